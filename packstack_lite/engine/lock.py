@@ -1,0 +1,67 @@
+"""One run at a time on a host: a lock there that names who holds it and since when."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import Iterator
+
+from packstack_lite.errors import Locked, PackstackLiteError
+from packstack_lite.remote.command import Command, Host
+
+LOCK = "/var/lib/packstack-lite/lock"
+
+# The holder is the root shell of the connection: when that process is gone, so is the run
+# (sshd ends it with the connection), and the lock is stale. A process number alone could be
+# taken again after a reboot, hence the start time, the 22nd field of /proc/PID/stat.
+_TAKE = r"""
+umask 077
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+take() {
+    mkdir "$1" 2>/dev/null || return 1
+    { cat; printf '\n%s %s\n' "$PACKSTACK_LITE_SHELL" "$(started "$PACKSTACK_LITE_SHELL")"; } > "$1/holder.new"
+    mv "$1/holder.new" "$1/holder"
+}
+lock=%(lock)s
+mkdir -p "${lock%%/*}"
+take "$lock" && exit 0
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -s "$lock/holder" ] && break; sleep 0.1; done
+set -- $(sed -n 2p "$lock/holder" 2>/dev/null)
+if [ -n "${2:-}" ] && [ "$(started "$1")" = "$2" ]; then sed -n 1p "$lock/holder"; exit 7; fi
+mv "$lock" "$lock.stale.$$" && rm -rf "$lock.stale.$$"
+take "$lock" || { sed -n 1p "$lock/holder"; exit 7; }
+"""
+
+
+def take(who: str) -> Command:
+    """Take the lock, a stale one too; exit 7 and the holder's line where somebody has it."""
+    return Command(_TAKE % {"lock": LOCK}, stdin=json.dumps({"who": who}).encode(), says="take the lock")
+
+
+def release() -> Command:
+    """Give the lock back."""
+    return Command(f"rm -rf {LOCK}", says="release the lock")
+
+
+@contextmanager
+def lock(host: Host, who: str) -> Iterator[None]:
+    """Hold the host's lock; raises Locked when another run has it."""
+    reply = host.run([take(who)])[0]
+    if reply.code == 7:
+        raise Locked(
+            f"{host.name}: another run is at work there: {_holder(reply.out)}",
+            "wait for it to end, then run the same command again",
+        )
+    if not reply.ok:
+        raise PackstackLiteError(f"{host.name}: cannot take the lock {LOCK}: {reply.err.strip()}")
+    try:
+        yield
+    finally:
+        host.run([release()])
+
+
+def _holder(line: str) -> str:
+    try:
+        return str(json.loads(line)["who"])
+    except (ValueError, KeyError, TypeError):
+        return "somebody who has not said who"

@@ -1,0 +1,80 @@
+"""What can go wrong, as the person at the terminal sees it.
+
+Every error says what is wrong and, in ``hint``, what to type next. ``cli`` alone turns
+them into output; the exit codes are those of the command line's contract.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Sequence
+
+
+class ExitCode(IntEnum):
+    """The process's exit status; documented in docs/reference, tested in tests/unit."""
+
+    FINE = 0
+    BUG = 1
+    USAGE = 2
+    PREFLIGHT = 3
+    CONNECT = 4
+    PHASE = 5
+    FAULT = 6
+    LOCKED = 7
+    CHANGES = 10
+    INTERRUPTED = 130
+
+
+class PackstackLiteError(Exception):
+    """A foreseen failure: a sentence, a way out, an exit code."""
+
+    exit_code: ExitCode = ExitCode.BUG
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageFault(PackstackLiteError):
+    """The command line or a file named on it cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class AnswersFault(UsageFault):
+    """An answer file holds faults; ``faults`` lists every one of them, not only the first."""
+
+    def __init__(self, message: str, faults: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.faults = tuple(faults)
+
+
+class PreflightFailed(PackstackLiteError):
+    """At least one check says that a deployment would not work."""
+
+    exit_code = ExitCode.PREFLIGHT
+
+
+class ConnectFault(PackstackLiteError):
+    """The host cannot be reached, refuses us, or does not let us become root."""
+
+    exit_code = ExitCode.CONNECT
+
+
+class PhaseFailed(PackstackLiteError):
+    """A phase of apply failed; running apply again resumes there."""
+
+    exit_code = ExitCode.PHASE
+
+
+class FaultFound(PackstackLiteError):
+    """verify or smoke found that the cloud is not as promised."""
+
+    exit_code = ExitCode.FAULT
+
+
+class Locked(PackstackLiteError):
+    """Another run holds the host's lock."""
+
+    exit_code = ExitCode.LOCKED

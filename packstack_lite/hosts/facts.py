@@ -1,0 +1,58 @@
+"""What is true of a host before anything is done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Tuple
+
+
+@dataclass(frozen=True)
+class Interface:
+    """``addresses`` as ``a.b.c.d/len``; ``kind`` as ``ip -d link`` names it, "" for a plain NIC."""
+
+    name: str
+    up: bool
+    mtu: int
+    addresses: Tuple[str, ...]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One flight's worth of facts. Sizes are MiB. Empty strings and 0 mean "not there"."""
+
+    hostname: str
+    fqdn: str
+    hostname_addresses: Tuple[str, ...]
+    os_id: str
+    os_version: str
+    os_name: str
+    arch: str
+    init: str
+    virtualization: str
+    cpus: int
+    cpu_flags: Tuple[str, ...]
+    kvm_works: bool
+    memory: int
+    swap: int
+    disk_free: Mapping[str, int]
+    default_interface: str
+    default_gateway: str
+    address: str
+    interfaces: Tuple[Interface, ...]
+    ports: Mapping[int, str]
+    ovs_module: bool
+    device_mapper: bool
+    time_synchronized: bool
+    selinux: str
+    package_source: str
+    own: bool
+    foreign: Tuple[str, ...]
+    locale: str
+    python: str
+    epoch: float
+
+    @property
+    def container(self) -> bool:
+        """Whether the host shares its kernel with another (no clock, no modules of its own)."""
+        return self.virtualization in ("systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "openvz")

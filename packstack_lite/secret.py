@@ -1,0 +1,142 @@
+"""Secrets as a type of their own, and the quoting that lets a value land safely.
+
+A ``Secret`` shows itself as ``***`` wherever it is printed by accident. Its value leaves
+only through one of the quoting functions below (each knows one kind of place) or through
+``reveal()``. Templates see the same functions as filters: ``{{ pw | ini }}``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Iterable, Union
+from urllib.parse import quote
+
+MASK = "***"
+
+
+class Secret:
+    """A password, key or token. ``str()``, ``repr()``, ``format()`` and JSON show ``***``."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself; only for the moment it is written to where it belongs."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+Value = Union[str, int, float, bool, Secret]
+
+
+def plain(value: Value) -> str:
+    """The value as text, revealed and unquoted; for payloads that no parser reads."""
+    return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+def ini(value: Value) -> str:
+    """For an oslo.config file: ``$`` is oslo's interpolation and doubles itself there.
+
+    oslo strips white space around a value and one pair of matching quotes, so a value
+    with such edges, or one that begins and ends with the same quote, is put in quotes
+    (source: oslo_config.iniparser and oslo_config.types.String).
+    """
+    text = plain(value).replace("$", "$$")
+    edges = text != text.strip() or (len(text) > 1 and text[0] == text[-1] and text[0] in "\"'")
+    return f'"{text}"' if edges else text
+
+
+def url(value: Value) -> str:
+    """For the user or password part of a URL: everything but letters, digits, ``_.-~``."""
+    return quote(plain(value), safe="")
+
+
+def ini_url(value: Value) -> str:
+    """For a URL part inside an oslo.config file; percent signs are plain to oslo."""
+    return ini(url(value))
+
+
+def sql(value: Value) -> str:
+    """For MariaDB: a string literal, single quotes and backslashes escaped."""
+    text = plain(value).replace("\\", "\\\\").replace("'", "''")
+    return f"'{text}'"
+
+
+def sh(value: Value) -> str:
+    """For POSIX sh: one word."""
+    return shlex.quote(plain(value))
+
+
+def py(value: Value) -> str:
+    """For Python source: a literal that Python 2.7 and 3 read alike."""
+    if isinstance(value, Secret):
+        return json.dumps(value.reveal())
+    return repr(value) if isinstance(value, (bool, int, float)) else json.dumps(value)
+
+
+def yaml(value: Value) -> str:
+    """For YAML: a double-quoted scalar (JSON strings are YAML)."""
+    return json.dumps(plain(value))
+
+
+_USERINFO = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+(@)")
+_SECRET_KEY = re.compile(
+    r"^([+\- ]?\s*[\w.\-\"']*(?:passw(?:or)?d|_pw|secret|token|kek|_key|hash_)[\w.\-\"']*\s*[=:]\s*).+$",
+    re.IGNORECASE,
+)
+
+
+class Masker:
+    """Replaces secrets in text that people will see: logs, diffs, output of the host.
+
+    Known values are replaced in every quoted form; besides, the values of keys that name
+    a secret and the password part of URLs are hidden, since a file on the host may hold
+    an older secret that this run does not know.
+    """
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        forms = {
+            form
+            for secret in secrets
+            if len(secret.reveal()) >= 4
+            for quoting in (plain, ini, url, ini_url, sql, sh, py, yaml)
+            for form in (quoting(secret),)
+        }
+        ordered = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def __call__(self, text: str) -> str:
+        """The text with every known secret replaced by ``***``."""
+        return self._known.sub(MASK, text) if self._known else text
+
+    def lines(self, text: str) -> str:
+        """As a call, and besides line by line by key name and URL, for diffs and logs."""
+        shown = []
+        for line in self(text).split("\n"):
+            line = _USERINFO.sub(rf"\1{MASK}\2", line)
+            shown.append(_SECRET_KEY.sub(rf"\1{MASK}", line))
+        return "\n".join(shown)
+
+    def holds_secret(self, text: str) -> bool:
+        """Whether a known secret stands in the text; for the rule that no argv holds one."""
+        return bool(self._known and self._known.search(text))
