@@ -1,0 +1,134 @@
+"""One YAML per distribution and release: packages, units, paths, users. Data, no code.
+
+Services ask a Profile for names by role (``profile.unit("nova-api")``), so that another
+distribution is another file beside this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any, Dict, Mapping, Tuple, TypeVar, cast
+
+import yaml
+
+from packstack_lite.errors import UsageFault
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Api:
+    """How the distribution runs one API under uwsgi: what its ini file has to say.
+
+    ``app`` is the WSGI script, ``threads`` per process; ``settings`` are lines of this API
+    alone. Source: the inis that the packages ship.
+    """
+
+    app: str
+    name: str
+    log: str
+    plugins: str
+    threads: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A distribution with its OpenStack release.
+
+    ``packages`` by service, ``units`` by role, ``users`` by service (the account's group has
+    the same name), ``paths`` by what is there. ``masked`` are units that the packages
+    enable and this cloud does not want.
+    """
+
+    name: str
+    title: str
+    os_id: str
+    os_versions: Tuple[str, ...]
+    release: str
+    package_manager: str
+    python: str
+    packages: Mapping[str, Tuple[str, ...]]
+    units: Mapping[str, str]
+    masked: Tuple[str, ...]
+    users: Mapping[str, str]
+    paths: Mapping[str, str]
+    commands: Mapping[str, str]
+    uwsgi: Mapping[str, Api]
+
+    def unit(self, role: str) -> str:
+        """The unit's name, without ``.service``."""
+        return self._look_up("units", self.units, role)
+
+    def user(self, service: str) -> str:
+        """The account that the service runs as."""
+        return self._look_up("users", self.users, service)
+
+    def path(self, what: str) -> str:
+        """An absolute path on the target."""
+        return self._look_up("paths", self.paths, what)
+
+    def command(self, what: str) -> str:
+        """A program's name, found in the target's PATH."""
+        return self._look_up("commands", self.commands, what)
+
+    def api(self, role: str) -> Api:
+        """How an API runs under uwsgi."""
+        return self._look_up("uwsgi", self.uwsgi, role)
+
+    def packages_of(self, service: str) -> Tuple[str, ...]:
+        """The packages of a service."""
+        return self._look_up("packages", self.packages, service)
+
+    def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
+        if key not in entries:
+            raise LookupError(f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml")
+        return entries[key]
+
+
+def names() -> Tuple[str, ...]:
+    """The names of all profiles."""
+    here = resources.files("packstack_lite.profiles")
+    return tuple(sorted(entry.name[: -len(".yaml")] for entry in here.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load(name: str) -> Profile:
+    """The profile of that name; UsageFault with the names that there are."""
+    if name not in names():
+        raise UsageFault(f"there is no profile {name!r}", f"choose one of: {', '.join(names())}")
+    text = (resources.files("packstack_lite.profiles") / f"{name}.yaml").read_text(encoding="utf-8")
+    return _profile(yaml.safe_load(text))
+
+
+def detect(os_id: str, os_version: str) -> Profile:
+    """The profile for an operating system (ID and VERSION_ID of its os-release).
+
+    Raises UsageFault that lists what is supported.
+    """
+    profiles = [load(name) for name in names()]
+    for profile in profiles:
+        if profile.os_id == os_id and os_version in profile.os_versions:
+            return profile
+    supported = "; ".join(f"{profile.title} [{profile.name}]" for profile in profiles)
+    raise UsageFault(
+        f"{os_id or 'this operating system'} {os_version}".rstrip() + " is not supported",
+        f"deploy on one of: {supported}",
+    )
+
+
+def _profile(data: Dict[str, Any]) -> Profile:
+    wanted = {field.name for field in fields(Profile)}
+    if wanted != set(data):
+        raise LookupError(f"profile {data.get('name')}: keys {sorted(wanted ^ set(data))} are missing or unknown")
+    frozen = {key: _frozen(value) for key, value in data.items()}
+    frozen["uwsgi"] = {role: Api(**api) for role, api in data["uwsgi"].items()}
+    return Profile(**frozen)
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    if isinstance(value, dict):
+        return {str(key): _frozen(entry) for key, entry in cast(Dict[str, object], value).items()}
+    return value

@@ -1,0 +1,20 @@
+"""Kinds of resources: what services declare and the engine makes so."""
+
+from packstack_lite.resources.base import PHASES, Gap, Look, Phase, Resource, Seen, State, Unknown
+from packstack_lite.resources.bridge import Bridge, Nat, OvsSetting
+from packstack_lite.resources.database import Database
+from packstack_lite.resources.entity import Credentials, Entity
+from packstack_lite.resources.file import Absent, Directory, File, Link
+from packstack_lite.resources.keys import Keys
+from packstack_lite.resources.message_user import MessageUser
+from packstack_lite.resources.names import job_name
+from packstack_lite.resources.once import Once
+from packstack_lite.resources.package import Packages
+from packstack_lite.resources.sysctl import Sysctl
+from packstack_lite.resources.unit import Unit
+
+__all__ = [
+    "PHASES", "Absent", "Bridge", "Credentials", "Database", "Directory", "Entity", "File", "Gap", "Keys", "Link", "Look",
+    "MessageUser", "Nat", "Once", "OvsSetting", "Packages", "Phase", "Resource", "Seen", "State", "Sysctl", "Unit", "Unknown",
+    "job_name",
+]

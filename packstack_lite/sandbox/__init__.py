@@ -1,0 +1,34 @@
+"""A throw-away host on this machine, from distribution packages alone (research: sandbox.md).
+
+``up`` brings one to where SSH answers, ``down`` leaves nothing of it; a base tree and all
+downloaded packages are kept under /var/lib/packstack-lite-sandbox for the next one.
+"""
+
+from packstack_lite.sandbox.lifecycle import (
+    down,
+    find,
+    has_tree,
+    list_all,
+    save_tree,
+    ssh_argv,
+    ssh_line,
+    start,
+    stop,
+    up,
+)
+from packstack_lite.sandbox.model import Sandbox, SandboxFault
+
+__all__ = [
+    "Sandbox",
+    "SandboxFault",
+    "down",
+    "find",
+    "has_tree",
+    "list_all",
+    "save_tree",
+    "ssh_argv",
+    "ssh_line",
+    "start",
+    "stop",
+    "up",
+]

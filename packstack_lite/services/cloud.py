@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from ipaddress import IPv4Network, ip_address
+from typing import Any, FrozenSet, Mapping, Sequence
 
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.profiles import Profile
+from packstack_lite.resources import Credentials, File, Unit
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Secret, url
+from packstack_lite.services.templating import render
+
+# Where each API listens: the field's own well-known ports (source: the packages' defaults).
+PORTS: Mapping[str, int] = {
+    "keystone": 5000,
+    "glance": 9292,
+    "placement": 8778,
+    "nova": 8774,
+    "metadata": 8775,
+    "neutron": 9696,
+    "novnc": 6080,
+    "memcached": 11211,
+    "mariadb": 3306,
+    "rabbitmq": 5672,
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A service's login to the database: user, password, schema."""
+
+    user: str
+    password: Secret
+    schema: str
 
 
 @dataclass(frozen=True)
@@ -17,3 +45,162 @@ class Cloud:
     answers: Mapping[str, Any]
     facts: Facts
     profile: Profile
+
+    def __getitem__(self, name: str) -> Any:
+        return self.answers[name]
+
+    def says(self, name: str) -> bool:
+        """A y/n answer; no when the table does not have the question."""
+        return bool(self.answers.get(name, False))
+
+    @property
+    def address(self) -> str:
+        """The controller's IP address: what URLs hold and where services listen."""
+        answer = str(self.answers.get("CONFIG_CONTROLLER_HOST", ""))
+        return answer if _is_address(answer) and not ip_address(answer).is_loopback else self.facts.address
+
+    @property
+    def region(self) -> str:
+        return str(self["CONFIG_KEYSTONE_REGION"])
+
+    @property
+    def debug(self) -> bool:
+        return self.says("CONFIG_DEBUG_MODE")
+
+    @property
+    def workers(self) -> int:
+        """Processes per API. Packstack's default, one per processor, wants more memory than an
+        all-in-one of two processors has: here one per four, as each serves several threads."""
+        answer = str(self.answers.get("CONFIG_SERVICE_WORKERS", ""))
+        return int(answer) if answer.isdigit() and int(answer) > 0 else max(1, self.facts.cpus // 4)
+
+    @property
+    def virt_type(self) -> str:
+        """``kvm`` where it works, unless the answers say otherwise; else ``qemu``."""
+        asked = str(self.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE", ""))
+        return "kvm" if self.facts.kvm_works and asked != "qemu" else "qemu"
+
+    @property
+    def datapath(self) -> str:
+        """Open vSwitch's datapath: ``netdev`` (user space) where the kernel has no module for it."""
+        return "system" if self.facts.ovs_module and not self.facts.container else "netdev"
+
+    @property
+    def external_bridge(self) -> str:
+        return str(self.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
+
+    @property
+    def floating_range(self) -> IPv4Network:
+        """The network of the floating addresses; its first address is the gateway, on the bridge."""
+        return IPv4Network(str(self["CONFIG_PROVISION_DEMO_FLOATRANGE"]), strict=False)
+
+    def endpoint(self, api: str, path: str = "") -> str:
+        """An API's URL."""
+        return f"http://{self.address}:{PORTS[api]}{path}"
+
+    @property
+    def memcached(self) -> str:
+        return f"127.0.0.1:{PORTS['memcached']}"
+
+    @property
+    def api(self) -> Credentials:
+        """The administrator's way into the OpenStack APIs."""
+        return Credentials(
+            auth_url=self.endpoint("keystone", "/v3"),
+            user=str(self["CONFIG_KEYSTONE_ADMIN_USERNAME"]),
+            password=self["CONFIG_KEYSTONE_ADMIN_PW"],
+            project="admin",
+            region=self.region,
+        )
+
+    def db_url(self, account: Account) -> Secret:
+        """SQLAlchemy's URL; still to be quoted for the place where it lands."""
+        host = f"{self.address}:{PORTS['mariadb']}"
+        return Secret(f"mysql+pymysql://{url(account.user)}:{url(account.password)}@{host}/{account.schema}")
+
+    def transport_url(self) -> Secret:
+        """oslo.messaging's URL; still to be quoted for the place where it lands."""
+        login = f"{url(self['CONFIG_AMQP_AUTH_USER'])}:{url(self['CONFIG_AMQP_AUTH_PASSWORD'])}"
+        return Secret(f"rabbit://{login}@{self.address}:{PORTS['rabbitmq']}/")
+
+    def render(self, template: str, **values: Any) -> str:
+        """A template of the templates tree, told everything that a service may look at."""
+        return render(template, cloud=self, profile=self.profile, facts=self.facts, **values)
+
+    def file(
+        self,
+        service: str,
+        what: str,
+        group: str = "root",
+        mode: int = 0o644,
+        phase: Phase = Phase.CONFIGURE,
+        **values: Any,
+    ) -> File:
+        """A file of the service, from the template that mirrors its path on the target.
+
+        ``what`` is its name in the profile's paths. With a ``group`` it is readable by that
+        group and root alone: it holds passwords.
+        """
+        path = self.profile.path(what) if not what.startswith("/") else what
+        content = self.render(f"{service}{path}.j2", **values)
+        if group != "root" and mode == 0o644:
+            mode = 0o640
+        return File(path=path, content=content, mode=mode, group=group, phase=phase, tags=frozenset({service}))
+
+    def unit(
+        self,
+        role: str,
+        service: str,
+        watches: Sequence[Resource] = (),
+        needs: Sequence[str] = (),
+        ready: str = "",
+        phase: Phase = Phase.SERVICES,
+        ready_timeout: int = 120,
+    ) -> Unit:
+        """The running, enabled unit of a role."""
+        return Unit(
+            name=self.profile.unit(role),
+            watches=tuple(watches),
+            ready=ready,
+            ready_timeout=ready_timeout,
+            phase=phase,
+            tags=frozenset({service}),
+            needs=tuple(needs),
+        )
+
+    def unit_id(self, role: str) -> str:
+        """The resource id of a role's unit, for ``needs``."""
+        return f"unit:{self.profile.unit(role)}"
+
+    def http_ready(self, address: str) -> str:
+        """Exit 0 as soon as something sensible answers at the URL (POSIX sh).
+
+        A worker that still loads its application keeps the request waiting: one long try
+        instead of many short ones.
+        """
+        return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {address}"
+
+    def as_user(self, service: str, command: str) -> str:
+        """A command run as the service's account, its environment kept (POSIX sh)."""
+        return f"runuser -u {self.profile.user(service)} -- {command}"
+
+    def in_database(self, query: str) -> str:
+        """Exit 0 when the query answers 1, 1 when not, 75 when the database cannot be asked yet (POSIX sh)."""
+        client = self.profile.command("mariadb")
+        return (
+            f"command -v {client} >/dev/null 2>&1 && {client} -N -e 'SELECT 1' >/dev/null 2>&1 || exit 75\n"
+            f'[ "$({client} -N -e "{query}" 2>/dev/null)" = 1 ]'
+        )
+
+
+def tags(*services: str) -> FrozenSet[str]:
+    """The tags of a resource."""
+    return frozenset(services)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""The command ``packstack-lite``: Packstack's own words on the group, the verbs beside them."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Optional, Sequence
+
+import click
+
+from packstack_lite import __version__
+from packstack_lite.cli import answerfiles, deploy
+from packstack_lite.cli.answers import answers
+from packstack_lite.cli.apply import apply
+from packstack_lite.cli.completion import VARIABLE, completion
+from packstack_lite.cli.group import Group, show_all
+from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.cli.plan import plan
+from packstack_lite.cli.preflight import preflight
+from packstack_lite.cli.render import render
+from packstack_lite.cli.sandbox import sandbox
+from packstack_lite.cli.smoke import smoke
+from packstack_lite.cli.verify import verify
+from packstack_lite.errors import ExitCode, UsageFault
+
+VERSION = f"packstack-lite {__version__} (Python {platform.python_version()})"
+NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --allinone --sandbox"
+
+
+@click.command(
+    "packstack-lite",
+    cls=Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every parameter of an answer file is an option too: --help-all.",
+)
+@click.option("--allinone", is_flag=True, help="Deploy everything on one host: this one, --host or --sandbox.")
+@click.option("--install-hosts", metavar="HOST", help="Deploy everything on this host, over SSH.")
+@click.option("--gen-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Write an answer file, deploy nothing.")
+@click.option("--validate-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Tell every fault of an answer file.")
+@click.option("-y", "--dry-run", is_flag=True, help="Show what would change, touch nothing (same as plan).")
+@click.option("-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host.")
+@click.option("--help-all", is_flag=True, is_eager=True, expose_value=False, callback=show_all, help="This help, with every parameter.")
+@click.version_option(message=VERSION)
+@shared()
+@pass_options
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    options: Options,
+    allinone: bool,
+    install_hosts: Optional[str],
+    gen_answer_file: Optional[Path],
+    validate_answer_file: Optional[Path],
+    dry_run: bool,
+    timeout: Optional[int],
+) -> int:
+    """One answer file becomes a working all-in-one OpenStack on a host reached over SSH."""
+    options.timeout = timeout
+    words = {
+        "--validate-answer-file": validate_answer_file,
+        "--gen-answer-file": gen_answer_file,
+        "--allinone": allinone,
+        "--install-hosts": install_hosts,
+    }
+    said = [word for word, value in words.items() if value]
+    if ctx.invoked_subcommand:
+        if said or dry_run:
+            raise UsageFault(f"{(said or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other", NEXT)
+        return ExitCode.FINE
+    if len(said) > 1 and said[0] != "--gen-answer-file":
+        raise UsageFault(f"{said[0]} and {said[1]} exclude each other", NEXT)
+    if validate_answer_file:
+        return answerfiles.validate(options, validate_answer_file)
+    if gen_answer_file:
+        return answerfiles.generate(options, gen_answer_file, install_hosts)
+    if allinone or install_hosts:
+        return deploy.new(options, install_hosts, dry_run)
+    if options.answer_files:
+        return deploy.from_files(options, dry_run)
+    return _nothing_to_do(ctx)
+
+
+def _nothing_to_do(ctx: click.Context) -> int:
+    from_terminal = any(ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE for p in ctx.command.params)
+    if from_terminal:
+        raise UsageFault("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", NEXT)
+    click.echo(ctx.get_help(), color=ctx.color)
+    return ExitCode.FINE
+
+
+for _verb in (preflight, plan, apply, verify, smoke, render, answers, sandbox, completion):
+    cli.add_command(_verb)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """The console script; exits with one of ExitCode."""
+    cli.main(args=arguments, prog_name="packstack-lite", complete_var=VARIABLE)

@@ -1,0 +1,118 @@
+"""The options that all verbs share, wherever they stand: before the verb or after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, TypeVar
+
+import click
+
+from packstack_lite.answers import TABLE, Parameter
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_SANDBOX = "aio"
+
+
+@dataclass
+class Options:
+    """What was said on the command line, whichever verb it was said to.
+
+    ``flags`` maps Packstack's parameter names to the text given for them. ``sandbox`` and
+    ``host`` exclude each other. ``timeout`` is in seconds, for a single step.
+    """
+
+    answer_files: List[Path] = field(default_factory=list)
+    host: Optional[str] = None
+    sandbox: Optional[str] = None
+    ssh_key: Optional[Path] = None
+    accept_new: bool = False
+    output: str = "text"
+    color: str = "auto"
+    ignore: List[str] = field(default_factory=list)
+    debug: bool = False
+    timeout: Optional[int] = None
+    flags: Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout gets one JSON object."""
+        return self.output == "json"
+
+
+pass_options = click.make_pass_decorator(Options, ensure=True)
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A callback that lays the value into the Options of this run; lists grow, the rest is replaced."""
+
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        options = ctx.ensure_object(Options)
+        if isinstance(value, tuple):
+            getattr(options, name).extend(value)
+        elif value is not None and value is not False:
+            setattr(options, name, value)
+
+    return keep
+
+
+def _keep_flag(parameter: Parameter) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value is not None:
+            ctx.ensure_object(Options).flags[parameter.name] = value
+
+    return keep
+
+
+def _option(name: str, *declarations: str, **how: Any) -> click.Option:
+    how.setdefault("default", None)
+    return click.Option([*declarations], expose_value=False, callback=_keep(name), **how)
+
+
+def common_options(without: str = "") -> List[click.Option]:
+    """Fresh option objects for one command, less the one named."""
+    path = click.Path(path_type=Path)
+    every = [
+        _option("answer_files", "--answer-file", type=path, multiple=True, metavar="FILE",
+                help="Answers; may be given several times, later files win."),
+        _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy on this host, over SSH."),
+        _option("sandbox", "--sandbox", is_flag=False, flag_value=DEFAULT_SANDBOX, metavar="[NAME]",
+                help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX})."),
+        _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
+        _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
+        _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),
+        _option("output", "--output", type=click.Choice(["text", "json"]), help="Form of the result on stdout."),
+        _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colours on the terminal."),
+        _option("debug", "-d", "--debug", is_flag=True, help="Tell every command and its reply in the run log."),
+    ]
+    return [option for option in every if option.name != without]
+
+
+def parameter_options() -> List[click.Option]:
+    """One option per parameter of the answers table; hidden, --help-all shows them."""
+    return [
+        click.Option(
+            [f"--{parameter.flag}", parameter.name.lower()],
+            expose_value=False,
+            callback=_keep_flag(parameter),
+            default=None,
+            hidden=True,
+            metavar="|".join(parameter.choices) or "TEXT",
+            help=parameter.help,
+        )
+        for parameter in TABLE
+        if parameter.flag
+    ]
+
+
+def shared(without: str = "", parameters: bool = True) -> Callable[[F], F]:
+    """Give a command the shared options, and the parameters' flags too unless told otherwise."""
+
+    def decorate(command: F) -> F:
+        options = common_options(without) + (parameter_options() if parameters else [])
+        # click.command collects what stands in this attribute, last first.
+        kept = getattr(command, "__click_params__", [])
+        command.__click_params__ = [*reversed(options), *kept]  # type: ignore[attr-defined]
+        return command
+
+    return decorate

@@ -1,0 +1,28 @@
+"""``plan``: what apply would change; nothing on the host is touched."""
+
+from __future__ import annotations
+
+import click
+
+from packstack_lite.cli import deployment, show
+from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.engine.plan import plan as planned
+from packstack_lite.errors import ExitCode
+
+
+@click.command("plan", short_help="Show what apply would change; touch nothing.")
+@click.option("--diff/--no-diff", default=False, help="Show the lines that would change.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 when there would be changes.")
+@shared()
+@pass_options
+def plan(options: Options, diff: bool, exit_code: bool) -> int:
+    """Show what apply would change, phase by phase, and touch nothing."""
+    with deployment.opened(options) as work:
+        return tell(work, diff, exit_code)
+
+
+def tell(work: deployment.Deployment, diff: bool = False, exit_code: bool = False) -> int:
+    """Plan an opened deployment and print the plan."""
+    changes = planned(work.host, work.resources, diff, work.masker)
+    show.changes(work.options, changes, diff)
+    return ExitCode.CHANGES if exit_code and changes else ExitCode.FINE

@@ -1,0 +1,121 @@
+"""Which machine is meant: a sandbox, a host over SSH, or this very one."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from packstack_lite import sandbox
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.terminal import say
+from packstack_lite.errors import UsageFault
+
+_HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@\[\]]+)(?::(?P<port>\d{1,5}))?")
+WAYS = "name one with --host, --sandbox or --answer-file; --allinone alone means this machine"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How a host is reached. ``direct`` means this machine, as root, without SSH.
+
+    ``user`` and ``port`` are None where ~/.ssh/config decides. ``sandbox`` is the throw-away
+    host that the address belongs to.
+    """
+
+    address: str
+    user: Optional[str] = None
+    port: Optional[int] = None
+    key: Optional[Path] = None
+    known_hosts: Optional[Path] = None
+    direct: bool = False
+    sandbox: Optional[sandbox.Sandbox] = None
+
+
+def parse_host(text: str) -> Target:
+    """``[user@]host[:port]``; an IPv6 address with a port stands in brackets."""
+    bare = text.rsplit("@", 1)[-1]
+    if bare.count(":") > 1 and not bare.startswith("["):
+        user = text.rsplit("@", 1)[0] if "@" in text else None
+        return Target(bare, user)
+    found = _HOST.fullmatch(text)
+    port = int(found["port"]) if found and found["port"] else None
+    if not found or (port is not None and not 0 < port < 65536):
+        raise UsageFault(f"{text!r} is not a host", "write it as [USER@]HOST[:PORT]")
+    return Target(found["host"].strip("[]"), found["user"], port)
+
+
+def choose(options: Options, controller: str = "", here: bool = False, make: bool = False) -> Target:
+    """The host that the options mean.
+
+    ``controller`` is what the answers say; ``here`` lets this machine be the last resort;
+    ``make`` lets a sandbox that is not there be made. Raises UsageFault when no host is named.
+    """
+    if options.sandbox and options.host:
+        raise UsageFault("--host and --sandbox exclude each other", "leave one of them out")
+    if options.sandbox:
+        return _in_sandbox(options, options.sandbox, make)
+    if options.host:
+        return _with_key(parse_host(options.host), options)
+    if controller:
+        return _with_key(parse_host(controller), options, direct=os.geteuid() == 0 and is_own(controller))
+    if here:
+        return _with_key(Target(own_address()), options, direct=os.geteuid() == 0)
+    raise UsageFault("no host is named", WAYS)
+
+
+def _with_key(target: Target, options: Options, direct: bool = False) -> Target:
+    return Target(target.address, target.user, target.port, options.ssh_key, None, direct)
+
+
+def _in_sandbox(options: Options, name: str, make: bool) -> Target:
+    if make:
+        box = sandbox.up(name, say=lambda text: say(options, text))
+    else:
+        box = sandbox.find(name)
+        if box.state != "running":
+            raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
+    return Target(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is an IPv4 or IPv6 address, not a name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_own(host: str) -> bool:
+    """Whether the name or address is this machine's: only then can a socket be bound to it."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    return any(_binds(family, address) for family, _, _, _, address in found)
+
+
+def _binds(family: int, address: object) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind(address)  # type: ignore[arg-type]
+    except OSError:
+        return False
+    return True
+
+
+def own_address() -> str:
+    """This machine's address on its default route; no packet is sent to learn it."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("198.18.255.254", 9))
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise UsageFault(
+            "this machine's address cannot be told: it has no default route", "set one, or say --host ADDRESS"
+        ) from error

@@ -1,0 +1,188 @@
+"""Long work as transient systemd units: side by side, followed together, found again.
+
+A job's directory, HOME/jobs/NAME, holds its script, its input, its output and, in the
+end, its exit code; so whoever comes back after a lost connection finds it. A job that
+runs already, with the same script and input, is joined and not begun anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import tarfile
+import time
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, Sequence
+
+from packstack_lite.errors import PackstackLiteError
+from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, Reply
+
+HOME = "/var/lib/packstack-lite/jobs"
+FOLLOW_SECONDS = 20
+
+_START = r"""
+set -eu
+umask 077
+job=%(home)s/%(name)s
+unit=packstack-lite-job-%(name)s.service
+if [ "$(cat "$job/digest" 2>/dev/null)" = %(digest)s ] && systemctl is-active -q "$unit"; then exit 0; fi
+systemctl stop "$unit" 2>/dev/null || :
+systemctl reset-failed "$unit" 2>/dev/null || :
+rm -rf "$job"
+mkdir -p "$job"
+tar -x -f - -C "$job"
+echo %(digest)s > "$job/digest"
+: > "$job/out"
+cat > "$job/run" <<'END'
+cd / || exit 1
+sh "$1/script" < "$1/stdin" >> "$1/out" 2>&1
+code=$?
+rm -f "$1/stdin"
+echo $code > "$1/code.new"
+mv "$1/code.new" "$1/code"
+END
+exec systemd-run --quiet --collect --unit="$unit" --property=RuntimeMaxSec=%(timeout)d \
+    --property=KillMode=control-group --setenv=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root sh "$job/run" "$job"
+"""
+
+# Reads "NAME OFFSET" lines; waits until one of the jobs has ended, then tells of each its
+# code ("-" while it runs, 124 when it vanished without leaving one) and its new output.
+_FOLLOW = r"""
+cat > /dev/null
+jobs='%(jobs)s'
+code() {
+    if [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"
+    elif systemctl is-active -q "packstack-lite-job-$1.service"; then echo -
+    elif [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"
+    else echo 124; fi
+}
+i=0
+while [ $i -lt %(turns)d ]; do
+    ended=
+    for pair in $jobs; do [ -f "%(home)s/${pair%%%%:*}/code" ] && ended=1; done
+    [ -n "$ended" ] && break
+    i=$((i + 1))
+    if [ $((i %% 20)) = 0 ]; then
+        for pair in $jobs; do [ "$(code "${pair%%%%:*}")" = - ] || ended=1; done
+        [ -n "$ended" ] && break
+    fi
+    sleep 0.1
+done
+for pair in $jobs; do
+    name=${pair%%%%:*} from=${pair##*:}
+    code=$(code "$name")
+    size=$(wc -c < "%(home)s/$name/out" 2>/dev/null || echo 0)
+    [ "$size" -gt "$from" ] || from=$size
+    echo "$name $code $((size - from)) $(tail -c +$((from + 1)) "%(home)s/$name/out" 2>/dev/null | head -c $((size - from)) | base64 -w0)"
+done
+exit 0
+"""
+
+Run = Callable[[Sequence[Command]], List[Reply]]
+
+
+@dataclass
+class _Running:
+    job: Job
+    began: float
+    output: str = ""
+    seen: int = 0
+    rest: str = field(default="")
+
+
+def start_command(job: Job) -> Command:
+    """Begin a job, or find that it runs already; its script and input travel on stdin."""
+    digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
+    how = {"home": HOME, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
+    return Command(_START % how, stdin=_parcel(job), says=f"start {job.says or job.name}")
+
+
+def follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS) -> Command:
+    """Wait until one of the jobs ends; ``offsets`` are the bytes of output known already."""
+    jobs = " ".join(f"{name}:{offset}" for name, offset in offsets.items())
+    script = _FOLLOW % {"home": HOME, "jobs": jobs, "turns": int(seconds * 10)}
+    return Command(script, timeout=seconds + 30, says="follow jobs")
+
+
+def _parcel(job: Job) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in (("script", job.script.encode()), ("stdin", job.stdin)):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            tar.addfile(member, io.BytesIO(content))
+    return whole.getvalue()
+
+
+class Jobs:
+    """Runs a batch of jobs as their needs allow, over any way to run commands."""
+
+    def __init__(self, run: Run, host: str, watcher: JobWatcher) -> None:
+        self._run = run
+        self._host = host
+        self._watcher = watcher
+        self._running: Dict[str, _Running] = {}
+        self._results: Dict[str, JobResult] = {}
+
+    def all(self, jobs: Sequence[Job]) -> List[JobResult]:
+        """The results, in the order of the jobs; -1 for those whose needs failed."""
+        waiting = list(jobs)
+        while waiting or self._running:
+            waiting = self._without_hope(waiting)
+            ready = [job for job in waiting if all(need in self._results for need in job.needs)]
+            if not ready and not self._running and waiting:
+                raise PackstackLiteError(f"jobs need each other in a circle: {', '.join(job.name for job in waiting)}")
+            waiting = [job for job in waiting if job not in ready]
+            self._turn(ready)
+        return [self._results[job.name] for job in jobs]
+
+    def _without_hope(self, waiting: Sequence[Job]) -> List[Job]:
+        hopeful = []
+        for job in waiting:
+            failed = [need for need in job.needs if need in self._results and not self._results[need].ok]
+            if failed:
+                self._end(job, JobResult(job.name, -1, f"not begun: {', '.join(failed)} failed", 0.0))
+            else:
+                hopeful.append(job)
+        return hopeful
+
+    def _turn(self, ready: Sequence[Job]) -> None:
+        """Start what is ready and follow everything, in one flight."""
+        for job in ready:
+            self._running[job.name] = _Running(job, time.monotonic())
+            self._watcher.job_started(job)
+        if not self._running:
+            return
+        starts = [start_command(job) for job in ready]
+        offsets = {name: running.seen for name, running in self._running.items()}
+        replies = self._run([*starts, follow_command(offsets)])
+        for job, reply in zip(ready, replies):
+            if not reply.ok:
+                del self._running[job.name]
+                self._end(job, JobResult(job.name, reply.code, f"could not be started: {reply.err.strip()}", 0.0))
+        self._read(replies[-1].out)
+
+    def _read(self, told: str) -> None:
+        for line in told.splitlines():
+            name, code, size, text = (line + " ").split(" ")[:4]
+            output = base64.b64decode(text).decode(errors="replace")
+            running = self._running.get(name)
+            if running is not None:
+                self._heard(running, output, int(size), code)
+
+    def _heard(self, running: _Running, output: str, size: int, code: str) -> None:
+        running.seen += size
+        running.output += output
+        *lines, running.rest = (running.rest + output).split("\n")
+        for line in lines:
+            self._watcher.job_output(running.job, line)
+        if code != "-":
+            del self._running[running.job.name]
+            seconds = time.monotonic() - running.began
+            self._end(running.job, JobResult(running.job.name, int(code), running.output, seconds))
+
+    def _end(self, job: Job, result: JobResult) -> None:
+        self._results[job.name] = result
+        self._watcher.job_finished(job, result)

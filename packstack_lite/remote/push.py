@@ -1,0 +1,69 @@
+"""Files as one tar stream: staged out of sight, made durable, moved into place."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Sequence
+
+from packstack_lite.remote.command import Command, FileItem
+from packstack_lite.secret import sh
+
+HOME = "/var/lib/packstack-lite"
+
+# A file is ours once its path stands in HOME/files; what stood there before is kept once,
+# as PATH.packstack-lite.orig. Each file is copied beside its target first, so that the
+# last step is a rename within one file system. A symbolic link is followed: the package
+# that made it wants the file where it points.
+_SCRIPT = r"""
+set -u
+umask 077
+home=%(home)s
+mkdir -p "$home"
+stage=$(mktemp -d "$home/stage.XXXXXX") || exit 1
+trap 'rm -rf "$stage"' EXIT
+tar -x -f - -C "$stage" || exit 1
+touch "$home/files"
+failed=0
+while IFS="$(printf '\t')" read -r number mode owner path; do
+    [ -L "$path" ] && path=$(readlink -f -- "$path")
+    dir=${path%%/*}
+    [ -d "$dir" ] || (umask 022; mkdir -p -- "$dir") || { failed=1; continue; }
+    if ! grep -qxF -e "$path" "$home/files"; then
+        if [ -e "$path" ] && [ ! -e "$path.packstack-lite.orig" ]; then
+            cp -p -- "$path" "$path.packstack-lite.orig" || { failed=1; continue; }
+        fi
+        printf '%%s\n' "$path" >> "$home/files"
+    fi
+    new="$dir/.packstack-lite.new.$$"
+    if cp -- "$stage/$number" "$new" && chown -- "$owner" "$new" && chmod "$mode" "$new" && sync -- "$new" && mv -f -- "$new" "$path"
+    then :; else echo "cannot write $path" >&2; rm -f -- "$new"; failed=1; fi
+done < "$stage/list"
+exit $failed
+"""
+
+
+def push_command(files: Sequence[FileItem]) -> Command:
+    """One command that puts all the files; exit 1 and a line per file that could not be put."""
+    says = f"write {len(files)} file{'s' * (len(files) > 1)}"
+    return Command(_SCRIPT % {"home": HOME}, stdin=_tar(files), timeout=120.0, says=says)
+
+
+def _tar(files: Sequence[FileItem]) -> bytes:
+    listing = "".join(
+        f"{number}\t{item.mode:o}\t{item.owner}:{item.group}\t{_path(item.path)}\n" for number, item in enumerate(files)
+    )
+    members = [("list", listing.encode()), *((str(number), item.content) for number, item in enumerate(files))]
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            tar.addfile(member, io.BytesIO(content))
+    return whole.getvalue()
+
+
+def _path(path: str) -> str:
+    if not path.startswith("/") or "\n" in path or "\t" in path:
+        raise ValueError(f"not a path that can be pushed to: {sh(path)}")
+    return path

@@ -1,0 +1,85 @@
+"""Packages, installed in one go and without any service being started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, cast
+
+from packstack_lite.remote.command import Action, Command, Job, Reply
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+
+MARK = "packstack-lite: no service starts before it is configured"
+
+# policy-rc.d makes invoke-rc.d and deb-systemd-invoke start nothing; it also suppresses the
+# reload of dbus, without which polkit cannot own its name and libvirt stalls 25 s per connect.
+_APT = r"""
+set -u
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+ours() { grep -qs 'MARK' "$policy"; }
+if [ -e "$policy" ] && ! ours; then
+    echo "$policy is there and not ours: it decides whether services start; move it away and run again" >&2; exit 1
+fi
+trap 'ours && rm -f "$policy"' EXIT
+printf '#!/bin/sh\n# MARK\nexit 101\n' > "$policy" && chmod 755 "$policy"
+wanted=$(cat)
+dpkg --configure -a || exit 1
+known() { apt-cache show --no-all-versions $wanted >/dev/null 2>&1; }
+if ! known || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" ]; then
+    apt-get -q -o DPkg::Lock::Timeout=300 update || exit 1
+fi
+apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+    install --no-install-recommends $wanted || exit 1
+rm -f "$policy"
+systemctl daemon-reload
+systemctl reload dbus 2>/dev/null || :
+""".replace("MARK", MARK)
+
+_DPKG_LOOK = r"""
+wanted=$(cat)
+dpkg-query -W -f '${Package}\t${db:Status-Status}\n' $wanted 2>/dev/null
+grep -qs 'MARK' /usr/sbin/policy-rc.d && printf 'policy-rc.d\tleft behind\n'
+exit 0
+""".replace("MARK", MARK)
+
+_MANAGERS: Mapping[str, Tuple[str, str]] = {"apt": (_DPKG_LOOK, _APT)}
+
+
+@dataclass(frozen=True)
+class Packages(Resource):
+    """These packages are installed; services that come with them are enabled but not started."""
+
+    kind: ClassVar[str] = "packages"
+    names: Tuple[str, ...]
+    manager: str = "apt"
+    phase: Phase = Phase.PACKAGES
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"packages:{self.manager}"
+
+    def want(self) -> Optional[State]:
+        return {**{name: "installed" for name in self.names}, "policy-rc.d": "none"}
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        return [cast(Packages, member)._look() for member in group]
+
+    def _look(self) -> Look:
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            lines = dict(line.split("\t", 1) for line in reply.out.splitlines())
+            seen = {name: lines.get(name, "absent") for name in self.names}
+            return {self.id: {**seen, "policy-rc.d": lines.get("policy-rc.d", "none")}}
+
+        return Look(Command(_MANAGERS[self.manager][0], stdin=" ".join(self.names).encode(), says="look at packages"), parse)
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [cast(Packages, gap.resource)._install(gap) for gap in gaps]
+
+    def _install(self, gap: Gap) -> Job:
+        missing = [name for name in self.names if name in gap.keys]
+        script = _MANAGERS[self.manager][1]
+        return Job("packages-" + self.manager, script, " ".join(missing).encode(), timeout=3600, says=f"install {len(missing)} packages")

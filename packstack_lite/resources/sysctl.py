@@ -1,0 +1,48 @@
+"""Kernel settings, as they are in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+
+from packstack_lite.remote.command import Action, Command, Reply
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.secret import sh
+
+
+@dataclass(frozen=True)
+class Sysctl(Resource):
+    """Settings in force now; a File in /etc/sysctl.d keeps them over a reboot."""
+
+    kind: ClassVar[str] = "sysctl"
+    settings: Tuple[Tuple[str, str], ...]
+    phase: Phase = Phase.PREPARE
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return "sysctl:" + ",".join(name for name, _ in self.settings)
+
+    def want(self) -> Optional[State]:
+        return dict(self.settings)
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        return [cast(Sysctl, member)._look() for member in group]
+
+    def _look(self) -> Look:
+        names = [name for name, _ in self.settings]
+        script = "".join(f"cat /proc/sys/{name.replace('.', '/')} 2>/dev/null || echo absent\n" for name in names)
+
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            return {self.id: dict(zip(names, reply.out.split("\n")))}
+
+        return Look(Command(script, says="look at kernel settings"), parse)
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [
+            Command("".join(f"sysctl -q -w {sh(f'{name}={value}')} || exit 1\n" for name, value in cast(Sysctl, gap.resource).settings), says="set kernel settings")
+            for gap in gaps
+        ]

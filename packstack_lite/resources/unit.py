@@ -1,0 +1,150 @@
+"""systemd units that run with what they read as it is now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+
+from packstack_lite.remote.command import Action, Command, Job, Reply
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
+from packstack_lite.resources.names import job_name
+from packstack_lite.secret import sh
+
+# What a unit was last started with: a digest per unit. It is removed before anything the
+# unit reads is changed, so that a run killed in between restarts the unit next time.
+STAMPS = "/var/lib/packstack-lite/units"
+
+_LOOK = r"""
+units=$(cat)
+systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
+echo ==
+for unit in $units; do
+    [ -f "STAMPS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "STAMPS/$unit")"
+done
+exit 0
+""".replace("STAMPS", STAMPS)
+
+_START = r"""
+set -u
+unit=%(unit)s
+systemctl daemon-reload
+systemctl unmask "$unit" 2>/dev/null
+%(enable)s
+systemctl reset-failed "$unit" 2>/dev/null
+tell() {
+    echo "$unit $1" >&2
+    systemctl status --no-pager --lines=0 "$unit" 2>&1 | head -n 6 >&2
+    journalctl --no-pager -q -n 15 -u "$unit" >&2
+    for log in %(logs)s; do [ -f "$log" ] && { echo "last lines of $log:" >&2; tail -n 15 "$log" >&2; }; done
+    exit 1
+}
+systemctl restart "$unit" || tell "did not start"
+end=$(($(date +%%s) + %(seconds)d))
+until ( %(ready)s ) >/dev/null 2>&1; do
+    systemctl is-failed -q "$unit" && tell "failed after its start"
+    [ "$(date +%%s)" -ge $end ] && tell "is not ready after %(seconds)d seconds"
+    sleep 0.3
+done
+mkdir -p -m 0700 %(stamps)s && echo %(stamp)s > "%(stamps)s/$unit"
+"""
+
+
+@dataclass(frozen=True)
+class Unit(Resource):
+    """A unit that runs (or is stopped, or masked), is enabled, and has read what it watches.
+
+    ``ready`` is a piece of sh that succeeds once the unit does its work; ``logs`` are files
+    whose end is shown when it does not get there within ``ready_timeout`` seconds.
+    """
+
+    kind: ClassVar[str] = "unit"
+    name: str
+    watches: Tuple[Resource, ...] = ()
+    state: str = "running"
+    enabled: bool = True
+    ready: str = "true"
+    ready_timeout: int = 120
+    logs: Tuple[str, ...] = ()
+    phase: Phase = Phase.SERVICES
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"unit:{self.name}"
+
+    @property
+    def unit(self) -> str:
+        """The full name, ``.service`` unless it says otherwise."""
+        return self.name if "." in self.name.rsplit("@", 1)[-1] else f"{self.name}.service"
+
+    @property
+    def reads(self) -> Tuple[str, ...]:
+        return tuple(watched.id for watched in self.watches)
+
+    @property
+    def stamp(self) -> str:
+        """A digest of everything the unit reads, as it is wanted."""
+        wanted = [[watched.id, dict(watched.want() or {})] for watched in self.watches]
+        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
+
+    def forget(self) -> Optional[Command]:
+        return Command(f"rm -f {sh(f'{STAMPS}/{self.unit}')}", says=f"mark {self.name} for a restart")
+
+    def want(self) -> Optional[State]:
+        if self.state == "masked":
+            return {"enabled": "masked", "active": "inactive"}
+        if self.state == "stopped":
+            return {"active": "inactive"}
+        wanted = {"active": "active", "stamp": self.stamp}
+        return {**wanted, "enabled": "enabled"} if self.enabled else wanted
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        units = cast("Sequence[Unit]", group)
+
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            shown, _, stamps = reply.out.partition("==\n")
+            blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+            by_name = dict(zip((unit.unit for unit in units), blocks))
+            stamped = dict(line.split(" ", 1) for line in stamps.splitlines())
+            return {unit.id: _seen(by_name[unit.unit], stamped.get(unit.unit, "none"), unit) for unit in units}
+
+        names = " ".join(unit.unit for unit in units)
+        return [Look(Command(_LOOK, stdin=names.encode(), says="look at units"), parse)]
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [cast(Unit, gap.resource)._job() for gap in gaps]
+
+    def _job(self) -> Job:
+        says = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
+        return Job(job_name(self.id), self._script(), timeout=self.ready_timeout + 120, says=f"{says} {self.name}")
+
+    def _script(self) -> str:
+        if self.state == "masked":
+            # A unit that came with an init script or a file in /etc cannot be masked over it.
+            return f"systemctl disable --now {sh(self.unit)} 2>/dev/null; systemctl mask {sh(self.unit)}"
+        if self.state == "stopped":
+            return f"systemctl stop {sh(self.unit)}"
+        how = {
+            "unit": sh(self.unit), "ready": self.ready, "seconds": self.ready_timeout, "stamps": STAMPS, "stamp": self.stamp,
+            "enable": f"systemctl enable --quiet {sh(self.unit)}" if self.enabled else ":",
+            "logs": " ".join(self.logs) or "/nonexistent",
+        }
+        return _START % how
+
+
+# systemd's words for units that start by themselves, or that nothing needs to enable.
+_ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "generated", "linked"}
+
+
+def _seen(block: Dict[str, str], stamp: str, unit: Unit) -> Seen:
+    if block.get("LoadState") == "not-found":
+        return None if unit.state != "running" else Unknown(Phase.PACKAGES, "its package is not installed")
+    file_state = block.get("UnitFileState", "")
+    enabled = "masked" if block.get("LoadState") == "masked" else "enabled" if file_state in _ENABLED else "disabled"
+    active = block.get("ActiveState", "")
+    return {"active": "inactive" if active == "failed" and unit.state != "running" else active, "enabled": enabled, "stamp": stamp}

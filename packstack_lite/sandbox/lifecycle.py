@@ -1,0 +1,192 @@
+"""Up, start, stop, save, down: the order of things, and what is undone when one of them fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import List
+
+from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox import container, identity, machine, network, sources, trees
+from packstack_lite.sandbox.machine import Say
+from packstack_lite.sandbox.model import (
+    BOOTS_FROM,
+    SUITES,
+    Record,
+    Sandbox,
+    check_request,
+    free_number,
+    record_of,
+    records,
+    tree_dir,
+)
+
+
+def _silent(text: str) -> None:
+    """For callers that do not want to hear what happens."""
+
+
+def up(
+    name: str = "aio", say: Say = _silent, distro: str = "debian12", kind: str = "container", tree: str = BOOTS_FROM
+) -> Sandbox:
+    """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
+
+    ``tree`` names a tree kept by ``save_tree``. Missing tools are installed on this machine,
+    said first. Raises UsageFault for words that cannot be, SandboxFault when this machine
+    cannot do it; a sandbox that did not come up is gone again.
+    """
+    check_request(name, distro, kind)
+    machine.need_root()
+    machine.install(machine.CONTAINER_TOOLS, say)
+    with machine.locked(name):
+        with machine.locked():
+            known = [record for record in records() if record.name == name]
+            record = known[0] if known else _create(name, distro, kind, tree, say)
+        if known:
+            return _started(record)
+        try:
+            return _boot(record)
+        except BaseException:
+            _remove(record)
+            raise
+
+
+def _create(name: str, distro: str, kind: str, tree: str, say: Say) -> Record:
+    """Number, keys, tree and identity of a new sandbox; all of it or nothing."""
+    for other in records():
+        trees.harvest(other)
+    lower = trees.ensure(distro, tree, say)
+    number = free_number((r.number for r in records()), machine.run(["ip", "-4", "route", "show"]))
+    record = Record(name, kind, distro, number, lower.name, layered=True)
+    _remove(record)
+    record.place.mkdir(parents=True, mode=0o755)
+    try:
+        record = dataclasses.replace(record, layered=trees.unpack(record, lower))
+        identity.make_keys(record.place)
+        trees.lend(record)
+        trees.mount(record, lower)
+        identity.write(record)
+        sources.write(record.root, sources.find(SUITES[distro]))
+        record.save()
+    except BaseException:
+        trees.unmount(record)
+        machine.remove(record.place)
+        raise
+    return record
+
+
+def _boot(record: Record) -> Sandbox:
+    """End what a killed keeper left, mount, open the way, boot; on failure it is stopped again, its tree kept."""
+    container.kill(record)
+    try:
+        trees.mount(record, tree_dir(record.distro, record.tree))
+        network.open_way(record)
+        container.boot(record)
+    except BaseException:
+        _halt(record)
+        raise
+    return record.view()
+
+
+def _halt(record: Record) -> None:
+    """Nothing of the sandbox stays on the machine but its directory."""
+    container.kill(record)
+    network.close_way(record)
+    trees.unmount(record)
+
+
+def list_all() -> List[Sandbox]:
+    """Every sandbox on this machine, by its number."""
+    return [record.view() for record in records()]
+
+
+def find(name: str) -> Sandbox:
+    """One sandbox; UsageFault with the way to make it when there is none."""
+    return record_of(name).view()
+
+
+def start(name: str) -> Sandbox:
+    """Boot a stopped sandbox's tree again; a running one is returned as it is."""
+    machine.need_root()
+    with machine.locked(name):
+        return _started(record_of(name))
+
+
+def _started(record: Record) -> Sandbox:
+    return record.view() if record.pid() else _boot(record)
+
+
+def stop(name: str) -> Sandbox:
+    """Shut a sandbox down in order; its tree stays for ``start``."""
+    machine.need_root()
+    record = record_of(name)
+    with machine.locked(name):
+        _stop(record)
+    return record.view()
+
+
+def _stop(record: Record) -> None:
+    container.power_off(record)
+    _halt(record)
+    trees.harvest(record)
+
+
+def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
+    """Stop a sandbox in order and keep a copy of its tree, without its identity, under a name for ``up``.
+
+    UsageFault when a sandbox runs on a tree of that name. The sandbox stays stopped.
+    """
+    machine.need_root()
+    if tree == BOOTS_FROM or tree.startswith(f"{BOOTS_FROM}-"):
+        raise UsageFault(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
+    record = record_of(name)
+    with machine.locked(name):
+        _stop(record)
+        say(f"keeping the tree of {name} as {tree}")
+        with machine.locked():
+            trees.mount(record, tree_dir(record.distro, record.tree))
+            try:
+                return trees.save(record, tree)
+            finally:
+                trees.unmount(record)
+
+
+def has_tree(tree: str, distro: str = "debian12") -> bool:
+    """Whether ``up(tree=...)`` will find it."""
+    return tree_dir(distro, tree).is_dir()
+
+
+def down(name: str, say: Say = _silent) -> None:
+    """Remove a sandbox: processes, network, rules, tree. Its downloads stay for the next one."""
+    machine.need_root()
+    record = record_of(name)
+    say(f"removing sandbox {name}")
+    with machine.locked(name):
+        _remove(record)
+
+
+def _remove(record: Record) -> None:
+    """All of a sandbox, also of one that never became whole."""
+    _halt(record)
+    trees.harvest(record)
+    machine.remove(record.place)
+
+
+def ssh_argv(sandbox: Sandbox, command: str = "") -> List[str]:
+    """OpenSSH's command line into the sandbox as root; a login shell without a command."""
+    options = [
+        "IdentitiesOnly=yes",
+        f"UserKnownHostsFile={sandbox.known_hosts}",
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=yes",
+        "LogLevel=ERROR",
+    ]
+    words = [word for option in options for word in ("-o", option)]
+    argv = ["ssh", "-F", "/dev/null", "-i", str(sandbox.key), *words, f"root@{sandbox.address}"]
+    return [*argv, command] if command else argv
+
+
+def ssh_line(sandbox: Sandbox) -> str:
+    """The same for people to paste."""
+    return " ".join(shlex.quote(word) for word in ssh_argv(sandbox))

@@ -1,0 +1,95 @@
+"""This machine: running commands on it, its missing tools, the lock between our own processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox.model import HOME, SandboxFault
+
+Say = Callable[[str], None]
+
+# Tool -> the Debian package that holds it.
+CONTAINER_TOOLS = {
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+}
+IMAGE_TOOLS = {
+    "qemu-img": "qemu-utils",
+    "syslinux": "syslinux",
+    "mcopy": "mtools",
+    "mkfs.vfat": "dosfstools",
+    "cpio": "cpio",
+}
+
+
+def run(argv: Sequence[str], env: Optional[Mapping[str, str]] = None, stdin: str = "") -> str:
+    """Run a command of this machine and return its stdout; SandboxFault with its last words if it fails."""
+    done = subprocess.run(
+        list(argv), input=stdin, env={**os.environ, "LC_ALL": "C", **(env or {})}, text=True, capture_output=True
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
+        raise SandboxFault(f"{argv[0]} failed ({done.returncode}): {said[-1]}", hint=f"to see more: {' '.join(argv)}")
+    return done.stdout
+
+
+def need_root() -> None:
+    """UsageFault unless we are root: mounts, network and chroot need it."""
+    if os.geteuid() != 0:
+        raise UsageFault("a sandbox of kind container needs root on this machine", hint="run it again with sudo")
+
+
+def missing(tools: Mapping[str, str]) -> List[str]:
+    """The packages whose tool this machine lacks."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return sorted({package for tool, package in tools.items() if not shutil.which(tool, path=path)})
+
+
+def install(tools: Mapping[str, str], say: Say) -> None:
+    """Install with apt what is missing of the tools, names said first."""
+    packages = missing(tools)
+    if not packages:
+        return
+    if not shutil.which("apt-get"):
+        raise SandboxFault(f"this machine lacks {', '.join(packages)} and has no apt-get", hint="install them by hand")
+    say(f"installing on this machine: {' '.join(packages)}")
+    argv = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    env: Dict[str, str] = {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run(argv, env)
+    except SandboxFault:
+        run(["apt-get", "update"])
+        run(argv, env)
+
+
+@contextlib.contextmanager
+def locked(name: str = "") -> Iterator[None]:
+    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number or build one tree.
+
+    Not to be taken twice by one process: the second would wait for the first.
+    """
+    place = HOME / "locks"
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place / (f"sandbox-{name}" if name else "all"), "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def systemd_here() -> bool:
+    """Whether this machine's process 1 is systemd (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def remove(place: Path) -> None:
+    """Remove a directory of ours; a mount below it makes this an error, not a disaster."""
+    run(["rm", "-rf", "--one-file-system", str(place)])

@@ -1,0 +1,175 @@
+"""What a sandbox is: its record on disk, its numbers and its places. Pure but for reading records."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Iterable, List
+
+from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
+
+HOME = Path("/var/lib/packstack-lite-sandbox")
+SUITES = {"debian12": "bookworm"}
+KINDS = ("container",)
+MAX_NUMBER = 127
+BOOTS_FROM = "base"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+class SandboxFault(PackstackLiteError):
+    """This machine could not make, start or stop a sandbox; nothing half made is left behind."""
+
+    exit_code = ExitCode.PREFLIGHT
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A throw-away host as its user sees it; addresses come from 198.18.0.0/15 (RFC 2544).
+
+    ``state`` is ``running`` or ``stopped``; ``pid`` is the keeper's process on this machine,
+    0 when stopped; ``root`` is the tree as the sandbox sees it, an empty directory while
+    a layered sandbox is stopped. ``external_network`` is routed to ``address``.
+    """
+
+    name: str
+    kind: str
+    distro: str
+    address: str
+    state: str
+    key: Path
+    known_hosts: Path
+    external_network: str
+    root: Path
+    pid: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept on disk about one sandbox (``sandbox.json``); all else follows from it.
+
+    ``layered`` says that the tree is an overlay over the named tree and not a copy of it.
+    """
+
+    name: str
+    kind: str
+    distro: str
+    number: int
+    tree: str
+    layered: bool
+
+    @property
+    def place(self) -> Path:
+        """The directory that holds everything of this sandbox."""
+        return HOME / "sandboxes" / self.name
+
+    @property
+    def root(self) -> Path:
+        """Where the tree is mounted or copied."""
+        return self.place / "root"
+
+    @property
+    def written(self) -> Path:
+        """The directory whose files are this sandbox's own: the overlay's upper one, or the copy."""
+        return self.place / "upper" if self.layered else self.root
+
+    @property
+    def interface(self) -> str:
+        """The machine's end of the virtual cable; at most 15 characters, unique by number."""
+        return f"plsandbox{self.number}"
+
+    @property
+    def network(self) -> str:
+        """The management network."""
+        return f"198.18.{2 * self.number - 1}.0/24"
+
+    @property
+    def gateway(self) -> str:
+        """The machine's own address on the management network."""
+        return f"198.18.{2 * self.number - 1}.1"
+
+    @property
+    def address(self) -> str:
+        """The sandbox's address on the management network."""
+        return f"198.18.{2 * self.number - 1}.10"
+
+    @property
+    def external_network(self) -> str:
+        """The network for floating addresses, which the machine routes to the sandbox."""
+        return f"198.18.{2 * self.number}.0/24"
+
+    def save(self) -> None:
+        """Write ``sandbox.json``; the rename makes it appear whole or not at all."""
+        part = self.place / "sandbox.json.part"
+        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        os.replace(part, self.place / "sandbox.json")
+
+    def pid(self) -> int:
+        """The running keeper's process id, 0 when there is none (a reused id does not count)."""
+        try:
+            pid = int((self.place / "pid").read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return 0
+        return pid if str(self.root).encode() in words else 0
+
+    def view(self) -> Sandbox:
+        """The record together with what is true right now."""
+        pid = self.pid()
+        return Sandbox(
+            name=self.name,
+            kind=self.kind,
+            distro=self.distro,
+            address=self.address,
+            state="running" if pid else "stopped",
+            key=self.place / "id_ed25519",
+            known_hosts=self.place / "known_hosts",
+            external_network=self.external_network,
+            root=self.root,
+            pid=pid,
+        )
+
+
+def tree_dir(distro: str, tree: str) -> Path:
+    """Where a named tree is kept."""
+    return HOME / "trees" / distro / tree
+
+
+def records() -> List[Record]:
+    """Every sandbox on this machine, by number."""
+    found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
+    return sorted((Record(**json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+
+
+def record_of(name: str) -> Record:
+    """The record of one sandbox; UsageFault with the way to make it when there is none."""
+    for record in records():
+        if record.name == name:
+            return record
+    raise UsageFault(f"there is no sandbox {name!r}", hint=f"packstack-lite sandbox up {name}")
+
+
+def free_number(taken: Iterable[int], routes: str) -> int:
+    """The lowest number whose two networks nobody uses; ``routes`` is what ``ip route`` printed."""
+    busy = set(taken)
+    for number in range(1, MAX_NUMBER + 1):
+        ours = (f"198.18.{2 * number - 1}.", f"198.18.{2 * number}.")
+        if number not in busy and not any(net in routes for net in ours):
+            return number
+    raise SandboxFault(
+        f"all {MAX_NUMBER} sandbox networks in 198.18.0.0/16 are in use", hint="packstack-lite sandbox list"
+    )
+
+
+def check_request(name: str, distro: str, kind: str) -> None:
+    """UsageFault when the words cannot make a sandbox."""
+    if not _NAME.fullmatch(name):
+        raise UsageFault(
+            f"{name!r} cannot be a sandbox's name", hint="use up to 32 lower-case letters, digits and dashes"
+        )
+    if distro not in SUITES:
+        raise UsageFault(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(SUITES))}")
+    if kind not in KINDS:
+        raise UsageFault(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")

@@ -1,0 +1,161 @@
+"""Trees: the cached base, saved ones, the copy or overlay a sandbox runs on, the package cache.
+
+Downloaded packages are shared by hard links and not by one mounted directory: apt locks
+its archive directory, so that two sandboxes would keep each other from installing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox import sources
+from packstack_lite.sandbox.machine import Say, remove, run
+from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SUITES, Record, records, tree_dir
+
+# Raise it when the steps below change what a base tree holds.
+BASE_VERSION = 1
+INCLUDE = "openssh-server,systemd,systemd-sysv,dbus,python3,iproute2,ca-certificates,procps,eatmydata"
+ARCHIVES = "var/cache/apt/archives"
+LOCAL_CAS = Path("usr/local/share/ca-certificates")
+
+
+def ensure(distro: str, tree: str, say: Say) -> Path:
+    """The directory of a tree; the base is made when it is not there, another one must have been saved."""
+    if tree != BOOTS_FROM:
+        place = tree_dir(distro, tree)
+        if not place.is_dir():
+            raise UsageFault(f"there is no saved tree {tree!r} for {distro}", hint="start from the base tree")
+        return place
+    place = tree_dir(distro, f"{BOOTS_FROM}-{BASE_VERSION}")
+    if not place.is_dir():
+        _build_base(distro, place, say)
+    return place
+
+
+def _build_base(distro: str, place: Path, say: Say) -> None:
+    """debootstrap under another name, renamed when whole: half a tree is never used."""
+    say(f"making the base tree of {distro} with debootstrap; this happens once and takes about a minute")
+    part = place.with_name(place.name + ".part")
+    try:
+        _remove_tree(part)
+        part.mkdir(parents=True)
+        _debootstrap(distro, part)
+        _settle(part, distro)
+        os.rename(part, place)
+    except BaseException:
+        _remove_tree(part)
+        raise
+
+
+def _debootstrap(distro: str, part: Path) -> None:
+    suite = SUITES[distro]
+    mirror = next(source for source in sources.find(suite) if source.suite == suite)
+    cache = HOME / "archives" / distro
+    cache.mkdir(parents=True, exist_ok=True)
+    argv = ["debootstrap", f"--cache-dir={cache}", f"--include={INCLUDE}", suite, str(part), mirror.uri]
+    run(argv, env=sources.proxy_environment(sources.settings()))
+
+
+def _settle(root: Path, distro: str) -> None:
+    """What every sandbox of the base shares: sources, trusted authorities, networkd, no identity."""
+    sources.write(root, sources.find(SUITES[distro]))
+    for certificate in (Path("/") / LOCAL_CAS).glob("*.crt"):
+        shutil.copy2(certificate, root / LOCAL_CAS / certificate.name)
+    run(["chroot", str(root), "update-ca-certificates"])
+    run(["chroot", str(root), "systemctl", "enable", "systemd-networkd"])
+    _forget(root)
+
+
+def _forget(root: Path) -> None:
+    """Take out of a tree what makes it one certain host, and the downloads, which are kept elsewhere."""
+    for path in [*(root / "etc/ssh").glob("ssh_host_*"), *(root / ARCHIVES).glob("*.deb")]:
+        path.unlink()
+    (root / "etc/machine-id").write_text("")
+
+
+def unpack(record: Record, tree: Path) -> bool:
+    """Give a sandbox its tree: an overlay (a second's work) or, where that fails, a copy. True for overlay."""
+    for name in ("root", "upper", "work"):
+        (record.place / name).mkdir(parents=True, exist_ok=True)
+    if _overlay(record.place, tree):
+        run(["umount", str(record.root)])
+        return True
+    part = record.place / "root.part"
+    run(["cp", "-a", "--reflink=auto", str(tree), str(part)])
+    record.root.rmdir()
+    os.rename(part, record.root)
+    return False
+
+
+def _overlay(place: Path, tree: Path) -> bool:
+    options = f"lowerdir={tree},upperdir={place / 'upper'},workdir={place / 'work'}"
+    argv = ["mount", "-t", "overlay", "packstack-lite-sandbox", "-o", options, str(place / "root")]
+    return subprocess.run(argv, capture_output=True).returncode == 0
+
+
+def mount(record: Record, tree: Path) -> None:
+    """Have the tree in its place, and the known downloads in its package cache."""
+    if record.layered and not os.path.ismount(record.root):
+        lend(record)
+        if not _overlay(record.place, tree):
+            raise UsageFault(
+                f"the tree of sandbox {record.name!r} cannot be mounted",
+                hint=f"packstack-lite sandbox down {record.name}",
+            )
+
+
+def unmount(record: Record) -> None:
+    """Undo ``mount``; lazily, since a reader of the tree must not keep a sandbox alive."""
+    if os.path.ismount(record.root):
+        run(["umount", "--lazy", str(record.root)])
+
+
+def lend(record: Record) -> None:
+    """Link every package downloaded so far into the sandbox's own apt cache (not while it is mounted)."""
+    _link_packages(HOME / "archives" / record.distro, record.written / ARCHIVES)
+
+
+def harvest(record: Record) -> None:
+    """Link what a sandbox has downloaded into the shared cache; apt renames a package there only when whole."""
+    if (record.written / ARCHIVES).is_dir():
+        _link_packages(record.written / ARCHIVES, HOME / "archives" / record.distro)
+
+
+def _link_packages(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.glob("*.deb"):
+        if not (target / path.name).exists():
+            os.link(path, target / path.name)
+
+
+def save(record: Record, tree: str) -> Path:
+    """Keep a copy of a stopped sandbox's mounted tree as a named tree for later ones."""
+    place = tree_dir(record.distro, tree)
+    users = [r.name for r in records() if r.tree == tree and r.distro == record.distro]
+    if users and place.exists():
+        raise UsageFault(
+            f"the saved tree {tree!r} is in use by sandbox {users[0]!r}", hint=f"packstack-lite sandbox down {users[0]}"
+        )
+    part = place.with_name(place.name + ".part")
+    try:
+        _remove_tree(part)
+        run(["cp", "-a", "--reflink=auto", str(record.root), str(part)])
+        _forget(part)
+        _remove_tree(place)
+        os.rename(part, place)
+    except BaseException:
+        _remove_tree(part)
+        raise
+    return place
+
+
+def _remove_tree(place: Path) -> None:
+    """Remove a tree, after the mounts that an interrupted debootstrap may have left below it."""
+    below = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for point in sorted((p for p in below if p.startswith(f"{place}/")), reverse=True):
+        run(["umount", "--lazy", point])
+    remove(place)

@@ -1,0 +1,106 @@
+"""Nova: servers. The API, metadata, conductor, scheduler, console proxy and the compute service."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from packstack_lite.resources import Entity, Once
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import catalog
+from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
+from packstack_lite.services.schema import databases, program, sync
+
+SCHEMAS = ("nova_api", "nova", "nova_cell0")
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """Nova with one cell on this host."""
+    accounts = {schema: Account("nova", cloud["CONFIG_NOVA_DB_PW"], schema) for schema in SCHEMAS}
+    config = _config(cloud, accounts["nova_api"], accounts["nova"])
+    return [
+        config,
+        *databases(cloud, "nova", [*accounts.values()]),
+        _schema(cloud),
+        catalog.account(cloud, "nova", cloud["CONFIG_NOVA_KS_PW"]),
+        *catalog.service(cloud, "nova", "compute", cloud.endpoint("nova", "/v2.1"), "OpenStack Compute"),
+        *_control(cloud, config),
+        *_hypervisor(cloud, config),
+        *_registration(cloud),
+    ]
+
+
+def _config(cloud: Cloud, api: Account, cell: Account) -> Resource:
+    return cloud.file(
+        "nova",
+        "nova",
+        group=cloud.profile.user("nova"),
+        api_connection=cloud.db_url(api),
+        connection=cloud.db_url(cell),
+        ports=PORTS,
+    )
+
+
+def _schema(cloud: Cloud) -> Once:
+    """All four steps in one process; the last is the cell."""
+    script = cloud.as_user("nova", f"{cloud.profile.python} -")
+    marker = "nova_api.cell_mappings WHERE name = 'cell1'"
+    return sync(cloud, "nova", script, marker, program("nova_cells.py"))
+
+
+def _control(cloud: Cloud, config: Resource) -> List[Resource]:
+    api_ini = cloud.file("nova", "nova-api-uwsgi", api=cloud.profile.api("nova-api"), account="nova")
+    metadata_ini = cloud.file("nova", "nova-metadata-uwsgi", api=cloud.profile.api("nova-metadata"), account="nova")
+    proxy = cloud.file("nova", "nova-consoleproxy")
+    listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
+    return [
+        api_ini,
+        metadata_ini,
+        proxy,
+        cloud.unit("nova-conductor", "nova", [config]),
+        cloud.unit("nova-scheduler", "nova", [config]),
+        cloud.unit("nova-api", "nova", [config, api_ini], ready=cloud.http_ready(cloud.endpoint("nova", "/"))),
+        cloud.unit("nova-metadata", "nova", [config, metadata_ini], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))),
+        cloud.unit("nova-novncproxy", "nova", [config, proxy], ready=listening),
+    ]
+
+
+def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
+    """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
+    compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"))
+    libvirt = _libvirt(cloud)
+    daemon = cloud.unit("libvirt", "nova", libvirt)
+    needs = [daemon.id, *[cloud.unit_id(role) for role in ("nova-conductor", "nova-scheduler", "placement-api")]]
+    return [compute, *libvirt, daemon, cloud.unit("nova-compute", "nova", [config, compute], needs=needs)]
+
+
+def _libvirt(cloud: Cloud) -> Sequence[Resource]:
+    """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
+    files = [cloud.file("nova", what) for what in ("libvirtd", "libvirtd-default")]
+    return [*files, cloud.file("nova", "qemu")] if cloud.facts.container else files
+
+
+def _registration(cloud: Cloud) -> List[Resource]:
+    """The compute host takes its place in the cell, then is seen alive."""
+    discover = Once(
+        name="nova-discover-hosts",
+        script=cloud.as_user("nova", "nova-manage cell_v2 discover_hosts --by-service"),
+        done=cloud.in_database(
+            "SELECT COUNT(*) > 0 FROM nova_api.host_mappings WHERE host IN (SELECT host FROM nova.services"
+            " WHERE topic = 'compute' AND deleted = 0)"
+        ),
+        known_after=Phase.SERVICES,
+        phase=Phase.SERVICES,
+        tags=tags("nova"),
+        needs=(cloud.unit_id("nova-compute"),),
+    )
+    alive = Entity(
+        type="compute_service",
+        name="nova-compute",
+        body={"host": cloud.facts.hostname},
+        api=cloud.api,
+        phase=Phase.VERIFY,
+        tags=tags("nova"),
+    )
+    return [discover, alive]
+
+

@@ -1,0 +1,57 @@
+"""Schemas: the once-jobs that make and upgrade a service's tables."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import List, Sequence
+
+from packstack_lite.resources import Database, Once
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services.cloud import Account, Cloud, tags
+
+
+def database(cloud: Cloud, service: str, account: Account) -> Database:
+    """A schema and the account that owns it, let in from the controller alone."""
+    return Database(
+        name=account.schema,
+        user=account.user,
+        password=account.password,
+        hosts=(cloud.address,),
+        phase=Phase.DATABASES,
+        tags=tags(service),
+    )
+
+
+def program(name: str) -> bytes:
+    """The source of a program that runs on the host, read from its standard input there."""
+    return (resources.files("packstack_lite.services") / "hostside" / name).read_bytes()
+
+
+def sync(
+    cloud: Cloud,
+    service: str,
+    script: str,
+    marker: str,
+    stdin: bytes = b"",
+    needs: Sequence[str] = (),
+) -> Once:
+    """Bring a schema to the release of the profile; done again when the release is another.
+
+    ``marker`` is a table that only the last step of the migration fills.
+    """
+    return Once(
+        name=f"{service}-schema",
+        script=script,
+        stdin=stdin,
+        done=cloud.in_database(f"SELECT COUNT(*) > 0 FROM {marker}"),
+        token=cloud.profile.release,
+        known_after=Phase.DATABASES,
+        phase=Phase.SCHEMA,
+        tags=tags(service),
+        needs=tuple(needs),
+    )
+
+
+def databases(cloud: Cloud, service: str, accounts: Sequence[Account]) -> List[Resource]:
+    """Several schemas of one service."""
+    return [database(cloud, service, account) for account in accounts]

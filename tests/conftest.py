@@ -1,0 +1,55 @@
+"""What all tests share: where the project is, and the tool as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the tool ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """``packstack-lite`` run as a process of its own, with a home of its own."""
+
+    home: Path
+
+    def __call__(self, *words: str, env: Optional[Dict[str, str]] = None, timeout: float = 1800) -> Outcome:
+        environment = {**os.environ, "HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "NO_COLOR": "1"}
+        environment.update(env or {})
+        done = subprocess.run(
+            [sys.executable, "-m", "packstack_lite", *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=PROJECT,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
+    return Tool(tmp_path_factory.mktemp("home"))

@@ -1,0 +1,138 @@
+"""The main job on a bare host, told in the order in which a user lives it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+FRESH: dict = {}
+
+
+def test_plan_of_a_bare_host_tells_everything_and_touches_nothing(sandbox: Any) -> None:
+    before = sandbox.fingerprint()
+    planned = sandbox("plan", "--exit-code", "--output", "json")
+    assert planned.code == 10, planned.err
+    resources = [change["resource"] for change in planned.data["changes"]]
+    assert "file:/etc/nova/nova.conf" in resources
+    assert any(change["gap"].startswith("known after") for change in planned.data["changes"])
+    assert sandbox.fingerprint() == before
+    FRESH["planned"] = set(resources)
+
+
+def test_apply_ends_with_a_cloud(sandbox: Any) -> None:
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-6000:]
+    FRESH["applied"] = applied.data
+    changed = {change["resource"] for change in applied.data["changes"]}
+    assert changed <= FRESH["planned"], "apply did what plan had not announced"
+    phases = [phase["name"] for phase in applied.data["phases"]]
+    assert phases.index("Packages") < phases.index("Schema") < phases.index("Demo")
+
+
+def test_smoke_proves_each_promise(sandbox: Any) -> None:
+    smoked = sandbox("smoke", "--output", "json")
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
+    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+
+
+def test_second_apply_changes_nothing_and_restarts_nothing(sandbox: Any) -> None:
+    before = sandbox.started()
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert applied.data["changes"] == []
+    assert applied.data["restarted"] == []
+    assert sandbox.started() == before
+    assert applied.data["flights"] <= 24
+
+
+def test_plan_of_the_deployed_host_is_empty_and_touches_nothing(sandbox: Any) -> None:
+    before = sandbox.fingerprint()
+    planned = sandbox("plan", "--exit-code", "--output", "json")
+    assert (planned.code, planned.data["changes"]) == (0, [])
+    assert sandbox.fingerprint() == before
+
+
+def test_one_answer_changed_is_one_line_and_only_its_readers_restart(sandbox: Any) -> None:
+    text = sandbox.answers.read_text()
+    changed = re.sub(r"(?m)^CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=.*$", "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=7.5", text)
+    assert changed != text
+    sandbox.answers.write_text(changed)
+    planned = sandbox("plan", "--diff", "--output", "json")
+    by_resource = {change["resource"]: change for change in planned.data["changes"]}
+    diff = by_resource["file:/etc/nova/nova.conf"]["diff"].splitlines()
+    touched = [line for line in diff if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+    assert touched == ["-cpu_allocation_ratio = 16.0", "+cpu_allocation_ratio = 7.5"]
+    others = set(by_resource) - {"file:/etc/nova/nova.conf"}
+    assert others and all(name.startswith("unit:nova-") for name in others)
+    before = sandbox.started()
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    after = sandbox.started()
+    restarted = {unit for unit in after if after[unit] != before.get(unit)}
+    assert restarted == {unit if "." in unit else f"{unit}.service" for unit in applied.data["restarted"]}
+    assert {f"unit:{unit.removesuffix('.service')}" for unit in restarted} == {
+        name.removesuffix(".service") for name in others
+    }
+
+
+def test_drift_is_named_and_healed(sandbox: Any) -> None:
+    sandbox.sh("systemctl stop nova-scheduler; echo '# by hand' >> /etc/glance/glance-api.conf")
+    sandbox.sh(
+        ". /root/keystonerc_admin; openstack endpoint delete "
+        "$(openstack endpoint list --service placement --interface public -f value -c ID)"
+    )
+    verified = sandbox("verify", "--output", "json")
+    assert verified.code == 6, verified.err
+    named = {fault["resource"] for fault in verified.data["faults"]}
+    assert "file:/etc/glance/glance-api.conf" in named
+    assert any(name.startswith("unit:nova-scheduler") for name in named)
+    assert any(name.startswith("endpoint:") and "placement" in name for name in named)
+    assert len(named) == 3, named
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    healed = sandbox("verify", "--output", "json")
+    assert (healed.code, healed.data["faults"]) == (0, [])
+
+
+def test_no_secret_lies_open(sandbox: Any) -> None:
+    """World-readable files, logs and the process list hold none of the passwords."""
+    passwords = re.findall(r"(?m)^CONFIG_\w+_PW=(.{6,})$", sandbox.answers.read_text())
+    assert len(passwords) > 8
+    open_files = sandbox.sh(
+        "find /etc /var/lib/packstack-lite /var/log /root /tmp -xdev -type f -perm -o=r -size -2000k"
+        " -not -path '*/nova/instances/*' -exec cat {} + 2>/dev/null; ps axww -o args; cat /var/log/syslog 2>/dev/null || true"
+    )
+    found = [password for password in passwords if password in open_files]
+    assert found == []
+
+
+def test_config_files_belong_to_root_and_the_service(sandbox: Any) -> None:
+    for service in ("keystone", "glance", "nova", "neutron", "placement"):
+        shown = sandbox.sh(f"stat -c '%a %U:%G' /etc/{service}/{service}{'-api' if service == 'glance' else ''}.conf").strip()
+        assert shown == f"640 root:{service}", service
+
+
+def test_database_queue_and_cache_listen_only_where_needed(sandbox: Any) -> None:
+    shown = sandbox.sh("ss -ltnH | awk '{print $4}'").split()
+    for port in ("3306", "11211"):
+        addresses = {address.rsplit(":", 1)[0] for address in shown if address.endswith(f":{port}")}
+        assert addresses and not addresses & {"0.0.0.0", "*", "[::]"}, (port, addresses)
+
+
+@pytest.mark.parametrize("user", ["guest"])
+def test_no_default_account(sandbox: Any, user: str) -> None:
+    assert user not in sandbox.sh("rabbitmqctl -q list_users").split()
+
+
+def test_everything_comes_back_after_a_reboot_is_enabled(sandbox: Any) -> None:
+    listed = sandbox("plan", "--output", "json").data["changes"]
+    assert listed == []
+    disabled = sandbox.sh(
+        "for u in $(ls /var/lib/packstack-lite/units); do"
+        ' s=$(systemctl is-enabled "$u" 2>/dev/null); case "$s" in enabled|alias|static|generated|indirect) ;; *) echo "$u $s";; esac; done'
+    )
+    assert disabled == ""

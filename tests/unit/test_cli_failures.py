@@ -1,0 +1,84 @@
+"""However a run ends: a sentence, a hint, the right code, no traceback."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from packstack_lite.cli.failures import guarded
+from packstack_lite.errors import (
+    AnswersFault,
+    ConnectFault,
+    ExitCode,
+    FaultFound,
+    Locked,
+    PhaseFailed,
+    PreflightFailed,
+    UsageFault,
+)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "packstack-lite"
+
+
+def raising(error):
+    def run():
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageFault("x"), 2),
+        (AnswersFault("x"), 2),
+        (PreflightFailed("x"), 3),
+        (ConnectFault("x"), 4),
+        (PhaseFailed("x"), 5),
+        (FaultFound("x"), 6),
+        (Locked("x"), 7),
+        (click.UsageError("x"), 2),
+        (click.FileError("x"), 2),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+        (click.exceptions.Exit(10), 10),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_exit_codes(error, code, state):
+    assert guarded(raising(error), []) == code
+    assert not state.exists()
+
+
+def test_foreseen_failure_is_a_sentence_and_a_hint(capsys):
+    guarded(raising(ConnectFault("cannot reach cloud1", "ssh cloud1")), [])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == ["packstack-lite: cannot reach cloud1", "  → ssh cloud1"]
+
+
+def test_every_fault_of_an_answer_file_is_told(capsys):
+    guarded(raising(AnswersFault("two faults", ["line 3: a", "line 9: b"])), [])
+    assert "  line 3: a\n  line 9: b\n" in capsys.readouterr().err
+
+
+def test_bug_leaves_a_private_report_without_secrets(capsys, state):
+    arguments = ["--default-password=hunter22", "--keystone-admin-pw", "hunter33!", "apply"]
+    assert guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"]) == ExitCode.BUG
+    (report,) = state.glob("bug-*.txt")
+    told, text = capsys.readouterr().err, report.read_text()
+    assert str(report) in told
+    assert "Traceback" not in told
+    assert "Traceback" in text
+    assert "--default-password --keystone-admin-pw … apply\n" in text
+    assert "hunter" not in text + told
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_result_of_the_command_is_the_code():
+    assert guarded(lambda: ExitCode.CHANGES, []) == 10
+    assert guarded(lambda: None, []) == 0

@@ -1,0 +1,74 @@
+"""Which machine the options mean."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from packstack_lite.cli import target
+from packstack_lite.cli.options import Options
+from packstack_lite.errors import UsageFault
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "address", "port"),
+    [
+        ("cloud1", None, "cloud1", None),
+        ("root@198.18.1.10", "root", "198.18.1.10", None),
+        ("admin@cloud1:2222", "admin", "cloud1", 2222),
+        ("[::1]:22", None, "::1", 22),
+        ("root@::1", "root", "::1", None),
+        ("::1", None, "::1", None),
+    ],
+)
+def test_host_is_read(text, user, address, port):
+    found = target.parse_host(text)
+    assert (found.user, found.address, found.port) == (user, address, port)
+
+
+@pytest.mark.parametrize("text", ["", "a b", "@host", "host:", "host:0", "host:99999", "host:ssh", "user@"])
+def test_what_is_no_host_is_refused(text):
+    with pytest.raises(UsageFault):
+        target.parse_host(text)
+
+
+def test_host_and_sandbox_exclude_each_other():
+    with pytest.raises(UsageFault, match="exclude"):
+        target.choose(Options(host="a", sandbox="aio"))
+
+
+def test_no_host_is_refused_with_the_ways():
+    with pytest.raises(UsageFault) as caught:
+        target.choose(Options())
+    assert "--sandbox" in caught.value.hint
+
+
+def test_named_host_wins_over_the_answers():
+    assert target.choose(Options(host="cloud1"), controller="198.18.1.10").address == "cloud1"
+
+
+def test_controller_of_the_answers_is_the_host():
+    found = target.choose(Options(), controller="198.18.1.10")
+    assert found.address == "198.18.1.10"
+    assert not found.direct
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may work on this machine without SSH")
+def test_root_needs_no_ssh_to_this_machine():
+    assert target.choose(Options(), controller="127.0.0.1").direct
+
+
+def test_other_users_go_through_ssh(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert not target.choose(Options(), controller="127.0.0.1").direct
+
+
+def test_host_over_ssh_even_when_it_is_this_machine():
+    assert not target.choose(Options(host="127.0.0.1")).direct
+
+
+def test_own_addresses_are_known():
+    assert target.is_own("127.0.0.1")
+    assert not target.is_own("198.19.255.1")
+    assert not target.is_own("no-such-name.invalid")

@@ -1,0 +1,46 @@
+import subprocess
+from importlib import resources
+
+import pytest
+
+from packstack_lite.sandbox import guest_image
+from packstack_lite.sandbox.model import SandboxFault
+
+DATA = resources.files("packstack_lite.sandbox")
+
+
+def test_the_kernel_behind_the_moving_name_is_found():
+    text = "linux-image-cloud-amd64\n  Depends: linux-image-6.1.0-40-cloud-amd64\n"
+    assert guest_image.kernel_package(text) == "linux-image-6.1.0-40-cloud-amd64"
+
+
+def test_no_kernel_is_a_fault_that_names_the_package():
+    with pytest.raises(SandboxFault, match="linux-image-cloud-amd64"):
+        guest_image.kernel_package("")
+
+
+def test_closure_takes_real_packages_and_not_virtual_ones():
+    text = "busybox\n  Depends: libc6\nlibc6\n  Depends: <libc6-virtual>\n<libc6-virtual>\nlibgcc-s1\n"
+    assert guest_image.closure(text) == ["busybox", "libc6", "libgcc-s1"]
+
+
+def test_the_recipe_changes_with_what_the_image_is_made_from(monkeypatch):
+    before = guest_image.recipe()
+    assert guest_image.recipe() == before
+    monkeypatch.setattr(guest_image, "MODULES", (*guest_image.MODULES, "ext4"))
+    assert guest_image.recipe() != before
+
+
+def test_an_image_of_this_recipe_is_not_made_again(tmp_path):
+    target = tmp_path / "guest.qcow2"
+    target.write_bytes(b"image")
+    (tmp_path / "guest.qcow2.recipe").write_text(guest_image.recipe())
+    assert guest_image.build(target) == target
+    assert target.read_bytes() == b"image"
+
+
+@pytest.mark.parametrize("path", [*(f"guest/{name}" for name in guest_image.SCRIPTS), "data/keeper"])
+def test_every_script_is_posix_sh(path):
+    with resources.as_file(DATA / path) as script:
+        done = subprocess.run(["dash", "-n", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,156 @@
+import json
+import os
+
+import pytest
+
+from packstack_lite.errors import ExitCode, UsageFault
+from packstack_lite.sandbox import lifecycle, model
+from packstack_lite.sandbox.container import keeper_argv, last_words, resolv_mode
+from packstack_lite.sandbox.identity import hosts_file, network_file
+from packstack_lite.sandbox.network import rules
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "HOME", tmp_path)
+    return tmp_path
+
+
+def record(name="aio", number=1, layered=True):
+    return model.Record(name, "container", "debian12", number, "base-1", layered)
+
+
+def saved(name, number):
+    made = record(name, number)
+    made.place.mkdir(parents=True)
+    made.save()
+    return made
+
+
+def test_two_sandboxes_share_no_network_and_no_interface():
+    first, second = record(number=1), record("b", number=2)
+    for field in ("network", "external_network", "address", "gateway", "interface"):
+        assert getattr(first, field) != getattr(second, field)
+    nets = [first.network, first.external_network, second.network, second.external_network]
+    assert nets == ["198.18.1.0/24", "198.18.2.0/24", "198.18.3.0/24", "198.18.4.0/24"]
+
+
+def test_the_highest_number_stays_inside_the_test_range_and_the_interface_name_inside_15_characters():
+    last = record(number=model.MAX_NUMBER)
+    assert last.external_network == "198.18.254.0/24"
+    assert len(last.interface) <= 15
+
+
+def test_free_number_skips_sandboxes_and_networks_that_the_machine_routes():
+    assert model.free_number([], "") == 1
+    assert model.free_number([1, 3], "") == 2
+    assert model.free_number([1], "198.18.4.0/24 via 10.0.0.1 dev eth0") == 3
+    assert model.free_number([], "198.18.10.0/24 dev x") == 1
+
+
+def test_free_number_says_when_none_is_left():
+    with pytest.raises(model.SandboxFault, match="in use"):
+        model.free_number(range(1, model.MAX_NUMBER + 1), "")
+
+
+@pytest.mark.parametrize("name", ["", "T1", "a b", "../x", "-a", "a-", "a" * 33, "a.b"])
+def test_names_that_cannot_be_a_host_or_a_directory_are_refused(name):
+    with pytest.raises(UsageFault):
+        model.check_request(name, "debian12", "container")
+
+
+def test_unknown_distro_and_kind_name_the_known_ones():
+    with pytest.raises(UsageFault) as fault:
+        model.check_request("aio", "debian1", "container")
+    assert "debian12" in fault.value.hint
+    with pytest.raises(UsageFault) as fault:
+        model.check_request("aio", "debian12", "machine")
+    assert "container" in fault.value.hint
+
+
+def test_a_saved_record_is_found_again_by_number(home):
+    saved("b", 2)
+    saved("a", 1)
+    (home / "sandboxes" / "half").mkdir()
+    assert [r.name for r in model.records()] == ["a", "b"]
+    assert model.record_of("b").address == "198.18.3.10"
+    assert json.loads((home / "sandboxes/b/sandbox.json").read_text())["number"] == 2
+
+
+def test_a_missing_sandbox_is_a_usage_fault_that_says_what_to_type(home):
+    with pytest.raises(UsageFault) as fault:
+        lifecycle.find("mine")
+    assert "packstack-lite sandbox up mine" in fault.value.hint
+    assert fault.value.exit_code == ExitCode.USAGE
+
+
+def test_a_reused_process_id_is_not_a_running_sandbox(home):
+    made = saved("a", 1)
+    assert made.view().state == "stopped"
+    (made.place / "pid").write_text(f"{os.getpid()}\n")
+    assert (made.view().state, made.view().pid) == ("stopped", 0)
+
+
+def test_a_layered_sandbox_writes_to_its_upper_directory():
+    assert record(layered=True).written.name == "upper"
+    assert record(layered=False).written == record(layered=False).root
+
+
+def test_the_name_maps_to_the_real_address_and_not_to_loopback():
+    lines = [line.split() for line in hosts_file(record()).splitlines()]
+    assert [line[0] for line in lines if "aio" in line[1:]] == ["198.18.1.10"]
+    assert "Address=198.18.1.10/24\nGateway=198.18.1.1\n" in network_file(record())
+
+
+def test_every_rule_carries_the_sandboxes_name_so_that_it_can_be_taken_back():
+    for table, chain, *spec in rules(record("t1", 3)):
+        assert (table, chain) in {("nat", "POSTROUTING"), ("filter", "FORWARD")}
+        assert spec[spec.index("--comment") + 1] == "packstack-lite-sandbox t1"
+    sources = [rule[rule.index("-s") + 1] for rule in rules(record("t1", 3)) if "-s" in rule]
+    assert sources == ["198.18.5.0/24", "198.18.6.0/24"]
+
+
+def test_the_keeper_gets_a_scope_under_systemd_alone(home):
+    bare = keeper_argv(record(), home / "keeper", "copy-host", scope=False)
+    assert bare[-1] == "copy-host"
+    assert str(record().root) in bare
+    scoped = keeper_argv(record(), home / "keeper", "copy-host", scope=True)
+    assert scoped[: len(bare)] == bare
+    assert scoped[len(bare) : len(bare) + 2] == ["systemd-run", "--scope"]
+
+
+@pytest.mark.parametrize(
+    ("text", "uplink", "mode"),
+    [
+        ("nameserver 10.0.0.1\n", True, "copy-host"),
+        ("nameserver 127.0.0.53\noptions edns0\n", True, "copy-uplink"),
+        ("nameserver 127.0.0.53\n", False, "copy-host"),
+        ("nameserver 127.0.0.53\nnameserver 10.0.0.1\n", True, "copy-host"),
+    ],
+)
+def test_a_resolver_on_the_machines_loopback_is_not_handed_to_the_container(text, uplink, mode):
+    assert resolv_mode(text, uplink) == mode
+
+
+def test_the_last_words_of_a_console_skip_nspawns_own_clean_up():
+    noise = 'Attempted to remove disk file system under "/run/x", and we can\'t allow that.\n'
+    assert last_words(f"Spawning\nno init found\n{noise}\n") == "no init found"
+    assert last_words(noise) == "its console is empty"
+
+
+def test_ssh_argv_trusts_the_sandboxes_own_key_alone(home):
+    sandbox = saved("a", 1).view()
+    argv = lifecycle.ssh_argv(sandbox, "id -u")
+    assert argv[0] == "ssh"
+    assert argv[-2:] == ["root@198.18.1.10", "id -u"]
+    assert f"UserKnownHostsFile={home}/sandboxes/a/known_hosts" in argv
+    assert "StrictHostKeyChecking=yes" in argv
+    assert lifecycle.ssh_argv(sandbox)[-1] == "root@198.18.1.10"
+    assert lifecycle.ssh_line(sandbox).startswith("ssh -F /dev/null -i ")
+
+
+def test_without_root_up_says_so_before_it_does_anything(home, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(UsageFault, match="needs root"):
+        lifecycle.up("aio")
+    assert list(home.iterdir()) == []

@@ -1,0 +1,71 @@
+"""An installed wheel has everything: templates, sample answer files, profiles, host-side programs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel of this tree; built from a copy, as building leaves traces beside setup.cfg."""
+    work = tmp_path_factory.mktemp("wheel")
+    tree = work / "tree"
+    tree.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree / name)
+    for name in ("packstack_lite", "templates", "answer-files"):
+        shutil.copytree(ROOT / name, tree / name, ignore=LEFT_OUT)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run([*command, "-w", str(work), str(tree)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = work.glob("*.whl")
+    return built
+
+
+def files_below(name: str) -> set[str]:
+    base = ROOT / name
+    return {p.relative_to(base).as_posix() for p in base.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+
+
+@pytest.mark.parametrize(
+    ("tree", "package"),
+    [
+        ("templates", "packstack_lite/templates"),
+        ("answer-files", "packstack_lite/answer_files"),
+        ("packstack_lite", "packstack_lite"),
+    ],
+)
+def test_wheel_holds_the_whole_tree(wheel, tree, package):
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {f"{package}/{name}" for name in files_below(tree)}
+    assert len(wanted) > 1
+    assert not sorted(wanted - inside)
+
+
+def test_console_script_is_declared(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+    assert "packstack-lite = packstack_lite.cli.app:main" in archive.read(name).decode()
+
+
+def test_templates_are_found_without_the_source_tree(wheel, tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from importlib.resources import files\n"
+        "for name in ('packstack_lite.templates', 'packstack_lite.answer_files'):\n"
+        "    print(sum(1 for entry in files(name).iterdir()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(wheel)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(int(count) > 1 for count in done.stdout.split())
