@@ -1,0 +1,12 @@
+"""Answers: Packstack's parameters, read, checked, made complete and written."""
+
+from packstack_lite.answers.effective import Answer, Answers, host_overrides, load
+from packstack_lite.answers.reader import read
+from packstack_lite.answers.table import BY_NAME, TABLE, Parameter
+from packstack_lite.answers.vault import Vault
+from packstack_lite.answers.writer import latest_answer_file, render, write
+
+__all__ = [
+    "BY_NAME", "TABLE", "Answer", "Answers", "Parameter", "Vault", "host_overrides", "latest_answer_file", "load", "read",
+    "render", "write",
+]

@@ -38,7 +38,7 @@ class Profile:
     """A distribution with its OpenStack release.
 
     ``packages`` by service, ``units`` by role, ``users`` by service (the account's group has
-    the same name), ``paths`` by what is there. ``masked`` are units that the packages
+    the same name), ``paths`` by what is there, ``logs`` by role. ``masked`` are units that the packages
     enable and this cloud does not want.
     """
 
@@ -54,6 +54,7 @@ class Profile:
     masked: Tuple[str, ...]
     users: Mapping[str, str]
     paths: Mapping[str, str]
+    logs: Mapping[str, str]
     commands: Mapping[str, str]
     uwsgi: Mapping[str, Api]
 
@@ -72,6 +73,11 @@ class Profile:
     def command(self, what: str) -> str:
         """A program's name, found in the target's PATH."""
         return self._look_up("commands", self.commands, what)
+
+    def log(self, role: str, service: str) -> str:
+        """Where a role's unit writes: its own entry, else the distribution's common pattern."""
+        pattern = self.logs.get(role, self.logs["otherwise"])
+        return pattern.format(service=service, unit=self.units.get(role, role))
 
     def api(self, role: str) -> Api:
         """How an API runs under uwsgi."""

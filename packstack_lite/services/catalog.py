@@ -22,7 +22,6 @@ def account(cloud: Cloud, name: str, password: Secret) -> Entity:
         api=cloud.api,
         phase=Phase.CATALOG,
         tags=tags(name),
-        needs=("project:service", "role:service"),
     )
 
 
@@ -47,5 +46,4 @@ def _endpoint(cloud: Cloud, name: str, interface: str, url: str) -> Entity:
         api=cloud.api,
         phase=Phase.CATALOG,
         tags=tags(name),
-        needs=(f"service:{name}",),
     )

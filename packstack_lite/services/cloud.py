@@ -153,7 +153,7 @@ class Cloud:
         service: str,
         watches: Sequence[Resource] = (),
         needs: Sequence[str] = (),
-        ready: str = "",
+        ready: str = "true",
         phase: Phase = Phase.SERVICES,
         ready_timeout: int = 120,
     ) -> Unit:
@@ -163,6 +163,7 @@ class Cloud:
             watches=tuple(watches),
             ready=ready,
             ready_timeout=ready_timeout,
+            logs=(self.profile.log(role, service),),
             phase=phase,
             tags=frozenset({service}),
             needs=tuple(needs),

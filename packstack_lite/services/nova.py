@@ -95,8 +95,8 @@ def _registration(cloud: Cloud) -> List[Resource]:
     )
     alive = Entity(
         type="compute_service",
-        name="nova-compute",
-        body={"host": cloud.facts.hostname},
+        name=f"nova-compute@{cloud.facts.hostname}",
+        body={"alive": True},
         api=cloud.api,
         phase=Phase.VERIFY,
         tags=tags("nova"),

@@ -14,14 +14,14 @@ def declare(cloud: Cloud) -> List[Resource]:
     files = [
         cloud.file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         cloud.file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
+        # The broker's unit wants epmd's socket, which starts with it.
+        cloud.file("rabbitmq", "epmd", phase=Phase.PLATFORM),
     ]
-    epmd_file = cloud.file("rabbitmq", "epmd", phase=Phase.PLATFORM)
-    epmd = cloud.unit("epmd", "rabbitmq", watches=[epmd_file], phase=Phase.PLATFORM)
-    unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, needs=[epmd.id], phase=Phase.PLATFORM)
+    unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)
     account = MessageUser(
         name=str(cloud["CONFIG_AMQP_AUTH_USER"]),
         password=cloud["CONFIG_AMQP_AUTH_PASSWORD"],
         phase=Phase.DATABASES,
         tags=tags("rabbitmq"),
     )
-    return [*files, epmd_file, epmd, unit, account]
+    return [*files, unit, account]

@@ -1,0 +1,50 @@
+"""Writing answer files: grouped, commented from the table, nobody else's to read."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import List, Optional
+
+from packstack_lite.answers.effective import Answers
+from packstack_lite.answers.table import TABLE, Parameter
+from packstack_lite.answers.vault import write_private
+from packstack_lite.errors import UsageFault
+
+PATTERN = "packstack-answers-*.txt"
+
+
+def write(path: Path, answers: Answers) -> None:
+    """Write every answer, 0600, whole or not at all."""
+    try:
+        write_private(path, render(answers))
+    except OSError as error:
+        raise UsageFault(f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory") from None
+
+
+def render(answers: Answers) -> str:
+    """The text of an answer file with these answers."""
+    lines = ["# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600.", "[general]"]
+    group = ""
+    for parameter in TABLE:
+        if parameter.group != group:
+            group = parameter.group
+            lines += ["", "", f"# === {group} ==="]
+        lines += ["", *_comment(parameter), f"{parameter.name}={answers.text(parameter.name)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(parameter: Parameter) -> List[str]:
+    text = parameter.help
+    if parameter.choices:
+        text += f" One of: {', '.join(parameter.choices)}."
+    elif parameter.kind == "boolean":
+        text += " (y/n)"
+    if parameter.condition:
+        text += f" Counts when {parameter.condition}."
+    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+
+
+def latest_answer_file(home: Path) -> Optional[Path]:
+    """The newest answer file that an earlier --allinone wrote there; its name tells its time."""
+    return max(home.glob(PATTERN), default=None, key=lambda path: path.name)

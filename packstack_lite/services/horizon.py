@@ -1,0 +1,23 @@
+"""Horizon: the dashboard, under the web server."""
+
+from __future__ import annotations
+
+from typing import List
+
+from packstack_lite.resources import Absent
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services.cloud import Cloud, tags
+
+SITES = ("site-default-ssl", "site-default")
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """Settings, and the web server without the sites that keep it from starting."""
+    settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
+    sites = [Absent(path=cloud.profile.path(site), phase=Phase.CONFIGURE, tags=tags("horizon")) for site in SITES]
+    page = f"http://{cloud.address}{cloud.profile.path('webroot')}/auth/login/"
+    return [
+        settings,
+        *sites,
+        cloud.unit("httpd", "horizon", [settings, *sites], ready=cloud.http_ready(page), ready_timeout=180),
+    ]

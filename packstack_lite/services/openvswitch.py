@@ -1,0 +1,72 @@
+"""Open vSwitch, and the bridge to the outside world with its address and address translation."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import List, Optional
+
+from packstack_lite.resources import Bridge, Nat, OvsSetting
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services.cloud import Cloud, tags
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """The switch, then the bridge: live, and by a unit of ours after each boot."""
+    userspace = cloud.datapath == "netdev"
+    dropin = [cloud.file("openvswitch", "vswitchd", phase=Phase.PLATFORM)] if userspace else []
+    switch = cloud.unit("openvswitch", "openvswitch", dropin, phase=Phase.PLATFORM)
+    outside = cloud.floating_range if _owns_range(cloud) else None
+    unit_file = cloud.file(
+        "openvswitch", "bridge-unit", phase=Phase.PLATFORM, outside=outside, gateway=gateway(outside), switch=switch.unit
+    )
+    return [
+        *dropin,
+        switch,
+        *([_offload(cloud, switch.id)] if userspace else []),
+        unit_file,
+        cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
+        _bridge(cloud, outside, switch.id),
+        *([_nat(cloud, outside, switch.id)] if outside else []),
+    ]
+
+
+def gateway(outside: Optional[IPv4Network]) -> str:
+    """The bridge's own address, the first of the range, with the prefix length; empty without a range."""
+    return f"{next(outside.hosts())}/{outside.prefixlen}" if outside else ""
+
+
+def _owns_range(cloud: Cloud) -> bool:
+    """Whether the floating range lives on this host alone, as Packstack's demo has it."""
+    return cloud.says("CONFIG_PROVISION_DEMO") and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+
+
+def _offload(cloud: Cloud, switch: str) -> OvsSetting:
+    """The drop-in sets it before the switch starts; this sees that it stays so."""
+    return OvsSetting(
+        column="other_config:userspace-tso-enable",
+        value="true",
+        phase=Phase.PLATFORM,
+        tags=tags("openvswitch"),
+        needs=(switch,),
+    )
+
+
+def _bridge(cloud: Cloud, outside: Optional[IPv4Network], switch: str) -> Bridge:
+    return Bridge(
+        name=cloud.external_bridge,
+        address=gateway(outside),
+        datapath=cloud.datapath,
+        phase=Phase.PLATFORM,
+        tags=tags("openvswitch"),
+        needs=(switch,),
+    )
+
+
+def _nat(cloud: Cloud, outside: IPv4Network, switch: str) -> Nat:
+    return Nat(
+        source=str(outside),
+        bridge=cloud.external_bridge,
+        phase=Phase.PLATFORM,
+        tags=tags("openvswitch"),
+        needs=(switch,),
+    )

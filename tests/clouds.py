@@ -1,0 +1,104 @@
+"""Clouds for tests: answers, facts and a profile, made without a host."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from packstack_lite import profiles
+from packstack_lite.hosts.facts import Facts, Interface
+from packstack_lite.secret import Secret
+from packstack_lite.services import Cloud
+
+ADDRESS = "198.18.1.10"
+
+ANSWERS: Dict[str, Any] = {
+    "CONFIG_CONTROLLER_HOST": ADDRESS,
+    "CONFIG_DEBUG_MODE": False,
+    "CONFIG_SERVICE_WORKERS": "%{::processorcount}",
+    "CONFIG_NTP_SERVERS": (),
+    "CONFIG_HORIZON_INSTALL": True,
+    "CONFIG_MARIADB_PW": Secret("mariadb-pw"),
+    "CONFIG_AMQP_AUTH_USER": "amqp_user",
+    "CONFIG_AMQP_AUTH_PASSWORD": Secret("amqp-pw"),
+    "CONFIG_KEYSTONE_DB_PW": Secret("keystone-db-pw"),
+    "CONFIG_KEYSTONE_REGION": "RegionOne",
+    "CONFIG_KEYSTONE_ADMIN_USERNAME": "admin",
+    "CONFIG_KEYSTONE_ADMIN_PW": Secret("admin-pw"),
+    "CONFIG_KEYSTONE_DEMO_PW": Secret("demo-pw"),
+    "CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE": True,
+    "CONFIG_GLANCE_DB_PW": Secret("glance-db-pw"),
+    "CONFIG_GLANCE_KS_PW": Secret("glance-ks-pw"),
+    "CONFIG_NOVA_DB_PW": Secret("nova-db-pw"),
+    "CONFIG_NOVA_KS_PW": Secret("nova-ks-pw"),
+    "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "16.0",
+    "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO": "1.5",
+    "CONFIG_NOVA_MANAGE_FLAVORS": True,
+    "CONFIG_NEUTRON_DB_PW": Secret("neutron-db-pw"),
+    "CONFIG_NEUTRON_KS_PW": Secret("neutron-ks-pw"),
+    "CONFIG_NEUTRON_METADATA_PW": Secret("metadata-pw"),
+    "CONFIG_NEUTRON_L2_AGENT": "openvswitch",
+    "CONFIG_NEUTRON_L3_EXT_BRIDGE": "br-ex",
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": ("vxlan", "flat"),
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": ("vxlan",),
+    "CONFIG_NEUTRON_ML2_FLAT_NETWORKS": ("*",),
+    "CONFIG_NEUTRON_ML2_VNI_RANGES": ("10:100",),
+    "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-ex",),
+    "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET": "extnet",
+    "CONFIG_HORIZON_SECRET_KEY": Secret("horizon-secret-key"),
+    "CONFIG_PROVISION_DEMO": True,
+    "CONFIG_PROVISION_OVS_BRIDGE": True,
+    "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/24",
+    "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": (),
+    "CONFIG_PROVISION_IMAGE_NAME": "cirros",
+    "CONFIG_PROVISION_IMAGE_URL": "/var/lib/packstack-lite/guest.qcow2",
+    "CONFIG_PROVISION_IMAGE_FORMAT": "qcow2",
+    "CONFIG_PROVISION_IMAGE_PROPERTIES": "",
+}
+
+FACTS: Dict[str, Any] = {
+    "hostname": "aio",
+    "fqdn": "aio",
+    "hostname_addresses": (ADDRESS,),
+    "os_id": "debian",
+    "os_version": "12",
+    "os_name": "Debian GNU/Linux 12 (bookworm)",
+    "arch": "x86_64",
+    "init": "systemd",
+    "virtualization": "systemd-nspawn",
+    "cpus": 2,
+    "cpu_flags": (),
+    "kvm_works": False,
+    "memory": 16000,
+    "swap": 0,
+    "disk_free": {"/": 50000},
+    "default_interface": "host0",
+    "default_gateway": "198.18.1.1",
+    "address": ADDRESS,
+    "interfaces": (Interface("host0", True, 1500, (f"{ADDRESS}/24",)),),
+    "ports": {},
+    "ovs_module": False,
+    "device_mapper": False,
+    "time_synchronized": True,
+    "selinux": "",
+    "package_source": "",
+    "own": False,
+    "foreign": (),
+    "locale": "C.UTF-8",
+    "python": "3.11",
+    "epoch": 0.0,
+}
+
+
+def facts(**changes: Any) -> Facts:
+    """A container's facts, with changes; names that Facts does not have are left out."""
+    wanted = {**FACTS, **changes}
+    return Facts(**{name: wanted[name] for name in Facts.__dataclass_fields__})
+
+
+def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> Cloud:
+    """A cloud in a container by default; ``answers`` replace single answers, ``changes`` single facts."""
+    return Cloud({**ANSWERS, **(answers or {})}, facts(**changes), profiles.load(profile))
+
+
+# A real machine: processor virtualisation, the kernel's own Open vSwitch, a clock of its own.
+MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "ovs_module": True, "cpus": 16}
