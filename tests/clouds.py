@@ -42,6 +42,12 @@ ANSWERS: Dict[str, Any] = {
     "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": ("vxlan",),
     "CONFIG_NEUTRON_ML2_FLAT_NETWORKS": ("*",),
     "CONFIG_NEUTRON_ML2_VNI_RANGES": ("10:100",),
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("openvswitch",),
+    "CONFIG_NEUTRON_ML2_VLAN_RANGES": (),
+    "CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES": (),
+    "CONFIG_NEUTRON_ML2_VXLAN_GROUP": "",
+    "CONFIG_NEUTRON_OVS_TUNNEL_IF": "",
+    "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT": 4789,
     "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-ex",),
     "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET": "extnet",
     "CONFIG_HORIZON_SECRET_KEY": Secret("horizon-secret-key"),
@@ -92,7 +98,7 @@ FACTS: Dict[str, Any] = {
 def facts(**changes: Any) -> Facts:
     """A container's facts, with changes; names that Facts does not have are left out."""
     wanted = {**FACTS, **changes}
-    return Facts(**{name: wanted[name] for name in Facts.__dataclass_fields__})
+    return Facts(**{name: wanted[name] for name in Facts.__dataclass_fields__ if name in wanted})
 
 
 def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> Cloud:

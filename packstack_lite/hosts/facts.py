@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Mapping, Tuple
 
 
@@ -19,7 +19,16 @@ class Interface:
 
 @dataclass(frozen=True)
 class Facts:
-    """One flight's worth of facts. Sizes are MiB. Empty strings and 0 mean "not there"."""
+    """One flight's worth of facts. Sizes are MiB. Empty strings and 0 mean "not there".
+
+    ``ports`` maps listening TCP ports to process names, ``port_units`` to systemd units.
+    ``disk_free`` and ``mounts`` tell, for a few directories, the free space and the mount
+    point of the file system they are on. ``package_source`` is ``reachable``, what went
+    wrong, or "" where there is no package manager that we know. ``own`` says that an
+    earlier run of ours has worked here; ``foreign`` are paths that another OpenStack may
+    have left (also set on our own hosts: look at ``own`` first). ``epoch`` is the host's
+    clock in seconds. ``memory`` is what may be used: a container's limit where there is one.
+    """
 
     hostname: str
     fqdn: str
@@ -51,6 +60,9 @@ class Facts:
     locale: str
     python: str
     epoch: float
+    port_units: Mapping[int, str] = field(default_factory=dict)
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    kvm_device: bool = False
 
     @property
     def container(self) -> bool:

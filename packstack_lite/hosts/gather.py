@@ -1,83 +1,136 @@
-"""Gathering the facts of a host: a few commands, one flight, nothing changed."""
+"""Gathering the facts of a host: a few commands, one flight, nothing changed there."""
 
 from __future__ import annotations
 
 import re
 from typing import Dict, List, Mapping, Sequence, Tuple
 
+from packstack_lite.errors import PhaseFailed
 from packstack_lite.hosts.facts import Facts, Interface
-from packstack_lite.remote.command import Command, Reply
+from packstack_lite.remote.command import Command, Host, Reply
 
 # KEY=VALUE lines. A key may come several times; its values are then a list.
 _SYSTEM = r"""
-say() { printf '%s=%s\n' "$1" "$2"; }
-say hostname "$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname)"
+say() { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"; }
+name=$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname)
+say hostname "$name"
 say fqdn "$(timeout 3 hostname -f 2>/dev/null)"
-timeout 5 getent ahosts "$(hostname)" 2>/dev/null | awk '{print "hostname_address=" $1}' | sort -u
-( . /etc/os-release; say os_id "$ID"; say os_version "$VERSION_ID"; say os_name "$PRETTY_NAME" )
+timeout 5 getent ahosts "$name" 2>/dev/null | awk '!seen[$1]++ {print "hostname_address=" $1}'
+[ ! -r /etc/os-release ] || ( . /etc/os-release; say os_id "$ID"; say os_version "${VERSION_ID:-}"; say os_name "$PRETTY_NAME" )
 say arch "$(uname -m)"
-say init "$(cat /proc/1/comm)"
-say virtualization "$(systemd-detect-virt 2>/dev/null)"
-say cpus "$(grep -c ^processor /proc/cpuinfo)"
-say cpu_flags "$(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1)"
+if [ -d /run/systemd/system ]; then say init systemd; else say init "$(cat /proc/1/comm)"; fi
+virtualization=$(systemd-detect-virt 2>/dev/null)
+say virtualization "$virtualization"
+say cpus "$(getconf _NPROCESSORS_ONLN)"
+say cpu_flags "$(sed -n 's/^\(flags\|Features\)[^:]*: //p' /proc/cpuinfo | head -n 1)"
 awk '/^MemTotal|^SwapTotal/ {sub(":", "", $1); printf "%s=%d\n", $1, $2 / 1024}' /proc/meminfo
-for dir in / /var /var/lib /tmp; do say "disk:$dir" "$(df -Pm "$dir" 2>/dev/null | awk 'NR == 2 {print $4}')"; done
+for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [ ! -r "$limit" ] || awk '/^[0-9]+$/ {printf "limit=%d\n", $1 / 1048576}' "$limit"
+done
+for dir in / /var /var/lib /tmp; do
+    say disk "$(df -Pm "$dir" 2>/dev/null | awk -v dir="$dir" 'NR == 2 {print dir, $4, $6}')"
+done
 set -- $(ip -4 route show default 2>/dev/null | head -n 1)
 while [ $# -gt 1 ]; do
     case $1 in dev) say default_interface "$2" ;; via) say default_gateway "$2" ;; src) say source "$2" ;; esac
     shift
 done
-[ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null && say ovs_module yes
-grep -q device-mapper /proc/misc 2>/dev/null && say device_mapper yes
-case "$(timeout 3 timedatectl show -p NTPSynchronized --value 2>/dev/null)" in yes) say time_synchronized yes ;; esac
+if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then say ovs_module yes; fi
+if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
+[ ! -c /dev/kvm ] || say kvm_device yes
+# Asking starts a daemon on the host: not in a container, whose clock is not its own.
+if ! systemd-detect-virt --container --quiet 2>/dev/null; then
+    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] || chronyc waitsync 1 >/dev/null 2>&1
+    then say time_synchronized yes; fi
+fi
 say selinux "$(getenforce 2>/dev/null | tr 'A-Z' 'a-z')"
-[ -f /var/lib/packstack-lite/manifest.json ] || [ -f /var/lib/packstack-lite/files ] && say own yes
-for dir in keystone glance nova neutron cinder placement; do [ -d "/etc/$dir" ] && say foreign "/etc/$dir"; done
-for trace in /etc/kolla /opt/stack /etc/openstack_deploy /root/packstackca; do [ -e "$trace" ] && say foreign "$trace"; done
-[ -d /var/lib/mysql/mysql ] && say foreign /var/lib/mysql
-say locale "${LC_ALL:-${LANG:-}}"
-say python "$(command -v python3 >/dev/null && python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+for trace in manifest.json journal jobs units once; do
+    [ ! -e "/var/lib/packstack-lite/$trace" ] || say own "$trace"
+done
+for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/nova.conf /etc/neutron/neutron.conf \
+    /etc/cinder/cinder.conf /etc/placement/placement.conf /etc/kolla /etc/openstack_deploy /var/lib/config-data \
+    /opt/stack/devstack /opt/stack/nova /root/packstackca /var/tmp/packstack /var/snap/openstack /var/lib/mysql/mysql; do
+    [ ! -e "$path" ] || say foreign "$path"
+done
+say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
+say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
 exit 0
 """
 
 _INTERFACES = r"""
-ip -o link show 2>/dev/null | while read -r number name flags rest; do
-    name=${name%:}; name=${name%@*}
-    mtu=$(cat "/sys/class/net/$name/mtu" 2>/dev/null)
-    case $flags in *[\<,]UP[,\>]*) up=1 ;; *) up=0 ;; esac
-    kind=$(ip -d -o link show "$name" | grep -oE ' (bridge|vlan|bond|veth|tun|vxlan|openvswitch) ' | head -n 1 | tr -d ' ')
-    addresses=$(ip -o addr show dev "$name" | awk '{print $4}' | tr '\n' ',')
-    printf '%s\t%s\t%s\t%s\t%s\n' "$name" "$up" "${mtu:-0}" "$addresses" "$kind"
+ip -o -d link show && echo && ip -o addr show
+"""
+
+# PORT PID, then what systemd and the kernel call the process.
+_PORTS = r"""
+listening() {
+    if command -v ss >/dev/null; then
+        ss -ltnp | awk '$1 == "LISTEN" {
+            count = split($4, end, ":")
+            print end[count], match($0, /pid=[0-9]+/) ? substr($0, RSTART + 4, RLENGTH - 4) : "" }'
+        return
+    fi
+    { ls -l /proc/[0-9]*/fd 2>/dev/null; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null; } | awk '
+        /^\/proc\// {split($0, part, "/"); pid = part[3]}
+        match($0, /socket:\[[0-9]+\]/) {owner[substr($0, RSTART + 8, RLENGTH - 9)] = pid}
+        $4 == "0A" {split($2, end, ":"); print "0x" end[2], owner[$10]}'
+}
+listening | sort -u | while read -r port pid; do
+    name= unit=
+    if [ -n "$pid" ]; then
+        name=$(cat "/proc/$pid/comm" 2>/dev/null)
+        unit=$(sed -nE 's#.*/([^/]*\.(service|socket|scope)).*#\1#p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
+    fi
+    printf '%d\t%s\t%s\n' "$((port))" "$name" "$unit"
 done
 """
 
-_PORTS = r"""
-if command -v ss >/dev/null; then ss -H -ltnp; else echo none; fi
-"""
-
-# A virtual CPU has to come into being: /dev/kvm is there on machines where none can.
+# The device and even virtual CPUs are there on machines where no kernel runs: the processor has to agree.
 _KVM = r"""
 [ -c /dev/kvm ] || exit 1
-command -v python3 >/dev/null || { grep -qE '^flags.* (vmx|svm)' /proc/cpuinfo; exit $?; }
+[ "$(uname -m)" != x86_64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || exit 1
+command -v python3 >/dev/null || exit 0
 exec python3 -c '
 import fcntl, os
-kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+kvm = os.open("/dev/kvm", os.O_RDWR)
 machine = fcntl.ioctl(kvm, 0xAE01, 0)
-fcntl.ioctl(machine, 0xAE41, 0)'
+fcntl.ioctl(machine, 0xAE41, 0)' 2>/dev/null
 """
 
-# What apt would fetch first is asked for by name, with apt's own settings, and thrown away.
+# What apt would fetch first, fetched with apt's own settings (proxies too) and thrown away. Not "update":
+# that runs the hooks of others.
 _SOURCE = r"""
-command -v apt-get >/dev/null || { echo unknown; exit 0; }
+command -v apt-get >/dev/null || exit 0
+helper=/usr/lib/apt/apt-helper
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
-mkdir -p "$d/lists/partial" "$d/cache"
-if timeout 25 apt-get -q -o Dir::State::Lists="$d/lists" -o Dir::Cache="$d/cache" -o Acquire::Retries=0 -o Acquire::http::Timeout=8 \
-    -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false \
-    -o APT::Update::Error-Mode=any update > "$d/out" 2>&1
-then echo reachable; else grep -E '^(E|W|Err)' "$d/out" | head -n 3; fi
+fetch() {
+    timeout 20 "$helper" -q -o Acquire::Retries=0 -o Acquire::http::Timeout=8 -o Acquire::https::Timeout=8 \
+        -o APT::Sandbox::User=root download-file "$1" "$d/$2"
+}
+answers() {
+    fetch "$1" "$2" > "$d/$2.said" 2>&1 && return
+    fetch "${1%InRelease}Release" "$2" >/dev/null 2>&1 && return
+    reason=$(sed -n 's/^E: *//p' "$d/$2.said" | head -n 1)
+    printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
+}
+apt-get update --print-uris 2>"$d/trouble" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" | grep -v '^cdrom:' | sort -u > "$d/uris"
+if [ ! -s "$d/uris" ]; then
+    trouble=$(grep '^E:' "$d/trouble" | head -n 1)
+    echo "${trouble:-no package source is configured}"
+    exit 0
+fi
+number=0
+while read -r uri; do
+    number=$((number + 1))
+    answers "$uri" "$number" &
+done < "$d/uris" > "$d/answers"
+wait
+if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 """
+
+_KINDS = ("bond", "bridge", "dummy", "geneve", "gre", "ipvlan", "macvlan", "openvswitch", "team", "tun", "veth", "vlan", "vxlan")
 
 
 def commands() -> List[Command]:
@@ -85,31 +138,61 @@ def commands() -> List[Command]:
     return [
         Command(_SYSTEM, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
-        Command(_PORTS, says="gather ports"),
+        Command(_PORTS, says="gather listening ports"),
         Command(_KVM, timeout=10, says="try KVM"),
-        Command(_SOURCE, timeout=40, says="ask the package source", slow=True),
+        Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
     ]
 
 
+def gather(host: Host) -> Facts:
+    """The host's facts, in one flight. Raises PhaseFailed where they make no sense."""
+    try:
+        return parse(host.run(commands()))
+    except ValueError as nonsense:
+        raise PhaseFailed(
+            f"{host.name}: its facts cannot be read: {nonsense}", "log in and look whether commands end there at all"
+        ) from nonsense
+
+
 def parse(replies: Sequence[Reply]) -> Facts:
-    """The facts, from the replies to ``commands()``."""
-    system, interfaces, ports, kvm, source = replies
+    """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
+    system, links, ports, kvm, source = replies
     told = _pairs(system.out)
-    nics = _interfaces(interfaces.out)
+    if not system.ok or "epoch" not in told:
+        raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
     one = {key: values[0] for key, values in told.items()}
+    disks = [line.split(" ", 2) for line in told.get("disk", ())]
+    held = [line.split("\t") for line in ports.out.splitlines()]
+    interfaces = _interfaces(links.out)
+    default = one.get("default_interface", "")
     return Facts(
-        hostname=one.get("hostname", ""), fqdn=one.get("fqdn", ""), hostname_addresses=tuple(told.get("hostname_address", ())),
-        os_id=one.get("os_id", ""), os_version=one.get("os_version", ""), os_name=one.get("os_name", ""), arch=one.get("arch", ""),
-        init=one.get("init", ""), virtualization=one.get("virtualization", ""), cpus=_number(one.get("cpus")),
-        cpu_flags=tuple(one.get("cpu_flags", "").split()), kvm_works=kvm.ok, memory=_number(one.get("MemTotal")),
-        swap=_number(one.get("SwapTotal")),
-        disk_free={key[5:]: _number(values[0]) for key, values in told.items() if key.startswith("disk:")},
-        default_interface=one.get("default_interface", ""), default_gateway=one.get("default_gateway", ""),
-        address=one.get("source") or _address_of(nics, one.get("default_interface", "")), interfaces=nics, ports=_ports(ports.out),
-        ovs_module="ovs_module" in one, device_mapper="device_mapper" in one, time_synchronized="time_synchronized" in one,
-        selinux=one.get("selinux", ""), package_source=source.out.strip(), own="own" in one, foreign=tuple(told.get("foreign", ())),
-        locale=one.get("locale", ""), python=one.get("python", ""), epoch=float(_number(one.get("epoch"))),
+        **{key: one.get(key, "") for key in _TEXTS},
+        hostname_addresses=tuple(told.get("hostname_address", ())),
+        cpus=_number(one.get("cpus", "")),
+        cpu_flags=tuple(one.get("cpu_flags", "").split()),
+        kvm_works=kvm.ok,
+        memory=min(_number(size) for key in ("MemTotal", "limit") for size in told.get(key, ())),
+        swap=_number(one.get("SwapTotal", "")),
+        disk_free={path: _number(free) for path, free, _ in disks},
+        default_interface=default,
+        address=one.get("source") or _address_of(interfaces, default),
+        interfaces=interfaces,
+        ports={int(port): name for port, name, _ in held},
+        ovs_module="ovs_module" in one,
+        device_mapper="device_mapper" in one,
+        time_synchronized="time_synchronized" in one,
+        package_source=_source(source),
+        own="own" in one,
+        foreign=tuple(told.get("foreign", ())),
+        epoch=float(one["epoch"]),
+        port_units={int(port): unit for port, _, unit in held if unit},
+        mounts={path: mount for path, _, mount in disks},
+        kvm_device="kvm_device" in one,
     )
+
+
+_TEXTS = ("hostname", "fqdn", "os_id", "os_version", "os_name", "arch", "init", "virtualization", "default_gateway", "selinux",
+          "locale", "python")
 
 
 def _pairs(text: str) -> Dict[str, List[str]]:
@@ -120,31 +203,36 @@ def _pairs(text: str) -> Dict[str, List[str]]:
     return told
 
 
-def _number(text: "str | None") -> int:
-    return int(text) if text and text.isdigit() else 0
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _source(reply: Reply) -> str:
+    if reply.code == 124:
+        return "no answer within 50 seconds"
+    return reply.out.strip() or reply.err.strip()
 
 
 def _interfaces(text: str) -> Tuple[Interface, ...]:
-    rows = [line.split("\t") for line in text.splitlines()]
-    return tuple(
-        Interface(name, up == "1", _number(mtu), tuple(filter(None, addresses.split(","))), kind)
-        for name, up, mtu, addresses, kind in rows
-    )
+    """Of ``ip -o -d link`` and, after an empty line, ``ip -o addr``."""
+    links, _, owned = text.partition("\n\n")
+    addresses: Dict[str, List[str]] = {}
+    for line in owned.splitlines():
+        _, name, family, address = line.split()[:4]
+        if family in ("inet", "inet6"):
+            addresses.setdefault(name, []).append(address)
+    return tuple(_interface(line, addresses) for line in links.splitlines() if line.strip())
+
+
+def _interface(line: str, addresses: Mapping[str, List[str]]) -> Interface:
+    words = line.split()
+    name = words[1].rstrip(":").split("@")[0]
+    detail = re.findall(r"\\\s+(\w+)", line)
+    kind = next((word for word in detail if word in _KINDS), "")
+    up = "UP" in words[2].strip("<>").split(",")
+    return Interface(name, up, _number(words[words.index("mtu") + 1]), tuple(addresses.get(name, ())), kind)
 
 
 def _address_of(interfaces: Sequence[Interface], name: str) -> str:
-    for interface in interfaces:
-        if interface.name == name:
-            return next((address.split("/")[0] for address in interface.addresses if ":" not in address), "")
-    return ""
-
-
-def _ports(text: str) -> Mapping[int, str]:
-    """Port to process name, of ``ss -H -ltnp``."""
-    found = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) > 3 and words[3].rsplit(":", 1)[-1].isdigit():
-            process = re.search(r'users:\(\("([^"]+)"', line)
-            found[int(words[3].rsplit(":", 1)[-1])] = process.group(1) if process else ""
-    return found
+    own = [address for interface in interfaces if interface.name == name for address in interface.addresses]
+    return next((address.split("/")[0] for address in own if ":" not in address), "")

@@ -127,7 +127,7 @@ def _profile(data: Dict[str, Any]) -> Profile:
     wanted = {field.name for field in fields(Profile)}
     if wanted != set(data):
         raise LookupError(f"profile {data.get('name')}: keys {sorted(wanted ^ set(data))} are missing or unknown")
-    frozen = {key: _frozen(value) for key, value in data.items()}
+    frozen: Dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
     frozen["uwsgi"] = {role: Api(**api) for role, api in data["uwsgi"].items()}
     return Profile(**frozen)
 

@@ -16,8 +16,9 @@ command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 ||
 ovs-vsctl br-exists %(name)s || exit 3
 ovs-vsctl get bridge %(name)s datapath_type | tr -d '"'
 ip -o -4 addr show dev %(name)s 2>/dev/null | awk '{print $4}' | tr '\n' ' '; echo
-ip -o link show dev %(name)s | grep -q '[<,]UP[,>]' && echo up || echo down
-ethtool -k %(name)s 2>/dev/null | grep -qE '^(tcp-segmentation-offload|generic-segmentation-offload): on' && echo on || echo off
+ip -o link show dev %(name)s 2>/dev/null | grep -q '[<,]UP[,>]' && echo up || echo down
+offload=$(ethtool -k %(name)s 2>/dev/null) || { echo unknown; exit 0; }
+echo "$offload" | grep -qE '^(tcp|generic)-segmentation-offload: on' && echo on || echo off
 """
 
 
@@ -65,7 +66,9 @@ class Bridge(Resource):
                 return {self.id: _NO_SWITCH}
             if reply.code == 3:
                 return {self.id: None}
-            datapath, addresses, state, offload = (reply.out.split("\n") + [""] * 4)[:4]
+            if not reply.ok:
+                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+            datapath, addresses, state, offload = reply.out.splitlines()
             address = self.address if self.address in addresses.split() else addresses.strip()
             return {self.id: {"datapath": datapath or "system", "address": address, "state": state, "offload": offload}}
 
@@ -76,9 +79,10 @@ class Bridge(Resource):
         return [cast(Bridge, gap.resource)._command() for gap in gaps]
 
     def _command(self) -> Command:
-        name = sh(self.name)
+        name, datapath = sh(self.name), self.datapath or "system"
+        make = f"--may-exist add-br {name} -- set bridge {name} datapath_type={datapath}"
         lines = [
-            f"ovs-vsctl --timeout=30 --may-exist add-br {name} -- set bridge {name} datapath_type={self.datapath or 'system'} || exit 1",
+            f"ovs-vsctl --timeout=30 {make} || exit 1",
             f"ip link set {name} {'up' if self.up else 'down'} || exit 1",
         ]
         if self.address:
@@ -114,12 +118,14 @@ class OvsSetting(Resource):
     def _look(self) -> Look:
         script = (
             "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75\n"
-            f"ovs-vsctl --no-wait --if-exists get {self.table} . {self.column} | tr -d '\"'"
+            f"value=$(ovs-vsctl --no-wait --if-exists get {self.table} . {self.column}) && echo \"$value\" | tr -d '\"'"
         )
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             if reply.code == 75:
                 return {self.id: _NO_SWITCH}
+            if not reply.ok:
+                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             return {self.id: {"value": reply.out.strip()} if reply.out.strip() else None}
 
         return Look(Command(script, says="look at Open vSwitch settings"), parse)
@@ -178,7 +184,6 @@ class Nat(Resource):
         return [cast(Nat, gap.resource)._command() for gap in gaps]
 
     def _command(self) -> Command:
-        lines = [
-            f"iptables -w 10 {rule.format('-C')} 2>/dev/null || iptables -w 10 {rule.format('-A')} || exit 1" for rule in self._rules()
-        ]
-        return Command("\n".join(lines), says=f"translate addresses of {self.source}")
+        pairs = [(rule.format("-C"), rule.format("-A")) for rule in self._rules()]
+        script = "\n".join(f"iptables -w 10 {old} 2>/dev/null || iptables -w 10 {new} || exit 1" for old, new in pairs)
+        return Command(script, says=f"translate addresses of {self.source}")

@@ -10,14 +10,18 @@ from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
 from packstack_lite.secret import Secret, sql
 
+# mysql.user is a table before MariaDB 10.4 and a view since; both have these columns.
 _LOOK = r"""
-command -v mysql >/dev/null || exit 75
-mysql -N -B -e "SELECT 1" >/dev/null 2>&1 || exit 75
-mysql -N -B -e "
+client=$(command -v mariadb || command -v mysql) || exit 75
+$client -e 'SELECT 1' >/dev/null 2>&1 || exit 75
+exec $client --skip-column-names --batch <<'END'
 SELECT 'schema', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA;
-SELECT 'user', CONCAT(User, '@', Host), IFNULL(JSON_VALUE(Priv, '$.authentication_string'), '') FROM mysql.global_priv;
-SELECT 'grant', CONCAT(User, '@', Host, ' ', REPLACE(Db, '\\\\', '')), 'all' FROM mysql.db WHERE Select_priv = 'Y' AND Create_priv = 'Y';"
+SELECT 'user', CONCAT(User, '@', Host), COALESCE(NULLIF(Password, ''), authentication_string, '') FROM mysql.user;
+SELECT 'grant', CONCAT(User, '@', Host, ' ', REPLACE(Db, '\\', '')), 'all'
+    FROM mysql.db WHERE Select_priv = 'Y' AND Create_priv = 'Y' AND Drop_priv = 'Y';
+END
 """
+_CLOSE = "client=$(command -v mariadb || command -v mysql) || exit 1\nexec $client --default-character-set=utf8"
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,21 @@ class Database(Resource):
             return None
         users = [f"{self.user}@{host}" for host in self.hosts]
         hashes = {_short(told.get(("user", user), "")) for user in users}
-        grants = all(("grant", f"{user} {schema}") in told for user in users for schema in (self.name, *self.also_grant))
+        schemas = (self.name, *self.also_grant)
+        grants = all(("grant", f"{user} {schema}") in told for user in users for schema in schemas)
         return {"charset": told["schema", self.name], "password": ",".join(sorted(hashes)), "grants": grants}
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         statements = "".join(cast(Database, gap.resource)._statements() for gap in gaps)
-        return [Command("mysql -N -B", stdin=statements.encode(), says="make databases and their users")]
+        return [Command(_CLOSE, stdin=statements.encode(), says="make databases and their users")]
 
     def _statements(self) -> str:
         lines = [f"CREATE DATABASE IF NOT EXISTS `{self.name}` CHARACTER SET {self.charset};"]
         lines.append(f"ALTER DATABASE `{self.name}` CHARACTER SET {self.charset};")
         for host in self.hosts:
-            user = f"'{self.user}'@'{host}'"
-            lines.append(f"CREATE USER IF NOT EXISTS {user};")
+            user = f"{sql(self.user)}@{sql(host)}"
+            lines.append(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY {sql(self.password)};")
             lines.append(f"ALTER USER {user} IDENTIFIED BY {sql(self.password)};")
             lines += [f"GRANT ALL PRIVILEGES ON `{schema}`.* TO {user};" for schema in (self.name, *self.also_grant)]
         return "\n".join(lines) + "\n"

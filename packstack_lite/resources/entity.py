@@ -12,11 +12,15 @@ from packstack_lite.resources.base import Gap, Look, Phase, Resource, Scalar, Se
 from packstack_lite.secret import Secret
 
 # The program and its input share one stdin: nothing stays on the host, nothing shows in argv.
-_RUN = (
-    "p=; for p in python3 python2 python; do command -v $p >/dev/null && $p -c 'import keystoneauth1' 2>/dev/null && break; p=; done\n"
-    "[ -n \"$p\" ] || exit 75\n"
-    "exec $p -c 'import sys; i = getattr(sys.stdin, \"buffer\", sys.stdin); n = int(i.readline()); exec(compile(i.read(n), \"cloud_api\", \"exec\"))'"
-)
+_RUN = r"""
+for python in python3 python2 python ''; do
+    [ -n "$python" ] || exit 75
+    command -v $python >/dev/null && $python -c 'import keystoneauth1' 2>/dev/null && break
+done
+exec $python -c 'import sys
+source = getattr(sys.stdin, "buffer", sys.stdin)
+exec(compile(source.read(int(source.readline())), "cloud_api", "exec"))'
+"""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ class Entity(Resource):
         return f"{self.type}:{self.name}"
 
     def want(self) -> Optional[State]:
-        wanted = {key: _scalar(value) for key, value in self.body.items() if key not in ("source",)}
-        return {**wanted, **{key: "as answered" for key in self.secrets}, "exists": True}
+        wanted = {key: _scalar(value) for key, value in self.body.items() if key != "source"}
+        return {**wanted, **dict.fromkeys(self.secrets, "as answered"), "exists": True}
 
     def _told(self) -> Dict[str, Any]:
         secrets = {key: secret.reveal() for key, secret in self.secrets.items()}
@@ -88,17 +92,20 @@ class Entity(Resource):
         entities = cast("Sequence[Entity]", group)
 
         def parse(reply: Reply) -> Dict[str, Seen]:
-            if reply.code == 75:
-                return {entity.id: _not_yet(entity, "") for entity in entities}
+            if reply.code in (75, 124):
+                why = "the APIs do not answer" if reply.code == 124 else ""
+                return {entity.id: _not_yet(entity, why) for entity in entities}
             told = _json(reply)
+            if set(told) != {entity.id for entity in entities}:
+                raise ValueError(f"it tells of {len(told)} things, not of {len(entities)}")
             return {entity.id: _seen(entity, told[entity.id]) for entity in entities}
 
-        return [Look(_command(entities, "read", 60, "look at what the APIs hold"), parse)]
+        return [Look(_command(entities, "read", 45, "look at what the APIs hold"), parse)]
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         entities = [cast(Entity, gap.resource) for gap in gaps]
-        return [_command(entities, "write", 600, f"make {len(entities)} things through the APIs")]
+        return [_command(entities, "write", 1800, f"make {len(entities)} things through the APIs")]
 
 
 def _command(entities: Sequence[Entity], mode: str, timeout: float, says: str) -> Command:
@@ -109,7 +116,9 @@ def _command(entities: Sequence[Entity], mode: str, timeout: float, says: str) -
 def _json(reply: Reply) -> Dict[str, Any]:
     if not reply.ok:
         raise ValueError(f"exit {reply.code}: {reply.err.strip()[-1500:]}")
-    told: Dict[str, Any] = json.loads(reply.out)
+    told = json.loads(reply.out)
+    if not isinstance(told, dict):
+        raise ValueError(f"not a JSON object: {reply.out[:200]!r}")
     return told
 
 
@@ -127,6 +136,7 @@ def _seen(entity: Entity, told: Optional[Dict[str, Any]]) -> Seen:
 
 
 def _scalar(value: Any) -> Scalar:
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(sorted(value) if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value) else value, sort_keys=True)
-    return cast(Scalar, value)
+    """Mappings and lists as JSON, in an order of their own: the APIs do not keep that of lists."""
+    if isinstance(value, (list, tuple)):
+        return json.dumps(sorted(value, key=lambda item: json.dumps(item, sort_keys=True)), sort_keys=True)
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else cast(Scalar, value)

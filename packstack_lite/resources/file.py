@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Callable, ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
@@ -11,7 +12,7 @@ from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, Stat
 from packstack_lite.resources.records import records
 from packstack_lite.secret import sh
 
-# One line per path: sha256 (or "-"), type, mode, owner, group, link target.
+# One line per path: sha256 (or "-"), type, mode, owner, group, link target (or "-").
 _LOOK = r"""
 while IFS= read -r path; do
     if [ -L "$path" ]; then target=$(readlink -- "$path"); else target=-; fi
@@ -23,6 +24,12 @@ while IFS= read -r path; do
     fi
 done
 """
+
+# What is in the way is kept once, as it was before us; a link holds nothing worth keeping.
+_ASIDE = (
+    "if [ -e %(path)s ] && [ ! -L %(path)s ] && [ ! -e %(path)s.packstack-lite.orig ]; "
+    "then mv %(path)s %(path)s.packstack-lite.orig; else rm -f %(path)s; fi"
+)
 
 
 def _look(paths: Sequence[str], says: str) -> Command:
@@ -97,8 +104,6 @@ class File(_Path):
 
 
 def _text(encoded: str) -> str:
-    import base64
-
     return base64.b64decode(encoded).decode(errors="replace")
 
 
@@ -122,7 +127,8 @@ class Directory(_Path):
         return [cast(Directory, gap.resource)._make() for gap in gaps]
 
     def _make(self) -> Command:
-        script = f"mkdir -p {sh(self.path)} && chown {self.owner}:{self.group} {sh(self.path)} && chmod {self.mode:04o} {sh(self.path)}"
+        path = sh(self.path)
+        script = f"mkdir -p {path} && chown {self.owner}:{self.group} {path} && chmod {self.mode:04o} {path}"
         return Command(script, says=f"make {self.path}")
 
 
@@ -143,9 +149,7 @@ class Absent(_Path):
         return [cast(Absent, gap.resource)._remove() for gap in gaps]
 
     def _remove(self) -> Command:
-        path = sh(self.path)
-        script = f"if [ -L {path} ]; then rm -f {path}; else mv -f {path} {path}.packstack-lite.orig; fi"
-        return Command(script, says=f"remove {self.path}")
+        return Command(_ASIDE % {"path": sh(self.path)}, says=f"remove {self.path}")
 
 
 @dataclass(frozen=True)
@@ -166,5 +170,8 @@ class Link(_Path):
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        links = [cast(Link, gap.resource) for gap in gaps]
-        return [Command(f"ln -sfn {sh(link.target)} {sh(link.path)}", says=f"link {link.path}") for link in links]
+        return [cast(Link, gap.resource)._make() for gap in gaps]
+
+    def _make(self) -> Command:
+        script = f"{_ASIDE % {'path': sh(self.path)}} && ln -s {sh(self.target)} {sh(self.path)}"
+        return Command(script, says=f"link {self.path}")

@@ -10,6 +10,13 @@ from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, Stat
 from packstack_lite.resources.records import records
 from packstack_lite.secret import sh
 
+_LOOK = r"""
+for directory in DIRECTORIES; do
+    [ -s "$directory/0" ] && printf '%s\t%s\n' "$directory" "$(stat -c '0%a	%U' "$directory")"
+done
+exit 0
+"""
+
 
 @dataclass(frozen=True)
 class Keys(Resource):
@@ -37,9 +44,7 @@ class Keys(Resource):
     @classmethod
     def look(cls, group: Sequence[Resource]) -> List[Look]:
         members = cast("Sequence[Keys]", group)
-        script = "".join(
-            f"d={sh(member.directory)}; [ -s $d/0 ] && printf '%s\\t%s\\n' $d \"$(stat -c '0%a\t%U' $d)\"\n" for member in members
-        )
+        script = _LOOK.replace("DIRECTORIES", " ".join(sh(member.directory) for member in members))
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             lines = records(reply, 2)
@@ -50,7 +55,7 @@ class Keys(Resource):
                 for member in members
             }
 
-        return [Look(Command(script + "exit 0", says="look at key repositories"), parse)]
+        return [Look(Command(script, says="look at key repositories"), parse)]
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:

@@ -15,13 +15,15 @@ _LOOK = r"""
 command -v rabbitmqctl >/dev/null && systemctl is-active -q rabbitmq-server || exit 75
 d=$(mktemp -d) || exit 1
 trap 'rm -rf "$d"' EXIT
-(rabbitmqctl -q authenticate_user %(user)s >/dev/null 2>&1 && echo yes > "$d/password" || echo no > "$d/password") &
+exec 3<&0
+(rabbitmqctl -q authenticate_user %(user)s <&3 && echo yes || echo no) 2>/dev/null | tail -n 1 > "$d/password" &
 rabbitmqctl -q --no-table-headers list_users > "$d/users" 2>/dev/null < /dev/null &
 rabbitmqctl -q --no-table-headers list_permissions -p %(vhost)s > "$d/permissions" 2>/dev/null < /dev/null &
 wait
-cut -f1 "$d/users" | grep -qx %(user)s || exit 3
-printf '%%s %%s ' "$(cat "$d/password")" "$(grep -qF "$(printf '%%s\t.*\t.*\t.*' %(user)s)" "$d/permissions" && echo yes || echo no)"
-cut -f1 "$d/users" | grep -qx guest && echo yes || echo no
+has() { grep -qxF "$1" "$2" && echo yes || echo no; }
+cut -f1 "$d/users" > "$d/names"
+[ "$(has %(user)s "$d/names")" = yes ] || exit 3
+echo $(cat "$d/password") $(has "$(printf '%%s\t.*\t.*\t.*' %(user)s)" "$d/permissions") $(has guest "$d/names")
 """
 
 _CLOSE = r"""
@@ -31,7 +33,7 @@ trap 'rm -f "$password"' EXIT
 cat > "$password"
 users=$(rabbitmqctl -q --no-table-headers list_users < /dev/null | cut -f1)
 verb=add_user
-echo "$users" | grep -qx %(user)s && verb=change_password
+echo "$users" | grep -qxF %(user)s && verb=change_password
 rabbitmqctl -q $verb %(user)s < "$password" || exit 1
 rabbitmqctl -q set_permissions -p %(vhost)s %(user)s '.*' '.*' '.*' < /dev/null || exit 1
 if echo "$users" | grep -qx guest; then rabbitmqctl -q delete_user guest < /dev/null; fi
@@ -70,16 +72,20 @@ class MessageUser(Resource):
                 return {self.id: Unknown(Phase.PLATFORM, "RabbitMQ does not run")}
             if reply.code == 3:
                 return {self.id: None}
-            password, permissions, guest = reply.out.split()
-            words = {"yes": "as answered", "no": "another"}
-            return {self.id: {"password": words[password], "permissions": permissions == "yes", "guest": "there" if guest == "yes" else "none"}}
+            answers = reply.out.split()
+            if not reply.ok or len(answers) != 3 or not set(answers) <= {"yes", "no"}:
+                raise ValueError(f"exit {reply.code}: {reply.out.strip()} {reply.err.strip()}")
+            password, permissions, guest = (answer == "yes" for answer in answers)
+            seen = {"permissions": permissions, "guest": "there" if guest else "none"}
+            return {self.id: {"password": "as answered" if password else "another", **seen}}
 
-        command = Command(_LOOK % self._how(), self.password.reveal().encode(), says="look at RabbitMQ users", slow=True)
-        return Look(command, parse)
+        secret = self.password.reveal().encode()
+        return Look(Command(_LOOK % self._how(), secret, says="look at RabbitMQ users", slow=True), parse)
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         return [cast(MessageUser, gap.resource)._command() for gap in gaps]
 
     def _command(self) -> Command:
-        return Command(_CLOSE % self._how(), self.password.reveal().encode(), timeout=120, says=f"make RabbitMQ user {self.name}")
+        secret = self.password.reveal().encode()
+        return Command(_CLOSE % self._how(), secret, timeout=120, says=f"make RabbitMQ user {self.name}")

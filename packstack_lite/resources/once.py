@@ -50,10 +50,8 @@ class Once(Resource):
     @classmethod
     def look(cls, group: Sequence[Resource]) -> List[Look]:
         works = cast("Sequence[Once]", group)
-        parts = [
-            f"( {work.done}\n) >/dev/null 2>&1 </dev/null; printf '%s\\t%s\\n' $? \"$(cat {sh(work.place)} 2>/dev/null || echo none)\""
-            for work in works
-        ]
+        tell = "printf '%s\\t%s\\n' $? \"$(cat {} 2>/dev/null || echo none)\""
+        parts = [f"( {work.done}\n) >/dev/null 2>&1 </dev/null; {tell.format(sh(work.place))}" for work in works]
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             lines = [line.split("\t") for line in reply.out.splitlines()]
@@ -68,7 +66,7 @@ class Once(Resource):
         return [cast(Once, gap.resource)._job() for gap in gaps]
 
     def _job(self) -> Job:
-        keep = f"umask 077; mkdir -p {TOKENS} && echo {sh(self.token)} > {sh(self.place)}"
+        keep = f"umask 077; mkdir -p {TOKENS} && printf '%s\\n' {sh(self.token)} > {sh(self.place)}"
         script = f"( {self.script}\n) || exit $?\n{keep}\n"
         return Job(job_name(self.id), script, self.stdin, timeout=self.timeout, says=self.says or self.name)
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence,
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.resources.names import job_name
 
 MARK = "packstack-lite: no service starts before it is configured"
 
@@ -21,15 +22,22 @@ if [ -e "$policy" ] && ! ours; then
     echo "$policy is there and not ours: it decides whether services start; move it away and run again" >&2; exit 1
 fi
 trap 'ours && rm -f "$policy"' EXIT
+trap 'exit 143' HUP INT TERM
 printf '#!/bin/sh\n# MARK\nexit 101\n' > "$policy" && chmod 755 "$policy"
 wanted=$(cat)
-dpkg --configure -a || exit 1
-known() { apt-cache show --no-all-versions $wanted >/dev/null 2>&1; }
+# A run that was killed leaves packages half configured; dpkg itself does not wait for its lock.
+end=$(($(date +%s) + 300))
+until said=$(LC_ALL=C dpkg --configure -a 2>&1); do
+    case $said in *"is locked"*) ;; *) echo "$said" >&2; exit 1 ;; esac
+    [ "$(date +%s)" -lt "$end" ] || { echo "$said" >&2; exit 1; }
+    sleep 2
+done
+known() { [ -z "$wanted" ] || apt-cache show --no-all-versions $wanted >/dev/null 2>&1; }
 if ! known || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" ]; then
     apt-get -q -o DPkg::Lock::Timeout=300 update || exit 1
 fi
-apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-    install --no-install-recommends $wanted || exit 1
+apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
+    -o Dpkg::Options::=--force-confold install --no-install-recommends $wanted || exit 1
 rm -f "$policy"
 systemctl daemon-reload
 systemctl reload dbus 2>/dev/null || :
@@ -61,7 +69,7 @@ class Packages(Resource):
         return f"packages:{self.manager}"
 
     def want(self) -> Optional[State]:
-        return {**{name: "installed" for name in self.names}, "policy-rc.d": "none"}
+        return {**dict.fromkeys(self.names, "installed"), "policy-rc.d": "none"}
 
     @classmethod
     def look(cls, group: Sequence[Resource]) -> List[Look]:
@@ -73,7 +81,8 @@ class Packages(Resource):
             seen = {name: lines.get(name, "absent") for name in self.names}
             return {self.id: {**seen, "policy-rc.d": lines.get("policy-rc.d", "none")}}
 
-        return Look(Command(_MANAGERS[self.manager][0], stdin=" ".join(self.names).encode(), says="look at packages"), parse)
+        script, names = _MANAGERS[self.manager][0], " ".join(self.names)
+        return Look(Command(script, stdin=names.encode(), says="look at packages"), parse)
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
@@ -81,5 +90,5 @@ class Packages(Resource):
 
     def _install(self, gap: Gap) -> Job:
         missing = [name for name in self.names if name in gap.keys]
-        script = _MANAGERS[self.manager][1]
-        return Job("packages-" + self.manager, script, " ".join(missing).encode(), timeout=3600, says=f"install {len(missing)} packages")
+        script, says = _MANAGERS[self.manager][1], f"install {len(missing)} packages"
+        return Job(job_name(self.id), script, " ".join(missing).encode(), timeout=3600, says=says)

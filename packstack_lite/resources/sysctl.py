@@ -36,13 +36,17 @@ class Sysctl(Resource):
         script = "".join(f"cat /proc/sys/{name.replace('.', '/')} 2>/dev/null || echo absent\n" for name in names)
 
         def parse(reply: Reply) -> Dict[str, Seen]:
-            return {self.id: dict(zip(names, reply.out.split("\n")))}
+            values = [" ".join(line.split()) for line in reply.out.splitlines()]
+            if len(values) != len(names):
+                raise ValueError(f"{len(values)} values for {len(names)} settings: {reply.out!r}")
+            return {self.id: dict(zip(names, values))}
 
         return Look(Command(script, says="look at kernel settings"), parse)
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [
-            Command("".join(f"sysctl -q -w {sh(f'{name}={value}')} || exit 1\n" for name, value in cast(Sysctl, gap.resource).settings), says="set kernel settings")
-            for gap in gaps
-        ]
+        return [cast(Sysctl, gap.resource)._command() for gap in gaps]
+
+    def _command(self) -> Command:
+        lines = [f"sysctl -q -w {sh(f'{name}={value}')} || exit 1\n" for name, value in self.settings]
+        return Command("".join(lines), says="set kernel settings")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from types import ModuleType
-from typing import List, Mapping, Tuple
+from typing import Any, List, Mapping, Tuple
 
+from packstack_lite.errors import UsageFault
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services import (
     client,
@@ -39,7 +41,12 @@ SERVICES: Mapping[str, ModuleType] = {
     "demo": demo,
 }
 # Services that an answer can leave out.
-OPTIONAL: Mapping[str, str] = {"horizon": "CONFIG_HORIZON_INSTALL"}
+OPTIONAL: Mapping[str, str] = {"horizon": "CONFIG_HORIZON_INSTALL", "client": "CONFIG_CLIENT_INSTALL"}
+# What a cloud cannot be without, and what else can be asked for so far.
+ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
+# Answers of which one value is built so far, and answers that have to stay empty.
+ONLY: Mapping[str, str] = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_GLANCE_BACKEND": "file"}
+EMPTY = ("CONFIG_NEUTRON_OVS_BRIDGE_IFACES",)
 
 
 def supported() -> Tuple[str, ...]:
@@ -52,11 +59,30 @@ def chosen(cloud: Cloud) -> List[str]:
     return [name for name in SERVICES if name not in OPTIONAL or cloud.answers.get(OPTIONAL[name], True)]
 
 
+def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """The answers that cannot be met yet, each with the value that can: (name, value)."""
+    known = {*ALWAYS, *OPTIONAL.values()}
+    wrong = [(name, "y") for name in ALWAYS if not answers.get(name, True)]
+    wrong += [
+        (name, "n")
+        for name, value in answers.items()
+        if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known
+    ]
+    wrong += [(name, value) for name, value in ONLY.items() if answers.get(name, value) != value]
+    return wrong + [(name, "") for name in EMPTY if answers.get(name)]
+
+
 def declare(cloud: Cloud) -> List[Resource]:
     """Every resource of the cloud, by phase and within a phase as the services declare them.
 
     Raises UsageFault when the answers ask for something that cannot be deployed.
     """
+    refused = unsupported(cloud.answers)
+    if refused:
+        raise UsageFault(
+            "not supported yet: " + ", ".join(f"{name}={_word(cloud.answers[name])}" for name, _ in refused),
+            "set " + ", ".join(f"{name}={value}" for name, value in refused),
+        )
     services = chosen(cloud)
     resources = host.declare(cloud, services)
     for name in services:
@@ -65,4 +91,11 @@ def declare(cloud: Cloud) -> List[Resource]:
     return sorted(resources, key=lambda resource: rank[resource.phase])
 
 
-__all__ = ["OPTIONAL", "SERVICES", "Cloud", "chosen", "declare", "supported"]
+def _word(value: object) -> str:
+    """An answer as the file has it."""
+    if isinstance(value, bool):
+        return "y" if value else "n"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+__all__ = ["ALWAYS", "OPTIONAL", "SERVICES", "Cloud", "chosen", "declare", "supported", "unsupported"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence, cast
 
+from packstack_lite.errors import UsageFault
 from packstack_lite.resources import Entity
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
@@ -75,7 +76,9 @@ def _networks(cloud: Cloud) -> List[Resource]:
     external = {
         "router:external": True,
         "provider:network_type": "flat",
-        "provider:physical_network": str(cloud.answers.get("CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET") or physical_networks(cloud)[0]),
+        "provider:physical_network": str(
+            cloud.answers.get("CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET") or physical_networks(cloud)[0]
+        ),
     }
     demo = {"project": "demo"}
     router = {"external_network": "public", "interfaces": ("private_subnet",)}
@@ -108,9 +111,20 @@ def _public_subnet(cloud: Cloud) -> Dict[str, Any]:
 
 def allocation_pools(answer: object) -> List[Dict[str, str]]:
     """Packstack's ``["start=A,end=B", ...]`` (as JSON or already taken apart) as neutron wants it."""
-    texts = json.loads(answer) if isinstance(answer, str) and answer.strip() else (answer or ())
-    found = [re.fullmatch(r"\s*start=([\d.]+)\s*,\s*end=([\d.]+)\s*", str(text)) for text in texts]  # type: ignore[attr-defined]
-    return [{"start": pool[1], "end": pool[2]} for pool in found if pool]
+    texts: Sequence[object] = (
+        json.loads(answer) if isinstance(answer, str) and answer.strip() else cast(Sequence[object], answer or ())
+    )
+    return [_pool(str(text)) for text in texts]
+
+
+def _pool(text: str) -> Dict[str, str]:
+    found = re.fullmatch(r"\s*start=([\d.]+)\s*,\s*end=([\d.]+)\s*", text)
+    if not found:
+        raise UsageFault(
+            f"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS: {text!r} is not a pool",
+            'write it as ["start=ADDRESS,end=ADDRESS"], or [] for the whole range',
+        )
+    return {"start": found[1], "end": found[2]}
 
 
 def _rules(cloud: Cloud) -> List[Resource]:

@@ -16,7 +16,14 @@ def declare(cloud: Cloud) -> List[Resource]:
     user = cloud.profile.user("glance")
     account = Account("glance", cloud["CONFIG_GLANCE_DB_PW"], "glance")
     config = cloud.file("glance", "glance", group=user, connection=cloud.db_url(account))
-    images = Directory(path=cloud.profile.path("images"), mode=0o750, owner=user, group=user, phase=Phase.CONFIGURE, tags=tags("glance"))
+    images = Directory(
+        path=cloud.profile.path("images"),
+        mode=0o750,
+        owner=user,
+        group=user,
+        phase=Phase.CONFIGURE,
+        tags=tags("glance"),
+    )
     ready = cloud.http_ready(cloud.endpoint("glance", "/healthcheck"))
     return [
         config,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Tuple
 
 from packstack_lite.resources import Packages, Sysctl, Unit
 from packstack_lite.resources.base import Phase, Resource
@@ -27,7 +27,7 @@ def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
     ]
 
 
-def _packages(cloud: Cloud, services: List[str]) -> "tuple[str, ...]":
+def _packages(cloud: Cloud, services: List[str]) -> Tuple[str, ...]:
     chosen = ["host", *([] if cloud.facts.container else ["chrony"]), *services]
     known = [service for service in chosen if service in cloud.profile.packages]
     return tuple(dict.fromkeys(name for service in known for name in cloud.profile.packages_of(service)))

@@ -57,7 +57,9 @@ def _keys(cloud: Cloud, where: str) -> Keys:
 
 
 def _rotation(cloud: Cloud) -> List[Resource]:
-    files = [cloud.file("keystone", what, user=cloud.profile.user("keystone")) for what in ("fernet-service", "fernet-timer")]
+    files = [
+        cloud.file("keystone", what, user=cloud.profile.user("keystone")) for what in ("fernet-service", "fernet-timer")
+    ]
     timer = Unit(
         name="packstack-lite-fernet-rotate.timer",
         watches=tuple(files),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.resources import Entity, Unit
@@ -22,11 +22,6 @@ AGENTS = {
 
 def declare(cloud: Cloud) -> List[Resource]:
     """Neutron with ML2 and the Open vSwitch agent."""
-    agent = str(cloud.answers.get("CONFIG_NEUTRON_L2_AGENT", "openvswitch"))
-    if agent != "openvswitch":
-        raise UsageFault(
-            f"CONFIG_NEUTRON_L2_AGENT={agent} is not supported yet", "set CONFIG_NEUTRON_L2_AGENT=openvswitch"
-        )
     account = Account("neutron", cloud["CONFIG_NEUTRON_DB_PW"], "neutron")
     config, ml2 = _config(cloud, account), _ml2(cloud)
     server = _server(cloud, config, ml2)
@@ -64,8 +59,12 @@ def _ml2(cloud: Cloud) -> Resource:
         group=cloud.profile.user("neutron"),
         type_drivers=words(cloud["CONFIG_NEUTRON_ML2_TYPE_DRIVERS"]),
         tenant_types=tenant_types(cloud),
+        mechanisms=words(cloud["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
         flat_networks=words(cloud["CONFIG_NEUTRON_ML2_FLAT_NETWORKS"]),
+        vlan_ranges=words(cloud["CONFIG_NEUTRON_ML2_VLAN_RANGES"]),
+        gre_ranges=words(cloud["CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES"]),
         vni_ranges=words(cloud["CONFIG_NEUTRON_ML2_VNI_RANGES"]),
+        vxlan_group=str(cloud["CONFIG_NEUTRON_ML2_VXLAN_GROUP"] or ""),
     )
 
 
@@ -104,13 +103,29 @@ def _agents(cloud: Cloud, config: Resource) -> List[Resource]:
     return found
 
 
-def _of_agent(cloud: Cloud, what: str) -> "dict[str, object]":
+def _of_agent(cloud: Cloud, what: str) -> Dict[str, Any]:
     if what != "openvswitch-agent":
         return {}
     return {
         "mappings": words(cloud["CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"]),
         "tunnel_types": tuple(kind for kind in tenant_types(cloud) if kind in TUNNELS),
+        "tunnel_address": _tunnel_address(cloud),
+        "vxlan_port": cloud["CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT"],
     }
+
+
+def _tunnel_address(cloud: Cloud) -> str:
+    """The address on the interface for tunnels; the controller's own when none is named."""
+    name = str(cloud["CONFIG_NEUTRON_OVS_TUNNEL_IF"] or "")
+    if not name:
+        return cloud.address
+    found = [card.addresses[0] for card in cloud.facts.interfaces if card.name == name and card.addresses]
+    if not found:
+        raise UsageFault(
+            f"CONFIG_NEUTRON_OVS_TUNNEL_IF={name}: {cloud.facts.hostname} has no such interface with an address",
+            f"choose one of: {', '.join(card.name for card in cloud.facts.interfaces if card.addresses)}",
+        )
+    return found[0].split("/")[0]
 
 
 def _alive(cloud: Cloud, binary: str, unit: Unit) -> Entity:

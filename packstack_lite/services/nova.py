@@ -59,7 +59,9 @@ def _control(cloud: Cloud, config: Resource) -> List[Resource]:
         cloud.unit("nova-conductor", "nova", [config]),
         cloud.unit("nova-scheduler", "nova", [config]),
         cloud.unit("nova-api", "nova", [config, api_ini], ready=cloud.http_ready(cloud.endpoint("nova", "/"))),
-        cloud.unit("nova-metadata", "nova", [config, metadata_ini], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))),
+        cloud.unit(
+            "nova-metadata", "nova", [config, metadata_ini], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))
+        ),
         cloud.unit("nova-novncproxy", "nova", [config, proxy], ready=listening),
     ]
 
@@ -102,5 +104,3 @@ def _registration(cloud: Cloud) -> List[Resource]:
         tags=tags("nova"),
     )
     return [discover, alive]
-
-

@@ -17,7 +17,12 @@ def declare(cloud: Cloud) -> List[Resource]:
     switch = cloud.unit("openvswitch", "openvswitch", dropin, phase=Phase.PLATFORM)
     outside = cloud.floating_range if _owns_range(cloud) else None
     unit_file = cloud.file(
-        "openvswitch", "bridge-unit", phase=Phase.PLATFORM, outside=outside, gateway=gateway(outside), switch=switch.unit
+        "openvswitch",
+        "bridge-unit",
+        phase=Phase.PLATFORM,
+        outside=outside,
+        gateway=gateway(outside),
+        switch=switch.unit,
     )
     return [
         *dropin,

@@ -2,19 +2,25 @@
 
 Standard input (JSON): {"mode": "read"|"write", "api": {...}, "wants": [{"id", "type",
 "name", "body", "secrets", "parents"}]}. Standard output (JSON): for read {id: state, null
-when absent, or {"unknown": why}}; for write {id: {"ok": bool, "error": text}}.
+when absent, or {"unknown": why}}; for write {id: {"ok": bool, "error": text}}, and exit 1
+with the errors on standard error when there are any.
 Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client brings.
 """
+# Annotations would be a syntax error in Python 2.7, and so would "raise ... from".
+# mypy: ignore-errors
+# ruff: noqa: B904
 from __future__ import print_function
 
 import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from multiprocessing.pool import ThreadPool
 
-from keystoneauth1 import adapter, exceptions, session
+import requests
+from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
 try:
@@ -22,370 +28,419 @@ try:
 except ImportError:
     from urllib2 import urlopen
 
-WAIT = 120
+# Seconds: a request that reads (tried twice), one that writes, all waiting for agents together, an upload's socket.
+PATIENCE = {"read": 15, "write": 120}
+WAIT, UPLOAD = 180, 900
 ORDER = (
     "project", "role", "user", "service", "endpoint", "compute_service", "network_agent", "flavor", "image", "network",
     "subnet", "router", "security_group_rule",
-)
+)  # fmt: skip
+# What stands between an endpoint in the catalogue and the paths below, where it is not part of the endpoint.
+SUFFIXES = {"network": "/v2.0", "image": "/v2"}
+JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 class Absent(Exception):
-    pass
+    """Something that is looked for, or needed, is not there."""
 
 
 class Unknown(Exception):
-    pass
+    """Whoever could answer does not."""
 
 
-class Cloud(object):
-    """A session as the given account; lists are fetched once per run and path."""
-
-    def __init__(self, api):
-        self.api = api
-        auth = v3.Password(
-            auth_url=api["auth_url"].rstrip("/").replace("/v3", "") + "/v3", username=api["user"], password=api["password"],
-            project_name=api["project"], user_domain_name="Default", project_domain_name="Default",
-        )
-        # uwsgi's http-socket closes after a reply without saying so; a kept connection would be reset.
-        self.session = session.Session(auth, additional_headers=[], timeout=60)
-        self.lists = {}
-
-    def client(self, service):
-        headers = {"Connection": "close"}
-        if service == "identity":
-            base = self.api["auth_url"].rstrip("/").replace("/v3", "") + "/v3"
-            return adapter.Adapter(self.session, endpoint_override=base, additional_headers=headers, connect_retries=3)
-        found = adapter.Adapter(
-            self.session, service_type=service, interface="internal", region_name=self.api["region"], additional_headers=headers,
-            connect_retries=3,
-        )
-        if service == "network":
-            return _under(found, "/v2.0")
-        if service == "image":
-            return _under(found, "/v2")
-        return found
-
-    def get(self, service, path):
-        try:
-            return self.client(service).get(path).json()
-        except (exceptions.ConnectFailure, exceptions.EndpointNotFound, exceptions.CatalogException) as error:
-            raise Unknown(short(error))
-
-    def listing(self, service, path, key):
-        if path not in self.lists:
-            self.lists[path] = self.get(service, path)[key]
-        return self.lists[path]
-
-    def post(self, service, path, body):
-        self.lists.clear()
-        return self.client(service).post(path, json=body)
-
-    def patch(self, service, path, body):
-        self.lists.clear()
-        return self.client(service).patch(path, json=body)
-
-    def put(self, service, path, body=None, **more):
-        self.lists.clear()
-        if body is not None:
-            more["json"] = body
-        return self.client(service).put(path, **more)
-
-    def one(self, service, path, key, **match):
-        for item in self.listing(service, path, key):
-            if all(item.get(name) == value for name, value in match.items()):
-                return item
-        raise Absent("%s %s" % (key, match))
-
-
-def _under(found, suffix):
-    base = found.get_endpoint()
-    if base is None:
-        raise Unknown("no endpoint of %s in the catalog" % found.service_type)
-    base = base.rstrip("/")
-    if not base.endswith(suffix):
-        base += suffix
-    return adapter.Adapter(found.session, endpoint_override=base, additional_headers=found.additional_headers, connect_retries=3)
+class Wrong(Exception):
+    """What was asked for cannot be made."""
 
 
 def short(error):
     return " ".join(str(error).split())[:300]
 
 
-class Plain(object):
-    """A type that is found by name in one list, made by one POST and mended by one PATCH."""
+def canonical(value):
+    """Lists compare without their order: the APIs do not keep it."""
+    if isinstance(value, (list, tuple)):
+        return sorted((canonical(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    return value
 
-    def __init__(self, service, path, key, mendable=True):
-        self.service, self.path, self.key, self.mendable = service, path, key, mendable
+
+class Cloud(object):
+    """A session as the given account; lists are fetched once per run and path."""
+
+    def __init__(self, api, patience):
+        self.api, self.patience = api, patience
+        self.identity = api["auth_url"].rstrip("/")
+        if not self.identity.endswith("/v3"):
+            self.identity += "/v3"
+        scope = {"project_name": api["project"], "project_domain_name": "Default"}
+        self.session = self.login(api["user"], api["password"], **scope)
+        self.bases = {"identity": self.identity}
+        self.deadline = None
+        self.forget()
+
+    def login(self, user, password, **scope):
+        plugin = v3.Password(
+            auth_url=self.identity, username=user, password=password, user_domain_name="Default", **scope
+        )
+        http = requests.Session()
+        # uwsgi's http-socket closes after a reply without saying so; a kept connection would be reset.
+        http.headers["Connection"] = "close"
+        # These are calls to this very cloud: not through a proxy that is meant for downloads.
+        http.trust_env = False
+        return session.Session(plugin, session=http, timeout=self.patience)
+
+    def forget(self):
+        self.lists, self.locks, self.guard = {}, {}, threading.Lock()
+
+    def base(self, service):
+        if service not in self.bases:
+            found = self.session.get_endpoint(
+                service_type=service, interface="internal", region_name=self.api["region"]
+            )
+            if not found:
+                raise Unknown("no endpoint of type %s in the catalogue" % service)
+            suffix, found = SUFFIXES.get(service, ""), found.rstrip("/")
+            self.bases[service] = found if found.endswith(suffix) else found + suffix
+        return self.bases[service]
+
+    def get(self, service, path):
+        """Only reading is tried again when the connection breaks: a write may have been done already."""
+        try:
+            return self.session.get(self.base(service) + path, connect_retries=1).json()
+        except (exceptions.ClientException, ValueError) as error:
+            raise Unknown(short(error))
+
+    def listing(self, service, path, key):
+        """A list, once: the first thread fetches, the others wait for it, and share its failure too."""
+        with self.guard:
+            lock = self.locks.setdefault(path, threading.Lock())
+        with lock:
+            if path not in self.lists:
+                try:
+                    self.lists[path] = self.get(service, path)[key]
+                except Unknown as error:
+                    self.lists[path] = error
+            if isinstance(self.lists[path], Unknown):
+                raise self.lists[path]
+            return self.lists[path]
+
+    def write(self, method, service, path, **more):
+        self.forget()
+        return self.session.request(self.base(service) + path, method, **more)
+
+    def one(self, service, path, key, **match):
+        for item in self.listing(service, path, key):
+            if all(item.get(name) == value for name, value in match.items()):
+                return item
+        raise Absent("no %s with %s" % (key[:-1], ", ".join("%s=%s" % pair for pair in sorted(match.items()))))
+
+    def project(self, name):
+        return self.one("identity", "/projects?domain_id=default", "projects", name=name)["id"]
+
+    def service(self, name):
+        return self.one("identity", "/services", "services", name=name)["id"]
+
+    def network(self, name):
+        return self.one("network", "/networks", "networks", name=name)["id"]
+
+
+class Plain(object):
+    """A type that is found by name in one list, made by one POST and mended by one PATCH or PUT."""
+
+    def __init__(self, service, path, key, query="", mend="PATCH"):
+        self.service, self.path, self.key, self.query, self.mend = service, path, key, query, mend
+
+    def match(self, cloud, want):
+        return {"name": want["name"]}
 
     def find(self, cloud, want):
-        return cloud.one(self.service, self.path, self.key + "s", name=want["name"])
+        return cloud.one(self.service, self.path + self.query, self.key + "s", **self.match(cloud, want))
 
-    def make_body(self, cloud, want):
+    def body(self, cloud, want):
+        """What is sent; the keys of the wanted body are also what is compared."""
         return dict(want["body"], name=want["name"])
 
     def read(self, cloud, want):
         item = self.find(cloud, want)
-        return dict((key, item.get(key)) for key in want["body"])
+        return {key: item.get(key) for key in want["body"]}
 
     def write(self, cloud, want):
-        body = self.make_body(cloud, want)
+        body = self.body(cloud, want)
         try:
             item = self.find(cloud, want)
         except Absent:
-            cloud.post(self.service, self.path, {self.key: body})
+            cloud.write("POST", self.service, self.path, json={self.key: body})
             return
-        wrong = dict((key, body[key]) for key in want["body"] if key in body and item.get(key) != body[key])
-        if wrong and self.mendable:
-            cloud.patch(self.service, "%s/%s" % (self.path, item["id"]), {self.key: wrong})
+        wrong = {key: body[key] for key in want["body"] if canonical(item.get(key)) != canonical(body.get(key))}
+        if wrong:
+            cloud.write(self.mend, self.service, "%s/%s" % (self.path, item["id"]), json={self.key: wrong})
 
 
 class User(Plain):
-    """Body: project, roles. The password is tried by logging in with it."""
+    """Body: project, roles (in that project). The password is tried by logging in with it."""
 
     def read(self, cloud, want):
-        user = self.find(cloud, want)
-        project = cloud.one("identity", "/projects", "projects", name=want["body"]["project"])
-        path = "/role_assignments?include_names=true"
-        given = [
-            a["role"]["name"] for a in cloud.listing("identity", path, "role_assignments")
-            if a.get("user", {}).get("id") == user["id"] and a.get("scope", {}).get("project", {}).get("id") == project["id"]
-        ]
-        seen = {"project": want["body"]["project"], "roles": sorted(set(given) & set(want["body"]["roles"]))}
+        user, body = self.find(cloud, want), want["body"]
+        given = self.roles(cloud, user["id"], cloud.project(body["project"]))
+        # Roles that somebody gave besides are not ours to judge.
+        seen = {"project": body["project"], "roles": sorted(given & set(body["roles"]))}
         if "password" in want["secrets"]:
             seen["password"] = "as answered" if self.can_log_in(cloud, want) else "another"
         return seen
 
+    def roles(self, cloud, user, project):
+        given = cloud.listing("identity", "/role_assignments?include_names=true", "role_assignments")
+        return {
+            entry["role"]["name"]
+            for entry in given
+            if entry.get("user", {}).get("id") == user and entry["scope"].get("project", {}).get("id") == project
+        }
+
     def can_log_in(self, cloud, want):
-        plugin = v3.Password(
-            auth_url=cloud.api["auth_url"].rstrip("/").replace("/v3", "") + "/v3", username=want["name"],
-            password=want["secrets"]["password"], user_domain_name="Default", unscoped=True,
-        )
         try:
-            session.Session(plugin, timeout=30).get_token()
+            cloud.login(want["name"], want["secrets"]["password"], unscoped=True).get_token()
             return True
         except exceptions.Unauthorized:
             return False
 
     def write(self, cloud, want):
-        project = cloud.one("identity", "/projects", "projects", name=want["body"]["project"])
-        body = {"name": want["name"], "password": want["secrets"]["password"], "default_project_id": project["id"]}
+        project = cloud.project(want["body"]["project"])
         try:
             user = self.find(cloud, want)
-            if not self.can_log_in(cloud, want):
-                cloud.patch("identity", "/users/" + user["id"], {"user": {"password": body["password"]}})
+            self.set_password(cloud, want, user["id"])
         except Absent:
-            user = cloud.post("identity", "/users", {"user": body}).json()["user"]
-        for name in want["body"]["roles"]:
-            role = cloud.one("identity", "/roles", "roles", name=name)
-            cloud.put("identity", "/projects/%s/users/%s/roles/%s" % (project["id"], user["id"], role["id"]))
+            body = dict(want["secrets"], name=want["name"], default_project_id=project, domain_id="default")
+            user = cloud.write("POST", "identity", "/users", json={"user": body}).json()["user"]
+        for name in sorted(set(want["body"]["roles"]) - self.roles(cloud, user["id"], project)):
+            role = cloud.one("identity", "/roles", "roles", name=name)["id"]
+            cloud.write("PUT", "identity", "/projects/%s/users/%s/roles/%s" % (project, user["id"], role))
 
-
-class Service(Plain):
-    def make_body(self, cloud, want):
-        return dict(want["body"], name=want["name"], enabled=True)
+    def set_password(self, cloud, want, user):
+        if "password" in want["secrets"] and not self.can_log_in(cloud, want):
+            body = {"password": want["secrets"]["password"], "enabled": True}
+            cloud.write("PATCH", "identity", "/users/" + user, json={"user": body})
 
 
 class Endpoint(Plain):
     """Body: service, interface, url, region."""
 
-    def find(self, cloud, want):
+    def match(self, cloud, want):
         body = want["body"]
-        service = cloud.one("identity", "/services", "services", name=body["service"])
-        return cloud.one("identity", "/endpoints", "endpoints", service_id=service["id"], interface=body["interface"], region_id=body["region"])
+        found = {"interface": body["interface"], "region_id": body["region"]}
+        return dict(found, service_id=cloud.service(body["service"]))
 
     def read(self, cloud, want):
         item = self.find(cloud, want)
-        body = want["body"]
-        return {"service": body["service"], "interface": item["interface"], "region": item["region_id"], "url": item["url"]}
+        told = {"service": want["body"]["service"], "interface": item["interface"], "region": item["region_id"]}
+        return dict(told, url=item["url"])
 
     def write(self, cloud, want):
-        body = want["body"]
-        service = cloud.one("identity", "/services", "services", name=body["service"])
-        made = {"service_id": service["id"], "interface": body["interface"], "url": body["url"], "region_id": body["region"]}
+        body = dict(self.match(cloud, want), url=want["body"]["url"])
         try:
-            item = self.find(cloud, want)
-            cloud.patch("identity", "/endpoints/" + item["id"], {"endpoint": made})
+            path, method = "/endpoints/" + self.find(cloud, want)["id"], "PATCH"
         except Absent:
-            cloud.post("identity", "/endpoints", {"endpoint": made})
+            path, method = "/endpoints", "POST"
+        cloud.write(method, "identity", path, json={"endpoint": body})
 
 
 class Flavor(Plain):
-    def read(self, cloud, want):
-        item = cloud.one("compute", "/flavors/detail?is_public=None", "flavors", name=want["name"])
-        return dict((key, str(item[key]) if key == "id" else item.get(key)) for key in want["body"])
-
     def write(self, cloud, want):
-        try:
-            item = cloud.one("compute", "/flavors/detail?is_public=None", "flavors", name=want["name"])
-            # A flavor cannot be changed, only made anew; instances keep a copy of what it was.
-            cloud.lists.clear()
-            cloud.client("compute").delete("/flavors/" + item["id"])
-        except Absent:
-            pass
-        cloud.post("compute", "/flavors", {"flavor": dict(want["body"], name=want["name"])})
+        # A flavor cannot be changed, only made anew; servers keep a copy of what it was.
+        for item in cloud.listing("compute", self.path + self.query, "flavors"):
+            if item["name"] == want["name"]:
+                cloud.write("DELETE", "compute", "/flavors/" + item["id"])
+        cloud.write("POST", "compute", "/flavors", json={"flavor": self.body(cloud, want)})
 
 
 class Image(Plain):
-    """Body: disk_format, container_format, visibility, source (a path on this host, or a URL)."""
+    """Body: source (a path on this host, or a URL), disk_format (found out when not given), ..."""
 
-    def find(self, cloud, want):
-        return cloud.one("image", "/images?limit=1000", "images", name=want["name"], status="active")
+    def match(self, cloud, want):
+        return {"name": want["name"], "status": "active"}
 
     def read(self, cloud, want):
         item = self.find(cloud, want)
-        return dict((key, item.get(key)) for key in want["body"] if key != "source")
+        return {key: item.get(key) for key in want["body"] if key != "source"}
 
     def write(self, cloud, want):
-        body = dict((key, value) for key, value in want["body"].items() if key != "source")
+        body = {key: value for key, value in want["body"].items() if key != "source"}
         try:
-            self.find(cloud, want)
-            return
+            self.mended(cloud, self.find(cloud, want), body)
         except Absent:
-            pass
-        path, borrowed = fetched(want["body"]["source"])
+            path, borrowed = fetched(want["body"]["source"])
+            try:
+                self.upload(cloud, want["name"], dict(body, disk_format=checked_format(path, body, want)), path)
+            finally:
+                if borrowed:
+                    os.unlink(path)
+
+    def mended(self, cloud, item, body):
+        wrong = {key: value for key, value in body.items() if item.get(key) != value}
+        verbs = {key: "replace" if key in item else "add" for key in wrong}
+        patch = [{"op": verbs[key], "path": "/" + key, "value": wrong[key]} for key in sorted(wrong)]
+        if patch:
+            data, headers = json.dumps(patch), {"Content-Type": JSON_PATCH}
+            cloud.write("PATCH", "image", "/images/" + item["id"], data=data, headers=headers)
+
+    def upload(self, cloud, name, body, path):
         try:
-            item = cloud.post("image", "/images", dict(body, name=want["name"])).json()
-            with open(path, "rb") as data:
-                headers = {"Content-Type": "application/octet-stream"}
-                cloud.put("image", "/images/%s/file" % item["id"], data=data, headers=headers, timeout=900)
-        finally:
-            if borrowed:
-                os.unlink(path)
+            # A run that was killed has left it so.
+            item = cloud.one("image", self.path + self.query, "images", name=name, status="queued")
+            self.mended(cloud, item, body)
+        except Absent:
+            item = cloud.write("POST", "image", "/images", json=dict(body, name=name)).json()
+        headers = {"Content-Type": "application/octet-stream"}
+        with open(path, "rb") as data:
+            cloud.write("PUT", "image", "/images/%s/file" % item["id"], data=data, headers=headers, timeout=UPLOAD)
+
+
+def checked_format(path, body, want):
+    """The image's format by its first bytes; Wrong when a qcow2 was promised and is not one."""
+    with open(path, "rb") as data:
+        found = "qcow2" if data.read(4) == b"QFI\xfb" else "raw"
+    told = body.get("disk_format") or found
+    if told == "qcow2" and found != told:
+        raise Wrong("%s is not a qcow2 image" % want["body"]["source"])
+    return told
 
 
 def fetched(source):
     """A path on this host that holds the source, and whether it is ours to remove."""
-    if source.startswith("file://"):
-        source = source[7:]
-    if source.startswith("/"):
-        return source, False
-    handle, path = tempfile.mkstemp(prefix="packstack-lite-image.")
-    with os.fdopen(handle, "wb") as target:
-        reply = urlopen(source, timeout=60)
-        for block in iter(lambda: reply.read(1 << 20), b""):
-            target.write(block)
+    path = source[7:] if source.startswith("file://") else source
+    if path.startswith("/"):
+        if not os.path.isfile(path):
+            raise Absent("no file %s on this host" % path)
+        return path, False
+    handle, path = tempfile.mkstemp(prefix="packstack-lite-image.", dir="/var/tmp")
+    try:
+        with os.fdopen(handle, "wb") as target:
+            download(source, target)
+    except (EnvironmentError, ValueError, Wrong) as error:
+        os.unlink(path)
+        raise Wrong("%s cannot be downloaded: %s" % (source, short(error)))
     return path, True
 
 
-class Network(Plain):
-    def make_body(self, cloud, want):
-        body = dict(want["body"], name=want["name"])
+def download(source, target):
+    reply = urlopen(source, timeout=60)
+    for block in iter(lambda: reply.read(1 << 20), b""):
+        target.write(block)
+    promised = reply.headers.get("Content-Length")
+    if promised and int(promised) != target.tell():
+        raise Wrong("%d of %s bytes came" % (target.tell(), promised))
+
+
+class Owned(Plain):
+    """Something in neutron that belongs to the project among its parents."""
+
+    def match(self, cloud, want):
+        found = {"name": want["name"]}
         if want["parents"].get("project"):
-            body["project_id"] = cloud.one("identity", "/projects", "projects", name=want["parents"]["project"])["id"]
-        return body
+            found["project_id"] = cloud.project(want["parents"]["project"])
+        return found
+
+    def body(self, cloud, want):
+        return dict(want["body"], **self.match(cloud, want))
 
 
-class Subnet(Network):
-    def make_body(self, cloud, want):
-        body = Network.make_body(self, cloud, want)
-        body["network_id"] = cloud.one("network", "/networks", "networks", name=want["parents"]["network"])["id"]
-        return body
+class Subnet(Owned):
+    def match(self, cloud, want):
+        return dict(Owned.match(self, cloud, want), network_id=cloud.network(want["parents"]["network"]))
 
 
-class Router(Network):
+class Router(Owned):
     """Body: external_network, interfaces (names of subnets)."""
 
     def read(self, cloud, want):
         item = self.find(cloud, want)
         external = (item.get("external_gateway_info") or {}).get("network_id")
-        networks = dict((n["id"], n["name"]) for n in cloud.listing("network", "/networks", "networks"))
-        subnets = dict((s["id"], s["name"]) for s in cloud.listing("network", "/subnets", "subnets"))
-        ports = cloud.listing("network", "/ports?device_id=" + item["id"], "ports")
-        inside = [
-            subnets.get(ip["subnet_id"]) for port in ports if port["device_owner"] == "network:router_interface" for ip in port["fixed_ips"]
+        names = {entry["id"]: entry["name"] for entry in cloud.listing("network", "/networks", "networks")}
+        # Subnets that somebody attached besides are not ours to judge.
+        inside = self.inside(cloud, item["id"]) & set(want["body"]["interfaces"])
+        return {"external_network": names.get(external), "interfaces": sorted(inside)}
+
+    def inside(self, cloud, router):
+        names = {entry["id"]: entry["name"] for entry in cloud.listing("network", "/subnets", "subnets")}
+        ports = [
+            port
+            for port in cloud.listing("network", "/ports?device_id=" + router, "ports")
+            if "router_interface" in port["device_owner"] or "router_replicated_interface" in port["device_owner"]
         ]
-        return {"external_network": networks.get(external), "interfaces": sorted(name for name in inside if name)}
+        return {names.get(ip["subnet_id"], "") for port in ports for ip in port["fixed_ips"]}
 
     def write(self, cloud, want):
-        gateway = {"network_id": cloud.one("network", "/networks", "networks", name=want["body"]["external_network"])["id"]}
+        gateway = {"external_gateway_info": {"network_id": cloud.network(want["body"]["external_network"])}}
         try:
             item = self.find(cloud, want)
-            if (item.get("external_gateway_info") or {}).get("network_id") != gateway["network_id"]:
-                cloud.put("network", "/routers/" + item["id"], {"router": {"external_gateway_info": gateway}})
         except Absent:
-            body = {"name": want["name"], "external_gateway_info": gateway}
-            if want["parents"].get("project"):
-                body["project_id"] = cloud.one("identity", "/projects", "projects", name=want["parents"]["project"])["id"]
-            item = cloud.post("network", "/routers", {"router": body}).json()["router"]
-        for name in set(want["body"]["interfaces"]) - set(self.read(cloud, want)["interfaces"]):
-            subnet = cloud.one("network", "/subnets", "subnets", name=name)
-            cloud.put("network", "/routers/%s/add_router_interface" % item["id"], {"subnet_id": subnet["id"]})
+            body = dict(self.match(cloud, want), **gateway)
+            item = cloud.write("POST", "network", "/routers", json={"router": body}).json()["router"]
+        if self.read(cloud, want)["external_network"] != want["body"]["external_network"]:
+            cloud.write("PUT", "network", "/routers/" + item["id"], json={"router": gateway})
+        for name in sorted(set(want["body"]["interfaces"]) - self.inside(cloud, item["id"])):
+            subnet = {"subnet_id": cloud.one("network", "/subnets", "subnets", name=name)["id"]}
+            cloud.write("PUT", "network", "/routers/%s/add_router_interface" % item["id"], json=subnet)
 
 
-class Rule(Network):
+class Rule(Plain):
     """A rule in the default security group of a project."""
 
     def group(self, cloud, want):
-        project = cloud.one("identity", "/projects", "projects", name=want["parents"]["project"])
         # Asking for a project's groups makes its default one.
-        path = "/security-groups?project_id=" + project["id"]
+        path = "/security-groups?project_id=" + cloud.project(want["parents"]["project"])
         return cloud.one("network", path, "security_groups", name="default")
 
     def read(self, cloud, want):
-        body = want["body"]
+        wanted = dict({"remote_group_id": None, "remote_ip_prefix": None}, **want["body"])
         for rule in self.group(cloud, want)["security_group_rules"]:
-            if all(rule.get(key) == value for key, value in body.items()) and not rule.get("remote_group_id"):
-                return dict((key, rule.get(key)) for key in body)
-        raise Absent("rule")
+            if all(rule.get(key) == value for key, value in wanted.items()):
+                return want["body"]
+        raise Absent("no such rule")
 
     def write(self, cloud, want):
-        try:
-            self.read(cloud, want)
-        except Absent:
-            body = dict(want["body"], security_group_id=self.group(cloud, want)["id"])
-            cloud.post("network", "/security-group-rules", {"security_group_rule": body})
+        body = dict(want["body"], security_group_id=self.group(cloud, want)["id"])
+        cloud.write("POST", "network", "/security-group-rules", json={"security_group_rule": body})
 
 
 class Alive(object):
-    """Something that reports itself; writing is waiting until it does."""
+    """Something that reports itself, named BINARY@HOST; writing is waiting until it does."""
+
+    def __init__(self, service, path, key, field, value):
+        self.service, self.path, self.key, self.field, self.value = service, path, key, field, value
+
+    def read(self, cloud, want):
+        binary, host = want["name"].split("@", 1)
+        item = cloud.one(self.service, self.path, self.key, binary=binary, host=host)
+        return {"alive": item[self.field] == self.value}
 
     def write(self, cloud, want):
-        end = time.time() + WAIT
+        cloud.deadline = cloud.deadline or time.time() + WAIT
         while True:
-            cloud.lists.clear()
+            cloud.forget()
             try:
                 if self.read(cloud, want) == want["body"]:
                     return
-                error = "not alive"
+                error = "has reported itself, and no longer does"
             except (Absent, Unknown) as missing:
                 error = "has not reported itself: %s" % missing
-            if time.time() > end:
-                raise Absent("%s after %d seconds" % (error, WAIT))
+            if time.time() > cloud.deadline:
+                raise Wrong("%s, after %d seconds" % (error, WAIT))
             time.sleep(0.5)
 
 
-class NetworkAgent(Alive):
-    """Name: binary@host."""
-
-    def read(self, cloud, want):
-        binary, host = want["name"].split("@", 1)
-        item = cloud.one("network", "/agents", "agents", binary=binary, host=host)
-        return {"alive": bool(item["alive"])}
-
-
-class ComputeService(Alive):
-    """Name: binary@host."""
-
-    def read(self, cloud, want):
-        binary, host = want["name"].split("@", 1)
-        item = cloud.one("compute", "/os-services", "services", binary=binary, host=host)
-        return {"alive": item["state"] == "up"}
-
-
 TYPES = {
-    "project": Plain("identity", "/projects", "project"),
+    "project": Plain("identity", "/projects", "project", "?domain_id=default"),
     "role": Plain("identity", "/roles", "role"),
-    "user": User("identity", "/users", "user"),
-    "service": Service("identity", "/services", "service"),
+    "user": User("identity", "/users", "user", "?domain_id=default"),
+    "service": Plain("identity", "/services", "service"),
     "endpoint": Endpoint("identity", "/endpoints", "endpoint"),
-    "flavor": Flavor("compute", "/flavors", "flavor"),
-    "image": Image("image", "/images", "image"),
-    "network": Network("network", "/networks", "network", mendable=False),
-    "subnet": Subnet("network", "/subnets", "subnet", mendable=False),
+    "flavor": Flavor("compute", "/flavors", "flavor", "/detail?is_public=None"),
+    "image": Image("image", "/images", "image", "?limit=1000"),
+    "network": Owned("network", "/networks", "network", mend="PUT"),
+    "subnet": Subnet("network", "/subnets", "subnet", mend="PUT"),
     "router": Router("network", "/routers", "router"),
     "security_group_rule": Rule("network", "/security-group-rules", "security_group_rule"),
-    "network_agent": NetworkAgent(),
-    "compute_service": ComputeService(),
+    "network_agent": Alive("network", "/agents", "agents", "alive", True),
+    "compute_service": Alive("compute", "/os-services", "services", "state", "up"),
 }
 
 
@@ -394,7 +449,7 @@ def look(cloud, want):
         return dict(TYPES[want["type"]].read(cloud, want), exists=True)
     except Absent:
         return None
-    except (Unknown, exceptions.ConnectFailure, exceptions.HttpError) as error:
+    except (Unknown, exceptions.ClientException) as error:
         return {"unknown": short(error)}
 
 
@@ -402,11 +457,25 @@ def make(cloud, want):
     try:
         TYPES[want["type"]].write(cloud, want)
         return {"ok": True, "error": ""}
-    except (Absent, Unknown, exceptions.ClientException, EnvironmentError) as error:
+    except (Absent, Unknown, Wrong, exceptions.ClientException, EnvironmentError) as error:
         return {"ok": False, "error": "%s: %s" % (want["id"], short(error))}
 
 
-def can_start(cloud):
+def read_all(cloud, wants, refused):
+    if refused:
+        return {want["id"]: {"unknown": refused} for want in wants}
+    # Four at once: Keystone hashes a password for each login, in threads of its own.
+    states = ThreadPool(4).map(lambda want: look(cloud, want), wants)
+    return dict(zip([want["id"] for want in wants], states))
+
+
+def write_all(cloud, wants, refused):
+    if refused:
+        return {want["id"]: {"ok": False, "error": refused} for want in wants}
+    return {want["id"]: make(cloud, want) for want in sorted(wants, key=lambda want: ORDER.index(want["type"]))}
+
+
+def refusal(cloud):
     """Why nothing can be read at all; None when Keystone lets us in."""
     try:
         cloud.session.get_token()
@@ -417,27 +486,16 @@ def can_start(cloud):
 
 def main():
     task = json.loads(sys.stdin.read())
-    cloud = Cloud(task["api"])
-    refused = can_start(cloud)
-    wants = task["wants"]
-    if task["mode"] == "read":
-        if refused:
-            told = dict((want["id"], {"unknown": refused}) for want in wants)
-        else:
-            # Four at once: Keystone hashes a password for each login, in threads of its own.
-            told = dict(zip([want["id"] for want in wants], ThreadPool(4).map(lambda want: look(cloud, want), wants)))
-        print(json.dumps(told))
-        return 0
-    if refused:
-        print(refused, file=sys.stderr)
-        return 1
-    wants = sorted(wants, key=lambda want: ORDER.index(want["type"]))
-    told = dict((want["id"], make(cloud, want)) for want in wants)
+    cloud = Cloud(task["api"], PATIENCE[task["mode"]])
+    act = read_all if task["mode"] == "read" else write_all
+    told = act(cloud, task["wants"], refusal(cloud))
     print(json.dumps(told))
-    errors = [result["error"] for result in told.values() if not result["ok"]]
-    for error in errors:
-        print(error, file=sys.stderr)
+    if act is read_all:
+        return 0
+    errors = sorted({result["error"] for result in told.values() if not result["ok"]})
+    print("\n".join(errors), file=sys.stderr)
     return 1 if errors else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """keystone-manage db_sync that also bears a percent sign in the database's URL.
 
 Keystone (seen in Zed, keystone/common/sql/upgrades.py) hands its URL to alembic's

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """nova's four schema steps, in their order, for the price of importing nova once.
 
 Each step is nova-manage's own command in a forked child. The cells are kept as templates
@@ -30,7 +31,7 @@ def nova_manage(words):
     if pid == 0:
         code = 255
         try:
-            sys.argv = ["nova-manage"] + list(words)
+            sys.argv = ["nova-manage"] + list(words)  # noqa: RUF005 (Python 2.7)
             code = manage.main() or 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1

@@ -1,0 +1,203 @@
+"""The console: what happens right now, for the person who waits. Everything goes to one stream (stderr).
+
+On a terminal the phases that are over stand as a list and grow upwards; below them lives
+the one at work, with its steps and their seconds. Without a terminal each event is a line.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Callable, Dict, List, Optional, TextIO, Type
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from packstack_lite.engine.events import (
+    Changed,
+    Event,
+    Failed,
+    Note,
+    Output,
+    PhaseFinished,
+    PhaseStarted,
+    Skipped,
+    StepFinished,
+    StepStarted,
+)
+from packstack_lite.report.terminal import AUTO, rich_console
+from packstack_lite.report.words import outcome, seconds, sentence
+
+# Phase names are at most ten letters; outcomes ("nothing to change") at most seventeen.
+_NAME, _OUTCOME = 12, 19
+_STEPS_SHOWN = 6
+_DETAIL_LINES = 40
+
+
+class Console:
+    """A Listener for people; also a context manager, which takes the live part off the screen.
+
+    ``color`` is auto, always or never. ``verbose`` shows each change and what the host
+    prints. ``clock`` counts seconds.
+    """
+
+    def __init__(
+        self,
+        stream: Optional[TextIO] = None,
+        color: str = AUTO,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rich = rich_console(stream or sys.stderr, color)
+        self.verbose = verbose
+        self._clock = clock
+        self._began = clock()
+        self._board = _Board(clock)
+        self._live: Optional[Live] = None
+        self._alive = self.rich.is_terminal and not self.rich.is_dumb_terminal
+
+    def __enter__(self) -> "Console":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as a list of what was; harmless when called twice."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def heard(self, event: Event) -> None:
+        """See Listener."""
+        if self._alive:
+            self._on_screen(event)
+        else:
+            self._plainly(event)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of the caller's own; it goes above what is live."""
+        self.rich.print(Text(text, style=style))
+
+    def _plainly(self, event: Event) -> None:
+        if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
+            return
+        first, *others = sentence(event).split("\n")
+        detail = event.detail.split("\n") if isinstance(event, StepFinished) and event.detail and self.verbose else []
+        self.rich.print(Text(f"{self._clock() - self._began:7.1f}  {first}"))
+        for line in others + detail:
+            self.rich.print(Text(f"         {line}"))
+
+    def _on_screen(self, event: Event) -> None:
+        self._board.heard(event)
+        if isinstance(event, PhaseStarted) and self._live is None:
+            self._live = Live(
+                console=self.rich, get_renderable=self._board.render, transient=True, refresh_per_second=8,
+                redirect_stdout=False, redirect_stderr=False,
+            )
+            self._live.start()
+        for line in self._lasting(event):
+            self.rich.print(line)
+        if isinstance(event, PhaseFinished):
+            self.close()
+
+    def _lasting(self, event: Event) -> List[Text]:
+        """What stays on the screen of this event."""
+        if isinstance(event, PhaseFinished):
+            return [_phase_line(event)]
+        if isinstance(event, Failed):
+            return _failure(event)
+        if isinstance(event, Note):
+            sign = ("  ! ", "yellow") if event.level == "warning" else ("  · ", "cyan")
+            return [Text.assemble(sign, event.text)]
+        if isinstance(event, Skipped):
+            return [Text.assemble(("    – ", "yellow"), event.resource, (f"  skipped: {event.why}", "dim"))]
+        if isinstance(event, Changed) and self.verbose:
+            return [Text.assemble(("    ± ", "dim"), event.resource, (f"  {event.gap}", "dim"))]
+        if isinstance(event, Output) and self.verbose:
+            return [Text(f"    │ {event.line}", style="dim")]
+        return []
+
+
+def _phase_line(event: PhaseFinished) -> Text:
+    if not event.ok:
+        sign, style = "✗", "red"
+    elif event.changes:
+        sign, style = "✓", "green"
+    else:
+        sign, style = "·", "dim"
+    what = Text(f"{outcome(event):<{_OUTCOME}}", style="red" if not event.ok else "" if event.changes else "dim")
+    name = Text(f"{event.phase.value:<{_NAME}}", style="bold" if event.changes or not event.ok else "dim")
+    return Text.assemble((f"  {sign} ", style), name, what, (f"{seconds(event.seconds):>12}", "dim"))
+
+
+def _failure(event: Failed) -> List[Text]:
+    """What failed, the end of what the host said of it, and the way out."""
+    first, *others = event.message.strip().split("\n")
+    lines = [Text.assemble(("  ✗ ", "red"), (event.resource, "bold red"), (f"  on {event.host}", "dim"))]
+    lines.append(Text(f"    {first}"))
+    if len(others) > _DETAIL_LINES:
+        others = [f"({len(others) - _DETAIL_LINES} more lines are in the log)", *others[-_DETAIL_LINES:]]
+    lines.extend(Text(f"    │ {line}", style="dim") for line in others)
+    if event.hint:
+        lines.append(Text.assemble(("    → ", "cyan"), event.hint))
+    return lines
+
+
+class _Board:
+    """The live part: the phase at work and its steps, drawn eight times a second."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._phase = ""
+        self._since = 0.0
+        self._steps: Dict[str, float] = {}
+        self._said: Dict[str, str] = {}
+        self._done = 0
+        self._spinner = Spinner("dots", style="cyan")
+
+    def heard(self, event: Event) -> None:
+        """Keep what the drawing needs. Values are replaced whole: the drawing is on another thread."""
+        if isinstance(event, PhaseStarted):
+            self._phase, self._since, self._steps, self._said, self._done = event.phase.value, self._clock(), {}, {}, 0
+        elif isinstance(event, StepStarted):
+            self._steps = {**self._steps, event.step: self._clock()}
+        elif isinstance(event, StepFinished):
+            self._steps = {step: since for step, since in self._steps.items() if step != event.step}
+            self._done += 1
+        elif isinstance(event, Output) and event.line.strip():
+            self._said = {**self._said, event.step: event.line.strip()}
+
+    def render(self) -> RenderableType:
+        """The phase, the steps at work, and what the host says last, each on one line."""
+        now = self._clock()
+        steps, said = self._steps, self._said
+        head = Text.assemble((f"{self._phase:<{_NAME}}", "bold"), (f"{self._progress(steps):<{_OUTCOME}}", "dim"))
+        rows: List[RenderableType] = [_row(self._spinner, head, now - self._since)]
+        for step, since in list(steps.items())[:_STEPS_SHOWN]:
+            rows.append(_row(Text("   "), Text(step, style="default"), now - since))
+            if step in said:
+                rows.append(Padding(Text(said[step], style="dim", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 6)))
+        if len(steps) > _STEPS_SHOWN:
+            rows.append(Padding(Text(f"and {len(steps) - _STEPS_SHOWN} more", style="dim"), (0, 0, 0, 4)))
+        return Group(*rows)
+
+    def _progress(self, steps: Dict[str, float]) -> str:
+        total = self._done + len(steps)
+        return f"{self._done} of {total} steps" if total > 1 else ""
+
+
+def _row(sign: RenderableType, text: Text, elapsed: float) -> Table:
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(width=2)
+    row.add_column(no_wrap=True, overflow="ellipsis", min_width=_NAME + _OUTCOME)
+    row.add_column(justify="right", style="dim", no_wrap=True, min_width=11)
+    row.add_row(Padding(sign, (0, 0, 0, 1)) if isinstance(sign, Spinner) else sign, text, seconds(elapsed))
+    return row

@@ -1,0 +1,51 @@
+"""Rendered clouds for golden and catalogue tests: which cases there are, and their files."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from packstack_lite import services
+from packstack_lite.resources import File
+from packstack_lite.services import Cloud
+from tests.clouds import MACHINE, cloud
+
+CASES = {
+    "container": lambda: cloud(),
+    "machine": lambda: cloud(**MACHINE),
+    # Every answer that changes a line, at another value than its default.
+    "answers": lambda: cloud(
+        {
+            "CONFIG_DEBUG_MODE": True,
+            "CONFIG_SERVICE_WORKERS": "3",
+            "CONFIG_NTP_SERVERS": ("198.18.0.1", "198.18.0.2"),
+            "CONFIG_KEYSTONE_REGION": "Here",
+            "CONFIG_KEYSTONE_ADMIN_USERNAME": "root",
+            "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "7.5",
+            "CONFIG_NOVA_LIBVIRT_VIRT_TYPE": "qemu",
+            "CONFIG_NEUTRON_L3_EXT_BRIDGE": "br-out",
+            "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": ("vxlan", "gre", "geneve", "vlan", "flat"),
+            "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": ("gre", "vxlan"),
+            "CONFIG_NEUTRON_ML2_VLAN_RANGES": ("extnet:100:199",),
+            "CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES": ("1:1000",),
+            "CONFIG_NEUTRON_ML2_VXLAN_GROUP": "239.1.1.1",
+            "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-out",),
+            "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT": 8472,
+        },
+        **MACHINE,
+    ),
+}
+
+
+def files(of: Cloud) -> Dict[str, File]:
+    """The files of a cloud by their path."""
+    return {resource.path: resource for resource in services.declare(of) if isinstance(resource, File)}
+
+
+def text(file: File) -> str:
+    """A file's content as text."""
+    return file.content if isinstance(file.content, str) else file.content.decode()
+
+
+def resources_of(of: Cloud, kind: Any) -> List[Any]:
+    """The resources of one kind."""
+    return [resource for resource in services.declare(of) if isinstance(resource, kind)]

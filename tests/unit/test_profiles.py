@@ -1,0 +1,67 @@
+"""Profiles: data that is whole, found by operating system."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from packstack_lite import profiles, services
+from packstack_lite.errors import UsageFault
+from tests.conftest import PROJECT
+
+
+def test_debian_12_is_detected():
+    assert profiles.detect("debian", "12").name == "debian12-zed"
+
+
+@pytest.mark.parametrize(("os_id", "version"), [("debian", "11"), ("fedora", "40"), ("", "")])
+def test_another_system_is_told_what_is_supported(os_id, version):
+    with pytest.raises(UsageFault) as fault:
+        profiles.detect(os_id, version)
+    assert "is not supported" in fault.value.message
+    assert "debian12-zed" in fault.value.hint
+
+
+def test_an_unknown_name_is_told_the_known_ones():
+    with pytest.raises(UsageFault) as fault:
+        profiles.load("debian12")
+    assert "debian12-zed" in fault.value.hint
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_a_profile_is_frozen_and_whole(name):
+    profile = profiles.load(name)
+    assert profile.name == name
+    for table in (profile.units, profile.users, profile.paths):
+        assert all(isinstance(value, str) and value for value in table.values())
+    assert all(path.startswith("/") for path in profile.paths.values())
+    with pytest.raises(AttributeError):
+        profile.release = "other"  # type: ignore[misc]
+    with pytest.raises(LookupError, match="units: add it to"):
+        profile.unit("no-such-role")
+
+
+def test_logs_follow_the_pattern_or_their_own_entry():
+    profile = profiles.load("debian12-zed")
+    assert profile.log("nova-metadata", "nova") == "/var/log/nova/nova-api-metadata.log"
+    assert profile.log("httpd", "horizon") == "/var/log/apache2/error.log"
+
+
+def test_services_hold_no_name_that_differs_between_distributions():
+    """Paths of configuration and names of packages are data of the profile."""
+    words = re.compile(r"[\"'](/etc/[^\"']+|python3-\w+|mariadb-server|apache2|httpd\.service)[\"']")
+    for path in (PROJECT / "packstack_lite" / "services").glob("*.py"):
+        assert not words.search(path.read_text()), path.name
+
+
+def test_every_template_is_used_and_every_used_one_is_there():
+    from tests.rendered import CASES, files
+
+    used = {"common/macros.j2", "common/uwsgi.ini.j2", "client/root/keystonerc.j2"}
+    for make in CASES.values():
+        for path, file in files(make()).items():
+            used |= {f"{tag}{path}.j2" for tag in file.tags}
+    there = {path.relative_to(PROJECT / "templates").as_posix() for path in (PROJECT / "templates").rglob("*.j2")}
+    assert there - used == set()
+    assert services.supported()

@@ -1,0 +1,217 @@
+"""The cloud as declared: complete, ordered, and reading only what it should."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite import services
+from packstack_lite.errors import UsageFault
+from packstack_lite.resources import Absent, Entity, File, Nat, Once, Packages, Unit
+from packstack_lite.resources.base import PHASES, Phase
+from packstack_lite.services.demo import allocation_pools
+from tests.clouds import ANSWERS, MACHINE, cloud
+from tests.rendered import CASES, files, resources_of, text
+
+
+def by_id(of):
+    return {resource.id: resource for resource in services.declare(of)}
+
+
+def unit(of, name):
+    return by_id(of)[f"unit:{name}"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ids_are_unique_and_needs_are_met(case):
+    resources = services.declare(CASES[case]())
+    found = [resource.id for resource in resources]
+    assert len(found) == len(set(found))
+    for resource in resources:
+        assert set(resource.needs) <= set(found), resource.id
+        assert set(resource.reads) <= set(found), resource.id
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_waits_for_a_later_phase(case):
+    resources = by_id(CASES[case]())
+    for resource in resources.values():
+        for other in (*resource.needs, *resource.reads):
+            assert PHASES.index(resources[other].phase) <= PHASES.index(resource.phase), (
+                f"{resource.id} waits for {other}"
+            )
+
+
+def test_phases_come_in_order():
+    ranks = [PHASES.index(resource.phase) for resource in services.declare(cloud())]
+    assert ranks == sorted(ranks)
+
+
+def test_every_config_is_written_before_any_schema_and_has_a_reader():
+    resources = services.declare(cloud())
+    read = {identity for resource in resources for identity in resource.reads}
+    configs = [r for r in resources if isinstance(r, File) and r.path.startswith("/etc/") and "sysctl" not in r.path]
+    assert {config.phase for config in configs} == {Phase.PLATFORM, Phase.CONFIGURE}
+    assert [config.path for config in configs if config.id not in read] == []
+
+
+def test_nova_conf_is_read_by_nova_alone():
+    readers = {r.id for r in services.declare(cloud()) if "file:/etc/nova/nova.conf" in r.reads}
+    names = ("api", "api-metadata", "conductor", "scheduler", "novncproxy", "compute")
+    assert readers == {f"unit:nova-{name}" for name in names}
+
+
+def test_a_ratio_is_one_line():
+    before = text(files(cloud())["/etc/nova/nova.conf"]).splitlines()
+    after = text(files(cloud({"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "7.5"}))["/etc/nova/nova.conf"]).splitlines()
+    changed = [pair for pair in zip(before, after) if pair[0] != pair[1]]
+    assert changed == [("cpu_allocation_ratio = 16.0", "cpu_allocation_ratio = 7.5")]
+
+
+def test_every_running_unit_is_enabled():
+    units = resources_of(cloud(), Unit)
+    assert len(units) > 20
+    assert [u.name for u in units if u.state == "running" and not u.enabled] == []
+    assert {u.name for u in units if u.state == "masked"} == set(cloud().profile.masked)
+
+
+def test_agents_start_when_the_server_consumes():
+    agents = [u for u in resources_of(cloud(), Unit) if u.name.endswith("-agent")]
+    assert len(agents) == 4
+    assert all("unit:neutron-rpc-server" in agent.needs for agent in agents)
+    assert "q-plugin" in unit(cloud(), "neutron-rpc-server").ready
+
+
+def test_compute_waits_for_what_it_asks():
+    needs = set(unit(cloud(), "nova-compute").needs)
+    assert {"unit:libvirtd", "unit:nova-conductor", "unit:nova-scheduler"} <= needs
+
+
+def test_schema_syncs_run_side_by_side():
+    """Only keystone's bootstrap waits, for keystone's tables."""
+    waiting = {
+        once.name: once.needs for once in resources_of(cloud(), Once) if once.phase is Phase.SCHEMA and once.needs
+    }
+    assert waiting == {"keystone-bootstrap": ("once:keystone-schema",)}
+
+
+def test_things_in_the_apis_of_one_phase_are_made_in_one_go():
+    for entity in resources_of(cloud(), Entity):
+        same = {r.id for r in resources_of(cloud(), Entity) if r.phase is entity.phase}
+        assert not same & set(entity.needs), entity.id
+
+
+def test_a_container_gets_what_a_container_needs():
+    paths = set(files(cloud()))
+    assert {"/etc/libvirt/qemu.conf", "/etc/systemd/system/ovs-vswitchd.service.d/packstack-lite.conf"} <= paths
+    ids = set(by_id(cloud()))
+    assert "ovs_setting:other_config:userspace-tso-enable" in ids
+    assert "unit:chrony" not in ids
+    assert "datapath_type = netdev" in text(files(cloud())["/etc/neutron/plugins/ml2/openvswitch_agent.ini"])
+    assert "virt_type = qemu\n" in text(files(cloud())["/etc/nova/nova-compute.conf"])
+
+
+def test_a_machine_gets_what_a_machine_has():
+    of = cloud(**MACHINE)
+    assert "/etc/libvirt/qemu.conf" not in files(of)
+    assert "unit:chrony" in by_id(of)
+    assert "datapath_type = system" in text(files(of)["/etc/neutron/plugins/ml2/openvswitch_agent.ini"])
+    assert "virt_type = kvm\n" in text(files(of)["/etc/nova/nova-compute.conf"])
+    assert "doublewrite" not in text(files(of)["/etc/mysql/mariadb.conf.d/99-packstack-lite.cnf"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "cpus", "workers"), [("%{::processorcount}", 2, 1), ("", 16, 4), ("3", 2, 3), ("0", 1, 1)]
+)
+def test_workers(answer, cpus, workers):
+    assert cloud({"CONFIG_SERVICE_WORKERS": answer}, cpus=cpus).workers == workers
+
+
+def test_every_uwsgi_api_says_that_it_closes():
+    inis = [text(file) for path, file in files(cloud()).items() if path.endswith("uwsgi.ini")]
+    assert len(inis) == 5
+    for ini in inis:
+        assert "\nadd-header = Connection: close\n" in ini
+        assert "\nprocesses = 1\n" in ini
+
+
+def test_the_boot_unit_makes_the_rules_that_are_looked_at():
+    of = cloud()
+    nat = resources_of(of, Nat)[0]
+    rules = [rule.replace("-t nat {} ", "").replace("{} ", "") for rule in nat._rules()]
+    unit_text = text(files(of)["/etc/systemd/system/packstack-lite-bridge.service"])
+    assert len(rules) == 3
+    for rule in rules:
+        assert f"-C {rule} 2>/dev/null" in unit_text and f"-A {rule}'" in unit_text, rule
+
+
+def test_apache_is_freed_of_the_sites_that_stop_it():
+    gone = {absent.path for absent in resources_of(cloud(), Absent)}
+    assert "/etc/apache2/sites-enabled/default-ssl.conf" in gone
+
+
+def test_without_horizon_and_demo():
+    of = cloud({"CONFIG_HORIZON_INSTALL": False, "CONFIG_PROVISION_DEMO": False})
+    ids = set(by_id(of))
+    assert not {"unit:apache2", "network:public", "image:cirros", "project:demo", "nat:198.18.2.0/24"} & ids
+    assert "flavor:m1.tiny" in ids
+    assert "openstack-dashboard" not in resources_of(of, Packages)[0].names
+    assert "/root/keystonerc_demo" not in files(of)
+
+
+def test_the_demo_is_packstacks():
+    resources = by_id(cloud({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.2.100,end=198.18.2.200"]'}))
+    subnet = resources["subnet:public_subnet"].body
+    assert subnet["gateway_ip"] == "198.18.2.1"
+    assert subnet["allocation_pools"] == [{"start": "198.18.2.100", "end": "198.18.2.200"}]
+    assert resources["subnet:private_subnet"].body["cidr"] == "10.0.0.0/24"
+    assert resources["network:public"].body["provider:physical_network"] == "extnet"
+    assert resources["router:router1"].body["interfaces"] == ("private_subnet",)
+    assert [resources[f"flavor:m1.{n}"].body["id"] for n in ("tiny", "small", "medium", "large", "xlarge")] == list(
+        "12345"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "", "[]", (), '["start=198.18.2.9,end=198.18.2.9"]', ("start=198.18.2.9, end=198.18.2.9",)]
+)
+def test_allocation_pools(answer):
+    wanted = [{"start": "198.18.2.9", "end": "198.18.2.9"}] if answer and "start" in str(answer) else []
+    assert allocation_pools(answer) == wanted
+
+
+def test_a_malformed_allocation_pool_is_refused():
+    with pytest.raises(UsageFault, match="CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
+        allocation_pools('["198.18.2.9-198.18.2.10"]')
+
+
+def test_what_is_not_built_yet_is_said_all_at_once():
+    of = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NEUTRON_L2_AGENT": "ovn", "CONFIG_GLANCE_INSTALL": False})
+    with pytest.raises(UsageFault) as fault:
+        services.declare(of)
+    assert (
+        fault.value.message
+        == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_CINDER_INSTALL=y, CONFIG_NEUTRON_L2_AGENT=ovn"
+    )
+    assert "CONFIG_NEUTRON_L2_AGENT=openvswitch" in fault.value.hint
+
+
+def test_a_tunnel_interface_that_is_not_there():
+    with pytest.raises(UsageFault, match="CONFIG_NEUTRON_OVS_TUNNEL_IF=eth9"):
+        services.declare(cloud({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth9"}))
+
+
+def test_every_answer_that_is_asked_for_exists():
+    """A service asks only for names of the parameter table, so a whole table is always enough."""
+    table = pytest.importorskip("packstack_lite.answers").TABLE
+    assert set(ANSWERS) <= {parameter.name for parameter in table}
+
+
+def test_a_changed_admin_password_bootstraps_again():
+    def token(password):
+        from packstack_lite.secret import Secret
+
+        of = cloud({"CONFIG_KEYSTONE_ADMIN_PW": Secret(password)})
+        return by_id(of)["once:keystone-bootstrap"].want()["token"]
+
+    assert token("one") != token("two") and token("one") == token("one")
+    assert "one" not in token("one")

@@ -1,0 +1,56 @@
+"""Every rendered OpenStack config against the catalogue of options that its services really have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.rendered import CASES, files, text
+
+FACTS = PROJECT / "tests" / "facts"
+CATALOGUED = {
+    "/etc/keystone/keystone.conf": "keystone.conf",
+    "/etc/glance/glance-api.conf": "glance-api.conf",
+    "/etc/placement/placement.conf": "placement.conf",
+    "/etc/nova/nova.conf": "nova.conf",
+    "/etc/nova/nova-compute.conf": "nova.conf",
+    "/etc/neutron/neutron.conf": "neutron.conf",
+    "/etc/neutron/plugins/ml2/ml2_conf.ini": "ml2_conf.ini",
+    "/etc/neutron/plugins/ml2/openvswitch_agent.ini": "openvswitch_agent.ini",
+    "/etc/neutron/l3_agent.ini": "l3_agent.ini",
+    "/etc/neutron/dhcp_agent.ini": "dhcp_agent.ini",
+    "/etc/neutron/metadata_agent.ini": "metadata_agent.ini",
+}
+
+
+def problems(*specs):
+    argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(FACTS / "options-zed.json.gz"), *specs]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)["problems"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_unknown_removed_or_deprecated_option(case, tmp_path):
+    rendered = files(CASES[case]())
+    for path in CATALOGUED:
+        (tmp_path / path.rsplit("/", 1)[1]).write_text(text(rendered[path]))
+    specs = [f"{name}={tmp_path / path.rsplit('/', 1)[1]}" for path, name in CATALOGUED.items()]
+    assert problems(*specs) == []
+
+
+def test_no_config_of_a_service_is_left_unchecked():
+    """A file of a service's own directory is either in the catalogue or no oslo file."""
+    services = tuple(f"/etc/{name}/" for name in ("keystone", "glance", "placement", "nova", "neutron"))
+    written = {path for path in files(CASES["container"]()) if path.startswith(services)}
+    assert {path for path in written if not path.endswith("uwsgi.ini")} == set(CATALOGUED)
+
+
+def test_the_checker_would_see_a_wrong_option(tmp_path):
+    wrong = tmp_path / "nova.conf"
+    wrong.write_text("[DEFAULT]\nno_such_option = 1\n[glance]\nusername = x\n")
+    assert {problem["code"] for problem in problems(f"nova.conf={wrong}")} == {"unknown-option"}
