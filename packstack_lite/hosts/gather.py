@@ -16,7 +16,8 @@ name=$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname)
 say hostname "$name"
 say fqdn "$(timeout 3 hostname -f 2>/dev/null)"
 timeout 5 getent ahosts "$name" 2>/dev/null | awk '!seen[$1]++ {print "hostname_address=" $1}'
-[ ! -r /etc/os-release ] || ( . /etc/os-release; say os_id "$ID"; say os_version "${VERSION_ID:-}"; say os_name "$PRETTY_NAME" )
+[ ! -r /etc/os-release ] ||
+    ( . /etc/os-release; say os_id "$ID"; say os_version "${VERSION_ID:-}"; say os_name "$PRETTY_NAME" )
 say arch "$(uname -m)"
 if [ -d /run/systemd/system ]; then say init systemd; else say init "$(cat /proc/1/comm)"; fi
 virtualization=$(systemd-detect-virt 2>/dev/null)
@@ -40,7 +41,8 @@ if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
 [ ! -c /dev/kvm ] || say kvm_device yes
 # Asking starts a daemon on the host: not in a container, whose clock is not its own.
 if ! systemd-detect-virt --container --quiet 2>/dev/null; then
-    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] || chronyc waitsync 1 >/dev/null 2>&1
+    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] ||
+        chronyc waitsync 1 >/dev/null 2>&1
     then say time_synchronized yes; fi
 fi
 say selinux "$(getenforce 2>/dev/null | tr 'A-Z' 'a-z')"
@@ -49,7 +51,9 @@ for trace in manifest.json journal jobs units once; do
 done
 for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/nova.conf /etc/neutron/neutron.conf \
     /etc/cinder/cinder.conf /etc/placement/placement.conf /etc/kolla /etc/openstack_deploy /var/lib/config-data \
-    /opt/stack/devstack /opt/stack/nova /root/packstackca /var/tmp/packstack /var/snap/openstack /var/lib/mysql/mysql; do
+    /opt/stack/devstack /opt/stack/nova /root/packstackca /var/tmp/packstack /var/snap/openstack \
+    /var/lib/mysql/mysql
+do
     [ ! -e "$path" ] || say foreign "$path"
 done
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
@@ -115,7 +119,8 @@ answers() {
     reason=$(sed -n 's/^E: *//p' "$d/$2.said" | head -n 1)
     printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
 }
-apt-get update --print-uris 2>"$d/trouble" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" | grep -v '^cdrom:' | sort -u > "$d/uris"
+apt-get update --print-uris 2>"$d/trouble" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" |
+    grep -v '^cdrom:' | sort -u > "$d/uris"
 if [ ! -s "$d/uris" ]; then
     trouble=$(grep '^E:' "$d/trouble" | head -n 1)
     echo "${trouble:-no package source is configured}"
@@ -130,7 +135,7 @@ wait
 if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 """
 
-_KINDS = ("bond", "bridge", "dummy", "geneve", "gre", "ipvlan", "macvlan", "openvswitch", "team", "tun", "veth", "vlan", "vxlan")
+_KIND = re.compile(r"\\\s+(bond|bridge|dummy|geneve|gre|ipvlan|macvlan|openvswitch|team|tun|veth|vlan|vxlan)\s")
 
 
 def commands() -> List[Command]:
@@ -191,8 +196,10 @@ def parse(replies: Sequence[Reply]) -> Facts:
     )
 
 
-_TEXTS = ("hostname", "fqdn", "os_id", "os_version", "os_name", "arch", "init", "virtualization", "default_gateway", "selinux",
-          "locale", "python")
+_TEXTS = (
+    *("hostname", "fqdn", "os_id", "os_version", "os_name", "arch", "init", "virtualization"),
+    *("default_gateway", "selinux", "locale", "python"),
+)
 
 
 def _pairs(text: str) -> Dict[str, List[str]]:
@@ -227,10 +234,10 @@ def _interfaces(text: str) -> Tuple[Interface, ...]:
 def _interface(line: str, addresses: Mapping[str, List[str]]) -> Interface:
     words = line.split()
     name = words[1].rstrip(":").split("@")[0]
-    detail = re.findall(r"\\\s+(\w+)", line)
-    kind = next((word for word in detail if word in _KINDS), "")
+    kind = _KIND.search(line + " ")
     up = "UP" in words[2].strip("<>").split(",")
-    return Interface(name, up, _number(words[words.index("mtu") + 1]), tuple(addresses.get(name, ())), kind)
+    mtu = _number(words[words.index("mtu") + 1])
+    return Interface(name, up, mtu, tuple(addresses.get(name, ())), kind.group(1) if kind else "")
 
 
 def _address_of(interfaces: Sequence[Interface], name: str) -> str:

@@ -37,7 +37,8 @@ def members(answers: Mapping[str, Any], default: str = "") -> List[Member]:
         raise UsageFault("no controller is named", "set CONFIG_CONTROLLER_HOST, or say --host or --sandbox")
     if len(controllers) > 1:
         raise UsageFault(
-            f"CONFIG_CONTROLLER_HOST names several hosts: {', '.join(controllers)}", "a cloud has one controller: name one"
+            f"CONFIG_CONTROLLER_HOST names several hosts: {', '.join(controllers)}",
+            "name one: a cloud has one controller",
         )
     roles: Dict[str, List[str]] = {}
     for role, names in _ROLES.items():

@@ -1,0 +1,66 @@
+"""Checks before anything is done: each reads facts, remarks what is wrong, and names the way out.
+
+Every check runs, whatever the others found. Names are for ``--ignore``.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from packstack_lite.engine.events import Finding
+from packstack_lite.hosts.facts import Facts
+from packstack_lite.preflight import machine, network, software
+from packstack_lite.preflight.subject import Remarks, Subject
+from packstack_lite.profiles import Profile
+
+Check = Callable[[Subject], Remarks]
+
+CHECKS: Mapping[str, Check] = {
+    "system": machine.system,
+    "init": machine.init,
+    "memory": machine.memory,
+    "disk": machine.disk,
+    "virtualization": machine.virtualization,
+    "clock": machine.clock,
+    "hostname": network.hostname,
+    "route": network.route,
+    "interfaces": network.interfaces,
+    "ports": network.ports,
+    "packages": software.packages,
+    "leftovers": software.leftovers,
+    "database": software.database,
+    "services": software.services,
+}
+
+
+def run(facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], host: str) -> List[Finding]:
+    """What every check has to say of the host, in the order of CHECKS.
+
+    ``profile`` is None where the system is not supported. A check that itself fails is a
+    finding too: an error that names it, so that ``--ignore`` can step over it.
+    """
+    subject = Subject(facts, answers, profile)
+    return [finding for name in CHECKS for finding in _checked(name, subject, host)]
+
+
+def _checked(name: str, subject: Subject, host: str) -> List[Finding]:
+    try:
+        return [Finding(name, host, said.level, said.message, said.fix) for said in CHECKS[name](subject)]
+    except Exception as bug:
+        last = traceback.extract_tb(bug.__traceback__)[-1]
+        where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+        return [
+            Finding(
+                name,
+                host,
+                "error",
+                f"the check itself failed ({type(bug).__name__}: {bug}, at {where})",
+                f"report it as a bug of packstack-lite, and go on with --ignore {name}",
+            )
+        ]
+
+
+def promises() -> Dict[str, str]:
+    """Each check's name and the sentence it makes sure of."""
+    return {name: (check.__doc__ or "").split("\n", 1)[0] for name, check in CHECKS.items()}

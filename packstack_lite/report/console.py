@@ -13,9 +13,6 @@ from typing import Callable, Dict, List, Optional, TextIO, Type
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
-from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from packstack_lite.engine.events import (
@@ -37,6 +34,7 @@ from packstack_lite.report.words import outcome, seconds, sentence
 _NAME, _OUTCOME = 12, 19
 _STEPS_SHOWN = 6
 _DETAIL_LINES = 40
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Console:
@@ -99,14 +97,18 @@ class Console:
         self._board.heard(event)
         if isinstance(event, PhaseStarted) and self._live is None:
             self._live = Live(
-                console=self.rich, get_renderable=self._board.render, transient=True, refresh_per_second=8,
-                redirect_stdout=False, redirect_stderr=False,
+                console=self.rich,
+                get_renderable=self._board.render,
+                transient=True,
+                refresh_per_second=8,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._live.start()
-        for line in self._lasting(event):
-            self.rich.print(line)
         if isinstance(event, PhaseFinished):
             self.close()
+        for line in self._lasting(event):
+            self.rich.print(line)
 
     def _lasting(self, event: Event) -> List[Text]:
         """What stays on the screen of this event."""
@@ -161,7 +163,6 @@ class _Board:
         self._steps: Dict[str, float] = {}
         self._said: Dict[str, str] = {}
         self._done = 0
-        self._spinner = Spinner("dots", style="cyan")
 
     def heard(self, event: Event) -> None:
         """Keep what the drawing needs. Values are replaced whole: the drawing is on another thread."""
@@ -179,25 +180,27 @@ class _Board:
         """The phase, the steps at work, and what the host says last, each on one line."""
         now = self._clock()
         steps, said = self._steps, self._said
-        head = Text.assemble((f"{self._phase:<{_NAME}}", "bold"), (f"{self._progress(steps):<{_OUTCOME}}", "dim"))
-        rows: List[RenderableType] = [_row(self._spinner, head, now - self._since)]
-        for step, since in list(steps.items())[:_STEPS_SHOWN]:
-            rows.append(_row(Text("   "), Text(step, style="default"), now - since))
+        frame = _FRAMES[int(now * 10) % len(_FRAMES)]
+        shown = list(steps.items())[:_STEPS_SHOWN]
+        width = max([_NAME + _OUTCOME - 2, *(len(step) for step, _ in shown)])
+        rows = [
+            Text.assemble(
+                (f"  {frame} ", "cyan"),
+                (f"{self._phase:<{_NAME}}", "bold"),
+                (f"{self._progress(steps):<{_OUTCOME}}", "dim"),
+                (f"{seconds(now - self._since):>12}", "dim"),
+            )
+        ]
+        for step, since in shown:
+            rows.append(Text.assemble(f"      {step:<{width}}", (f"{seconds(now - since):>12}", "dim")))
             if step in said:
-                rows.append(Padding(Text(said[step], style="dim", no_wrap=True, overflow="ellipsis"), (0, 0, 0, 6)))
-        if len(steps) > _STEPS_SHOWN:
-            rows.append(Padding(Text(f"and {len(steps) - _STEPS_SHOWN} more", style="dim"), (0, 0, 0, 4)))
+                rows.append(Text(f"        {said[step]}", style="dim"))
+        if len(steps) > len(shown):
+            rows.append(Text(f"      and {len(steps) - len(shown)} more", style="dim"))
+        for row in rows:
+            row.no_wrap, row.overflow = True, "ellipsis"
         return Group(*rows)
 
     def _progress(self, steps: Dict[str, float]) -> str:
         total = self._done + len(steps)
         return f"{self._done} of {total} steps" if total > 1 else ""
-
-
-def _row(sign: RenderableType, text: Text, elapsed: float) -> Table:
-    row = Table.grid(padding=(0, 1, 0, 0))
-    row.add_column(width=2)
-    row.add_column(no_wrap=True, overflow="ellipsis", min_width=_NAME + _OUTCOME)
-    row.add_column(justify="right", style="dim", no_wrap=True, min_width=11)
-    row.add_row(Padding(sign, (0, 0, 0, 1)) if isinstance(sign, Spinner) else sign, text, seconds(elapsed))
-    return row

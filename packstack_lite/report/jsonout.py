@@ -36,7 +36,8 @@ def applied(report: AppliedReport) -> Payload:
         "flights": report.flights,
         "seconds": round(report.seconds, 2),
         "phases": [
-            {"name": phase.name, "seconds": round(phase.seconds, 2), "changes": phase.changes} for phase in report.phases
+            {"name": phase.name, "seconds": round(phase.seconds, 2), "changes": phase.changes}
+            for phase in report.phases
         ],
     }
 

@@ -40,12 +40,16 @@ def of_findings(suite: str, checks: Sequence[str], findings: Sequence[Finding], 
 
 def _verdict(check: str, findings: Sequence[Finding], ignored: Sequence[str]) -> Case:
     failed = check not in ignored and any(found.level == "error" for found in findings)
-    told = [f"{found.host}: {found.level}: {found.message}" + (f"\n→ {found.fix}" if found.fix else "") for found in findings]
-    return Case(check, "failed" if failed else "passed", 0.0, "\n".join(told))
+    return Case(check, "failed" if failed else "passed", 0.0, "\n".join(map(_told, findings)))
+
+
+def _told(found: Finding) -> str:
+    return f"{found.host}: {found.level}: {found.message}" + (f"\n→ {found.fix}" if found.fix else "")
 
 
 def _add(suite: ElementTree.Element, name: str, case: Case) -> None:
-    element = ElementTree.SubElement(suite, "testcase", classname=name, name=_clean(case.name), time=f"{case.seconds:.3f}")
+    about = {"classname": name, "name": _clean(case.name), "time": f"{case.seconds:.3f}"}
+    element = ElementTree.SubElement(suite, "testcase", about)
     detail = _clean(case.detail)
     tag = _TAGS.get(case.outcome)
     if tag:

@@ -32,7 +32,7 @@ def state_home(environment: Optional[Mapping[str, str]] = None) -> Path:
 
 def run_directory(host: str, home: Path, now: float) -> Path:
     """Make a new directory, 0700, for a run on a host; remove the oldest beyond the newest twenty."""
-    of_host = home / re.sub(r"[^\w.\-]", "_", host).strip(".")
+    of_host = home / (re.sub(r"[^\w.\-]", "_", host).strip(".") or "host")
     of_host.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     path = of_host / stamp

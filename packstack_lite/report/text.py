@@ -73,7 +73,8 @@ def applied(out: Rich, report: AppliedReport, extra: Sequence[str] = ()) -> None
 def faults(out: Rich, found: Sequence[Fault]) -> None:
     """What is no longer as declared, each with what to type."""
     for fault in found:
-        out.print(Text.assemble(("✗ ", "red"), (fault.resource, "bold"), f" {fault.message}", (f"  on {fault.host}", "dim")))
+        told = (f" {fault.message}", (f"  on {fault.host}", "dim"))
+        out.print(Text.assemble(("✗ ", "red"), (fault.resource, "bold"), *told))
         if fault.fix:
             out.print(Text.assemble(("  → ", "cyan"), fault.fix))
     out.print(Text(count(len(found), "fault") if found else "everything is as declared", style="bold"))

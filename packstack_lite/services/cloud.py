@@ -118,9 +118,19 @@ class Cloud:
         host = f"{self.address}:{PORTS['mariadb']}"
         return Secret(f"mysql+pymysql://{url(account.user)}:{url(account.password)}@{host}/{account.schema}")
 
+    @property
+    def queue_password(self) -> Secret:
+        """The password of the services' account at the message queue: the answer, percent-encoded if it holds a slash.
+
+        oslo.messaging passes the password on to kombu without quoting a slash, which then ends
+        the host part of the URL (_drivers/impl_rabbit.py, Zed); no quoting of ours survives that.
+        """
+        answer: Secret = self["CONFIG_AMQP_AUTH_PASSWORD"]
+        return Secret(url(answer)) if "/" in answer.reveal() else answer
+
     def transport_url(self) -> Secret:
         """oslo.messaging's URL; still to be quoted for the place where it lands."""
-        login = f"{url(self['CONFIG_AMQP_AUTH_USER'])}:{url(self['CONFIG_AMQP_AUTH_PASSWORD'])}"
+        login = f"{url(self['CONFIG_AMQP_AUTH_USER'])}:{url(self.queue_password)}"
         return Secret(f"rabbit://{login}@{self.address}:{PORTS['rabbitmq']}/")
 
     def render(self, template: str, **values: Any) -> str:

@@ -20,7 +20,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)
     account = MessageUser(
         name=str(cloud["CONFIG_AMQP_AUTH_USER"]),
-        password=cloud["CONFIG_AMQP_AUTH_PASSWORD"],
+        password=cloud.queue_password,
         phase=Phase.DATABASES,
         tags=tags("rabbitmq"),
     )

@@ -1,0 +1,97 @@
+"""Checks of the machine itself: system, memory, disk, processor, clock."""
+
+from __future__ import annotations
+
+from packstack_lite import profiles
+from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+
+# Measured for an all-in-one of this project: 5.2 GiB in use (sum of PSS), one small instance included.
+MEMORY_NEEDED, MEMORY_WANTED = 6 * 1024, 8 * 1024
+# The kernel and the firmware keep some of what was bought: "8 GiB" shows as 7.7.
+KEPT_BY_KERNEL = 0.93
+# Measured: 2.9 GiB installed and 0.5 GiB of package files; the rest is for images and instances.
+DISK_NEEDED, DISK_WANTED = 5 * 1024, 10 * 1024
+DISK_NEEDED_AGAIN = 1024
+# Packages' signatures and TLS certificates bear minutes; tokens bear less.
+CLOCK_BEARS, CLOCK_MUST = 60, 3600
+
+
+def system(subject: Subject) -> Remarks:
+    """The operating system is one that packstack-lite deploys on, with a processor it was tried on."""
+    facts, profile = subject.facts, subject.profile
+    if profile is None or (facts.os_id, facts.os_version in profile.os_versions) != (profile.os_id, True):
+        known = ", ".join(profiles.load(name).title for name in profiles.names())
+        wanted = f"the profile {profile.name} is for {profile.title}" if profile else "it is not supported"
+        yield error(f"{facts.os_name or 'an unknown system'}: {wanted}", f"deploy on one of: {known}")
+    if facts.arch and facts.arch != "x86_64":
+        yield warning(f"the processor is {facts.arch}; this was tried on x86_64 only", "try it in a sandbox first")
+
+
+def init(subject: Subject) -> Remarks:
+    """systemd runs the services."""
+    if subject.facts.init != "systemd":
+        yield error(
+            f"process 1 is {subject.facts.init or 'unknown'}, not systemd, so services cannot be run",
+            "use a machine, or a container booted with systemd: packstack-lite sandbox up",
+        )
+
+
+def memory(subject: Subject) -> Remarks:
+    """There is memory for all services and at least one instance."""
+    have = subject.facts.memory
+    told = f"{have / 1024:.1f} GiB of memory"
+    if have < MEMORY_NEEDED * KEPT_BY_KERNEL:
+        yield error(f"{told}; an all-in-one needs {MEMORY_NEEDED // 1024} GiB", "give the host 8 GiB or more")
+    elif have < MEMORY_WANTED * KEPT_BY_KERNEL:
+        yield warning(f"{told} leave little for instances", "give the host 8 GiB or more")
+
+
+def disk(subject: Subject) -> Remarks:
+    """There is room for the packages and for images, on every file system that takes them."""
+    facts = subject.facts
+    needed = DISK_NEEDED_AGAIN if facts.own else DISK_NEEDED
+    told = set()
+    for path in ("/var", "/"):
+        free, mount = facts.disk_free.get(path), facts.mounts.get(path, path)
+        if free is None or mount in told:
+            continue
+        told.add(mount)
+        fix = f"make room on {mount}: apt-get clean; du -xhd1 {mount} | sort -h"
+        if free < needed:
+            yield error(f"{free / 1024:.1f} GiB free on {mount}; {needed // 1024} GiB are needed", fix)
+        elif free < DISK_WANTED and not facts.own:
+            yield warning(f"{free / 1024:.1f} GiB free on {mount} leave little for images and instances", fix)
+
+
+def virtualization(subject: Subject) -> Remarks:
+    """Instances run on the processor (KVM); without it in software, which works but is slow."""
+    facts = subject.facts
+    asked = str(subject.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
+    if facts.kvm_works or asked == "qemu" or subject.answers.get("CONFIG_NOVA_INSTALL") is False:
+        return
+    slow = "instances will run in software (qemu), many times slower"
+    if facts.container and not facts.kvm_device:
+        yield info(f"a container without /dev/kvm: {slow}", "deploy on a machine of its own for speed")
+    elif not set(facts.cpu_flags) & {"vmx", "svm"}:
+        yield warning(
+            f"the processor offers no virtualisation: {slow}",
+            "switch on VT-x or AMD-V in the firmware, or nested virtualisation in the hypervisor above this machine",
+        )
+    elif not facts.kvm_device:
+        module = "kvm_intel" if "vmx" in facts.cpu_flags else "kvm_amd"
+        yield warning(f"/dev/kvm is not there: {slow}", f"modprobe {module}; dmesg | grep -i kvm")
+    else:
+        yield warning(f"/dev/kvm is there, but no virtual processor can be made: {slow}", "dmesg | grep -i kvm")
+
+
+def clock(subject: Subject) -> Remarks:
+    """The clock is right: tokens, certificates and package signatures depend on it."""
+    facts = subject.facts
+    ahead = facts.epoch - subject.now
+    apart = f"the clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) > CLOCK_MUST:
+        yield error(apart, "timedatectl set-ntp true, or date --set=TIME; in a container: on the machine below it")
+    elif abs(ahead) > CLOCK_BEARS:
+        yield warning(apart, "timedatectl set-ntp true; in a container: on the machine below it")
+    if not facts.time_synchronized and not facts.container:
+        yield warning("no time server keeps the clock right", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS")

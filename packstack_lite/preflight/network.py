@@ -1,0 +1,180 @@
+"""Checks of the network: name, route, interfaces, ports."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+
+from packstack_lite.hosts.facts import Interface
+from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
+
+# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always), units that may hold it, as roles of the
+# profile or by their names.
+# Source: the packages' defaults; 25672 is RabbitMQ's way to its own tools, 4369 Erlang's directory of names.
+PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
+    80: ("HORIZON", ("httpd",)),
+    3306: ("MARIADB", ("mariadb",)),
+    4369: ("", ("epmd.socket", "rabbitmq")),
+    5000: ("", ("keystone",)),
+    5672: ("", ("rabbitmq",)),
+    6080: ("NOVA", ("nova-novncproxy",)),
+    8774: ("NOVA", ("nova-api",)),
+    8775: ("NOVA", ("nova-metadata",)),
+    8778: ("NOVA", ("placement-api",)),
+    9292: ("GLANCE", ("glance-api",)),
+    9696: ("NEUTRON", ("neutron-api",)),
+    11211: ("", ("memcached",)),
+    25672: ("", ("rabbitmq",)),
+}
+# vxlan adds 50 bytes to a packet, and a tenant's network should still carry IPv6's least, 1280.
+MTU_NEEDED, MTU_WANTED = 1330, 1400
+_LINKS = "ip -brief link shows those that there are"
+
+
+def hostname(subject: Subject) -> Remarks:
+    """The host's name leads to its address: RabbitMQ, Nova and Neutron find each other by it."""
+    facts = subject.facts
+    names = f"{facts.fqdn} {facts.hostname}" if "." in facts.fqdn else facts.hostname
+    found = [_bare(address) for address in facts.hostname_addresses]
+    fix = f"echo '{facts.address} {names}' >> /etc/hosts"
+    if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
+        yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
+    elif not found:
+        yield error(f"the name {facts.hostname} leads to no address", fix)
+    elif all(ip_address(address).is_loopback for address in found):
+        told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}"
+        yield warning(told, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}")
+    elif not _own(subject) & set(found):
+        yield error(f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address", fix)
+
+
+def route(subject: Subject) -> Remarks:
+    """There is a default route, over an interface that is up and has an IPv4 address."""
+    facts = subject.facts
+    if not facts.interfaces:
+        yield error("no network interface can be seen", "install iproute2 and look: ip addr")
+    elif not facts.default_interface:
+        yield error("there is no default route, so nothing can be fetched", "ip route add default via GATEWAY")
+    elif not facts.address:
+        name = facts.default_interface
+        yield error(f"{name} has no IPv4 address", f"ip addr add ADDRESS/LENGTH dev {name}")
+    else:
+        yield from _usable(_find(subject, facts.default_interface), facts.default_interface)
+
+
+def interfaces(subject: Subject) -> Remarks:
+    """The interfaces that the answers name are there, and the floating range is nobody else's."""
+    answers, facts = subject.answers, subject.facts
+    for agent in ("OVS", "OVN"):
+        tunnel = str(answers.get(f"CONFIG_NEUTRON_{agent}_TUNNEL_IF") or "")
+        if tunnel and _concerns(subject, agent):
+            yield from _usable(_find(subject, tunnel), tunnel, f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
+        for pair in answers.get(f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES") or ():
+            if _concerns(subject, agent):
+                yield from _bridged(subject, f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES", pair)
+    yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
+    if facts.address and str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address) != facts.address:
+        yield from _controller(subject, str(answers["CONFIG_CONTROLLER_HOST"]))
+
+
+def _concerns(subject: Subject, agent: str) -> bool:
+    return str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or "") == {"OVS": "openvswitch", "OVN": "ovn"}[agent]
+
+
+def _find(subject: Subject, name: str) -> Optional[Interface]:
+    return next((interface for interface in subject.facts.interfaces if interface.name == name), None)
+
+
+def _usable(interface: Optional[Interface], name: str, parameter: str = "") -> Remarks:
+    asked = f" ({parameter})" if parameter else ""
+    if interface is None:
+        yield error(f"there is no interface {name}{asked}", _LINKS)
+    elif not interface.up:
+        yield error(f"the interface {name}{asked} is down", f"ip link set {name} up")
+    elif interface.mtu < MTU_WANTED:
+        told = f"{name} carries packets of {interface.mtu} bytes only"
+        fix = f"ip link set {name} mtu 1500"
+        yield warning(told, fix) if interface.mtu >= MTU_NEEDED else error(f"{told}; tunnels need {MTU_NEEDED}", fix)
+
+
+def _bridged(subject: Subject, parameter: str, pair: str) -> Remarks:
+    _, _, name = str(pair).partition(":")
+    if not _find(subject, name):
+        yield error(f"there is no interface {name or pair} ({parameter})", _LINKS)
+    elif name == subject.facts.default_interface:
+        yield warning(
+            f"{parameter} moves {name} into a bridge, but the default route and this connection go over it",
+            "take another interface, or have a console at hand",
+        )
+
+
+def _floating(subject: Subject, bridge: str) -> Remarks:
+    asked = str(subject.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
+    if not asked or not subject.answers.get("CONFIG_PROVISION_DEMO") or subject.facts.own:
+        return
+    wanted = ip_network(asked, strict=False)
+    for interface in subject.facts.interfaces:
+        for network in (ip_interface(address).network for address in interface.addresses):
+            if interface.name != bridge and network.version == wanted.version and network.overlaps(wanted):
+                yield warning(
+                    f"CONFIG_PROVISION_DEMO_FLOATRANGE {asked} overlaps {network} on {interface.name}",
+                    "set CONFIG_PROVISION_DEMO_FLOATRANGE to a range that nothing uses",
+                )
+
+
+def _controller(subject: Subject, asked: str) -> Remarks:
+    try:
+        strange = str(ip_address(asked)) not in _own(subject)
+    except ValueError:
+        # A name: whoever connected has resolved it.
+        return
+    if strange:
+        told = f"CONFIG_CONTROLLER_HOST is {asked}, which is not an address of this host"
+        yield error(told, f"set it to {subject.facts.address}")
+
+
+def ports(subject: Subject) -> Remarks:
+    """The ports of the cloud's services are free, or held by these services themselves."""
+    strangers: Dict[Tuple[str, str], List[int]] = {}
+    for port, (service, roles) in PORTS.items():
+        wanted = not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
+        if wanted and port in subject.facts.ports and not _ours(subject, port, roles):
+            holder = (subject.facts.ports[port], subject.facts.port_units.get(port, ""))
+            strangers.setdefault(holder, []).append(port)
+    for (process, unit), held in strangers.items():
+        yield _held(process, unit, held)
+
+
+def _ours(subject: Subject, port: int, roles: Tuple[str, ...]) -> bool:
+    units = _units(subject, roles)
+    process, unit = subject.facts.ports[port], subject.facts.port_units.get(port, "")
+    if unit in ("", "init.scope"):
+        # Sockets that systemd holds for a service; or a host that does not tell units, deployed by us.
+        by_systemd = process == "systemd" and any(name.endswith(".socket") for name in units)
+        return by_systemd or (not unit and subject.facts.own)
+    return unit in units
+
+
+def _units(subject: Subject, roles: Tuple[str, ...]) -> FrozenSet[str]:
+    table = subject.profile.units if subject.profile else {}
+    names = [table.get(role, role) for role in roles]
+    full = [name if "." in name else f"{name}.service" for name in names]
+    return frozenset([*full, *(name.replace(".socket", ".service") for name in full)])
+
+
+def _held(process: str, unit: str, held: List[int]) -> Remark:
+    numbers = ", ".join(map(str, sorted(held)))
+    several = "ports {} are" if len(held) > 1 else "port {} is"
+    what = f"{several.format(numbers)} held by {process or 'an unknown process'}"
+    if unit.endswith((".service", ".socket")):
+        return error(f"{what} ({unit})", f"systemctl disable --now {unit}")
+    return error(what, f"end it; ss -ltnp 'sport = :{min(held)}' shows its process id")
+
+
+def _own(subject: Subject) -> FrozenSet[str]:
+    addresses = [address for interface in subject.facts.interfaces for address in interface.addresses]
+    return frozenset(map(_bare, [*addresses, subject.facts.address]))
+
+
+def _bare(address: str) -> str:
+    return address.split("/")[0].split("%")[0]

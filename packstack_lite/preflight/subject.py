@@ -1,0 +1,51 @@
+"""What a check looks at, and what it remarks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Optional
+
+from packstack_lite.hosts.facts import Facts
+from packstack_lite.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A host before anything is done to it, and what is wanted of it.
+
+    ``profile`` is None where the system is not supported. ``now`` is this machine's clock
+    when the facts were gathered, in seconds.
+    """
+
+    facts: Facts
+    answers: Mapping[str, Any]
+    profile: Optional[Profile] = None
+    now: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something a check found: ``error``, ``warning`` or ``info``; what is wrong; the way out."""
+
+    level: str
+    message: str
+    fix: str = ""
+
+
+Remarks = Iterator[Remark]
+
+
+def error(message: str, fix: str) -> Remark:
+    """A deployment would not work."""
+    return Remark("error", message, fix)
+
+
+def warning(message: str, fix: str) -> Remark:
+    """A deployment would work, but not as one may expect."""
+    return Remark("warning", message, fix)
+
+
+def info(message: str, fix: str = "") -> Remark:
+    """Good to know."""
+    return Remark("info", message, fix)

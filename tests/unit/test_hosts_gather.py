@@ -1,0 +1,196 @@
+"""Facts: the commands run for real by sh on this machine; the parser over replies of other hosts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from packstack_lite.errors import PhaseFailed
+from packstack_lite.hosts.facts import Interface
+from packstack_lite.hosts.gather import commands, gather, parse
+from packstack_lite.remote.command import Reply
+
+SYSTEM = """\
+hostname=cloud1
+fqdn=cloud1.example.com
+hostname_address=127.0.1.1
+hostname_address=198.18.1.10
+os_id=debian
+os_version=12
+os_name=Debian GNU/Linux 12 (bookworm)
+arch=x86_64
+init=systemd
+virtualization=kvm
+cpus=4
+cpu_flags=fpu vmx sse2
+MemTotal=7950
+SwapTotal=1024
+limit=9223372036854
+disk=/ 20000 /
+disk=/var 900 /var with space
+default_gateway=198.18.1.1
+default_interface=eth0
+ovs_module=yes
+kvm_device=yes
+time_synchronized=yes
+own=jobs
+foreign=/etc/nova/nova.conf
+foreign=/etc/kolla
+python=3.11
+epoch=1795457920
+"""
+LINKS = """\
+1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/loopback 00:00
+2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq master br0 state UP\\    link/ether aa:bb promiscuity 0 \\    bridge_slave x
+3: host0@if7: <BROADCAST,MULTICAST> mtu 1400 qdisc noqueue state DOWN\\    link/ether aa:cc promiscuity 0 \\    veth addrgenmode eui64
+
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global eth0\\       valid_lft forever
+2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever
+"""
+PORTS = "22\tsshd\tssh.service\n80\tnginx\tnginx.service\n2024\t\t\n"
+
+
+def parsed(system=SYSTEM, kvm=0, source="reachable\n", source_code=0):
+    return parse([Reply(0, system), Reply(0, LINKS), Reply(0, PORTS), Reply(kvm), Reply(source_code, source)])
+
+
+def run(says, **environment):
+    (command,) = [command for command in commands() if command.says == says]
+    done = subprocess.run(
+        ["/bin/sh", "-c", command.script], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
+    )
+    return Reply(done.returncode, done.stdout, done.stderr)
+
+
+class Here:
+    name = "here"
+
+    def __init__(self, replies=None):
+        self.flights = 0
+        self.replies = replies
+
+    def run(self, batch):
+        self.flights += 1
+        return self.replies or [run(command.says) for command in batch]
+
+
+def test_parse():
+    facts = parsed()
+    assert (facts.hostname, facts.fqdn) == ("cloud1", "cloud1.example.com")
+    assert facts.hostname_addresses == ("127.0.1.1", "198.18.1.10")
+    assert (facts.memory, facts.swap, facts.cpus) == (7950, 1024, 4)
+    assert facts.disk_free == {"/": 20000, "/var": 900}
+    assert facts.mounts == {"/": "/", "/var": "/var with space"}
+    assert facts.address == "198.18.1.10", "of the default interface, when the route names no source"
+    assert facts.ports == {22: "sshd", 80: "nginx", 2024: ""}
+    assert facts.port_units == {22: "ssh.service", 80: "nginx.service"}
+    assert facts.foreign == ("/etc/nova/nova.conf", "/etc/kolla")
+    assert facts.kvm_works and facts.own and facts.time_synchronized and facts.ovs_module and not facts.device_mapper
+    assert facts.package_source == "reachable"
+
+
+def test_parse_interfaces():
+    assert parsed().interfaces == (
+        Interface("lo", True, 65536, ("127.0.0.1/8",)),
+        Interface("eth0", True, 1500, ("198.18.1.10/24", "fe80::1/64")),
+        Interface("host0", False, 1400, (), "veth"),
+    )
+
+
+def test_what_is_not_told_is_not_there():
+    facts = parsed("MemTotal=512\nlimit=256\nepoch=1\n", kvm=1, source="", source_code=124)
+    assert facts.memory == 256, "a container's limit counts"
+    assert not (facts.kvm_works or facts.own or facts.time_synchronized or facts.hostname_addresses or facts.foreign)
+    assert "50 seconds" in facts.package_source
+
+
+def test_facts_that_broke_off_are_an_error_that_names_the_host():
+    replies = [Reply(124, "hostname=x\n", "killed"), *[Reply(0)] * 4]
+    with pytest.raises(PhaseFailed, match="here: its facts cannot be read: exit code 124: killed"):
+        gather(Here(replies))
+
+
+def test_this_machine():
+    host = Here()
+    facts = gather(host)
+    assert host.flights == 1
+    assert facts.hostname == socket.gethostname()
+    assert facts.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
+    assert 0 < facts.memory <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
+    assert facts.disk_free["/tmp"] == pytest.approx(shutil.disk_usage("/tmp").free // 2**20, abs=2000)
+    assert facts.os_id and facts.arch == os.uname().machine
+    assert not facts.kvm_works or os.path.exists("/dev/kvm")
+
+
+@pytest.fixture
+def tools_without_ss(tmp_path):
+    for tool in ("ls", "cat", "awk", "sort", "sed", "head"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
+def test_listening_ports_with_and_without_ss(family, tools_without_ss):
+    with socket.socket(family) as server:
+        server.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with open("/proc/self/comm", encoding="ascii") as comm:
+            expected = f"{port}\t{comm.read().strip()}\t"
+        for reply in (run("gather listening ports"), run("gather listening ports", PATH=tools_without_ss)):
+            assert any(line.startswith(expected) for line in reply.out.splitlines()), reply
+    assert f"\n{port}\t" not in "\n" + run("gather listening ports").out
+
+
+class Source(BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.path.startswith("/good/") and self.path.endswith("/InRelease")
+        self.send_response(200 if known else 404)
+        self.end_headers()
+        self.wfile.write(b"Origin: test\n" if known else b"")
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+
+@pytest.fixture
+def source():
+    server = HTTPServer(("127.0.0.1", 0), Source)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/lib/apt/apt-helper"), reason="this machine has no apt")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("deb http://{at}/good stable main", "reachable"),
+        ("deb http://user:hunter22@{at}/bad stable main", "/bad/dists/stable/InRelease  404"),
+        ("deb http://{at}/good stable main\ndeb http://127.0.0.1:9/x stable main", "Could not connect to 127.0.0.1:9"),
+        ("deb nonsense", "Malformed entry 1"),
+        ("", "no package source is configured"),
+    ],
+    ids=["answers", "not there", "one of two refuses", "malformed", "none"],
+)
+def test_package_source(line, expected, source, tmp_path):
+    (tmp_path / "sources.list").write_text(line.format(at=source) + "\n")
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::Etc::SourceList "{tmp_path}/sources.list"; Dir::Etc::SourceParts "/dev/null"; Acquire::http::Proxy "false";'
+    )
+    reply = run("ask the package source", APT_CONFIG=str(tmp_path / "apt.conf"), TMPDIR=str(tmp_path))
+    assert reply.ok
+    assert expected in reply.out
+    assert "hunter22" not in reply.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["apt.conf", "sources.list"], "nothing is left behind"

@@ -1,0 +1,213 @@
+"""Each check: silent on a good host, and one clear finding for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from packstack_lite import preflight, profiles
+from packstack_lite.answers import TABLE
+from packstack_lite.hosts.facts import Interface
+from packstack_lite.preflight import CHECKS, network
+from packstack_lite.preflight.subject import Subject
+from packstack_lite.services.cloud import PORTS
+from tests.clouds import ADDRESS, MACHINE, facts
+
+PROFILE = profiles.load("debian12-zed")
+NOW = 1_800_000_000.0
+GOOD = {
+    **MACHINE,
+    "memory": 15900,
+    "disk_free": {"/": 50000, "/var": 50000},
+    "mounts": {"/": "/", "/var": "/"},
+    "package_source": "reachable",
+    "epoch": NOW + 3,
+    "cpu_flags": ("vmx",),
+    "kvm_device": True,
+}
+
+
+def said(check, answers=None, profile=PROFILE, **changes):
+    subject = Subject(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
+    return [(remark.level, remark.message) for remark in CHECKS[check](subject)]
+
+
+def fixes(check, **changes):
+    return [remark.fix for remark in CHECKS[check](Subject(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_good_host_gives_no_remark(check):
+    assert said(check) == []
+
+
+BAD = [
+    ("system", "error", "Fedora 40: the profile debian12-zed is for", {"os_id": "fedora", "os_name": "Fedora 40"}),
+    ("system", "error", "is for Debian 12", {"os_version": "11"}),
+    ("system", "warning", "aarch64", {"arch": "aarch64"}),
+    ("init", "error", "process 1 is runit", {"init": "runit"}),
+    ("memory", "error", "5.5 GiB", {"memory": 5632}),
+    ("memory", "warning", "7.0 GiB", {"memory": 7168}),
+    ("disk", "error", "3.9 GiB free on /; 5 GiB", {"disk_free": {"/": 4000, "/var": 4000}}),
+    ("disk", "warning", "8.8 GiB free on /", {"disk_free": {"/": 9000, "/var": 9000}}),
+    ("disk", "error", "free on /var", {"disk_free": {"/": 50000, "/var": 100}, "mounts": {"/": "/", "/var": "/var"}}),
+    ("disk", "error", "1 GiB are needed", {"disk_free": {"/": 500}, "own": True}),
+    ("virtualization", "info", "container without /dev/kvm",
+     {"kvm_works": False, "kvm_device": False, "virtualization": "systemd-nspawn"}),
+    ("virtualization", "warning", "the processor offers no virtualisation", {"kvm_works": False, "cpu_flags": ("sse2",)}),
+    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}),
+    ("virtualization", "warning", "no virtual processor can be made", {"kvm_works": False}),
+    ("clock", "warning", "120 seconds behind", {"epoch": NOW - 120}),
+    ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}),
+    ("clock", "warning", "no time server", {"time_synchronized": False}),
+    ("hostname", "error", "called localhost", {"hostname": "localhost"}),
+    ("hostname", "error", "leads to no address", {"hostname_addresses": ()}),
+    ("hostname", "warning", "leads to 127.0.1.1, not to 198.18.1.10", {"hostname_addresses": ("127.0.1.1",)}),
+    ("hostname", "error", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}),
+    ("route", "error", "no network interface", {"interfaces": ()}),
+    ("route", "error", "no default route", {"default_interface": ""}),
+    ("route", "error", "host0 has no IPv4 address", {"address": ""}),
+    ("route", "error", "host0 is down", {"interfaces": (Interface("host0", False, 1500, ()),)}),
+    ("route", "error", "1280 bytes only; tunnels need", {"interfaces": (Interface("host0", True, 1280, ()),)}),
+    ("route", "warning", "1380 bytes only", {"interfaces": (Interface("host0", True, 1380, ()),)}),
+    ("ports", "error", "port 80 is held by nginx (nginx.service)", {"ports": {80: "nginx"}, "port_units": {80: "nginx.service"}}),
+    ("ports", "error", "port 5000 is held by an unknown process", {"ports": {5000: ""}}),
+    ("packages", "error", "cannot be fetched: Failed to fetch", {"package_source": "Failed to fetch x"}),
+    ("packages", "info", "was not tried", {"package_source": ""}),
+    ("leftovers", "error", "has been here: /etc/kolla", {"foreign": ("/etc/kolla",)}),
+    ("database", "error", "has not made", {"foreign": ("/var/lib/mysql/mysql",)}),
+]
+
+
+@pytest.mark.parametrize(("check", "level", "words", "changes"), BAD, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, changes):
+    ((told, message),) = said(check, **changes)
+    assert told == level
+    assert words in message
+    assert all(fixes(check, **changes))
+
+
+def test_every_check_is_seen_to_fail():
+    assert {check for check, *_ in BAD} | {"interfaces", "services"} == set(CHECKS)
+
+
+FINE = [
+    ("memory", {"memory": 7750}, {}),
+    ("disk", {"disk_free": {"/": 2000}, "own": True}, {}),
+    ("virtualization", {"kvm_works": False}, {"CONFIG_NOVA_LIBVIRT_VIRT_TYPE": "qemu"}),
+    ("virtualization", {"kvm_works": False}, {"CONFIG_NOVA_INSTALL": False}),
+    ("clock", {"time_synchronized": False, "virtualization": "lxc"}, {}),
+    ("hostname", {"hostname_addresses": ("127.0.1.1", ADDRESS)}, {}),
+    ("ports", {"ports": {80: "apache2"}, "port_units": {80: "apache2.service"}}, {}),
+    ("ports", {"ports": {22: "sshd", 53: "dnsmasq"}}, {}),
+    ("ports", {"ports": {4369: "systemd"}, "port_units": {4369: "init.scope"}}, {}),
+    ("ports", {"ports": {4369: "epmd"}, "port_units": {4369: "epmd.service"}}, {}),
+    ("ports", {"ports": {3306: "mariadbd"}, "own": True}, {}),
+    ("ports", {"ports": {80: "nginx"}}, {"CONFIG_HORIZON_INSTALL": False}),
+    ("leftovers", {"foreign": ("/etc/nova/nova.conf",), "own": True}, {}),
+    ("leftovers", {"foreign": ("/var/lib/mysql/mysql",)}, {}),
+    ("database", {"foreign": ("/var/lib/mysql/mysql",), "own": True}, {}),
+    ("database", {"foreign": ("/var/lib/mysql/mysql",)}, {"CONFIG_MARIADB_INSTALL": False}),
+    ("services", {}, {"CONFIG_NOVA_INSTALL": True, "CONFIG_SAHARA_INSTALL": False, "CONFIG_HORIZON_INSTALL": True}),
+]
+
+
+@pytest.mark.parametrize(("check", "changes", "answers"), FINE)
+def test_what_is_no_fault(check, changes, answers):
+    assert said(check, answers, **changes) == []
+
+
+def test_another_unit_on_our_port_is_a_fault_on_our_own_host_too():
+    found = said("ports", own=True, ports={80: "nginx"}, port_units={80: "nginx.service"})
+    assert [level for level, _ in found] == ["error"]
+
+
+def test_one_stranger_on_many_ports_is_one_finding():
+    held = {8774: "python3", 5000: "python3"}
+    assert said("ports", ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
+        ("error", "ports 5000, 8774 are held by python3 (kolla.service)")
+    ]
+    assert fixes("ports", ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
+        "systemctl disable --now kolla.service"
+    ]
+
+
+def test_unsupported_system():
+    ((level, message),) = said("system", profile=None, os_id="fedora", os_name="Fedora 40")
+    assert (level, message) == ("error", "Fedora 40: it is not supported")
+
+
+INTERFACES = [
+    ({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7"}, "error", "there is no interface eth7 (CONFIG_NEUTRON_OVS_TUNNEL_IF)"),
+    ({"CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth7",)}, "error", "there is no interface eth7"),
+    ({"CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:host0",)}, "warning", "this connection go over it"),
+    ({"CONFIG_PROVISION_DEMO": True, "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.0.0/16"}, "warning",
+     "198.18.0.0/16 overlaps 198.18.1.0/24 on host0"),
+    ({"CONFIG_CONTROLLER_HOST": "198.18.1.99"}, "error", "198.18.1.99, which is not an address of this host"),
+]
+
+
+@pytest.mark.parametrize(("answers", "level", "words"), INTERFACES)
+def test_interfaces_that_the_answers_name(answers, level, words):
+    ((told, message),) = said("interfaces", {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", **answers})
+    assert told == level
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"CONFIG_NEUTRON_L2_AGENT": "ovn", "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7"},
+        {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_TUNNEL_IF": "host0"},
+        {"CONFIG_PROVISION_DEMO": True, "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/24"},
+        {"CONFIG_CONTROLLER_HOST": "cloud.example.com"},
+        {"CONFIG_CONTROLLER_HOST": "127.0.0.1"},
+    ],
+)
+def test_interfaces_that_are_fine(answers):
+    own = (Interface("lo", True, 65536, ("127.0.0.1/8",)), Interface("host0", True, 1500, (f"{ADDRESS}/24", "fe80::1/64")))
+    assert said("interfaces", answers, interfaces=own) == []
+
+
+def test_services_without_a_module_are_named_with_what_to_answer():
+    answers = {"CONFIG_NOVA_INSTALL": True, "CONFIG_SWIFT_INSTALL": True, "CONFIG_AODH_INSTALL": True}
+    (remark,) = CHECKS["services"](Subject(facts(**GOOD), answers, PROFILE, NOW))
+    assert remark.message.endswith(": aodh, swift")
+    assert remark.fix.endswith("CONFIG_AODH_INSTALL=n CONFIG_SWIFT_INSTALL=n")
+
+
+def test_answers_that_checks_read_are_in_the_table():
+    known = {parameter.name for parameter in TABLE}
+    read = {f"CONFIG_{service}_INSTALL" for service, _ in network.PORTS.values() if service}
+    assert read | {"CONFIG_PROVISION_DEMO_FLOATRANGE", "CONFIG_NEUTRON_OVS_TUNNEL_IF"} <= known
+
+
+def test_ports_and_units_are_those_of_the_services():
+    assert set(PORTS.values()) <= set(network.PORTS)
+    assert {role for _, roles in network.PORTS.values() for role in roles if "." not in role} <= set(PROFILE.units)
+
+
+def test_run_never_stops_at_the_first(monkeypatch):
+    def broken(subject):
+        """Break."""
+        yield from ()
+        raise KeyError("memory")
+
+    monkeypatch.setattr(preflight, "CHECKS", {**CHECKS, "init": broken})
+    bad = facts(**{**GOOD, "memory": 1000, "hostname_addresses": (), "epoch": time.time()})
+    found = preflight.run(bad, {}, PROFILE, "cloud1")
+    assert [(finding.name, finding.host, finding.level) for finding in found] == [
+        ("init", "cloud1", "error"),
+        ("memory", "cloud1", "error"),
+        ("hostname", "cloud1", "error"),
+    ]
+    assert "KeyError" in found[0].message
+    assert "test_preflight_checks.py:" in found[0].message
+    assert "--ignore init" in found[0].fix
+
+
+def test_promises_are_one_sentence_each():
+    told = preflight.promises()
+    assert set(told) == set(CHECKS)
+    assert all(promise.endswith(".") and len(promise) < 120 for promise in told.values())

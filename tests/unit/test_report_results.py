@@ -1,0 +1,150 @@
+"""Results as text, JSON and JUnit."""
+
+from __future__ import annotations
+
+import io
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from packstack_lite.engine.events import Finding
+from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
+from packstack_lite.report import jsonout, junit, text
+from packstack_lite.report.terminal import rich_console
+from packstack_lite.report.words import seconds
+
+DIFF = "--- a\n+++ b\n@@ -1 +1 @@\n-ratio = 16.0\n+ratio = [8.0]"
+CHANGES = (
+    Change("cloud1", "Configure", "file:/etc/nova/nova.conf", "content", DIFF),
+    Change("cloud1", "Configure", "file:/etc/x", "create"),
+    Change("cloud1", "Services", "unit:nova-scheduler", "restart: reads file:/etc/nova/nova.conf"),
+)
+REPORT = AppliedReport(
+    CHANGES, ("nova-scheduler",), 18, 271.444, (PhaseTime("Configure", 0.41, 2), PhaseTime("Platform", 0.001, 0))
+)
+FINDINGS = [
+    Finding("virtualization", "cloud1", "info", "no KVM"),
+    Finding("memory", "cloud1", "error", "5.5 GiB", "give it more"),
+    Finding("ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx"),
+    Finding("hostname", "cloud1", "warning", "127.0.1.1", "sed\necho"),
+]
+CASES = [
+    Case("token", "passed", 0.31),
+    Case("ping", "failed", 60, "no answer\nfrom \x1b198.18.2.9"),
+    Case("horizon", "skipped", 0, "CONFIG_HORIZON_INSTALL=n"),
+]
+
+
+def printed(function, *arguments, color="never"):
+    stream = io.StringIO()
+    function(rich_console(stream, color), *arguments)
+    return stream.getvalue()
+
+
+def test_plan_groups_by_phase():
+    assert printed(text.plan, CHANGES).splitlines() == [
+        "Configure  2 changes",
+        "  ~ file:/etc/nova/nova.conf  content",
+        "  + file:/etc/x               create",
+        "Services  1 change",
+        "  ~ unit:nova-scheduler  restart: reads file:/etc/nova/nova.conf",
+        "",
+        "3 changes on cloud1",
+    ]
+    assert printed(text.plan, []) == "nothing to change\n"
+
+
+def test_plan_with_diff_shows_the_lines_in_colour():
+    shown = printed(text.plan, CHANGES, True)
+    assert "      -ratio = 16.0\n      +ratio = [8.0]\n" in shown
+    assert "---" not in shown
+    colored = printed(text.plan, CHANGES, True, color="always")
+    assert "\x1b[31m-ratio = 16.0" in colored and "\x1b[32m+ratio = [8.0]" in colored
+
+
+def test_applied():
+    lines = [line.rstrip() for line in printed(text.applied, REPORT, ["source ~/keystonerc_admin"]).splitlines()]
+    assert lines == [
+        "phase      changes   time",
+        "Configure        2  0.4 s",
+        "Platform         –  0.0 s",
+        "",
+        "3 changes, 1 service restarted, 18 flights, 4 min 31 s",
+        "source ~/keystonerc_admin",
+    ]
+
+
+def test_findings_worst_first_with_the_way_out():
+    assert printed(text.findings, FINDINGS, ["ports"]).splitlines() == [
+        "✗ memory          5.5 GiB",
+        "                  → give it more",
+        "! hostname        127.0.1.1",
+        "                  → sed",
+        "                    echo",
+        "– ports           port 80 is held",
+        "                  → systemctl disable --now nginx",
+        "· virtualization  no KVM",
+        "1 error, 1 warning, 1 ignored",
+    ]
+    assert printed(text.findings, []) == "nothing is in the way\n"
+    assert printed(text.findings, FINDINGS[:1]).endswith("nothing is in the way\n")
+
+
+def test_faults_cases_and_sandboxes():
+    told = printed(text.faults, [Fault("cloud1", "unit:nova-api", "differs: active yes → no", "packstack-lite apply")])
+    assert told == "✗ unit:nova-api differs: active yes → no  on cloud1\n  → packstack-lite apply\n1 fault\n"
+    assert printed(text.faults, []) == "everything is as declared\n"
+    assert printed(text.cases, CASES).endswith("1 passed, 1 failed, 1 skipped in 60 s\n")
+    box = {"name": "aio", "kind": "container", "distro": "debian12", "address": "198.18.1.10", "state": "running"}
+    assert "198.18.1.10" in printed(text.sandboxes, [box])
+    assert printed(text.sandboxes, []) == "no sandbox\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (119.4, "119 s"), (119.6, "2 min 00 s"), (271.4, "4 min 31 s")],
+)
+def test_seconds(value, words):
+    assert seconds(value) == words
+
+
+def test_json_contract():
+    assert jsonout.plan(CHANGES)["changes"][1] == {
+        "host": "cloud1", "phase": "Configure", "resource": "file:/etc/x", "gap": "create",
+    }
+    assert jsonout.plan(CHANGES, diff=True)["changes"][0]["diff"] == DIFF
+    applied = json.loads(jsonout.dumps(jsonout.applied(REPORT)))
+    assert list(applied) == ["schema", "changes", "restarted", "flights", "seconds", "phases"]
+    assert (applied["schema"], applied["flights"], applied["seconds"]) == (1, 18, 271.44)
+    assert applied["phases"][0] == {"name": "Configure", "seconds": 0.41, "changes": 2}
+    assert jsonout.verify([Fault("h", "r", "m", "f")]) == {
+        "faults": [{"host": "h", "resource": "r", "message": "m", "fix": "f"}]
+    }
+    assert list(jsonout.preflight(FINDINGS)["findings"][0]) == ["name", "host", "level", "message", "fix"]
+    assert jsonout.smoke(CASES)["cases"][0] == {"name": "token", "outcome": "passed", "seconds": 0.31, "detail": ""}
+    box = {"name": "a", "kind": "container", "distro": "d", "address": "x", "state": "running", "key": "/secret"}
+    assert list(jsonout.sandboxes([box])["sandboxes"][0]) == ["name", "kind", "distro", "address", "state"]
+
+
+def test_junit_of_cases():
+    root = ElementTree.fromstring(junit.of_cases("smoke", CASES).encode())
+    (suite,) = root
+    assert {key: suite.get(key) for key in ("name", "tests", "failures", "skipped", "errors", "time")} == {
+        "name": "smoke", "tests": "3", "failures": "1", "skipped": "1", "errors": "0", "time": "60.310",
+    }
+    passed, failed, skipped = suite
+    assert len(passed) == 0
+    assert failed.find("failure").get("message") == "no answer"
+    assert failed.find("failure").text == "no answer\nfrom �198.18.2.9"
+    assert skipped.find("skipped").text == "CONFIG_HORIZON_INSTALL=n"
+
+
+def test_junit_of_findings_has_a_case_per_check():
+    checks = ["memory", "disk", "ports", "hostname"]
+    (suite,) = ElementTree.fromstring(junit.of_findings("preflight", checks, FINDINGS, ["ports"]).encode())
+    assert [(case.get("name"), case.find("failure") is not None) for case in suite] == [
+        ("memory", True), ("disk", False), ("ports", False), ("hostname", False),
+    ]
+    assert suite[0].find("failure").text == "cloud1: error: 5.5 GiB\n→ give it more"
+    assert suite[2].find("system-out").text.startswith("cloud1: error: port 80")

@@ -1,0 +1,99 @@
+"""The run's own directory: private, masked, and only the newest twenty."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+
+from packstack_lite.engine.events import Changed, Failed, Output, PhaseStarted
+from packstack_lite.report.runlog import RunLog, open_log, run_directory, state_home
+from packstack_lite.resources.base import Phase
+from packstack_lite.secret import Masker, Secret
+
+HOST, PHASE = "cloud1", Phase.CONFIGURE
+NOW = 1_800_000_000.0
+SECRET = Secret("pa$$ \"word'1")
+
+
+@pytest.fixture
+def log(tmp_path):
+    made = RunLog(tmp_path, Masker([SECRET]), lambda: NOW)
+    yield made
+    made.close()
+
+
+def test_events_and_words(log, tmp_path):
+    log.heard(PhaseStarted(HOST, PHASE))
+    log.heard(Changed(HOST, PHASE, "file:/x", "create"))
+    log.heard(Failed(HOST, PHASE, "unit:y", "one\ntwo", "journalctl -u y"))
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert events[1] == {
+        "time": NOW, "event": "Changed", "host": HOST, "phase": "Configure", "resource": "file:/x", "gap": "create",
+    }
+    lines = [line[9:] for line in (tmp_path / "run.log").read_text().splitlines()]
+    assert lines == [
+        "Configure: begins", "Configure: file:/x: create", "Configure: unit:y failed on cloud1: one", "two", "→ journalctl -u y",
+    ]
+
+
+def test_nothing_secret_is_written(log, tmp_path):
+    value = SECRET.reveal()
+    log.heard(Output(HOST, PHASE, "step", f"using {value} and mysql://nova:other@db"))
+    log.say(f"password = {value}")
+    log.exchange(HOST, "look", f"echo '{value}'", 1, "connection = mysql+pymysql://u:hunter22@h/nova", value)
+    text = (tmp_path / "run.log").read_text() + (tmp_path / "events.jsonl").read_text()
+    for part in (value, json.dumps(value)[1:-1], ":other@", "hunter22"):
+        assert part not in text
+    assert "look" in text and "= 1" in text
+
+
+def test_only_the_user_can_read_it(tmp_path):
+    previous = os.umask(0)
+    try:
+        log = open_log("root@[fd00::1]:22", Masker(), tmp_path / "state")
+    finally:
+        os.umask(previous)
+    log.close()
+    assert log.directory.parent.name == "root__fd00__1__22"
+    assert log.directory.stat().st_mode & 0o777 == 0o700
+    assert log.directory.parent.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in log.directory.iterdir()} == {
+        "run.log": 0o600, "events.jsonl": 0o600,
+    }
+
+
+def test_the_newest_twenty_runs_are_kept(tmp_path):
+    (tmp_path / HOST).mkdir()
+    (tmp_path / HOST / "my-notes").mkdir()
+    made = [run_directory(HOST, tmp_path, NOW + minute * 60) for minute in range(22)]
+    again = run_directory(HOST, tmp_path, NOW + 21 * 60)
+    assert again.name == made[-1].name + ".001", "a second run within the same second"
+    there = sorted(path.name for path in (tmp_path / HOST).iterdir())
+    assert there == sorted([*(path.name for path in made[3:]), again.name, "my-notes"])
+
+
+@pytest.mark.parametrize("name", ["..", "/etc", "a/../../b"])
+def test_a_host_name_does_not_lead_elsewhere(name, tmp_path):
+    path = run_directory(name, tmp_path, NOW)
+    assert path.parent.parent.resolve() == tmp_path.resolve()
+
+
+def test_a_full_disk_ends_the_log_not_the_run(log):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    log._log.close()
+    log._log = Full()
+    log.heard(PhaseStarted(HOST, PHASE))
+    log.heard(PhaseStarted(HOST, PHASE))
+    assert log.trouble.endswith("ends early: No space left on device")
+
+
+def test_state_home(tmp_path):
+    assert state_home({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "packstack-lite"
+    assert state_home({"XDG_STATE_HOME": "relative"}).is_absolute()
+    assert str(state_home({})).endswith("/.local/state/packstack-lite")
