@@ -43,7 +43,7 @@ class Answers(Mapping[str, Any]):
         return len(self._answers)
 
     def origin(self, name: str) -> str:
-        """``default``, ``random``, ``allinone``, ``FILE:LINE`` or ``flag``."""
+        """``default``, ``random``, ``allinone``, ``FILE:LINE``, ``sandbox`` or ``--flag``."""
         return self._answers[name].origin
 
     def text(self, name: str) -> str:
@@ -61,13 +61,14 @@ def load(
     hosts: Mapping[str, str] = {},  # noqa: B006 - read only
     address: str = "127.0.0.1",
     vault: "Vault | None" = None,
+    over: Mapping[str, str] = {},  # noqa: B006 - read only
 ) -> Answers:
-    """The effective answers: default < ``hosts`` (--allinone, sandbox) < files < ``flags``.
+    """The effective answers: default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``flags``.
 
     ``address`` is the default of host parameters. Passwords that nobody gave come from the
     vault. Raises AnswersFault with every fault of every source at once.
     """
-    texts, faults, warnings = _texts(files, flags, hosts)
+    texts, faults, warnings = _texts(files, flags, hosts, over)
     default_password = texts.get("CONFIG_DEFAULT_PASSWORD", ("", ""))[0]
     vault = vault or Vault()
     answers: Dict[str, Answer] = {}
@@ -92,7 +93,7 @@ def load(
 
 
 def _texts(
-    files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str]
+    files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str], over: Mapping[str, str]
 ) -> "Tuple[Dict[str, Tuple[str, str]], List[str], List[str]]":
     texts = {name: (text, "allinone") for name, text in hosts.items()}
     faults: List[str] = []
@@ -102,6 +103,7 @@ def _texts(
         faults += found.faults
         warnings += found.warnings
         texts.update({name: (text, f"{path}:{line}") for name, (text, line) in found.answers.items()})
+    texts.update({name: (text, "sandbox") for name, text in over.items()})
     texts.update({name: (text, f"--{BY_NAME[name].flag}") for name, text in flags.items()})
     return texts, faults, warnings
 

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from packstack_lite import sandbox as room
+from packstack_lite.cli.target import furnished
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options, pass_options, shared
 from packstack_lite.cli.terminal import out, print_json, say
 
@@ -30,7 +31,7 @@ def sandbox() -> None:
 @pass_options
 def up(options: Options, name: str, distro: str, kind: str) -> None:
     """Bring sandbox NAME up; one that is up stays as it is."""
-    made = room.up(name, say=lambda text: say(options, text), distro=distro, kind=kind)
+    made = furnished(options, room.up(name, say=lambda text: say(options, text), distro=distro, kind=kind))
     _tell(options, made)
     say(options, f"root there: packstack-lite sandbox ssh {made.name}")
 

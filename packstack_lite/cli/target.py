@@ -14,6 +14,7 @@ from packstack_lite import sandbox
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.terminal import say
 from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox import guest_image
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@\[\]]+)(?::(?P<port>\d{1,5}))?")
 WAYS = "name one with --host, --sandbox or --answer-file; --allinone alone means this machine"
@@ -74,12 +75,18 @@ def _with_key(target: Target, options: Options, direct: bool = False) -> Target:
 
 def _in_sandbox(options: Options, name: str, make: bool) -> Target:
     if make:
-        box = sandbox.up(name, say=lambda text: say(options, text))
+        box = furnished(options, sandbox.up(name, say=lambda text: say(options, text)))
     else:
         box = sandbox.find(name)
         if box.state != "running":
             raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
     return Target(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
+
+
+def furnished(options: Options, box: sandbox.Sandbox) -> sandbox.Sandbox:
+    """The sandbox, with the guest image that its demo is made from."""
+    guest_image.lend(box.root, say=lambda text: say(options, text))
+    return box
 
 
 def is_address(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Plan and verify: what differs, told and not touched."""
+"""Plan: what differs, told and not touched."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.engine.changes import changes, in_words
 from packstack_lite.engine.read import read
-from packstack_lite.engine.results import Change, Fault
+from packstack_lite.engine.results import Change
 from packstack_lite.remote.command import Host
 from packstack_lite.resources import File
 from packstack_lite.resources.base import Gap, Resource
@@ -25,25 +25,6 @@ def plan(host: Host, resources: Sequence[Resource], diff: bool, masker: Masker) 
         Change(host.name, gap.resource.phase.value, gap.resource.id, masker(in_words(gap)), diffs.get(gap.resource.id, ""))
         for gap in gaps
     ]
-
-
-def verify(host: Host, resources: Sequence[Resource], masker: Masker) -> List[Fault]:
-    """What is no longer as declared, each with the way back."""
-    return [
-        Fault(host.name, gap.resource.id, masker(_fault(gap)), "packstack-lite apply")
-        for gap in changes(resources, read(host, resources))
-        if gap.keys
-    ]
-
-
-def _fault(gap: Gap) -> str:
-    if gap.unknown:
-        return "cannot be read: " + in_words(gap)
-    if gap.missing:
-        return "is missing"
-    if gap.resource.want() is None:
-        return "is there and should not be"
-    return "differs: " + in_words(gap)
 
 
 def _diffs(host: Host, gaps: Sequence[Gap], masker: Masker) -> Dict[str, str]:

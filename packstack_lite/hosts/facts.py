@@ -68,3 +68,15 @@ class Facts:
     def container(self) -> bool:
         """Whether the host shares its kernel with another (no clock, no modules of its own)."""
         return self.virtualization in ("systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "openvz")
+
+
+def imagined(os_id: str, os_version: str, address: str) -> Facts:
+    """A plain host of this distribution that nobody has asked: for rendering without one."""
+    return Facts(
+        hostname="controller", fqdn="controller", hostname_addresses=(address,), os_id=os_id, os_version=os_version,
+        os_name="", arch="x86_64", init="systemd", virtualization="none", cpus=4, cpu_flags=(), kvm_works=True, memory=16384,
+        swap=0, disk_free={}, default_interface="eth0", default_gateway="", address=address,
+        interfaces=(Interface("eth0", True, 1500, (f"{address}/24",)),), ports={}, ovs_module=True, device_mapper=True,
+        time_synchronized=True, selinux="", package_source="reachable", own=False, foreign=(), locale="C.UTF-8",
+        python="", epoch=0.0,
+    )

@@ -12,12 +12,13 @@ _MODULES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AGENT_IN
 
 
 def packages(subject: Subject) -> Remarks:
-    """The package source answers."""
+    """The package source answers; on a host that is deployed already, only new packages need it."""
     told = subject.facts.package_source
     if told == "reachable":
         return
     if told:
-        yield error(f"packages cannot be fetched: {told}", "mend the source, the proxy or DNS; try: apt-get update")
+        remark = warning if subject.facts.own else error
+        yield remark(f"packages cannot be fetched: {told}", "mend the source, the proxy or DNS; try: apt-get update")
     else:
         yield info("it was not tried whether packages can be fetched: the package manager is unknown", "try it by hand")
 

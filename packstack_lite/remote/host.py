@@ -23,6 +23,7 @@ class ShellHost:
         self.name = name
         self.flights = 0
         self.masker: Optional[Masker] = None
+        self.told: Optional[Callable[[Command, Reply], None]] = None
         self._shell: Optional[Shell] = None
 
     def _open(self) -> Shell:
@@ -39,10 +40,14 @@ class ShellHost:
             self._shell = self._open()
         self.flights += 1
         try:
-            return self._shell.run(commands)
+            replies = self._shell.run(commands)
         except ConnectFault:
             self.close()
             raise
+        if self.told:
+            for command, reply in zip(commands, replies):
+                self.told(command, reply)
+        return replies
 
     def push(self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()) -> List[Reply]:
         """See Host."""

@@ -22,6 +22,8 @@ from packstack_lite.sandbox.machine import IMAGE_TOOLS, Say, install, run
 from packstack_lite.sandbox.model import HOME, SandboxFault
 
 IMAGE = HOME / "images" / "guest.qcow2"
+# Where a sandbox has it: what --sandbox answers for the demo image.
+INSIDE = "/usr/share/packstack-lite/guest.qcow2"
 KERNEL = "linux-image-cloud-amd64"
 # In the order they are loaded; one that a kernel has built in is simply not found.
 MODULES = (
@@ -179,3 +181,11 @@ def _disk(work: Path) -> Path:
     run(["mcopy", "-i", str(raw), *map(str, files), "::"])
     run(["qemu-img", "convert", "-O", "qcow2", "-c", str(raw), str(image)])
     return image
+
+
+def lend(root: Path, say: Say = lambda text: None) -> None:
+    """Have the guest image in a sandbox's tree (``root``), built first when it is not there yet."""
+    image, place = build(say=say), root / INSIDE.lstrip("/")
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image, place)

@@ -99,6 +99,11 @@ class Cloud:
         return f"http://{self.address}:{PORTS[api]}{path}"
 
     @property
+    def dashboard(self) -> str:
+        """Horizon's URL."""
+        return f"http://{self.address}{self.profile.path('webroot')}"
+
+    @property
     def memcached(self) -> str:
         return f"127.0.0.1:{PORTS['memcached']}"
 

@@ -11,7 +11,8 @@ import pytest
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.changes import changes, compare, in_words
 from packstack_lite.engine.events import Changed, Failed, PhaseFinished, Skipped
-from packstack_lite.engine.plan import plan, verify
+from packstack_lite.engine.plan import plan
+from packstack_lite.engine.verify import verify
 from packstack_lite.engine.waves import next_wave, with_needs
 from packstack_lite.errors import PackstackLiteError, PhaseFailed
 from packstack_lite.remote.command import Command, Job, JobResult, Reply

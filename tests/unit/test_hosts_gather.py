@@ -46,9 +46,9 @@ python=3.11
 epoch=1795457920
 """
 LINKS = """\
-1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/loopback 00:00
-2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq master br0 state UP\\    link/ether aa:bb promiscuity 0 \\    bridge_slave x
-3: host0@if7: <BROADCAST,MULTICAST> mtu 1400 qdisc noqueue state DOWN\\    link/ether aa:cc promiscuity 0 \\    veth addrgenmode eui64
+1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\\    link/loopback 00:00
+2: eth0: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc mq master br0\\    link/ether aa:bb promisc 0 \\    bridge_slave x
+3: host0@if7: <BROADCAST,MULTICAST> mtu 1400 qdisc noqueue\\    link/ether aa:cc promiscuity 0 \\    veth numrx 1
 
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
 2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global eth0\\       valid_lft forever
@@ -64,7 +64,11 @@ def parsed(system=SYSTEM, kvm=0, source="reachable\n", source_code=0):
 def run(says, **environment):
     (command,) = [command for command in commands() if command.says == says]
     done = subprocess.run(
-        ["/bin/sh", "-c", command.script], capture_output=True, text=True, timeout=60, check=False,
+        ["/bin/sh", "-c", command.script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
     )
     return Reply(done.returncode, done.stdout, done.stderr)
@@ -164,7 +168,7 @@ class Source(BaseHTTPRequestHandler):
 @pytest.fixture
 def source():
     server = HTTPServer(("127.0.0.1", 0), Source)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -187,7 +191,8 @@ def source():
 def test_package_source(line, expected, source, tmp_path):
     (tmp_path / "sources.list").write_text(line.format(at=source) + "\n")
     (tmp_path / "apt.conf").write_text(
-        f'Dir::Etc::SourceList "{tmp_path}/sources.list"; Dir::Etc::SourceParts "/dev/null"; Acquire::http::Proxy "false";'
+        f'Dir::Etc::SourceList "{tmp_path}/sources.list"; Dir::Etc::SourceParts "/dev/null";'
+        'Acquire::http::Proxy "false";'
     )
     reply = run("ask the package source", APT_CONFIG=str(tmp_path / "apt.conf"), TMPDIR=str(tmp_path))
     assert reply.ok

@@ -14,7 +14,11 @@ ALL = ("controller", "network", "compute", "storage")
     "answers",
     [
         {"CONFIG_CONTROLLER_HOST": "cloud1"},
-        {"CONFIG_CONTROLLER_HOST": "cloud1", "CONFIG_COMPUTE_HOSTS": ("cloud1",), "CONFIG_NETWORK_HOSTS": "cloud1, cloud1"},
+        {
+            "CONFIG_CONTROLLER_HOST": "cloud1",
+            "CONFIG_COMPUTE_HOSTS": ("cloud1",),
+            "CONFIG_NETWORK_HOSTS": "cloud1, cloud1",
+        },
         {"CONFIG_CONTROLLER_HOST": "", "CONFIG_COMPUTE_HOSTS": ()},
         {"CONFIG_CONTROLLER_HOST": "localhost", "CONFIG_COMPUTE_HOSTS": ("127.0.0.1",)},
     ],

@@ -53,9 +53,18 @@ BAD = [
     ("disk", "warning", "8.8 GiB free on /", {"disk_free": {"/": 9000, "/var": 9000}}),
     ("disk", "error", "free on /var", {"disk_free": {"/": 50000, "/var": 100}, "mounts": {"/": "/", "/var": "/var"}}),
     ("disk", "error", "1 GiB are needed", {"disk_free": {"/": 500}, "own": True}),
-    ("virtualization", "info", "container without /dev/kvm",
-     {"kvm_works": False, "kvm_device": False, "virtualization": "systemd-nspawn"}),
-    ("virtualization", "warning", "the processor offers no virtualisation", {"kvm_works": False, "cpu_flags": ("sse2",)}),
+    (
+        "virtualization",
+        "info",
+        "container without /dev/kvm",
+        {"kvm_works": False, "kvm_device": False, "virtualization": "systemd-nspawn"},
+    ),
+    (
+        "virtualization",
+        "warning",
+        "the processor offers no virtualisation",
+        {"kvm_works": False, "cpu_flags": ("sse2",)},
+    ),
     ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}),
     ("virtualization", "warning", "no virtual processor can be made", {"kvm_works": False}),
     ("clock", "warning", "120 seconds behind", {"epoch": NOW - 120}),
@@ -71,16 +80,24 @@ BAD = [
     ("route", "error", "host0 is down", {"interfaces": (Interface("host0", False, 1500, ()),)}),
     ("route", "error", "1280 bytes only; tunnels need", {"interfaces": (Interface("host0", True, 1280, ()),)}),
     ("route", "warning", "1380 bytes only", {"interfaces": (Interface("host0", True, 1380, ()),)}),
-    ("ports", "error", "port 80 is held by nginx (nginx.service)", {"ports": {80: "nginx"}, "port_units": {80: "nginx.service"}}),
+    (
+        "ports",
+        "error",
+        "port 80 is held by nginx (nginx.service)",
+        {"ports": {80: "nginx"}, "port_units": {80: "nginx.service"}},
+    ),
     ("ports", "error", "port 5000 is held by an unknown process", {"ports": {5000: ""}}),
     ("packages", "error", "cannot be fetched: Failed to fetch", {"package_source": "Failed to fetch x"}),
-    ("packages", "info", "was not tried", {"package_source": ""}),
+    ("packages", "warning", "cannot be fetched", {"package_source": "Failed to fetch x", "own": True}),
+    ("packages", "info", "was not tried whether", {"package_source": ""}),
     ("leftovers", "error", "has been here: /etc/kolla", {"foreign": ("/etc/kolla",)}),
     ("database", "error", "has not made", {"foreign": ("/var/lib/mysql/mysql",)}),
 ]
 
 
-@pytest.mark.parametrize(("check", "level", "words", "changes"), BAD, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("check", "level", "words", "changes"), BAD, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, changes):
     ((told, message),) = said(check, **changes)
     assert told == level
@@ -142,8 +159,11 @@ INTERFACES = [
     ({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7"}, "error", "there is no interface eth7 (CONFIG_NEUTRON_OVS_TUNNEL_IF)"),
     ({"CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth7",)}, "error", "there is no interface eth7"),
     ({"CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:host0",)}, "warning", "this connection go over it"),
-    ({"CONFIG_PROVISION_DEMO": True, "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.0.0/16"}, "warning",
-     "198.18.0.0/16 overlaps 198.18.1.0/24 on host0"),
+    (
+        {"CONFIG_PROVISION_DEMO": True, "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.0.0/16"},
+        "warning",
+        "198.18.0.0/16 overlaps 198.18.1.0/24 on host0",
+    ),
     ({"CONFIG_CONTROLLER_HOST": "198.18.1.99"}, "error", "198.18.1.99, which is not an address of this host"),
 ]
 
@@ -166,7 +186,10 @@ def test_interfaces_that_the_answers_name(answers, level, words):
     ],
 )
 def test_interfaces_that_are_fine(answers):
-    own = (Interface("lo", True, 65536, ("127.0.0.1/8",)), Interface("host0", True, 1500, (f"{ADDRESS}/24", "fe80::1/64")))
+    own = (
+        Interface("lo", True, 65536, ("127.0.0.1/8",)),
+        Interface("host0", True, 1500, (f"{ADDRESS}/24", "fe80::1/64")),
+    )
     assert said("interfaces", answers, interfaces=own) == []
 
 

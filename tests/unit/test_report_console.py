@@ -22,7 +22,9 @@ from packstack_lite.report.console import Console
 from packstack_lite.resources.base import Phase
 
 HOST, PHASE = "cloud1", Phase.SERVICES
-FAILURE = Failed(HOST, PHASE, "unit:nova-compute", "start failed\nline [1] of the journal\nline 2", "journalctl -u nova-compute")
+FAILURE = Failed(
+    HOST, PHASE, "unit:nova-compute", "start failed\nline [1] of the journal\nline 2", "journalctl -u nova-compute"
+)
 
 
 class Clock:

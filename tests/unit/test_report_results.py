@@ -111,7 +111,10 @@ def test_seconds(value, words):
 
 def test_json_contract():
     assert jsonout.plan(CHANGES)["changes"][1] == {
-        "host": "cloud1", "phase": "Configure", "resource": "file:/etc/x", "gap": "create",
+        "host": "cloud1",
+        "phase": "Configure",
+        "resource": "file:/etc/x",
+        "gap": "create",
     }
     assert jsonout.plan(CHANGES, diff=True)["changes"][0]["diff"] == DIFF
     applied = json.loads(jsonout.dumps(jsonout.applied(REPORT)))
@@ -131,7 +134,12 @@ def test_junit_of_cases():
     root = ElementTree.fromstring(junit.of_cases("smoke", CASES).encode())
     (suite,) = root
     assert {key: suite.get(key) for key in ("name", "tests", "failures", "skipped", "errors", "time")} == {
-        "name": "smoke", "tests": "3", "failures": "1", "skipped": "1", "errors": "0", "time": "60.310",
+        "name": "smoke",
+        "tests": "3",
+        "failures": "1",
+        "skipped": "1",
+        "errors": "0",
+        "time": "60.310",
     }
     passed, failed, skipped = suite
     assert len(passed) == 0
@@ -144,7 +152,10 @@ def test_junit_of_findings_has_a_case_per_check():
     checks = ["memory", "disk", "ports", "hostname"]
     (suite,) = ElementTree.fromstring(junit.of_findings("preflight", checks, FINDINGS, ["ports"]).encode())
     assert [(case.get("name"), case.find("failure") is not None) for case in suite] == [
-        ("memory", True), ("disk", False), ("ports", False), ("hostname", False),
+        ("memory", True),
+        ("disk", False),
+        ("ports", False),
+        ("hostname", False),
     ]
     assert suite[0].find("failure").text == "cloud1: error: 5.5 GiB\n→ give it more"
     assert suite[2].find("system-out").text.startswith("cloud1: error: port 80")

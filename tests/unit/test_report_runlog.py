@@ -31,11 +31,20 @@ def test_events_and_words(log, tmp_path):
     log.heard(Failed(HOST, PHASE, "unit:y", "one\ntwo", "journalctl -u y"))
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert events[1] == {
-        "time": NOW, "event": "Changed", "host": HOST, "phase": "Configure", "resource": "file:/x", "gap": "create",
+        "time": NOW,
+        "event": "Changed",
+        "host": HOST,
+        "phase": "Configure",
+        "resource": "file:/x",
+        "gap": "create",
     }
     lines = [line[9:] for line in (tmp_path / "run.log").read_text().splitlines()]
     assert lines == [
-        "Configure: begins", "Configure: file:/x: create", "Configure: unit:y failed on cloud1: one", "two", "→ journalctl -u y",
+        "Configure: begins",
+        "Configure: file:/x: create",
+        "Configure: unit:y failed on cloud1: one",
+        "two",
+        "→ journalctl -u y",
     ]
 
 
@@ -61,7 +70,8 @@ def test_only_the_user_can_read_it(tmp_path):
     assert log.directory.stat().st_mode & 0o777 == 0o700
     assert log.directory.parent.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in log.directory.iterdir()} == {
-        "run.log": 0o600, "events.jsonl": 0o600,
+        "run.log": 0o600,
+        "events.jsonl": 0o600,
     }
 
 

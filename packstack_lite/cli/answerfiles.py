@@ -1,0 +1,47 @@
+"""--gen-answer-file and --validate-answer-file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from packstack_lite import answers as room
+from packstack_lite.cli import sources
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.target import Target, choose, own_address
+from packstack_lite.cli.terminal import out, print_json, say
+from packstack_lite.errors import ExitCode
+
+
+def generate(options: Options, path: Path, install_hosts: Optional[str] = None) -> int:
+    """Write an answer file with every parameter; deploy nothing, connect to nothing."""
+    hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
+    if options.sandbox:
+        told = sources.answers(options, choose(options))
+    else:
+        address = hosts[0] if hosts else options.host or own_address()
+        told = room.load(options.answer_files, options.flags, room.host_overrides(hosts or [address]), address)
+    room.write(path, told)
+    if options.json:
+        print_json({"written": str(path)})
+    else:
+        say(options, f"written: {path}")
+        say(options, f"next: packstack-lite plan --answer-file {path}")
+    return ExitCode.FINE
+
+
+def validate(options: Options, path: Path) -> int:
+    """Tell every fault of an answer file (AnswersFault), or that there is none."""
+    told = room.load([path], options.flags)
+    for warning in told.warnings:
+        say(options, f"warning: {warning}")
+    if options.json:
+        print_json({"warnings": list(told.warnings)})
+    else:
+        out(options).print(f"{path}: fine, {len(told.warnings)} warnings", markup=False)
+    return ExitCode.FINE
+
+
+def target_of(options: Options) -> Target:
+    """The target that the options mean, this machine when they mean none."""
+    return choose(options, sources.controller(options), here=True)

@@ -1,0 +1,65 @@
+"""Deploying: --allinone, --install-hosts, --answer-file and apply end here."""
+
+from __future__ import annotations
+
+from typing import FrozenSet, List, Optional
+
+from packstack_lite.cli import clouds, deployment, show, sources
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.plan import tell
+from packstack_lite.cli.target import choose
+from packstack_lite.cli.terminal import say
+from packstack_lite.errors import ExitCode
+from packstack_lite.resources.base import Phase
+
+
+def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
+    """--allinone and --install-hosts: write the answer file first, then deploy it."""
+    hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
+    if hosts and not options.host and not options.sandbox:
+        options.host = hosts[0]
+    target = choose(options, here=not hosts, make=True)
+    answers, path = sources.fresh(options, target, hosts)
+    say(options, f"answers for {target.address}: {path}")
+    options.answer_files = [path]
+    return from_files(options, dry_run)
+
+
+def from_files(
+    options: Options, dry_run: bool = False, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None
+) -> int:
+    """Deploy what the answer files say; with ``dry_run`` show the plan and touch nothing."""
+    with deployment.opened(options, make=not dry_run, here=True) as work:
+        if dry_run:
+            return tell(work)
+        work.check()
+        report = work.apply(only, start)
+        extra = _afterwards(work)
+    show.applied(options, report, extra)
+    return ExitCode.FINE
+
+
+def _afterwards(work: deployment.Deployment) -> List[str]:
+    """Lay the cloud into clouds.yaml; what to type next."""
+    name = _keep_clouds(work)
+    where = f"--sandbox {work.target.sandbox.name}" if work.target.sandbox else f"--host {work.target.address}"
+    cloud = work.cloud
+    lines = [
+        "",
+        f"dashboard   {cloud.dashboard}",
+        "on the host . /root/keystonerc_admin; openstack server list",
+        f"from here   openstack --os-cloud {name} server list",
+        f"next        packstack-lite smoke {where}",
+    ]
+    return lines
+
+
+def _keep_clouds(work: deployment.Deployment) -> str:
+    api = work.cloud.api
+    name = f"packstack-lite-{work.target.sandbox.name if work.target.sandbox else work.target.address}"
+    entries = {name: clouds.entry(api.auth_url, api.user, api.password.reveal(), api.project, api.region)}
+    if work.answers["CONFIG_PROVISION_DEMO"]:
+        password = work.answers["CONFIG_KEYSTONE_DEMO_PW"].reveal()
+        entries[f"{name}-demo"] = clouds.entry(api.auth_url, "demo", password, "demo", api.region)
+    clouds.merge(clouds.place(), entries)
+    return name

@@ -1,0 +1,137 @@
+"""Where the rooms meet: options become answers, a connected host, its facts, and its resources."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import FrozenSet, Iterator, List, Optional
+
+from packstack_lite import preflight, profiles, services, smoke
+from packstack_lite.answers import Answers
+from packstack_lite.cli import sources
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.patience import Patient
+from packstack_lite.cli.reach import reach
+from packstack_lite.cli.target import Target, choose
+from packstack_lite.cli.terminal import err, say
+from packstack_lite.engine.apply import apply
+from packstack_lite.engine.events import Fanout, Finding, Listener, worst
+from packstack_lite.engine.journal import record
+from packstack_lite.engine.lock import lock
+from packstack_lite.engine.results import AppliedReport, Case
+from packstack_lite.errors import PackstackLiteError, PreflightFailed
+from packstack_lite.hosts import gather, inventory
+from packstack_lite.hosts.facts import Facts
+from packstack_lite.profiles import Profile
+from packstack_lite.remote.command import Host
+from packstack_lite.report.console import Console
+from packstack_lite.report.runlog import open_log
+from packstack_lite.report.text import finding_lines
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Masker
+from packstack_lite.services.cloud import Cloud
+
+
+@dataclass
+class Deployment:
+    """Everything a verb works with, from the answers to the open connection."""
+
+    options: Options
+    target: Target
+    answers: Answers
+    host: Host
+    facts: Facts
+    masker: Masker
+    listener: Listener
+
+    @property
+    def profile(self) -> Profile:
+        return profiles.detect(self.facts.os_id, self.facts.os_version)
+
+    @property
+    def cloud(self) -> Cloud:
+        return Cloud(self.answers, self.facts, self.profile)
+
+    @property
+    def resources(self) -> List[Resource]:
+        return services.declare(self.cloud)
+
+    def findings(self) -> List[Finding]:
+        """What preflight has to say, an unsupported system included."""
+        try:
+            profile: Optional[Profile] = self.profile
+        except PackstackLiteError:
+            profile = None
+        return preflight.run(self.facts, self.answers, profile, self.host.name)
+
+    def check(self) -> None:
+        """Tell every finding; raises PreflightFailed when one forbids to go on."""
+        findings = self.findings()
+        for finding in findings:
+            for line in finding_lines(finding, self.options.ignore):
+                err(self.options).print(line)
+        forbidding = worst(findings, tuple(self.options.ignore))
+        if forbidding:
+            names = ", ".join(dict.fromkeys(finding.name for finding in forbidding))
+            raise PreflightFailed(
+                f"{self.host.name}: preflight says no: {names}", "do what the findings say, or go on with --ignore NAME"
+            )
+
+    def apply(self, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None) -> AppliedReport:
+        """Make the host as declared, under its lock, and leave a line in its journal."""
+        resources = self.resources
+        with lock(self.host, _who()):
+            report = apply(self.host, resources, self.listener, self.masker, only, start)
+            self.host.run([record(resources, report, _who(), self.profile.name)])
+        return report
+
+    def smoke(self) -> List[Case]:
+        """Use the cloud; each case is told as it ends."""
+        return smoke.run(
+            self.host, self.cloud.api, self.answers, self.profile,
+            lambda case: say(self.options, f"{case.outcome:8}{case.name} {case.seconds:.1f} s"),
+        )
+
+
+@contextmanager
+def opened(options: Options, answers_needed: bool = False, make: bool = False, here: bool = False) -> Iterator[Deployment]:
+    """Connect to the host that the options mean, and gather its facts.
+
+    ``make`` lets a sandbox be made, ``here`` lets this machine be the host, ``answers_needed``
+    refuses to guess answers for a host that was deployed before.
+    """
+    target = choose(options, sources.controller(options), here=here, make=make)
+    answers = sources.answers(options, target, answers_needed)
+    for warning in answers.warnings:
+        say(options, f"warning: {warning}")
+    inventory.single(answers, target.address)
+    with _connected(options, target, answers) as deployment:
+        yield deployment
+
+
+@contextmanager
+def _connected(options: Options, target: Target, answers: Answers) -> Iterator[Deployment]:
+    masker = Masker(answers.secrets())
+    log, host = open_log(target.address, masker), reach(options, target)
+    host.masker = masker
+    if options.debug:
+        host.told = lambda command, reply: log.exchange(host.name, command.says, command.script, reply.code, reply.out, reply.err)
+    patient: Host = Patient(host, options.timeout) if options.timeout else host
+    try:
+        with Console(color=options.color, verbose=options.debug) as console:
+            facts = gather.parse(host.run(gather.commands()))
+            yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]))
+    except PackstackLiteError as error:
+        log.say(f"{error.message}\n{error.hint}")
+        say(options, f"log of this run: {log.directory}")
+        raise
+    finally:
+        host.close()
+        log.close()
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"

@@ -1,0 +1,41 @@
+"""Opening a target: over SSH, or this machine directly; questions only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Union
+
+import click
+
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.target import Target
+from packstack_lite.remote.host import LocalHost, RemoteHost
+from packstack_lite.remote.session import Target as SshTarget
+from packstack_lite.secret import Secret
+
+
+def reach(options: Options, target: Target) -> Union[LocalHost, RemoteHost]:
+    """A host we are root on. Raises ConnectFault."""
+    if target.direct:
+        return LocalHost(target.address)
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    return RemoteHost(
+        SshTarget(
+            host=target.address,
+            user=target.user or "",
+            port=target.port or 0,
+            key=str(target.key or ""),
+            known_hosts=str(target.known_hosts or ""),
+            accept_new=options.accept_new,
+        ),
+        ask=_ask if terminal else None,
+        password=_password if terminal else None,
+    )
+
+
+def _ask(question: str) -> bool:
+    return click.confirm(question, default=False, err=True)
+
+
+def _password(question: str) -> Secret:
+    return Secret(str(click.prompt(question, hide_input=True, err=True)))
