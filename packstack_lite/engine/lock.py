@@ -19,7 +19,7 @@ umask 077
 started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 take() {
     mkdir "$1" 2>/dev/null || return 1
-    { cat; printf '\n%s %s\n' "$PACKSTACK_LITE_SHELL" "$(started "$PACKSTACK_LITE_SHELL")"; } > "$1/holder.new"
+    { cat; printf '\n%%s %%s\n' "$PACKSTACK_LITE_SHELL" "$(started "$PACKSTACK_LITE_SHELL")"; } > "$1/holder.new"
     mv "$1/holder.new" "$1/holder"
 }
 lock=%(lock)s

@@ -28,7 +28,7 @@ wanted=$(cat)
 # A run that was killed leaves packages half configured; dpkg itself does not wait for its lock.
 end=$(($(date +%s) + 300))
 until said=$(LC_ALL=C dpkg --configure -a 2>&1); do
-    case $said in *"is locked"*) ;; *) echo "$said" >&2; exit 1 ;; esac
+    case $said in *" locked by "*) ;; *) echo "$said" >&2; exit 1 ;; esac
     [ "$(date +%s)" -lt "$end" ] || { echo "$said" >&2; exit 1; }
     sleep 2
 done

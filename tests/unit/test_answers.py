@@ -1,0 +1,212 @@
+"""Answers: the table against Packstack's facts, the reader, the layers, the writer."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packstack_lite import answers as room
+from packstack_lite.answers import BY_NAME, TABLE, Vault
+from packstack_lite.answers.values import value_of
+from packstack_lite.errors import AnswersFault, UsageFault
+from packstack_lite.secret import Secret
+from tests.conftest import PROJECT
+
+FACTS = {
+    fact["name"]: fact for fact in json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())["parameters"]
+}
+DIFFERENCES = yaml.safe_load((PROJECT / "packstack_lite/answers/differences.yaml").read_text())
+
+
+def file_of(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
+    path = tmp_path / "answers.txt"
+    path.write_text("\n".join([section, *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+def test_the_table_agrees_with_packstack(parameter):
+    fact = FACTS[parameter.name]
+    assert parameter.flag == fact["cli"]
+    assert parameter.secret == fact["secret"]
+    assert parameter.allinone == bool(fact["allinone"])
+    if parameter.kind != "boolean":
+        assert list(parameter.choices) == fact["choices"]
+    packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
+    if parameter.name in DIFFERENCES:
+        assert parameter.default == DIFFERENCES[parameter.name]["ours"] != fact["default_train"]
+        assert DIFFERENCES[parameter.name]["why"]
+    else:
+        assert parameter.default == packstack
+
+
+def test_names_flags_and_helps_are_whole():
+    assert len(BY_NAME) == len(TABLE) == len({parameter.flag for parameter in TABLE})
+    assert all(parameter.help.endswith((".", "]", ")")) and len(parameter.help) > 10 for parameter in TABLE)
+
+
+def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
+    told = room.load(hosts=room.host_overrides(["198.18.1.10"]), address="198.18.1.10")
+    assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
+    assert told["CONFIG_COMPUTE_HOSTS"] == ("198.18.1.10",)
+    assert told["CONFIG_PROVISION_DEMO"] is True
+    assert told["CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO"] == 16.0
+    assert isinstance(told["CONFIG_KEYSTONE_ADMIN_PW"], Secret)
+    assert told.warnings == ()
+    assert repr(told["CONFIG_KEYSTONE_ADMIN_PW"]) == "***"
+
+
+@pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
+def test_the_samples_load(sample):
+    assert room.load([sample], address="198.18.1.10").warnings == ()
+
+
+def test_every_fault_is_told_at_once_with_its_line(tmp_path):
+    path = file_of(
+        tmp_path,
+        "CONFIG_PROVISION_DEMO=maybe",
+        "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO=lots",
+        "nonsense",
+        "CONFIG_KEYSTONE_REGION=",
+        "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT=70000",
+        "CONFIG_PROVISION_DEMO_FLOATRANGE=198.18.2.0/40",
+        "CONFIG_CONTROLLER_HOST=198.18.1.300",
+    )
+    with pytest.raises(AnswersFault) as failure:
+        room.load([path])
+    told = "\n".join(failure.value.faults)
+    for line, word in [
+        (2, "neither y nor n"),
+        (3, "not a number"),
+        (4, "NAME=VALUE"),
+        (5, "must not be empty"),
+        (6, "not a port"),
+        (7, "not a network"),
+        (8, "neither an address"),
+    ]:
+        assert any(fault.startswith(f"{path}:{line}:") and word in fault for fault in failure.value.faults), told
+    assert len(failure.value.faults) == 7
+
+
+def test_an_unknown_name_is_a_warning_with_the_nearest_one(tmp_path):
+    path = file_of(tmp_path, "CONFIG_NOVA_KS_PWD=x", "config_debug_mode = y")
+    told = room.load([path])
+    assert told["CONFIG_DEBUG_MODE"] is True
+    assert told.warnings == (f"{path}:2: CONFIG_NOVA_KS_PWD is unknown and ignored; did you mean CONFIG_NOVA_KS_PW?",)
+
+
+@pytest.mark.parametrize(
+    "content, word",
+    [(b"\x7fELF\x00\x01\x02", "not a text file"), (b"\xff\xfe\x00", "not a text file"), (None, "no such file")],
+)
+def test_what_cannot_be_read(tmp_path, content, word):
+    path = tmp_path / "answers"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageFault, match=word) as failure:
+        room.load([path])
+    assert "--gen-answer-file" in failure.value.hint
+
+
+@pytest.mark.parametrize("text", ["CONFIG_DEBUG_MODE=y\n", "[other]\nCONFIG_DEBUG_MODE=y\n"])
+def test_the_section_has_to_be_general(tmp_path, text):
+    path = tmp_path / "answers"
+    path.write_text(text)
+    with pytest.raises(AnswersFault) as failure:
+        room.load([path])
+    assert "[general]" in failure.value.faults[0]
+
+
+def test_layers_in_their_order(tmp_path):
+    path = file_of(tmp_path, "CONFIG_KEYSTONE_REGION=of-file", "CONFIG_CONTROLLER_HOST=198.18.1.20", "CONFIG_COMPUTE_HOSTS=198.18.1.20",
+                   "CONFIG_NETWORK_HOSTS=198.18.1.20")
+    told = room.load([path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, room.host_overrides(["198.18.1.10"]), "198.18.1.5")
+    assert (told["CONFIG_KEYSTONE_REGION"], told.origin("CONFIG_KEYSTONE_REGION")) == ("of-flag", "--keystone-region")
+    assert (told["CONFIG_CONTROLLER_HOST"], told.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
+    assert told.origin("CONFIG_AMQP_HOST") == "allinone"
+    assert told.origin("CONFIG_DEBUG_MODE") == "default"
+    assert told.origin("CONFIG_GLANCE_KS_PW") == "random"
+
+
+def test_default_password_fills_what_is_not_said(tmp_path):
+    path = file_of(tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own")
+    told = room.load([path])
+    assert told["CONFIG_NOVA_KS_PW"] == told["CONFIG_NEUTRON_KS_PW"] == Secret("one")
+    assert told["CONFIG_GLANCE_KS_PW"] == Secret("own")
+    assert len(told["CONFIG_HORIZON_SECRET_KEY"].reveal()) == 32
+
+
+def test_the_vault_keeps_random_passwords(tmp_path):
+    path = file_of(tmp_path, "CONFIG_DEBUG_MODE=n")
+    first = room.load([path], vault=Vault(tmp_path / "v" / "passwords.json"))
+    second = room.load([path], vault=Vault(tmp_path / "v" / "passwords.json"))
+    assert dict(first) == dict(second)
+    assert dict(first) != dict(room.load([path]))
+    assert stat.S_IMODE((tmp_path / "v" / "passwords.json").stat().st_mode) == 0o600
+    assert path.read_text() == "[general]\nCONFIG_DEBUG_MODE=n\n", "the user's file was touched"
+
+
+def test_written_files_are_private_and_read_back_the_same(tmp_path):
+    told = room.load(address="198.18.1.10")
+    room.write(tmp_path / "out.txt", told)
+    assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == 0o600
+    again = room.load([tmp_path / "out.txt"], address="198.18.9.9")
+    assert dict(again) == dict(told)
+    text = (tmp_path / "out.txt").read_text()
+    assert text.count("\nCONFIG_") + text.count("\nEXCLUDE_") == len(TABLE)
+    assert list(tmp_path.glob(".out*")) == []
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map(str.strip).filter(bool))
+def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word):
+    path = tmp_path_factory.mktemp("a") / "answers.txt"
+    told = room.load(flags={"CONFIG_NOVA_KS_PW": word})
+    room.write(path, told)
+    assert room.load([path])["CONFIG_NOVA_KS_PW"] == (told["CONFIG_NOVA_KS_PW"] if word != "PW_PLACEHOLDER" else word)
+
+
+@pytest.mark.parametrize(
+    "flags, word",
+    [
+        ({"CONFIG_NEUTRON_L2_AGENT": "ovn"}, "not deployed"),
+        ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre"}, "not among"),
+        ({"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"}, "needs OVN"),
+        ({"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vlan", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vlan"}, "needs ranges"),
+        ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "100:10"}, "FIRST:LAST"),
+        ({"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": "extnet"}, "PHYSNET:BRIDGE"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "no"}, "JSON list"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.9.1,end=198.18.9.9"]'}, "not a span"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.1,end=172.24.4.9"]'}, "gateway"),
+        ({"CONFIG_COMPUTE_HOSTS": "198.18.1.10,198.18.1.11"}, "on one host"),
+        ({"CONFIG_NOVA_INSTALL": "n"}, "must be y"),
+    ],
+)
+def test_faults_between_answers(flags, word):
+    with pytest.raises(AnswersFault) as failure:
+        room.load(flags=flags, hosts=room.host_overrides(["198.18.1.10"]))
+    assert len(failure.value.faults) == 1
+    assert word in failure.value.faults[0]
+
+
+def test_a_service_that_is_not_deployed_is_told():
+    told = room.load(flags={"CONFIG_CINDER_INSTALL": "y"})
+    assert len(told.warnings) == 1
+    assert "CONFIG_CINDER_INSTALL=y" in told.warnings[0]
+
+
+def test_a_fault_never_repeats_a_secret():
+    with pytest.raises(ValueError) as failure:
+        value_of(BY_NAME["CONFIG_NOVA_KS_PW"], "open\x07sesame")
+    assert "sesame" not in str(failure.value)
+
+
+def test_install_hosts_names_a_controller_and_computes():
+    told = room.host_overrides(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
+    assert told["CONFIG_CONTROLLER_HOST"] == told["CONFIG_AMQP_HOST"] == "198.18.1.10"
+    assert told["CONFIG_COMPUTE_HOSTS"] == "198.18.1.11,198.18.1.12"
