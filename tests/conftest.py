@@ -35,7 +35,12 @@ class Tool:
     home: Path
 
     def __call__(self, *words: str, env: Optional[Dict[str, str]] = None, timeout: float = 1800) -> Outcome:
-        environment = {**os.environ, "HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "NO_COLOR": "1"}
+        environment = {
+            **os.environ,
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "NO_COLOR": "1",
+        }
         environment.update(env or {})
         done = subprocess.run(
             [sys.executable, "-m", "packstack_lite", *words],

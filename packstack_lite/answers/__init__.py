@@ -7,6 +7,16 @@ from packstack_lite.answers.vault import Vault
 from packstack_lite.answers.writer import latest_answer_file, render, write
 
 __all__ = [
-    "BY_NAME", "TABLE", "Answer", "Answers", "Parameter", "Vault", "host_overrides", "latest_answer_file", "load", "read",
-    "render", "write",
+    "BY_NAME",
+    "TABLE",
+    "Answer",
+    "Answers",
+    "Parameter",
+    "Vault",
+    "host_overrides",
+    "latest_answer_file",
+    "load",
+    "read",
+    "render",
+    "write",
 ]

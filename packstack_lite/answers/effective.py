@@ -57,11 +57,11 @@ class Answers(Mapping[str, Any]):
 
 def load(
     files: Sequence[Path] = (),
-    flags: Mapping[str, str] = {},  # noqa: B006 - read only
-    hosts: Mapping[str, str] = {},  # noqa: B006 - read only
+    flags: Mapping[str, str] = {},
+    hosts: Mapping[str, str] = {},
     address: str = "127.0.0.1",
     vault: "Vault | None" = None,
-    over: Mapping[str, str] = {},  # noqa: B006 - read only
+    over: Mapping[str, str] = {},
 ) -> Answers:
     """The effective answers: default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``flags``.
 
@@ -88,7 +88,9 @@ def load(
     if faults:
         count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
         where = f" in {', '.join(map(str, files))}" if files else ""
-        raise AnswersFault(f"the answers have {count}{where}", faults, "mend them; the user's file is never changed by this tool")
+        raise AnswersFault(
+            f"the answers have {count}{where}", faults, "mend them; the user's file is never changed by this tool"
+        )
     return Answers(answers, warnings)
 
 

@@ -42,7 +42,9 @@ def read(path: Path) -> Read:
         if heading:
             section = heading.group(1)
             if section != "general":
-                found.faults.append(f"{path}:{number}: section [{section}]: only [general] is read; move its lines there")
+                found.faults.append(
+                    f"{path}:{number}: section [{section}]: only [general] is read; move its lines there"
+                )
             continue
         _line(found, number, text, section)
     return found
@@ -77,7 +79,9 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UsageFault(f"{path}: there is no such file", f"packstack-lite --gen-answer-file={path} writes one") from None
+        raise UsageFault(
+            f"{path}: there is no such file", f"packstack-lite --gen-answer-file={path} writes one"
+        ) from None
     except OSError as error:
         raise UsageFault(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
     try:
@@ -85,5 +89,5 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UsageFault(f"{path}: is not a text file", f"packstack-lite --gen-answer-file=FILE writes an answer file")
+        raise UsageFault(f"{path}: is not a text file", "packstack-lite --gen-answer-file=FILE writes an answer file")
     return text

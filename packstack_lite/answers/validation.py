@@ -26,7 +26,9 @@ def _at(answers: Any, name: str) -> str:
 
 def _needed(answers: Any) -> List[str]:
     names = ["CONFIG_NEUTRON_INSTALL", "CONFIG_MARIADB_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_GLANCE_INSTALL"]
-    return [f"{_at(answers, name)}: must be y: the cloud does not work without it" for name in names if not answers[name]]
+    return [
+        f"{_at(answers, name)}: must be y: the cloud does not work without it" for name in names if not answers[name]
+    ]
 
 
 def _agent(answers: Any) -> List[str]:
@@ -91,7 +93,10 @@ def _hosts(answers: Any) -> List[str]:
     for name in ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS"):
         others = [host for host in answers[name] if host != controller]
         if others:
-            faults.append(f"{_at(answers, name)}: {', '.join(others)}: this release deploys on one host, the controller {controller}")
+            faults.append(
+                f"{_at(answers, name)}: {', '.join(others)}: this release deploys on one host,"
+                f" the controller {controller}"
+            )
     return faults
 
 
@@ -102,7 +107,8 @@ def _not_deployed(answers: Mapping[str, Any]) -> List[str]:
         if name.startswith("CONFIG_") and name.endswith("_INSTALL") and value is True and name.count("_") == 2
     ]
     return [
-        f"CONFIG_{service}_INSTALL=y: {service.capitalize()} is not deployed by this release; everything else is. Say n to silence this"
+        f"CONFIG_{service}_INSTALL=y: {service.capitalize()} is not deployed by this release, everything else is;"
+        " say n to silence this"
         for service in wanted
         if service not in DEPLOYED
     ]

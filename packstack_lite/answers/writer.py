@@ -19,7 +19,9 @@ def write(path: Path, answers: Answers) -> None:
     try:
         write_private(path, render(answers))
     except OSError as error:
-        raise UsageFault(f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory") from None
+        raise UsageFault(
+            f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory"
+        ) from None
 
 
 def render(answers: Answers) -> str:

@@ -36,11 +36,27 @@ NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --
 )
 @click.option("--allinone", is_flag=True, help="Deploy everything on one host: this one, --host or --sandbox.")
 @click.option("--install-hosts", metavar="HOST", help="Deploy everything on this host, over SSH.")
-@click.option("--gen-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Write an answer file, deploy nothing.")
-@click.option("--validate-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Tell every fault of an answer file.")
+@click.option(
+    "--gen-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Write an answer file, deploy nothing."
+)
+@click.option(
+    "--validate-answer-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Tell every fault of an answer file.",
+)
 @click.option("-y", "--dry-run", is_flag=True, help="Show what would change, touch nothing (same as plan).")
-@click.option("-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host.")
-@click.option("--help-all", is_flag=True, is_eager=True, expose_value=False, callback=show_all, help="This help, with every parameter.")
+@click.option(
+    "-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host."
+)
+@click.option(
+    "--help-all",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_all,
+    help="This help, with every parameter.",
+)
 @click.version_option(message=VERSION)
 @shared()
 @pass_options
@@ -66,7 +82,9 @@ def cli(
     said = [word for word, value in words.items() if value]
     if ctx.invoked_subcommand:
         if said or dry_run:
-            raise UsageFault(f"{(said or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other", NEXT)
+            raise UsageFault(
+                f"{(said or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other", NEXT
+            )
         return ExitCode.FINE
     if len(said) > 1 and said[0] != "--gen-answer-file":
         raise UsageFault(f"{said[0]} and {said[1]} exclude each other", NEXT)
@@ -82,7 +100,9 @@ def cli(
 
 
 def _nothing_to_do(ctx: click.Context) -> int:
-    from_terminal = any(ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE for p in ctx.command.params)
+    from_terminal = any(
+        ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE for p in ctx.command.params
+    )
     if from_terminal:
         raise UsageFault("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", NEXT)
     click.echo(ctx.get_help(), color=ctx.color)

@@ -14,7 +14,10 @@ from packstack_lite.resources.base import PHASES
 @click.command("apply", short_help="Make the host as declared.")
 @click.option("--only", multiple=True, metavar="TAG", help="Only what carries this tag (a service's name).")
 @click.option(
-    "--from", "start", type=click.Choice([phase.value for phase in PHASES], case_sensitive=False), metavar="PHASE",
+    "--from",
+    "start",
+    type=click.Choice([phase.value for phase in PHASES], case_sensitive=False),
+    metavar="PHASE",
     help="Begin at this phase.",
 )
 @shared()

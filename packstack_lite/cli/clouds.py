@@ -55,9 +55,13 @@ def _read(path: Path) -> Dict[str, Any]:
     try:
         held = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageFault(f"{path} cannot be read as YAML, so nothing was added to it", "mend it and apply again") from error
+        raise UsageFault(
+            f"{path} cannot be read as YAML, so nothing was added to it", "mend it and apply again"
+        ) from error
     if not isinstance(held, dict) or not isinstance(held.get("clouds") or {}, dict):
-        raise UsageFault(f"{path} does not hold a mapping of clouds, so nothing was added to it", "mend it and apply again")
+        raise UsageFault(
+            f"{path} does not hold a mapping of clouds, so nothing was added to it", "mend it and apply again"
+        )
     return held
 
 

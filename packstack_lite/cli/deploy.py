@@ -19,7 +19,7 @@ def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
     if hosts and not options.host and not options.sandbox:
         options.host = hosts[0]
     target = choose(options, here=not hosts, make=True)
-    answers, path = sources.fresh(options, target, hosts)
+    path = sources.fresh(options, target, hosts)
     say(options, f"answers for {target.address}: {path}")
     options.answer_files = [path]
     return from_files(options, dry_run)
@@ -44,14 +44,13 @@ def _afterwards(work: deployment.Deployment) -> List[str]:
     name = _keep_clouds(work)
     where = f"--sandbox {work.target.sandbox.name}" if work.target.sandbox else f"--host {work.target.address}"
     cloud = work.cloud
-    lines = [
+    return [
         "",
         f"dashboard   {cloud.dashboard}",
         "on the host . /root/keystonerc_admin; openstack server list",
         f"from here   openstack --os-cloud {name} server list",
         f"next        packstack-lite smoke {where}",
     ]
-    return lines
 
 
 def _keep_clouds(work: deployment.Deployment) -> str:

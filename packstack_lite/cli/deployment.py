@@ -91,13 +91,18 @@ class Deployment:
     def smoke(self) -> List[Case]:
         """Use the cloud; each case is told as it ends."""
         return smoke.run(
-            self.host, self.cloud.api, self.answers, self.profile,
+            self.host,
+            self.cloud.api,
+            self.answers,
+            self.profile,
             lambda case: say(self.options, f"{case.outcome:8}{case.name} {case.seconds:.1f} s"),
         )
 
 
 @contextmanager
-def opened(options: Options, answers_needed: bool = False, make: bool = False, here: bool = False) -> Iterator[Deployment]:
+def opened(
+    options: Options, answers_needed: bool = False, make: bool = False, here: bool = False
+) -> Iterator[Deployment]:
     """Connect to the host that the options mean, and gather its facts.
 
     ``make`` lets a sandbox be made, ``here`` lets this machine be the host, ``answers_needed``
@@ -118,7 +123,9 @@ def _connected(options: Options, target: Target, answers: Answers) -> Iterator[D
     log, host = open_log(target.address, masker), reach(options, target)
     host.masker = masker
     if options.debug:
-        host.told = lambda command, reply: log.exchange(host.name, command.says, command.script, reply.code, reply.out, reply.err)
+        host.told = lambda command, reply: log.exchange(
+            host.name, command.says, command.script, reply.code, reply.out, reply.err
+        )
     patient: Host = Patient(host, options.timeout) if options.timeout else host
     try:
         with Console(color=options.color, verbose=options.debug) as console:

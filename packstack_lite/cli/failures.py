@@ -73,7 +73,11 @@ def _tell_foreseen(error: PackstackLiteError) -> None:
 def _unforeseen(error: BaseException, arguments: Sequence[str], verbs: Container[str]) -> int:
     hide = Masker(Secret(value) for value in _values(arguments, verbs))
     written = write_report(error, arguments, verbs)
-    where = f"attach {written} to a bug report" if written else "run again with a writable home directory to get a report file"
+    where = (
+        f"attach {written} to a bug report"
+        if written
+        else "run again with a writable home directory to get a report file"
+    )
     _tell(f"this should not have happened ({hide.lines(_first_line(error))})", where)
     return ExitCode.BUG
 

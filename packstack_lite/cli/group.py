@@ -15,7 +15,11 @@ class Group(click.Group):
     """A click group whose ``main`` turns every failure into words and an exit code."""
 
     def main(  # type: ignore[override]
-        self, args: Optional[Sequence[str]] = None, prog_name: Optional[str] = None, standalone_mode: bool = True, **extra: Any
+        self,
+        args: Optional[Sequence[str]] = None,
+        prog_name: Optional[str] = None,
+        standalone_mode: bool = True,
+        **extra: Any,
     ) -> Any:
         """As click's; in standalone mode exits with one of ExitCode."""
         arguments = list(sys.argv[1:] if args is None else args)

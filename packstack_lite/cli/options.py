@@ -73,11 +73,23 @@ def common_options(without: str = "") -> List[click.Option]:
     """Fresh option objects for one command, less the one named."""
     path = click.Path(path_type=Path)
     every = [
-        _option("answer_files", "--answer-file", type=path, multiple=True, metavar="FILE",
-                help="Answers; may be given several times, later files win."),
+        _option(
+            "answer_files",
+            "--answer-file",
+            type=path,
+            multiple=True,
+            metavar="FILE",
+            help="Answers; may be given several times, later files win.",
+        ),
         _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy on this host, over SSH."),
-        _option("sandbox", "--sandbox", is_flag=False, flag_value=DEFAULT_SANDBOX, metavar="[NAME]",
-                help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX})."),
+        _option(
+            "sandbox",
+            "--sandbox",
+            is_flag=False,
+            flag_value=DEFAULT_SANDBOX,
+            metavar="[NAME]",
+            help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX}).",
+        ),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),

@@ -29,7 +29,9 @@ class Patient:
         """See Host."""
         return self._host.run(commands)
 
-    def push(self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()) -> List[Reply]:
+    def push(
+        self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
+    ) -> List[Reply]:
         """See Host."""
         return self._host.push(files, before, after)
 

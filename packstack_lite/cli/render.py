@@ -19,8 +19,22 @@ from packstack_lite.services.cloud import Cloud
 
 
 @click.command("render", short_help="Write the configs to a directory; no host needed.")
-@click.option("--output-dir", "--to", "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to write them.")
-@click.option("--profile", "profile_name", metavar="NAME", default="debian12-zed", show_default=True, help="Distribution and release.")
+@click.option(
+    "--output-dir",
+    "--to",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where to write them.",
+)
+@click.option(
+    "--profile",
+    "profile_name",
+    metavar="NAME",
+    default="debian12-zed",
+    show_default=True,
+    help="Distribution and release.",
+)
 @shared(without="output")
 @click.option("--output", "output", metavar="DIR", help="Where to write them (the same as --to).")
 @pass_options

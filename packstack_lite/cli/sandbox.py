@@ -10,8 +10,8 @@ import click
 from rich.table import Table
 
 from packstack_lite import sandbox as room
-from packstack_lite.cli.target import furnished
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options, pass_options, shared
+from packstack_lite.cli.target import furnished
 from packstack_lite.cli.terminal import out, print_json, say
 
 _SHOWN = ("name", "kind", "distro", "address", "state")

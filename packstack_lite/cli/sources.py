@@ -6,7 +6,7 @@ import re
 import socket
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 from packstack_lite import answers as room
 from packstack_lite.answers import BY_NAME, Answers, Vault
@@ -41,8 +41,8 @@ def answers(options: Options, target: Target, needed: bool = False) -> Answers:
     return _load(options, target, files, address)
 
 
-def fresh(options: Options, target: Target, hosts: List[str]) -> Tuple[Answers, Path]:
-    """The answers of --allinone or --install-hosts, and the file that holds them.
+def fresh(options: Options, target: Target, hosts: List[str]) -> Path:
+    """The file that holds the answers of --allinone or --install-hosts.
 
     Passwords of an earlier file for the same host are kept. A new file is only written when
     it would say something else than the newest one.
@@ -51,10 +51,10 @@ def fresh(options: Options, target: Target, hosts: List[str]) -> Tuple[Answers, 
     known = earlier(address)
     told = _load(options, target, known, address, room.host_overrides([address, *hosts[1:]]))
     if known and room.render(told) == known[0].read_text(encoding="utf-8"):
-        return told, known[0]
+        return known[0]
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     room.write(path, told)
-    return told, path
+    return path
 
 
 def _load(

@@ -17,7 +17,9 @@ def _console(options: Options, stderr: bool) -> Console:
     """A console that keeps to --color; ``auto`` leaves it to rich, which knows NO_COLOR and FORCE_COLOR."""
     if options.color == "never":
         return Console(stderr=stderr, no_color=True, color_system=None, highlight=False, soft_wrap=True)
-    return Console(stderr=stderr, force_terminal=True if options.color == "always" else None, highlight=False, soft_wrap=True)
+    return Console(
+        stderr=stderr, force_terminal=True if options.color == "always" else None, highlight=False, soft_wrap=True
+    )
 
 
 def out(options: Options) -> Console:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, List, Optional, Sequence
 
 from packstack_lite.engine.changes import by_phase, changes, in_words
 from packstack_lite.engine.events import Changed, Failed, Listener, PhaseFinished, PhaseStarted, Skipped

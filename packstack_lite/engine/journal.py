@@ -20,7 +20,9 @@ def record(resources: Sequence[Resource], report: AppliedReport, who: str, profi
     manifest = {
         "schema": 1,
         "profile": profile,
-        "resources": [{"id": resource.id, "kind": resource.kind, "phase": resource.phase.value} for resource in resources],
+        "resources": [
+            {"id": resource.id, "kind": resource.kind, "phase": resource.phase.value} for resource in resources
+        ],
     }
     line = {
         "who": who,

@@ -22,7 +22,9 @@ def plan(host: Host, resources: Sequence[Resource], diff: bool, masker: Masker) 
     gaps = changes(resources, read(host, resources))
     diffs = _diffs(host, gaps, masker) if diff else {}
     return [
-        Change(host.name, gap.resource.phase.value, gap.resource.id, masker(in_words(gap)), diffs.get(gap.resource.id, ""))
+        Change(
+            host.name, gap.resource.phase.value, gap.resource.id, masker(in_words(gap)), diffs.get(gap.resource.id, "")
+        )
         for gap in gaps
     ]
 
@@ -46,5 +48,7 @@ def _old_texts(host: Host, gaps: Sequence[Gap]) -> Mapping[str, str]:
 
 
 def _unified(name: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, "on the host", "wanted", n=1, lineterm="")
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), name, name, "on the host", "wanted", n=1, lineterm=""
+    )
     return "\n".join(lines)

@@ -57,7 +57,8 @@ class Steps:
 
     def _note(self, gaps: Sequence[Gap], command: Command, reply: Reply) -> None:
         """Lay a failed command at the door of the kind that asked for it."""
-        text = f"{command.says or 'a command'} failed with exit code {reply.code}: {(reply.err or reply.out).strip()[-2000:]}"
+        said = (reply.err or reply.out).strip()[-2000:]
+        text = f"{command.says or 'a command'} failed with exit code {reply.code}: {said}"
         for kind in {type(gap.resource) for gap in gaps}:
             own = kind.close([gap for gap in gaps if type(gap.resource) is kind])
             if command in own:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List
@@ -58,7 +57,8 @@ class Sandbox:
     def fingerprint(self) -> List[str]:
         """Checksums and modes of all of /etc, and the package list."""
         return self.sh(
-            "find /etc -xdev -type f -exec sha256sum {} + | sort -k2; find /etc -xdev -printf '%p %m %u %g %l\\n' | sort;"
+            "find /etc -xdev -type f -exec sha256sum {} + | sort -k2;"
+            "find /etc -xdev -printf '%p %m %u %g %l\\n' | sort;"
             "dpkg-query -W; ls -A /var/lib/packstack-lite 2>/dev/null"
         ).splitlines()
 
@@ -74,7 +74,9 @@ class Sandbox:
 
 def _ours(unit: str) -> bool:
     """Units that come and go with any login or timer, not with what is deployed."""
-    return unit.startswith(("packstack-lite-", "user@", "user-runtime-dir@", "apt-", "systemd-", "ssh@", "run-", "phpsession"))
+    return unit.startswith(
+        ("packstack-lite-", "user@", "user-runtime-dir@", "apt-", "systemd-", "ssh@", "run-", "phpsession")
+    )
 
 
 def write_answers(path: Path, tool: Tool, changes: Dict[str, str]) -> None:
@@ -86,7 +88,6 @@ def write_answers(path: Path, tool: Tool, changes: Dict[str, str]) -> None:
         name = line.split("=", 1)[0]
         lines.append(f"{name}={changes[name]}" if name in changes else line)
     path.write_text("\n".join(lines) + "\n")
-
 
 
 @pytest.fixture(scope="session")

@@ -124,8 +124,13 @@ def test_the_section_has_to_be_general(tmp_path, text):
 
 
 def test_layers_in_their_order(tmp_path):
-    path = file_of(tmp_path, "CONFIG_KEYSTONE_REGION=of-file", "CONFIG_CONTROLLER_HOST=198.18.1.20", "CONFIG_COMPUTE_HOSTS=198.18.1.20",
-                   "CONFIG_NETWORK_HOSTS=198.18.1.20")
+    path = file_of(
+        tmp_path,
+        "CONFIG_KEYSTONE_REGION=of-file",
+        "CONFIG_CONTROLLER_HOST=198.18.1.20",
+        "CONFIG_COMPUTE_HOSTS=198.18.1.20",
+        "CONFIG_NETWORK_HOSTS=198.18.1.20",
+    )
     told = room.load([path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, room.host_overrides(["198.18.1.10"]), "198.18.1.5")
     assert (told["CONFIG_KEYSTONE_REGION"], told.origin("CONFIG_KEYSTONE_REGION")) == ("of-flag", "--keystone-region")
     assert (told["CONFIG_CONTROLLER_HOST"], told.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
@@ -135,7 +140,9 @@ def test_layers_in_their_order(tmp_path):
 
 
 def test_default_password_fills_what_is_not_said(tmp_path):
-    path = file_of(tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own")
+    path = file_of(
+        tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own"
+    )
     told = room.load([path])
     assert told["CONFIG_NOVA_KS_PW"] == told["CONFIG_NEUTRON_KS_PW"] == Secret("one")
     assert told["CONFIG_GLANCE_KS_PW"] == Secret("own")
@@ -176,8 +183,14 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
     [
         ({"CONFIG_NEUTRON_L2_AGENT": "ovn"}, "not deployed"),
         ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre"}, "not among"),
-        ({"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"}, "needs OVN"),
-        ({"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vlan", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vlan"}, "needs ranges"),
+        (
+            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"},
+            "needs OVN",
+        ),
+        (
+            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vlan", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vlan"},
+            "needs ranges",
+        ),
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "100:10"}, "FIRST:LAST"),
         ({"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": "extnet"}, "PHYSNET:BRIDGE"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "no"}, "JSON list"),

@@ -25,7 +25,9 @@ class Host:
         environment = {**os.environ, "PACKSTACK_LITE_SHELL": str(self.shell.pid)}
         replies = []
         for command in commands:
-            done = subprocess.run(["sh", "-c", command.script], input=command.stdin, capture_output=True, env=environment, check=False)
+            done = subprocess.run(
+                ["sh", "-c", command.script], input=command.stdin, capture_output=True, env=environment, check=False
+            )
             replies.append(Reply(done.returncode, done.stdout.decode(), done.stderr.decode()))
         return replies
 
@@ -45,9 +47,9 @@ def hosts(tmp_path, monkeypatch):
 
 def test_the_second_run_is_told_who_holds_it(hosts):
     first, second = hosts
-    with room.lock(first, "ann@desk (process 1)"):
-        with pytest.raises(Locked, match=r"ann@desk \(process 1\)"), room.lock(second, "bob"):
-            raise AssertionError("two runs at once")
+    held = pytest.raises(Locked, match=r"ann@desk \(process 1\)")
+    with room.lock(first, "ann@desk (process 1)"), held, room.lock(second, "bob"):
+        raise AssertionError("two runs at once")
     with room.lock(second, "bob"):
         pass
 

@@ -1,0 +1,88 @@
+"""Runs the host-side program as a job and reads its cases while they end."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources as package_files
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from packstack_lite.engine.results import Case
+from packstack_lite.profiles import Profile
+from packstack_lite.remote.command import Host, Job, JobResult
+from packstack_lite.resources import Credentials
+from packstack_lite.resources.entity import hostside
+
+Say = Callable[[Case], None]
+EXTERNAL = "public"
+TIMEOUT = 1200.0
+
+
+def program() -> bytes:
+    """The host-side program's source."""
+    return (package_files.files("packstack_lite.smoke") / "hostside" / "smoke_cloud.py").read_bytes()
+
+
+def task(api: Credentials, answers: Mapping[str, Any], profile: Profile) -> Dict[str, Any]:
+    """What the program is told; holds the administrator's password."""
+    address = api.auth_url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
+    horizon = f"http://{address}{profile.path('webroot')}" if answers["CONFIG_HORIZON_INSTALL"] else ""
+    return {
+        "api": api.told(),
+        "image_source": str(answers["CONFIG_PROVISION_IMAGE_URL"]),
+        "user": str(answers["CONFIG_PROVISION_IMAGE_SSH_USER"] or "root"),
+        "external": EXTERNAL,
+        "horizon_url": horizon,
+    }
+
+
+def parse(line: str) -> Optional[Case]:
+    """A case, from a line of the program's output; None for anything else it prints."""
+    try:
+        told = json.loads(line)
+        return Case(str(told["name"]), str(told["outcome"]), float(told["seconds"]), str(told["detail"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class _Ear:
+    """A JobWatcher that collects cases."""
+
+    def __init__(self, say: Optional[Say]) -> None:
+        self.cases: List[Case] = []
+        self._say = say
+
+    def job_started(self, job: Job) -> None:
+        """See JobWatcher."""
+
+    def job_finished(self, job: Job, result: JobResult) -> None:
+        """A program that died is a failed case of its own."""
+        if not result.ok:
+            self._add(
+                Case(
+                    "smoke",
+                    "failed",
+                    result.seconds,
+                    f"the program ended with {result.code}: {result.out.strip()[-1500:]}",
+                )
+            )
+
+    def job_output(self, job: Job, line: str) -> None:
+        """See JobWatcher."""
+        case = parse(line)
+        if case:
+            self._add(case)
+
+    def _add(self, case: Case) -> None:
+        self.cases.append(case)
+        if self._say:
+            self._say(case)
+
+
+def run(
+    host: Host, api: Credentials, answers: Mapping[str, Any], profile: Profile, say: Optional[Say] = None
+) -> List[Case]:
+    """Every case, in order. ``say`` hears each as it ends. The program cleans up what it made."""
+    command = hostside(program(), task(api, answers, profile), TIMEOUT, "use the cloud")
+    ear = _Ear(say)
+    host.run_jobs([Job("smoke", command.script, command.stdin, timeout=TIMEOUT, says="smoke")], ear)
+    return ear.cases

@@ -1,0 +1,164 @@
+"""Files, directories, links, absences and key repositories, on a real file system."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import hashlib
+import os
+import pwd
+
+import pytest
+
+from packstack_lite.remote.command import FileItem, Reply
+from packstack_lite.resources import Absent, Directory, File, Keys, Link
+from packstack_lite.secret import Secret, ini
+from tests.unit.dash import Dash, fits, gap
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+MINE = grp.getgrgid(os.getgid()).gr_name
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path)
+
+
+def test_file_wants_the_digest_of_what_it_holds():
+    file = File(path="/etc/x", content="é\n", mode=0o640, group="nova")
+    digest = hashlib.sha256("é\n".encode()).hexdigest()
+    assert file.want() == {"sha256": digest, "mode": "0640", "owner": "root", "group": "nova"}
+    assert file.id == "file:/etc/x"
+    assert File.close([gap(file)]) == [FileItem("/etc/x", "é\n".encode(), 0o640, "root", "nova")]
+
+
+def test_file_shows_no_secret_when_it_is_printed():
+    assert "open sesame" not in repr(File(path="/etc/x", content=ini(Secret("open sesame"))))
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "-dash", "quote'\"", "back\\slash", "$HOME", "*"])
+def test_file_is_seen_whatever_its_name(dash, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\x00\xff no text\n")
+    path.chmod(0o640)
+    file = File(path=str(path), content=b"\x00\xff no text\n", mode=0o640, owner=ME, group=MINE)
+    assert fits(file, dash.see(file)[file.id])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "key"),
+    [
+        (lambda path: path.write_text("b\n"), "sha256"),
+        (lambda path: path.chmod(0o600), "mode"),
+        (lambda path: (path.unlink(), path.mkdir()), "sha256"),
+    ],
+)
+def test_file_that_differs_is_told_by_its_key(dash, tmp_path, spoil, key):
+    path = tmp_path / "conf"
+    path.write_text("a\n")
+    path.chmod(0o644)
+    spoil(path)
+    file = File(path=str(path), content="a\n", owner=ME, group=MINE)
+    assert dash.see(file)[file.id][key] != file.want()[key]
+
+
+def test_all_files_are_one_look(dash, tmp_path):
+    files = [File(path=str(tmp_path / str(n)), content=str(n), owner=ME, group=MINE) for n in range(60)]
+    for file in files[1:]:
+        (tmp_path / file.path).write_text(file.content)
+    assert len(File.look(files)) == 1
+    seen = dash.see(*files)
+    assert seen[files[0].id] is None
+    assert all(seen[file.id]["sha256"] == file.want()["sha256"] for file in files[1:])
+
+
+@pytest.mark.parametrize("reply", [Reply(1, "", "sh: sha256sum: not found"), Reply(0, "/etc/x\tonly two\n")])
+def test_nonsense_is_not_taken_for_a_state(reply):
+    look = File.look([File(path="/etc/x", content="")])[0]
+    with pytest.raises(ValueError, match="not found|fields"):
+        look.parse(reply)
+
+
+def test_old_texts_are_read_for_a_diff(dash, tmp_path):
+    (tmp_path / "a").write_text("old\nlines\n")
+    (tmp_path / "c").write_bytes(b"\xff")
+    files = [File(path=str(tmp_path / name), content="new") for name in "abc"]
+    command, parse = File.read_command([gap(file) for file in files])
+    assert parse(dash.run(command)) == {files[0].path: "old\nlines\n", files[1].path: "", files[2].path: "\ufffd"}
+    assert files[0].diff(gap(files[0])) == ("", "new")
+
+
+def test_directory_is_made_and_mended(dash, tmp_path):
+    place = Directory(path=str(tmp_path / "a b" / "c"), mode=0o750, owner=ME, group=MINE)
+    assert dash.see(place)[place.id] is None
+    for _ in range(2):
+        assert dash.close(place)[0].ok
+        assert fits(place, dash.see(place)[place.id])
+        os.chmod(place.path, 0o777)
+        assert not fits(place, dash.see(place)[place.id])
+
+
+def test_absent_keeps_the_first_original(dash, tmp_path):
+    path = tmp_path / "default site"
+    gone = Absent(path=str(path))
+    for content in ("first", "second"):
+        path.write_text(content)
+        assert dash.see(gone)[gone.id] is not None
+        assert dash.close(gone)[0].ok
+        assert dash.see(gone)[gone.id] is None
+    assert (tmp_path / "default site.packstack-lite.orig").read_text() == "first"
+
+
+@pytest.mark.parametrize("target", ["there", "dangling"])
+def test_absent_takes_links_away(dash, tmp_path, target):
+    (tmp_path / "there").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    gone = Absent(path=str(tmp_path / "link"))
+    assert dash.see(gone)[gone.id] is not None
+    assert dash.close(gone)[0].ok
+    assert dash.see(gone)[gone.id] is None
+    assert sorted(os.listdir(tmp_path)) == ["there", "tools"]
+
+
+@pytest.mark.parametrize("before", [None, "link", "file", "directory"])
+def test_link_points_where_it_shall_whatever_was_there(dash, tmp_path, before):
+    path = tmp_path / "l"
+    if before == "link":
+        path.symlink_to("/elsewhere")
+    elif before == "file":
+        path.write_text("precious")
+    elif before == "directory":
+        path.mkdir()
+    link = Link(path=str(path), target="/a place/that is not")
+    assert not fits(link, dash.see(link)[link.id])
+    assert dash.close(link)[0].ok
+    assert fits(link, dash.see(link)[link.id])
+    assert (tmp_path / "l.packstack-lite.orig").exists() == (before in ("file", "directory"))
+
+
+def test_keys_are_made_once_and_never_again(dash, tmp_path):
+    keys = Keys(directory=str(tmp_path / "fernet keys"), owner=ME, group=MINE)
+    assert dash.see(keys)[keys.id] is None
+    made = []
+    for _ in range(2):
+        assert dash.close(keys)[0].ok
+        assert fits(keys, dash.see(keys)[keys.id])
+        made.append([(tmp_path / "fernet keys" / name).read_bytes() for name in "01"])
+    assert made[0] == made[1]
+    assert made[0][0] != made[0][1]
+    assert [len(base64.urlsafe_b64decode(key)) for key in made[0]] == [32, 32]
+    assert sorted(os.listdir(keys.directory)) == ["0", "1"]
+    assert oct(os.stat(f"{keys.directory}/1").st_mode)[-3:] == "600"
+
+
+def test_keys_of_a_killed_run_are_completed(dash, tmp_path):
+    place = tmp_path / "k"
+    place.mkdir(mode=0o755)
+    (place / "1").write_text("primary")
+    (place / "0.new").write_text("half")
+    keys = Keys(directory=str(place), owner=ME, group=MINE)
+    assert dash.see(keys)[keys.id] is None
+    assert dash.close(keys)[0].ok
+    assert fits(keys, dash.see(keys)[keys.id])
+    assert (place / "1").read_text() == "primary"
+    assert len((place / "0").read_text()) == 44

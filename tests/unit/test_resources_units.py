@@ -1,0 +1,222 @@
+"""Units and work done once: what they want, how they see it, and their scripts with a stand-in systemctl."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite.remote.command import Job, Reply
+from packstack_lite.resources import File, Once, Phase, Unit, Unknown, job_name
+from packstack_lite.resources.once import TOKENS
+from packstack_lite.resources.unit import STAMPS
+from tests.unit.dash import Dash, fits, gap
+
+# Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
+SYSTEMCTL = r"""
+echo "$*" >> $T/calls
+word() { [ -e "$T/$1" ] && echo "$2" || echo "$3"; }
+case "$1" in
+show)
+    shift
+    first=yes
+    for word in "$@"; do
+        case $word in --*) continue ;; esac
+        [ $first = yes ] || echo
+        first=no
+        echo "Id=$word"
+        case $word in
+        app.service)
+            [ -e $T/masked ] && echo LoadState=masked || echo LoadState=loaded
+            echo ActiveState=$(word active active $(word failed failed inactive))
+            echo UnitFileState=$(word enabled enabled disabled)
+            echo NeedDaemonReload=$(word reload yes no) ;;
+        *) echo LoadState=not-found; echo ActiveState=inactive; echo UnitFileState= ;;
+        esac
+    done ;;
+restart) [ ! -e $T/breaks ] && : > $T/active ;;
+stop) rm -f $T/active ;;
+enable) : > $T/enabled ;;
+is-enabled) [ -e $T/enabled ] ;;
+is-failed) [ -e $T/failed ] ;;
+mask) : > $T/masked ;;
+unmask) rm -f $T/masked ;;
+disable) rm -f $T/enabled $T/active ;;
+daemon-reload) rm -f $T/reload ;;
+status) echo "the status" ;;
+esac
+"""
+
+
+@pytest.fixture
+def dash(tmp_path):
+    dash = Dash(tmp_path, moved=[STAMPS, TOKENS])
+    dash.tool("systemctl", SYSTEMCTL)
+    dash.tool("journalctl", "echo what the journal says")
+    return dash
+
+
+def calls(dash):
+    return [line.split()[0] for line in dash.noted("calls").splitlines() if not line.startswith(("show", "reset-failed"))]
+
+
+def see(dash, unit):
+    return dash.see(unit)[unit.id]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("nova-api", "nova-api.service"), ("a.timer", "a.timer"), ("ceph-mon@a.b", "ceph-mon@a.b"), ("x@y", "x@y.service")],
+)
+def test_names(name, unit):
+    assert Unit(name=name).unit == unit
+
+
+@pytest.mark.parametrize(
+    ("resource", "job"),
+    [("unit:nova-api", "unit-nova-api"), ("once:Nova Schema/1", "once-nova-schema-1"), ("unit:a@b.c_d", "unit-a@b.c_d")],
+)
+def test_job_names_are_fit_for_a_unit(resource, job):
+    assert job_name(resource) == job
+
+
+def test_stamp_follows_what_the_unit_reads():
+    def with_content(text):
+        return Unit(name="app", watches=(File(path="/etc/app", content=text),))
+
+    assert with_content("a").stamp == with_content("a").stamp != with_content("b").stamp
+    assert with_content("a").reads == ("file:/etc/app",)
+    assert with_content("a").want() == {"active": "active", "enabled": "enabled", "stamp": with_content("a").stamp}
+
+
+def test_fresh_unit_is_enabled_restarted_and_stamped(dash):
+    unit = Unit(name="app")
+    assert see(dash, unit) == {"active": "inactive", "enabled": "disabled", "stamp": "none"}
+    assert dash.close(unit)[0].ok
+    assert fits(unit, see(dash, unit))
+    assert calls(dash) == ["is-enabled", "enable", "restart"]
+
+
+def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path):
+    (tmp_path / "masked").touch()
+    (tmp_path / "reload").touch()
+    assert dash.close(Unit(name="app"))[0].ok
+    assert dash.close(Unit(name="app"))[0].ok
+    assert calls(dash) == ["unmask", "daemon-reload", "is-enabled", "enable", "restart", "is-enabled", "restart"]
+
+
+def test_unit_whose_files_changed_is_told_apart(dash):
+    old = Unit(name="app", watches=(File(path="/etc/app", content="old"),))
+    new = Unit(name="app", watches=(File(path="/etc/app", content="new"),))
+    dash.close(old)
+    assert fits(old, see(dash, old))
+    assert [key for key, value in new.want().items() if see(dash, new)[key] != value] == ["stamp"]
+
+
+def test_forgetting_makes_a_restart_due(dash):
+    unit = Unit(name="app")
+    dash.close(unit)
+    forget = unit.forget()
+    assert forget is not None and dash.run(forget).ok and dash.run(forget).ok
+    assert see(dash, unit)["stamp"] == "none"
+
+
+def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_path):
+    (tmp_path / "breaks").touch()
+    (tmp_path / "app log").write_text("why it broke\n")
+    reply = dash.close(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent")))[0]
+    assert reply.code == 1
+    for words in ("app.service did not start", "the status", "what the journal says", "why it broke"):
+        assert words in reply.err
+    assert see(dash, Unit(name="app"))["stamp"] == "none"
+
+
+@pytest.mark.parametrize(("failed", "words"), [(True, "failed after its start"), (False, "is not ready after 1 seconds")])
+def test_unit_that_does_not_get_ready_gets_no_stamp(dash, tmp_path, failed, words):
+    if failed:
+        (tmp_path / "failed").touch()
+    reply = dash.close(Unit(name="app", ready="false # never", ready_timeout=1))[0]
+    assert (reply.code, words in reply.err) == (1, True)
+    assert see(dash, Unit(name="app"))["stamp"] == "none"
+
+
+def test_readiness_is_asked_until_it_is_there(dash, tmp_path):
+    ready = f"echo x >> '{tmp_path}/asked'; [ $(wc -l < '{tmp_path}/asked') -ge 3 ] && [ 5% = 5% ]"
+    assert dash.close(Unit(name="app", ready=ready))[0].ok
+    assert dash.noted("asked") == "x\n" * 3
+
+
+@pytest.mark.parametrize("state", ["stopped", "masked"])
+def test_unit_that_shall_not_run(dash, tmp_path, state):
+    dash.close(Unit(name="app"))
+    unit = Unit(name="app", state=state)
+    assert not fits(unit, see(dash, unit))
+    assert dash.close(unit)[0].ok
+    assert fits(unit, see(dash, unit))
+    assert (tmp_path / "masked").exists() == (state == "masked")
+
+
+def test_unit_that_is_not_installed(dash):
+    assert see(dash, Unit(name="other")) is None
+    assert fits(Unit(name="other", state="stopped"), see(dash, Unit(name="other", state="stopped")))
+    assert not fits(Unit(name="other", state="masked"), see(dash, Unit(name="other", state="masked")))
+
+
+def test_failed_counts_as_stopped(dash, tmp_path):
+    (tmp_path / "failed").touch()
+    assert fits(Unit(name="app", state="stopped"), see(dash, Unit(name="app", state="stopped")))
+    assert see(dash, Unit(name="app"))["active"] == "failed"
+
+
+def test_all_units_are_one_look(dash):
+    units = [Unit(name="app"), Unit(name="b"), Unit(name="c", state="masked")]
+    assert len(Unit.look(units)) == 1
+    assert list(dash.see(*units)) == ["unit:app", "unit:b", "unit:c"]
+
+
+@pytest.mark.parametrize("out", ["", "System has not been booted with systemd", "Id=a\nLoadState=loaded\n\nId=b\n==\n"])
+def test_nonsense_from_systemd_is_refused(out):
+    with pytest.raises(ValueError):
+        Unit.look([Unit(name="a"), Unit(name="b")])[0].parse(Reply(0, out))
+
+
+def test_job_waits_longer_than_its_readiness():
+    job = Unit.close([gap(Unit(name="app", ready_timeout=300))])[0]
+    assert isinstance(job, Job) and job.name == "unit-app" and job.timeout > 300
+
+
+def work(tmp_path, **more):
+    how = {"script": f"cat > '{tmp_path}/done'", "done": f"[ -f '{tmp_path}/done' ]", "stdin": b"input", **more}
+    return Once(name="Nova schema", **how)
+
+
+def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
+    once = work(tmp_path, token="it's \\t 100% $x")
+    assert dash.see(once)[once.id] is None
+    assert dash.close(once)[0].ok
+    assert fits(once, dash.see(once)[once.id])
+    assert dash.noted("done") == "input"
+
+
+def test_once_for_other_circumstances_is_due_again(dash, tmp_path):
+    dash.close(work(tmp_path, token="zed"))
+    later = work(tmp_path, token="epoxy")
+    assert dash.see(later)[later.id] == {"done": True, "token": "zed"}
+
+
+def test_once_that_fails_is_not_remembered(dash, tmp_path):
+    once = work(tmp_path, script=f"touch '{tmp_path}/done'; (exit 3)")
+    assert dash.close(once)[0].code == 3
+    assert dash.see(once)[once.id] == {"done": True, "token": "none"}
+
+
+def test_once_says_when_it_cannot_tell(dash):
+    works = [
+        Once(name=f"w{code}", script=":", done=f"exit {code} # said", known_after=Phase.DATABASES) for code in (0, 1, 75, 127)
+    ]
+    assert len(Once.look(works)) == 1
+    assert list(dash.see(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]
+
+
+@pytest.mark.parametrize("out", ["", "0\t1\t2\n", "zero\tx\n"])
+def test_nonsense_about_once_is_refused(out):
+    with pytest.raises(ValueError):
+        Once.look([Once(name="w", script=":", done=":")])[0].parse(Reply(0, out))
