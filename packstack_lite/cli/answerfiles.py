@@ -10,11 +10,15 @@ from packstack_lite.cli import sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.target import Target, choose, own_address
 from packstack_lite.cli.terminal import out, print_json, say
-from packstack_lite.errors import ExitCode
+from packstack_lite.errors import ExitCode, UsageFault
 
 
 def generate(options: Options, path: Path, install_hosts: Optional[str] = None) -> int:
     """Write an answer file with every parameter; deploy nothing, connect to nothing."""
+    if path.exists():
+        raise UsageFault(
+            f"{path} is there already, and answer files are never replaced", "name another file, or remove it"
+        )
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
     if options.sandbox:
         told = sources.answers(options, choose(options))

@@ -93,6 +93,11 @@ def cli(
     if gen_answer_file:
         return answerfiles.generate(options, gen_answer_file, install_hosts)
     if allinone or install_hosts:
+        if options.answer_files:
+            raise UsageFault(
+                f"{said[0]} writes an answer file of its own and takes none",
+                "leave it out, or name values with their flags: packstack-lite --help-all",
+            )
         return deploy.new(options, install_hosts, dry_run)
     if options.answer_files:
         return deploy.from_files(options, dry_run)

@@ -9,7 +9,7 @@ from packstack_lite.cli.options import Options
 from packstack_lite.cli.plan import tell
 from packstack_lite.cli.target import choose
 from packstack_lite.cli.terminal import say
-from packstack_lite.errors import ExitCode
+from packstack_lite.errors import ExitCode, UsageFault
 from packstack_lite.resources.base import Phase
 
 
@@ -18,7 +18,7 @@ def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
     if hosts and not options.host and not options.sandbox:
         options.host = hosts[0]
-    target = choose(options, here=not hosts, make=True)
+    target = choose(options, here=not hosts, make=not dry_run)
     path = sources.fresh(options, target, hosts)
     say(options, f"answers for {target.address}: {path}")
     options.answer_files = [path]
@@ -29,7 +29,7 @@ def from_files(
     options: Options, dry_run: bool = False, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None
 ) -> int:
     """Deploy what the answer files say; with ``dry_run`` show the plan and touch nothing."""
-    with deployment.opened(options, make=not dry_run, here=True) as work:
+    with deployment.opened(options, make=not dry_run) as work:
         if dry_run:
             return tell(work)
         work.check()
@@ -60,5 +60,9 @@ def _keep_clouds(work: deployment.Deployment) -> str:
     if work.answers["CONFIG_PROVISION_DEMO"]:
         password = work.answers["CONFIG_KEYSTONE_DEMO_PW"].reveal()
         entries[f"{name}-demo"] = clouds.entry(api.auth_url, "demo", password, "demo", api.region)
-    clouds.merge(clouds.place(), entries)
+    try:
+        clouds.merge(clouds.place(), entries)
+    except (OSError, UsageFault) as error:
+        # The cloud stands; that a file of the caller's could not be added to is no failure of it.
+        say(work.options, f"warning: {error}")
     return name

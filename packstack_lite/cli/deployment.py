@@ -100,15 +100,13 @@ class Deployment:
 
 
 @contextmanager
-def opened(
-    options: Options, answers_needed: bool = False, make: bool = False, here: bool = False
-) -> Iterator[Deployment]:
+def opened(options: Options, answers_needed: bool = False, make: bool = False) -> Iterator[Deployment]:
     """Connect to the host that the options mean, and gather its facts.
 
-    ``make`` lets a sandbox be made, ``here`` lets this machine be the host, ``answers_needed``
-    refuses to guess answers for a host that was deployed before.
+    Answers that name no controller mean this machine, as in Packstack. ``make`` lets a sandbox
+    be made, ``answers_needed`` refuses to guess answers for a host that was deployed before.
     """
-    target = choose(options, sources.controller(options), here=here, make=make)
+    target = choose(options, sources.controller(options), here=bool(options.answer_files), make=make)
     answers = sources.answers(options, target, answers_needed)
     for warning in answers.warnings:
         say(options, f"warning: {warning}")

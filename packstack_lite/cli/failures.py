@@ -15,15 +15,10 @@ import click
 
 from packstack_lite import __version__
 from packstack_lite.errors import AnswersFault, ExitCode, PackstackLiteError
+from packstack_lite.report.runlog import state_home
 from packstack_lite.secret import Masker, Secret
 
 RESUME = "whatever was finished stays; run the same command again to go on"
-
-
-def state_directory() -> Path:
-    """Where logs and reports of this user's runs are kept (XDG base directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "packstack-lite"
 
 
 def guarded(run: Callable[[], object], arguments: Sequence[str], verbs: Container[str] = ()) -> int:
@@ -104,7 +99,7 @@ def write_report(error: BaseException, arguments: Sequence[str], verbs: Containe
             hide.lines("".join(traceback.format_exception(type(error), error, error.__traceback__))),
         ]
     )
-    path = state_directory() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    path = state_home() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)

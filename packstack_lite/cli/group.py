@@ -63,8 +63,12 @@ def show_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """--help-all: the help, with every parameter's flag, then the end."""
     if not value or ctx.resilient_parsing:
         return
-    for option in ctx.command.params:
-        if isinstance(option, click.Option):
-            option.hidden = False
-    click.echo(ctx.get_help(), color=ctx.color)
+    hidden = [option for option in ctx.command.params if isinstance(option, click.Option) and option.hidden]
+    for option in hidden:
+        option.hidden = False
+    try:
+        click.echo(ctx.get_help(), color=ctx.color)
+    finally:
+        for option in hidden:
+            option.hidden = True
     ctx.exit()

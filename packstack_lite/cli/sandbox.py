@@ -49,7 +49,9 @@ def list_sandboxes(options: Options) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(name: str, command: Tuple[str, ...]) -> None:
     """Become root in sandbox NAME, or run COMMAND there."""
-    argv = room.ssh_argv(room.find(name), " ".join(command))
+    # Where options stop being ours: "--" is for us, as ssh(1) would have taken it.
+    words = command[1:] if command[:1] == ("--",) else command
+    argv = room.ssh_argv(room.find(name), " ".join(words))
     os.execvp(argv[0], argv)
 
 

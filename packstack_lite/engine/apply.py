@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, FrozenSet, List, Optional, Sequence
+from typing import Dict, FrozenSet, List, Optional, Sequence, Set
 
 from packstack_lite.engine.changes import by_phase, changes, in_words
 from packstack_lite.engine.events import Changed, Failed, Listener, PhaseFinished, PhaseStarted, Skipped
@@ -95,7 +95,9 @@ class _Run:
 
     def _waves(self, gaps: Sequence[Gap], steps: Steps) -> Dict[str, str]:
         """Close the gaps wave by wave; returns what had to be skipped, and why."""
-        waiting, skipped, failed = list(gaps), {}, set()  # type: Tuple[List[Gap], Dict[str, str], Set[str]]
+        waiting: List[Gap] = list(gaps)
+        skipped: Dict[str, str] = {}
+        failed: Set[str] = set()
         while waiting:
             for gap in [gap for gap in waiting if failed & set(gap.resource.needs)]:
                 skipped[gap.resource.id] = "needs " + ", ".join(sorted(failed & set(gap.resource.needs)))

@@ -79,9 +79,9 @@ def _ours(unit: str) -> bool:
     )
 
 
-def write_answers(path: Path, tool: Tool, changes: Dict[str, str]) -> None:
-    """An answer file as generated, with some answers replaced."""
-    generated = tool(f"--gen-answer-file={path}")
+def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) -> None:
+    """An answer file as generated for a sandbox, with some answers replaced."""
+    generated = tool(f"--gen-answer-file={path}", "--sandbox", name)
     assert generated.code == 0, generated.err
     lines = []
     for line in path.read_text().splitlines():
@@ -99,6 +99,6 @@ def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert up.code == 0, up.err
     answers = tmp_path_factory.mktemp("answers") / "answers.txt"
     changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
-    write_answers(answers, tool, {**changes, "CONFIG_PROVISION_DEMO": "y"})
+    write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
     yield Sandbox(name, tool, answers)
     tool("sandbox", "down", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -77,6 +78,25 @@ def test_one_answer_changed_is_one_line_and_only_its_readers_restart(sandbox: An
     assert {f"unit:{unit.removesuffix('.service')}" for unit in restarted} == {
         name.removesuffix(".service") for name in others
     }
+
+
+def test_an_apply_killed_at_any_point_is_made_good_by_the_next(sandbox: Any) -> None:
+    text = sandbox.answers.read_text()
+    sandbox.answers.write_text(
+        re.sub(r"(?m)^CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=.*$", "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=5.5", text)
+    )
+    for seconds in (3.0, 6.0, 9.0):
+        with pytest.raises(subprocess.TimeoutExpired):
+            sandbox("apply", timeout=seconds)
+        sandbox.sh("sleep 1")
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert "cpu_allocation_ratio = 5.5" in sandbox.sh("cat /etc/nova/nova.conf")
+    assert sandbox("plan", "--output", "json").data["changes"] == []
+    config = float(sandbox.sh("stat -c %Y /etc/nova/nova.conf"))
+    for unit in ("nova-scheduler", "nova-compute"):
+        began = sandbox.sh(f'date -d "$(systemctl show -P ActiveEnterTimestamp {unit})" +%s')
+        assert float(began) >= config, f"{unit} runs with what nova.conf said before"
 
 
 def test_drift_is_named_and_healed(sandbox: Any) -> None:

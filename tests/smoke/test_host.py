@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import pytest
 
-APIS = {5000: "Keystone", 9292: "Glance", 8778: "Placement", 8774: "Nova", 9696: "Neutron", 6080: "noVNC", 80: "Horizon"}
+APIS = {
+    5000: "Keystone",
+    9292: "Glance",
+    8778: "Placement",
+    8774: "Nova",
+    9696: "Neutron",
+    6080: "noVNC",
+    80: "Horizon",
+}
 
 
 @pytest.mark.parametrize("port", sorted(APIS), ids=lambda port: APIS[port])

@@ -34,7 +34,12 @@ class Dash:
             script = script.replace(path, f"{self.root}{path}")
         environment = {**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}", "LC_ALL": "C", **env}
         done = subprocess.run(
-            ["/bin/dash", "-c", script], input=command.stdin, capture_output=True, env=environment, timeout=60, check=False
+            ["/bin/dash", "-c", script],
+            input=command.stdin,
+            capture_output=True,
+            env=environment,
+            timeout=60,
+            check=False,
         )
         return Reply(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -68,7 +68,9 @@ def test_every_fault_of_an_answer_file_is_told(capsys):
 
 def test_bug_leaves_a_private_report_without_secrets(capsys, state):
     arguments = ["--default-password=hunter22", "--keystone-admin-pw", "hunter33!", "apply"]
-    assert guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"]) == ExitCode.BUG
+    assert (
+        guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"]) == ExitCode.BUG
+    )
     (report,) = state.glob("bug-*.txt")
     told, text = capsys.readouterr().err, report.read_text()
     assert str(report) in told

@@ -33,7 +33,18 @@ MAY_IMPORT = {
 }
 ONLY_IN = {"paramiko": {"remote"}, "click": {"cli", "report"}, "rich": {"cli", "report"}}
 # What would be I/O; importlib.resources (our own package data) is not.
-IMPURE = {"os", "subprocess", "socket", "shutil", "tempfile", "urllib.request", "http", "requests", "pathlib", "threading"}
+IMPURE = {
+    "os",
+    "subprocess",
+    "socket",
+    "shutil",
+    "tempfile",
+    "urllib.request",
+    "http",
+    "requests",
+    "pathlib",
+    "threading",
+}
 
 LONGEST_MODULE = 250
 LONGEST_FUNCTION = 60
@@ -96,7 +107,11 @@ def test_rooms_import_one_way(path):
 
 
 def test_nobody_imports_the_command_line():
-    users = [name_of(p) for p in OURS if room_of(p) != "cli" and any(n.startswith("packstack_lite.cli") for n in imports_of(p))]
+    users = [
+        name_of(p)
+        for p in OURS
+        if room_of(p) != "cli" and any(n.startswith("packstack_lite.cli") for n in imports_of(p))
+    ]
     assert set(users) <= {"__main__.py"}
 
 
@@ -110,7 +125,9 @@ def test_libraries_stay_in_their_rooms(path):
 @pytest.mark.parametrize("path", [p for p in OURS if room_of(p) in ("services", "resources")], ids=name_of)
 def test_services_and_resources_are_pure(path):
     wrong = [name for name in imports_of(path) if name in IMPURE or name.split(".")[0] in IMPURE]
-    opens = [n.lineno for n in ast.walk(parsed(path)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "open"]
+    opens = [
+        n.lineno for n in ast.walk(parsed(path)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "open"
+    ]
     assert not wrong, f"{name_of(path)} imports {', '.join(wrong)}"
     assert not opens, f"{name_of(path)} opens a file in line {opens}"
 
@@ -126,7 +143,9 @@ def test_no_exception_is_swallowed_unseen(path):
         if isinstance(node, ast.ExceptHandler):
             where = f"{name_of(path)}:{node.lineno}"
             assert node.type is not None, f"{where}: name the exception"
-            assert not all(isinstance(s, ast.Pass) for s in node.body), f"{where}: handle it, or say contextlib.suppress"
+            assert not all(isinstance(s, ast.Pass) for s in node.body), (
+                f"{where}: handle it, or say contextlib.suppress"
+            )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

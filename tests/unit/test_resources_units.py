@@ -55,7 +55,9 @@ def dash(tmp_path):
 
 
 def calls(dash):
-    return [line.split()[0] for line in dash.noted("calls").splitlines() if not line.startswith(("show", "reset-failed"))]
+    return [
+        line.split()[0] for line in dash.noted("calls").splitlines() if not line.startswith(("show", "reset-failed"))
+    ]
 
 
 def see(dash, unit):
@@ -64,7 +66,12 @@ def see(dash, unit):
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("nova-api", "nova-api.service"), ("a.timer", "a.timer"), ("ceph-mon@a.b", "ceph-mon@a.b"), ("x@y", "x@y.service")],
+    [
+        ("nova-api", "nova-api.service"),
+        ("a.timer", "a.timer"),
+        ("ceph-mon@a.b", "ceph-mon@a.b"),
+        ("x@y", "x@y.service"),
+    ],
 )
 def test_names(name, unit):
     assert Unit(name=name).unit == unit
@@ -72,7 +79,11 @@ def test_names(name, unit):
 
 @pytest.mark.parametrize(
     ("resource", "job"),
-    [("unit:nova-api", "unit-nova-api"), ("once:Nova Schema/1", "once-nova-schema-1"), ("unit:a@b.c_d", "unit-a@b.c_d")],
+    [
+        ("unit:nova-api", "unit-nova-api"),
+        ("once:Nova Schema/1", "once-nova-schema-1"),
+        ("unit:a@b.c_d", "unit-a@b.c_d"),
+    ],
 )
 def test_job_names_are_fit_for_a_unit(resource, job):
     assert job_name(resource) == job
@@ -129,7 +140,9 @@ def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_pat
     assert see(dash, Unit(name="app"))["stamp"] == "none"
 
 
-@pytest.mark.parametrize(("failed", "words"), [(True, "failed after its start"), (False, "is not ready after 1 seconds")])
+@pytest.mark.parametrize(
+    ("failed", "words"), [(True, "failed after its start"), (False, "is not ready after 1 seconds")]
+)
 def test_unit_that_does_not_get_ready_gets_no_stamp(dash, tmp_path, failed, words):
     if failed:
         (tmp_path / "failed").touch()
@@ -210,7 +223,8 @@ def test_once_that_fails_is_not_remembered(dash, tmp_path):
 
 def test_once_says_when_it_cannot_tell(dash):
     works = [
-        Once(name=f"w{code}", script=":", done=f"exit {code} # said", known_after=Phase.DATABASES) for code in (0, 1, 75, 127)
+        Once(name=f"w{code}", script=":", done=f"exit {code} # said", known_after=Phase.DATABASES)
+        for code in (0, 1, 75, 127)
     ]
     assert len(Once.look(works)) == 1
     assert list(dash.see(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]

@@ -65,7 +65,11 @@ def test_templates_are_found_without_the_source_tree(wheel, tmp_path):
         "    print(sum(1 for entry in files(name).iterdir()))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program, str(wheel)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-S", "-c", program, str(wheel)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert all(int(count) > 1 for count in done.stdout.split())

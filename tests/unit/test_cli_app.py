@@ -1,0 +1,279 @@
+"""The words of the command line: help, usage errors, options in both positions, answer files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from packstack_lite.answers import TABLE, read
+from packstack_lite.cli import deploy
+from packstack_lite.cli.app import cli
+from packstack_lite.cli.options import Options
+from packstack_lite.errors import ExitCode
+
+VERBS = ["answers", "apply", "completion", "plan", "preflight", "render", "sandbox", "smoke", "verify"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """Nothing of the user's is read or written."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, list(words), catch_exceptions=False)
+
+
+@pytest.fixture
+def meant(monkeypatch):
+    """What a run of apply would have been asked for, instead of the run."""
+    heard = []
+
+    def from_files(options: Options, dry_run=False, only=frozenset(), start=None) -> int:
+        heard.append((options, dry_run, only, start))
+        return ExitCode.FINE
+
+    monkeypatch.setattr(deploy, "from_files", from_files)
+    return heard
+
+
+def test_help_fits_a_screen_and_names_every_verb():
+    shown = run("--help")
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) <= 48
+    assert max(map(len, shown.output.splitlines())) <= 80
+    for verb in VERBS:
+        assert f"  {verb} " in shown.output
+    assert "--os-debug-mode" not in shown.output
+
+
+def test_nothing_said_shows_the_help():
+    assert run().output == run("--help").output
+
+
+def test_help_all_shows_every_parameter():
+    shown = run("--help-all").output
+    flags = [parameter.flag for parameter in TABLE if parameter.flag]
+    assert len(flags) > 50
+    assert not [flag for flag in flags if f"--{flag} " not in shown]
+    assert "--os-debug-mode" not in run("--help").output, "--help-all must not leave a trace"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
+    shown = run(verb, "--help")
+    assert shown.exit_code == 0
+    assert shown.output.startswith(f"Usage: packstack-lite {verb}")
+
+
+def test_version_is_one_line():
+    assert run("--version").output.startswith("packstack-lite 0.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--no-such-option"],
+        ["no-such-verb"],
+        ["--allinone", "--install-hosts=198.18.1.10"],
+        ["--allinone", "--validate-answer-file=x"],
+        ["--allinone", "--answer-file=x"],
+        ["--allinone", "plan"],
+        ["--dry-run", "apply"],
+        ["--sandbox"],
+        ["--debug"],
+        ["apply"],
+        ["plan"],
+        ["verify"],
+        ["plan", "--host=a", "--sandbox=b"],
+        ["plan", "--host=a b"],
+        ["plan", "--output=xml", "--host=a"],
+        ["apply", "--from=Nowhere", "--host=a"],
+        ["--timeout=0", "apply"],
+        ["completion", "csh"],
+        ["sandbox", "ssh", "no-such-sandbox"],
+        ["plan", "--sandbox=no-such-sandbox"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors_are_one_sentence_and_code_2(words):
+    ended = run(*words)
+    assert ended.exit_code == 2
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert 1 <= len(ended.stderr.strip().splitlines()) <= 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--answer-file=a", "--answer-file=b", "--os-debug-mode=y", "--ignore=memory", "apply", "--host=h"],
+        [
+            "apply",
+            "--answer-file",
+            "a",
+            "--answer-file",
+            "b",
+            "--os-debug-mode",
+            "y",
+            "--ignore",
+            "memory",
+            "--host",
+            "h",
+        ],
+        ["--answer-file=a", "--host=h", "apply", "--answer-file=b", "--ignore=memory", "--os-debug-mode=y"],
+    ],
+)
+def test_options_work_before_and_after_the_verb(meant, words):
+    assert run(*words).exit_code == 0
+    options = meant[0][0]
+    assert [str(path) for path in options.answer_files] == ["a", "b"]
+    assert (options.host, options.ignore) == ("h", ["memory"])
+    assert options.flags == {"CONFIG_DEBUG_MODE": "y"}
+
+
+def test_apply_passes_tags_and_phase(meant):
+    run("apply", "--host=h", "--only=nova", "--only=glance", "--from=services")
+    _, dry_run, only, start = meant[0]
+    assert (dry_run, only, start.value) == (False, {"nova", "glance"}, "Services")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["apply", "--sandbox"], "aio"),
+        (["apply", "--sandbox", "two"], "two"),
+        (["apply", "--sandbox=two"], "two"),
+        (["--sandbox", "apply"], "aio"),
+        (["--sandbox", "two", "apply"], "two"),
+        (["--sandbox", "--debug", "apply"], "aio"),
+        (["--sandbox", "--answer-file=f"], "aio"),
+    ],
+    ids=str,
+)
+def test_sandbox_has_a_default_name(meant, words, name):
+    assert run(*words).exit_code == 0
+    assert meant[0][0].sandbox == name
+
+
+def test_answer_file_alone_is_apply_and_dry_run_is_plan(meant):
+    run("--answer-file=f", "-y", "-t", "900", "-d")
+    options, dry_run, _, _ = meant[0]
+    assert dry_run
+    assert (options.timeout, options.debug) == (900, True)
+
+
+def test_one_run_knows_nothing_of_the_one_before(meant):
+    run("apply", "--answer-file=a", "--host=h")
+    run("apply", "--answer-file=b", "--host=h")
+    assert [str(path) for path in meant[1][0].answer_files] == ["b"]
+
+
+def test_gen_answer_file_writes_every_parameter_for_its_owner_only(home):
+    path = home / "answers.txt"
+    ended = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10", "--os-debug-mode=y")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert path.stat().st_mode & 0o777 == 0o600
+    answers = {name: text for name, (text, _) in read(path).answers.items()}
+    assert set(answers) == {parameter.name for parameter in TABLE}
+    assert answers["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
+    assert answers["CONFIG_DEBUG_MODE"] == "y"
+    assert run(f"--validate-answer-file={path}").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[general]\nCONFIG_DEBUG_MODE=maybe\n", ":2"),
+        ("[general]\nCONFIG_DEBUG_MODE=maybe\nCONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=lots\n", ":3"),
+        ("CONFIG_DEBUG_MODE=y\n", "[general]"),
+        (b"\x7fELF\x00\x01\x02\xff\xfe", "text"),
+        (None, "answers.txt"),
+    ],
+    ids=["value", "two values", "no section", "binary", "missing"],
+)
+@pytest.mark.parametrize(
+    "words", [["--validate-answer-file"], ["plan", "--host=198.18.1.10", "--answer-file"]], ids=" ".join
+)
+def test_bad_answer_file_is_told_with_its_place(home, content, told, words):
+    path = home / "answers.txt"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = sorted(home.iterdir())
+    ended = run(*words, str(path))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert sorted(entry for entry in home.iterdir() if entry.name != "packstack-lite") == before, "only state is kept"
+
+
+def test_every_fault_is_told_at_once(home):
+    path = home / "answers.txt"
+    path.write_text("[general]\nCONFIG_DEBUG_MODE=maybe\nCONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=lots\n")
+    told = run(f"--validate-answer-file={path}").stderr
+    assert "answers.txt:2" in told
+    assert "answers.txt:3" in told
+
+
+def test_unknown_key_is_a_warning_with_the_nearest_name(home):
+    path = home / "answers.txt"
+    path.write_text("[general]\nCONFIG_DEBUG_MOD=y\n")
+    ended = run(f"--validate-answer-file={path}")
+    assert ended.exit_code == 0
+    assert "CONFIG_DEBUG_MODE" in ended.stderr
+
+
+def test_wrong_value_of_a_flag_names_the_flag(home):
+    ended = run(f"--gen-answer-file={home / 'x'}", "--os-debug-mode=maybe")
+    assert ended.exit_code == 2
+    assert "--os-debug-mode" in ended.stderr
+    assert not (home / "x").exists()
+
+
+def test_gen_answer_file_never_replaces_a_file(home):
+    path = home / "answers.txt"
+    path.write_text("# mine\n")
+    ended = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10")
+    assert ended.exit_code == 2
+    assert "answers.txt" in ended.stderr
+    assert path.read_text() == "# mine\n"
+
+
+def test_answers_show_tells_origins_and_hides_secrets(home):
+    path = home / "answers.txt"
+    path.write_text("[general]\nCONFIG_KEYSTONE_ADMIN_PW=hunter22\nCONFIG_CONTROLLER_HOST=198.18.1.10\n")
+    ended = run("answers", "show", f"--answer-file={path}", "--os-debug-mode=y", "--output=json")
+    assert ended.exit_code == 0, ended.stderr
+    shown = json.loads(ended.stdout)
+    assert shown["schema"] == 1
+    by_name = {row["name"]: row for row in shown["answers"]}
+    assert by_name["CONFIG_KEYSTONE_ADMIN_PW"] == {
+        "name": "CONFIG_KEYSTONE_ADMIN_PW",
+        "value": "***",
+        "origin": f"{path}:2",
+    }
+    assert by_name["CONFIG_DEBUG_MODE"]["origin"] == "--os-debug-mode"
+    assert "hunter22" not in ended.output
+
+
+def test_render_needs_no_host_and_keeps_passwords_private(home):
+    target = home / "configs"
+    ended = run("render", "--output", str(target), "--default-password=hunter22", "--os-controller-host=198.18.1.10")
+    assert ended.exit_code == 0, ended.stderr
+    nova = target / "etc" / "nova" / "nova.conf"
+    assert nova.stat().st_mode & 0o777 == 0o600
+    assert "hunter22" in nova.read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script(shell):
+    ended = run("completion", shell)
+    if ended.exit_code:
+        assert "bash" in ended.stderr.lower(), "click asks bash for its version and must say so"
+    else:
+        assert "_PACKSTACK_LITE_COMPLETE" in ended.stdout

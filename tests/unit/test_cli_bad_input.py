@@ -1,0 +1,60 @@
+"""Bad input gets a sentence, a way out and its exit code; never a traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Tool
+
+CASES = {
+    "no such file": (["plan", "--answer-file", "{tmp}/none.txt"], None, 2, "no such file"),
+    "a binary file": (["plan", "--answer-file", "{tmp}/a.txt"], b"\x7fELF\x00\x01", 2, "not a text file"),
+    "a wrong value": (
+        ["plan", "--answer-file", "{tmp}/a.txt"],
+        b"[general]\nCONFIG_PROVISION_DEMO=maybe\n",
+        2,
+        "a.txt:2: CONFIG_PROVISION_DEMO",
+    ),
+    "no section": (["plan", "--answer-file", "{tmp}/a.txt"], b"CONFIG_PROVISION_DEMO=y\n", 2, "before [general]"),
+    "an unknown verb": (["deploy"], None, 2, "deploy"),
+    "an unknown flag": (["plan", "--os-nonsense=1"], None, 2, "--os-nonsense"),
+    "two targets": (["plan", "--host", "a", "--sandbox", "b"], None, 2, "exclude each other"),
+    "no such sandbox": (["plan", "--sandbox", "nowhere"], None, 2, "sandbox up nowhere"),
+    "a host that refuses": (["plan", "--host", "root@127.0.0.1:1"], None, 4, "127.0.0.1"),
+    "a host nobody knows": (["plan", "--host", "no-such-host.invalid"], None, 4, "no-such-host.invalid"),
+    "a profile nobody knows": (["render", "--output", "{tmp}/r", "--profile", "centos5-none"], None, 2, "debian12-zed"),
+    "no directory": (["render"], None, 2, "--output DIR"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sentence_and_an_exit_code(name, tmp_path):
+    words, content, code, said = CASES[name]
+    if content is not None:
+        (tmp_path / "a.txt").write_bytes(content)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    outcome = Tool(tmp_path / "home")(*[word.format(tmp=tmp_path) for word in words])
+    assert outcome.code == code, outcome.err
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err + outcome.out
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == before
+
+
+def test_an_unknown_key_is_a_warning_with_the_nearest_name(tmp_path):
+    (tmp_path / "a.txt").write_text("[general]\nCONFIG_NOVA_KS_PWD=x\n")
+    outcome = Tool(tmp_path / "home")(f"--validate-answer-file={tmp_path / 'a.txt'}")
+    assert outcome.code == 0, outcome.err
+    assert "did you mean CONFIG_NOVA_KS_PW?" in outcome.err
+
+
+def test_a_generated_file_validates_and_renders(tmp_path):
+    tool = Tool(tmp_path / "home")
+    generated = tool(f"--gen-answer-file={tmp_path / 'a.txt'}", "--os-debug-mode=y", "--install-hosts=198.18.1.10")
+    assert generated.code == 0, generated.err
+    assert "CONFIG_DEBUG_MODE=y\n" in (tmp_path / "a.txt").read_text()
+    assert tool(f"--validate-answer-file={tmp_path / 'a.txt'}").code == 0
+    rendered = tool("render", "--answer-file", str(tmp_path / "a.txt"), "--output", str(tmp_path / "r"))
+    assert rendered.code == 0, rendered.err
+    config = (tmp_path / "r/etc/nova/nova.conf").read_text()
+    assert "my_ip = 198.18.1.10" in config
+    assert (tmp_path / "r/etc/nova/nova.conf").stat().st_mode & 0o077 == 0

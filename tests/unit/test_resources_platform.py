@@ -1,0 +1,388 @@
+"""Packages, databases, message users, kernel settings, bridges and address translation, with stand-in tools."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+import pytest
+
+from packstack_lite.engine.changes import changes
+from packstack_lite.remote.command import Command, Job, Reply
+from packstack_lite.resources import Bridge, Database, MessageUser, Nat, OvsSetting, Packages, Phase, Sysctl, Unknown
+from packstack_lite.resources.database import native_hash
+from packstack_lite.resources.message_user import has_password, stored_hash
+from packstack_lite.resources.package import MARK
+from packstack_lite.secret import Masker, Secret
+from tests.unit.dash import Dash, fits, gap
+
+HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m"
+POLICY = "/usr/sbin/policy-rc.d"
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path, moved=[POLICY, "/var/lib/apt/lists", "/proc/sys"])
+
+
+# --- packages
+
+DPKG_QUERY = r"""
+for name in "$@"; do
+    [ -e "$T/installed/$name" ] && printf '%s\t%s\n' "$name" "$(cat "$T/installed/$name")"
+done
+[ $# = $(ls "$T/installed" | wc -l) ]
+"""
+APT_GET = r"""
+echo "apt-get $*" >> $T/calls
+[ -e $T/breaks ] && exit 100
+case "$*" in
+*" install "*)
+    cp $T/usr/sbin/policy-rc.d $T/policy-then
+    [ -e $T/killed ] && kill -9 $PPID && exit
+    for word in "$@"; do case $word in -*|install|*=*) ;; *) echo installed > "$T/installed/$word" ;; esac; done ;;
+esac
+"""
+
+
+@pytest.fixture
+def apt(dash, tmp_path):
+    for place in ("usr/sbin", "var/lib/apt/lists", "installed"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "var/lib/apt/lists/x_Packages").touch()
+    dash.tool("dpkg-query", DPKG_QUERY)
+    dash.tool("apt-get", APT_GET)
+    dash.tool("apt-cache", "[ ! -e $T/unknown ]")
+    dash.tool(
+        "dpkg",
+        "echo dpkg $* >> $T/calls; [ ! -e $T/locked ] || { rm $T/locked; echo was locked by another >&2; exit 2; }",
+    )
+    dash.tool("systemctl", "echo systemctl $* >> $T/calls")
+    dash.tool("sleep", ":")
+    return dash
+
+
+def test_packages_are_installed_without_starting_anything(apt, tmp_path):
+    packages = Packages(names=("nova-api", "nova-compute"))
+    (tmp_path / "installed/nova-api").write_text("installed")
+    seen = apt.see(packages)[packages.id]
+    assert seen == {"nova-api": "installed", "nova-compute": "absent", "policy-rc.d": "none"}
+    job = Packages.close([changes([packages], {packages.id: seen})[0]])[0]
+    assert isinstance(job, Job) and (job.name, job.stdin) == ("packages-apt", b"nova-compute")
+    assert apt.run(job).ok
+    assert fits(packages, apt.see(packages)[packages.id])
+    assert "exit 101" in apt.noted("policy-then") and MARK in apt.noted("policy-then")
+    assert not (tmp_path / "usr/sbin/policy-rc.d").exists()
+    assert "systemctl reload dbus" in apt.noted("calls")
+    assert "update" not in apt.noted("calls")
+
+
+@pytest.mark.parametrize("why", ["unknown", "old lists"])
+def test_lists_are_fetched_when_they_would_not_do(apt, tmp_path, why):
+    (tmp_path / "unknown").touch() if why == "unknown" else (tmp_path / "var/lib/apt/lists/x_Packages").unlink()
+    assert apt.close(Packages(names=("a",)))[0].ok
+    assert apt.noted("calls").index("update") < apt.noted("calls").index("install")
+
+
+def test_a_held_lock_is_waited_for(apt, tmp_path):
+    (tmp_path / "locked").touch()
+    assert apt.close(Packages(names=("a",)))[0].ok
+    assert apt.noted("calls").count("dpkg --configure -a") == 2
+
+
+def test_a_failed_installation_leaves_no_policy(apt, tmp_path):
+    (tmp_path / "breaks").touch()
+    assert apt.close(Packages(names=("a",)))[0].code == 1
+    assert not (tmp_path / "usr/sbin/policy-rc.d").exists()
+
+
+def test_a_killed_installation_is_made_good(apt, tmp_path):
+    packages = Packages(names=("a",))
+    (tmp_path / "killed").touch()
+    assert apt.close(packages)[0].code == -9
+    assert apt.see(packages)[packages.id] == {"a": "absent", "policy-rc.d": "left behind"}
+    (tmp_path / "killed").unlink()
+    assert apt.close(packages)[0].ok
+    assert fits(packages, apt.see(packages)[packages.id])
+
+
+def test_somebody_elses_policy_stays(apt, tmp_path):
+    (tmp_path / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 0\n")
+    reply = apt.close(Packages(names=("a",)))[0]
+    assert reply.code == 1 and "not ours" in reply.err
+    assert apt.noted("usr/sbin/policy-rc.d") == "#!/bin/sh\nexit 0\n"
+
+
+def test_half_configured_is_not_installed(apt, tmp_path):
+    (tmp_path / "installed/a").write_text("half-configured")
+    packages = Packages(names=("a",))
+    assert apt.see(packages)[packages.id]["a"] == "half-configured"
+
+
+# --- databases
+
+
+def database(**more):
+    return Database(
+        **{"name": "nova", "user": "nova", "password": Secret(HOSTILE), "also_grant": ("nova_cell0",), **more}
+    )
+
+
+def told(charset="utf8mb3", password=HOSTILE, grants=("nova", "nova_cell0"), host="%"):
+    lines = [
+        f"schema\tnova\t{charset}",
+        f"user\tnova@{host}\t{native_hash(Secret(password))}",
+        "user\troot@localhost\t",
+    ]
+    return "\n".join([*lines, *(f"grant\tnova@{host} {schema}\tall" for schema in grants)]) + "\n"
+
+
+def seen_of(resource, reply):
+    return type(resource).look([resource])[0].parse(reply)[resource.id]
+
+
+def test_native_hash_is_mariadbs():
+    # SELECT PASSWORD('password')
+    assert native_hash(Secret("password")) == "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+
+
+def test_database_as_wanted():
+    assert fits(database(), seen_of(database(), Reply(0, told())))
+
+
+@pytest.mark.parametrize(
+    ("out", "differs"),
+    [
+        (told(charset="latin1"), ["charset"]),
+        (told(password="old"), ["password"]),
+        (told(grants=("nova",)), ["grants"]),
+        (told(host="10.0.0.1"), ["password", "grants"]),
+    ],
+)
+def test_database_that_differs(out, differs):
+    seen = seen_of(database(), Reply(0, out))
+    assert [key for key, value in database().want().items() if seen[key] != value] == differs
+
+
+def test_database_that_is_not_there_or_cannot_be_asked():
+    assert seen_of(database(name="other"), Reply(0, told())) is None
+    assert isinstance(seen_of(database(), Reply(75)), Unknown)
+    for nonsense in (Reply(1, "", "ERROR 1064"), Reply(0, "schema\tnova\n")):
+        with pytest.raises(ValueError):
+            seen_of(database(), nonsense)
+
+
+def test_database_states_hold_nothing_to_log_in_with():
+    hash_ = native_hash(Secret(HOSTILE))
+    state = json.dumps([database().want(), seen_of(database(), Reply(0, told()))])
+    assert hash_ not in state and hash_[1:] not in state
+
+
+def test_database_is_asked_through_either_client(dash):
+    dash.tool("mysql", "[ $1 = -e ] && exit 0; cat > $T/sql; printf 'schema\\tnova\\tutf8mb3\\n'")
+    assert dash.see(database())["database:nova"]["charset"] == "utf8mb3"
+    assert "REPLACE(Db, '\\\\', '')" in dash.noted("sql")
+    dash.tool("mysql", "exit 1")
+    assert isinstance(dash.see(database())["database:nova"], Unknown)
+
+
+def test_databases_are_made_in_one_command_without_a_secret_in_it():
+    command = Database.close([gap(database()), gap(database(name="glance", user="gl'ance", hosts=("%", "localhost")))])
+    assert len(command) == 1 and isinstance(command[0], Command)
+    assert not Masker([Secret(HOSTILE)]).holds_secret(command[0].script)
+    sql = command[0].stdin.decode()
+    quoted = "'a$b %c\"d''e\\\\f#g;h@i/j:k&l!m'"
+    assert f"CREATE USER IF NOT EXISTS 'nova'@'%' IDENTIFIED BY {quoted};" in sql
+    assert f"ALTER USER 'gl''ance'@'localhost' IDENTIFIED BY {quoted};" in sql
+    assert "GRANT ALL PRIVILEGES ON `nova_cell0`.* TO 'nova'@'%';" in sql
+
+
+# --- message users
+
+
+def user(password=HOSTILE, name="openstack"):
+    return MessageUser(name=name, password=Secret(password))
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256", "sha512"])
+def test_stored_hashes_of_all_kinds_are_understood(kind):
+    stored = base64.b64encode(b"salt" + hashlib.new(kind, b"salt" + HOSTILE.encode()).digest()).decode()
+    assert has_password(stored, Secret(HOSTILE)) and not has_password(stored, Secret("other"))
+
+
+def test_own_hash_is_understood_and_salted_by_name():
+    stored = stored_hash(Secret(HOSTILE), "a")
+    assert has_password(stored, Secret(HOSTILE))
+    assert stored == stored_hash(Secret(HOSTILE), "a") != stored_hash(Secret(HOSTILE), "b")
+    assert base64.b64decode(stored)[:4] != base64.b64decode(stored_hash(Secret(HOSTILE), "b"))[:4]
+
+
+@pytest.mark.parametrize(
+    ("password", "rights", "guest", "seen"),
+    [
+        (HOSTILE, 1, "error", {"password": "as answered", "permissions": True, "guest": "none"}),
+        ("old", 0, "ok", {"password": "another", "permissions": False, "guest": "there"}),
+    ],
+)
+def test_message_user_is_seen(password, rights, guest, seen):
+    reply = Reply(0, f'{{<<"{stored_hash(Secret(password), "x")}">>,{rights},\n {guest}}}\n')
+    assert seen_of(user(), reply) == seen
+
+
+def test_message_user_that_is_not_there_or_cannot_be_asked():
+    assert seen_of(user(), Reply(0, '{<<"none">>,0,ok}')) is None
+    assert isinstance(seen_of(user(), Reply(75)), Unknown)
+    for nonsense in (
+        Reply(0, "Error: {undef}"),
+        Reply(0, ""),
+        Reply(1, '{<<"none">>,0,ok}'),
+        Reply(0, '{<<"a">>,0,ok}'),
+    ):
+        with pytest.raises(ValueError):
+            seen_of(user(), nonsense)
+
+
+def test_message_user_is_asked_only_of_a_running_broker(dash):
+    dash.tool("rabbitmqctl", 'echo "$*" > $T/asked; echo \'{<<"none">>,0,ok}\'')
+    dash.tool("systemctl", "[ ! -e $T/down ]")
+    assert dash.see(user(name="q'\"u"))["message_user:q'\"u"] is None
+    assert "<<113,39,34,117>>" in dash.noted("asked")
+    (dash.root / "down").touch()
+    assert isinstance(dash.see(user())["message_user:openstack"], Unknown)
+
+
+def test_message_user_is_made_without_the_password_on_the_host(dash):
+    dash.tool("rabbitmqctl", 'echo "$*" >> $T/calls; [ "$2" = import_definitions ] && cat > $T/definitions || :')
+    assert dash.close(user(" both ends "))[0].ok
+    made = json.loads(dash.noted("definitions"))
+    assert has_password(made["users"][0].pop("password_hash"), Secret(" both ends "))
+    assert made["users"] == [{"name": "openstack", "tags": "", "hashing_algorithm": "rabbit_password_hashing_sha256"}]
+    assert made["permissions"] == [{"user": "openstack", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
+    assert sorted(dash.noted("calls").splitlines()) == ["-q delete_user guest", "-q import_definitions"]
+
+
+def test_a_broker_that_refuses_is_a_failure(dash):
+    dash.tool("rabbitmqctl", "exit 69")
+    assert dash.close(user())[0].code == 1
+
+
+# --- kernel settings
+
+
+def test_sysctl_is_seen_and_set(dash, tmp_path):
+    (tmp_path / "proc/sys/net/ipv4").mkdir(parents=True)
+    (tmp_path / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+    (tmp_path / "proc/sys/net/ipv4/range").write_text("32768\t60999\n")
+    dash.tool("sysctl", 'echo "$3" >> $T/set')
+    kernel = Sysctl(settings=(("net.ipv4.ip_forward", "1"), ("net.ipv4.range", "32768 60999"), ("net.none", "1")))
+    seen = {"net.ipv4.ip_forward": "0", "net.ipv4.range": "32768 60999", "net.none": "absent"}
+    assert dash.see(kernel)[kernel.id] == seen
+    assert dash.close(kernel)[0].ok
+    assert dash.noted("set").splitlines() == ["net.ipv4.ip_forward=1", "net.ipv4.range=32768 60999", "net.none=1"]
+    with pytest.raises(ValueError):
+        seen_of(kernel, Reply(0, "1\n"))
+
+
+# --- Open vSwitch
+
+VSCTL = r"""
+echo "$*" >> $T/calls
+case "$*" in
+*show) [ ! -e $T/down ] ;;
+*br-exists*) [ -e $T/bridge ] || exit 2 ;;
+"get bridge"*) echo '"netdev"' ;;
+*add-br*) : > $T/bridge ;;
+*" get "*) cat $T/setting 2>/dev/null || echo ;;
+*" set "*) echo '"true"' > $T/setting ;;
+esac
+"""
+IP = r"""
+case "$*" in
+*addr*show*) cat $T/address 2>/dev/null ;;
+*addr*replace*) echo "9: br-ex inet 10.9.9.9/32 scope"; echo "9: br-ex    inet $3 brd x scope" ;;
+*link*show*) echo "9: br-ex: <BROADCAST,MULTICAST$(cat $T/up 2>/dev/null)> mtu 1500" ;;
+esac > $T/said
+case "$*" in *replace*) cp $T/said $T/address ;; *show*) cat $T/said ;; *"link set"*up) echo ,UP,LOWER_UP > $T/up ;; esac
+"""
+ETHTOOL = r"""
+case $1 in
+-k) echo "tcp-segmentation-offload: $(cat $T/offload 2>/dev/null || echo on)" ;;
+-K) echo off > $T/offload ;;
+esac
+"""
+
+
+@pytest.fixture
+def ovs(dash):
+    dash.tool("ovs-vsctl", VSCTL)
+    dash.tool("ip", IP)
+    dash.tool("ethtool", ETHTOOL)
+    return dash
+
+
+def test_bridge_is_made_with_its_address_and_without_offload(ovs):
+    bridge = Bridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
+    assert ovs.see(bridge)[bridge.id] is None
+    assert ovs.close(bridge)[0].ok
+    assert fits(bridge, ovs.see(bridge)[bridge.id])
+    assert bridge.want()["offload"] == "off"
+    assert "set bridge br-ex datapath_type=netdev" in ovs.noted("calls")
+
+
+def test_bridge_that_lost_what_it_had_is_told_by_keys(ovs, tmp_path):
+    (tmp_path / "bridge").touch()
+    bridge = Bridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
+    assert ovs.see(bridge)[bridge.id] == {"datapath": "netdev", "address": "", "state": "down", "offload": "on"}
+
+
+def test_bridge_of_the_kernel_keeps_its_offload():
+    assert Bridge(name="br-ex", datapath="").want() == {"datapath": "system", "state": "up"}
+    assert "ethtool" not in Bridge.close([gap(Bridge(name="br-ex"))])[0].script
+
+
+def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
+    (tmp_path / "down").touch()
+    for resource in (Bridge(name="br-ex"), OvsSetting(column="other_config:x", value="true")):
+        assert ovs.see(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
+
+
+def test_nonsense_about_bridges_is_refused():
+    for reply in (Reply(1, "", "ovs-vsctl: broken"), Reply(0, "netdev\n")):
+        with pytest.raises(ValueError):
+            seen_of(Bridge(name="br-ex"), reply)
+    with pytest.raises(ValueError):
+        seen_of(OvsSetting(column="other_config:x", value="true"), Reply(1))
+
+
+def test_setting_of_the_switch(ovs):
+    setting = OvsSetting(column="other_config:userspace-tso-enable", value="true")
+    assert ovs.see(setting)[setting.id] is None
+    assert ovs.close(setting)[0].ok
+    assert fits(setting, ovs.see(setting)[setting.id])
+    assert "--no-wait set Open_vSwitch . other_config:userspace-tso-enable=true" in ovs.noted("calls")
+
+
+IPTABLES = r"""
+shift 2
+rule=$(echo "$*" | sed 's/-[AC] //')
+case " $* " in
+*" -C "*) grep -qxF -e "$rule" $T/rules 2>/dev/null ;;
+*" -A "*) echo "$rule" >> $T/rules ;;
+esac
+"""
+
+
+def test_translation_is_added_once(dash):
+    dash.tool("iptables", IPTABLES)
+    nat = Nat(source="198.18.2.0/24", bridge="br-ex")
+    assert dash.see(nat)[nat.id] is None
+    for _ in range(2):
+        assert dash.close(nat)[0].ok
+        assert fits(nat, dash.see(nat)[nat.id])
+    assert dash.noted("rules").splitlines() == [
+        "-t nat POSTROUTING -s 198.18.2.0/24 ! -o br-ex -j MASQUERADE",
+        "FORWARD -i br-ex -j ACCEPT",
+        "FORWARD -o br-ex -j ACCEPT",
+    ]
+    assert isinstance(seen_of(nat, Reply(75)), Unknown)
