@@ -16,10 +16,15 @@ from packstack_lite.resources.base import Phase
 def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
     """--allinone and --install-hosts: write the answer file first, then deploy it."""
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
+    if len(hosts) > 1:
+        raise UsageFault(
+            f"--install-hosts names several hosts: {', '.join(hosts)}",
+            "packstack-lite deploys to one host for now: name one",
+        )
     if hosts and not options.host and not options.sandbox:
         options.host = hosts[0]
     target = choose(options, here=not hosts, make=not dry_run)
-    path = sources.fresh(options, target, hosts)
+    path = sources.fresh(options, target)
     say(options, f"answers for {target.address}: {path}")
     options.answer_files = [path]
     return from_files(options, dry_run)

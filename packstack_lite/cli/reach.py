@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Union
+from typing import Any, Dict, Union
 
 import click
 
@@ -19,6 +19,7 @@ def reach(options: Options, target: Target) -> Union[LocalHost, RemoteHost]:
     if target.direct:
         return LocalHost(target.address)
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    policy: Dict[str, Any] = {"ask": _ask, "password": _password} if terminal else {}
     return RemoteHost(
         SshTarget(
             host=target.address,
@@ -28,8 +29,7 @@ def reach(options: Options, target: Target) -> Union[LocalHost, RemoteHost]:
             known_hosts=str(target.known_hosts or ""),
             accept_new=options.accept_new,
         ),
-        ask=_ask if terminal else None,
-        password=_password if terminal else None,
+        **policy,
     )
 
 

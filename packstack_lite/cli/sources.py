@@ -41,7 +41,7 @@ def answers(options: Options, target: Target, needed: bool = False) -> Answers:
     return _load(options, target, files, address)
 
 
-def fresh(options: Options, target: Target, hosts: List[str]) -> Path:
+def fresh(options: Options, target: Target) -> Path:
     """The file that holds the answers of --allinone or --install-hosts.
 
     Passwords of an earlier file for the same host are kept. A new file is only written when
@@ -49,7 +49,7 @@ def fresh(options: Options, target: Target, hosts: List[str]) -> Path:
     """
     address = ip_of(target.address)
     known = earlier(address)
-    told = _load(options, target, known, address, room.host_overrides([address, *hosts[1:]]))
+    told = _load(options, target, known, address, room.host_overrides([address]))
     if known and room.render(told) == known[0].read_text(encoding="utf-8"):
         return known[0]
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"

@@ -114,7 +114,9 @@ class Host(Protocol):
         """Run all, in order, in one flight; a reply for each, in the same order."""
         ...
 
-    def push(self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()) -> "list[Reply]":
+    def push(
+        self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
+    ) -> "list[Reply]":
         """Put all files, in one flight together with the commands; replies of before + after.
 
         Raises PhaseFailed when a file could not be put.

@@ -9,11 +9,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_expo
 
 from packstack_lite.errors import ConnectFault, PackstackLiteError, PhaseFailed
 from packstack_lite.remote.command import Command, FileItem, Job, JobResult, JobWatcher, Reply
+from packstack_lite.remote.hostkeys import Ask
 from packstack_lite.remote.jobs import Jobs
 from packstack_lite.remote.push import push_command
-from packstack_lite.remote.session import Session, Target, connect
+from packstack_lite.remote.session import Password, Session, Target, connect
 from packstack_lite.remote.shell import LOOP, Shell, Stream, greeting
-from packstack_lite.secret import Masker, sh
+from packstack_lite.secret import Masker, Secret, sh
 
 
 class ShellHost:
@@ -33,7 +34,9 @@ class ShellHost:
         """See Host."""
         for command in commands:
             if self.masker and self.masker.holds_secret(command.script):
-                raise PackstackLiteError(f"{self.name}: the command '{command.says}' would show a secret in the process list")
+                raise PackstackLiteError(
+                    f"{self.name}: the command '{command.says}' would show a secret in the process list"
+                )
         if not commands:
             return []
         if self._shell is None:
@@ -49,18 +52,25 @@ class ShellHost:
                 self.told(command, reply)
         return replies
 
-    def push(self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()) -> List[Reply]:
+    def push(
+        self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
+    ) -> List[Reply]:
         """See Host."""
         replies = self.run([*before, push_command(files), *after])
         pushed = replies.pop(len(before))
         if not pushed.ok:
-            raise PhaseFailed(f"{self.name}: {pushed.err.strip() or 'files could not be written'}", "see the message for the file")
+            raise PhaseFailed(
+                f"{self.name}: {pushed.err.strip() or 'files could not be written'}", "see the message for the file"
+            )
         return replies
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
         """See Host. Starting a job twice joins it, so a lost connection is simply tried again."""
         again = retry(
-            retry=retry_if_exception_type(ConnectFault), stop=stop_after_delay(60), wait=wait_exponential(0.5, max=5), reraise=True
+            retry=retry_if_exception_type(ConnectFault),
+            stop=stop_after_delay(60),
+            wait=wait_exponential(0.5, max=5),
+            reraise=True,
         )
         return Jobs(again(self.run), self.name, watcher).all(jobs)
 
@@ -72,21 +82,57 @@ class ShellHost:
 
 
 class RemoteHost(ShellHost):
-    """A machine over SSH. Connecting counts 4 flights, opening the root shell 2."""
+    """A machine over SSH. Connecting counts 4 flights, opening the root shell 2; without root's login 2 more.
 
-    def __init__(self, target: Target, **policy: Callable[..., object]) -> None:
+    ``ask`` is asked whether an unknown host key is right, ``password`` for sudo's password
+    and for passphrases; both None where nobody can answer.
+    """
+
+    def __init__(self, target: Target, ask: Ask = None, password: Password = None) -> None:
         super().__init__(target.host)
         self._target = target
+        self._ask = ask
+        self._password = password
+        self._sudo: Optional[Secret] = None
         self._session: Optional[Session] = None
         self._shell = self._open()
 
     def _open(self) -> Shell:
         if self._session is not None:
             self._session.close()
-        self._session = connect(self._target)
+        self._session = connect(self._target, self._ask, self._password)
         self.flights += 6
         word = greeting()
-        return Shell(self._session.root_shell(f"sh -c {sh(LOOP)} sh {word}"), self.name, word)
+        loop = f"sh -c {sh(LOOP)} sh {word}"
+        if self._session.route.user == "root":
+            return Shell(self._session.stream(loop), self.name, word)
+        return self._by_sudo(self._session, loop, word)
+
+    def _by_sudo(self, session: Session, loop: str, word: str) -> Shell:
+        user = session.route.user
+        self.flights += 2
+        code, said = session.run("sudo -n true")
+        if code == 0:
+            return Shell(session.stream(f"sudo -n {loop}"), self.name, word)
+        refused = f"{self.name}: {user} is not allowed to become root by sudo"
+        if code == 127 or "password" not in said:
+            raise ConnectFault(
+                f"{refused}: {said or 'no sudo there'}", "name root or a user with sudo rights: --host USER@HOST"
+            )
+        if self._sudo is None:
+            if not self._password:
+                raise ConnectFault(f"{refused} without a password", "run it on a terminal, which asks for it")
+            self._sudo = self._password(f"Password of {user} on {self.name}, for sudo")
+        # -k: a remembered login would leave the password unread, in front of what follows.
+        stream = session.stream(f"sudo -k -S -p '' {loop}")
+        stream.send(self._sudo.reveal().encode() + b"\n")
+        try:
+            return Shell(stream, self.name, word)
+        except ConnectFault as error:
+            self._sudo = None
+            raise ConnectFault(
+                f"{refused}: the password was not taken", "run it again and type the password"
+            ) from error
 
     def close(self) -> None:
         """See Host."""

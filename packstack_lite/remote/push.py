@@ -36,7 +36,8 @@ while IFS="$(printf '\t')" read -r number mode owner path; do
         printf '%%s\n' "$path" >> "$home/files"
     fi
     new="$dir/.packstack-lite.new.$$"
-    if cp -- "$stage/$number" "$new" && chown -- "$owner" "$new" && chmod "$mode" "$new" && sync -- "$new" && mv -f -- "$new" "$path"
+    if cp -- "$stage/$number" "$new" && \
+        chown -- "$owner" "$new" && chmod "$mode" "$new" && sync -- "$new" && mv -f -- "$new" "$path"
     then :; else echo "cannot write $path" >&2; rm -f -- "$new"; failed=1; fi
 done < "$stage/list"
 exit $failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Iterable, List
@@ -110,7 +111,12 @@ class Record:
         """The running keeper's process id, 0 when there is none (a reused id does not count)."""
         try:
             pid = int((self.place / "pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            place = Path(f"/proc/{pid}/cmdline")
+            words = place.read_bytes().split(b"\0")
+            if words == [b""]:
+                # For a moment a process that becomes another program has no words at all.
+                time.sleep(0.1)
+                words = place.read_bytes().split(b"\0")
         except (OSError, ValueError):
             return 0
         return pid if str(self.root).encode() in words else 0

@@ -59,7 +59,7 @@ class Sandbox:
         return self.sh(
             "find /etc -xdev -type f -exec sha256sum {} + | sort -k2;"
             "find /etc -xdev -printf '%p %m %u %g %l\\n' | sort;"
-            "dpkg-query -W; ls -A /var/lib/packstack-lite 2>/dev/null"
+            "dpkg-query -W; ls -A /var/lib/packstack-lite 2>/dev/null; true"
         ).splitlines()
 
     def started(self) -> Dict[str, str]:

@@ -134,6 +134,13 @@ def test_every_uwsgi_api_says_that_it_closes():
         assert "\nprocesses = 1\n" in ini
 
 
+def test_apis_with_green_locks_have_one_thread():
+    """With several, neutron-api hung for good: greenlet.error, cannot switch to a different thread."""
+    rendered = files(cloud())
+    for path in ("nova/nova-api", "nova/nova-api-metadata", "neutron/neutron-api"):
+        assert "\nthreads = 1\n" in text(rendered[f"/etc/{path}-uwsgi.ini"]), path
+
+
 def test_the_boot_unit_makes_the_rules_that_are_looked_at():
     of = cloud()
     nat = resources_of(of, Nat)[0]

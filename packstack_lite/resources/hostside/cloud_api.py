@@ -63,6 +63,21 @@ def canonical(value):
     return value
 
 
+class Fresh(requests.Session):
+    """A connection for each request.
+
+    uwsgi's http-socket closes after a reply without saying so: a kept connection is reset
+    under the next request, and asking it to close does not make the client forget it.
+    """
+
+    def request(self, *args, **more):
+        with requests.Session() as once:
+            once.headers["Connection"] = "close"
+            # These are calls to this very cloud: not through a proxy that is meant for downloads.
+            once.trust_env = False
+            return once.request(*args, **more)
+
+
 class Cloud(object):
     """A session as the given account; lists are fetched once per run and path."""
 
@@ -81,12 +96,7 @@ class Cloud(object):
         plugin = v3.Password(
             auth_url=self.identity, username=user, password=password, user_domain_name="Default", **scope
         )
-        http = requests.Session()
-        # uwsgi's http-socket closes after a reply without saying so; a kept connection would be reset.
-        http.headers["Connection"] = "close"
-        # These are calls to this very cloud: not through a proxy that is meant for downloads.
-        http.trust_env = False
-        return session.Session(plugin, session=http, timeout=self.patience)
+        return session.Session(plugin, session=Fresh(), timeout=self.patience)
 
     def forget(self):
         self.lists, self.locks, self.guard = {}, {}, threading.Lock()

@@ -1,0 +1,268 @@
+"""The verbs, with the host and the engine faked where the rooms meet: exit codes, JSON, what is left behind."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from packstack_lite.cli import deployment, sources
+from packstack_lite.cli import plan as plan_verb
+from packstack_lite.cli import verify as verify_verb
+from packstack_lite.cli.app import cli
+from packstack_lite.engine.events import Finding
+from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
+from packstack_lite.errors import ConnectFault, Locked, PhaseFailed
+from packstack_lite.hosts.facts import imagined
+from packstack_lite.remote.command import Job, Reply
+
+ADDRESS = "198.18.1.10"
+CHANGE = Change(ADDRESS, "Configure", "file:/etc/nova/nova.conf", "content", "-a = 1\n+a = 2")
+REPORT = AppliedReport((CHANGE,), ("nova-api",), 12, 3.25, (PhaseTime("Configure", 3.2, 1),))
+
+
+class FakeHost:
+    """Answers every command with success and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.name = ADDRESS
+        self.flights = 0
+        self.masker = self.told = None
+        self.scripts: List[str] = []
+        self.jobs: List[Job] = []
+        self.closed = False
+
+    def run(self, commands):
+        self.flights += 1
+        self.scripts += [command.script for command in commands]
+        return [Reply(0) for _ in commands]
+
+    def run_jobs(self, jobs, watcher):
+        self.jobs += jobs
+        return []
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch) -> FakeHost:
+    """A host that can be reached, is a fresh Debian 12, and passes preflight."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    fake = FakeHost()
+    monkeypatch.setattr(deployment, "reach", lambda options, target: fake)
+    monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
+    monkeypatch.setattr(deployment.preflight, "run", lambda *what: [])
+    monkeypatch.setattr(deployment, "lock", lambda host, who: nullcontext())
+    monkeypatch.setattr(deployment, "apply", lambda *what: REPORT)
+    return fake
+
+
+@pytest.fixture
+def answers(tmp_path) -> Path:
+    path = tmp_path / "mine.txt"
+    path.write_text(f"[general]\nCONFIG_CONTROLLER_HOST={ADDRESS}\nCONFIG_DEFAULT_PASSWORD=hunter22\n")
+    return path
+
+
+def run(*words: Any) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
+
+
+def payload(ended: Result) -> Any:
+    assert ended.stdout.count("\n") == 1, "one object, one line"
+    told = json.loads(ended.stdout)
+    assert told.pop("schema") == 1
+    return told
+
+
+def raises(error: BaseException) -> Any:
+    def call(*what: Any, **how: Any) -> Any:
+        raise error
+
+    return call
+
+
+def test_plan_json(host, answers, monkeypatch):
+    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    ended = run("plan", "--answer-file", answers, "--output=json")
+    assert ended.exit_code == 0
+    (change,) = payload(ended)["changes"]
+    assert {key: change[key] for key in ("host", "phase", "resource", "gap")} == {
+        "host": ADDRESS,
+        "phase": "Configure",
+        "resource": "file:/etc/nova/nova.conf",
+        "gap": "content",
+    }
+    assert host.closed
+
+
+@pytest.mark.parametrize(("found", "code"), [([CHANGE], 10), ([], 0)])
+def test_plan_exit_code(host, answers, monkeypatch, found, code):
+    monkeypatch.setattr(plan_verb, "planned", lambda *what: found)
+    assert run("plan", "--answer-file", answers, "--exit-code").exit_code == code
+    assert run("plan", "--answer-file", answers).exit_code == 0
+
+
+def test_plan_diff_shows_the_lines(host, answers, monkeypatch):
+    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    shown = run("plan", "--diff", "--answer-file", answers).stdout
+    assert "+a = 2" in shown
+    assert "+a = 2" not in run("plan", "--answer-file", answers).stdout
+
+
+def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path):
+    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment, "apply", raises(AssertionError("applied")))
+    assert run("--answer-file", answers, "--dry-run", "--output=json").exit_code == 0
+    assert not (tmp_path / "openstack").exists()
+
+
+def test_verify_json_and_exit_code(host, answers, monkeypatch):
+    fault = Fault(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
+    monkeypatch.setattr(verify_verb, "verified", lambda *what: [fault])
+    ended = run("verify", "--answer-file", answers, "--output=json")
+    assert ended.exit_code == 6
+    assert payload(ended)["faults"][0]["resource"] == "unit:nova-api"
+    monkeypatch.setattr(verify_verb, "verified", lambda *what: [])
+    assert run("verify", "--answer-file", answers).exit_code == 0
+
+
+def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch):
+    findings = [Finding("memory", ADDRESS, "error", "2 GiB", "add some"), Finding("clock", ADDRESS, "warning", "off")]
+    monkeypatch.setattr(deployment.preflight, "run", lambda *what: findings)
+    ended = run("preflight", "--answer-file", answers, "--output=json")
+    assert ended.exit_code == 3
+    assert [found["name"] for found in payload(ended)["findings"]] == ["memory", "clock"]
+    assert run("preflight", "--answer-file", answers, "--ignore=memory").exit_code == 0
+
+
+def test_apply_stops_at_preflight_before_anything_is_changed(host, answers, monkeypatch):
+    finding = Finding("memory", ADDRESS, "error", "2 GiB", "add some")
+    monkeypatch.setattr(deployment.preflight, "run", lambda *what: [finding])
+    monkeypatch.setattr(deployment, "apply", raises(AssertionError("applied")))
+    ended = run("apply", "--answer-file", answers)
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert "memory" in ended.stderr
+    assert "add some" in ended.stderr
+
+
+def test_apply_json_holds_the_figures_and_nothing_else_is_on_stdout(host, answers):
+    ended = run("apply", "--answer-file", answers, "--output=json")
+    assert ended.exit_code == 0, ended.stderr
+    told = payload(ended)
+    assert set(told) == {"changes", "restarted", "flights", "seconds", "phases"}
+    assert (told["restarted"], told["flights"], told["phases"][0]["name"]) == (["nova-api"], 12, "Configure")
+
+
+def test_apply_lays_the_cloud_into_clouds_yaml_and_tells_what_is_next(host, answers, tmp_path):
+    ended = run("--answer-file", answers)
+    assert ended.exit_code == 0
+    assert "packstack-lite smoke" in ended.stdout
+    entries = yaml.safe_load((tmp_path / "openstack" / "clouds.yaml").read_text())["clouds"]
+    assert entries[f"packstack-lite-{ADDRESS}"]["auth"]["password"] == "hunter22"
+    assert "hunter22" not in ended.output
+
+
+def test_a_clouds_yaml_that_is_no_mapping_is_a_warning(host, answers, tmp_path):
+    place = tmp_path / "openstack" / "clouds.yaml"
+    place.parent.mkdir()
+    place.write_text("- mine\n")
+    ended = run("--answer-file", answers)
+    assert ended.exit_code == 0
+    assert "clouds.yaml" in ended.stderr
+    assert place.read_text() == "- mine\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(PhaseFailed("x failed", "mend it"), 5), (Locked("x is held"), 7), (KeyboardInterrupt(), 130)]
+)
+def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, code):
+    monkeypatch.setattr(deployment, "apply", raises(error))
+    ended = run("apply", "--answer-file", answers, "--output=json")
+    assert (ended.exit_code, ended.stdout) == (code, "")
+    assert "Traceback" not in ended.stderr
+    assert host.closed
+
+
+def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
+    monkeypatch.setattr(deployment, "reach", raises(ConnectFault(f"{ADDRESS}: cannot be reached", "start it")))
+    ended = run("plan", "--answer-file", answers)
+    assert (ended.exit_code, ended.stdout) == (4, "")
+    assert "start it" in ended.stderr
+
+
+def test_smoke_json_junit_and_exit_code(host, answers, monkeypatch, tmp_path):
+    cases = [Case("token", "passed", 0.4), Case("ping", "failed", 9.0, "no answer <&>")]
+    monkeypatch.setattr(deployment.smoke, "run", lambda *what: cases)
+    junit = tmp_path / "smoke.xml"
+    ended = run("smoke", "--answer-file", answers, "--output=json", "--junit", junit)
+    assert ended.exit_code == 6
+    assert [(case["name"], case["outcome"]) for case in payload(ended)["cases"]] == [
+        ("token", "passed"),
+        ("ping", "failed"),
+    ]
+    assert 'failures="1"' in junit.read_text()
+
+
+@pytest.mark.parametrize("verb", ["verify", "smoke"])
+def test_without_answers_a_deployed_host_is_not_guessed_at(host, verb):
+    ended = run(verb, "--host", ADDRESS)
+    assert ended.exit_code == 2
+    assert "--answer-file" in ended.stderr
+
+
+def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, tmp_path, monkeypatch):
+    assert run("--allinone", "--host", ADDRESS).exit_code == 0
+    (first,) = tmp_path.glob("packstack-answers-*.txt")
+    assert first.stat().st_mode & 0o777 == 0o600
+    said = sources.room.read(first).answers
+    assert said["CONFIG_CONTROLLER_HOST"][0] == ADDRESS
+    assert run("--allinone", "--host", ADDRESS).exit_code == 0
+    assert [*tmp_path.glob("packstack-answers-*.txt")] == [first], "nothing new to say, no new file"
+    first = first.rename(tmp_path / "packstack-answers-20200101-000000.txt")
+    before = first.read_text()
+    assert run("--allinone", "--host", ADDRESS, "--os-debug-mode=y").exit_code == 0
+    (second,) = set(tmp_path.glob("packstack-answers-*.txt")) - {first}
+    again = sources.room.read(second).answers
+    assert again["CONFIG_DEBUG_MODE"][0] == "y"
+    assert again["CONFIG_KEYSTONE_ADMIN_PW"][0] == said["CONFIG_KEYSTONE_ADMIN_PW"][0]
+    assert first.read_text() == before
+
+
+def test_verbs_find_the_answers_of_an_earlier_allinone(host, monkeypatch):
+    monkeypatch.setattr(verify_verb, "verified", lambda *what: [])
+    assert run("--allinone", "--host", ADDRESS).exit_code == 0
+    assert run("verify", "--host", ADDRESS).exit_code == 0
+
+
+def test_more_than_one_host_is_refused_with_the_way_out(host, tmp_path):
+    ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
+    assert ended.exit_code == 2
+    assert "198.18.1.11" in ended.stderr
+    assert not [*tmp_path.glob("packstack-answers-*")]
+
+
+def test_timeout_is_the_limit_of_a_step(host, answers, monkeypatch):
+    def one_job(host, *rest):
+        host.run_jobs([Job("packages", "true", timeout=60)], None)
+        return REPORT
+
+    monkeypatch.setattr(deployment, "apply", one_job)
+    run("--answer-file", answers, "--timeout=900")
+    run("--answer-file", answers)
+    assert [job.timeout for job in host.jobs] == [900, 60]
+
+
+def test_the_run_log_holds_the_failure_and_no_password(host, answers, monkeypatch, tmp_path):
+    monkeypatch.setattr(deployment, "apply", raises(PhaseFailed("cannot log in with hunter22", "mend it")))
+    run("apply", "--answer-file", answers)
+    (log,) = (tmp_path / "packstack-lite" / ADDRESS).glob("*/run.log")
+    assert "cannot log in with ***" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
