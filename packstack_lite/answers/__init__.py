@@ -4,7 +4,7 @@ from packstack_lite.answers.effective import Answer, Answers, host_overrides, lo
 from packstack_lite.answers.reader import read
 from packstack_lite.answers.table import BY_NAME, TABLE, Parameter
 from packstack_lite.answers.vault import Vault
-from packstack_lite.answers.writer import latest_answer_file, render, write
+from packstack_lite.answers.writer import explained, latest_answer_file, render, write
 
 __all__ = [
     "BY_NAME",
@@ -13,6 +13,7 @@ __all__ = [
     "Answers",
     "Parameter",
     "Vault",
+    "explained",
     "host_overrides",
     "latest_answer_file",
     "load",

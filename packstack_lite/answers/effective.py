@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
+from packstack_lite.answers.conditions import holds
 from packstack_lite.answers.reader import read
 from packstack_lite.answers.table import ADDRESS, BY_NAME, RANDOM, TABLE, Parameter
 from packstack_lite.answers.validation import check
-from packstack_lite.answers.values import value_of
+from packstack_lite.answers.values import Unwritable, empty, value_of, writable
 from packstack_lite.answers.vault import Vault
 from packstack_lite.errors import AnswersFault
 from packstack_lite.secret import Secret
 
 PLACEHOLDER = "PW_PLACEHOLDER"
+CONTROLLER = "CONFIG_CONTROLLER_HOST"
+DEFAULT_PASSWORD = "CONFIG_DEFAULT_PASSWORD"
+# Kinds for which an empty answer means nothing: Packstack lets it pass and fails later.
+_NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
+_EXCLUDED_FROM = ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,10 @@ class Answer:
 
 
 class Answers(Mapping[str, Any]):
-    """Typed values by Packstack's names: bool, int, float, str, tuple of str, Secret."""
+    """Typed values by Packstack's names: bool, int, float, str, tuple of str, Secret.
+
+    A password of a service that is not wanted is PW_PLACEHOLDER in text and an empty Secret.
+    """
 
     def __init__(self, answers: Mapping[str, Answer], warnings: Sequence[str] = ()) -> None:
         self._answers = dict(answers)
@@ -43,12 +53,19 @@ class Answers(Mapping[str, Any]):
         return len(self._answers)
 
     def origin(self, name: str) -> str:
-        """``default``, ``random``, ``allinone``, ``FILE:LINE``, ``sandbox`` or ``--flag``."""
+        """``default``, ``random``, ``CONFIG_DEFAULT_PASSWORD``, ``allinone``, ``FILE:LINE``, ``sandbox`` or ``--flag``.
+
+        A parameter that repeats another one (Trove's Nova password) has the other's name.
+        """
         return self._answers[name].origin
 
     def text(self, name: str) -> str:
         """The answer as it is written in a file. For a secret this is the secret."""
         return self._answers[name].text
+
+    def counts(self, name: str) -> bool:
+        """Whether the condition of the parameter is met."""
+        return holds(BY_NAME[name].condition, {other: answer.text for other, answer in self._answers.items()})
 
     def secrets(self) -> List[Secret]:
         """Every secret among the answers, for masking."""
@@ -65,60 +82,133 @@ def load(
 ) -> Answers:
     """The effective answers: default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``flags``.
 
-    ``address`` is the default of host parameters. Passwords that nobody gave come from the
-    vault. Raises AnswersFault with every fault of every source at once.
+    ``address`` is the default of the controller, and the controller that of the other hosts.
+    Passwords that nobody gave come from the vault. Raises AnswersFault with every fault of
+    every source at once, and UsageFault when a file cannot be read at all.
     """
-    texts, faults, warnings = _texts(files, flags, hosts, over)
-    default_password = texts.get("CONFIG_DEFAULT_PASSWORD", ("", ""))[0]
-    vault = vault or Vault()
-    answers: Dict[str, Answer] = {}
-    for parameter in TABLE:
-        text, origin = texts.get(parameter.name, (None, "default"))
-        if text is None or (parameter.secret and text == PLACEHOLDER):
-            text, origin = _default(parameter, address, default_password, vault)
+    settling = _Settling(address, vault or Vault())
+    settling.gather(files, flags, hosts, over)
+    settling.settle()
+    found = Answers(settling.answers)
+    if not settling.faults:
+        faults, doubts = check(found)
+        settling.faults += faults
+        settling.warnings += doubts
+    if settling.faults:
+        raise _fault(sorted(settling.faults, key=lambda fault: _place(fault, files)), files)
+    settling.vault.save()
+    return Answers(settling.answers, settling.warnings)
+
+
+def _place(fault: str, files: Sequence[Path]) -> Tuple[int, int]:
+    """Where a fault stands: by file and line, other sources last."""
+    for rank, path in enumerate(files):
+        line = re.match(rf"{re.escape(str(path))}:(\d+): ", fault)
+        if line:
+            return rank, int(line.group(1))
+    return len(files), 0
+
+
+def _fault(faults: Sequence[str], files: Sequence[Path]) -> AnswersFault:
+    count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+    where = f" in {', '.join(map(str, files))}" if files else ""
+    return AnswersFault(
+        f"the answers have {count}{where}", faults, "mend them; the user's file is never changed by this tool"
+    )
+
+
+@dataclass
+class _Settling:
+    """The way from what was said in several places to one answer for each parameter."""
+
+    address: str
+    vault: Vault
+    given: Dict[str, Tuple[str, str]] = field(default_factory=dict)
+    texts: Dict[str, str] = field(default_factory=dict)
+    answers: Dict[str, Answer] = field(default_factory=dict)
+    faults: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+
+    def gather(
+        self, files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str], over: Mapping[str, str]
+    ) -> None:
+        """Lay the sources over each other, later ones on top."""
+        self.given.update({name: (text, "allinone") for name, text in hosts.items()})
+        for path in files:
+            found = read(path)
+            self.faults += found.faults
+            self.warnings += found.warnings
+            self.given.update({name: (text, f"{path}:{line}") for name, (text, line) in found.answers.items()})
+        self.given.update({name: (text, "sandbox") for name, text in over.items()})
+        self.given.update({name: (text, f"--{BY_NAME[name].flag}") for name, text in flags.items()})
+        self.address = self.given.get(CONTROLLER, ("", ""))[0] or self.address
+        for name in [parameter.name for parameter in TABLE if self._says_nothing(parameter)]:
+            del self.given[name]
+        self.texts = {p.name: self.given.get(p.name, (self._plain(p), ""))[0] for p in TABLE}
+
+    def _says_nothing(self, parameter: Parameter) -> bool:
+        """Whether what was given only asks for the default."""
+        text, origin = self.given.get(parameter.name, (None, ""))
+        if parameter.secret:
+            return text == PLACEHOLDER
+        if text == "" and parameter.kind in _NEVER_EMPTY and parameter.default:
+            self.warnings.append(f"{origin}: {parameter.name}: is empty; its default counts: {self._plain(parameter)}")
+            return True
+        return False
+
+    def _plain(self, parameter: Parameter) -> str:
+        """A default as far as it is known before any password is made; conditions never ask for more."""
+        if parameter.default == ADDRESS:
+            return self.address
+        return "" if parameter.computed else parameter.default
+
+    def settle(self) -> None:
+        """Find every parameter's answer, or say why there is none."""
+        for parameter in TABLE:
+            counts = holds(parameter.condition, self.texts)
+            text, origin = self.given.get(parameter.name) or self._default(parameter, counts)
+            self.answers[parameter.name] = Answer(text, self._value(parameter, text, origin, counts), origin)
+        gone = self.answers["EXCLUDE_SERVERS"].value
+        for name in _EXCLUDED_FROM:
+            answer = self.answers[name]
+            left = tuple(host for host in answer.value if host not in gone)
+            self.answers[name] = replace(answer, value=left)
+
+    def _default(self, parameter: Parameter, counts: bool) -> Tuple[str, str]:
+        if parameter.default in BY_NAME:
+            return self.answers[parameter.default].text, parameter.default
+        if parameter.default != RANDOM:
+            return self._plain(parameter), "default"
+        if not counts:
+            return PLACEHOLDER, "default"
+        shared = self._default_password()
+        if shared and not parameter.own:
+            return shared, DEFAULT_PASSWORD
+        return self.vault.get(parameter.name, parameter.length), "random"
+
+    def _default_password(self) -> str:
+        """CONFIG_DEFAULT_PASSWORD where it can be used; where not, that is told once, of itself."""
+        shared = self.texts[DEFAULT_PASSWORD]
         try:
-            answers[parameter.name] = Answer(text, value_of(parameter, text), origin)
+            writable(shared)
+        except Unwritable:
+            return ""
+        return shared
+
+    def _value(self, parameter: Parameter, text: str, origin: str, counts: bool) -> Any:
+        if parameter.secret and text == PLACEHOLDER:
+            return Secret("")
+        try:
+            return value_of(parameter, text)
         except ValueError as error:
-            faults.append(f"{origin}: {parameter.name}: {error}")
-    if not faults:
-        found = Answers(answers)
-        more, doubts = check(found)
-        faults += more
-        warnings += doubts
-    if faults:
-        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-        where = f" in {', '.join(map(str, files))}" if files else ""
-        raise AnswersFault(
-            f"the answers have {count}{where}", faults, "mend them; the user's file is never changed by this tool"
-        )
-    return Answers(answers, warnings)
-
-
-def _texts(
-    files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str], over: Mapping[str, str]
-) -> "Tuple[Dict[str, Tuple[str, str]], List[str], List[str]]":
-    texts = {name: (text, "allinone") for name, text in hosts.items()}
-    faults: List[str] = []
-    warnings: List[str] = []
-    for path in files:
-        found = read(path)
-        faults += found.faults
-        warnings += found.warnings
-        texts.update({name: (text, f"{path}:{line}") for name, (text, line) in found.answers.items()})
-    texts.update({name: (text, "sandbox") for name, text in over.items()})
-    texts.update({name: (text, f"--{BY_NAME[name].flag}") for name, text in flags.items()})
-    return texts, faults, warnings
-
-
-def _default(parameter: Parameter, address: str, default_password: str, vault: Vault) -> Tuple[str, str]:
-    if not parameter.computed:
-        return parameter.default, "default"
-    if parameter.default == ADDRESS:
-        return address, "default"
-    assert parameter.default == RANDOM
-    if default_password and parameter.length == 16:
-        return default_password, "CONFIG_DEFAULT_PASSWORD"
-    return vault.get(parameter.name, parameter.length), "random"
+            told = f"{origin}: {parameter.name}: {error}"
+            if text == self.address and origin == "default" and parameter.name != CONTROLLER:
+                return empty(parameter)  # the controller's answer is at fault, and told there
+            if counts or isinstance(error, Unwritable):
+                self.faults.append(told)
+            elif text:
+                self.warnings.append(f"{told}; it would count when {parameter.condition}")
+            return empty(parameter)
 
 
 def host_overrides(hosts: Sequence[str]) -> Dict[str, str]:
@@ -128,7 +218,7 @@ def host_overrides(hosts: Sequence[str]) -> Dict[str, str]:
     those of storage backends; here only to those that name a host of the cloud.
     """
     first, others = hosts[0], hosts[1:]
-    told = {parameter.name: first for parameter in TABLE if parameter.allinone}
+    told = {parameter.name: first for parameter in TABLE if parameter.allinone and parameter.kind in ("host", "hosts")}
     if others:
         told["CONFIG_COMPUTE_HOSTS"] = ",".join(others)
     return told

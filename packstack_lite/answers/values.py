@@ -4,33 +4,68 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Sequence, Tuple
 
-from packstack_lite.answers.table import Parameter
+from packstack_lite.answers.table import HOST_DECIDES, Parameter
 from packstack_lite.secret import Secret
 
-# Names that Packstack leaves to the host (Puppet facts); the services decide by its facts.
-_HOST_DECIDES = re.compile(r"%\{::\w+\}")
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+# Packstack's words for the few booleans that it rewrites in the user's file ("True").
+_WORDS = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
+
+
+class Unwritable(ValueError):
+    """An answer that no answer file can hold, wherever it came from."""
 
 
 def value_of(parameter: Parameter, text: str) -> Any:
-    """The typed value; raises ValueError with the reason, which never repeats a secret."""
+    """The typed value; raises ValueError with the reason, which never repeats a secret.
+
+    An empty answer is "", (), Secret("") or, for y/n, no: as Packstack takes it.
+    """
+    writable(text)
     if not text:
         if parameter.required:
             raise ValueError("must not be empty")
         return _EMPTY.get(parameter.kind, "")
-    if _HOST_DECIDES.fullmatch(text):
+    if parameter.host_decides and HOST_DECIDES.fullmatch(text):
         return text
     _choose(parameter, text)
-    return _KINDS[parameter.kind](text)
+    if parameter.lenient:
+        return _lenient(text)
+    value = _KINDS[parameter.kind](text)
+    _formed(parameter, value)
+    return value
+
+
+def empty(parameter: Parameter) -> Any:
+    """What an answer of this kind is while there is none."""
+    return _EMPTY.get(parameter.kind, "")
+
+
+def writable(text: str) -> None:
+    """Refuse what no line of an answer file can hold: the parser drops white space at both ends."""
+    if not text.isprintable():
+        raise Unwritable("holds a character that cannot be printed, such as a tab or a new line")
+    if text != text.strip():
+        raise Unwritable("begins or ends with a space, which an answer file cannot hold")
 
 
 def _choose(parameter: Parameter, text: str) -> None:
-    given = _list(text) if parameter.kind == "list" else (text,)
-    wrong = [word for word in given if parameter.choices and word not in parameter.choices]
+    if not parameter.choices:
+        return
+    given = _list(text) if parameter.kind in ("list", "password") else (text,)
+    wrong = [word for word in given if word not in parameter.choices]
     if wrong:
-        raise ValueError(f"{wrong[0]!r} is not one of {', '.join(parameter.choices)}")
+        told = "holds a word that" if parameter.secret else repr(wrong[0])
+        raise ValueError(f"{told} is not one of {', '.join(parameter.choices)}")
+
+
+def _formed(parameter: Parameter, value: Any) -> None:
+    items: Sequence[str] = value if isinstance(value, tuple) else (value,)
+    wrong = [item for item in items if parameter.pattern and not re.fullmatch(parameter.pattern, item)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not {parameter.form}")
 
 
 def _boolean(text: str) -> bool:
@@ -39,14 +74,20 @@ def _boolean(text: str) -> bool:
     return text == "y"
 
 
+def _lenient(text: str) -> bool:
+    if text.lower() not in _WORDS:
+        raise ValueError(f"{text!r} is neither y nor n")
+    return _WORDS[text.lower()]
+
+
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text):
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def _float(text: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d*)?", text):
+    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
         raise ValueError(f"{text!r} is not a number")
     return float(text)
 
@@ -66,10 +107,11 @@ def _cidr(text: str) -> str:
     return text
 
 
-def _password(text: str) -> Secret:
-    if not all(character.isprintable() for character in text):
-        raise ValueError("holds a character that cannot be printed")
-    return Secret(text)
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address") from None
 
 
 def _host(text: str) -> str:
@@ -89,7 +131,7 @@ def _hosts(text: str) -> Tuple[str, ...]:
     return tuple(_host(word) for word in _list(text))
 
 
-_EMPTY: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret("")}
+_EMPTY: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "boolean": False}
 _KINDS: Dict[str, Callable[[str], Any]] = {
     "string": str,
     "boolean": _boolean,
@@ -97,7 +139,8 @@ _KINDS: Dict[str, Callable[[str], Any]] = {
     "float": _float,
     "port": _port,
     "cidr": _cidr,
-    "password": _password,
+    "ip": _ip,
+    "password": Secret,
     "host": _host,
     "hosts": _hosts,
     "list": _list,

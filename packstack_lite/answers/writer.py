@@ -11,7 +11,8 @@ from packstack_lite.answers.table import TABLE, Parameter
 from packstack_lite.answers.vault import write_private
 from packstack_lite.errors import UsageFault
 
-PATTERN = "packstack-answers-*.txt"
+# packstack-answers-YYYYmmdd-HHMMSS.txt, as Packstack names them.
+PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
 
 
 def write(path: Path, answers: Answers) -> None:
@@ -36,15 +37,34 @@ def render(answers: Answers) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comment(parameter: Parameter) -> List[str]:
+def explained(parameter: Parameter) -> str:
+    """The help of a parameter with all that the table knows besides: choices, condition, what is not built yet."""
     text = parameter.help
     if parameter.choices:
         text += f" One of: {', '.join(parameter.choices)}."
     elif parameter.kind == "boolean":
         text += " (y/n)"
     if parameter.condition:
-        text += f" Counts when {parameter.condition}."
-    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+        text += f" Counts when {parameter.condition.replace(' == ', '=')}."
+    return text + _built(parameter)
+
+
+def _built(parameter: Parameter) -> str:
+    if parameter.built is None:
+        return ""
+    words = [word for word in parameter.built if word not in ("", "n")]
+    return f" So far only {', '.join(words)}." if words else " Not built yet."
+
+
+def _comment(parameter: Parameter) -> List[str]:
+    return textwrap.wrap(
+        explained(parameter),
+        100,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def latest_answer_file(home: Path) -> Optional[Path]:

@@ -49,8 +49,8 @@ class KnownHosts:
     def _changed(self, key: paramiko.PKey, known: "dict[str, paramiko.PKey]") -> None:
         old = ", ".join(f"{kept.fingerprint} ({kind})" for kind, kept in known.items())
         raise ConnectFault(
-            f"{self._route.name}: its host key has changed: known is {old}, shown is {key.fingerprint} ({key.get_name()}); "
-            "somebody may be in between, or the host was made anew",
+            f"{self._route.name}: its host key has changed: known is {old}, "
+            f"shown is {key.fingerprint} ({key.get_name()}); somebody may be in between, or the host was made anew",
             f"if the host was made anew: ssh-keygen -R '{self._route.known_as}'",
         )
 

@@ -75,7 +75,8 @@ for pair in $jobs; do
     code=$(code "$name")
     size=$(wc -c < "%(home)s/$name/out" 2>/dev/null || echo 0)
     [ "$size" -gt "$from" ] || from=$size
-    echo "$name $code $((size - from)) $(tail -c +$((from + 1)) "%(home)s/$name/out" 2>/dev/null | head -c $((size - from)) | base64 -w0)"
+    new=$(tail -c +$((from + 1)) "%(home)s/$name/out" 2>/dev/null | head -c $((size - from)) | base64 -w0)
+    echo "$name $code $((size - from)) $new"
 done
 exit 0
 """

@@ -167,7 +167,8 @@ def _authenticate(transport: paramiko.Transport, route: Route, password: Passwor
             break
     raise ConnectFault(
         f"{route.name}: does not let {route.user} in with {'; '.join(tried) or 'no key, as there is none'}",
-        f"try: ssh -p {route.port} {route.user}@{route.address}; name a user with --host USER@HOST, a key with --ssh-key",
+        f"try: ssh -p {route.port} {route.user}@{route.address}; "
+        "name a user with --host USER@HOST, a key with --ssh-key FILE",
     )
 
 
@@ -201,7 +202,9 @@ def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramik
         notes.append(f"{path} (has a passphrase; ssh-add it first)")
         return None
     try:
-        return paramiko.PKey.from_path(path, password(f"Passphrase of {path}").reveal())
+        word = password(f"Passphrase of {path}").reveal().encode()
+        # paramiko hands it to cryptography, which wants bytes; the stubs say str.
+        return paramiko.PKey.from_path(path, word)  # type: ignore[arg-type]
     except (paramiko.SSHException, ValueError, OSError):
         notes.append(f"{path} (wrong passphrase)")
         return None

@@ -1,6 +1,7 @@
 """A cloud of lists behind HTTP: as much of Keystone, Nova, Glance and Neutron as cloud_api.py talks to.
 
-Like uwsgi's http-socket it closes every connection after its reply without saying so.
+Like uwsgi's http-socket it serves one request per connection without saying so; it leaves the
+connection open until somebody tries a second one, so that this goes wrong each time and not by chance.
 """
 
 from __future__ import annotations
@@ -149,12 +150,17 @@ class FakeCloud:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeCloud
     protocol_version = "HTTP/1.1"
+    served = False
 
     def log_message(self, *args: object) -> None:
         """Tests are quiet."""
 
     def handle_any(self) -> None:
         data = self.content()
+        self.close_connection = self.served
+        if self.served:
+            return
+        self.served = True
         sent = self.headers.get("Content-Type", "")
         body = json.loads(data) if data and "json" in sent else data
         if self.path.endswith("/auth/tokens"):
@@ -198,4 +204,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-        self.close_connection = True

@@ -75,7 +75,7 @@ def test_nonsense_is_refused(reply):
 # --- the program
 
 NEWER_THAN_PYTHON_27 = (
-    ast.JoinedStr, ast.AnnAssign, ast.AsyncFunctionDef, ast.Await, ast.Nonlocal, ast.YieldFrom, ast.Starred, ast.NamedExpr
+    ast.JoinedStr, ast.AnnAssign, ast.AsyncFunctionDef, ast.Await, ast.Nonlocal, ast.YieldFrom, ast.NamedExpr
 )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def demo(make, tmp_path):
     pools = [{"start": "198.18.2.100", "end": "198.18.2.120"}, {"start": "198.18.2.10", "end": "198.18.2.20"}]
     owner = {"project": "demo"}
     ssh = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
-    private = {"cidr": "10.0.0.0/24", "ip_version": 4}
+    private = {"cidr": "198.19.0.0/24", "ip_version": 4}
     public = {"cidr": "198.18.2.0/24", "allocation_pools": pools, "enable_dhcp": False}
     image = {"disk_format": "qcow2", "visibility": "public", "source": f"file://{tmp_path}/tiny.qcow2"}
     return [
@@ -221,7 +221,7 @@ def test_demo_is_mended_where_it_was_changed(cloud, dash, demo):
     cloud.of("network/ports").clear()
     cloud.named("image/images", "cirros")["visibility"] = "private"
     cloud.named("compute/flavors", "m1.tiny")["ram"] = 64
-    cloud.of("network/security-groups")[0]["security_group_rules"][-1]["remote_ip_prefix"] = "10.0.0.0/8"
+    cloud.of("network/security-groups")[0]["security_group_rules"][-1]["remote_ip_prefix"] = "198.18.0.0/16"
     assert settled(dash, *demo) == [
         "security_group_rule:demo-ssh", "router:router1", "network:public", "image:cirros", "flavor:m1.tiny"
     ]  # fmt: skip
@@ -230,7 +230,7 @@ def test_demo_is_mended_where_it_was_changed(cloud, dash, demo):
 
 def test_what_cannot_be_changed_is_said(cloud, dash, demo):
     settled(dash, *demo)
-    cloud.named("network/subnets", "private_subnet")["cidr"] = "10.1.0.0/24"
+    cloud.named("network/subnets", "private_subnet")["cidr"] = "198.19.1.0/24"
     replies = [dash.run(action) for action in Entity.close([gap(entity) for entity in demo if entity.type == "subnet"])]
     assert replies[0].code == 1
     assert replies[0].err.startswith("subnet:private_subnet: ") and len(replies[0].err.splitlines()) == 1

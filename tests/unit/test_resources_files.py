@@ -75,7 +75,7 @@ def test_all_files_are_one_look(dash, tmp_path):
 @pytest.mark.parametrize("reply", [Reply(1, "", "sh: sha256sum: not found"), Reply(0, "/etc/x\tonly two\n")])
 def test_nonsense_is_not_taken_for_a_state(reply):
     look = File.look([File(path="/etc/x", content="")])[0]
-    with pytest.raises(ValueError, match="not found|fields"):
+    with pytest.raises(ValueError, match=r"not found|fields"):
         look.parse(reply)
 
 

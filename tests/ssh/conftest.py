@@ -1,0 +1,82 @@
+"""Servers and users that last for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from packstack_lite.remote.host import RemoteHost
+from packstack_lite.remote.session import Target
+from tests.ssh.server import Server, Wire, start
+
+USERS = {"plnopass": "NOPASSWD: ALL", "plpass": "ALL", "plnosudo": ""}
+PASSWORD = "open $sesame 'now'"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def root_only() -> None:
+    assert os.geteuid() == 0, "tests/ssh logs in as root and as users that it makes: run it as root"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Not below pytest's own directory, which is closed to the other users who log in."""
+    with tempfile.TemporaryDirectory(prefix="packstack-lite-sshd.") as home:
+        made = start(Path(home))
+        yield made
+        made.process.terminate()
+        made.process.wait()
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    made = Wire(server.port).open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def target(server: Server) -> Any:
+    """A target with this server's key and known_hosts; keywords change it."""
+
+    def make(**changes: Any) -> Target:
+        told = {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "user": "root",
+            "key": server.key,
+            "known_hosts": server.known_hosts,
+            "config_file": "/nonexistent",
+        }
+        return Target(**{**told, **changes})
+
+    return make
+
+
+@pytest.fixture
+def host(target: Any) -> Iterator[RemoteHost]:
+    made = RemoteHost(target())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Users with every kind of right to become root; gone afterwards."""
+    rules = Path("/etc/sudoers.d/packstack-lite-tests")
+    try:
+        for name in USERS:
+            subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)
+            subprocess.run(["chpasswd"], input=f"{name}:{PASSWORD}".encode(), check=True)
+        rules.write_text("".join(f"{name} ALL=(ALL) {right}\n" for name, right in USERS.items() if right))
+        rules.chmod(0o440)
+        yield
+    finally:
+        rules.unlink(missing_ok=True)
+        for name in USERS:
+            subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
