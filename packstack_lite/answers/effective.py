@@ -11,7 +11,7 @@ from packstack_lite.answers.conditions import holds
 from packstack_lite.answers.reader import read
 from packstack_lite.answers.table import ADDRESS, BY_NAME, RANDOM, TABLE, Parameter
 from packstack_lite.answers.validation import check
-from packstack_lite.answers.values import Unwritable, empty, value_of, writable
+from packstack_lite.answers.values import Unwritable, empty, value_of
 from packstack_lite.answers.vault import Vault
 from packstack_lite.errors import AnswersFault
 from packstack_lite.secret import Secret
@@ -144,7 +144,7 @@ class _Settling:
         self.address = self.given.get(CONTROLLER, ("", ""))[0] or self.address
         for name in [parameter.name for parameter in TABLE if self._says_nothing(parameter)]:
             del self.given[name]
-        self.texts = {p.name: self.given.get(p.name, (self._plain(p), ""))[0] for p in TABLE}
+        self.texts = {parameter.name: self._decides(parameter) for parameter in TABLE}
 
     def _says_nothing(self, parameter: Parameter) -> bool:
         """Whether what was given only asks for the default."""
@@ -155,6 +155,15 @@ class _Settling:
             self.warnings.append(f"{origin}: {parameter.name}: is empty; its default counts: {self._plain(parameter)}")
             return True
         return False
+
+    def _decides(self, parameter: Parameter) -> str:
+        """What conditions see. For an answer at fault that is the default: no fault hides those behind it."""
+        text = self.given.get(parameter.name, (self._plain(parameter), ""))[0]
+        try:
+            value_of(parameter, text)
+        except ValueError:
+            return self._plain(parameter)
+        return text
 
     def _plain(self, parameter: Parameter) -> str:
         """A default as far as it is known before any password is made; conditions never ask for more."""
@@ -181,19 +190,10 @@ class _Settling:
             return self._plain(parameter), "default"
         if not counts:
             return PLACEHOLDER, "default"
-        shared = self._default_password()
+        shared = self.texts[DEFAULT_PASSWORD]
         if shared and not parameter.own:
             return shared, DEFAULT_PASSWORD
         return self.vault.get(parameter.name, parameter.length), "random"
-
-    def _default_password(self) -> str:
-        """CONFIG_DEFAULT_PASSWORD where it can be used; where not, that is told once, of itself."""
-        shared = self.texts[DEFAULT_PASSWORD]
-        try:
-            writable(shared)
-        except Unwritable:
-            return ""
-        return shared
 
     def _value(self, parameter: Parameter, text: str, origin: str, counts: bool) -> Any:
         if parameter.secret and text == PLACEHOLDER:

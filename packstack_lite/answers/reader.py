@@ -52,9 +52,12 @@ def read(path: Path) -> Read:
                     f"{path}:{number}: section [{section}]: only [general] is read; move its lines there"
                 )
             continue
+        if not section:
+            found.faults.append(f"{path}:{number}: stands before [general]; put that line at the top of the file")
+            section = "general"
         _line(found, number, text, section)
     if not section:
-        found.faults.append(f"{path}: has no section; put a line [general] at the top of the file")
+        found.faults.append(f"{path}:1: is empty; put a line [general] at the top of the file")
     _old_names(found)
     return found
 

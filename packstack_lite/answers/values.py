@@ -23,7 +23,7 @@ def value_of(parameter: Parameter, text: str) -> Any:
 
     An empty answer is "", (), Secret("") or, for y/n, no: as Packstack takes it.
     """
-    writable(text)
+    _writable(text)
     if not text:
         if parameter.required:
             raise ValueError("must not be empty")
@@ -43,7 +43,7 @@ def empty(parameter: Parameter) -> Any:
     return _EMPTY.get(parameter.kind, "")
 
 
-def writable(text: str) -> None:
+def _writable(text: str) -> None:
     """Refuse what no line of an answer file can hold: the parser drops white space at both ends."""
     if not text.isprintable():
         raise Unwritable("holds a character that cannot be printed, such as a tab or a new line")

@@ -123,16 +123,15 @@ class RemoteHost(ShellHost):
             if not self._password:
                 raise ConnectFault(f"{refused} without a password", "run it on a terminal, which asks for it")
             self._sudo = self._password(f"Password of {user} on {self.name}, for sudo")
-        # -k: a remembered login would leave the password unread, in front of what follows.
-        stream = session.stream(f"sudo -k -S -p '' {loop}")
-        stream.send(self._sudo.reveal().encode() + b"\n")
-        try:
-            return Shell(stream, self.name, word)
-        except ConnectFault as error:
+        # -k: a remembered login would leave the password unread, in front of what follows. Tried
+        # on its own first: after a wrong one sudo asks again, and there is no more to read.
+        word_line = self._sudo.reveal().encode() + b"\n"
+        if session.run("sudo -k -S -p '' true", word_line)[0] != 0:
             self._sudo = None
-            raise ConnectFault(
-                f"{refused}: the password was not taken", "run it again and type the password"
-            ) from error
+            raise ConnectFault(f"{refused}: the password was not taken", "run it again and type the password")
+        stream = session.stream(f"sudo -k -S -p '' {loop}")
+        stream.send(word_line)
+        return Shell(stream, self.name, word)
 
     def close(self) -> None:
         """See Host."""

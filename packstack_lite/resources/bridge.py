@@ -118,7 +118,7 @@ class OvsSetting(Resource):
     def _look(self) -> Look:
         script = (
             "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75\n"
-            f"value=$(ovs-vsctl --no-wait --if-exists get {self.table} . {self.column}) && echo \"$value\" | tr -d '\"'"
+            f'value=$(ovs-vsctl --no-wait --if-exists get {self.table} . {self.column}) && echo "$value" | tr -d \'"\''
         )
 
         def parse(reply: Reply) -> Dict[str, Seen]:

@@ -36,8 +36,11 @@ class Credentials:
     def told(self) -> Dict[str, str]:
         """For the program's standard input; holds the password."""
         return {
-            "auth_url": self.auth_url, "user": self.user, "password": self.password.reveal(),
-            "project": self.project, "region": self.region,
+            "auth_url": self.auth_url,
+            "user": self.user,
+            "password": self.password.reveal(),
+            "project": self.project,
+            "region": self.region,
         }
 
 

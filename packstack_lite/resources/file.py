@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
+from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
 from packstack_lite.resources.records import records
 from packstack_lite.secret import sh
 
@@ -56,9 +56,22 @@ class _Path(Resource):
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             lines = records(reply, 6)
-            return {member.id: member.see(*lines[member.path]) if member.path in lines else None for member in members}
+            return {
+                member.id: member.see(*lines[member.path]) if member.path in lines else member.not_there(lines)
+                for member in members
+            }
 
-        return [Look(_look([member.path for member in members], f"look at {cls.kind} resources"), parse)]
+        paths = [path for member in members for path in (member.path, *member.beside)]
+        return [Look(_look(paths, f"look at {cls.kind} resources"), parse)]
+
+    @property
+    def beside(self) -> Tuple[str, ...]:
+        """Further paths that tell what it means when this one is not there."""
+        return ()
+
+    def not_there(self, lines: Container[str]) -> Seen:
+        """The state when the path does not exist; ``lines`` are the paths that do."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -134,12 +147,26 @@ class Directory(_Path):
 
 @dataclass(frozen=True)
 class Absent(_Path):
-    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig."""
+    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig.
+
+    ``comes_with`` is a directory of the package that brings it: as long as that is missing
+    too, nobody can say yet whether there will be something to remove.
+    """
 
     kind: ClassVar[str] = "absent"
+    comes_with: str = ""
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> Tuple[str, ...]:
+        return (self.comes_with,) if self.comes_with else ()
+
+    def not_there(self, lines: Container[str]) -> Seen:
+        if self.comes_with and self.comes_with not in lines:
+            return Unknown(Phase.PACKAGES, f"{self.comes_with} is not there yet")
+        return None
 
     def want(self) -> Optional[State]:
         return None

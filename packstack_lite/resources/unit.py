@@ -145,7 +145,6 @@ class Unit(Resource):
             "logs": " ".join(map(sh, self.logs)),
         }
 
-
     def _seen(self, block: Dict[str, str], stamp: str) -> Seen:
         load, active = block["LoadState"], block.get("ActiveState", "")
         if self.state == "running":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,14 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
 
 @pytest.fixture(scope="session")
 def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A bare host: nothing of OpenStack on it; its answer file has hostile passwords."""
+    """A bare host: nothing of OpenStack on it; its answer file has hostile passwords.
+
+    For a developer's own loop: E2E_SANDBOX and E2E_ANSWERS name a sandbox that is deployed
+    already and its answer file; it stays.
+    """
+    if "E2E_SANDBOX" in os.environ:
+        yield Sandbox(os.environ["E2E_SANDBOX"], tool, Path(os.environ["E2E_ANSWERS"]))
+        return
     name = "e2e"
     tool("sandbox", "down", name)
     up = tool("sandbox", "up", name)

@@ -50,7 +50,9 @@ class Note(Resource):
 
     @classmethod
     def look(cls, group):
-        lines = "; ".join(f"printf '%s ' {note.name}; cat {note.where}/{note.name} 2>/dev/null || echo" for note in group)
+        lines = "; ".join(
+            f"printf '%s ' {note.name}; cat {note.where}/{note.name} 2>/dev/null || echo" for note in group
+        )
 
         def parse(reply):
             pairs = [line.split(" ", 1) for line in reply.out.splitlines()]
@@ -159,7 +161,10 @@ def test_compare(want, seen, keys):
 
 
 def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
-    config, service = Note("config", str(tmp_path)), Note("service", str(tmp_path), watches=("note:config",), phase=Phase.SERVICES)
+    config, service = (
+        Note("config", str(tmp_path)),
+        Note("service", str(tmp_path), watches=("note:config",), phase=Phase.SERVICES),
+    )
     seen = {"note:config": {"text": "other"}, "note:service": {"text": "x"}}
     gaps = changes([service, config], seen)
     assert [(gap.resource.id, gap.keys, gap.caused_by) for gap in gaps] == [
@@ -235,7 +240,11 @@ def test_needs_order_commands_and_jobs_of_a_phase(tmp_path, host, ear):
 
 
 def test_jobs_that_only_need_jobs_go_as_one_batch(tmp_path, host, ear):
-    tasks = [Task("sync", str(tmp_path)), Task("start", str(tmp_path), needs=("task:sync",)), Task("other", str(tmp_path))]
+    tasks = [
+        Task("sync", str(tmp_path)),
+        Task("start", str(tmp_path), needs=("task:sync",)),
+        Task("other", str(tmp_path)),
+    ]
     apply(host, tasks, ear, Masker())
     assert host.batches == [["task-sync", "task-start", "task-other"]]
 

@@ -6,6 +6,7 @@ when absent, or {"unknown": why}}; for write {id: {"ok": bool, "error": text}}, 
 with the errors on standard error when there are any.
 Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client brings.
 """
+
 # Annotations would be a syntax error in Python 2.7, and so would "raise ... from".
 # mypy: ignore-errors
 # ruff: noqa: B904
