@@ -7,7 +7,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 from packstack_lite.resources.base import PHASES, Gap, Phase, Resource, Seen, State, Unknown
 
 # How a key of a state is called when a person reads the plan.
-_WORDS = {"sha256": "content", "stamp": "what it reads"}
+_WORDS = {"sha256": "content", "stamp": "what it reads", "token": "what it was done for"}
 
 
 def in_order(resources: Iterable[Resource]) -> List[Resource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.engine.changes import changes, in_words
@@ -33,11 +34,16 @@ def _diffs(host: Host, gaps: Sequence[Gap], masker: Masker) -> Dict[str, str]:
     old = _old_texts(host, [gap for gap in gaps if isinstance(gap.resource, File) and not gap.missing])
     shown = {}
     for gap in gaps:
-        before, after = gap.resource.diff(gap)
+        before, after = gap.resource.diff(_telling(gap))
         if isinstance(gap.resource, File):
             before = old.get(gap.resource.path, "")
         shown[gap.resource.id] = "" if gap.unknown else masker.lines(_unified(gap.resource.id, before, after))
     return shown
+
+
+def _telling(gap: Gap) -> Gap:
+    """Without digests, which tell a reader nothing."""
+    return replace(gap, keys=tuple(key for key in gap.keys if key not in ("sha256", "stamp", "token")))
 
 
 def _old_texts(host: Host, gaps: Sequence[Gap]) -> Mapping[str, str]:

@@ -1,0 +1,161 @@
+"""The parameter table against Packstack's facts, and against what the services carry out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+
+from packstack_lite import services
+from packstack_lite.answers import BY_NAME, TABLE, explained, host_overrides
+from packstack_lite.answers.conditions import holds
+from packstack_lite.answers.values import value_of
+from tests.conftest import PROJECT
+
+READ = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())
+FACTS = {fact["name"]: fact for fact in READ["parameters"]}
+DIFFERENCES = yaml.safe_load((PROJECT / "packstack_lite/answers/differences.yaml").read_text())
+# RabbitMQ always wants a name and a password here, whatever CONFIG_AMQP_ENABLE_AUTH says.
+ALWAYS_COUNT = {"CONFIG_AMQP_AUTH_USER", "CONFIG_AMQP_AUTH_PASSWORD"}
+# Empty means "told by the host", where Packstack's default is computed on the spot.
+MAY_BE_EMPTY = {"CONFIG_SSL_CERT_SUBJECT_CN", "CONFIG_SSL_CERT_SUBJECT_MAIL"}
+
+every_parameter = pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+
+
+def test_the_table_holds_every_parameter_and_no_other():
+    assert READ["_source"]
+    assert set(BY_NAME) == set(FACTS)
+    assert len(TABLE) == 315
+
+
+@every_parameter
+def test_rules_agree_with_packstack(parameter):
+    fact = FACTS[parameter.name]
+    condition = fact["group_condition"]
+    assert parameter.condition == ("" if condition == "always" or parameter.name in ALWAYS_COUNT else condition)
+    assert parameter.required == ("validate_not_empty" in fact["validators"] and parameter.name not in MAY_BE_EMPTY)
+    assert list(parameter.replaces) == fact["deprecates"]
+    assert parameter.lenient == ("process_bool" in fact["processors"])
+    if parameter.default == "random":
+        computed = fact["computed_as"]
+        assert parameter.own == ("CONFIG_DEFAULT_PASSWORD" not in computed)
+        assert parameter.length == int(re.search(r"(\d+) lowercase hex", computed).group(1))
+
+
+KINDS = {
+    "validate_integer": {"integer"},
+    "validate_float": {"float"},
+    "validate_port": {"port"},
+    "validate_ip": {"ip"},
+    "validate_ssh": {"host"},
+    "validate_multi_ssh": {"hosts"},
+    "validate_multi_options": {"list", "password"},
+}
+
+
+@every_parameter
+def test_kinds_are_as_strict_as_packstacks_validators(parameter):
+    for validator in FACTS[parameter.name]["validators"]:
+        assert parameter.kind in KINDS.get(validator, {parameter.kind}), validator
+
+
+@every_parameter
+def test_every_default_is_an_answer_of_its_kind(parameter):
+    if parameter.computed or (parameter.required and not parameter.default):
+        assert parameter.default in ("random", "address", "", "CONFIG_TROVE_KS_PW")
+        return
+    value = value_of(parameter, parameter.default)
+    assert value is not None
+    assert parameter.built is None or parameter.default in parameter.built or parameter.name in DIFFERENCES
+
+
+@every_parameter
+def test_conditions_name_parameters_and_can_be_judged(parameter):
+    texts = {other.name: other.default for other in TABLE}
+    assert isinstance(holds(parameter.condition, texts), bool)
+    for name in re.findall(r"\b[A-Z]+_[A-Z0-9_]+\b", parameter.condition):
+        assert name in BY_NAME
+
+
+@every_parameter
+def test_patterns_can_be_read_and_are_told_in_words(parameter):
+    assert bool(parameter.pattern) == bool(parameter.form)
+    assert not (parameter.pattern and parameter.secret), "a fault would show the secret"
+    re.compile(parameter.pattern)
+
+
+@pytest.mark.parametrize(
+    "condition, met",
+    [
+        ("", True),
+        ("A", True),
+        ("EMPTY", False),
+        ("A == y", True),
+        ("A == n", False),
+        ("lvm in LIST", True),
+        ("lv in LIST", False),
+        ("A in [x, y]", True),
+        ("A in [x, z]", False),
+        ("A == n or lvm in LIST", True),
+        ("A == n or A == y and EMPTY", False),
+        ("A == y and nfs in LIST and A in [y]", True),
+    ],
+)
+def test_the_language_of_conditions(condition, met):
+    assert holds(condition, {"A": "y", "EMPTY": "", "LIST": "lvm, nfs"}) is met
+
+
+def test_differences_are_of_this_table_and_explained():
+    for name, told in DIFFERENCES.items():
+        assert told["packstack"] == FACTS[name]["default_train"], name
+        assert told["ours"] == BY_NAME[name].default
+        assert len(told["why"]) > 5
+
+
+def test_what_is_built_agrees_with_the_services():
+    """A service that learns something new is to be told to the table, and the other way round."""
+    switches = [parameter for parameter in TABLE if re.fullmatch(r"CONFIG_[A-Z]+_INSTALL", parameter.name)]
+    assert len(switches) == 17
+    for parameter in switches:
+        refused = parameter.name in {name for name, _ in services.unsupported({parameter.name: True})}
+        assert refused == (parameter.built == ("n",)), parameter.name
+    for name, value in services.ONLY.items():
+        if name != "CONFIG_NEUTRON_L2_AGENT":  # a fault, not a warning: see validation
+            assert BY_NAME[name].built == (value,)
+    for name in services.EMPTY:
+        assert BY_NAME[name].built == ("",)
+
+
+def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
+    told = host_overrides(["198.18.1.10"])
+    assert set(told) == {
+        "CONFIG_CONTROLLER_HOST",
+        "CONFIG_COMPUTE_HOSTS",
+        "CONFIG_NETWORK_HOSTS",
+        "CONFIG_STORAGE_HOST",
+        "CONFIG_SAHARA_HOST",
+        "CONFIG_MARIADB_HOST",
+        "CONFIG_AMQP_HOST",
+        "CONFIG_TEMPEST_HOST",
+        "CONFIG_REDIS_HOST",
+    }
+
+
+def test_the_explanation_tells_choices_condition_and_what_is_missing():
+    told = explained(BY_NAME["CONFIG_GLANCE_BACKEND"])
+    assert told.endswith("One of: file, swift. Counts when CONFIG_GLANCE_INSTALL=y. So far only file.")
+    assert explained(BY_NAME["CONFIG_CINDER_INSTALL"]).endswith("(y/n) Not built yet.")
+
+
+@pytest.mark.parametrize("old, new", [("CONFIG_MYSQL_PW", "CONFIG_MARIADB_PW"), ("CONFIG_SSL_KEY", "CONFIG_HORIZON_SSL_KEY")])
+def test_old_names_are_known(old, new):
+    assert old in BY_NAME[new].replaces
+
+
+def test_helps_are_our_own_words_and_short():
+    for parameter in TABLE:
+        assert 10 < len(parameter.help) <= 200, parameter.name
+        assert parameter.help[0].isupper() or parameter.help.startswith(("PHYSNET", "BRIDGE")), parameter.name
