@@ -45,7 +45,8 @@ class Tool:
         done = subprocess.run(
             [sys.executable, "-m", "packstack_lite", *words],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
             cwd=PROJECT,
             env=environment,

@@ -9,6 +9,8 @@ from packstack_lite.resources.base import PHASES, Gap, Phase, Resource, Seen, St
 # How a key of a state is called when a person reads the plan.
 _WORDS = {"sha256": "content", "stamp": "what it reads", "token": "what it was done for"}
 
+_MOST = 5
+
 
 def in_order(resources: Iterable[Resource]) -> List[Resource]:
     """By phase; within a phase as declared."""
@@ -61,7 +63,8 @@ def in_words(gap: Gap) -> str:
 
 def _differences(gap: Gap, seen: State) -> List[str]:
     wanted: State = gap.resource.want() or {}
-    return [_difference(key, seen.get(key), wanted.get(key)) for key in gap.keys]
+    told = [_difference(key, seen.get(key), wanted.get(key)) for key in gap.keys]
+    return told if len(told) <= _MOST else [*told[: _MOST - 1], f"and {len(told) - _MOST + 1} more"]
 
 
 def _difference(key: str, old: object, new: object) -> str:

@@ -100,4 +100,6 @@ def _title(files: Sequence[FileItem], commands: Sequence[Command]) -> str:
     if files:
         parts.append(f"write {len(files)} file{'s' * (len(files) > 1)}")
     parts.extend(command.says for command in commands if command.says)
+    if len(parts) > 3:
+        parts = [*parts[:2], f"{len(parts) - 2} commands more"]
     return ", ".join(parts) if parts else "run commands"

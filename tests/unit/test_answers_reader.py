@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -92,7 +94,9 @@ def test_a_name_twice_is_told_and_the_last_one_counts(tmp_path):
     assert told.warnings == [f"{told.path}:3: CONFIG_DEBUG_MODE was answered in line 2 already; this one counts"]
 
 
-@pytest.mark.parametrize("line", ["CONFIG_KEYSTONE_ADMIN_PW open-sesame", "open-sesame", "=open-sesame", "a\nopen-sesame"])
+@pytest.mark.parametrize(
+    "line", ["CONFIG_KEYSTONE_ADMIN_PW open-sesame", "open-sesame", "=open-sesame", "a\nopen-sesame"]
+)
 def test_a_line_that_cannot_be_read_is_never_shown_whole(tmp_path, line):
     told = found(tmp_path, f"[general]\n{line}\n")
     assert told.faults
@@ -139,9 +143,11 @@ def test_a_directory_is_no_answer_file(tmp_path):
         read(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path):
-    path = tmp_path / "a.txt"
-    path.touch(0)
-    with pytest.raises(UsageFault, match="Permission denied"):
-        read(path)
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UsageFault, match="cannot be read: Permission denied") as failure:
+        read(tmp_path / "a.txt")
+    assert "owner" in failure.value.hint

@@ -150,7 +150,9 @@ def test_the_explanation_tells_choices_condition_and_what_is_missing():
     assert explained(BY_NAME["CONFIG_CINDER_INSTALL"]).endswith("(y/n) Not built yet.")
 
 
-@pytest.mark.parametrize("old, new", [("CONFIG_MYSQL_PW", "CONFIG_MARIADB_PW"), ("CONFIG_SSL_KEY", "CONFIG_HORIZON_SSL_KEY")])
+@pytest.mark.parametrize(
+    "old, new", [("CONFIG_MYSQL_PW", "CONFIG_MARIADB_PW"), ("CONFIG_SSL_KEY", "CONFIG_HORIZON_SSL_KEY")]
+)
 def test_old_names_are_known(old, new):
     assert old in BY_NAME[new].replaces
 

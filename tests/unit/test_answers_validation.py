@@ -1,0 +1,163 @@
+"""Values by their kind, and answers seen together."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite import answers as room
+from packstack_lite.answers import BY_NAME
+from packstack_lite.answers.values import value_of
+from packstack_lite.errors import AnswersFault
+
+HOSTS = room.host_overrides(["198.18.1.10"])
+
+
+def faults_of(flags):
+    with pytest.raises(AnswersFault) as failure:
+        room.load(flags=flags, hosts=HOSTS)
+    return list(failure.value.faults)
+
+
+@pytest.mark.parametrize(
+    "name, text, value",
+    [
+        ("CONFIG_PROVISION_IMAGE_URL", "/srv/guest.qcow2", "/srv/guest.qcow2"),
+        ("CONFIG_PROVISION_IMAGE_URL", "/srv/my images/a.img", "/srv/my images/a.img"),
+        ("CONFIG_PROVISION_IMAGE_URL", "file:///srv/guest.qcow2", "file:///srv/guest.qcow2"),
+        ("CONFIG_PROVISION_IMAGE_URL", "http://198.18.1.1/a?b=c", "http://198.18.1.1/a?b=c"),
+        ("CONFIG_PROVISION_IMAGE_URL", "https://example.org/a.img", "https://example.org/a.img"),
+        ("CONFIG_CONTROLLER_HOST", "[fd00::1]", "fd00::1"),
+        ("CONFIG_CONTROLLER_HOST", "cloud-1.example.org", "cloud-1.example.org"),
+        ("CONFIG_NTP_SERVERS", "198.18.1.1, ntp.example.org", ("198.18.1.1", "ntp.example.org")),
+        ("CONFIG_NEUTRON_OVS_TUNNEL_IF", "eth0.100", "eth0.100"),
+        ("CONFIG_NEUTRON_ML2_VLAN_RANGES", "a:1:4094,b", ("a:1:4094", "b")),
+        ("CONFIG_NEUTRON_ML2_TYPE_DRIVERS", "vxlan, flat", ("vxlan", "flat")),
+        ("CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO", "1", 1.0),
+        ("CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT", "65535", 65535),
+        ("CONFIG_KEYSTONE_LDAP_PAGE_SIZE", "-1", -1),
+        ("CONFIG_CINDER_NFS_MOUNTS", "198.18.1.1:/a,[fd00::1]:/b", ("198.18.1.1:/a", "[fd00::1]:/b")),
+        ("CONFIG_KEYSTONE_LDAP_SUFFIX", "dc=example,dc=org", "dc=example,dc=org"),
+        ("CONFIG_VCENTER_HOST", "198.18.1.7", "198.18.1.7"),
+        ("CONFIG_SSH_KEY", "", ""),
+        ("CONFIG_COMPUTE_HOSTS", "", ()),
+    ],
+)
+def test_good_values(name, text, value):
+    assert value_of(BY_NAME[name], text) == value
+
+
+@pytest.mark.parametrize(
+    "name, text, word",
+    [
+        ("CONFIG_PROVISION_IMAGE_URL", "guest.qcow2", "a path from / on"),
+        ("CONFIG_PROVISION_IMAGE_URL", "ftp://example.org/a", "a path from / on"),
+        ("CONFIG_PROVISION_IMAGE_URL", "https:///a", "a path from / on"),
+        ("CONFIG_PROVISION_IMAGE_URL", "/", "a path from / on"),
+        ("CONFIG_CONTROLLER_HOST", "198.18.1", "neither an address"),
+        ("CONFIG_CONTROLLER_HOST", "-a", "neither an address"),
+        ("CONFIG_CONTROLLER_HOST", "a,b", "neither an address"),
+        ("CONFIG_COMPUTE_HOSTS", "198.18.1.10,b c", "'b c'"),
+        ("CONFIG_NEUTRON_L3_EXT_BRIDGE", "br ex; reboot", "not an interface name"),
+        ("CONFIG_NEUTRON_OVS_TUNNEL_IF", "a-name-of-sixteen", "not an interface name"),
+        ("CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", "a:b:c", "not PHYSNET:BRIDGE"),
+        ("CONFIG_NEUTRON_ML2_VLAN_RANGES", "a:1", "not PHYSNET"),
+        ("CONFIG_NEUTRON_ML2_TYPE_DRIVERS", "vxlan,token-ring", "'token-ring' is not one of local, flat"),
+        ("CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO", "-1", "not a number"),
+        ("CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO", "nan", "not a number"),
+        ("CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO", "1,5", "not a number"),
+        ("CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT", "0", "not a port"),
+        ("CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT", "٤٧٨٩", "not a whole number"),
+        ("CONFIG_CINDER_VOLUMES_SIZE", "20", "20G"),
+        ("CONFIG_SWIFT_STORAGES", "/dev/vdb,vdc", "'vdc' is not a device"),
+        ("CONFIG_SWIFT_STORAGE_SIZE", "2g", "a size such as"),
+        ("CONFIG_CINDER_NFS_MOUNTS", "host:/a", "ADDRESS:/PATH"),
+        ("CONFIG_KEYSTONE_LDAP_URL", "http://a", "ldap://"),
+        ("CONFIG_KEYSTONE_LDAP_SUFFIX", "example.org", "distinguished name"),
+        ("CONFIG_VCENTER_HOST", "vcenter", "not an address"),
+        ("CONFIG_KEYSTONE_TOKEN_FORMAT", "UUID", "'UUID' is not one of FERNET"),
+    ],
+)
+def test_bad_values(name, text, word):
+    with pytest.raises(ValueError) as failure:
+        value_of(BY_NAME[name], text)
+    assert word in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "flags, word",
+    [
+        ({"CONFIG_PROVISION_DEMO_FLOATRANGE": "fd00::/64"}, "not an IPv4 network"),
+        ({"CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/31"}, "no room"),
+        (
+            {
+                "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/32",
+                "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.2.0,end=198.18.2.0"]',
+            },
+            "no room",
+        ),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '"start=172.24.4.5,end=172.24.4.6"'}, "JSON list"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "[1]"}, "JSON list"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.5"]'}, "JSON list"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.9,end=172.24.4.5"]'}, "not a span"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.9,end=fd00::1"]'}, "not a span"),
+        ({"CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET": "outside"}, "outside is not in CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"),
+        ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "1:16777216"}, "within 1 to 16777215"),
+        ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "10"}, "FIRST:LAST"),
+        ({"CONFIG_NEUTRON_ML2_VLAN_RANGES": "extnet:1:4095"}, "within 1 to 4094"),
+        ({"CONFIG_NEUTRON_ML2_VLAN_RANGES": "extnet:9:8"}, "within 1 to 4094"),
+        ({"CONFIG_MARIADB_INSTALL": "n"}, "must be y"),
+        ({"CONFIG_NETWORK_HOSTS": "198.18.1.11"}, "on one host"),
+    ],
+)
+def test_faults_between_answers_name_the_flag(flags, word):
+    (fault,) = faults_of(flags)
+    assert word in fault
+    assert fault.startswith(tuple(f"--{BY_NAME[name].flag}: {name}" for name in flags))
+
+
+def test_faults_of_several_rules_are_told_together():
+    told = faults_of(
+        {
+            "CONFIG_NEUTRON_L2_AGENT": "linuxbridge",
+            "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre,local",
+            "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/31",
+            "CONFIG_NOVA_INSTALL": "n",
+        }
+    )
+    assert len(told) == 5
+
+
+@pytest.mark.parametrize(
+    "pools", ["[]", "", '["start=172.24.4.9,end=172.24.4.9"]', '["start=172.24.4.9, end=172.24.4.20"]']
+)
+def test_good_pools(pools):
+    assert room.load(flags={"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": pools}, hosts=HOSTS).warnings == ()
+
+
+def test_without_the_demo_its_answers_do_not_matter():
+    flags = {"CONFIG_PROVISION_DEMO": "n", "CONFIG_PROVISION_DEMO_FLOATRANGE": "fd00::/64"}
+    assert room.load(flags=flags, hosts=HOSTS).warnings == ()
+
+
+def test_each_service_that_is_not_deployed_is_named():
+    names = [f"CONFIG_{service}_INSTALL" for service in ("CINDER", "HEAT", "MAGNUM")]
+    told = room.load(flags=dict.fromkeys(names, "y"), hosts=HOSTS)
+    assert [warning.split(": ")[1] for warning in told.warnings] == [f"{name}=y" for name in names]
+
+
+def test_all_else_that_is_not_carried_out_is_named_in_one_warning():
+    flags = {"CONFIG_HORIZON_SSL": "y", "CONFIG_GLANCE_BACKEND": "swift", "CONFIG_SSH_KEY": "/a.pub"}
+    (warning,) = room.load(flags=flags, hosts=HOSTS).warnings
+    assert warning.startswith("not carried out by this release: ")
+    for name, text in flags.items():
+        assert f"--{BY_NAME[name].flag}: {name}={text}" in warning
+
+
+def test_what_belongs_to_a_service_that_is_off_is_not_counted_as_missing():
+    flags = {"CONFIG_HORIZON_INSTALL": "n", "CONFIG_HORIZON_SSL": "y"}
+    assert room.load(flags=flags, hosts=HOSTS).warnings == ()
+
+
+def test_a_database_elsewhere_is_told():
+    (warning,) = room.load(flags={"CONFIG_MARIADB_HOST": "198.18.1.99"}, hosts=HOSTS).warnings
+    assert "198.18.1.99 is not used: this release puts it on 198.18.1.10" in warning

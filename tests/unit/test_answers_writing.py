@@ -1,0 +1,156 @@
+"""Writing: private, whole or not at all, and read back as it was, whatever a password holds."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from packstack_lite import answers as room
+from packstack_lite.answers import TABLE
+from packstack_lite.answers.values import value_of
+from packstack_lite.errors import AnswersFault, UsageFault
+from packstack_lite.secret import Secret
+from tests.conftest import PROJECT
+
+NAME = "CONFIG_NOVA_KS_PW"
+PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" "), min_size=1)
+
+
+@given(PRINTABLE.map(str.strip).filter(bool).filter(lambda word: word != "PW_PLACEHOLDER"))
+@example("$ % \" ' \\ # ; @ / : & !")
+@example("=a")
+@example(": a = b")
+@example("[general]")
+@example("# a")
+@example("%{::processorcount}")
+@example("päss wörd ✓")
+def test_any_printable_password_survives(tmp_path_factory, word):
+    path = tmp_path_factory.mktemp("w") / "a.txt"
+    told = room.load(flags={NAME: word})
+    assert told[NAME] == Secret(word)
+    room.write(path, told)
+    again = room.load([path])
+    assert again[NAME] == Secret(word)
+    assert dict(again) == dict(told)
+
+
+@given(st.text(min_size=1).filter(lambda word: not word.isprintable() or word != word.strip()))
+@example(" a")
+@example("a ")
+@example("a\nCONFIG_DEBUG_MODE=y")
+@example("a\tb")
+@example("\ud800")
+def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
+    for name in (NAME, "CONFIG_DEFAULT_PASSWORD"):
+        with pytest.raises(AnswersFault) as failure:
+            room.load(flags={name: word})
+        (fault,) = failure.value.faults
+        flag = "--nova-ks-passwd" if name == NAME else "--default-password"
+        assert fault in (
+            f"{flag}: {name}: holds a character that cannot be printed, such as a tab or a new line",
+            f"{flag}: {name}: begins or ends with a space, which an answer file cannot hold",
+        )
+
+
+@pytest.mark.parametrize("name", ["CONFIG_KEYSTONE_REGION", "CONFIG_CINDER_VOLUME_NAME", "CONFIG_NTP_SERVERS"])
+def test_no_answer_can_bring_lines_of_its_own(name):
+    with pytest.raises(AnswersFault) as failure:
+        room.load(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
+    assert "cannot be printed" in failure.value.faults[0]
+
+
+def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path):
+    text = room.render(room.load())
+    lines = text.splitlines()
+    names = [line.split("=")[0] for line in lines if line and line[0] not in "#["]
+    assert names == [parameter.name for parameter in TABLE]
+    assert lines[1] == "[general]"
+    assert text.count("# === ") == len({parameter.group for parameter in TABLE})
+    assert max(len(line) for line in lines if line.startswith("#")) <= 100
+    assert "# Counts when" not in text.replace("\n# ", " ") or "Counts when CONFIG_NOVA_INSTALL=y." in text
+
+
+def test_two_writings_are_the_same_to_the_byte(tmp_path):
+    told = room.load(flags={"CONFIG_DEFAULT_PASSWORD": "ä", "CONFIG_HORIZON_SECRET_KEY": "k"})
+    room.write(tmp_path / "a.txt", told)
+    room.write(tmp_path / "b.txt", room.load([tmp_path / "a.txt"]))
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+
+
+def test_the_file_is_private_from_its_first_byte_on(tmp_path, monkeypatch):
+    seen = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (seen.append(os.fstat(handle).st_mode), fsync(handle)))
+    old = os.umask(0)
+    try:
+        room.write(tmp_path / "a.txt", room.load())
+    finally:
+        os.umask(old)
+    assert [stat.S_IMODE(mode) for mode in seen] == [0o600]
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o600
+
+
+def test_a_file_laid_in_the_way_is_not_written_to(tmp_path):
+    trap = tmp_path / f".a.txt.{os.getpid()}"
+    trap.write_text("mine")
+    trap.chmod(0o666)
+    room.write(tmp_path / "a.txt", room.load())
+    assert trap.read_text() == "mine"
+
+
+def test_a_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageFault, match="cannot be written: No space left"):
+        room.write(path, room.load())
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_directory_is_made_for_a_mistyped_path(tmp_path):
+    with pytest.raises(UsageFault, match="No such file or directory"):
+        room.write(tmp_path / "tpm" / "a.txt", room.load())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_locale_does_not_matter(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "ascii")
+    room.write(tmp_path / "a.txt", room.load(flags={NAME: "ä"}))
+    assert room.load([tmp_path / "a.txt"])[NAME] == Secret("ä")
+
+
+def test_the_newest_file_of_an_earlier_run(tmp_path):
+    assert room.latest_answer_file(tmp_path) is None
+    for stamp in ("20260101-120000", "20261123-090000", "20260301-235959"):
+        (tmp_path / f"packstack-answers-{stamp}.txt").touch()
+    (tmp_path / "packstack-answers-mine.txt").touch()
+    (tmp_path / "packstack-answers-20991231-000000.txt.orig").touch()
+    assert room.latest_answer_file(tmp_path) == tmp_path / "packstack-answers-20261123-090000.txt"
+
+
+def test_the_hostile_sample_is_hostile():
+    text = (PROJECT / "answer-files/hostile.txt").read_text()
+    told = room.load([PROJECT / "answer-files/hostile.txt"])
+    words = "".join(secret.reveal() for secret in told.secrets())
+    assert not set("$%\"'\\#;@/:&! ") - set(words)
+    assert not set(map(chr, range(33, 127))) - set(words + text), "a printable ASCII character is missing"
+    fixed = [parameter for parameter in TABLE if parameter.secret and told.origin(parameter.name) == "random"]
+    assert {parameter.name for parameter in fixed} <= {"CONFIG_HORIZON_SECRET_KEY", "CONFIG_KEYSTONE_ADMIN_TOKEN"}
+
+
+def test_values_never_show_a_secret_of_a_wrong_word():
+    (parameter,) = [parameter for parameter in TABLE if parameter.secret and parameter.choices]
+    with pytest.raises(ValueError, match="holds a word that is not one of") as failure:
+        value_of(parameter, "novirtinfo,sesame")
+    assert "sesame" not in str(failure.value)
+    assert value_of(parameter, "novirtinfo, norhnsd") == Secret("novirtinfo, norhnsd")
