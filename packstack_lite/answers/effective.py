@@ -128,6 +128,8 @@ class _Settling:
     answers: Dict[str, Answer] = field(default_factory=dict)
     faults: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
+    # Names that were answered with nothing where that cannot be meant, and where.
+    empty: Dict[str, str] = field(default_factory=dict)
 
     def gather(
         self, files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str], over: Mapping[str, str]
@@ -151,10 +153,10 @@ class _Settling:
         text, origin = self.given.get(parameter.name, (None, ""))
         if parameter.secret:
             return text == PLACEHOLDER
-        if text == "" and parameter.kind in _NEVER_EMPTY and parameter.default:
-            self.warnings.append(f"{origin}: {parameter.name}: is empty; its default counts: {self._plain(parameter)}")
-            return True
-        return False
+        if text != "" or parameter.kind not in _NEVER_EMPTY or not parameter.default:
+            return False
+        self.empty[parameter.name] = origin
+        return True
 
     def _decides(self, parameter: Parameter) -> str:
         """What conditions see. For an answer at fault that is the default: no fault hides those behind it."""
@@ -175,6 +177,9 @@ class _Settling:
         """Find every parameter's answer, or say why there is none."""
         for parameter in TABLE:
             counts = holds(parameter.condition, self.texts)
+            if counts and parameter.name in self.empty:
+                told = f"{self.empty[parameter.name]}: {parameter.name}: is empty"
+                self.warnings.append(f"{told}; its default counts: {self._plain(parameter)}")
             text, origin = self.given.get(parameter.name) or self._default(parameter, counts)
             self.answers[parameter.name] = Answer(text, self._value(parameter, text, origin, counts), origin)
         gone = self.answers["EXCLUDE_SERVERS"].value

@@ -22,13 +22,13 @@ from packstack_lite.engine.events import Fanout, Finding, Listener, worst
 from packstack_lite.engine.journal import record
 from packstack_lite.engine.lock import lock
 from packstack_lite.engine.results import AppliedReport, Case
-from packstack_lite.errors import PackstackLiteError, PreflightFailed
+from packstack_lite.errors import PackstackLiteError, PreflightFailed, UsageFault
 from packstack_lite.hosts import gather, inventory
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Host
 from packstack_lite.report.console import Console
-from packstack_lite.report.runlog import open_log
+from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.report.text import finding_lines
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Masker
@@ -118,7 +118,7 @@ def opened(options: Options, answers_needed: bool = False, make: bool = False) -
 @contextmanager
 def _connected(options: Options, target: Target, answers: Answers) -> Iterator[Deployment]:
     masker = Masker(answers.secrets())
-    log, host = open_log(target.address, masker), reach(options, target)
+    log, host = _log(target, masker), reach(options, target)
     host.masker = masker
     if options.debug:
         host.told = lambda command, reply: log.exchange(
@@ -136,6 +136,16 @@ def _connected(options: Options, target: Target, answers: Answers) -> Iterator[D
     finally:
         host.close()
         log.close()
+
+
+def _log(target: Target, masker: Masker) -> RunLog:
+    try:
+        return open_log(target.address, masker)
+    except OSError as error:
+        raise UsageFault(
+            f"{error.filename}: no log of the run can be written there: {error.strerror}",
+            "make it writable, or name another place: XDG_STATE_HOME=DIR packstack-lite ...",
+        ) from error
 
 
 def _who() -> str:

@@ -28,14 +28,15 @@ def faults_of(**how):
     return list(failure.value.faults)
 
 
-COMPUTED = {"<random>": "0123456789abcdef", "<host_ip>": "198.18.1.10", "<computed>": "", None: ""}
+COMPUTED = {"<random>": "0123456789abcdef", "<host_ip>": "198.18.1.10", None: ""}
 CHOSEN = {
     "CONFIG_NEUTRON_L2_AGENT": "openvswitch",
     "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,flat",
     "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan",
     "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": "openvswitch",
-    "CONFIG_PROVISION_IMAGE_URL": "https://download.cirros-cloud.net/0.5.1/cirros-0.5.1-x86_64-disk.img",
     "CONFIG_SSH_KEY": "/root/.ssh/id_rsa.pub",
+    "CONFIG_TROVE_NOVA_PW": "PW_PLACEHOLDER",
+    "CONFIG_TEMPEST_HOST": "",
     # The three answers that Packstack rewrites in the user's file.
     "CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE": "True",
     "CONFIG_NOVA_DB_PURGE_ENABLE": "True",
@@ -43,49 +44,35 @@ CHOSEN = {
 }
 
 
+def packstack_says(fact):
+    """What a file written by Packstack holds; what it computes from the machine stands as ours."""
+    default = fact["default_train"]
+    return BY_NAME[fact["name"]].default if default == "<computed>" else COMPUTED.get(default, default)
+
+
 def test_a_whole_packstack_file_is_taken(tmp_path):
     """All 315 answers with Packstack's defaults, on the agent that is there: warnings, no fault."""
-    texts = {fact["name"]: COMPUTED.get(fact["default_train"], fact["default_train"]) for fact in FACTS}
-    # Its computed defaults of services whose switch is off are left empty, as PW_PLACEHOLDER would be.
-    path = file_of(tmp_path, *(f"{name}={text}" for name, text in {**texts, **CHOSEN}.items()))
-    told = [fault for fault in [*_faults(path)] if "CONFIG_PROVISION_UEC" not in fault and "TROVE" not in fault]
-    assert told == []
-    done = room.load([path, file_of_uec(tmp_path)])
-    off = [warning for warning in done.warnings if "not deployed by this release" in warning]
+    texts = {**{fact["name"]: packstack_says(fact) for fact in FACTS}, **CHOSEN}
+    told = room.load([file_of(tmp_path, *(f"{name}={text}" for name, text in texts.items()))])
+    off = [warning for warning in told.warnings if "not deployed by this release" in warning]
     assert [warning.split(": ")[1].split("=")[0] for warning in off] == [
         f"CONFIG_{service}_INSTALL" for service in ("CINDER", "SWIFT", "CEILOMETER", "AODH")
     ]
-    (rest,) = [warning for warning in done.warnings if warning not in off]
+    (rest,) = [warning for warning in told.warnings if warning not in off]
     assert rest.startswith("not carried out by this release: ")
     assert "CONFIG_SSH_KEY=/root/.ssh/id_rsa.pub" in rest
     assert "CONFIG_NEUTRON_METERING_AGENT_INSTALL=y" in rest
     assert rest.count("CONFIG_") == 2
-    assert done["CONFIG_NOVA_DB_PURGE_ENABLE"] is True
+    assert told["CONFIG_NOVA_DB_PURGE_ENABLE"] is True
 
 
-def _faults(path):
-    try:
-        room.load([path])
-    except AnswersFault as failure:
-        return failure.faults
-    return ()
-
-
-def file_of_uec(tmp_path):
-    """The three addresses that Packstack computes from the machine's architecture."""
-    path = tmp_path / "uec.txt"
-    names = [f"CONFIG_PROVISION_UEC_IMAGE_{part}_URL" for part in ("KERNEL", "RAMDISK", "DISK")]
-    path.write_text("[general]\n" + "".join(f"{name}={BY_NAME[name].default}\n" for name in names))
-    return path
-
-
-def test_an_empty_file_of_every_question_counts_as_defaults_where_nothing_else_can_be_meant(tmp_path):
+def test_an_empty_answer_is_the_default_where_nothing_else_can_be_meant(tmp_path):
     names = [parameter.name for parameter in TABLE if parameter.kind in ("integer", "float", "port", "cidr", "host")]
     told = room.load([file_of(tmp_path, *(f"{name}=" for name in names))], address="198.18.1.10")
     assert told["CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO"] == 16.0
     assert told["CONFIG_PROVISION_DEMO_FLOATRANGE"] == "172.24.4.0/24"
     assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
-    assert len(told.warnings) == len(names)
+    assert len(told.warnings) == len([name for name in names if told.counts(name)]) > 5
     assert all("is empty; its default counts: " in warning for warning in told.warnings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import string
 
 import pytest
 from hypothesis import example, given
@@ -139,11 +140,9 @@ def test_the_newest_file_of_an_earlier_run(tmp_path):
 
 
 def test_the_hostile_sample_is_hostile():
-    text = (PROJECT / "answer-files/hostile.txt").read_text()
     told = room.load([PROJECT / "answer-files/hostile.txt"])
     words = "".join(secret.reveal() for secret in told.secrets())
-    assert not set("$%\"'\\#;@/:&! ") - set(words)
-    assert not set(map(chr, range(33, 127))) - set(words + text), "a printable ASCII character is missing"
+    assert not {*string.punctuation, " "} - set(words)
     fixed = [parameter for parameter in TABLE if parameter.secret and told.origin(parameter.name) == "random"]
     assert {parameter.name for parameter in fixed} <= {"CONFIG_HORIZON_SECRET_KEY", "CONFIG_KEYSTONE_ADMIN_TOKEN"}
 
