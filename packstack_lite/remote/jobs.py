@@ -47,8 +47,9 @@ exec systemd-run --quiet --collect --unit="$unit" --property=RuntimeMaxSec=%(tim
     --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root sh "$job/run" "$job"
 """
 
-# Reads "NAME OFFSET" lines; waits until one of the jobs has ended, then tells of each its
-# code ("-" while it runs, 124 when it vanished without leaving one) and its new output.
+# Waits until one of the jobs (NAME:OFFSET) has ended, or has had something to say for up to
+# two seconds; then tells of each its code ("-" while it runs, 124 when it vanished without
+# leaving one) and its new output.
 _FOLLOW = r"""
 cat > /dev/null
 jobs='%(jobs)s'
@@ -65,7 +66,10 @@ while [ $i -lt %(turns)d ]; do
     [ -n "$ended" ] && break
     i=$((i + 1))
     if [ $((i %% 20)) = 0 ]; then
-        for pair in $jobs; do [ "$(code "${pair%%%%:*}")" = - ] || ended=1; done
+        for pair in $jobs; do
+            [ "$(code "${pair%%%%:*}")" = - ] || ended=1
+            [ "$(wc -c < "%(home)s/${pair%%%%:*}/out" 2>/dev/null || echo 0)" -gt "${pair##*:}" ] && ended=1
+        done
         [ -n "$ended" ] && break
     fi
     sleep 0.1
