@@ -75,9 +75,10 @@ def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
 def declare(cloud: Cloud) -> List[Resource]:
     """Every resource of the cloud, by phase and within a phase as the services declare them.
 
-    Raises UsageFault when the answers ask for something that cannot be deployed.
+    Raises UsageFault when the answers ask for something that cannot be deployed. A service
+    that is not built yet does not forbid the others: answers and preflight tell of it.
     """
-    refused = unsupported(cloud.answers)
+    refused = [(name, value) for name, value in unsupported(cloud.answers) if value != "n" or name in OPTIONAL.values()]
     if refused:
         raise UsageFault(
             "not supported yet: " + ", ".join(f"{name}={_word(cloud.answers[name])}" for name, _ in refused),

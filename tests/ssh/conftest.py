@@ -14,7 +14,9 @@ from packstack_lite.remote.host import RemoteHost
 from packstack_lite.remote.session import Target
 from tests.ssh.server import Server, Wire, start
 
-USERS = {"plnopass": "NOPASSWD: ALL", "plpass": "ALL", "plnosudo": ""}
+# Two runs on one machine must not meet each other's users.
+NOPASS, PASS, NOSUDO = (f"pl{os.getpid()}{kind}" for kind in ("free", "asked", "none"))
+USERS = {NOPASS: "NOPASSWD: ALL", PASS: "ALL", NOSUDO: ""}
 PASSWORD = "open $sesame 'now'"
 
 
@@ -68,7 +70,7 @@ def host(target: Any) -> Iterator[RemoteHost]:
 @pytest.fixture(scope="session")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Users with every kind of right to become root; gone afterwards."""
-    rules = Path("/etc/sudoers.d/packstack-lite-tests")
+    rules = Path(f"/etc/sudoers.d/packstack-lite-tests-{os.getpid()}")
     try:
         for name in USERS:
             subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)

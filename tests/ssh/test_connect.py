@@ -12,7 +12,7 @@ from packstack_lite.remote.command import Command
 from packstack_lite.remote.host import RemoteHost
 from packstack_lite.secret import Secret
 from tests.conftest import Tool
-from tests.ssh.conftest import PASSWORD
+from tests.ssh.conftest import NOPASS, NOSUDO, PASS, PASSWORD
 from tests.ssh.server import make_key, start
 
 
@@ -114,24 +114,24 @@ def test_through_a_jump(target, server, tmp_path):
 
 
 def test_sudo_without_a_password(target, users):
-    assert whoami(target(user="plnopass")) == ["root", "plnopass"]
+    assert whoami(target(user=NOPASS)) == ["root", NOPASS]
 
 
 def test_sudo_with_a_password_asks_once(target, users):
     asked = []
-    assert whoami(target(user="plpass"), password=lambda question: asked.append(question) or Secret(PASSWORD)) == [
+    assert whoami(target(user=PASS), password=lambda question: asked.append(question) or Secret(PASSWORD)) == [
         "root",
-        "plpass",
+        PASS,
     ]
     assert len(asked) == 1
-    assert "plpass" in asked[0]
-    assert "password was not taken" in refused(target(user="plpass"), password=lambda question: Secret("wrong"))
-    assert "run it on a terminal" in refused(target(user="plpass"))
+    assert PASS in asked[0]
+    assert "password was not taken" in refused(target(user=PASS), password=lambda question: Secret("wrong"))
+    assert "run it on a terminal" in refused(target(user=PASS))
 
 
 def test_no_right_to_become_root(target, users):
-    told = refused(target(user="plnosudo"), password=lambda question: Secret(PASSWORD))
-    assert "plnosudo is not allowed to become root by sudo" in told
+    told = refused(target(user=NOSUDO), password=lambda question: Secret(PASSWORD))
+    assert f"{NOSUDO} is not allowed to become root by sudo" in told
 
 
 def test_one_channel_is_enough(tmp_path, target):

@@ -197,7 +197,7 @@ def test_what_is_not_built_yet_is_said_all_at_once():
         services.declare(of)
     assert (
         fault.value.message
-        == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_CINDER_INSTALL=y, CONFIG_NEUTRON_L2_AGENT=ovn"
+        == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NEUTRON_L2_AGENT=ovn"
     )
     assert "CONFIG_NEUTRON_L2_AGENT=openvswitch" in fault.value.hint
 
