@@ -43,11 +43,17 @@ class UsageFault(PackstackLiteError):
 
 
 class AnswersFault(UsageFault):
-    """An answer file holds faults; ``faults`` lists every one of them, not only the first."""
+    """An answer file holds faults; ``faults`` lists every one of them, not only the first.
 
-    def __init__(self, message: str, faults: Sequence[str] = (), hint: str = "") -> None:
+    ``warnings`` are what else was doubtful in it: a mistyped name often explains a fault.
+    """
+
+    def __init__(
+        self, message: str, faults: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()
+    ) -> None:
         super().__init__(message, hint)
         self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
 
 
 class PreflightFailed(PackstackLiteError):

@@ -95,7 +95,7 @@ def load(
         settling.faults += faults
         settling.warnings += doubts
     if settling.faults:
-        raise _fault(sorted(settling.faults, key=lambda fault: _place(fault, files)), files)
+        raise _fault(sorted(settling.faults, key=lambda fault: _place(fault, files)), files, settling.warnings)
     settling.vault.save()
     return Answers(settling.answers, settling.warnings)
 
@@ -109,12 +109,11 @@ def _place(fault: str, files: Sequence[Path]) -> Tuple[int, int]:
     return len(files), 0
 
 
-def _fault(faults: Sequence[str], files: Sequence[Path]) -> AnswersFault:
+def _fault(faults: Sequence[str], files: Sequence[Path], warnings: Sequence[str]) -> AnswersFault:
     count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
     where = f" in {', '.join(map(str, files))}" if files else ""
-    return AnswersFault(
-        f"the answers have {count}{where}", faults, "mend them; the user's file is never changed by this tool"
-    )
+    hint = "mend them; the user's file is never changed by this tool"
+    return AnswersFault(f"the answers have {count}{where}", faults, hint, warnings)
 
 
 @dataclass

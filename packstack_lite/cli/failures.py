@@ -59,7 +59,7 @@ def _tell(message: str, hint: str = "") -> None:
 def _tell_foreseen(error: PackstackLiteError) -> None:
     _tell(error.message)
     if isinstance(error, AnswersFault):
-        for fault in error.faults:
+        for fault in [*error.faults, *(f"warning: {warning}" for warning in error.warnings)]:
             click.echo(f"  {fault}", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)

@@ -58,3 +58,11 @@ def test_a_generated_file_validates_and_renders(tmp_path):
     config = (tmp_path / "r/etc/nova/nova.conf").read_text()
     assert "my_ip = 198.18.1.10" in config
     assert (tmp_path / "r/etc/nova/nova.conf").stat().st_mode & 0o077 == 0
+
+
+def test_a_mistyped_name_is_told_beside_the_fault_that_it_causes(tmp_path):
+    (tmp_path / "a.txt").write_text("[general]\nCONFIG_PROVISION_DEMO=maybe\nCONFIG_NOVA_KS_PWD=x\n")
+    outcome = Tool(tmp_path / "home")(f"--validate-answer-file={tmp_path / 'a.txt'}")
+    assert outcome.code == 2
+    assert "a.txt:2: CONFIG_PROVISION_DEMO" in outcome.err
+    assert "did you mean CONFIG_NOVA_KS_PW?" in outcome.err
