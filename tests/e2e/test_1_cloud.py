@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from typing import Any
@@ -85,8 +86,11 @@ def test_an_apply_killed_at_any_point_is_made_good_by_the_next(sandbox: Any) -> 
     sandbox.answers.write_text(
         re.sub(r"(?m)^CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=.*$", "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=5.5", text)
     )
-    for seconds in (3.0, 6.0, 9.0):
-        with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(subprocess.TimeoutExpired):
+        sandbox("apply", timeout=2.5)
+    for seconds in (6.0, 9.0):
+        # On a fast machine it may be through by then, which is fine too.
+        with contextlib.suppress(subprocess.TimeoutExpired):
             sandbox("apply", timeout=seconds)
         sandbox.sh("sleep 1")
     applied = sandbox("apply", "--output", "json")
