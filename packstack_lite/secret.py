@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Iterable, Union
+from typing import Iterable, Optional, Pattern, Union
 from urllib.parse import quote
 
 MASK = "***"
@@ -106,6 +106,15 @@ _SECRET_KEY = re.compile(
 )
 
 
+def _any_of(forms: Iterable[str]) -> Optional[Pattern[str]]:
+    """A pattern of these texts, longest first. Of letters and digits alone, one counts as a whole word only."""
+    parts = [
+        rf"(?<![\w.\-/]){form}(?![\w.\-/])" if re.fullmatch(r"\w+", form) else re.escape(form)
+        for form in sorted(forms, key=len, reverse=True)
+    ]
+    return re.compile("|".join(parts)) if parts else None
+
+
 class Masker:
     """Replaces secrets in text that people will see: logs, diffs, output of the host.
 
@@ -122,8 +131,9 @@ class Masker:
             for quoting in (plain, ini, url, ini_url, sql, sh, py, yaml)
             for form in (quoting(secret),)
         }
-        ordered = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._known = _any_of(forms)
+        # A plain word as a password ("packstack") stands in paths and names anyway.
+        self._telling = _any_of({form for form in forms if not re.fullmatch("[a-z]+", form)})
 
     def __call__(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
@@ -139,4 +149,4 @@ class Masker:
 
     def holds_secret(self, text: str) -> bool:
         """Whether a known secret stands in the text; for the rule that no argv holds one."""
-        return bool(self._known and self._known.search(text))
+        return bool(self._telling and self._telling.search(text))

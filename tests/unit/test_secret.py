@@ -1,0 +1,77 @@
+"""Secrets show themselves nowhere, land everywhere, and are masked in what people see."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from urllib.parse import unquote
+
+import pytest
+import yaml as pyyaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packstack_lite import secret as room
+from packstack_lite.secret import Masker, Secret
+
+PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)
+
+
+def test_a_secret_shows_itself_nowhere():
+    word = Secret("open sesame")
+    shown = [str(word), repr(word), f"{word}", f"{word!r:>20}".strip(), "%s" % word, str([word]), str({"a": word})]
+    assert not any("sesame" in text for text in shown)
+    with pytest.raises(TypeError):
+        json.dumps(word)
+
+
+def test_secrets_compare_by_value():
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1
+    assert not Secret("")
+
+
+@given(PRINTABLE)
+def test_each_quoting_is_undone_by_its_reader(word):
+    value = Secret(word)
+    assert shlex.split(room.sh(value)) == [word]
+    assert unquote(room.url(value)) == word
+    assert json.loads(room.py(value)) == word
+    assert pyyaml.safe_load(room.yaml(value)) == word
+    assert room.sql(value)[1:-1].replace("''", "'").replace("\\\\", "\\") == word
+
+
+@given(PRINTABLE.filter(lambda word: len(word) >= 4 and not word.isalnum()))
+def test_every_quoted_form_is_masked(word):
+    masker = Masker([Secret(word)])
+    for quoting in (room.plain, room.url, room.sql, room.sh, room.py, room.yaml, room.ini):
+        assert word not in masker(f"before\n{quoting(Secret(word))}\nafter").split("\n")[1]
+
+
+def test_a_plain_word_as_password_does_not_eat_paths_and_names():
+    masker = Masker([Secret("packstack"), Secret("admin")])
+    assert masker("/var/lib/packstack-lite and packstack_lite") == "/var/lib/packstack-lite and packstack_lite"
+    assert masker("password = packstack") == "password = ***"
+    assert masker("mysql://nova:packstack@198.18.1.10/nova") == "mysql://nova:***@198.18.1.10/nova"
+    assert not masker.holds_secret("mkdir -p /var/lib/packstack-lite; openstack --os-username admin")
+
+
+def test_a_telling_secret_in_a_script_is_seen():
+    masker = Masker([Secret("aF3 !x9"), Secret("0123456789abcdef")])
+    assert masker.holds_secret("mysql -p'aF3 !x9'")
+    assert masker.holds_secret("PW=0123456789abcdef mysql")
+    assert not masker.holds_secret("mysql")
+
+
+@pytest.mark.parametrize(
+    "line, shown",
+    [
+        ("connection = mysql+pymysql://nova:old@h/nova", "connection = mysql+pymysql://nova:***@h/nova"),
+        ("-password = older", "-password = ***"),
+        ("+metadata_proxy_shared_secret = x", "+metadata_proxy_shared_secret = ***"),
+        ("cpu_allocation_ratio = 16.0", "cpu_allocation_ratio = 16.0"),
+    ],
+)
+def test_lines_hide_secrets_that_nobody_knows(line, shown):
+    assert Masker().lines(line) == shown
