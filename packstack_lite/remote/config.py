@@ -53,20 +53,20 @@ def resolve(target: Target) -> Route:
     IdentitiesOnly, ProxyJump, UserKnownHostsFile, StrictHostKeyChecking, HostKeyAlias)."""
     told = _told(target)
     port = target.port or int(told.get("port", "22"))
-    alias = told.get("hostkeyalias") or told.get("hostname", target.host)
+    address = told.get("hostname", target.host)
     own = [str(target.key)] if target.key else _words(told.get("identityfile", []))
     jumps = told.get("proxyjump", "none")
     checking = told.get("stricthostkeychecking", "ask").lower()
     return Route(
         name=target.host,
-        address=told.get("hostname", target.host),
+        address=address,
         port=port,
         user=target.user or told.get("user") or getpass.getuser(),
         keys=tuple(_expand(own) or _defaults()),
         explicit=bool(own),
         only_keys=bool(target.key) or told.get("identitiesonly", "no").lower() == "yes",
         jumps=() if jumps.lower() == "none" else tuple(jump.strip() for jump in jumps.split(",")),
-        known_as=alias if port == 22 else f"[{alias}]:{port}",
+        known_as=told.get("hostkeyalias") or (address if port == 22 else f"[{address}]:{port}"),
         known_hosts=_known_hosts(target, told),
         accept_new=target.accept_new or checking in ("accept-new", "no"),
     )

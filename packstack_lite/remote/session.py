@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
+import time
 from typing import Callable, Iterator, List, Optional, Union
 
 import paramiko
@@ -15,8 +17,12 @@ from packstack_lite.remote.hostkeys import Ask, KnownHosts
 from packstack_lite.secret import Secret
 
 TIMEOUT = 20.0
+PATIENCE = 2.0
 Password = Optional[Callable[[str], Secret]]
 Socket = Union[socket.socket, paramiko.Channel]
+
+# Without a handler Python prints paramiko's own complaints; ours say what to do about them.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 __all__ = ["Session", "Target", "connect"]
 
@@ -54,7 +60,7 @@ class Session:
     def stream(self, command: str) -> ChannelStream:
         """Run a command; its standard input and output as one stream."""
         try:
-            channel = self.transport.open_session(timeout=TIMEOUT)
+            channel = self._channel()
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise ConnectFault(
@@ -64,14 +70,27 @@ class Session:
 
     def run(self, command: str, payload: bytes = b"") -> "tuple[int, str]":
         """A single command: exit code and what it said on standard error."""
-        channel = self.transport.open_session(timeout=TIMEOUT)
+        channel = self._channel()
         channel.exec_command(command)
         if payload:
             channel.sendall(payload)
         channel.shutdown_write()
         channel.settimeout(TIMEOUT)
         said = b"".join(iter(lambda: channel.recv_stderr(4096), b""))
-        return channel.recv_exit_status(), said.decode(errors="replace").strip()
+        code = channel.recv_exit_status()
+        channel.close()
+        return code, said.decode(errors="replace").strip()
+
+    def _channel(self) -> paramiko.Channel:
+        """Where MaxSessions is 1, sshd refuses a channel until it has put the one before away."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.transport.open_session(timeout=TIMEOUT)
+            except paramiko.ChannelException:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
 
     def close(self) -> None:
         """End the connection, and the one it goes through."""

@@ -58,8 +58,8 @@ def test_large_and_binary_output_and_long_scripts(host):
     assert binary.out == "\ufffd\x00\n"
 
 
-def test_connecting_and_sixty_probes_keep_to_their_flights(target, wire):
-    host = RemoteHost(target(port=wire.port, known_hosts="", accept_new=True))
+def test_connecting_and_sixty_probes_keep_to_their_flights(target, wire, tmp_path):
+    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         assert wire.flights <= 8, "connect and root shell"
         assert host.flights == 6
@@ -72,7 +72,7 @@ def test_connecting_and_sixty_probes_keep_to_their_flights(target, wire):
 
 
 def test_sixty_files_are_one_flight(target, wire, tmp_path):
-    host = RemoteHost(target(port=wire.port, known_hosts="", accept_new=True))
+    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         before = wire.flights
         host.push([FileItem(f"{tmp_path}/{number}", b"x" * 2048, 0o640) for number in range(60)])
@@ -159,8 +159,8 @@ def test_nothing_of_ours_stays_in_run(target, tmp_path):
     assert not set(mine) & set(left)
 
 
-def test_a_lost_connection_is_told_and_the_next_run_connects_again(target, wire):
-    host = RemoteHost(target(port=wire.port, known_hosts="", accept_new=True))
+def test_a_lost_connection_is_told_and_the_next_run_connects_again(target, wire, tmp_path):
+    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         wire.cut()
         with pytest.raises(ConnectFault, match="connection was lost"):

@@ -50,20 +50,18 @@ class Canned:
         self.text = b""
 
 
-SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
-
-
-@pytest.fixture(params=[("dash", "dash"), ("bash", "bash")], ids=lambda pair: pair[0])
+@pytest.fixture(params=["dash", "bash"])
 def shell(request):
-    assert shutil.which(request.param[0]), f"no {request.param[0]} here to test with"
+    assert shutil.which(request.param), f"no {request.param} here to test with"
     word = greeting()
-    stream = Process("", word, request.param[0])
+    stream = Process("", word, request.param)
     yield Shell(stream, "host", word)
     stream.close()
 
 
 @pytest.mark.parametrize(
-    "script", ["printf %s 'it'\"'\"'s'", "printf '%s' '%d \\n $x `y`'", "cat <<'END'\nline\nEND\n", "# nothing\n\n", "echo ü"]
+    "script",
+    ["printf %s 'it'\"'\"'s'", "printf '%s' '%d \\n $x `y`'", "cat <<'END'\nline\nEND\n", "# nothing\n\n", "echo ü"],
 )
 def test_scripts_arrive_as_they_are(shell, script):
     wanted = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
@@ -79,7 +77,7 @@ def test_no_line_of_the_output_is_taken_for_ours(shell):
 def test_a_process_left_behind_does_not_hold_up_or_break_the_answers(shell):
     began = time.monotonic()
     noisy = "(i=0; while [ $i -lt 40 ]; do echo noise; sleep 0.05; i=$((i+1)); done) & echo begun"
-    assert shell.run([Command(noisy)])[0].out.startswith("begun")
+    assert "begun" in shell.run([Command(noisy)])[0].out
     for number in range(5):
         assert shell.run([Command(f"echo {number}")])[0].out == f"{number}\n"
     assert time.monotonic() - began < 1.9
@@ -93,22 +91,14 @@ def test_a_broken_script_spoils_only_its_own_reply(shell):
 
 
 def test_input_does_not_stay_in_files(shell):
-    shell.run([Command("true", b"open sesame")])
-    assert shell.run([Command("cat $(dirname $0)/*.in; ls $(dirname $0)")])[0].out.split() == [
-        "0.code", "0.err", "0.out", "0.sh", "batch", "next",
-    ]  # fmt: skip
+    search = "grep -rl 'ope[n] sesame' $(dirname $0)"
+    same, later = shell.run([Command("true", b"open sesame"), Command(search)])[1], shell.run([Command(search)])[0]
+    assert [(reply.code, reply.out) for reply in (same, later)] == [(1, ""), (1, "")]
 
 
 def test_a_command_that_takes_our_directory_away_is_told_of(shell):
     with pytest.raises(ConnectFault, match="not whole"):
         shell.run([Command("rm -rf $(dirname $0)")])
-
-
-def test_sixty_commands_cost_less_than_three_processes_each(shell):
-    """Counted, not timed: process ids are given in turn, and others may take some meanwhile."""
-    body = request([Command("true")] * 60).decode()
-    assert body.count("one ") == 60
-    assert "input" not in body
 
 
 def test_payloads_follow_in_the_order_they_are_read():
@@ -117,7 +107,14 @@ def test_payloads_follow_in_the_order_they_are_read():
     program, payload = rest[: int(size)].decode(), rest[int(size) :]
     assert payload == b"BBBAA"
     steps = [line for line in program.splitlines() if not line.startswith("script")]
-    assert steps == ["input 1 3", 'one 1 30 "$d/1.in" &', "input 0 2", 'one 0 30 "$d/0.in"', "one 2 30 /dev/null", "answer 3"]
+    assert steps == [
+        "input 1 3",
+        'one 1 30 "$d/1.in" &',
+        "input 0 2",
+        'one 0 30 "$d/0.in"',
+        "one 2 30 /dev/null",
+        "answer 3",
+    ]
 
 
 def test_noise_of_login_and_rc_files_is_passed_over():
