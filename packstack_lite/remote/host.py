@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from abc import ABC, abstractmethod
 from typing import Callable, List, Optional, Sequence
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
@@ -17,7 +18,7 @@ from packstack_lite.remote.shell import LOOP, Shell, Stream, greeting
 from packstack_lite.secret import Masker, Secret, sh
 
 
-class ShellHost:
+class ShellHost(ABC):
     """What all hosts share once there is a root shell; ``_open`` makes one (again)."""
 
     def __init__(self, name: str) -> None:
@@ -27,8 +28,9 @@ class ShellHost:
         self.told: Optional[Callable[[Command, Reply], None]] = None
         self._shell: Optional[Shell] = None
 
+    @abstractmethod
     def _open(self) -> Shell:
-        raise NotImplementedError
+        """A root shell, newly opened."""
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
         """See Host."""
