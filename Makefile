@@ -9,7 +9,7 @@ TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-tools allinone bench clean help
+.PHONY: all venv check unit test test-all test-tools quick allinone bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -37,6 +37,10 @@ test: check test-tools ## every test, the cloud deployed on a bare sandbox inclu
 
 test-all: check test-tools ## make test, and what takes longer than CI has
 	$(PYTEST) --durations=15 tests/unit tests/golden tests/ssh tests/e2e
+
+quick: venv test-tools ## the cloud's tests on a host whose packages are installed already (a saved tree, made once)
+	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \
+	    $(PYTEST) --durations=15 tests/e2e/test_1_cloud.py
 
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox

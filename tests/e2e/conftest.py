@@ -10,6 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
+from packstack_lite import sandbox as room
 from tests.conftest import Outcome, Tool
 
 # Each holds something that some quoting, somewhere, has tripped over.
@@ -96,13 +97,15 @@ def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A bare host: nothing of OpenStack on it; its answer file has hostile passwords.
 
     For a developer's own loop: E2E_SANDBOX and E2E_ANSWERS name a sandbox that is deployed
-    already and its answer file; it stays.
+    already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
     """
     if "E2E_SANDBOX" in os.environ:
         yield Sandbox(os.environ["E2E_SANDBOX"], tool, Path(os.environ["E2E_ANSWERS"]))
         return
     name = "e2e"
     tool("sandbox", "down", name)
+    if "E2E_TREE" in os.environ:
+        room.up(name, tree=os.environ["E2E_TREE"])
     up = tool("sandbox", "up", name)
     assert up.code == 0, up.err
     answers = tmp_path_factory.mktemp("answers") / "answers.txt"

@@ -1,0 +1,66 @@
+"""Keep a sandbox tree with a profile's packages installed, none started; print its name.
+
+For a developer's own loop: a deployment on it skips the downloads and dpkg, which are most of
+a first run. The name holds a checksum of the package list, so that a changed profile makes a new tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from typing import List
+
+from packstack_lite import profiles, sandbox
+from packstack_lite.secret import sh
+
+NAME = "packages"
+# Packages enable their units; booted before they are configured these would crash for ever.
+INSTALL = """
+set -e
+enabled() {{ systemctl list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }}
+printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+enabled > /run/before
+apt-get -qq update
+DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends {} >/dev/null
+enabled > /run/after
+comm -13 /run/before /run/after | xargs -r systemctl disable -q
+rm /usr/sbin/policy-rc.d
+"""
+
+
+def say(text: str) -> None:
+    """Progress; stdout is for the name alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def packages_of(profile: profiles.Profile) -> List[str]:
+    """Everything that the profile can install in a container."""
+    return sorted({name for service, names in profile.packages.items() if service != "chrony" for name in names})
+
+
+def make(profile: profiles.Profile, distro: str) -> str:
+    """The name of the tree, made when it is not there."""
+    packages = packages_of(profile)
+    tree = f"{profile.name}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:8]}"
+    if sandbox.has_tree(tree, distro):
+        return tree
+    box = sandbox.up(NAME, say, distro=distro)
+    try:
+        say(f"installing {len(packages)} packages and what they need")
+        subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(INSTALL.format(' '.join(packages)))}"), check=True)
+        sandbox.save_tree(NAME, tree, say)
+    finally:
+        sandbox.down(NAME, say)
+    return tree
+
+
+def main() -> None:
+    """Arguments: the profile, and the distribution that the sandbox runs."""
+    profile, distro = sys.argv[1:]
+    print(make(profiles.load(profile), distro))
+
+
+if __name__ == "__main__":
+    main()
