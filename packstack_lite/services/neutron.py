@@ -75,12 +75,22 @@ def _migrate(cloud: Cloud) -> str:
 
 
 def _server(cloud: Cloud, config: Resource, ml2: Resource) -> List[Resource]:
-    """The API, and the RPC server; where both are one unit, that is declared once."""
+    """The API and the RPC server: one unit, or the API under uwsgi beside it, as the profile has them."""
+    answers = cloud.http_ready(cloud.endpoint("neutron", "/"))
+    if cloud.profile.unit("neutron-api") == cloud.profile.unit("neutron-rpc"):
+        own = _server_unit(cloud)
+        ready = f"{answers} && {_consumes()}"
+        return [*own, cloud.unit("neutron-api", "neutron", [config, ml2, *own], ready=ready)]
     ini = cloud.file("neutron", "neutron-uwsgi", api=cloud.profile.api("neutron"), account="neutron")
-    ready = cloud.http_ready(cloud.endpoint("neutron", "/"))
-    api = cloud.unit("neutron-api", "neutron", [config, ml2, ini], ready=ready)
-    rpc = cloud.unit("neutron-rpc", "neutron", [config, ml2], ready=_consumes())
-    return [ini, api] if api.id == rpc.id else [ini, api, rpc]
+    api = cloud.unit("neutron-api", "neutron", [config, ml2, ini], ready=answers)
+    return [ini, api, cloud.unit("neutron-rpc", "neutron", [config, ml2], ready=_consumes())]
+
+
+def _server_unit(cloud: Cloud) -> List[Resource]:
+    """What makes the packaged unit run the whole server, where the distribution's own does not."""
+    if "neutron-server-unit" not in cloud.profile.paths:
+        return []
+    return [cloud.file("neutron", "neutron-server-unit", log=cloud.profile.log("neutron-api", "neutron"))]
 
 
 def _consumes() -> str:
