@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import FrozenSet, Iterator, List, Optional
 
 from packstack_lite import preflight, profiles, services, smoke
@@ -83,7 +85,7 @@ class Deployment:
     def apply(self, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None) -> AppliedReport:
         """Make the host as declared, under its lock, and leave a line in its journal."""
         resources = self.resources
-        with lock(self.host, _who()):
+        with lock(self.host, _who(), _ended, lambda text: say(self.options, text)):
             report = apply(self.host, resources, self.listener, self.masker, only, start)
             self.host.run([record(resources, report, _who(), self.profile.name)])
         return report
@@ -148,5 +150,12 @@ def _log(target: Target, masker: Masker) -> RunLog:
         ) from error
 
 
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+def _who(process: int = 0) -> str:
+    """Who runs this, as others are told; ours unless another process of this account is meant."""
+    return f"{getpass.getuser()}@{socket.gethostname()} (process {process or os.getpid()})"
+
+
+def _ended(who: str) -> bool:
+    """Whether a run was this account's on this machine, and its process is gone."""
+    process = int("".join(re.findall(r" \(process (\d+)\)$", who)) or 0)
+    return who == _who(process) and not Path(f"/proc/{process}").exists()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from packstack_lite.errors import Locked, PackstackLiteError
 from packstack_lite.remote.command import Command, Host
 
 LOCK = "/var/lib/packstack-lite/lock"
+# A run that was killed holds the lock until the shell's last command there has ended; the
+# longest of these waits for a unit (resources.unit).
+PATIENCE = 150.0
 
 # The holder is the root shell of the connection: when that process is gone, so is the run
 # (sshd ends it with the connection), and the lock is stale. A process number alone could be
@@ -44,20 +49,52 @@ def release() -> Command:
 
 
 @contextmanager
-def lock(host: Host, who: str) -> Iterator[None]:
-    """Hold the host's lock; raises Locked when another run has it."""
-    reply = host.run([take(who)])[0]
-    if reply.code == 7:
-        raise Locked(
-            f"{host.name}: another run is at work there: {_holder(reply.out)}",
-            "wait for it to end, then run the same command again",
-        )
-    if not reply.ok:
-        raise PackstackLiteError(f"{host.name}: cannot take the lock {LOCK}: {reply.err.strip()}")
+def lock(
+    host: Host,
+    who: str,
+    ended: Callable[[str], bool] = lambda who: False,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Iterator[None]:
+    """Hold the host's lock; raises Locked when another run has it.
+
+    ``ended`` says of a holder whether that run is known to be over; its last command on the
+    host is waited for (PATIENCE seconds), which ``tell`` announces once.
+    """
+    for attempt in Retrying(
+        retry=retry_if_exception_type(_Ending),
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_fixed(1),
+        before_sleep=lambda state: _announce(state, tell),
+        reraise=True,
+    ):
+        with attempt:
+            _try(host, who, ended)
     try:
         yield
     finally:
         host.run([release()])
+
+
+class _Ending(Locked):
+    """The holder's run is over, its last command on the host is not."""
+
+
+def _announce(state: RetryCallState, tell: Callable[[str], None]) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if state.attempt_number == 1 and isinstance(error, _Ending):
+        tell(f"{error.message}; that run is over, waiting for its last command there to end")
+
+
+def _try(host: Host, who: str, ended: Callable[[str], bool]) -> None:
+    reply = host.run([take(who)])[0]
+    if reply.code == 7:
+        holder = _holder(reply.out)
+        raise (_Ending if ended(holder) else Locked)(
+            f"{host.name}: another run is at work there: {holder}",
+            "wait for it to end, then run the same command again",
+        )
+    if not reply.ok:
+        raise PackstackLiteError(f"{host.name}: cannot take the lock {LOCK}: {reply.err.strip()}")
 
 
 def _holder(line: str) -> str:

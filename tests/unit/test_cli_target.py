@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
-from packstack_lite.cli import target
+from packstack_lite.cli import deployment, target
 from packstack_lite.cli.options import Options
 from packstack_lite.errors import UsageFault
 
@@ -72,3 +73,12 @@ def test_own_addresses_are_known():
     assert target.is_own("127.0.0.1")
     assert not target.is_own("198.19.255.1")
     assert not target.is_own("no-such-name.invalid")
+
+
+def test_a_run_of_ours_is_over_when_its_process_is_gone():
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert deployment._ended(deployment._who(process.pid))
+    assert not deployment._ended(deployment._who())
+    assert not deployment._ended(f"somebody@elsewhere (process {process.pid})")
+    assert not deployment._ended("somebody who has not said who")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -60,6 +61,25 @@ def test_a_dead_run_holds_nothing(hosts):
     first.die()
     with room.lock(second, "bob"):
         pass
+
+
+def test_the_last_command_of_a_killed_run_is_waited_for(hosts):
+    first, second = hosts
+    assert first.run([room.take("ann")])[0].ok
+    told = []
+    ending = threading.Timer(1.5, first.die)
+    ending.start()
+    with room.lock(second, "bob", ended=lambda who: who == "ann", tell=told.append):
+        assert len(told) == 1 and "ann" in told[0]
+    ending.join()
+
+
+def test_a_killed_run_is_not_waited_for_without_end(hosts, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 1.5)
+    first, second = hosts
+    assert first.run([room.take("ann")])[0].ok
+    with pytest.raises(Locked, match="ann"), room.lock(second, "bob", ended=lambda who: True):
+        raise AssertionError("two runs at once")
 
 
 def test_a_lock_without_a_holder_is_stale(hosts, tmp_path):
