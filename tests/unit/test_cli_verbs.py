@@ -59,7 +59,7 @@ def host(tmp_path, monkeypatch) -> FakeHost:
     monkeypatch.setattr(deployment, "reach", lambda options, target: fake)
     monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
     monkeypatch.setattr(deployment.preflight, "run", lambda *what: [])
-    monkeypatch.setattr(deployment, "lock", lambda host, who: nullcontext())
+    monkeypatch.setattr(deployment, "lock", lambda *what: nullcontext())
     monkeypatch.setattr(deployment, "apply", lambda *what: REPORT)
     return fake
 
