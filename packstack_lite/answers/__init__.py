@@ -1,6 +1,7 @@
 """Answers: Packstack's parameters, read, checked, made complete and written."""
 
-from packstack_lite.answers.effective import Answer, Answers, host_overrides, load
+from packstack_lite.answers.effective import host_overrides, load
+from packstack_lite.answers.mapping import Answer, Answers
 from packstack_lite.answers.overrides import said
 from packstack_lite.answers.reader import nearest, read
 from packstack_lite.answers.table import BY_NAME, TABLE, Parameter

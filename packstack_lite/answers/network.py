@@ -132,10 +132,11 @@ def _external(answers: Any) -> Iterator[str]:
 
 def _unreached(answers: Any) -> Iterator[str]:
     mappings, name = _copy(answers, "BRIDGE_MAPPINGS"), _copy(answers, "BRIDGE_IFACES")
+    external = _copy(answers, "EXTERNAL_PHYSNET")
     with_interface = {bridge for bridge, _ in _pairs(answers, name)}
     mapped = {bridge for _, bridge in _pairs(answers, mappings)}
     for network, bridge in _pairs(answers, mappings):
-        if bridge not in with_interface and bridge != answers[_BRIDGE]:
+        if bridge not in with_interface and bridge != answers[_BRIDGE] and network != answers[external]:
             yield (
                 f"{at(answers, mappings)}: {network}:{bridge} has no interface in {also(answers, name)}:"
                 f" {network} ends on this host"

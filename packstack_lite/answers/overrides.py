@@ -66,7 +66,7 @@ def _settings(found: Said, settings: Sequence[str]) -> Dict[str, str]:
         elif not sign:
             found.faults.append(f"--set {name}: has no value; write --set {name}=VALUE")
         else:
-            told[name] = text.strip()
+            told[name] = text
     return told
 
 

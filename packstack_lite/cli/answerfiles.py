@@ -27,7 +27,7 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
     else:
         address = hosts[0] if hosts else options.host or own_address()
         told = sources.load(
-            options, options.answer_files, hosts=room.host_overrides(hosts or [address]), address=address
+            options, options.answer_files, hosts=room.host_overrides(hosts) if hosts else {}, address=address
         )
     warn(options, told)
     room.write(path, told)

@@ -76,7 +76,9 @@ def fresh(options: Options, target: Target, meant: str = "") -> Path:
     address = ip_of(target.address)
     known = earlier(address)
     files = list(options.answer_files) or known
-    told = _load(options, target, files, address, room.host_overrides([ip_of(meant or target.address)]))
+    named = controller(options)
+    hosts = room.host_overrides([named if named in LOOPBACK else ip_of(meant or target.address)])
+    told = _load(options, target, files, address, hosts)
     if known and room.render(told) == known[0].read_text(encoding="utf-8"):
         return known[0]
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"

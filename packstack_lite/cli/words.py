@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Set
 
 import click
 
@@ -67,8 +67,8 @@ def written_out(command: click.Command, name: str) -> str:
     if plain in known:
         return known[plain]
     fitting = [option for option in known if option.startswith(plain)] if len(plain) > 2 else []
-    ours = [option for option in fitting if not _of_packstack(command, known[option])]
-    found = [option for option in fitting if option not in ours] or ours
+    theirs = _packstacks(command)
+    found = [option for option in fitting if known[option] in theirs] or fitting
     if len(found) == 1:
         return known[found[0]]
     if found:
@@ -101,8 +101,10 @@ def _long(command: click.Command) -> List[str]:
     return ["--help", *(name for name in names if name.startswith("--"))]
 
 
-def _of_packstack(command: click.Command, name: str) -> bool:
-    return name in PACKSTACKS or any(name in o.opts and (o.name or "").upper() in BY_NAME for o in _options(command))
+def _packstacks(command: click.Command) -> Set[str]:
+    """Which of the command's options Packstack has too."""
+    of_parameters = [option for option in _options(command) if (option.name or "").upper() in BY_NAME]
+    return {*PACKSTACKS, *(name for option in of_parameters for name in option.opts)}
 
 
 def _wants_next(command: click.Command, word: str, name: str, rest: Sequence[str]) -> bool:
