@@ -1,7 +1,9 @@
 """Answers: Packstack's parameters, read, checked, made complete and written."""
 
-from packstack_lite.answers.effective import Answer, Answers, host_overrides, load
-from packstack_lite.answers.reader import read
+from packstack_lite.answers.effective import host_overrides, load
+from packstack_lite.answers.mapping import Answer, Answers
+from packstack_lite.answers.overrides import said
+from packstack_lite.answers.reader import nearest, read
 from packstack_lite.answers.table import BY_NAME, TABLE, Parameter
 from packstack_lite.answers.vault import Vault
 from packstack_lite.answers.writer import explained, latest_answer_file, render, write
@@ -17,7 +19,9 @@ __all__ = [
     "host_overrides",
     "latest_answer_file",
     "load",
+    "nearest",
     "read",
     "render",
+    "said",
     "write",
 ]

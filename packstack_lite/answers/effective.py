@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from packstack_lite.answers import agent
 from packstack_lite.answers.conditions import holds
+from packstack_lite.answers.mapping import CONTROLLER, Answer, Answers
+from packstack_lite.answers.overrides import Said, said
 from packstack_lite.answers.reader import read
 from packstack_lite.answers.table import ADDRESS, BY_NAME, RANDOM, TABLE, Parameter
 from packstack_lite.answers.validation import check
@@ -17,59 +20,10 @@ from packstack_lite.errors import AnswersFault
 from packstack_lite.secret import Secret
 
 PLACEHOLDER = "PW_PLACEHOLDER"
-CONTROLLER = "CONFIG_CONTROLLER_HOST"
 DEFAULT_PASSWORD = "CONFIG_DEFAULT_PASSWORD"
 # Kinds for which an empty answer means nothing: Packstack lets it pass and fails later.
 _NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
 _EXCLUDED_FROM = ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer: its text as written, its typed value, and where it came from."""
-
-    text: str
-    value: Any
-    origin: str
-
-
-class Answers(Mapping[str, Any]):
-    """Typed values by Packstack's names: bool, int, float, str, tuple of str, Secret.
-
-    A password of a service that is not wanted is PW_PLACEHOLDER in text and an empty Secret.
-    """
-
-    def __init__(self, answers: Mapping[str, Answer], warnings: Sequence[str] = ()) -> None:
-        self._answers = dict(answers)
-        self.warnings = tuple(warnings)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._answers[name].value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._answers)
-
-    def __len__(self) -> int:
-        return len(self._answers)
-
-    def origin(self, name: str) -> str:
-        """``default``, ``random``, ``CONFIG_DEFAULT_PASSWORD``, ``allinone``, ``FILE:LINE``, ``sandbox`` or ``--flag``.
-
-        A parameter that repeats another one (Trove's Nova password) has the other's name.
-        """
-        return self._answers[name].origin
-
-    def text(self, name: str) -> str:
-        """The answer as it is written in a file. For a secret this is the secret."""
-        return self._answers[name].text
-
-    def counts(self, name: str) -> bool:
-        """Whether the condition of the parameter is met."""
-        return holds(BY_NAME[name].condition, {other: answer.text for other, answer in self._answers.items()})
-
-    def secrets(self) -> List[Secret]:
-        """Every secret among the answers, for masking."""
-        return [answer.value for answer in self._answers.values() if isinstance(answer.value, Secret) and answer.value]
 
 
 def load(
@@ -79,15 +33,19 @@ def load(
     address: str = "127.0.0.1",
     vault: "Vault | None" = None,
     over: Mapping[str, str] = {},
+    environment: Mapping[str, str] = {},
+    settings: Sequence[str] = (),
 ) -> Answers:
-    """The effective answers: default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``flags``.
+    """The effective answers.
 
+    Default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``environment``
+    (PACKSTACK_CONFIG_X) < ``settings`` (--set, ``NAME=VALUE``) and ``flags`` (by parameter).
     ``address`` is the default of the controller, and the controller that of the other hosts.
     Passwords that nobody gave come from the vault. Raises AnswersFault with every fault of
     every source at once, and UsageFault when a file cannot be read at all.
     """
     settling = _Settling(address, vault or Vault())
-    settling.gather(files, flags, hosts, over)
+    settling.gather(files, hosts, over, said(environment, settings, flags))
     settling.settle()
     found = Answers(settling.answers)
     if not settling.faults:
@@ -130,9 +88,7 @@ class _Settling:
     # Names that were answered with nothing where that cannot be meant, and where.
     empty: Dict[str, str] = field(default_factory=dict)
 
-    def gather(
-        self, files: Sequence[Path], flags: Mapping[str, str], hosts: Mapping[str, str], over: Mapping[str, str]
-    ) -> None:
+    def gather(self, files: Sequence[Path], hosts: Mapping[str, str], over: Mapping[str, str], beside: Said) -> None:
         """Lay the sources over each other, later ones on top."""
         self.given.update({name: (text, "allinone") for name, text in hosts.items()})
         for path in files:
@@ -141,7 +97,9 @@ class _Settling:
             self.warnings += found.warnings
             self.given.update({name: (text, f"{path}:{line}") for name, (text, line) in found.answers.items()})
         self.given.update({name: (text, "sandbox") for name, text in over.items()})
-        self.given.update({name: (text, f"--{BY_NAME[name].flag}") for name, text in flags.items()})
+        self.given.update(beside.answers)
+        self.faults += beside.faults
+        self.warnings += beside.warnings
         self.address = self.given.get(CONTROLLER, ("", ""))[0] or self.address
         for name in [parameter.name for parameter in TABLE if self._says_nothing(parameter)]:
             del self.given[name]
@@ -170,7 +128,12 @@ class _Settling:
         """A default as far as it is known before any password is made; conditions never ask for more."""
         if parameter.default == ADDRESS:
             return self.address
-        return "" if parameter.computed else parameter.default
+        if parameter.computed:
+            return ""
+        return agent.default(parameter.name, self._agent()) or parameter.default
+
+    def _agent(self) -> str:
+        return self.given.get(agent.AGENT, (BY_NAME[agent.AGENT].default, ""))[0]
 
     def settle(self) -> None:
         """Find every parameter's answer, or say why there is none."""
@@ -179,7 +142,7 @@ class _Settling:
             if counts and parameter.name in self.empty:
                 told = f"{self.empty[parameter.name]}: {parameter.name}: is empty"
                 self.warnings.append(f"{told}; its default counts: {self._plain(parameter)}")
-            text, origin = self.given.get(parameter.name) or self._default(parameter, counts)
+            text, origin = self._mended(parameter) or self._default(parameter, counts)
             self.answers[parameter.name] = Answer(text, self._value(parameter, text, origin, counts), origin)
         gone = self.answers["EXCLUDE_SERVERS"].value
         for name in _EXCLUDED_FROM:
@@ -187,11 +150,23 @@ class _Settling:
             left = tuple(host for host in answer.value if host not in gone)
             self.answers[name] = replace(answer, value=left)
 
+    def _mended(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
+        """What was given, or what stands in for it and is told."""
+        given = self.given.get(parameter.name)
+        instead = given and agent.mechanism(parameter.name, given[0], self._agent())
+        if not given or not instead:
+            return given
+        told = f"{given[1]}: {parameter.name}: is without {instead}, the {agent.AGENT}"
+        self.warnings.append(f"{told}; {instead} counts instead of {given[0] or 'nothing'}")
+        return instead, agent.AGENT
+
     def _default(self, parameter: Parameter, counts: bool) -> Tuple[str, str]:
         if parameter.default in BY_NAME:
             return self.answers[parameter.default].text, parameter.default
         if parameter.default != RANDOM:
-            return self._plain(parameter), "default"
+            plain = self._plain(parameter)
+            follows = not parameter.computed and plain != parameter.default
+            return plain, agent.AGENT if follows else "default"
         if not counts:
             return PLACEHOLDER, "default"
         shared = self.texts[DEFAULT_PASSWORD]

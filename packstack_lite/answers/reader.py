@@ -77,7 +77,7 @@ def _answer(found: Read, place: str, number: int, written: str, text: str) -> No
         found.old.setdefault(OLD_NAMES[name], []).append((name, text, number))
         return
     if name not in BY_NAME:
-        found.warnings.append(f"{place}: {name} is unknown and ignored{_nearest(name)}")
+        found.warnings.append(f"{place}: {name} is unknown and ignored{nearest(name)}")
         return
     if name in found.answers:
         found.warnings.append(f"{place}: {name} was answered in line {found.answers[name][1]} already; this one counts")
@@ -110,7 +110,10 @@ def _shown(text: str) -> str:
     return f": {word.group()} ..." if word and word.group().upper() in (*BY_NAME, *OLD_NAMES) else ""
 
 
-def _nearest(name: str) -> str:
+def nearest(name: str) -> str:
+    """The end of a sentence about an unknown name: the known one that it is most like, if any is."""
+    if f"CONFIG_{name}" in BY_NAME:
+        return f"; did you mean CONFIG_{name}?"
     near = difflib.get_close_matches(name, BY_NAME, 1, 0.75)
     return f"; did you mean {near[0]}?" if near else ""
 

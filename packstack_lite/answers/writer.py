@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import List, Optional
 
-from packstack_lite.answers.effective import Answers
+from packstack_lite.answers.mapping import Answers
 from packstack_lite.answers.table import TABLE, Parameter
 from packstack_lite.answers.vault import write_private
 from packstack_lite.errors import UsageFault

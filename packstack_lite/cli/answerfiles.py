@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
+import click
+
 from packstack_lite import answers as room
 from packstack_lite.cli import sources
 from packstack_lite.cli.options import Options
@@ -24,7 +26,10 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
         told = sources.answers(options, choose(options))
     else:
         address = hosts[0] if hosts else options.host or own_address()
-        told = room.load(options.answer_files, options.flags, room.host_overrides(hosts or [address]), address)
+        told = sources.load(
+            options, options.answer_files, hosts=room.host_overrides(hosts) if hosts else {}, address=address
+        )
+    warn(options, told)
     room.write(path, told)
     if options.json:
         print_json({"written": str(path)})
@@ -35,15 +40,31 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
 
 
 def validate(options: Options, path: Path) -> int:
-    """Tell every fault of an answer file (AnswersFault), or that there is none."""
-    told = room.load([path], options.flags)
-    for warning in told.warnings:
-        say(options, f"warning: {warning}")
+    """Tell every fault of an answer file (AnswersFault), or that there is none; other files are layers below it."""
+    told = sources.load(options, [*options.answer_files, path])
+    warn(options, told)
     if options.json:
         print_json({"warnings": list(told.warnings)})
     else:
         out(options).print(f"{path}: fine, {len(told.warnings)} warnings", markup=False)
     return ExitCode.FINE
+
+
+def explain() -> int:
+    """Packstack's --options: every parameter with its flag and its meaning, by group, in reStructuredText."""
+    group = ""
+    for parameter in room.TABLE:
+        if parameter.group != group:
+            group = parameter.group
+            click.echo(f"{group}\n{'-' * len(group)}\n")
+        click.echo(f"**{parameter.name}** (``--{parameter.flag}``)\n    {room.explained(parameter)}\n")
+    return ExitCode.FINE
+
+
+def warn(options: Options, told: room.Answers) -> None:
+    """Tell what is doubtful in the answers."""
+    for warning in told.warnings:
+        say(options, f"warning: {warning}")
 
 
 def target_of(options: Options) -> Target:

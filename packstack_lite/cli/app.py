@@ -49,6 +49,7 @@ NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --
 @click.option(
     "-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host."
 )
+@click.option("-o", "--options", "list_all", is_flag=True, help="Print every parameter, as reStructuredText.")
 @click.option(
     "--help-all",
     is_flag=True,
@@ -70,6 +71,7 @@ def cli(
     validate_answer_file: Optional[Path],
     dry_run: bool,
     timeout: Optional[int],
+    list_all: bool,
 ) -> int:
     """One answer file becomes a working all-in-one OpenStack on a host reached over SSH."""
     options.timeout = timeout
@@ -86,6 +88,8 @@ def cli(
                 f"{(said or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other", NEXT
             )
         return ExitCode.FINE
+    if list_all:
+        return answerfiles.explain()
     if len(said) > 1 and said[0] != "--gen-answer-file":
         raise UsageFault(f"{said[0]} and {said[1]} exclude each other", NEXT)
     if validate_answer_file:
@@ -93,11 +97,6 @@ def cli(
     if gen_answer_file:
         return answerfiles.generate(options, gen_answer_file, install_hosts)
     if allinone or install_hosts:
-        if options.answer_files:
-            raise UsageFault(
-                f"{said[0]} writes an answer file of its own and takes none",
-                "leave it out, or name values with their flags: packstack-lite --help-all",
-            )
         return deploy.new(options, install_hosts, dry_run)
     if options.answer_files:
         return deploy.from_files(options, dry_run)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, List, Optional
+from typing import FrozenSet, List, Optional, Tuple
 
 from packstack_lite.cli import clouds, deployment, show, sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.plan import tell
-from packstack_lite.cli.target import choose
+from packstack_lite.cli.target import Target, choose, own_address, parse_host
 from packstack_lite.cli.terminal import say
 from packstack_lite.errors import ExitCode, UsageFault
 from packstack_lite.resources.base import Phase
@@ -21,13 +21,23 @@ def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
             f"--install-hosts names several hosts: {', '.join(hosts)}",
             "packstack-lite deploys to one host for now: name one",
         )
-    if hosts and not options.host and not options.sandbox:
-        options.host = hosts[0]
-    target = choose(options, here=not hosts, make=not dry_run)
-    path = sources.fresh(options, target)
+    target, meant = _new_target(options, hosts[0] if hosts else "", not dry_run)
+    path = sources.fresh(options, target, meant)
     say(options, f"answers for {target.address}: {path}")
     options.answer_files = [path]
     return from_files(options, dry_run)
+
+
+def _new_target(options: Options, first: str, make: bool) -> Tuple[Target, str]:
+    """The host to deploy on, and the one that --install-hosts (``first``) or --allinone mean by themselves."""
+    if options.host or options.sandbox:
+        target = choose(options, make=make)
+        return target, target.address
+    meant = parse_host(first).address if first else own_address()
+    told = sources.controller_beside(options, meant, here=not first)
+    if first and not told:
+        options.host = first
+    return choose(options, told, here=not first), meant
 
 
 def from_files(

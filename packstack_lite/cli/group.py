@@ -9,6 +9,7 @@ import click
 
 from packstack_lite.cli.failures import guarded
 from packstack_lite.cli.options import DEFAULT_SANDBOX
+from packstack_lite.cli.words import spelled
 
 
 class Group(click.Group):
@@ -34,8 +35,9 @@ class Group(click.Group):
         sys.exit(int(guarded(run, arguments, self.commands)))
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        """Let ``--sandbox VERB`` mean the default sandbox, not one that is called like a verb."""
-        return super().parse_args(ctx, self._with_sandbox_named(args))
+        """Write out abbreviations; let ``--sandbox VERB`` mean the default sandbox, not one of a verb's name."""
+        told = args if ctx.resilient_parsing else spelled(self, args)
+        return super().parse_args(ctx, self._with_sandbox_named(told))
 
     def _with_sandbox_named(self, args: List[str]) -> List[str]:
         named = list(args)

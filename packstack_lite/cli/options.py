@@ -18,8 +18,8 @@ DEFAULT_SANDBOX = "aio"
 class Options:
     """What was said on the command line, whichever verb it was said to.
 
-    ``flags`` maps Packstack's parameter names to the text given for them. ``sandbox`` and
-    ``host`` exclude each other. ``timeout`` is in seconds, for a single step.
+    ``flags`` maps Packstack's parameter names to the text given for them, ``settings`` are the
+    NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other. ``timeout`` is in seconds, for a single step.
     """
 
     answer_files: List[Path] = field(default_factory=list)
@@ -33,6 +33,7 @@ class Options:
     debug: bool = False
     timeout: Optional[int] = None
     flags: Dict[str, str] = field(default_factory=dict)
+    settings: List[str] = field(default_factory=list)
 
     @property
     def json(self) -> bool:
@@ -79,7 +80,14 @@ def common_options(without: str = "") -> List[click.Option]:
             type=path,
             multiple=True,
             metavar="FILE",
-            help="Answers; may be given several times, later files win.",
+            help="Answers; may be repeated, later files win.",
+        ),
+        _option(
+            "settings",
+            "--set",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Answer one parameter; wins over every file.",
         ),
         _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy on this host, over SSH."),
         _option(
@@ -95,7 +103,7 @@ def common_options(without: str = "") -> List[click.Option]:
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),
         _option("output", "--output", type=click.Choice(["text", "json"]), help="Form of the result on stdout."),
         _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colours on the terminal."),
-        _option("debug", "-d", "--debug", is_flag=True, help="Tell every command and its reply in the run log."),
+        _option("debug", "-d", "--debug", is_flag=True, help="Tell every command and its reply in the log."),
     ]
     return [option for option in every if option.name != without]
 

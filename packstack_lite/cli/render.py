@@ -44,6 +44,7 @@ def render(options: Options, directory: Optional[Path], profile_name: str, outpu
     if place is None:
         raise UsageFault("render needs a directory", "packstack-lite render --output DIR")
     told = sources.answers(options, answerfiles.target_of(options))
+    answerfiles.warn(options, told)
     profile = profiles.load(profile_name)
     cloud = Cloud(told, imagined(profile.os_id, profile.os_versions[0], told["CONFIG_CONTROLLER_HOST"]), profile)
     files = [resource for resource in services.declare(cloud) if isinstance(resource, File)]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from packstack_lite import answers as room
 from packstack_lite.answers import BY_NAME, Answers, Vault
 from packstack_lite.answers.writer import PATTERN
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.target import Target
+from packstack_lite.cli.target import LOOPBACK, Target, is_own
 from packstack_lite.errors import UsageFault
 from packstack_lite.report.runlog import state_home
 from packstack_lite.sandbox import guest_image
@@ -22,10 +23,34 @@ CONTROLLER = "CONFIG_CONTROLLER_HOST"
 
 def controller(options: Options) -> str:
     """The controller that the answers name, without judging the rest of them; "" when they do not."""
-    told = ""
+    return _controller(options)[0]
+
+
+def _controller(options: Options) -> Tuple[str, str]:
+    """The same, and where it is said; a file's place holds a colon."""
+    told = ("", "")
     for path in options.answer_files:
-        told = room.read(path).answers.get(CONTROLLER, (told, 0))[0]
-    return options.flags.get(CONTROLLER, told)
+        text, line = room.read(path).answers.get(CONTROLLER, ("", 0))
+        told = (text, f"{path}:{line}") if line else told
+    return room.said(os.environ, options.settings, options.flags).answers.get(CONTROLLER, told)
+
+
+def controller_beside(options: Options, meant: str, here: bool) -> str:
+    """The controller that beats the one that --allinone (``here``) or --install-hosts mean; "" when theirs counts.
+
+    As with Packstack one told by a flag does, and here also by --set or in the environment. An answer
+    file that names another host is refused (UsageFault): one of the two is a mistake.
+    """
+    told, place = _controller(options)
+    if not told or told in LOOPBACK or ip_of(told) == ip_of(meant):
+        return ""
+    if ":" in place and not (here and is_own(told)):
+        word = "--allinone" if here else "--install-hosts"
+        raise UsageFault(
+            f"{place}: {CONTROLLER}={told}, but {word} means {meant}",
+            f"to deploy on {told} leave {word} out; to deploy on {meant} add --set {CONTROLLER}={meant}",
+        )
+    return told
 
 
 def answers(options: Options, target: Target, needed: bool = False) -> Answers:
@@ -41,15 +66,19 @@ def answers(options: Options, target: Target, needed: bool = False) -> Answers:
     return _load(options, target, files, address)
 
 
-def fresh(options: Options, target: Target) -> Path:
-    """The file that holds the answers of --allinone or --install-hosts.
+def fresh(options: Options, target: Target, meant: str = "") -> Path:
+    """The file that holds the answers of --allinone or --install-hosts, which ``meant`` this host.
 
-    Passwords of an earlier file for the same host are kept. A new file is only written when
-    it would say something else than the newest one.
+    Without an answer file those of an earlier one for the same host are kept, its passwords too.
+    The user's own files are layers and stay as they are. A new file is only written when it
+    would say something else than the newest one.
     """
     address = ip_of(target.address)
     known = earlier(address)
-    told = _load(options, target, known, address, room.host_overrides([address]))
+    files = list(options.answer_files) or known
+    named = controller(options)
+    hosts = room.host_overrides([named if named in LOOPBACK else ip_of(meant or target.address)])
+    told = _load(options, target, files, address, hosts)
     if known and room.render(told) == known[0].read_text(encoding="utf-8"):
         return known[0]
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"
@@ -61,12 +90,17 @@ def _load(
     options: Options, target: Target, files: List[Path], address: str, hosts: Optional[Dict[str, str]] = None
 ) -> Answers:
     vault = Vault(state_home() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
-    how = {"files": files, "flags": options.flags, "hosts": hosts or {}, "address": address, "vault": vault}
+    how: Dict[str, Any] = {"hosts": hosts or {}, "address": address, "vault": vault}
     if not target.sandbox:
-        return room.load(**how)  # type: ignore[arg-type]
+        return load(options, files, **how)
     own = room.host_overrides([address])
-    first = room.load(**{**how, "over": own})  # type: ignore[arg-type]
-    return room.load(**{**how, "over": {**own, **_of_sandbox(first, target)}})  # type: ignore[arg-type]
+    first = load(options, files, **how, over=own)
+    return load(options, files, **how, over={**own, **_of_sandbox(first, target)})
+
+
+def load(options: Options, files: Sequence[Path], **how: Any) -> Answers:
+    """The effective answers of these files, of the environment and of the command line; the rest as answers.load."""
+    return room.load(files, options.flags, environment=os.environ, settings=options.settings, **how)
 
 
 def _of_sandbox(first: Answers, target: Target) -> Dict[str, str]:

@@ -17,6 +17,7 @@ from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import guest_image
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@\[\]]+)(?::(?P<port>\d{1,5}))?")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 WAYS = "name one with --host, --sandbox or --answer-file; --allinone alone means this machine"
 
 

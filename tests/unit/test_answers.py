@@ -187,11 +187,11 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
         ({"CONFIG_NEUTRON_L2_AGENT": "ovn"}, "not deployed"),
         ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre"}, "not among"),
         (
-            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"},
+            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,flat", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"},
             "needs OVN",
         ),
         (
-            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vlan", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vlan"},
+            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vlan,flat", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vlan"},
             "needs ranges",
         ),
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "100:10"}, "FIRST:LAST"),

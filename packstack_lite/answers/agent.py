@@ -1,0 +1,29 @@
+"""What follows from the choice of the L2 agent, so that naming another agent is enough."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional
+
+AGENT = "CONFIG_NEUTRON_L2_AGENT"
+MECHANISMS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
+_TUNNELS = {"openvswitch": "vxlan", "linuxbridge": "vxlan", "ovn": "geneve"}
+_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    MECHANISMS: {agent: agent for agent in _TUNNELS},
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": {agent: f"{kind},flat" for agent, kind in _TUNNELS.items()},
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": _TUNNELS,
+}
+
+
+def default(name: str, agent: str) -> Optional[str]:
+    """The default of a parameter under this agent; None where the agent has no say."""
+    return _DEFAULTS.get(name, {}).get(agent)
+
+
+def mechanism(name: str, text: str, agent: str) -> str:
+    """The driver that has to stand in for the mechanism drivers given; "" when they may stay.
+
+    Packstack does so too, without a word, for openvswitch and ovn (neutron_350.py, initSequences).
+    """
+    words = [word.strip() for word in text.split(",")]
+    wrong = name == MECHANISMS and agent in ("openvswitch", "ovn") and agent not in words
+    return agent if wrong else ""

@@ -1,0 +1,193 @@
+"""The network lint: what cannot work is a fault, what is doubtful a warning; keys and lines named, all at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite import answers as room
+from packstack_lite.errors import AnswersFault
+
+ADDRESS = "198.18.1.10"
+HOSTS = room.host_overrides([ADDRESS])
+ML2, OVS = "CONFIG_NEUTRON_ML2_", "CONFIG_NEUTRON_OVS_"
+TENANT, DRIVERS, RANGES = f"{ML2}TENANT_NETWORK_TYPES", f"{ML2}TYPE_DRIVERS", f"{ML2}VLAN_RANGES"
+MAPPINGS, IFACES, TUNNEL = f"{OVS}BRIDGE_MAPPINGS", f"{OVS}BRIDGE_IFACES", f"{OVS}TUNNEL_IF"
+DEMO, FLOATING, POOLS = (f"CONFIG_PROVISION_DEMO{end}" for end in ("", "_FLOATRANGE", "_ALLOCATION_POOLS"))
+
+# The lines of a file from its third on, and every fault: the line it stands at and its words.
+FAULTS = {
+    "a tenant type that is no driver": (
+        [f"{TENANT}=gre", f"{DRIVERS}=vxlan,flat"],
+        [(3, f"gre is not among {DRIVERS} (")],
+    ),
+    "vlan without ranges": ([f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat"], [(3, f"vlan needs ranges in {RANGES}, ")]),
+    "vlan with a network but no range": (
+        [f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat", f"{RANGES}=extnet"],
+        [(3, f"vlan needs ranges in {RANGES} (")],
+    ),
+    "vlan on an unknown network": (
+        [f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat", f"{RANGES}=physnet1:1:9"],
+        [(5, f"physnet1 is not in {MAPPINGS}: extnet")],
+    ),
+    "gre without ids": ([f"{TENANT}=gre", f"{DRIVERS}=gre,flat"], [(3, f"gre needs ids in {ML2}TUNNEL_ID_RANGES")]),
+    "vxlan without ids": ([f"{ML2}VNI_RANGES="], [("--", f"vxlan needs ids in {ML2}VNI_RANGES (")]),
+    "geneve under openvswitch": (
+        [f"{TENANT}=geneve", f"{DRIVERS}=geneve,flat", "CONFIG_NEUTRON_L2_AGENT=openvswitch"],
+        [(3, "geneve needs OVN")],
+    ),
+    "gre under ovn": (
+        [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", "CONFIG_NEUTRON_L2_AGENT=ovn"],
+        [(3, "gre is nothing that OVN can make"), (6, "ovn is not deployed by this release")],
+    ),
+    "linuxbridge with other drivers": (
+        ["CONFIG_NEUTRON_L2_AGENT=linuxbridge", f"{ML2}MECHANISM_DRIVERS=openvswitch"],
+        [(3, "linuxbridge is not deployed"), (4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+    ),
+    "a network mapped twice": ([f"{MAPPINGS}=extnet:br-b,extnet:br-ex"], [(3, "the network extnet is there twice")]),
+    "a bridge mapped twice": ([f"{MAPPINGS}=extnet:br-ex,other:br-ex"], [(3, "the bridge br-ex is there twice")]),
+    "an interface in two bridges": (
+        [f"{MAPPINGS}=extnet:br-ex,b:br-b", f"{IFACES}=br-ex:eth1,br-b:eth1"],
+        [(4, "the interface eth1 can be in one bridge only")],
+    ),
+    "a bridge in itself": ([f"{IFACES}=br-ex:br-ex"], [(3, "the bridge br-ex cannot be put into itself")]),
+    "the demo on an unknown network": ([f"{OVS}EXTERNAL_PHYSNET=out"], [(3, f"out is not in {MAPPINGS}: extnet")]),
+    "the demo's gateway elsewhere": (
+        [f"{MAPPINGS}=extnet:br-out"],
+        [(3, "extnet leads to br-out, but the gateway of the floating addresses stands on br-ex")],
+    ),
+    "the demo without flat networks": ([f"{DRIVERS}=vxlan"], [(3, "is without flat")]),
+    "the demo where flat is not allowed": (
+        [f"{ML2}FLAT_NETWORKS=other", f"{MAPPINGS}=extnet:br-ex,other:br-b"],
+        [(3, f"is without extnet, the {OVS}EXTERNAL_PHYSNET")],
+    ),
+    "a pool with the gateway": (
+        [f'{POOLS}=["start=172.24.4.1,end=172.24.4.9"]'],
+        [(3, "holds the gateway 172.24.4.1")],
+    ),
+    "a pool elsewhere": (
+        [f'{POOLS}=["start=198.18.9.2,end=198.18.9.9"]', f"{FLOATING}=198.18.2.0/24"],
+        [(3, f"is not a span of 198.18.2.0/24, the {FLOATING} (")],
+    ),
+    "a pool up to the broadcast address": (
+        [f'{POOLS}=["start=172.24.4.9,end=172.24.4.255"]'],
+        [(3, "holds 172.24.4.255, which no host")],
+    ),
+    "pools that overlap": (
+        [f'{POOLS}=["start=172.24.4.9,end=172.24.4.20", "start=172.24.4.20,end=172.24.4.30"]'],
+        [(3, "172.24.4.9 to 172.24.4.20 and 172.24.4.20 to 172.24.4.30 overlap")],
+    ),
+    "the floating range on the private network": ([f"{FLOATING}=10.0.0.0/16"], [(3, "overlaps 10.0.0.0/24")]),
+    "IPv4 and IPv6": (
+        ["CONFIG_MARIADB_HOST=fd00::1"],
+        [(3, "CONFIG_MARIADB_HOST=fd00::1: another IP version than allinone: CONFIG_CONTROLLER_HOST=198.18.1.10")],
+    ),
+}
+DOUBTS = {
+    "a mapping without an interface": (
+        [f"{MAPPINGS}=extnet:br-ex,vlans:br-vlan"],
+        [(3, f"vlans:br-vlan has no interface in {IFACES}: vlans ends on this host")],
+    ),
+    "an interface in a bridge that nothing is mapped to": (
+        [f"{IFACES}=br-x:eth1"],
+        [(3, f"br-x is not in {MAPPINGS}: no network leads to it"), ("", "not carried out by this release")],
+    ),
+    "flat on an unknown network": ([f"{ML2}FLAT_NETWORKS=extnet,b"], [(3, f"b is not in {MAPPINGS}: extnet")]),
+    "a tunnel interface without tunnels": (
+        [f"{TUNNEL}=eth1", f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat", f"{RANGES}=extnet:1:9"],
+        [(3, f"eth1 is not used: no network of {DRIVERS} (")],
+    ),
+    "a tunnel interface within a bridge": (
+        [f"{TUNNEL}=eth1", f"{IFACES}=br-ex:eth1"],
+        [(3, f"eth1 is put into br-ex by {IFACES} ("), ("", "not carried out by this release")],
+    ),
+    "the other agent's tunnel interface": (
+        ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1"],
+        [(3, f"is not used with CONFIG_NEUTRON_L2_AGENT=openvswitch; there it is {TUNNEL}, which is empty")],
+    ),
+    "the other agent's mapping": (
+        ["CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS=a:b"],
+        [(3, f"there it is {MAPPINGS}, which is extnet:br-ex")],
+    ),
+    "a name among addresses": (
+        ["CONFIG_AMQP_HOST=queue.example.org"],
+        [(3, "CONFIG_AMQP_HOST=queue.example.org: a name, but "), (3, "is not used")],
+    ),
+    "a floating range that holds the controller": (
+        [f"{FLOATING}=198.18.1.0/24"],
+        [(3, f"{ADDRESS}, the controller, would be given out as a floating address too")],
+    ),
+    "a pool that holds the controller": (
+        [f"{FLOATING}=198.18.1.0/24", f'{POOLS}=["start=198.18.1.9,end=198.18.1.11"]'],
+        [(4, f"{ADDRESS}, the controller")],
+    ),
+}
+# What people write and mean: no word about it.
+FINE = {
+    "nothing": [],
+    "vlan": [f"{TENANT}=vlan,vxlan", f"{DRIVERS}=vlan,vxlan,flat", f"{RANGES}=extnet:100:199"],
+    "gre": [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:1000"],
+    "another bridge": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=br-out"],
+    "provider networks": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=provider"],
+    "no demo": [f"{DEMO}=n", f"{DRIVERS}=vxlan", f"{OVS}EXTERNAL_PHYSNET=other", f"{FLOATING}=10.0.0.0/8"],
+    "a pool beside the controller": [
+        f"{FLOATING}=198.18.1.0/24",
+        f'{POOLS}=["start=198.18.1.100,end=198.18.1.200","start=198.18.1.201,end=198.18.1.254"]',
+    ],
+    "a tunnel interface": [f"{TUNNEL}=eth1"],
+    "an empty answer": ["CONFIG_NEUTRON_OVS_TUNNEL_IF="],
+    "both agents alike": ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1", f"{TUNNEL}=eth1"],
+}
+
+
+def file_of(tmp_path, lines):
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(["[general]", "", *lines]) + "\n")
+    return path
+
+
+def same(told, wanted, path):
+    """Each finding is one of the wanted, in any order, at its line."""
+    assert len(told) == len(wanted), told
+    for line, words in wanted:
+        start = f"{path}:{line}: " if isinstance(line, int) else ""
+        assert [finding for finding in told if finding.startswith(start) and words in finding], (start, words, told)
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults(case, tmp_path):
+    lines, wanted = FAULTS[case]
+    path = file_of(tmp_path, lines)
+    with pytest.raises(AnswersFault) as failure:
+        room.load([path], hosts=HOSTS)
+    same(failure.value.faults, wanted, path)
+
+
+@pytest.mark.parametrize("case", DOUBTS)
+def test_doubts(case, tmp_path):
+    lines, wanted = DOUBTS[case]
+    path = file_of(tmp_path, lines)
+    same(room.load([path], hosts=HOSTS).warnings, wanted, path)
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_fine(case, tmp_path):
+    assert room.load([file_of(tmp_path, FINE[case])], hosts=HOSTS).warnings == ()
+
+
+def test_every_fault_at_once(tmp_path):
+    """One file with every wrong answer that can stand beside the others."""
+    cases = ["a tenant type that is no driver", "a pool with the gateway", "IPv4 and IPv6", "a bridge in itself"]
+    path = file_of(tmp_path, [line for case in cases for line in FAULTS[case][0]])
+    with pytest.raises(AnswersFault) as failure:
+        room.load([path], hosts=HOSTS)
+    told = "\n".join(failure.value.faults)
+    for case in cases:
+        for _, words in FAULTS[case][1]:
+            assert words in told
+    lines = [int(fault[len(str(path)) + 1 :].split(":")[0]) for fault in failure.value.faults]
+    assert lines == sorted(lines)
+
+
+def test_hosts_that_are_all_names_or_all_of_one_version_are_fine():
+    for host in ("cloud.example.org", "fd00::1"):
+        assert room.load(hosts=room.host_overrides([host])).warnings == ()

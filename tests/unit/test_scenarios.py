@@ -1,0 +1,183 @@
+"""The command lines of Packstack's own scenarios, and of the notes: what they ask for is declared, or told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from packstack_lite import profiles, services
+from packstack_lite.answers import BY_NAME
+from packstack_lite.cli import deploy, sources
+from packstack_lite.cli.app import cli
+from packstack_lite.cli.target import Target
+from packstack_lite.errors import AnswersFault, ExitCode, UsageFault
+from packstack_lite.resources import Bridge, Entity, File, Once, Unit
+from tests.clouds import ADDRESS, MACHINE, facts
+from tests.conftest import PROJECT
+
+LINES = json.loads((PROJECT / "tests/facts/packstack-scenarios.json").read_text())
+del LINES["_source"]
+FLAGS = {f"--{parameter.flag}": parameter.name for parameter in BY_NAME.values()}
+
+
+@pytest.fixture
+def meant(monkeypatch, tmp_path):
+    """What --allinone was asked for with these words; the run itself does not take place."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    heard = []
+
+    def new(options, install_hosts, dry_run):
+        heard.append(options)
+        return ExitCode.FINE
+
+    monkeypatch.setattr(deploy, "new", new)
+
+    def meant(*words):
+        ended = CliRunner().invoke(cli, list(words), catch_exceptions=False)
+        assert (ended.exit_code, ended.stderr) == (0, "")
+        return heard.pop()
+
+    return meant
+
+
+def answers(options, name):
+    """The answers of --allinone on an imagined host."""
+    from packstack_lite import answers as room
+
+    return sources.load(options, [], hosts=room.host_overrides([ADDRESS]), address=ADDRESS)
+
+
+def declared(told):
+    from packstack_lite.services import Cloud
+
+    return services.declare(Cloud(told, facts(**MACHINE), profiles.load("debian12-zed")))
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_word_is_understood(meant, name):
+    options = meant(*LINES[name])
+    said = dict(word.partition("=")[::2] for word in LINES[name] if "=" in word)
+    assert options.flags == {FLAGS[flag]: text for flag, text in said.items()}
+    assert options.debug is ("--debug" in LINES[name])
+    apart = [part for word in LINES[name] for part in word.split("=", 1)]
+    assert meant(*apart).flags == options.flags, "the value as a word of its own"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("000", ["--default-password"]),
+        (
+            "001",
+            [
+                "--default-password",
+                "CONFIG_MANILA_INSTALL=y: Manila is not deployed",
+                "CONFIG_AMQP_ENABLE_SSL=y",
+                "CONFIG_HORIZON_SSL=y",
+                "CONFIG_PROVISION_TEMPEST=y",
+            ],
+        ),
+        ("002", ["--default-password", "CONFIG_TROVE_INSTALL=y: Trove is not deployed", "CONFIG_GLANCE_BACKEND=swift"]),
+        (
+            "003",
+            [
+                "--default-password",
+                "CONFIG_HEAT_INSTALL=y: Heat is not deployed",
+                "CONFIG_MAGNUM_INSTALL=y: Magnum is not deployed",
+            ],
+        ),
+        ("notes", ["CONFIG_NEUTRON_OVS_BRIDGE_IFACES=br-ex:ens33"]),
+    ],
+)
+def test_what_is_not_deployed_yet_is_told(meant, name, told):
+    """Each service, or all else in one finding; when one is built, its word goes from here."""
+    warnings = "\n".join(answers(meant(*LINES[name]), name).warnings)
+    assert [word for word in told if word not in warnings] == []
+
+
+def test_an_agent_that_is_not_deployed_yet_is_a_fault(meant):
+    with pytest.raises(AnswersFault) as failure:
+        answers(meant(*LINES["001-queens"]), "001-queens")
+    assert failure.value.faults == (
+        "--os-neutron-l2-agent: CONFIG_NEUTRON_L2_AGENT: ovn is not deployed by this release; say openvswitch",
+    )
+
+
+def test_a_refused_answer_names_what_to_set(meant):
+    with pytest.raises(UsageFault, match="not supported yet: CONFIG_GLANCE_BACKEND=swift") as failure:
+        declared(answers(meant(*LINES["002"]), "002"))
+    assert failure.value.hint == "set CONFIG_GLANCE_BACKEND=file"
+
+
+def test_scenario_000_is_the_default_cloud_with_one_password(meant):
+    told = answers(meant(*LINES["000"]), "000")
+    assert told["CONFIG_NOVA_KS_PW"].reveal() == "packstack"
+    ids = {resource.id for resource in declared(told)}
+    assert {"unit:apache2", "network:public", "image:cirros", "router:router1"} <= ids
+
+
+@pytest.mark.parametrize("name", ["001", "003"])
+def test_scenarios_are_declared_as_they_say(meant, name):
+    resources = declared(answers(meant(*LINES[name]), name))
+    ids = {resource.id for resource in resources}
+    files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
+    assert ("unit:apache2" in ids) is (name == "001"), "003 is without the dashboard"
+    (image,) = [resource for resource in resources if resource.id == "image:cirros"]
+    assert isinstance(image, (Entity, Once))
+    assert "network:public" in ids
+    assert "virt_type = qemu" in files["/etc/nova/nova-compute.conf"]
+    assert "debug = true" in files["/etc/nova/nova.conf"].lower()
+    assert "processes = 2" in files["/etc/nova/nova-api-uwsgi.ini"]
+
+
+def test_the_notes_are_declared_as_they_say(meant):
+    """No demo, the drivers, the mapping; ens33 itself is refused until bridges take interfaces."""
+    told = answers(meant(*LINES["notes"]), "notes")
+    assert told["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
+    with pytest.raises(UsageFault, match="not supported yet: CONFIG_NEUTRON_OVS_BRIDGE_IFACES=br-ex:ens33"):
+        declared(told)
+    resources = declared({**told, "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ()})
+    ids = {resource.id for resource in resources}
+    assert not [
+        i for i in ids if i in ("network:public", "project:demo", "user:demo", "image:cirros", "router:router1")
+    ]
+    assert not [i for i in ids if i.startswith("nat:")]
+    (bridge,) = [resource for resource in resources if isinstance(resource, Bridge)]
+    assert (bridge.name, bridge.address) == ("br-ex", "")
+    files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
+    ml2, agent = (files[f"/etc/neutron/plugins/ml2/{name}.ini"] for name in ("ml2_conf", "openvswitch_agent"))
+    for line in ("type_drivers = vxlan,flat", "tenant_network_types = vxlan", "mechanism_drivers = openvswitch"):
+        assert line in ml2
+    assert "bridge_mappings = extnet:br-ex" in agent
+    assert "tunnel_types = vxlan" in agent
+    assert any(isinstance(r, Unit) and r.name.startswith("neutron-openvswitch-agent") for r in resources)
+
+
+def test_the_notes_through_render(tmp_path, monkeypatch):
+    """The whole tool with these words, up to the configs: refused, with what to type; without that it is written."""
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    words = ["render", "--to", str(tmp_path / "r"), f"--os-controller-host={ADDRESS}", *LINES["notes"][1:]]
+    refused = CliRunner().invoke(cli, words)
+    assert refused.exit_code == 2
+    assert "set CONFIG_NEUTRON_OVS_BRIDGE_IFACES=" in refused.stderr
+    assert CliRunner().invoke(cli, words[:-1]).exit_code == 0
+    assert (
+        "bridge_mappings = extnet:br-ex" in (tmp_path / "r/etc/neutron/plugins/ml2/openvswitch_agent.ini").read_text()
+    )
+
+
+def test_parameter_flags_beat_allinone(meant, monkeypatch):
+    """Packstack's CI spreads --allinone over two nodes so."""
+    words = [*LINES["003"], "--os-controller-host=198.18.9.1", "--os-network-hosts=198.18.9.1"]
+    options = meant(*words, "--os-compute-hosts=198.18.9.2")
+    assert sources.controller_beside(options, ADDRESS, here=True) == "198.18.9.1"
+    with pytest.raises(AnswersFault) as failure:
+        answers(options, "003")
+    assert "--os-compute-hosts: CONFIG_COMPUTE_HOSTS: 198.18.9.2: this release deploys on one host" in str(
+        failure.value.faults
+    )
+    assert Target("198.18.9.1").address == "198.18.9.1"
