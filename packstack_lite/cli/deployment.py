@@ -51,7 +51,7 @@ class Deployment:
     facts: Facts
     masker: Masker
     listener: Listener
-    tree: Tree = Tree()
+    tree: Tree
 
     @property
     def profile(self) -> Profile:

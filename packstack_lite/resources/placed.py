@@ -22,7 +22,8 @@ touch LIST FILES
 while IFS= read -r path; do
     if [ -n "$path" ] && ! printf '%s\n' "$wanted" | grep -Fqx -- "$path"; then
         [ -L "$path" ] && path=$(readlink -f -- "$path")
-        if [ -e "$path.packstack-lite.orig" ]; then mv -f -- "$path.packstack-lite.orig" "$path"; else rm -f -- "$path"; fi
+        before=$path.packstack-lite.orig
+        if [ -e "$before" ]; then mv -f -- "$before" "$path"; else rm -f -- "$path"; fi
         # It is no longer ours: whoever puts a file there next keeps what stands there now.
         grep -vxF -e "$path" FILES > FILES.new || :
         mv FILES.new FILES

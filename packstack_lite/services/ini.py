@@ -60,7 +60,7 @@ def parse(text: str) -> Ini:
     """Take a text apart; never raises."""
     read = _Reader()
     for number, line in enumerate(text.split("\n"), 1):
-        read.line(number, line.rstrip())
+        read.line(number, line)
     if text.endswith("\n") or not text:
         read.ini.blocks.pop()
     return read.ini
@@ -74,16 +74,17 @@ class _Reader:
         self._comments: List[str] = []
 
     def line(self, number: int, line: str) -> None:
-        """Read the next line, which has no white space at its end."""
-        if line.startswith((" ", "\t")):
+        """Read the next line, its line break taken off."""
+        told = line.rstrip()
+        if told.startswith((" ", "\t")):
             self._goes_on(number, line)
             return
         self._open = None
         if line.startswith("["):
             self._heading(number, line)
-        elif not line or line.startswith(("#", ";")):
+        elif not told or line.startswith(("#", ";")):
             self._keep(Block(self._section or "", [line], number))
-            if line:
+            if told:
                 self._comments.append(line)
                 return
         else:
@@ -97,12 +98,13 @@ class _Reader:
             self._fault(number, line, "is indented, but there is no option above that it could go on with")
 
     def _heading(self, number: int, line: str) -> None:
-        if not line.endswith("]"):
+        told = line.rstrip()
+        if not told.endswith("]"):
             self._fault(number, line, "opens a section with [ but does not close it with ]")
-        elif len(line) == 2:
+        elif len(told) == 2:
             self._fault(number, line, "a section without a name")
         else:
-            self._section = normal(line[1:-1])
+            self._section = normal(told[1:-1])
             self._keep(Block(self._section, [line], number, heading=True))
 
     def _option(self, number: int, line: str) -> None:
@@ -130,11 +132,6 @@ def _value(option: Block) -> str:
     first = option.lines[0]
     place = min(place for place in (first.find("="), first.find(":")) if place >= 0)
     return "\n".join([first[place + 1 :].strip(), *[line.strip() for line in option.lines[1:]]])
-
-
-def values(option: Block) -> List[str]:
-    """An option's value line by line, without white space and quotes around it."""
-    return [line.strip("\"'") for line in _value(option).split("\n")]
 
 
 def merge(rendered: Ini, over: Ini) -> str:

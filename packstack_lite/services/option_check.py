@@ -11,6 +11,7 @@ from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
+from packstack_lite.profiles import Profile
 from packstack_lite.resources import Once
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import sh
@@ -53,7 +54,7 @@ def judged(over: Ini, merged: Ini) -> List[Block]:
 
 
 def check(
-    name: str, source: str, options: Sequence[Block], python: str, release: str, needs: Sequence[str], tags: FrozenSet[str]
+    name: str, source: str, options: Sequence[Block], profile: Profile, needs: Sequence[str], tags: FrozenSet[str]
 ) -> Optional[Once]:
     """The work on the host; None when there is nothing to judge. Neither script nor input holds a value.
 
@@ -69,9 +70,9 @@ def check(
     }
     work = Once(
         name=f"your options in {name}",
-        script=_RUN % python,
+        script=_RUN % profile.python,
         done="",
-        token=_token([release, patterns, sorted({option.key for option in options})]),
+        token=_token([profile.release, patterns, sorted({option.key for option in options})]),
         stdin=_with_program(json.dumps(asked).encode()),
         known_after=Phase.PACKAGES,
         says=f"check your options in {name}",

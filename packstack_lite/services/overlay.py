@@ -145,8 +145,7 @@ class _Laying:
 
     def _check(self, file: File, given: Given, over: ini.Ini, merged: ini.Ini) -> None:
         packages = [resource.id for resource in self.resources if resource.kind == "packages"]
-        python, release = self.profile.python, self.profile.release
-        work = check(given.name, given.source, judged(over, merged), python, release, packages, file.tags)
+        work = check(given.name, given.source, judged(over, merged), self.profile, packages, file.tags)
         self.checks += [work] if work else []
 
     def _why_not(self, given: Given) -> str:
