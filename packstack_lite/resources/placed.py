@@ -9,7 +9,7 @@ from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
 
 LIST = "/var/lib/packstack-lite/placed"
-# What remote.push counts as ours: of such a file no copy is kept when it is replaced.
+# What remote.push has written: of such a file no copy is kept when it is replaced.
 FILES = "/var/lib/packstack-lite/files"
 
 # Standard input: the paths to remember, then an empty line, then paths that belong to somebody now.
@@ -18,15 +18,23 @@ set -eu
 umask 077
 mkdir -p "$(dirname LIST)"
 wanted=$(cat)
+disown() {
+    grep -vxF -e "$1" FILES > FILES.new || :
+    mv FILES.new FILES
+}
 touch LIST FILES
 while IFS= read -r path; do
     if [ -n "$path" ] && ! printf '%s\n' "$wanted" | grep -Fqx -- "$path"; then
         [ -L "$path" ] && path=$(readlink -f -- "$path")
         before=$path.packstack-lite.orig
-        if [ -e "$before" ]; then mv -f -- "$before" "$path"; else rm -f -- "$path"; fi
-        # It is no longer ours: whoever puts a file there next keeps what stands there now.
-        grep -vxF -e "$path" FILES > FILES.new || :
-        mv FILES.new FILES
+        # In an order in which a run killed in between is gone on with: what has come back is not taken for ours.
+        if [ -e "$before" ]; then
+            disown "$path"
+            mv -f -- "$before" "$path"
+        elif grep -qxF -e "$path" FILES; then
+            rm -f -- "$path"
+            disown "$path"
+        fi
     fi
 done < LIST
 printf '%s\n' "$wanted" | sed '/^$/,$d' > LIST.new
@@ -38,7 +46,7 @@ mv LIST.new LIST
 class Placed(Resource):
     """Exactly ``paths`` are files that the user gave and nobody else writes.
 
-    One that is no longer among them is removed; what stood there before it comes back.
+    One that is no longer among them is removed if we wrote it; what stood there before comes back.
     ``declared`` are the paths of all other files: those stay, whoever wrote them first.
     """
 
