@@ -15,6 +15,8 @@ from packstack_lite.secret import Secret, names_secret
 from packstack_lite.services import ini
 from packstack_lite.services.option_check import check, judged, lists
 
+ETC = "/etc/"
+
 # Directories of /etc that belong to no single service: only what is rendered there can be overlaid.
 SHARED = ("", "default", "systemd", "sysctl.d")
 
@@ -32,7 +34,7 @@ class Given:
 
     @property
     def path(self) -> str:
-        return f"/etc/{self.name}"
+        return f"{ETC}{self.name}"
 
     @property
     def top(self) -> str:
@@ -114,7 +116,7 @@ class _Laying:
         if below.faults or not below.options:
             self.new[given.path] = replace(rendered, content=given.text)
             self.remarks.append(
-                f"{given.source}: stands in place of the whole {given.path}, which is no INI file that could be merged"
+                f"{given.source}: stands in place of the whole {given.path}, which has no [sections] to merge by"
             )
             return
         over = ini.parse(_unix(given.text))
@@ -152,13 +154,13 @@ class _Laying:
         """Why a file that is not rendered cannot be placed; "" when it can."""
         same = [path for path in self.files if _base(path) == _base(given.path)]
         if given.path in self.taken or any(given.path.startswith(f"{path}/") for path in self.keys):
-            return f"{given.path} is none that can be given: packstack-lite makes or removes it itself"
+            return "cannot be given: packstack-lite makes or removes it itself"
         if same:
-            return f"nothing reads {given.path}; " + _or(_below_etc(path) for path in same) + " is what is read"
+            return "nothing reads that; " + _or(_below_etc(path) for path in same) + " is what is read"
         if given.top == "etc":
             return f"the directory stands for /etc itself: move it to {given.name[len('etc/') :]}"
         if given.top in SHARED:
-            return f"/etc/{given.top} is no single service's: only files that are rendered there can be given"
+            return f"{ETC}{given.top} is no single service's: only files that are rendered there can be given"
         if given.top not in self.tops:
             near = difflib.get_close_matches(given.top, self.tops, 1)
             known = f"did you mean {near[0]}/?" if near else f"known are {', '.join(self.tops)}"
@@ -215,7 +217,7 @@ def _base(path: str) -> str:
 
 
 def _below_etc(path: str) -> str:
-    return path[len("/etc/") :] if path.startswith("/etc/") else path
+    return path[len(ETC) :] if path.startswith(ETC) else path
 
 
 def _or(names: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ from typing import ClassVar, FrozenSet, List, Sequence, Tuple
 
 import pytest
 
+from packstack_lite.engine import events
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.changes import changes, compare, in_words
-from packstack_lite.engine import events
 from packstack_lite.engine.events import Changed, Failed, PhaseFinished, Skipped
 from packstack_lite.engine.plan import plan
 from packstack_lite.engine.verify import verify

@@ -80,7 +80,7 @@ def test_a_file_without_sections_is_replaced_whole_and_that_is_said():
     assert text(file_at(found, "/etc/memcached.conf")) == "-m 256\n"
     assert restarted(found) == {"memcached"}
     assert found.remarks == [
-        "mine/memcached.conf: stands in place of the whole /etc/memcached.conf, which is no INI file that could be merged"
+        "mine/memcached.conf: stands in place of the whole /etc/memcached.conf, which has no [sections] to merge by"
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remem
         (
             "neutron/ml2_conf.ini",
             "",
-            "mine/neutron/ml2_conf.ini: nothing reads /etc/neutron/ml2_conf.ini; neutron/plugins/ml2/ml2_conf.ini is what is read",
+            "mine/neutron/ml2_conf.ini: nothing reads that; neutron/plugins/ml2/ml2_conf.ini is what is read",
         ),
         ("README", "", "mine/README: /etc/ is no single service's: only files that are rendered there can be given"),
         (
@@ -147,14 +147,12 @@ def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remem
         (
             "apache2/sites-enabled/000-default.conf",
             "",
-            "mine/apache2/sites-enabled/000-default.conf: /etc/apache2/sites-enabled/000-default.conf is none that can be"
-            " given: packstack-lite makes or removes it itself",
+            "mine/apache2/sites-enabled/000-default.conf: cannot be given: packstack-lite makes or removes it itself",
         ),
         (
             "keystone/fernet-keys/0",
             "",
-            "mine/keystone/fernet-keys/0: /etc/keystone/fernet-keys/0 is none that can be given: packstack-lite makes or"
-            " removes it itself",
+            "mine/keystone/fernet-keys/0: cannot be given: packstack-lite makes or removes it itself",
         ),
     ],
 )
