@@ -56,6 +56,10 @@ class AnswersFault(UsageFault):
         self.warnings = tuple(warnings)
 
 
+class OverlayFault(AnswersFault):
+    """The tree of --config-dir holds faults; ``faults`` lists every one, with file and line."""
+
+
 class PreflightFailed(PackstackLiteError):
     """At least one check says that a deployment would not work."""
 

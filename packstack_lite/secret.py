@@ -100,10 +100,13 @@ def yaml(value: Value) -> str:
 
 
 _USERINFO = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+(@)")
-_SECRET_KEY = re.compile(
-    r"^([+\- ]?\s*[\w.\-\"']*(?:passw(?:or)?d|_pw|secret|token|kek|_key|hash_)[\w.\-\"']*\s*[=:]\s*).+$",
-    re.IGNORECASE,
-)
+_TELLING = r"(?:passw(?:or)?d|(?<![a-z])pass(?:phrase)?(?![a-z])|_pw|secret|token|credential|kek|_key|hash_)"
+_SECRET_KEY = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_TELLING}[\w.\-\"']*\s*[=:]\s*).+$", re.IGNORECASE)
+
+
+def names_secret(name: str) -> bool:
+    """Whether an option's name says that its value is a secret."""
+    return bool(re.search(_TELLING, name, re.IGNORECASE))
 
 
 def _any_of(forms: Iterable[str]) -> Optional[Pattern[str]]:

@@ -8,12 +8,13 @@ import re
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import FrozenSet, Iterator, List, Optional
 
 from packstack_lite import preflight, profiles, services, smoke
 from packstack_lite.answers import Answers
-from packstack_lite.cli import sources
+from packstack_lite.cli import config_dir, sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.patience import Patient
 from packstack_lite.cli.reach import reach
@@ -34,7 +35,9 @@ from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.report.text import finding_lines
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Masker
+from packstack_lite.services import overlay
 from packstack_lite.services.cloud import Cloud
+from packstack_lite.services.overlay import Tree
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Deployment:
     facts: Facts
     masker: Masker
     listener: Listener
+    tree: Tree
 
     @property
     def profile(self) -> Profile:
@@ -57,9 +61,13 @@ class Deployment:
     def cloud(self) -> Cloud:
         return Cloud(self.answers, self.facts, self.profile)
 
-    @property
+    @cached_property
     def resources(self) -> List[Resource]:
-        return services.declare(self.cloud)
+        """What is declared, the user's own files laid over it; the remarks on those are told once."""
+        laid = overlay.lay(services.declare(self.cloud), self.tree, self.profile)
+        for remark in laid.remarks:
+            say(self.options, f"warning: {remark}")
+        return laid.resources
 
     def findings(self) -> List[Finding]:
         """What preflight has to say, an unsupported system included."""
@@ -108,18 +116,19 @@ def opened(options: Options, answers_needed: bool = False, make: bool = False) -
     Answers that name no controller mean this machine, as in Packstack. ``make`` lets a sandbox
     be made, ``answers_needed`` refuses to guess answers for a host that was deployed before.
     """
+    tree = config_dir.read(options.config_dir)
     target = choose(options, sources.controller(options), here=bool(options.answer_files), make=make)
     answers = sources.answers(options, target, answers_needed)
     for warning in answers.warnings:
         say(options, f"warning: {warning}")
     inventory.single(answers, target.address)
-    with _connected(options, target, answers) as deployment:
+    with _connected(options, target, answers, tree) as deployment:
         yield deployment
 
 
 @contextmanager
-def _connected(options: Options, target: Target, answers: Answers) -> Iterator[Deployment]:
-    masker = Masker(answers.secrets())
+def _connected(options: Options, target: Target, answers: Answers, tree: Tree) -> Iterator[Deployment]:
+    masker = Masker([*answers.secrets(), *tree.secrets()])
     log, host = _log(target, masker), reach(options, target)
     host.masker = masker
     if options.debug:
@@ -130,7 +139,7 @@ def _connected(options: Options, target: Target, answers: Answers) -> Iterator[D
     try:
         with Console(color=options.color, verbose=options.debug) as console:
             facts = gather.parse(host.run(gather.commands()))
-            yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]))
+            yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]), tree)
     except PackstackLiteError as error:
         log.say(f"{error.message}\n{error.hint}")
         say(options, f"log of this run: {log.directory}")

@@ -26,6 +26,7 @@ class Options:
     host: Optional[str] = None
     sandbox: Optional[str] = None
     ssh_key: Optional[Path] = None
+    config_dir: Optional[Path] = None
     accept_new: bool = False
     output: str = "text"
     color: str = "auto"
@@ -97,6 +98,13 @@ def common_options(without: str = "") -> List[click.Option]:
             flag_value=DEFAULT_SANDBOX,
             metavar="[NAME]",
             help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX}).",
+        ),
+        _option(
+            "config_dir",
+            "--config-dir",
+            type=path,
+            metavar="DIR",
+            help="Your own options: DIR/nova/nova.conf is laid over /etc/nova/nova.conf, and so on.",
         ),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),

@@ -9,12 +9,13 @@ from typing import Optional
 import click
 
 from packstack_lite import profiles, services
-from packstack_lite.cli import answerfiles, sources
+from packstack_lite.cli import answerfiles, config_dir, sources
 from packstack_lite.cli.options import Options, pass_options, shared
 from packstack_lite.cli.terminal import print_json, say
 from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import imagined
 from packstack_lite.resources import File
+from packstack_lite.services import overlay
 from packstack_lite.services.cloud import Cloud
 
 
@@ -43,11 +44,15 @@ def render(options: Options, directory: Optional[Path], profile_name: str, outpu
     place = directory or (Path(output) if output else None)
     if place is None:
         raise UsageFault("render needs a directory", "packstack-lite render --output DIR")
+    tree = config_dir.read(options.config_dir)
     told = sources.answers(options, answerfiles.target_of(options))
     answerfiles.warn(options, told)
     profile = profiles.load(profile_name)
     cloud = Cloud(told, imagined(profile.os_id, profile.os_versions[0], told["CONFIG_CONTROLLER_HOST"]), profile)
-    files = [resource for resource in services.declare(cloud) if isinstance(resource, File)]
+    laid = overlay.lay(services.declare(cloud), tree, profile)
+    for remark in laid.remarks:
+        say(options, f"warning: {remark}")
+    files = [resource for resource in laid.resources if isinstance(resource, File)]
     for file in files:
         _write(place / file.path.lstrip("/"), file.data)
     say(options, f"{len(files)} files below {place}")

@@ -18,12 +18,12 @@ from packstack_lite.secret import Masker
 
 
 def chosen(resources: Sequence[Resource], only: FrozenSet[str], start: Optional[Phase]) -> List[Resource]:
-    """The resources that carry one of the tags, from a phase on; all of them by default."""
+    """The resources that carry one of the tags, from a phase on; all of them by default. What guards the rest stays."""
     first = PHASES.index(start) if start else 0
     return [
         resource
         for resource in resources
-        if (not only or only & resource.tags) and PHASES.index(resource.phase) >= first
+        if (not only or only & resource.tags) and (resource.guards or PHASES.index(resource.phase) >= first)
     ]
 
 

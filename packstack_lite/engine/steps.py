@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Dict, List, Sequence, Set
 
-from packstack_lite.engine.events import Listener, Output, StepFinished, StepStarted
+from packstack_lite.engine.events import Listener, Note, Output, StepFinished, StepStarted
 from packstack_lite.engine.waves import Wave, actions, with_needs
 from packstack_lite.remote.command import Command, FileItem, Host, Job, JobResult, Reply
 from packstack_lite.resources import job_name
 from packstack_lite.resources.base import Gap, Phase, Resource
+from packstack_lite.resources.once import REMARK
 from packstack_lite.secret import Masker
 
 
@@ -82,6 +83,9 @@ class Steps:
             self._troubles[job.name] = detail
         name = job.says or job.name
         self.listener.heard(StepFinished(self.host.name, self.phase, name, result.seconds, result.ok, detail))
+        for line in result.out.splitlines():
+            if line.startswith(REMARK):
+                self.listener.heard(Note(self.host.name, self.masker.lines(line[len(REMARK) :]), "warning"))
 
     def job_output(self, job: Job, line: str) -> None:
         """See JobWatcher."""

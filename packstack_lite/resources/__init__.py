@@ -10,6 +10,7 @@ from packstack_lite.resources.message_user import MessageUser
 from packstack_lite.resources.names import job_name
 from packstack_lite.resources.once import Once
 from packstack_lite.resources.package import Packages
+from packstack_lite.resources.placed import Placed
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.unit import Unit
 
@@ -32,6 +33,7 @@ __all__ = [
     "OvsSetting",
     "Packages",
     "Phase",
+    "Placed",
     "Resource",
     "Seen",
     "State",

@@ -95,6 +95,7 @@ class Resource(ABC):
     """
 
     kind: ClassVar[str]
+    guards: bool = False
     phase: Phase
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from packstack_lite.resources.names import job_name
 from packstack_lite.secret import sh
 
 TOKENS = "/var/lib/packstack-lite/once"
+REMARK = "packstack-lite remarks: "
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Once(Resource):
 
     ``done`` is sh: exit 0 done, 1 not done, 75 cannot be told before ``known_after``.
     ``token`` says for which circumstances it was done (a release, say); when it differs from
-    the one kept on the host, the script runs again.
+    the one kept on the host, the script runs again. Lines of its output that begin with REMARK
+    are told as warnings. ``guards`` makes it part of every run that comes by its tags, from
+    whichever phase that begins.
     """
 
     kind: ClassVar[str] = "once"
@@ -31,6 +34,7 @@ class Once(Resource):
     known_after: Phase = Phase.DATABASES
     timeout: float = 600.0
     says: str = ""
+    guards: bool = False
     phase: Phase = Phase.SCHEMA
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()

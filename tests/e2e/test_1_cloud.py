@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from typing import Any
+from pathlib import Path
+from typing import Any, Dict, Set
 
 import pytest
 
@@ -79,6 +80,68 @@ def test_one_answer_changed_is_one_line_and_only_its_readers_restart(sandbox: An
     assert {f"unit:{unit.removesuffix('.service')}" for unit in restarted} == {
         name.removesuffix(".service") for name in others
     }
+
+
+def test_an_option_of_the_users_that_nova_does_not_know_is_refused_before_anything_restarts(
+    sandbox: Any, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine" / "nova" / "nova.conf"
+    config.parent.mkdir(parents=True)
+    config.write_text("# mine\n[DEFAULT]\nremove_unused_base_imagse = true\ncompute_monitors =\n")
+    fingerprint, started = sandbox.fingerprint(), sandbox.started()
+    applied = sandbox("apply", "--config-dir", str(tmp_path / "mine"), "--output", "json")
+    assert applied.code == 5, applied.err[-3000:]
+    assert f"{config}:3: [DEFAULT] remove_unused_base_imagse is no option of nova/nova.conf" in applied.err
+    assert "compute_monitors is no option" not in applied.err
+    assert sandbox.started() == started
+    assert sandbox.fingerprint() == fingerprint
+
+
+def test_own_options_are_laid_over_restart_their_readers_alone_and_go_again(sandbox: Any, tmp_path: Path) -> None:
+    """A harmless option, one of several values, a file that is not rendered, a secret; then without them."""
+    mine = tmp_path / "mine"
+    (mine / "nova").mkdir(parents=True)
+    (mine / "nova" / "nova.conf").write_text(
+        "[DEFAULT]\nresize_confirm_window = 7\n"
+        '[pci]\nalias = { "name": "a" }\nalias = { "name": "b" }\n'
+        "[vendordata_dynamic_auth]\nauth_type = password\npassword = sesame77\n"
+    )
+    (mine / "nova" / "policy.yaml").write_text('"os_compute_api:os-hypervisors:list": "role:admin"\n')
+    words = ("--config-dir", str(mine), "--output", "json")
+    planned = sandbox("plan", "--diff", *words)
+    by_resource = {change["resource"]: change for change in planned.data["changes"]}
+    diff = by_resource["file:/etc/nova/nova.conf"]["diff"]
+    assert "+resize_confirm_window = 7" in diff and "+password = ***" in diff and "sesame77" not in planned.out
+    units = {name for name in by_resource if name.startswith("unit:")}
+    assert units and all(name.startswith("unit:nova-") for name in units)
+    assert by_resource["file:/etc/nova/policy.yaml"]["gap"] == "create"
+
+    before = sandbox.started()
+    applied = sandbox("apply", *words)
+    assert applied.code == 0, applied.err[-3000:]
+    assert "sesame77" not in applied.out + applied.err
+    assert _restarted(before, sandbox.started()) == {f"{unit.split(':')[1]}.service" for unit in units}
+    shown = sandbox.sh("stat -c '%a %U:%G' /etc/nova/policy.yaml; grep -c '^alias = ' /etc/nova/nova.conf").split("\n")
+    assert shown[:2] == ["640 root:nova", "2"]
+
+    before = sandbox.started()
+    again = sandbox("apply", *words)
+    assert (again.code, again.data["changes"], again.data["restarted"]) == (0, [], []), again.err[-3000:]
+    assert again.data["flights"] <= 24
+    assert sandbox.started() == before
+
+    without = sandbox("apply", "--output", "json")
+    assert without.code == 0, without.err[-3000:]
+    assert _restarted(before, sandbox.started()) == {f"{unit.split(':')[1]}.service" for unit in units}
+    left = sandbox.sh(
+        "ls /etc/nova/policy.yaml 2>&1; grep -n 'resize_confirm_window\\|sesame77' /etc/nova/nova.conf; true"
+    )
+    assert "No such file" in left and "resize_confirm_window" not in left
+    assert sandbox("plan", "--output", "json").data["changes"] == []
+
+
+def _restarted(before: Dict[str, str], after: Dict[str, str]) -> Set[str]:
+    return {unit for unit in after if after[unit] != before.get(unit)}
 
 
 def test_an_apply_killed_at_any_point_is_made_good_by_the_next(sandbox: Any) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar, FrozenSet, List, Sequence, Tuple
 
 import pytest
 
+from packstack_lite.engine import events
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.changes import changes, compare, in_words
 from packstack_lite.engine.events import Changed, Failed, PhaseFinished, Skipped
@@ -17,6 +18,7 @@ from packstack_lite.engine.waves import next_wave, with_needs
 from packstack_lite.errors import PackstackLiteError, PhaseFailed
 from packstack_lite.remote.command import Command, Job, JobResult, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Unknown
+from packstack_lite.resources.once import REMARK
 from packstack_lite.secret import Masker
 
 
@@ -30,6 +32,7 @@ class Note(Resource):
     text: str = "x"
     breaks: bool = False
     watches: Tuple[str, ...] = ()
+    guards: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -293,3 +296,30 @@ def test_verify_names_what_drifted_and_only_that(tmp_path, host, ear):
         ("note:b", "is missing"),
     ]
     assert all(fault.fix for fault in faults)
+
+
+def test_what_guards_the_rest_is_part_of_a_run_from_any_phase_on(host, ear, tmp_path):
+    where = str(tmp_path)
+    early = Note("early", where, phase=Phase.PACKAGES)
+    guard = Task("guard", where, breaks=True, guards=True, phase=Phase.PACKAGES)
+    late = Note("late", where, phase=Phase.CONFIGURE)
+    with pytest.raises(PhaseFailed):
+        apply(host, [early, guard, late], ear, Masker(), start=Phase.CONFIGURE)
+    assert (tmp_path / "log").read_text().split() == ["guard"]
+
+
+@dataclass(frozen=True)
+class Remarking(Task):
+    """A task that has something to say besides."""
+
+    kind: ClassVar[str] = "remarking"
+
+    @classmethod
+    def close(cls, gaps):
+        said = f"echo '{REMARK}my_password=sesame was not checked'"
+        return [Job(f"remarking-{gap.resource.name}", f"{cls.script(gap.resource)}; {said}") for gap in gaps]
+
+
+def test_a_remark_of_a_job_is_told_as_a_warning(host, ear, tmp_path):
+    apply(host, [Remarking("a", str(tmp_path))], ear, Masker())
+    assert [(note.text, note.level) for note in ear.of(events.Note)] == [("my_password=***", "warning")]

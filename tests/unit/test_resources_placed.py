@@ -1,0 +1,94 @@
+"""Files of the user's own go when they are no longer given; run by dash on real files."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite.resources import Placed
+from tests.unit.dash import Dash, fits
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path, moved=("/var/lib/packstack-lite",))
+
+
+def apply(dash, *paths, declared=()):
+    resource = Placed(tuple(map(str, paths)), tuple(map(str, declared)))
+    (reply,) = dash.close(resource)
+    assert reply.code == 0, reply.err
+    assert fits(resource, dash.see(resource)[resource.id])
+
+
+def push(tmp_path, *paths, before=""):
+    """Files as remote.push leaves them: the path noted as ours, what stood there kept beside it."""
+    ours = tmp_path / "var/lib/packstack-lite/files"
+    for path in paths:
+        with ours.open("a") as noted:
+            noted.write(f"{path}\n")
+        path.write_text("mine")
+        if before:
+            path.with_name(f"{path.name}.packstack-lite.orig").write_text(before)
+
+
+def test_a_fresh_host_has_none(dash):
+    assert fits(Placed(), dash.see(Placed())[Placed().id])
+    some = Placed(("/etc/x",))
+    assert not fits(some, dash.see(some)[some.id])
+
+
+def test_a_file_that_is_no_longer_given_goes_and_the_others_stay(dash, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "with space"
+    apply(dash, first, second)
+    push(tmp_path, first, second)
+    apply(dash, first)
+    assert first.exists() and not second.exists()
+    apply(dash)
+    assert not first.exists()
+
+
+def test_what_stood_there_before_comes_back_and_is_not_ours(dash, tmp_path):
+    path, other, ours = tmp_path / "f", tmp_path / "other", tmp_path / "var/lib/packstack-lite/files"
+    apply(dash, path)
+    push(tmp_path, other)
+    push(tmp_path, path, before="the package's")
+    apply(dash)
+    assert path.read_text() == "the package's" and not (tmp_path / "f.packstack-lite.orig").exists()
+    assert ours.read_text() == f"{other}\n"
+
+
+def test_a_file_that_was_there_already_and_never_written_stays(dash, tmp_path):
+    path = tmp_path / "f"
+    path.write_text("the same as given")
+    apply(dash, path)
+    apply(dash)
+    assert path.exists()
+
+
+def test_a_file_that_is_rendered_now_stays(dash, tmp_path):
+    path = tmp_path / "f"
+    apply(dash, path)
+    push(tmp_path, path)
+    apply(dash, declared=[path])
+    assert path.read_text() == "mine"
+
+
+def test_a_link_stays_and_its_target_goes(dash, tmp_path):
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    apply(dash, link)
+    push(tmp_path, target)
+    apply(dash)
+    assert link.is_symlink() and not target.exists()
+
+
+@pytest.mark.parametrize("before", ["", "the package's"])
+def test_a_removal_that_was_killed_before_it_was_noted_is_gone_on_with(dash, tmp_path, before):
+    path, noted = tmp_path / "f", tmp_path / "var/lib/packstack-lite/placed"
+    apply(dash, path)
+    push(tmp_path, path, before=before)
+    list_before = noted.read_text()
+    apply(dash)
+    noted.write_text(list_before)
+    apply(dash)
+    assert (path.read_text() if path.exists() else "") == before

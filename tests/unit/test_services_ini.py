@@ -1,0 +1,165 @@
+"""Merging INI files: tables of single cases, and what holds for any two files, judged by a reader of its own."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from packstack_lite.services import ini
+from tests.conftest import PROJECT
+
+sys.path.insert(0, str(PROJECT / "tests" / "facts"))
+from check_options import read_ini
+
+
+def merged(rendered, over):
+    return ini.merge(ini.parse(rendered), ini.parse(over))
+
+
+RENDERED = """# Written by us.
+[DEFAULT]
+debug = false
+# about hosts
+host = one
+
+[database]
+connection = mysql://a
+"""
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        ("", RENDERED),
+        ("# only a comment\n", RENDERED),
+        ("[DEFAULT]\n", RENDERED),
+        ("[DEFAULT]\ndebug = true\n", RENDERED.replace("debug = false", "debug = true")),
+        ("[DEFAULT]\ndebug: true\n", RENDERED.replace("debug = false", "debug: true")),
+        ("[DEFAULT]\ndebug=true", RENDERED.replace("debug = false", "debug=true")),
+        ("[DEFAULT]\nnew = 1\n", RENDERED.replace("host = one\n", "host = one\nnew = 1\n")),
+        ("[DEFAULT]\n# why\ndebug = true\n", RENDERED.replace("debug = false", "# why\ndebug = true")),
+        ("[DEFAULT]\n# apart\n\ndebug = true\n", RENDERED.replace("debug = false", "debug = true")),
+        ("[Database]\nconnection = x\n", RENDERED.replace("mysql://a", "x")),
+        ("[default]\ndebug = true\n", RENDERED + "\n[default]\ndebug = true\n"),
+        ("[DEFAULT]\nDebug = true\n", RENDERED.replace("host = one\n", "host = one\nDebug = true\n")),
+        ("[new]\na = 1\n[new]\na = 2\n", RENDERED + "\n[new]\na = 1\na = 2\n"),
+        ("[DEFAULT]\ndebug =\n", RENDERED.replace("debug = false", "debug =")),
+        ("[DEFAULT]\nhost = a\n  b\n\tc\n", RENDERED.replace("host = one", "host = a\n  b\n\tc")),
+    ],
+)
+def test_one_case(over, expected):
+    assert merged(RENDERED, over) == expected
+
+
+def test_all_values_of_a_repeated_option_take_the_place_of_all_rendered_ones():
+    rendered = "[pci]\nalias = 1\nother = x\nalias = 2\n  more\n# after\n[pci]\nalias = 3\n"
+    assert (
+        merged(rendered, "[pci]\nalias = 8\nalias = 9\n") == "[pci]\nalias = 8\nalias = 9\nother = x\n# after\n[pci]\n"
+    )
+
+
+def test_a_value_of_several_lines_is_replaced_whole():
+    assert merged("[a]\nx = 1\n  2\n  3\ny = 4\n", "[a]\nx = 5\n") == "[a]\nx = 5\ny = 4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "words"),
+    [
+        ("[DEFAULT]\ndebug\n", 2, "neither NAME = VALUE nor a [section]"),
+        ("debug = 1\n", 1, "before the first [section]"),
+        ("[DEFAULT\n", 1, "does not close"),
+        ("[]\n", 1, "without a name"),
+        ("[a]\n= 1\n", 2, "without a name"),
+        ("[a]\n\n  lost\n", 3, "indented"),
+        ("[a]\nx = 1\n# ends it\n  lost\n", 4, "indented"),
+        ("  x = 1\n", 1, "indented"),
+    ],
+)
+def test_a_fault_has_its_line_and_shows_no_value(text, number, words):
+    ((line, what),) = ini.parse(text).faults
+    assert line == number
+    assert words in what
+    assert "hunter2" not in str(ini.parse(text.replace("lost", "hunter2").replace("debug", "hunter2")).faults)
+
+
+NAMES = st.sampled_from(["a", "b", "c", "long_name"])
+VALUES = st.text(alphabet="xy =:#;[]'\"$%", max_size=8)
+LINES = st.one_of(
+    st.builds("[{}]".format, st.sampled_from(["DEFAULT", "one", "Two", "two"])),
+    st.builds("{}{}{}".format, NAMES, st.sampled_from(["=", " = ", ": "]), VALUES),
+    st.builds("  {}".format, VALUES),
+    st.builds("{}{}".format, st.sampled_from("#;"), VALUES),
+    st.just(""),
+)
+ANY = st.lists(LINES, max_size=25).map(lambda lines: "".join(f"{line}\n" for line in lines))
+
+
+def without_faults(text):
+    """The lines that can be read, as a file of one's own."""
+    while ini.parse(text).faults:
+        number = ini.parse(text).faults[0][0]
+        lines = text.split("\n")
+        text = "\n".join([*lines[: number - 1], *lines[number:]])
+    return text
+
+
+def read(tmp_path, text):
+    """Options as the other reader sees them: {(section, name): values in order}."""
+    path = tmp_path / "read"
+    path.write_text(text, encoding="utf-8")
+    _, items, errors = read_ini(path)
+    assert errors == []
+    found = {}
+    for item in items:
+        found.setdefault((ini.normal(item.section), item.key), []).append(item.value)
+    return found
+
+
+LIKE_OSLO = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@LIKE_OSLO
+@given(ANY)
+def test_faults_are_those_of_oslo(tmp_path, text):
+    path = tmp_path / "read"
+    path.write_text(text, encoding="utf-8")
+    assert [number for number, _ in ini.parse(text).faults] == [number for number, _ in read_ini(path)[2]]
+
+
+@LIKE_OSLO
+@given(ANY.map(without_faults), ANY.map(without_faults))
+def test_any_two_files_merge_to_the_options_of_both_where_the_second_counts(tmp_path, rendered, over):
+    assert read(tmp_path, merged(rendered, over)) == {**read(tmp_path, rendered), **read(tmp_path, over)}
+
+
+@LIKE_OSLO
+@given(ANY.map(without_faults), ANY.map(without_faults))
+def test_every_rendered_comment_stays_in_order(rendered, over):
+    comments = [line for line in rendered.split("\n") if line.startswith(("#", ";"))]
+    rest = iter(merged(rendered, over).split("\n"))
+    assert all(comment in rest for comment in comments)
+
+
+@LIKE_OSLO
+@given(ANY)
+def test_nothing_laid_over_changes_nothing(text):
+    assert merged(text, "") == text
+
+
+@LIKE_OSLO
+@given(ANY.map(without_faults), ANY.map(without_faults))
+def test_laid_over_twice_is_laid_over_once(tmp_path, rendered, over):
+    once = merged(rendered, over)
+    assert read(tmp_path, merged(once, over)) == read(tmp_path, once)
+
+
+@pytest.mark.parametrize("line", ["# c\n", "[s{}]\na{} = 1\n", "[a]\nx{} = {}\n", "  x\n", "[[[\n", "a\n"])
+def test_time_grows_with_the_size_and_not_with_its_square(line):
+    text = "".join(line.format(n, n) for n in range(20000))
+    began = time.process_time()
+    merged(text, text)
+    assert time.process_time() - began < 5
