@@ -115,7 +115,8 @@ def _without_aim(line: OldLine, texts: Mapping[str, str]) -> Change:
     counted = bool(end.when and line.text) and holds(end.when, texts)
     asked = counted or (end.idle is not None and line.text not in end.idle)
     if end.to and not asked:
-        why = end.fate if end.idle else "counted for nothing beside the plug-in that the file chooses"
+        beside = "counted for nothing beside the plug-in that the file chooses" if line.text else "was empty"
+        why = end.fate if end.idle else beside
         return Change("idle", line.line, line.name, line.text, why=why)
     return Change("removed", line.line, line.name, line.text, why=end.fate, asked=asked)
 
@@ -136,7 +137,7 @@ def _take(told: Carried, now: str, offered: Sequence[Tuple[OldLine, str, bool]])
     first, text, _ = counting[0]
     if len({text for _, text, _ in counting}) > 1:
         told.disagreements[now] = [said for said, _, _ in counting]
-        told.changes += [Change("disagree", said.line, said.name, said.text, now) for said, _, _ in counting]
+        told.changes += [Change("disagree", said.line, said.name, said.text, now, text) for said, text, _ in counting]
         return
     if here:
         told.changes.append(Change("overruled", here[1], now, here[0], first.name, other=first.line))

@@ -152,7 +152,7 @@ class _Settling:
 
     def _modernise(self) -> None:
         """Put today's values in the place of those that are gone, where nobody gets anything else by it."""
-        for name in retired().keys() & self.given.keys():
+        for name in [name for name in retired() if name in self.given]:
             text, origin = self.given[name]
             told = modern(name, text)
             if told and not told.blocks:
@@ -161,11 +161,11 @@ class _Settling:
 
     def _forbid(self) -> None:
         """A fault for each value in whose place users would get something else than they asked for."""
-        for name in retired().keys() & self.given.keys():
+        for name in [name for name in retired() if name in self.given]:
             text, origin = self.given[name]
             told = modern(name, text)
             if told and told.blocks and holds(BY_NAME[name].condition, self.texts):
-                self.faults.append(f"{origin}: {name}={text}: {told.why}")
+                self.faults.append(f"{origin}: {name}={text}: {told.why} (answers migrate writes {told.now})")
 
     def _says_nothing(self, parameter: Parameter) -> bool:
         """Whether what was given only asks for the default."""

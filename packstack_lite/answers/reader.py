@@ -72,26 +72,23 @@ def _line(found: Read, number: int, text: str, section: str) -> None:
     if not pair:
         found.faults.append(f"{place}: not NAME=VALUE{_shown(text)}")
     elif section == "general":
-        _answer(found, place, number, *pair.groups())
+        _answer(found, number, *pair.groups())
         return
     found.changes.append(
         Change("unreadable", number, "", text, why=f"not in [general], but in [{section}]" if pair else "")
     )
 
 
-def _answer(found: Read, place: str, number: int, written: str, text: str) -> None:
+def _answer(found: Read, number: int, written: str, text: str) -> None:
     name = written.upper()
     if name in past():
         found.old.append(OldLine(name, text, number))
         return
     if name not in BY_NAME:
-        near = _nearest(name)
-        found.warnings.append(f"{place}: {name} is unknown and ignored{near}")
-        found.changes.append(Change("unknown", number, name, text, why=near.lstrip("; ")))
+        found.changes.append(Change("unknown", number, name, text, why=_nearest(name)))
         return
     if name in found.answers:
         before, line = found.answers[name]
-        found.warnings.append(f"{place}: {name} was answered in line {line} already; this one counts")
         found.changes.append(Change("repeated", line, name, before, name, text, other=number))
     found.answers[name] = (text, number)
 
@@ -99,9 +96,9 @@ def _answer(found: Read, place: str, number: int, written: str, text: str) -> No
 def _old_names(found: Read) -> None:
     told = carry(found.answers, found.old)
     found.answers = told.answers
-    found.changes += told.changes
-    found.faults += retold.faults(found.path, told.disagreements)
-    found.warnings += retold.warnings(found.path, told.changes)
+    found.changes = sorted(found.changes + told.changes, key=lambda change: change.line)
+    found.faults += retold.faults(found.path, found.changes)
+    found.warnings += retold.warnings(found.path, found.changes)
 
 
 def _shown(text: str) -> str:
