@@ -13,7 +13,7 @@ from packstack_lite.answers.table import BY_NAME
 _PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
 _AGENT = "CONFIG_NEUTRON_L2_AGENT"
 _MAPPINGS, _OUTSIDE = "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET"
-_BRIDGE = "CONFIG_NEUTRON_L3_EXT_BRIDGE"
+_BRIDGE, _DRIVERS = "CONFIG_NEUTRON_L3_EXT_BRIDGE", "CONFIG_NEUTRON_ML2_TYPE_DRIVERS"
 
 
 @dataclass(frozen=True)
@@ -159,16 +159,35 @@ def _outside(told: Carried) -> None:
     mapped, line = told.answers.get(_MAPPINGS, ("", 0))
     bridge = told.answers.get(_BRIDGE, (BY_NAME[_BRIDGE].default, 0))[0]
     agent = told.answers.get(_AGENT, ("openvswitch", 0))[0]
-    if not line or _OUTSIDE in told.answers or bridge in ("", "provider") or agent != "openvswitch":
+    if _OUTSIDE in told.answers or bridge in ("", "provider") or agent != "openvswitch":
         return
-    pairs = [pair.strip().partition(":") for pair in mapped.split(",") if pair.strip()]
-    network = next((name for name, _, where in pairs if where.strip() == bridge), "")
-    if not network:
-        network = BY_NAME[_OUTSIDE].default
-        told.answers[_MAPPINGS] = (",".join([*("".join(pair) for pair in pairs), f"{network}:{bridge}"]), line)
+    _add_flat(told)
+    if line:
+        _map(told, _items(mapped), line, bridge)
+
+
+def _map(told: Carried, pairs: List[str], line: int, bridge: str) -> None:
+    usual = BY_NAME[_OUTSIDE].default
+    leads = [pair.partition(":")[0] for pair in pairs if pair.partition(":")[2].strip() == bridge]
+    network = leads[0] if leads else usual
+    if not leads:
         why = f"the outer network {network} needs a mapping to its bridge today"
-        told.changes.append(Change("added", line, _MAPPINGS, mapped, after=told.answers[_MAPPINGS][0], why=why))
-    if network != BY_NAME[_OUTSIDE].default:
-        told.answers[_OUTSIDE] = (network, line)
-        why = f"the outer network is the one on {bridge}"
-        told.changes.append(Change("added", line, _OUTSIDE, "", after=network, why=why))
+        _add(told, _MAPPINGS, ",".join([*pairs, f"{network}:{bridge}"]), line, why)
+    if network != usual:
+        _add(told, _OUTSIDE, network, line, f"the outer network is the one on {bridge}")
+
+
+def _add_flat(told: Carried) -> None:
+    drivers, line = told.answers.get(_DRIVERS, ("", 0))
+    if line and "flat" not in _items(drivers):
+        _add(told, _DRIVERS, ",".join([*_items(drivers), "flat"]), line, "the outer network is a flat one today")
+
+
+def _items(text: str) -> List[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _add(told: Carried, name: str, text: str, line: int, why: str) -> None:
+    before = told.answers.get(name, ("", line))[0]
+    told.answers[name] = (text, line)
+    told.changes.append(Change("added", line, name, before, name, text, why))

@@ -74,20 +74,19 @@ def _default(parameter: Parameter, controller: str) -> str:
 
 
 def _kept(changes: List[Change]) -> str:
-    lines = [
-        told
-        for change in changes
-        if change.kind != "renamed" or change.before != change.after
-        for told in _comment(change)
-    ]
+    """The old lines that do not stand in the new file as they were, each once, as comments."""
+    read = {(change.line, change.now): change for change in changes if change.kind == "renamed"}
+    lines: Dict[str, None] = {}
+    for change in changes:
+        if change.kind == "renamed" and change.before == change.after:
+            continue
+        if change.kind != "added" or change.before:
+            lines[_comment(change, read.get((change.line, change.name), change))] = None
     if not lines:
         return ""
     return "\n".join(["", "", "# === Lines of the old file that do not count as they were ===", *lines]) + "\n"
 
 
-def _comment(change: Change) -> List[str]:
-    """The old line with its number; a line that was only completed may have none."""
-    if change.kind == "added" and not change.before:
-        return []
-    old = f"{change.name}={change.before}" if change.name else change.before
-    return [f"# {change.kind}, line {change.line}: {old}"]
+def _comment(change: Change, said: Change) -> str:
+    """The line of the old file; ``said`` knows the name that stands there."""
+    return f"# {change.kind}, line {change.line}: {f'{said.name}={said.before}' if said.name else said.before}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from pathlib import Path
 from typing import Callable, List, Optional
 
@@ -68,6 +69,7 @@ def _built(parameter: Parameter) -> str:
     return f" So far only {', '.join(words)}." if words else " Not built yet."
 
 
+@lru_cache(maxsize=None)
 def _comment(parameter: Parameter) -> List[str]:
     return textwrap.wrap(
         explained(parameter),

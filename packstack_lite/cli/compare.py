@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict, Sequence
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from packstack_lite import answers as room
@@ -55,16 +54,12 @@ def _print(options: Options, found: Sequence[room.Difference], one: Path, other:
     if not found:
         out(options).print("the answers are the same", markup=False)
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", str(one), "from", str(other), "from"):
-        table.add_column(Text(title), overflow="fold")
+    out(options).print(Text(f"--- {one}\n+++ {other}", style="bold"))
     for difference in found:
-        style = "" if difference.counts else "dim"
-        cells = [difference.name]
-        for side in (difference.one, difference.other):
-            cells += ["differs" if difference.secret else side.text or "(empty)", side.origin]
-        table.add_row(*(Text(cell, style=style) for cell in cells))
-    out(options).print(table)
+        out(options).print(Text(difference.name, style="" if difference.counts else "dim"))
+        for sign, style, side in (("-", "red", difference.one), ("+", "green", difference.other)):
+            text = "differs" if difference.secret else side.text or "(empty)"
+            out(options).print(Text.assemble((f"  {sign} {text}", style), (f"  from {side.origin}", "dim")))
     idle = sum(not difference.counts for difference in found)
     told = f"{len(found)} differences" if len(found) > 1 else "1 difference"
     say(options, told + (f", {idle} of them in answers that count on neither side" if idle else ""))

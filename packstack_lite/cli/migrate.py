@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import stat
 import sys
@@ -50,9 +52,11 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
 
 def _to_stdout(text: str) -> None:
     """The file itself; where stdout is a file of ours, nobody else may read it: it gets passwords."""
-    told = os.fstat(sys.stdout.fileno())
-    if stat.S_ISREG(told.st_mode) and told.st_uid == os.geteuid():
-        os.fchmod(sys.stdout.fileno(), 0o600)
+    # What stands in for stdout in a pipe of objects (tests, IDEs) is no file at all.
+    with contextlib.suppress(io.UnsupportedOperation):
+        told = os.fstat(sys.stdout.fileno())
+        if stat.S_ISREG(told.st_mode) and told.st_uid == os.geteuid():
+            os.fchmod(sys.stdout.fileno(), 0o600)
     sys.stdout.write(text)
 
 
