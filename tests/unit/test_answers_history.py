@@ -255,6 +255,7 @@ def test_the_outer_network_of_older_files_gets_name_and_mapping(tmp_path, mappin
         "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET=extnet",
         "CONFIG_NEUTRON_L2_AGENT=linuxbridge",
         "CONFIG_NEUTRON_L3_EXT_BRIDGE=",
+        "CONFIG_NEUTRON_L3_EXT_BRIDGE=provider",
     ],
 )
 def test_files_that_name_their_outer_network_or_have_none_keep_their_mappings(tmp_path, line):
@@ -293,7 +294,6 @@ def test_inner_workings_that_are_gone_are_replaced_and_told(tmp_path, name, was,
     [
         (["CONFIG_NEUTRON_INSTALL=n"], "nova-network"),
         (["CONFIG_QUANTUM_INSTALL=n"], "nova-network"),
-        (["CONFIG_NEUTRON_L3_EXT_BRIDGE=provider"], "name the bridge"),
         (["CONFIG_CINDER_INSTALL=y", "CONFIG_CINDER_BACKEND=lvm,gluster"], "say nfs"),
         (["CONFIG_MANILA_INSTALL=y", "CONFIG_MANILA_NETWORK_TYPE=nova-network"], "say neutron"),
     ],

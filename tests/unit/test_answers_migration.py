@@ -106,7 +106,6 @@ def test_of_hosts_that_disagree_most_are_believed_and_the_others_named(tmp_path)
     [
         ("CONFIG_NEUTRON_INSTALL=n", "CONFIG_NEUTRON_INSTALL=y"),
         ("CONFIG_CINDER_BACKEND=gluster,nfs", "CONFIG_CINDER_BACKEND=lvm,nfs"),
-        ("CONFIG_NEUTRON_L3_EXT_BRIDGE=provider", "CONFIG_NEUTRON_L3_EXT_BRIDGE=br-ex"),
     ],
 )
 def test_a_value_that_forbids_a_load_is_replaced_and_kept_as_a_comment(tmp_path, line, now):
