@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from packstack_lite.answers import agent
 from packstack_lite.answers.conditions import holds
+from packstack_lite.answers.history import modern, retired
 from packstack_lite.answers.mapping import CONTROLLER, Answer, Answers
 from packstack_lite.answers.overrides import Said, said
 from packstack_lite.answers.reader import read
@@ -103,7 +104,26 @@ class _Settling:
         self.address = self.given.get(CONTROLLER, ("", ""))[0] or self.address
         for name in [parameter.name for parameter in TABLE if self._says_nothing(parameter)]:
             del self.given[name]
+        self._modernise()
         self.texts = {parameter.name: self._decides(parameter) for parameter in TABLE}
+        self._forbid()
+
+    def _modernise(self) -> None:
+        """Put today's values in the place of those that are gone, where nobody gets anything else by it."""
+        for name in [name for name in retired() if name in self.given]:
+            text, origin = self.given[name]
+            told = modern(name, text)
+            if told and not told.blocks:
+                self.given[name] = (told.now, origin)
+                self.warnings.append(f"{origin}: {name}={text} is read as {told.now or 'empty'}: {told.why}")
+
+    def _forbid(self) -> None:
+        """A fault for each value in whose place users would get something else than they asked for."""
+        for name in [name for name in retired() if name in self.given]:
+            text, origin = self.given[name]
+            told = modern(name, text)
+            if told and told.blocks and holds(BY_NAME[name].condition, self.texts):
+                self.faults.append(f"{origin}: {name}={text}: {told.why} (answers migrate writes {told.now})")
 
     def _says_nothing(self, parameter: Parameter) -> bool:
         """Whether what was given only asks for the default."""

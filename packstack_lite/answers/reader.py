@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from packstack_lite.answers.table import BY_NAME, OLD_NAMES
+from packstack_lite.answers import retold
+from packstack_lite.answers.carrying import Change, OldLine, carry
+from packstack_lite.answers.history import past
+from packstack_lite.answers.table import BY_NAME
 from packstack_lite.errors import UsageFault
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]\s*")
@@ -25,8 +28,9 @@ class Read:
     answers: Dict[str, Tuple[str, int]] = field(default_factory=dict)
     faults: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
-    # By today's name: what stands under old names of it, as (old name, text, line).
-    old: Dict[str, List[Tuple[str, str, int]]] = field(default_factory=dict)
+    # What stands under old names, and what became of each line that is not read as it stands.
+    old: List[OldLine] = field(default_factory=list)
+    changes: List[Change] = field(default_factory=list)
 
 
 def read(path: Path) -> Read:
@@ -35,8 +39,8 @@ def read(path: Path) -> Read:
     The rules are those of Packstack's parser (Python's RawConfigParser): one section
     [general], names in any case, ``=`` or ``:``, no interpolation, white space around a
     value dropped, ``#`` and ``;`` open a comment at the start of a line only. What that
-    parser swallows in silence is told here. Old names of a parameter are read while its
-    own is not there.
+    parser swallows in silence is told here. Names of older releases are read as today's
+    (see ``carrying``).
     """
     found = Read(path)
     section = ""
@@ -68,46 +72,41 @@ def _line(found: Read, number: int, text: str, section: str) -> None:
     if not pair:
         found.faults.append(f"{place}: not NAME=VALUE{_shown(text)}")
     elif section == "general":
-        _answer(found, place, number, *pair.groups())
+        _answer(found, number, *pair.groups())
+        return
+    found.changes.append(
+        Change("unreadable", number, "", text, why=f"not in [general], but in [{section}]" if pair else "")
+    )
 
 
-def _answer(found: Read, place: str, number: int, written: str, text: str) -> None:
+def _answer(found: Read, number: int, written: str, text: str) -> None:
     name = written.upper()
-    if name in OLD_NAMES:
-        found.old.setdefault(OLD_NAMES[name], []).append((name, text, number))
+    if name in past():
+        found.old.append(OldLine(name, text, number))
         return
     if name not in BY_NAME:
-        found.warnings.append(f"{place}: {name} is unknown and ignored{nearest(name)}")
+        found.changes.append(Change("unknown", number, name, text, why=nearest(name)))
         return
     if name in found.answers:
-        found.warnings.append(f"{place}: {name} was answered in line {found.answers[name][1]} already; this one counts")
+        before, line = found.answers[name]
+        found.changes.append(Change("repeated", line, name, before, name, text, other=number))
     found.answers[name] = (text, number)
 
 
 def _old_names(found: Read) -> None:
-    """Old names count while the new one is not there, and have to agree, as with Packstack."""
-    for name, said in found.old.items():
-        if name in found.answers:
-            line = found.answers[name][1]
-            found.warnings += [
-                f"{found.path}:{number}: {old} is an old name of {name}, which line {line} answers; it is ignored"
-                for old, _, number in said
-            ]
-            continue
-        if len({text for _, text, _ in said}) > 1:
-            told = ", ".join(f"{old} (line {number})" for old, _, number in said)
-            found.faults.append(f"{found.path}:{said[-1][2]}: {told} disagree; write one {name} in their place")
-            continue
-        found.answers[name] = said[0][1:]
-        found.warnings += [
-            f"{found.path}:{number}: {old} is an old name of {name}, and read as that" for old, _, number in said
-        ]
+    told = carry(found.answers, found.old)
+    found.answers = told.answers
+    found.changes = sorted(found.changes + told.changes, key=lambda change: change.line)
+    found.faults += retold.faults(found.path, found.changes)
+    found.warnings += retold.warnings(found.path, found.changes)
 
 
 def _shown(text: str) -> str:
     """The start of a line that cannot be read. Never more than a word: it may be a password's line."""
     word = _FIRST_WORD.match(text)
-    return f": {word.group()} ..." if word and word.group().upper() in (*BY_NAME, *OLD_NAMES) else ""
+    return (
+        f": {word.group()} ..." if word and (word.group().upper() in BY_NAME or word.group().upper() in past()) else ""
+    )
 
 
 def nearest(name: str) -> str:

@@ -18,7 +18,7 @@ ADDRESS = "address"
 # Puppet's names for facts of the host; a default of this form leaves the choice to the services.
 HOST_DECIDES = re.compile(r"%\{::\w+\}")
 # The parser in C, where PyYAML was built with it: ten times faster, and every start of the tool waits for it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _load() -> Tuple[Parameter, ...]:
     found = []
     for place in sorted(here.iterdir(), key=lambda entry: entry.name):
         if place.name.endswith(".yaml"):
-            data = yaml.load(place.read_text(encoding="utf-8"), Loader=_LOADER)
+            data = yaml.load(place.read_text(encoding="utf-8"), Loader=LOADER)
             found += [_parameter(entry, data["title"]) for entry in data["parameters"]]
     return tuple(found)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from pathlib import Path
-from typing import List, Optional
+from typing import Callable, List, Optional
 
 from packstack_lite.answers.mapping import Answers
 from packstack_lite.answers.table import TABLE, Parameter
@@ -14,11 +15,18 @@ from packstack_lite.errors import UsageFault
 # packstack-answers-YYYYmmdd-HHMMSS.txt, as Packstack names them.
 PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
 
+HEADING = "# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600."
+
 
 def write(path: Path, answers: Answers) -> None:
     """Write every answer, 0600, whole or not at all."""
+    write_text(path, render(answers))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the text of an answer file, 0600, whole or not at all. Raises UsageFault when it cannot be."""
     try:
-        write_private(path, render(answers))
+        write_private(path, text)
     except OSError as error:
         raise UsageFault(
             f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory"
@@ -27,13 +35,18 @@ def write(path: Path, answers: Answers) -> None:
 
 def render(answers: Answers) -> str:
     """The text of an answer file with these answers."""
-    lines = ["# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600.", "[general]"]
+    return pages(lambda parameter: f"{parameter.name}={answers.text(parameter.name)}")
+
+
+def pages(line: Callable[[Parameter], str]) -> str:
+    """The text of an answer file with this line for each parameter, grouped and commented."""
+    lines = [HEADING, "[general]"]
     group = ""
     for parameter in TABLE:
         if parameter.group != group:
             group = parameter.group
             lines += ["", "", f"# === {group} ==="]
-        lines += ["", *_comment(parameter), f"{parameter.name}={answers.text(parameter.name)}"]
+        lines += ["", *_comment(parameter), line(parameter)]
     return "\n".join(lines) + "\n"
 
 
@@ -56,6 +69,7 @@ def _built(parameter: Parameter) -> str:
     return f" So far only {', '.join(words)}." if words else " Not built yet."
 
 
+@lru_cache(maxsize=None)
 def _comment(parameter: Parameter) -> List[str]:
     return textwrap.wrap(
         explained(parameter),

@@ -1,4 +1,4 @@
-"""``answers show``: each effective answer, and where it came from."""
+"""``answers``: the group, and ``answers show``: each effective answer, and where it came from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from rich.text import Text
 
 from packstack_lite.answers import BY_NAME, TABLE, nearest
 from packstack_lite.cli import answerfiles, sources
+from packstack_lite.cli.compare import diff
+from packstack_lite.cli.migrate import migrate
 from packstack_lite.cli.options import Options, pass_options, shared
 from packstack_lite.cli.terminal import out, print_json
 from packstack_lite.errors import UsageFault
 from packstack_lite.secret import MASK
 
 
-@click.group("answers", short_help="Look at answers: show.")
+@click.group("answers", short_help="Look at answers: show, diff, migrate.")
 def answers() -> None:
-    """Look at answers."""
+    """Look at answers, compare two files, bring an old file up to date."""
 
 
 @answers.command("show")
@@ -60,3 +62,7 @@ def _wanted(names: Sequence[str]) -> Set[str]:
             raise UsageFault(f"{name}: no parameter is called so{nearest(name.upper())}", "packstack-lite answers show")
         found |= meant
     return found
+
+
+for _command in (diff, migrate):
+    answers.add_command(_command)

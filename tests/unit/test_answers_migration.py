@@ -1,0 +1,153 @@
+"""Old files made new: the answers stay, each change is on record, every line is found again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from packstack_lite.answers import BY_NAME, Vault, differences, load, migrate, read, sentences
+from packstack_lite.answers.history import modern, past
+from tests.conftest import PROJECT
+
+SAMPLES = PROJECT / "tests/facts/answers"
+RELEASES = json.loads((PROJECT / "tests/facts/packstack-history.json").read_text())["releases"]
+KINDS = {"renamed", "ignored", "overruled", "disagree", "idle", "removed", "replaced", "added"}
+KINDS |= {"unknown", "repeated", "unreadable"}
+
+
+def pairs_of(release):
+    lines = (SAMPLES / f"{release}.txt").read_text().splitlines()
+    return [tuple(line.split("=", 1)) for line in lines if "=" in line and line[0] != "#"]
+
+
+PAIRS = sorted({pair for release in RELEASES for pair in pairs_of(release)})
+PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" ")).map(str.strip)
+OLD_PASSWORDS = st.tuples(st.sampled_from(["CONFIG_MYSQL_PW", "CONFIG_QUANTUM_KS_PW", "CONFIG_NAGIOS_PW"]), PRINTABLE)
+NOBODYS = st.tuples(st.sampled_from(["CONFIG_NOBODY", "CONFIG_X_PW"]), PRINTABLE)
+
+
+def made(directory: Path, *lines: str) -> Path:
+    path = directory / "old.txt"
+    path.write_text("\n".join(["[general]", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def migrated(directory: Path, *lines: str):
+    """The file read, what migrate made of it, and that read again."""
+    old = read(made(directory, *lines))
+    told = migrate(old)
+    path = directory / "new.txt"
+    path.write_text(told.text, encoding="utf-8")
+    return old, told, read(path)
+
+
+@given(st.lists(st.one_of(st.sampled_from(PAIRS), OLD_PASSWORDS, NOBODYS), max_size=30))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, pairs):
+    old, told, new = migrated(tmp_path_factory.mktemp("m"), *(f"{name}={text}" for name, text in pairs))
+    assert new.faults == new.warnings == new.changes == []
+    kept = {name: text for name, (text, _) in new.answers.items()}
+    for name, (text, _) in old.answers.items():
+        retired = modern(name, text)
+        assert kept[name] == (retired.now if retired else text)
+    assert migrate(new).changes == ()
+    assert all(change.kind in KINDS for change in told.changes)
+    comments = told.text.split("# === Lines of the old file")[-1]
+    for name, text in pairs:
+        read_as = {change.now for change in told.changes if change.name == name and change.kind == "renamed"}
+        found = kept.get(name) == text or any(kept.get(now) == text for now in read_as)
+        assert found or f"{name}={text}\n" in comments, f"{name}={text} was lost"
+
+
+@given(
+    st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=20), max_size=8)
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_lines_at_all_give_a_file_that_can_be_read(tmp_path_factory, lines):
+    _, _, new = migrated(tmp_path_factory.mktemp("m"), *lines)
+    assert new.faults == []
+    assert set(new.answers) <= set(BY_NAME)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_migrated_sample_means_the_same_and_needs_no_word_more(release, tmp_path):
+    path = SAMPLES / f"{release}.txt"
+    told = migrate(read(path))
+    new = tmp_path / "new.txt"
+    new.write_text(told.text, encoding="utf-8")
+    vault = Vault()
+    answers = load([new], vault=vault)
+    assert answers.warnings == ()
+    assert differences(load([path], vault=vault), answers) == []
+    for name, text in pairs_of(release):
+        assert name not in past() or any(change.name == name for change in told.changes), f"{name}={text}: no word"
+
+
+def test_of_hosts_that_disagree_most_are_believed_and_the_others_named(tmp_path):
+    lines = ["CONFIG_CINDER_HOST=198.18.1.11", "CONFIG_KEYSTONE_HOST=198.18.1.10", "CONFIG_GLANCE_HOST=198.18.1.10"]
+    old, told, new = migrated(tmp_path, *lines)
+    assert old.faults and "CONFIG_CONTROLLER_HOST" not in old.answers
+    assert new.answers["CONFIG_CONTROLLER_HOST"][0] == "198.18.1.10"
+    (stray,) = [change for change in told.changes if change.kind == "disagree"]
+    assert (stray.name, stray.line, stray.other) == ("CONFIG_CINDER_HOST", 2, 3)
+    assert "# disagree, line 2: CONFIG_CINDER_HOST=198.18.1.11\n" in told.text
+    assert any(
+        "CONFIG_CINDER_HOST disagrees about CONFIG_CONTROLLER_HOST with line 3" in s
+        for s in sentences("o", told.changes)
+    )
+
+
+@pytest.mark.parametrize(
+    "line, now",
+    [
+        ("CONFIG_NEUTRON_INSTALL=n", "CONFIG_NEUTRON_INSTALL=y"),
+        ("CONFIG_CINDER_BACKEND=gluster,nfs", "CONFIG_CINDER_BACKEND=lvm,nfs"),
+    ],
+)
+def test_a_value_that_forbids_a_load_is_replaced_and_kept_as_a_comment(tmp_path, line, now):
+    _, told, new = migrated(tmp_path, "CONFIG_CINDER_INSTALL=y", line)
+    assert f"\n{now}\n" in told.text and f"# replaced, line 3: {line}\n" in told.text
+    load([new.path])
+    assert any(line in sentence for sentence in sentences("old", told.changes))
+
+
+def test_what_was_not_answered_stays_a_comment_with_its_default(tmp_path):
+    _, told, new = migrated(tmp_path, "CONFIG_KEYSTONE_HOST=198.18.1.10")
+    assert list(new.answers) == ["CONFIG_CONTROLLER_HOST"]
+    assert "\n#CONFIG_DEBUG_MODE=n\n" in told.text
+    assert "\n#CONFIG_COMPUTE_HOSTS=198.18.1.10\n" in told.text
+    assert "\n#CONFIG_TROVE_NOVA_PW=PW_PLACEHOLDER\n" in told.text
+    assert all(f"{name}=" in told.text for name in BY_NAME)
+
+
+@pytest.mark.parametrize("line", ["oh dear", "open-sesame", "CONFIG_KEYSTONE_ADMIN_PW open-sesame"])
+def test_lines_that_cannot_be_read_are_kept_and_not_shown(tmp_path, line):
+    old, told, _ = migrated(tmp_path, "CONFIG_DEBUG_MODE=y", line)
+    assert f"# unreadable, line 3: {line}\n" in told.text
+    assert "sesame" not in "".join(sentences(old.path, told.changes))
+
+
+def test_lines_of_other_sections_and_repeated_ones_are_kept(tmp_path):
+    _, told, new = migrated(tmp_path, "CONFIG_DEBUG_MODE=y", "CONFIG_DEBUG_MODE=n", "[other]", "CONFIG_NTP_SERVERS=a")
+    assert {name: text for name, (text, _) in new.answers.items()} == {"CONFIG_DEBUG_MODE": "n"}
+    assert "# repeated, line 2: CONFIG_DEBUG_MODE=y\n# unreadable, line 5: CONFIG_NTP_SERVERS=a\n" in told.text
+
+
+def test_differences_are_of_values_not_of_writing(tmp_path):
+    one, other = (tmp_path / name for name in ("a", "b"))
+    one.write_text("[general]\nCONFIG_NTP_SERVERS=a, b\nCONFIG_NOVA_KS_PW=x1\n")
+    other.write_text(
+        "[general]\nCONFIG_NTP_SERVERS=a,b\nCONFIG_NOVA_KS_PW=x2\nCONFIG_SWIFT_KS_PW=x3\nCONFIG_HEAT_INSTALL=y\n"
+    )
+    found = differences(load([one]), load([other]))
+    assert [(d.name, d.secret, d.counts) for d in found] == [
+        ("CONFIG_HEAT_INSTALL", False, True),
+        ("CONFIG_NOVA_KS_PW", True, True),
+        ("CONFIG_SWIFT_KS_PW", True, False),
+    ]
+    assert (found[0].one.text, found[0].one.origin) == ("n", "default")
+    assert (found[0].other.text, found[0].other.origin) == ("y", f"{other}:5")
