@@ -13,7 +13,7 @@ from typing import Iterable, List
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
 
 HOME = Path("/var/lib/packstack-lite-sandbox")
-SUITES = {"debian12": "bookworm"}
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 KINDS = ("container",)
 MAX_NUMBER = 127
 BOOTS_FROM = "base"
