@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, TypeVar
 import click
 
 from packstack_lite.answers import TABLE, Parameter
+from packstack_lite.sandbox import DEFAULT_DISTRO
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_SANDBOX = "aio"
@@ -19,12 +20,14 @@ class Options:
     """What was said on the command line, whichever verb it was said to.
 
     ``flags`` maps Packstack's parameter names to the text given for them. ``sandbox`` and
-    ``host`` exclude each other. ``timeout`` is in seconds, for a single step.
+    ``host`` exclude each other; ``distro`` is what a sandbox that has to be made runs. ``timeout`` is in
+    seconds, for a single step.
     """
 
     answer_files: List[Path] = field(default_factory=list)
     host: Optional[str] = None
     sandbox: Optional[str] = None
+    distro: Optional[str] = None
     ssh_key: Optional[Path] = None
     accept_new: bool = False
     output: str = "text"
@@ -90,6 +93,7 @@ def common_options(without: str = "") -> List[click.Option]:
             metavar="[NAME]",
             help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX}).",
         ),
+        _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),

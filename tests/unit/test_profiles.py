@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from packstack_lite import profiles, services
 from packstack_lite.errors import UsageFault
 from tests.conftest import PROJECT
 
 
-def test_debian_12_is_detected():
-    assert profiles.detect("debian", "12").name == "debian12-zed"
+@pytest.mark.parametrize(("version", "name"), [("12", "debian12-zed"), ("13", "debian13-epoxy")])
+def test_debian_is_detected_by_its_version(version, name):
+    assert profiles.detect("debian", version).name == name
 
 
 @pytest.mark.parametrize(("os_id", "version"), [("debian", "11"), ("fedora", "40"), ("", "")])
@@ -40,6 +42,18 @@ def test_a_profile_is_frozen_and_whole(name):
         profile.release = "other"  # type: ignore[misc]
     with pytest.raises(LookupError, match="units: add it to"):
         profile.unit("no-such-role")
+
+
+def test_debians_profiles_tell_the_same_things_in_the_same_order():
+    """So that diff shows what differs between the releases, and a row that one of them lacks is seen."""
+    first, second = (yaml.safe_load(_text(name)) for name in profiles.names() if name.startswith("debian"))
+    assert list(first) == list(second)
+    for table in ("units", "users", "paths", "logs", "packages", "uwsgi", "commands"):
+        assert list(first[table]) == list(second[table]), table
+
+
+def _text(name):
+    return (PROJECT / "packstack_lite" / "profiles" / f"{name}.yaml").read_text()
 
 
 def test_logs_follow_the_pattern_or_their_own_entry():
