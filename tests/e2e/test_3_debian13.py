@@ -24,7 +24,7 @@ NOVA, GLANCE = "2.100", "v2.17"
 
 @pytest.fixture(scope="module")
 def debian13(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE as for the other)."""
+    """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
     with alone(), bare_host(tool, tmp_path_factory.mktemp("debian13"), "e2e-debian13", "debian13") as host:
         yield host
 
