@@ -36,7 +36,7 @@ _ANSWER = re.compile(r'\{<<"([A-Za-z0-9+/=]+)">>,(\d+),(ok|error)\}')
 # holds the salted hash alone: RabbitMQ 4 keeps this command from its input (its rabbitmqctl says -noinput).
 _CLOSE = r"""
 rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
-file=$(mktemp -p /run packstack-lite-definitions.XXXXXX) || exit 1
+file=$(mktemp) || exit 1
 trap 'rm -f "$file"' EXIT
 cat > "$file" && chown rabbitmq "$file" || exit 1
 rabbitmqctl -q import_definitions "$file" < /dev/null || exit 1

@@ -13,7 +13,7 @@ SITES = ("site-default-ssl", "site-default")
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """Settings, how they are run where the distribution's way fails, and no site that keeps the web server from starting."""
+    """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
     settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
     snippet = [cloud.file("horizon", "horizon-wsgi")] if "horizon-wsgi" in cloud.profile.paths else []
     sites = [_without(cloud.profile.path(site)) for site in SITES]
