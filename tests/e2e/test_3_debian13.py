@@ -78,4 +78,4 @@ def test_running_apis_speak_epoxys_newest_versions(debian13: Sandbox) -> None:
 
 
 def test_nothing_has_failed_and_nothing_restarts_for_ever(debian13: Sandbox) -> None:
-    assert debian13.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend").strip() == ""
+    assert debian13.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
