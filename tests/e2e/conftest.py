@@ -37,6 +37,8 @@ PASSWORDS = [
     "CONFIG_NEUTRON_METADATA_PW",
     "CONFIG_AMQP_AUTH_PASSWORD",
 ]
+# The sandboxes that this run of the tests has made and not yet removed.
+OURS: List[str] = []
 
 
 @dataclass
@@ -117,14 +119,16 @@ def bare_host(tool: Tool, directory: Path, name: str, distro: str = "debian12") 
     write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
     # A saved tree looks as if another tool had been there.
     always = ["--ignore", "leftovers", "--ignore", "database"] if known["TREE"] else []
+    OURS.append(name)
     yield Sandbox(name, tool, answers, always)
+    OURS.remove(name)
     tool("sandbox", "down", name)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Two clouds need more memory than one: the other sandboxes of these tests sleep meanwhile."""
-    others = [box.name for box in room.list_all() if box.name.split("-")[0] == "e2e" and box.state == "running"]
+    """Two clouds need more memory than one: the other sandboxes of this run sleep meanwhile."""
+    others = list(OURS)
     for name in others:
         room.stop(name)
     yield
