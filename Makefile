@@ -9,7 +9,7 @@ TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-tools quick allinone bench clean help
+.PHONY: all venv check unit test test-all test-tools quick quick13 allinone bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -42,6 +42,10 @@ quick: venv test-tools ## the cloud's tests on a host whose packages are install
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \
 	    $(PYTEST) --durations=15 tests/e2e/test_1_cloud.py
 
+quick13: venv test-tools ## the same on Debian 13
+	E2E_DEBIAN13_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian13-epoxy debian13) \
+	    $(PYTEST) --durations=15 tests/e2e/test_3_debian13.py
+
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox
 	$(TOOL) smoke --sandbox
@@ -54,4 +58,4 @@ clean: ## remove what make has made here (sandboxes: packstack-lite sandbox down
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List
 
-from packstack_lite import services
+from packstack_lite import profiles, services
 from packstack_lite.resources import File
 from packstack_lite.services import Cloud
 from tests.clouds import MACHINE, cloud
@@ -34,6 +35,13 @@ CASES = {
         **MACHINE,
     ),
 }
+
+
+def on(profile: str, of: Cloud) -> Cloud:
+    """The same cloud on the operating system of another profile."""
+    wanted = profiles.load(profile)
+    facts = replace(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
+    return replace(of, profile=wanted, facts=facts)
 
 
 def files(of: Cloud) -> Dict[str, File]:

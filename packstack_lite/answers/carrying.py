@@ -33,7 +33,8 @@ class Change:
     too), overruled (today's name, beside an old one that counted), disagree (with other old
     names of ``now``), idle (counted for nothing in its own release either), removed, replaced
     (a value), added (what older releases did unasked), unknown, repeated, unreadable. ``other``
-    is the line that counts instead. ``before`` and ``after`` may be secrets.
+    is the line that counts instead; ``asked`` whether the line asked for something, or (added) stood in
+    the file. ``before`` and ``after`` may be secrets.
     """
 
     kind: str
@@ -188,6 +189,7 @@ def _items(text: str) -> List[str]:
 
 
 def _add(told: Carried, name: str, text: str, line: int, why: str) -> None:
+    asked = name in told.answers
     before = told.answers.get(name, ("", line))[0]
     told.answers[name] = (text, line)
-    told.changes.append(Change("added", line, name, before, name, text, why))
+    told.changes.append(Change("added", line, name, before, name, text, why, asked=asked))

@@ -81,7 +81,7 @@ def _kept(changes: List[Change]) -> str:
     for change in changes:
         if change.kind == "renamed" and change.before == change.after:
             continue
-        if change.kind != "added" or change.before:
+        if change.kind != "added" or change.asked:
             lines[_comment(change, read.get((change.line, change.name), change))] = None
     if not lines:
         return ""

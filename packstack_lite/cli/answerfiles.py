@@ -22,7 +22,7 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
             f"{path} is there already, and answer files are never replaced", "name another file, or remove it"
         )
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
-    if options.sandbox:
+    if options.sandbox or options.distro:
         told = sources.answers(options, choose(options))
     else:
         address = hosts[0] if hosts else options.host or own_address()

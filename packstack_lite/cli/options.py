@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, TypeVar
 import click
 
 from packstack_lite.answers import TABLE, Parameter
+from packstack_lite.sandbox import DEFAULT_DISTRO
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_SANDBOX = "aio"
@@ -19,12 +20,14 @@ class Options:
     """What was said on the command line, whichever verb it was said to.
 
     ``flags`` maps Packstack's parameter names to the text given for them, ``settings`` are the
-    NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other. ``timeout`` is in seconds, for a single step.
+    NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other; ``distro`` is what a sandbox
+    that has to be made runs. ``timeout`` is in seconds, for a single step.
     """
 
     answer_files: List[Path] = field(default_factory=list)
     host: Optional[str] = None
     sandbox: Optional[str] = None
+    distro: Optional[str] = None
     ssh_key: Optional[Path] = None
     config_dir: Optional[Path] = None
     accept_new: bool = False
@@ -106,6 +109,7 @@ def common_options(without: str = "") -> List[click.Option]:
             metavar="DIR",
             help="Your own options: DIR/nova/nova.conf is laid over /etc/nova/nova.conf, and so on.",
         ),
+        _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),

@@ -25,19 +25,18 @@ def sandbox() -> None:
 
 @sandbox.command("up")
 @_name
-@click.option("--distro", default="debian12", show_default=True, help="What runs in it.")
 @click.option("--kind", default="container", show_default=True, help="How it is made.")
 @shared(parameters=False)
 @pass_options
-def up(options: Options, name: str, distro: str, kind: str) -> None:
+def up(options: Options, name: str, kind: str) -> None:
     """Bring sandbox NAME up; one that is up stays as it is."""
-    made = furnished(options, room.up(name, say=lambda text: say(options, text), distro=distro, kind=kind))
+    made = furnished(options, room.up(name, say=lambda text: say(options, text), distro=options.distro, kind=kind))
     _tell(options, made)
     say(options, f"root there: packstack-lite sandbox ssh {made.name}")
 
 
 @sandbox.command("list")
-@shared(parameters=False)
+@shared(without="distro", parameters=False)
 @pass_options
 def list_sandboxes(options: Options) -> None:
     """List the sandboxes of this machine."""
@@ -57,7 +56,7 @@ def ssh(name: str, command: Tuple[str, ...]) -> None:
 
 @sandbox.command("down")
 @_name
-@shared(parameters=False)
+@shared(without="distro", parameters=False)
 @pass_options
 def down(options: Options, name: str) -> None:
     """Remove sandbox NAME and everything in it."""

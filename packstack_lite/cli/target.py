@@ -59,6 +59,8 @@ def choose(options: Options, controller: str = "", here: bool = False, make: boo
     """
     if options.sandbox and options.host:
         raise UsageFault("--host and --sandbox exclude each other", "leave one of them out")
+    if options.distro and not options.sandbox:
+        raise UsageFault("--distro says what a sandbox runs, and no sandbox is named", "add --sandbox, or leave it out")
     if options.sandbox:
         return _in_sandbox(options, options.sandbox, make)
     if options.host:
@@ -76,9 +78,9 @@ def _with_key(target: Target, options: Options, direct: bool = False) -> Target:
 
 def _in_sandbox(options: Options, name: str, make: bool) -> Target:
     if make:
-        box = furnished(options, sandbox.up(name, say=lambda text: say(options, text)))
+        box = furnished(options, sandbox.up(name, say=lambda text: say(options, text), distro=options.distro))
     else:
-        box = sandbox.find(name)
+        box = sandbox.agree(sandbox.find(name), options.distro)
         if box.state != "running":
             raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
     return Target(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)

@@ -6,7 +6,7 @@ distribution is another file beside this one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any, Dict, Mapping, Tuple, TypeVar, cast
 
@@ -39,7 +39,8 @@ class Profile:
 
     ``packages`` by service, ``units`` by role, ``users`` by service (the account's group has
     the same name), ``paths`` by what is there, ``logs`` by role. ``masked`` are units that the packages
-    enable and this cloud does not want.
+    enable and this cloud does not want. ``quirks`` name faults of the packaged release for which a
+    service has a cure.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Profile:
     logs: Mapping[str, str]
     commands: Mapping[str, str]
     uwsgi: Mapping[str, Api]
+    quirks: Tuple[str, ...] = ()
 
     def unit(self, role: str) -> str:
         """The unit's name, without ``.service``."""
@@ -124,9 +126,11 @@ def detect(os_id: str, os_version: str) -> Profile:
 
 
 def _profile(data: Dict[str, Any]) -> Profile:
-    wanted = {field.name for field in fields(Profile)}
-    if wanted != set(data):
-        raise LookupError(f"profile {data.get('name')}: keys {sorted(wanted ^ set(data))} are missing or unknown")
+    known = {field.name for field in fields(Profile)}
+    needed = {field.name for field in fields(Profile) if field.default is MISSING}
+    if not needed <= set(data) <= known:
+        wrong = sorted((needed - set(data)) | (set(data) - known))
+        raise LookupError(f"profile {data.get('name')}: keys {wrong} are missing or unknown")
     frozen: Dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
     frozen["uwsgi"] = {role: Api(**api) for role, api in data["uwsgi"].items()}
     return Profile(**frozen)

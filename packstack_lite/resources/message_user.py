@@ -32,10 +32,14 @@ rabbitmqctl -q eval %s || exit 75
 _ALGORITHM = "rabbit_password_hashing_sha256"
 _ANSWER = re.compile(r'\{<<"([A-Za-z0-9+/=]+)">>,(\d+),(ok|error)\}')
 
-# As definitions on the input, since a password read from there loses the spaces at its ends.
+# As definitions, since a password read from the input loses the spaces at its ends. From a file, which
+# holds the salted hash alone: RabbitMQ 4 keeps this command from its input (its rabbitmqctl says -noinput).
 _CLOSE = r"""
 rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
-rabbitmqctl -q import_definitions || exit 1
+file=$(mktemp) || exit 1
+trap 'rm -f "$file"' EXIT
+cat > "$file" && chown rabbitmq "$file" || exit 1
+rabbitmqctl -q import_definitions "$file" < /dev/null || exit 1
 wait
 """
 

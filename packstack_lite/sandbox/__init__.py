@@ -16,11 +16,13 @@ from packstack_lite.sandbox.lifecycle import (
     stop,
     up,
 )
-from packstack_lite.sandbox.model import Sandbox, SandboxFault
+from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxFault, agree
 
 __all__ = [
+    "DEFAULT_DISTRO",
     "Sandbox",
     "SandboxFault",
+    "agree",
     "down",
     "find",
     "has_tree",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import container, identity, machine, network, sources, trees
 from packstack_lite.sandbox.machine import Say
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
+    DEFAULT_DISTRO,
     SUITES,
     Record,
     Sandbox,
+    agree,
     check_request,
     free_number,
     record_of,
@@ -28,22 +30,29 @@ def _silent(text: str) -> None:
 
 
 def up(
-    name: str = "aio", say: Say = _silent, distro: str = "debian12", kind: str = "container", tree: str = BOOTS_FROM
+    name: str = "aio",
+    say: Say = _silent,
+    distro: Optional[str] = None,
+    kind: str = "container",
+    tree: str = BOOTS_FROM,
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
 
+    ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
     ``tree`` names a tree kept by ``save_tree``. Missing tools are installed on this machine,
     said first. Raises UsageFault for words that cannot be, SandboxFault when this machine
     cannot do it; a sandbox that did not come up is gone again.
     """
-    check_request(name, distro, kind)
+    wanted = distro or DEFAULT_DISTRO
+    check_request(name, wanted, kind)
     machine.need_root()
     machine.install(machine.CONTAINER_TOOLS, say)
     with machine.locked(name):
         with machine.locked():
             known = [record for record in records() if record.name == name]
-            record = known[0] if known else _create(name, distro, kind, tree, say)
+            record = known[0] if known else _create(name, wanted, kind, tree, say)
         if known:
+            agree(record.view(), distro)
             return _started(record)
         try:
             return _boot(record)
@@ -152,7 +161,7 @@ def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
                 trees.unmount(record)
 
 
-def has_tree(tree: str, distro: str = "debian12") -> bool:
+def has_tree(tree: str, distro: str = DEFAULT_DISTRO) -> bool:
     """Whether ``up(tree=...)`` will find it."""
     return tree_dir(distro, tree).is_dir()
 

@@ -8,12 +8,13 @@ import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Iterable, List
+from typing import Iterable, List, Optional
 
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
 
 HOME = Path("/var/lib/packstack-lite-sandbox")
-SUITES = {"debian12": "bookworm"}
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
+DEFAULT_DISTRO = "debian12"
 KINDS = ("container",)
 MAX_NUMBER = 127
 BOOTS_FROM = "base"
@@ -155,6 +156,16 @@ def record_of(name: str) -> Record:
         if record.name == name:
             return record
     raise UsageFault(f"there is no sandbox {name!r}", hint=f"packstack-lite sandbox up {name}")
+
+
+def agree(box: Sandbox, distro: Optional[str]) -> Sandbox:
+    """The sandbox; UsageFault when it runs something else than is asked for: what it runs stays."""
+    if distro and distro != box.distro:
+        raise UsageFault(
+            f"the sandbox {box.name!r} runs {box.distro}, not {distro}",
+            hint=f"leave out --distro, name another sandbox, or: packstack-lite sandbox down {box.name}",
+        )
+    return box
 
 
 def free_number(taken: Iterable[int], routes: str) -> int:

@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Optional
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import sources
 from packstack_lite.sandbox.machine import Say, remove, run
-from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SUITES, Record, records, tree_dir
+from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SUITES, Record, SandboxFault, records, tree_dir
 
 # Raise it when the steps below change what a base tree holds.
 BASE_VERSION = 1
@@ -57,7 +58,23 @@ def _debootstrap(distro: str, part: Path) -> None:
     cache = HOME / "archives" / distro
     cache.mkdir(parents=True, exist_ok=True)
     argv = ["debootstrap", f"--cache-dir={cache}", f"--include={INCLUDE}", suite, str(part), mirror.uri]
-    run(argv, env=sources.proxy_environment(sources.settings()))
+    try:
+        run(argv, env=sources.proxy_environment(sources.settings()))
+    except SandboxFault as fault:
+        told = unknown_key(fault, suite)
+        if told:
+            raise told from fault
+        raise
+
+
+def unknown_key(fault: SandboxFault, suite: str) -> Optional[SandboxFault]:
+    """The way out when debootstrap's last words are of a key it lacks: the suite is younger than the keyring."""
+    if "release key" not in fault.message:
+        return None
+    return SandboxFault(
+        f"this machine's keyring has no key of Debian {suite}",
+        hint="apt-get update && apt-get install --only-upgrade debian-archive-keyring, then run it again",
+    )
 
 
 def _settle(root: Path, distro: str) -> None:

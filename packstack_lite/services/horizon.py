@@ -13,14 +13,16 @@ SITES = ("site-default-ssl", "site-default")
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """Settings, and the web server without the sites that keep it from starting."""
+    """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
     settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
+    snippet = [cloud.file("horizon", "horizon-wsgi")] if "horizon-wsgi" in cloud.profile.paths else []
     sites = [_without(cloud.profile.path(site)) for site in SITES]
     page = f"http://{cloud.address}{cloud.profile.path('webroot')}/auth/login/"
     return [
         settings,
+        *snippet,
         *sites,
-        cloud.unit("httpd", "horizon", [settings, *sites], ready=cloud.http_ready(page), ready_timeout=180),
+        cloud.unit("httpd", "horizon", [settings, *snippet, *sites], ready=cloud.http_ready(page), ready_timeout=180),
     ]
 
 

@@ -75,15 +75,10 @@ def _migrate(cloud: Cloud) -> str:
 
 
 def _server(cloud: Cloud, config: Resource, ml2: Resource) -> List[Resource]:
-    """The API and the RPC server: one unit, or the API under uwsgi beside it, as the profile has them."""
-    answers = cloud.http_ready(cloud.endpoint("neutron", "/"))
-    if cloud.profile.unit("neutron-api") == cloud.profile.unit("neutron-rpc"):
-        own = _server_unit(cloud)
-        ready = f"{answers} && {_consumes()}"
-        return [*own, cloud.unit("neutron-api", "neutron", [config, ml2, *own], ready=ready)]
-    ini = cloud.file("neutron", "neutron-uwsgi", api=cloud.profile.api("neutron"), account="neutron")
-    api = cloud.unit("neutron-api", "neutron", [config, ml2, ini], ready=answers)
-    return [ini, api, cloud.unit("neutron-rpc", "neutron", [config, ml2], ready=_consumes())]
+    """The unit that serves the API and the agents."""
+    own = _server_unit(cloud)
+    ready = f"{cloud.http_ready(cloud.endpoint('neutron', '/'))} && {_consumes()}"
+    return [*own, cloud.unit("neutron-api", "neutron", [config, ml2, *own], ready=ready)]
 
 
 def _server_unit(cloud: Cloud) -> List[Resource]:

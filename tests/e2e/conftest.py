@@ -1,12 +1,13 @@
-"""A cloud, deployed for real on a throw-away host, once for all tests of this folder."""
+"""A cloud, deployed for real on a throw-away host, once for all tests that share it."""
 
 from __future__ import annotations
 
 import os
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Dict, Iterator, List, Sequence
 
 import pytest
 
@@ -36,6 +37,8 @@ PASSWORDS = [
     "CONFIG_NEUTRON_METADATA_PW",
     "CONFIG_AMQP_AUTH_PASSWORD",
 ]
+# The sandboxes that this run of the tests has made and not yet removed.
+OURS: List[str] = []
 
 
 @dataclass
@@ -45,9 +48,11 @@ class Sandbox:
     name: str
     tool: Tool
     answers: Path
+    always: Sequence[str] = ()
 
     def __call__(self, verb: str, *words: str, timeout: float = 1800) -> Outcome:
-        return self.tool(verb, "--sandbox", self.name, "--answer-file", str(self.answers), *words, timeout=timeout)
+        said = [verb, "--sandbox", self.name, "--answer-file", str(self.answers), *self.always, *words]
+        return self.tool(*said, timeout=timeout)
 
     def sh(self, script: str, check: bool = True) -> str:
         """Run a script as root on the host, past our own remote code."""
@@ -92,24 +97,47 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
     path.write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="session")
-def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A bare host: nothing of OpenStack on it; its answer file has hostile passwords.
+@contextmanager
+def bare_host(tool: Tool, directory: Path, name: str, distro: str = "debian12") -> Iterator[Sandbox]:
+    """A host with nothing of OpenStack on it, and an answer file with hostile passwords; gone in the end.
 
-    For a developer's own loop: E2E_SANDBOX and E2E_ANSWERS name a sandbox that is deployed
-    already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
+    For a developer's own loop, with the name in capitals, here E2E: E2E_SANDBOX and E2E_ANSWERS name a sandbox that
+    is deployed already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
     """
-    if "E2E_SANDBOX" in os.environ:
-        yield Sandbox(os.environ["E2E_SANDBOX"], tool, Path(os.environ["E2E_ANSWERS"]))
+    prefix = name.upper().replace("-", "_")
+    known = {what: os.environ.get(f"{prefix}_{what}") for what in ("SANDBOX", "ANSWERS", "TREE")}
+    if known["SANDBOX"]:
+        yield Sandbox(known["SANDBOX"], tool, Path(known["ANSWERS"] or ""))
         return
-    name = "e2e"
     tool("sandbox", "down", name)
-    if "E2E_TREE" in os.environ:
-        room.up(name, tree=os.environ["E2E_TREE"])
-    up = tool("sandbox", "up", name)
+    if known["TREE"]:
+        room.up(name, tree=known["TREE"], distro=distro)
+    up = tool("sandbox", "up", name, "--distro", distro)
     assert up.code == 0, up.err
-    answers = tmp_path_factory.mktemp("answers") / "answers.txt"
+    answers = directory / "answers.txt"
     changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
     write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
-    yield Sandbox(name, tool, answers)
+    # A saved tree looks as if another tool had been there.
+    always = ["--ignore", "leftovers", "--ignore", "database"] if known["TREE"] else []
+    OURS.append(name)
+    yield Sandbox(name, tool, answers, always)
+    OURS.remove(name)
     tool("sandbox", "down", name)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two clouds need more memory than one: the other sandboxes of this run sleep meanwhile."""
+    others = list(OURS)
+    for name in others:
+        room.stop(name)
+    yield
+    for name in others:
+        room.start(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The cloud on Debian 12 that most tests of this folder share."""
+    with bare_host(tool, tmp_path_factory.mktemp("answers"), "e2e") as host:
+        yield host

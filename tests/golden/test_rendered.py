@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.golden.update import HERE, PROFILE, place
-from tests.rendered import CASES, files, text
+from packstack_lite import profiles
+from tests.golden.update import place
+from tests.rendered import CASES, files, on, text
+
+pytestmark = [pytest.mark.parametrize("case", CASES), pytest.mark.parametrize("profile", profiles.names())]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_same_files(case):
-    kept = {
-        "/" + str(path.relative_to(HERE / PROFILE / case))
-        for path in (HERE / PROFILE / case).rglob("*")
-        if path.is_file()
-    }
-    assert set(files(CASES[case]())) == kept
+def test_same_files(profile, case):
+    here = place(profile, case)
+    kept = {"/" + str(path.relative_to(here)) for path in here.rglob("*") if path.is_file()}
+    assert set(files(on(profile, CASES[case]()))) == kept
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_same_content(case):
-    for path, file in files(CASES[case]()).items():
-        assert text(file) == place(case, path).read_text(), f"{path}: run .venv/bin/python -m tests.golden.update"
+def test_same_content(profile, case):
+    for path, file in files(on(profile, CASES[case]())).items():
+        kept = place(profile, case, path).read_text()
+        assert text(file) == kept, f"{path}: run .venv/bin/python -m tests.golden.update"

@@ -14,7 +14,6 @@ from typing import List
 from packstack_lite import profiles, sandbox
 from packstack_lite.secret import sh
 
-NAME = "packages"
 # Packages enable their units; booted before they are configured these would crash for ever.
 INSTALL = """
 set -e
@@ -46,13 +45,14 @@ def make(profile: profiles.Profile, distro: str) -> str:
     tree = f"{profile.name}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:8]}"
     if sandbox.has_tree(tree, distro):
         return tree
-    box = sandbox.up(NAME, say, distro=distro)
+    name = f"packages-{distro}"
+    box = sandbox.up(name, say, distro=distro)
     try:
         say(f"installing {len(packages)} packages and what they need")
         subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(INSTALL.format(' '.join(packages)))}"), check=True)
-        sandbox.save_tree(NAME, tree, say)
+        sandbox.save_tree(name, tree, say)
     finally:
-        sandbox.down(NAME, say)
+        sandbox.down(name, say)
     return tree
 
 

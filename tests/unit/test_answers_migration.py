@@ -151,3 +151,9 @@ def test_differences_are_of_values_not_of_writing(tmp_path):
     ]
     assert (found[0].one.text, found[0].one.origin) == ("n", "default")
     assert (found[0].other.text, found[0].other.origin) == ("y", f"{other}:5")
+
+
+def test_an_empty_line_that_got_an_answer_is_kept_as_a_comment(tmp_path):
+    _, told, new = migrated(tmp_path, "CONFIG_AMQP_SERVER=qpid", "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=")
+    assert "# added, line 3: CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=\n" in told.text
+    assert new.answers["CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"][0] == "extnet:br-ex"

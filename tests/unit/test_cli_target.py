@@ -39,6 +39,29 @@ def test_host_and_sandbox_exclude_each_other():
         target.choose(Options(host="a", sandbox="aio"))
 
 
+@pytest.mark.parametrize("options", [Options(distro="debian13"), Options(distro="debian13", host="a")])
+def test_distro_without_a_sandbox_is_refused(options):
+    with pytest.raises(UsageFault, match="no sandbox is named"):
+        target.choose(options, controller="198.18.1.10")
+
+
+def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
+    heard = []
+
+    class Heard(Exception):
+        pass
+
+    def up(name, say, distro):
+        heard.append((name, distro))
+        raise Heard
+
+    monkeypatch.setattr(target.sandbox, "up", up)
+    for distro in ("debian13", None):
+        with pytest.raises(Heard):
+            target.choose(Options(sandbox="a", distro=distro), make=True)
+    assert heard == [("a", "debian13"), ("a", None)]
+
+
 def test_no_host_is_refused_with_the_ways():
     with pytest.raises(UsageFault) as caught:
         target.choose(Options())

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from packstack_lite import profiles, services
 from packstack_lite.errors import UsageFault
 from tests.conftest import PROJECT
 
 
-def test_debian_12_is_detected():
-    assert profiles.detect("debian", "12").name == "debian12-zed"
+@pytest.mark.parametrize(("version", "name"), [("12", "debian12-zed"), ("13", "debian13-epoxy")])
+def test_debian_is_detected_by_its_version(version, name):
+    assert profiles.detect("debian", version).name == name
 
 
 @pytest.mark.parametrize(("os_id", "version"), [("debian", "11"), ("fedora", "40"), ("", "")])
@@ -42,6 +44,18 @@ def test_a_profile_is_frozen_and_whole(name):
         profile.unit("no-such-role")
 
 
+def test_debians_profiles_tell_the_same_things_in_the_same_order():
+    """So that diff shows what differs between the releases."""
+    first, second = (yaml.safe_load(_text(name)) for name in profiles.names() if name.startswith("debian"))
+    pairs = [(first, second), *[(rows, second[name]) for name, rows in first.items() if isinstance(rows, dict)]]
+    for one, other in pairs:
+        assert [row for row in one if row in other] == [row for row in other if row in one]
+
+
+def _text(name):
+    return (PROJECT / "packstack_lite" / "profiles" / f"{name}.yaml").read_text()
+
+
 def test_logs_follow_the_pattern_or_their_own_entry():
     profile = profiles.load("debian12-zed")
     assert profile.log("nova-metadata", "nova") == "/var/log/nova/nova-api-metadata.log"
@@ -56,12 +70,13 @@ def test_services_hold_no_name_that_differs_between_distributions():
 
 
 def test_every_template_is_used_and_every_used_one_is_there():
-    from tests.rendered import CASES, files
+    from tests.rendered import CASES, files, on
 
     used = {"common/macros.j2", "common/uwsgi.ini.j2", "client/root/keystonerc.j2"}
-    for make in CASES.values():
-        for path, file in files(make()).items():
-            used |= {f"{tag}{path}.j2" for tag in file.tags}
+    for profile in profiles.names():
+        for make in CASES.values():
+            for path, file in files(on(profile, make())).items():
+                used |= {f"{tag}{path}.j2" for tag in file.tags}
     there = {path.relative_to(PROJECT / "templates").as_posix() for path in (PROJECT / "templates").rglob("*.j2")}
     assert there - used == set()
     assert services.supported()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -253,13 +254,19 @@ def test_message_user_is_asked_only_of_a_running_broker(dash):
 
 
 def test_message_user_is_made_without_the_password_on_the_host(dash):
-    dash.tool("rabbitmqctl", 'echo "$*" >> $T/calls; [ "$2" = import_definitions ] && cat > $T/definitions || :')
+    """By way of a file of the broker's own, gone in the end: RabbitMQ 4 keeps the command from its input."""
+    keep = '{ cat "$3" > $T/definitions; stat -c %a "$3" > $T/mode; echo "$3" > $T/file; cat > $T/input; }'
+    dash.tool("rabbitmqctl", f'echo "$1 $2" >> $T/calls; [ "$2" = import_definitions ] && {keep} || :')
+    dash.tool("chown", 'echo "$*" > $T/owner')
     assert dash.close(user(" both ends "))[0].ok
     made = json.loads(dash.noted("definitions"))
     assert has_password(made["users"][0].pop("password_hash"), Secret(" both ends "))
     assert made["users"] == [{"name": "openstack", "tags": "", "hashing_algorithm": "rabbit_password_hashing_sha256"}]
     assert made["permissions"] == [{"user": "openstack", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
-    assert sorted(dash.noted("calls").splitlines()) == ["-q delete_user guest", "-q import_definitions"]
+    assert sorted(dash.noted("calls").splitlines()) == ["-q delete_user", "-q import_definitions"]
+    file = dash.noted("file").strip()
+    assert (dash.noted("mode"), dash.noted("owner"), dash.noted("input")) == ("600\n", f"rabbitmq {file}\n", "")
+    assert not Path(file).exists()
 
 
 def test_a_broker_that_refuses_is_a_failure(dash):

@@ -68,6 +68,15 @@ def test_unknown_distro_and_kind_name_the_known_ones():
     assert "container" in fault.value.hint
 
 
+def test_what_a_sandbox_runs_stays_and_a_contradiction_is_a_sentence():
+    box = record().view()
+    assert model.agree(box, None) is box
+    assert model.agree(box, "debian12") is box
+    with pytest.raises(UsageFault, match="runs debian12, not debian13") as fault:
+        model.agree(box, "debian13")
+    assert "sandbox down aio" in fault.value.hint
+
+
 def test_a_saved_record_is_found_again_by_number(home):
     saved("b", 2)
     saved("a", 1)

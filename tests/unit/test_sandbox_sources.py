@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite.sandbox import machine, sources, trees
+from packstack_lite.sandbox import machine, model, sources, trees
 
 TARGETS = """\
 http://mirror.test/debian/|bookworm|main|Debian
@@ -31,6 +31,16 @@ def test_another_release_comes_from_the_same_places():
 
 def test_a_machine_of_another_codename_has_no_source():
     assert sources.distribution_sources(TARGETS, "noble", "bookworm") == []
+
+
+def test_a_suite_younger_than_the_keyring_is_told_with_the_way_out():
+    """debootstrap's last line, as seen on Debian 12 with the keyring of Debian 11."""
+    said = "debootstrap failed (1):    You can find the latest Debian release key at https://keys.test/"
+    fault = trees.unknown_key(model.SandboxFault(said, hint="x"), "trixie")
+    assert fault is not None
+    assert fault.message == "this machine's keyring has no key of Debian trixie"
+    assert "debian-archive-keyring" in fault.hint
+    assert trees.unknown_key(model.SandboxFault("debootstrap failed (1): no room", hint="x"), "trixie") is None
 
 
 def test_codename_is_read_with_and_without_quotes():

@@ -6,11 +6,13 @@ import pytest
 
 from packstack_lite import services
 from packstack_lite.errors import UsageFault
+from packstack_lite.remote.command import Command
 from packstack_lite.resources import Absent, Entity, File, Nat, Once, Packages, Unit
 from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.services.demo import allocation_pools
 from tests.clouds import ANSWERS, MACHINE, cloud
-from tests.rendered import CASES, files, resources_of, text
+from tests.rendered import CASES, files, on, resources_of, text
+from tests.unit.dash import Dash
 
 
 def by_id(of):
@@ -39,6 +41,41 @@ def test_nothing_waits_for_a_later_phase(case):
             assert PHASES.index(resources[other].phase) <= PHASES.index(resource.phase), (
                 f"{resource.id} waits for {other}"
             )
+
+
+@pytest.mark.parametrize(("profile", "again"), [("debian12-zed", False), ("debian13-epoxy", True)])
+def test_nova_compute_is_started_again_only_where_it_does_not_hear_at_first(profile, again):
+    resources = by_id(on(profile, cloud()))
+    assert ("once:nova-compute-hears" in resources) is again
+    if again:
+        assert resources["once:nova-compute-hears"].needs == ("once:nova-discover-hosts",)
+
+
+@pytest.mark.parametrize(
+    ("began", "known", "code"),
+    [
+        ("Mon 2026-11-23 22:31:40 UTC", "1", 0),
+        ("Mon 2026-11-23 22:31:40 UTC", "0", 1),
+        ("", "1", 75),
+        ("Mon 2026-11-23 22:31:40 UTC", None, 75),
+    ],
+)
+def test_nova_compute_hears_when_it_is_younger_than_its_place_in_nova(tmp_path, began, known, code):
+    dash = Dash(tmp_path)
+    dash.tool("systemctl", f'echo "{began}"')
+    dash.tool("mariadb", f'echo "$3" > $T/asked; echo {known}' if known else "exit 1")
+    done = by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].done
+    assert dash.run(Command(done)).code == code
+    if code < 2:
+        assert "created_at) < 1795473100" in dash.noted("asked")
+
+
+def test_horizon_runs_in_the_main_interpreter_where_a_second_one_fails():
+    assert not [path for path in files(cloud()) if path.endswith("packstack-lite-horizon.conf")]
+    of = on("debian13-epoxy", cloud())
+    path = of.profile.path("horizon-wsgi")
+    assert "WSGIApplicationGroup %{GLOBAL}" in text(files(of)[path])
+    assert f"file:{path}" in unit(of, "apache2").reads
 
 
 def test_phases_come_in_order():

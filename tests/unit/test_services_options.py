@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from packstack_lite import profiles
 from tests.conftest import PROJECT
-from tests.rendered import CASES, files, text
+from tests.rendered import CASES, files, on, text
 
 FACTS = PROJECT / "tests" / "facts"
 CATALOGUED = {
@@ -27,30 +28,34 @@ CATALOGUED = {
 }
 
 
-def problems(*specs):
-    argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(FACTS / "options-zed.json.gz"), *specs]
+def problems(profile, *specs):
+    catalogue = FACTS / f"options-{profiles.load(profile).release}.json.gz"
+    argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(catalogue), *specs]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     return json.loads(done.stdout)["problems"]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_no_unknown_removed_or_deprecated_option(case, tmp_path):
-    rendered = files(CASES[case]())
+@pytest.mark.parametrize("profile", profiles.names())
+def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
+    rendered = files(on(profile, CASES[case]()))
     for path in CATALOGUED:
         (tmp_path / path.rsplit("/", 1)[1]).write_text(text(rendered[path]))
     specs = [f"{name}={tmp_path / path.rsplit('/', 1)[1]}" for path, name in CATALOGUED.items()]
-    assert problems(*specs) == []
+    assert problems(profile, *specs) == []
 
 
-def test_no_config_of_a_service_is_left_unchecked():
+@pytest.mark.parametrize("profile", profiles.names())
+def test_no_config_of_a_service_is_left_unchecked(profile):
     """A file of a service's own directory is either in the catalogue or no oslo file."""
     services = tuple(f"/etc/{name}/" for name in ("keystone", "glance", "placement", "nova", "neutron"))
-    written = {path for path in files(CASES["container"]()) if path.startswith(services)}
+    written = {path for path in files(on(profile, CASES["container"]())) if path.startswith(services)}
     assert {path for path in written if not path.endswith("uwsgi.ini")} == set(CATALOGUED)
 
 
-def test_the_checker_would_see_a_wrong_option(tmp_path):
+@pytest.mark.parametrize("profile", profiles.names())
+def test_the_checker_would_see_a_wrong_option(profile, tmp_path):
     wrong = tmp_path / "nova.conf"
     wrong.write_text("[DEFAULT]\nno_such_option = 1\n[glance]\nusername = x\n")
-    assert {problem["code"] for problem in problems(f"nova.conf={wrong}")} == {"unknown-option"}
+    assert {problem["code"] for problem in problems(profile, f"nova.conf={wrong}")} == {"unknown-option"}
