@@ -38,8 +38,11 @@ def _needed(answers: Any) -> Iterator[str]:
 
 def _agent(answers: Any) -> Iterator[str]:
     agent = answers["CONFIG_NEUTRON_L2_AGENT"]
-    if agent != "openvswitch":
-        yield f"{_at(answers, 'CONFIG_NEUTRON_L2_AGENT')}: {agent} is not deployed by this release; say openvswitch"
+    if agent not in ("ovn", "openvswitch"):
+        yield (
+            f"{_at(answers, 'CONFIG_NEUTRON_L2_AGENT')}: {agent} is not deployed by this release;"
+            " say ovn or openvswitch"
+        )
 
 
 def _types(answers: Any) -> Iterator[str]:
