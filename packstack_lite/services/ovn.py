@@ -29,14 +29,16 @@ def _distinct(resources: List[Resource]) -> List[Resource]:
 
 def _central(cloud: Cloud) -> List[Resource]:
     options = cloud.file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=network.OVN_DATABASES)
+    own = [cloud.file("ovn", what, phase=Phase.PLATFORM) for what in ("ovn-northd-unit",) if what in cloud.profile.paths]
+    files = [options, *own]
     # Restarting this one restarts the others with it: so it goes first.
-    whole = cloud.unit("ovn-central", "ovn", needs=[options.id], phase=Phase.PLATFORM)
+    whole = cloud.unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
     stores = [
         cloud.unit(f"ovn-{which}", "ovn", [options], [whole.id], _answers(which), Phase.PLATFORM)
         for which in network.OVN_DATABASES
     ]
-    needs = [store.id for store in stores]
-    return [options, whole, *stores, cloud.unit("ovn-northd", "ovn", [options], needs, phase=Phase.PLATFORM)]
+    northd = cloud.unit("ovn-northd", "ovn", files, [store.id for store in stores], phase=Phase.PLATFORM)
+    return [*files, whole, *stores, northd]
 
 
 def _answers(which: str) -> str:
