@@ -8,8 +8,8 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
 
-# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN with that agent), units that may hold it, as roles of the
-# profile or by their names.
+# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
+# may hold it, as roles of the profile or by their names.
 # Source: the packages' defaults; 25672 is RabbitMQ's way to its own tools, 4369 Erlang's directory of names.
 PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     80: ("HORIZON", ("httpd",)),
@@ -89,8 +89,8 @@ def agent(subject: Subject) -> Remarks:
     wanted, there = str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or ""), subject.facts.mechanisms
     if there and wanted not in there:
         yield error(
-            f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave every"
-            " network, router and instance port without a connection",
+            f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave"
+            " every network, router and instance port without a connection",
             f"set CONFIG_NEUTRON_L2_AGENT={_known(there)}, or deploy {wanted} on a fresh host",
         )
 

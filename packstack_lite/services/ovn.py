@@ -3,9 +3,10 @@ Neutron's metadata agent. Routers, DHCP and security groups are flows of the swi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List
 
-from packstack_lite.resources import OvsManager, OvsSetting
+from packstack_lite.resources import OvsManager, OvsSetting, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import network, neutron
 from packstack_lite.services.cloud import Cloud, tags
@@ -23,13 +24,21 @@ def declare(cloud: Cloud) -> List[Resource]:
 
 
 def _distinct(resources: List[Resource]) -> List[Resource]:
-    """Roles that one unit of the distribution plays together are declared once."""
-    return list({resource.id: resource for resource in reversed(resources)}.values())[::-1]
+    """Roles that one unit of the distribution plays together are declared once, as the last of them."""
+    return [_without_itself(resource) for resource in {resource.id: resource for resource in resources}.values()]
+
+
+def _without_itself(resource: Resource) -> Resource:
+    if not isinstance(resource, Unit) or resource.id not in resource.needs:
+        return resource
+    return replace(resource, needs=tuple(need for need in resource.needs if need != resource.id))
 
 
 def _central(cloud: Cloud) -> List[Resource]:
     options = cloud.file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=network.OVN_DATABASES)
-    own = [cloud.file("ovn", what, phase=Phase.PLATFORM) for what in ("ovn-northd-unit",) if what in cloud.profile.paths]
+    own = [
+        cloud.file("ovn", what, phase=Phase.PLATFORM) for what in ("ovn-northd-unit",) if what in cloud.profile.paths
+    ]
     files = [options, *own]
     # Restarting this one restarts the others with it: so it goes first.
     whole = cloud.unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
@@ -65,9 +74,10 @@ def _settings(cloud: Cloud, switch: str) -> List[Resource]:
 
 
 def _controller(cloud: Cloud, settings: List[Resource]) -> List[Resource]:
-    whole = cloud.unit("ovn-host", "ovn", needs=[setting.id for setting in settings], phase=Phase.PLATFORM)
+    told = [setting.id for setting in settings]
+    whole = cloud.unit("ovn-host", "ovn", needs=told, phase=Phase.PLATFORM)
     ready = "[ $(ovn-appctl -t ovn-controller connection-status) = connected ] && ovs-vsctl br-exists br-int"
-    needs = [whole.id, cloud.unit_id("ovn-sb")]
+    needs = [whole.id, cloud.unit_id("ovn-sb"), *told]
     controller = cloud.unit("ovn-controller", "ovn", needs=needs, ready=ready, phase=Phase.PLATFORM)
     return [whole, controller, network.alive(cloud, "ovn-controller", controller)]
 

@@ -184,7 +184,7 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
 @pytest.mark.parametrize(
     "flags, word",
     [
-        ({"CONFIG_NEUTRON_L2_AGENT": "ovn"}, "not deployed"),
+        ({"CONFIG_NEUTRON_L2_AGENT": "linuxbridge"}, "not deployed"),
         ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre"}, "not among"),
         (
             {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"},
