@@ -75,7 +75,8 @@ def _vlans(answers: Any) -> Iterator[str]:
 
 
 def _external(answers: Any) -> Iterator[str]:
-    name, mappings = "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET", "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"
+    copy = "OVN" if answers["CONFIG_NEUTRON_L2_AGENT"] == "ovn" else "OVS"
+    name, mappings = f"CONFIG_NEUTRON_{copy}_EXTERNAL_PHYSNET", f"CONFIG_NEUTRON_{copy}_BRIDGE_MAPPINGS"
     network = answers[name]
     if answers["CONFIG_PROVISION_DEMO"] and answers.counts(name) and network:
         known = [mapping.split(":")[0] for mapping in answers[mappings]]

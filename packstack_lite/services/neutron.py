@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.resources import File
 from packstack_lite.resources.base import Resource
@@ -14,6 +14,9 @@ from packstack_lite.services.schema import database, sync
 # Geneve with OVN's own option: 8 bytes of UDP, 8 of Geneve, 8 of the option, 14 of Ethernet. Neutron's OVN driver
 # refuses less (Zed, mech_driver.py, _validate_geneve_header_size); the outer IP header comes on top.
 GENEVE_HEADER = 38
+# Packstack's, as far as the agents of each take part.
+PLUGINS: Mapping[str, Sequence[str]] = {"openvswitch": ("router",), "ovn": ("qos", "trunk", "ovn-router")}
+EXTENSIONS: Mapping[str, Sequence[str]] = {"openvswitch": ("port_security",), "ovn": ("port_security", "qos")}
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -41,7 +44,7 @@ def config(cloud: Cloud) -> File:
         "neutron",
         group=cloud.profile.user("neutron"),
         connection=cloud.db_url(_account(cloud)),
-        routing="ovn-router" if cloud.ovn else "router",
+        plugins=PLUGINS[cloud.l2_agent],
         mtu=network.physical_mtu(cloud),
     )
 
@@ -53,6 +56,7 @@ def _ml2(cloud: Cloud) -> Resource:
         group=cloud.profile.user("neutron"),
         type_drivers=words(cloud["CONFIG_NEUTRON_ML2_TYPE_DRIVERS"]),
         tenant_types=network.tenant_types(cloud),
+        extensions=EXTENSIONS[cloud.l2_agent],
         mechanisms=words(cloud["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
         flat_networks=words(cloud["CONFIG_NEUTRON_ML2_FLAT_NETWORKS"]),
         vlan_ranges=words(cloud["CONFIG_NEUTRON_ML2_VLAN_RANGES"]),

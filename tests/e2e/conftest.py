@@ -6,7 +6,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
@@ -36,6 +36,14 @@ PASSWORDS = [
     "CONFIG_NEUTRON_METADATA_PW",
     "CONFIG_AMQP_AUTH_PASSWORD",
 ]
+OPENVSWITCH = {
+    "CONFIG_NEUTRON_L2_AGENT": "openvswitch",
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": "openvswitch",
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,flat",
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan",
+}
+# The sandboxes that this run has made and not yet ended.
+MADE: List[str] = []
 
 
 @dataclass
@@ -87,29 +95,35 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
     assert generated.code == 0, generated.err
     lines = []
     for line in path.read_text().splitlines():
-        name = line.split("=", 1)[0]
-        lines.append(f"{name}={changes[name]}" if name in changes else line)
+        key = line.split("=", 1)[0]
+        lines.append(f"{key}={changes[key]}" if key in changes else line)
     path.write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="session")
-def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A bare host: nothing of OpenStack on it; its answer file has hostile passwords.
+def made(tool: Tool, name: str, answers: Path, changes: Dict[str, str], own: str = "E2E") -> Iterator[Sandbox]:
+    """A bare host: nothing of OpenStack on it; gone at the end.
 
-    For a developer's own loop: E2E_SANDBOX and E2E_ANSWERS name a sandbox that is deployed
-    already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
+    For a developer's own loop: E2E_SANDBOX and E2E_ANSWERS (``own`` + ...) name a sandbox that is
+    deployed already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
     """
-    if "E2E_SANDBOX" in os.environ:
-        yield Sandbox(os.environ["E2E_SANDBOX"], tool, Path(os.environ["E2E_ANSWERS"]))
+    if f"{own}_SANDBOX" in os.environ:
+        yield Sandbox(os.environ[f"{own}_SANDBOX"], tool, Path(os.environ[f"{own}_ANSWERS"]))
         return
-    name = "e2e"
     tool("sandbox", "down", name)
     if "E2E_TREE" in os.environ:
         room.up(name, tree=os.environ["E2E_TREE"])
     up = tool("sandbox", "up", name)
     assert up.code == 0, up.err
-    answers = tmp_path_factory.mktemp("answers") / "answers.txt"
-    changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
-    write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
+    MADE.append(name)
+    write_answers(answers, tool, name, changes)
     yield Sandbox(name, tool, answers)
     tool("sandbox", "down", name)
+    MADE.remove(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The host of most tests here: plain Open vSwitch, and hostile passwords. OVN has test_5_ovn.py."""
+    changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
+    changes.update(OPENVSWITCH, CONFIG_PROVISION_DEMO="y")
+    yield from made(tool, "e2e", tmp_path_factory.mktemp("answers") / "answers.txt", changes)

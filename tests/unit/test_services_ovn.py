@@ -95,7 +95,7 @@ def test_restarting_northd_does_not_end_the_databases():
 
 
 def test_neutron_routes_by_the_switch():
-    assert "service_plugins = ovn-router" in lines(ovn(), "/etc/neutron/neutron.conf")
+    assert "service_plugins = qos,trunk,ovn-router" in lines(ovn(), "/etc/neutron/neutron.conf")
     assert "service_plugins = router" in lines(cloud(), "/etc/neutron/neutron.conf")
     assert "mechanism_drivers = ovn" in lines(ovn(), ML2)
     assert "max_header_size = 38" in lines(ovn(), ML2), "neutron ends at its start with less"
