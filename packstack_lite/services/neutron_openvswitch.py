@@ -33,6 +33,7 @@ def _of_agent(cloud: Cloud, what: str) -> Dict[str, Any]:
         return {}
     return {
         "mappings": words(own(cloud, "BRIDGE_MAPPINGS")),
+        "l2population": "l2population" in words(cloud["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
         "tunnel_types": tuple(kind for kind in tenant_types(cloud) if kind in TUNNELS),
         "tunnel_address": tunnel_address(cloud),
         "vxlan_port": cloud["CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT"],
