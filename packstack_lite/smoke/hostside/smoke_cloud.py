@@ -235,7 +235,7 @@ def floating_ip(smoke):
 def ping(smoke):
     def answered():
         answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
-        return answered, "no answer from %s; see ip netns and the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
+        return answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
 
     smoke.wait("no ping", BOOT, answered)
     return smoke.address
