@@ -106,5 +106,15 @@ def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) ->
     return Cloud({**ANSWERS, **(answers or {})}, facts(**changes), profiles.load(profile))
 
 
+OVN: Dict[str, Any] = {
+    "CONFIG_NEUTRON_L2_AGENT": "ovn",
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": ("geneve", "flat"),
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": ("geneve",),
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("ovn",),
+    "CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": ("extnet:br-ex",),
+    "CONFIG_NEUTRON_OVN_BRIDGE_IFACES": (),
+    "CONFIG_NEUTRON_OVN_EXTERNAL_PHYSNET": "extnet",
+    "CONFIG_NEUTRON_OVN_TUNNEL_IF": "",
+}
 # A real machine: processor virtualisation, the kernel's own Open vSwitch, a clock of its own.
 MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "ovs_module": True, "cpus": 16}

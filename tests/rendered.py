@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 from packstack_lite import profiles, services
+from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.services import Cloud
-from tests.clouds import MACHINE, cloud
+from tests.clouds import ADDRESS, MACHINE, OVN, cloud
 
 CASES = {
     "container": lambda: cloud(),
@@ -29,10 +30,29 @@ CASES = {
             "CONFIG_NEUTRON_ML2_VLAN_RANGES": ("extnet:100:199",),
             "CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES": ("1:1000",),
             "CONFIG_NEUTRON_ML2_VXLAN_GROUP": "239.1.1.1",
-            "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-out",),
+            "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("openvswitch", "l2population"),
+            "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-out", "lab:br-lab"),
             "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT": 8472,
         },
         **MACHINE,
+    ),
+    "ovn": lambda: cloud(OVN),
+    # OVN with several bridges, and tunnels over a network of their own that carries more than the bridges.
+    "ovn-answers": lambda: cloud(
+        {
+            **OVN,
+            "CONFIG_NEUTRON_L3_EXT_BRIDGE": "br-out",
+            "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": ("geneve", "vlan", "flat"),
+            "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": ("vlan", "geneve"),
+            "CONFIG_NEUTRON_ML2_VLAN_RANGES": ("lab:100:199",),
+            "CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": ("extnet:br-out", "lab:br-lab"),
+            "CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1",
+        },
+        **MACHINE,
+        interfaces=(
+            Interface("host0", True, 9000, (f"{ADDRESS}/24",)),
+            Interface("eth1", True, 9000, ("198.18.9.10/24",)),
+        ),
     ),
 }
 

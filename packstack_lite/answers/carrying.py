@@ -10,6 +10,7 @@ from packstack_lite.answers.conditions import holds
 from packstack_lite.answers.history import Past, is_secret, past
 from packstack_lite.answers.table import BY_NAME
 
+_OF_THEN = "openvswitch"
 _PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
 _AGENT = "CONFIG_NEUTRON_L2_AGENT"
 _MAPPINGS, _OUTSIDE = "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET"
@@ -80,6 +81,7 @@ def carry(answers: Mapping[str, Tuple[str, int]], said: Sequence[OldLine]) -> Ca
     for now, offered in offers.items():
         _take(told, now, offered)
     if said:
+        _switch(told, said[0].line)
         _outside(told)
     return told
 
@@ -151,6 +153,13 @@ def _ignored(said: OldLine, now: str, line: int) -> Change:
     return Change("ignored", said.line, said.name, said.text, now, other=line)
 
 
+def _switch(told: Carried, line: int) -> None:
+    """Name the agent in files that speak of networks without it: it was Open vSwitch then, and is OVN today."""
+    speaks = any(name.startswith(("CONFIG_NEUTRON_OVS_", "CONFIG_NEUTRON_ML2_")) for name in told.answers)
+    if speaks and _AGENT not in told.answers:
+        _add(told, _AGENT, _OF_THEN, line, "what older releases took where nothing else was said")
+
+
 def _outside(told: Carried) -> None:
     """Give the outer network its name and mapping, in files from before it had them (until newton).
 
@@ -159,8 +168,8 @@ def _outside(told: Carried) -> None:
     """
     mapped, line = told.answers.get(_MAPPINGS, ("", 0))
     bridge = told.answers.get(_BRIDGE, (BY_NAME[_BRIDGE].default, 0))[0]
-    agent = told.answers.get(_AGENT, ("openvswitch", 0))[0]
-    if _OUTSIDE in told.answers or bridge in ("", "provider") or agent != "openvswitch":
+    agent = told.answers.get(_AGENT, (_OF_THEN, 0))[0]
+    if _OUTSIDE in told.answers or bridge in ("", "provider") or agent != _OF_THEN:
         return
     _add_flat(told)
     if line:

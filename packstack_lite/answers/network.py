@@ -41,8 +41,8 @@ def doubts(answers: Any) -> Iterator[str]:
 
 def _agent(answers: Any) -> Iterator[str]:
     agent = answers[_AGENT]
-    if agent != "openvswitch":
-        yield f"{at(answers, _AGENT)}: {agent} is not deployed by this release; say openvswitch"
+    if agent not in _COPIES:
+        yield f"{at(answers, _AGENT)}: {agent} is not deployed by this release; say ovn or openvswitch"
 
 
 def _types(answers: Any) -> Iterator[str]:

@@ -56,6 +56,10 @@ for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/no
 do
     [ ! -e "$path" ] || say foreign "$path"
 done
+# What switches packets here: told by our own file only, a package's example says something else.
+ml2=/etc/neutron/plugins/ml2/ml2_conf.ini
+[ ! -r "$ml2" ] || ! head -n 1 "$ml2" | grep -q packstack-lite ||
+    say mechanisms "$(sed -n 's/^mechanism_drivers *= *//p' "$ml2")"
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
@@ -193,6 +197,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         port_units={int(port): unit for port, _, unit in held if unit},
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
+        mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
     )
 
 

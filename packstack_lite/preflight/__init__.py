@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Check] = {
     "hostname": network.hostname,
     "route": network.route,
     "interfaces": network.interfaces,
+    "agent": network.agent,
     "ports": network.ports,
     "packages": software.packages,
     "leftovers": software.leftovers,

@@ -8,8 +8,8 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
 
-# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always), units that may hold it, as roles of the
-# profile or by their names.
+# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
+# may hold it, as roles of the profile or by their names.
 # Source: the packages' defaults; 25672 is RabbitMQ's way to its own tools, 4369 Erlang's directory of names.
 PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     80: ("HORIZON", ("httpd",)),
@@ -22,12 +22,15 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     8775: ("NOVA", ("nova-metadata",)),
     8778: ("NOVA", ("placement-api",)),
     9292: ("GLANCE", ("glance-api",)),
+    6641: ("OVN", ("ovn-nb",)),
+    6642: ("OVN", ("ovn-sb",)),
     9696: ("NEUTRON", ("neutron-api",)),
     11211: ("", ("memcached",)),
     25672: ("", ("rabbitmq",)),
 }
-# vxlan adds 50 bytes to a packet, and a tenant's network should still carry IPv6's least, 1280.
-MTU_NEEDED, MTU_WANTED = 1330, 1400
+# Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
+# least, 1280.
+MTU_NEEDED, MTU_WANTED = 1338, 1400
 _LINKS = "ip -brief link shows those that there are"
 
 
@@ -79,6 +82,21 @@ def interfaces(subject: Subject) -> Remarks:
 
 def _concerns(subject: Subject, agent: str) -> bool:
     return str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or "") == {"OVS": "openvswitch", "OVN": "ovn"}[agent]
+
+
+def agent(subject: Subject) -> Remarks:
+    """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
+    wanted, there = str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or ""), subject.facts.mechanisms
+    if there and wanted not in there:
+        yield error(
+            f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave"
+            " every network, router and instance port without a connection",
+            f"set CONFIG_NEUTRON_L2_AGENT={_known(there)}, or deploy {wanted} on a fresh host",
+        )
+
+
+def _known(mechanisms: Tuple[str, ...]) -> str:
+    return next((name for name in mechanisms if name in ("ovn", "openvswitch", "linuxbridge")), mechanisms[0])
 
 
 def _find(subject: Subject, name: str) -> Optional[Interface]:
@@ -137,12 +155,17 @@ def ports(subject: Subject) -> Remarks:
     """The ports of the cloud's services are free, or held by these services themselves."""
     strangers: Dict[Tuple[str, str], List[int]] = {}
     for port, (service, roles) in PORTS.items():
-        wanted = not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
-        if wanted and port in subject.facts.ports and not _ours(subject, port, roles):
+        if _wanted(subject, service) and port in subject.facts.ports and not _ours(subject, port, roles):
             holder = (subject.facts.ports[port], subject.facts.port_units.get(port, ""))
             strangers.setdefault(holder, []).append(port)
     for (process, unit), held in strangers.items():
         yield _held(process, unit, held)
+
+
+def _wanted(subject: Subject, service: str) -> bool:
+    if service == "OVN":
+        return _concerns(subject, "OVN")
+    return not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
 
 
 def _ours(subject: Subject, port: int, roles: Tuple[str, ...]) -> bool:

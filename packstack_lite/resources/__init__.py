@@ -1,7 +1,7 @@
 """Kinds of resources: what services declare and the engine makes so."""
 
 from packstack_lite.resources.base import PHASES, Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.resources.bridge import Bridge, Nat, OvsSetting
+from packstack_lite.resources.bridge import Bridge, Nat
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
@@ -9,6 +9,7 @@ from packstack_lite.resources.keys import Keys
 from packstack_lite.resources.message_user import MessageUser
 from packstack_lite.resources.names import job_name
 from packstack_lite.resources.once import Once
+from packstack_lite.resources.ovs import OvsManager, OvsSetting
 from packstack_lite.resources.package import Packages
 from packstack_lite.resources.placed import Placed
 from packstack_lite.resources.sysctl import Sysctl
@@ -30,6 +31,7 @@ __all__ = [
     "MessageUser",
     "Nat",
     "Once",
+    "OvsManager",
     "OvsSetting",
     "Packages",
     "Phase",

@@ -1,4 +1,4 @@
-"""Open vSwitch bridges and settings, and address translation for what is behind one."""
+"""Open vSwitch bridges, and address translation for what is behind one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, c
 
 from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
+from packstack_lite.resources.ovs import NO_SWITCH
 from packstack_lite.secret import sh
-
-_NO_SWITCH = Unknown(Phase.PLATFORM, "Open vSwitch does not run")
 
 _LOOK = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
@@ -63,7 +62,7 @@ class Bridge(Resource):
     def _look(self) -> Look:
         def parse(reply: Reply) -> Dict[str, Seen]:
             if reply.code == 75:
-                return {self.id: _NO_SWITCH}
+                return {self.id: NO_SWITCH}
             if reply.code == 3:
                 return {self.id: None}
             if not reply.ok:
@@ -90,53 +89,6 @@ class Bridge(Resource):
         if self._without_offload:
             lines.append(f"ethtool -K {name} tso off gso off || exit 1")
         return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
-
-
-@dataclass(frozen=True)
-class OvsSetting(Resource):
-    """A setting of the switch itself. Some must stand before ovs-vswitchd starts: order by needs."""
-
-    kind: ClassVar[str] = "ovs_setting"
-    column: str
-    value: str
-    table: str = "Open_vSwitch"
-    phase: Phase = Phase.PLATFORM
-    tags: FrozenSet[str] = frozenset()
-    needs: Tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        return f"ovs_setting:{self.column}"
-
-    def want(self) -> Optional[State]:
-        return {"value": self.value}
-
-    @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(OvsSetting, member)._look() for member in group]
-
-    def _look(self) -> Look:
-        script = (
-            "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75\n"
-            f'value=$(ovs-vsctl --no-wait --if-exists get {self.table} . {self.column}) && echo "$value" | tr -d \'"\''
-        )
-
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            if reply.code == 75:
-                return {self.id: _NO_SWITCH}
-            if not reply.ok:
-                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
-            return {self.id: {"value": reply.out.strip()} if reply.out.strip() else None}
-
-        return Look(Command(script, says="look at Open vSwitch settings"), parse)
-
-    @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        settings = [cast(OvsSetting, gap.resource) for gap in gaps]
-        return [
-            Command(f"ovs-vsctl --timeout=10 --no-wait set {s.table} . {s.column}={s.value}", says=f"set {s.column}")
-            for s in settings
-        ]
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from packstack_lite.services import (
     mariadb,
     memcached,
     neutron,
+    neutron_openvswitch,
     nova,
     openvswitch,
+    ovn,
     placement,
     rabbitmq,
 )
@@ -36,17 +38,28 @@ SERVICES: Mapping[str, ModuleType] = {
     "placement": placement,
     "nova": nova,
     "neutron": neutron,
+    "neutron-openvswitch": neutron_openvswitch,
+    "ovn": ovn,
     "horizon": horizon,
     "client": client,
     "demo": demo,
 }
 # Services that an answer can leave out.
 OPTIONAL: Mapping[str, str] = {"horizon": "CONFIG_HORIZON_INSTALL", "client": "CONFIG_CLIENT_INSTALL"}
+# The agents of each way to switch packets; the others are not even installed.
+AGENTS: Mapping[str, str] = {"openvswitch": "neutron-openvswitch", "ovn": "ovn"}
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
-# Answers of which one value is built so far, and answers that have to stay empty.
-ONLY: Mapping[str, str] = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_GLANCE_BACKEND": "file"}
-EMPTY = ("CONFIG_NEUTRON_OVS_BRIDGE_IFACES",)
+# Answers of which some values are built so far, the first of them the one to take instead of another; and answers
+# that have to stay empty with their agent.
+ONLY: Mapping[str, Tuple[str, ...]] = {
+    "CONFIG_NEUTRON_L2_AGENT": ("ovn", "openvswitch"),
+    "CONFIG_GLANCE_BACKEND": ("file",),
+}
+EMPTY: Mapping[str, str] = {
+    "openvswitch": "CONFIG_NEUTRON_OVS_BRIDGE_IFACES",
+    "ovn": "CONFIG_NEUTRON_OVN_BRIDGE_IFACES",
+}
 
 
 def supported() -> Tuple[str, ...]:
@@ -56,7 +69,9 @@ def supported() -> Tuple[str, ...]:
 
 def chosen(cloud: Cloud) -> List[str]:
     """The services that these answers ask for."""
-    return [name for name in SERVICES if name not in OPTIONAL or cloud.answers.get(OPTIONAL[name], True)]
+    others = {service for agent, service in AGENTS.items() if agent != cloud.l2_agent}
+    wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.answers.get(OPTIONAL[name], True)]
+    return [name for name in wanted if name not in others]
 
 
 def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
@@ -68,8 +83,9 @@ def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
         for name, value in answers.items()
         if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known
     ]
-    wrong += [(name, value) for name, value in ONLY.items() if answers.get(name, value) != value]
-    return wrong + [(name, "") for name in EMPTY if answers.get(name)]
+    wrong += [(name, values[0]) for name, values in ONLY.items() if answers.get(name, values[0]) not in values]
+    empty = EMPTY.get(str(answers.get("CONFIG_NEUTRON_L2_AGENT")), "")
+    return wrong + ([(empty, "")] if answers.get(empty) else [])
 
 
 def declare(cloud: Cloud) -> List[Resource]:

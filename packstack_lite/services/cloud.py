@@ -86,6 +86,15 @@ class Cloud:
         return "system" if self.facts.ovs_module and not self.facts.container else "netdev"
 
     @property
+    def l2_agent(self) -> str:
+        """What switches packets: ``ovn`` or ``openvswitch``."""
+        return str(self["CONFIG_NEUTRON_L2_AGENT"])
+
+    @property
+    def ovn(self) -> bool:
+        return self.l2_agent == "ovn"
+
+    @property
     def external_bridge(self) -> str:
         return str(self.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
 

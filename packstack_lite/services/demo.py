@@ -11,7 +11,7 @@ from packstack_lite.resources import Entity
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.neutron import physical_networks, tenant_types
+from packstack_lite.services.network import external_network, tenant_types
 
 # Packstack's flavors: id, name, RAM in MiB, virtual processors, disk in GiB.
 FLAVORS = (
@@ -76,9 +76,7 @@ def _networks(cloud: Cloud) -> List[Resource]:
     external = {
         "router:external": True,
         "provider:network_type": "flat",
-        "provider:physical_network": str(
-            cloud.answers.get("CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET") or physical_networks(cloud)[0]
-        ),
+        "provider:physical_network": external_network(cloud),
     }
     demo = {"project": "demo"}
     router = {"external_network": "public", "interfaces": ("private_subnet",)}

@@ -1,17 +1,24 @@
-"""Open vSwitch, and the bridge to the outside world with its address and address translation."""
+"""Open vSwitch, and its bridges: the one to the outside world has an address and translates addresses."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import List, Optional
+from typing import List, Mapping, Optional, Tuple
 
 from packstack_lite.resources import Bridge, Nat, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services.cloud import Cloud, tags
+from packstack_lite.services.network import bridges
+
+# Who wants the bridges to be there when it starts.
+USERS: Mapping[str, Tuple[str, ...]] = {
+    "openvswitch": ("neutron-openvswitch-agent", "neutron-l3-agent"),
+    "ovn": ("ovn-controller",),
+}
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """The switch, then the bridge: live, and by a unit of ours after each boot."""
+    """The switch, then the bridges: live, and by a unit of ours after each boot."""
     userspace = cloud.datapath == "netdev"
     dropin = [cloud.file("openvswitch", "vswitchd", phase=Phase.PLATFORM)] if userspace else []
     switch = cloud.unit("openvswitch", "openvswitch", dropin, phase=Phase.PLATFORM)
@@ -23,6 +30,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         outside=outside,
         gateway=gateway(outside),
         switch=switch.unit,
+        bridges=bridges(cloud),
+        users=[f"{cloud.profile.unit(role)}.service" for role in USERS[cloud.l2_agent]],
     )
     return [
         *dropin,
@@ -30,7 +39,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         *([_offload(cloud, switch.id)] if userspace else []),
         unit_file,
         cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
-        _bridge(cloud, outside, switch.id),
+        *[_bridge(cloud, name, outside, switch.id) for name in bridges(cloud)],
         *([_nat(cloud, outside, switch.id)] if outside else []),
     ]
 
@@ -56,10 +65,10 @@ def _offload(cloud: Cloud, switch: str) -> OvsSetting:
     )
 
 
-def _bridge(cloud: Cloud, outside: Optional[IPv4Network], switch: str) -> Bridge:
+def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str) -> Bridge:
     return Bridge(
-        name=cloud.external_bridge,
-        address=gateway(outside),
+        name=name,
+        address=gateway(outside) if name == cloud.external_bridge else "",
         datapath=cloud.datapath,
         phase=Phase.PLATFORM,
         tags=tags("openvswitch"),

@@ -7,7 +7,7 @@ import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 import pytest
 
@@ -37,6 +37,12 @@ PASSWORDS = [
     "CONFIG_NEUTRON_METADATA_PW",
     "CONFIG_AMQP_AUTH_PASSWORD",
 ]
+OPENVSWITCH = {
+    "CONFIG_NEUTRON_L2_AGENT": "openvswitch",
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": "openvswitch",
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,flat",
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan",
+}
 # The sandboxes that this run of the tests has made and not yet removed.
 OURS: List[str] = []
 
@@ -92,14 +98,21 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
     assert generated.code == 0, generated.err
     lines = []
     for line in path.read_text().splitlines():
-        name = line.split("=", 1)[0]
-        lines.append(f"{name}={changes[name]}" if name in changes else line)
+        key = line.split("=", 1)[0]
+        lines.append(f"{key}={changes[key]}" if key in changes else line)
     path.write_text("\n".join(lines) + "\n")
 
 
+def hostile(passwords: Sequence[str]) -> Dict[str, str]:
+    """Answers that try every quoting on their way."""
+    return {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(passwords)}
+
+
 @contextmanager
-def bare_host(tool: Tool, directory: Path, name: str, distro: str = "debian12") -> Iterator[Sandbox]:
-    """A host with nothing of OpenStack on it, and an answer file with hostile passwords; gone in the end.
+def bare_host(
+    tool: Tool, directory: Path, name: str, changes: Mapping[str, str], distro: str = "debian12"
+) -> Iterator[Sandbox]:
+    """A host with nothing of OpenStack on it, and an answer file with these answers; gone in the end.
 
     For a developer's own loop, with the name in capitals, here E2E: E2E_SANDBOX and E2E_ANSWERS name a sandbox that
     is deployed already and its answer file; it stays. E2E_TREE names a saved tree to begin from (make quick).
@@ -115,8 +128,7 @@ def bare_host(tool: Tool, directory: Path, name: str, distro: str = "debian12") 
     up = tool("sandbox", "up", name, "--distro", distro)
     assert up.code == 0, up.err
     answers = directory / "answers.txt"
-    changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
-    write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
+    write_answers(answers, tool, name, {"CONFIG_PROVISION_DEMO": "y", **changes})
     # A saved tree looks as if another tool had been there.
     always = ["--ignore", "leftovers", "--ignore", "database"] if known["TREE"] else []
     OURS.append(name)
@@ -138,6 +150,6 @@ def alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The cloud on Debian 12 that most tests of this folder share."""
-    with bare_host(tool, tmp_path_factory.mktemp("answers"), "e2e") as host:
+    """The cloud that most tests of this folder share: Debian 12, plain Open vSwitch. OVN has test_5_ovn.py."""
+    with bare_host(tool, tmp_path_factory.mktemp("answers"), "e2e", {**hostile(PASSWORDS), **OPENVSWITCH}) as host:
         yield host

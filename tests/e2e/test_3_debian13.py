@@ -8,7 +8,7 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.conftest import Sandbox, alone, bare_host
+from tests.e2e.conftest import PASSWORDS, Sandbox, alone, bare_host, hostile
 
 # Each service's own word for Epoxy (2025.1), as its program says it.
 PROGRAMS = {
@@ -25,7 +25,8 @@ NOVA, GLANCE = "2.100", "v2.17"
 @pytest.fixture(scope="module")
 def debian13(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
-    with alone(), bare_host(tool, tmp_path_factory.mktemp("debian13"), "e2e-debian13", "debian13") as host:
+    answers = tmp_path_factory.mktemp("debian13")
+    with alone(), bare_host(tool, answers, "e2e-debian13", hostile(PASSWORDS), "debian13") as host:
         yield host
 
 

@@ -77,6 +77,10 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT=70000",
         "CONFIG_PROVISION_DEMO_FLOATRANGE=198.18.2.0/40",
         "CONFIG_CONTROLLER_HOST=198.18.1.300",
+        "CONFIG_NEUTRON_L2_AGENT=openvswitch",
+        "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=openvswitch",
+        "CONFIG_NEUTRON_ML2_TYPE_DRIVERS=vxlan,flat",
+        "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES=vxlan",
     )
     with pytest.raises(AnswersFault) as failure:
         room.load([path])
@@ -184,10 +188,14 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
 @pytest.mark.parametrize(
     "flags, word",
     [
-        ({"CONFIG_NEUTRON_L2_AGENT": "ovn"}, "not deployed"),
-        ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre"}, "not among"),
+        ({"CONFIG_NEUTRON_L2_AGENT": "linuxbridge"}, "not deployed"),
+        ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan"}, "not among"),
         (
-            {"CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,flat", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve"},
+            {
+                "CONFIG_NEUTRON_L2_AGENT": "openvswitch",
+                "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,flat",
+                "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve",
+            },
             "needs OVN",
         ),
         (
@@ -195,7 +203,7 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
             "needs ranges",
         ),
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "100:10"}, "FIRST:LAST"),
-        ({"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": "extnet"}, "PHYSNET:BRIDGE"),
+        ({"CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": "extnet"}, "PHYSNET:BRIDGE"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "no"}, "JSON list"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.9.1,end=198.18.9.9"]'}, "not a span"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.1,end=172.24.4.9"]'}, "gateway"),

@@ -184,12 +184,13 @@ def test_naming_the_agent_is_enough(agent, tunnel):
 
 
 def test_mechanism_drivers_without_the_agents_own_are_replaced_and_told():
-    told = room.load(hosts=HOSTS, settings=["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
+    agent = "CONFIG_NEUTRON_L2_AGENT=openvswitch"
+    told = room.load(hosts=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
     assert told["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("openvswitch",)
     assert told.text("CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS") == "openvswitch"
     assert told.warnings == (
         "--set: CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS: is without openvswitch, the CONFIG_NEUTRON_L2_AGENT;"
         " openvswitch counts instead of ovn",
     )
-    kept = room.load(hosts=HOSTS, settings=["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=l2population, openvswitch"])
+    kept = room.load(hosts=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=l2population, openvswitch"])
     assert kept["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("l2population", "openvswitch")

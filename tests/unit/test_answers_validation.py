@@ -100,7 +100,7 @@ def test_bad_values(name, text, word):
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.5"]'}, "JSON list"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.9,end=172.24.4.5"]'}, "not a span"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.9,end=fd00::1"]'}, "not a span"),
-        ({"CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET": "outside"}, "outside is not in CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"),
+        ({"CONFIG_NEUTRON_OVN_EXTERNAL_PHYSNET": "outside"}, "outside is not in CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS"),
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "1:16777216"}, "within 1 to 16777215"),
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "10"}, "FIRST:LAST"),
         ({"CONFIG_NEUTRON_ML2_VLAN_RANGES": "extnet:1:4095"}, "within 1 to 4094"),

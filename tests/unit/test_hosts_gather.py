@@ -42,6 +42,7 @@ time_synchronized=yes
 own=jobs
 foreign=/etc/nova/nova.conf
 foreign=/etc/kolla
+mechanisms=openvswitch, sriovnicswitch
 python=3.11
 epoch=1795457920
 """
@@ -99,6 +100,18 @@ def test_parse():
     assert facts.foreign == ("/etc/nova/nova.conf", "/etc/kolla")
     assert facts.kvm_works and facts.own and facts.time_synchronized and facts.ovs_module and not facts.device_mapper
     assert facts.package_source == "reachable"
+    assert facts.mechanisms == ("openvswitch", "sriovnicswitch")
+
+
+@pytest.mark.parametrize(
+    ("head", "told"), [("# Written by packstack-lite.", ["mechanisms=ovn,sriovnicswitch"]), ("[DEFAULT]", [])]
+)
+def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
+    (command,) = [command for command in commands() if command.says == "gather facts"]
+    (tmp_path / "ml2").write_text(f"{head}\n[ml2]\nmechanism_drivers = ovn,sriovnicswitch\n")
+    script = command.script.replace("/etc/neutron/plugins/ml2/ml2_conf.ini", str(tmp_path / "ml2"))
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert [line for line in done.stdout.splitlines() if line.startswith("mechanisms=")] == told
 
 
 def test_parse_interfaces():

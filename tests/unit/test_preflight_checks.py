@@ -106,7 +106,7 @@ def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, changes)
 
 
 def test_every_check_is_seen_to_fail():
-    assert {check for check, *_ in BAD} | {"interfaces", "services"} == set(CHECKS)
+    assert {check for check, *_ in BAD} | {"interfaces", "services"} == set(CHECKS) - {"agent"}
 
 
 FINE = [
@@ -193,6 +193,32 @@ def test_interfaces_that_are_fine(answers):
     assert said("interfaces", answers, interfaces=own) == []
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "way"),
+    [
+        (("openvswitch",), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or deploy ovn on a fresh host"),
+        (("ovn",), "openvswitch", "set CONFIG_NEUTRON_L2_AGENT=ovn, or deploy openvswitch on a fresh host"),
+        (("sriovnicswitch", "openvswitch"), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or"),
+    ],
+)
+def test_a_living_cloud_keeps_its_agent(there, wanted, way):
+    subject = Subject(facts(**GOOD, mechanisms=there), {"CONFIG_NEUTRON_L2_AGENT": wanted}, PROFILE, NOW)
+    (remark,) = CHECKS["agent"](subject)
+    assert remark.level == "error"
+    assert f"made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave every" in remark.message
+    assert remark.fix.startswith(way)
+
+
+@pytest.mark.parametrize("there", [(), ("ovn",), ("openvswitch", "ovn")])
+def test_an_agent_that_stays_is_fine(there):
+    assert said("agent", {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, mechanisms=there) == []
+
+
+@pytest.mark.parametrize(("agent", "count"), [("ovn", 1), ("openvswitch", 0)])
+def test_ports_of_ovn_matter_with_ovn(agent, count):
+    assert len(said("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, ports={6641: "other"})) == count
+
+
 def test_services_without_a_module_are_named_with_what_to_answer():
     answers = {"CONFIG_NOVA_INSTALL": True, "CONFIG_SWIFT_INSTALL": True, "CONFIG_AODH_INSTALL": True}
     (remark,) = CHECKS["services"](Subject(facts(**GOOD), answers, PROFILE, NOW))
@@ -202,7 +228,8 @@ def test_services_without_a_module_are_named_with_what_to_answer():
 
 def test_answers_that_checks_read_are_in_the_table():
     known = {parameter.name for parameter in TABLE}
-    read = {f"CONFIG_{service}_INSTALL" for service, _ in network.PORTS.values() if service}
+    services = {service for service, _ in network.PORTS.values()} - {"", "OVN"}
+    read = {f"CONFIG_{service}_INSTALL" for service in services}
     assert read | {"CONFIG_PROVISION_DEMO_FLOATRANGE", "CONFIG_NEUTRON_OVS_TUNNEL_IF"} <= known
 
 

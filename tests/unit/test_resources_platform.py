@@ -11,7 +11,18 @@ import pytest
 
 from packstack_lite.engine.changes import changes
 from packstack_lite.remote.command import Command, Job, Reply
-from packstack_lite.resources import Bridge, Database, MessageUser, Nat, OvsSetting, Packages, Phase, Sysctl, Unknown
+from packstack_lite.resources import (
+    Bridge,
+    Database,
+    MessageUser,
+    Nat,
+    OvsManager,
+    OvsSetting,
+    Packages,
+    Phase,
+    Sysctl,
+    Unknown,
+)
 from packstack_lite.resources.database import native_hash
 from packstack_lite.resources.message_user import has_password, stored_hash
 from packstack_lite.resources.package import MARK
@@ -354,7 +365,7 @@ def test_bridge_of_the_kernel_keeps_its_offload():
 
 def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
     (tmp_path / "down").touch()
-    for resource in (Bridge(name="br-ex"), OvsSetting(column="other_config:x", value="true")):
+    for resource in (Bridge(name="br-ex"), OvsSetting(column="other_config:x", value="true"), OvsManager(target="x")):
         assert ovs.see(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
 
 
@@ -371,7 +382,31 @@ def test_setting_of_the_switch(ovs):
     assert ovs.see(setting)[setting.id] is None
     assert ovs.close(setting)[0].ok
     assert fits(setting, ovs.see(setting)[setting.id])
-    assert "--no-wait set Open_vSwitch . other_config:userspace-tso-enable=true" in ovs.noted("calls")
+    assert '--no-wait set Open_vSwitch . other_config:userspace-tso-enable="true"' in ovs.noted("calls")
+
+
+def test_settings_are_read_in_one_command_and_keep_what_sh_would_eat(dash):
+    dash.tool("ovs-vsctl", 'echo "$*" >> $T/calls; case "$*" in *get*) printf \'"a:$(b),c"\\n\\n\' ;; esac')
+    first = OvsSetting(column="external_ids:ovn-bridge-mappings", value="a:$(b),c")
+    second = OvsSetting(column="external_ids:ovn-remote", value="tcp:127.0.0.1:6642")
+    (look,) = OvsSetting.look([first, second])
+    assert look.parse(dash.run(look.command)) == {first.id: {"value": "a:$(b),c"}, second.id: None}
+    assert dash.close(first)[0].ok
+    assert 'set Open_vSwitch . external_ids:ovn-bridge-mappings="a:$(b),c"' in dash.noted("calls")
+    with pytest.raises(ValueError, match="1 of 2 values"):
+        look.parse(Reply(0, "x\n"))
+
+
+def test_a_manager_is_added_beside_those_of_others(dash):
+    listed = 'case "$*" in *get-manager) cat $T/managers ;; *create*) echo ptcp:6640:127.0.0.1 >> $T/managers ;; esac'
+    dash.tool("ovs-vsctl", f'echo "$*" >> $T/calls; {listed}')
+    (dash.root / "managers").write_text("ssl:198.18.1.1:6640\n")
+    manager = OvsManager(target="ptcp:6640:127.0.0.1")
+    assert dash.see(manager)[manager.id] is None
+    assert dash.close(manager)[0].ok
+    assert fits(manager, dash.see(manager)[manager.id])
+    assert dash.noted("managers").splitlines() == ["ssl:198.18.1.1:6640", "ptcp:6640:127.0.0.1"]
+    assert "set-manager" not in dash.noted("calls")
 
 
 IPTABLES = r"""

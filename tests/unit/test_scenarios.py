@@ -98,14 +98,6 @@ def test_what_is_not_deployed_yet_is_told(meant, name, told):
     assert [word for word in told if word not in warnings] == []
 
 
-def test_an_agent_that_is_not_deployed_yet_is_a_fault(meant):
-    with pytest.raises(AnswersFault) as failure:
-        answers(meant(*LINES["001-queens"]), "001-queens")
-    assert failure.value.faults == (
-        "--os-neutron-l2-agent: CONFIG_NEUTRON_L2_AGENT: ovn is not deployed by this release; say openvswitch",
-    )
-
-
 def test_a_refused_answer_names_what_to_set(meant):
     with pytest.raises(UsageFault, match="not supported yet: CONFIG_GLANCE_BACKEND=swift") as failure:
         declared(answers(meant(*LINES["002"]), "002"))

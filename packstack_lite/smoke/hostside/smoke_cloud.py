@@ -235,7 +235,7 @@ def floating_ip(smoke):
 def ping(smoke):
     def answered():
         answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
-        return answered, "no answer from %s; see the L3 agent and the router's namespace (ip netns)" % smoke.address
+        return answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
 
     smoke.wait("no ping", BOOT, answered)
     return smoke.address
@@ -300,7 +300,7 @@ def security_group(smoke):
     def closed():
         try:
             socket.create_connection((smoke.address, 22), timeout=2).close()
-            return False, "port 22 still answers; see the Open vSwitch agent's log"
+            return False, "port 22 still answers; see the log of the Open vSwitch agent, or of ovn-controller"
         except (socket.timeout, socket.error):
             return True, "port 22 closed"
 

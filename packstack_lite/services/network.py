@@ -1,0 +1,104 @@
+"""What the modules of Neutron share: which agent family, its answers, addresses, sizes and agents alive."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+from packstack_lite.errors import UsageFault
+from packstack_lite.hosts.facts import Interface
+from packstack_lite.resources import Entity, Unit
+from packstack_lite.resources.base import Phase
+from packstack_lite.services.cloud import Cloud, tags
+
+# The middle of the names of the answers that come once for each agent.
+COPIES: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
+TUNNELS = ("vxlan", "gre", "geneve")
+# What a bridge without an interface of the host carries.
+MTU = 1500
+# OVN's two databases (ports: OVN's own defaults). They ask for no password: whoever reaches them rules the
+# network. Everything that asks them is on this host, so nobody else can.
+OVN_DATABASES: Mapping[str, str] = {"nb": "tcp:127.0.0.1:6641", "sb": "tcp:127.0.0.1:6642"}
+
+
+def words(answer: object) -> Tuple[str, ...]:
+    """A list answer, whether it came as text or as a tuple."""
+    parts = answer.split(",") if isinstance(answer, str) else tuple(answer or ())  # type: ignore[arg-type]
+    return tuple(part.strip() for part in map(str, parts) if part.strip())
+
+
+def own(cloud: Cloud, what: str) -> Any:
+    """The answer of this meaning for the chosen agent, such as ``BRIDGE_MAPPINGS``."""
+    return cloud[name_of(cloud, what)]
+
+
+def name_of(cloud: Cloud, what: str) -> str:
+    """The parameter of this meaning for the chosen agent."""
+    return f"CONFIG_NEUTRON_{COPIES[cloud.l2_agent]}_{what}"
+
+
+def tenant_types(cloud: Cloud) -> Tuple[str, ...]:
+    """The kinds of network that projects get."""
+    return words(cloud["CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES"]) or ("geneve" if cloud.ovn else "vxlan",)
+
+
+def mappings(cloud: Cloud) -> Dict[str, str]:
+    """Physical network -> bridge, as the answers have them."""
+    return {network: bridge for network, _, bridge in (pair.partition(":") for pair in _pairs(cloud))}
+
+
+def _pairs(cloud: Cloud) -> Tuple[str, ...]:
+    return words(own(cloud, "BRIDGE_MAPPINGS"))
+
+
+def bridges(cloud: Cloud) -> List[str]:
+    """The external bridge, then every other one that a physical network is mapped to."""
+    return list(dict.fromkeys([cloud.external_bridge, *mappings(cloud).values()]))
+
+
+def external_network(cloud: Cloud) -> str:
+    """The physical network that the external network is on: as answered, else the first mapped one."""
+    return str(own(cloud, "EXTERNAL_PHYSNET") or next(iter(mappings(cloud)), ""))
+
+
+def tunnel_address(cloud: Cloud) -> str:
+    """The address on the interface for tunnels; the controller's own when none is named."""
+    card = _tunnel_card(cloud)
+    return card.addresses[0].split("/")[0] if card else cloud.address
+
+
+def tunnel_mtu(cloud: Cloud) -> int:
+    """The largest packet that the network under the tunnels carries."""
+    card = _tunnel_card(cloud)
+    return card.mtu if card else physical_mtu(cloud)
+
+
+def physical_mtu(cloud: Cloud) -> int:
+    """The largest packet that the host's own network carries; 1500 where that cannot be seen."""
+    found = [card.mtu for card in cloud.facts.interfaces if card.name == cloud.facts.default_interface and card.mtu]
+    return found[0] if found else MTU
+
+
+def _tunnel_card(cloud: Cloud) -> "Interface | None":
+    name = str(own(cloud, "TUNNEL_IF") or "")
+    if not name:
+        return None
+    found = [card for card in cloud.facts.interfaces if card.name == name and card.addresses]
+    if not found:
+        raise UsageFault(
+            f"{name_of(cloud, 'TUNNEL_IF')}={name}: {cloud.facts.hostname} has no such interface with an address",
+            f"choose one of: {', '.join(card.name for card in cloud.facts.interfaces if card.addresses)}",
+        )
+    return found[0]
+
+
+def alive(cloud: Cloud, binary: str, unit: Unit) -> Entity:
+    """Neutron sees this agent alive: a port that is bound before that fails."""
+    return Entity(
+        type="network_agent",
+        name=f"{binary}@{cloud.facts.hostname}",
+        body={"alive": True},
+        api=cloud.api,
+        phase=Phase.SERVICES,
+        tags=tags("neutron"),
+        needs=(unit.id, cloud.unit_id("neutron-api")),
+    )

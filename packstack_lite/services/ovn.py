@@ -1,0 +1,92 @@
+"""OVN: its two databases, northd that translates between them, the controller that programs the switch, and
+Neutron's metadata agent. Routers, DHCP and security groups are flows of the switch, not processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, List
+
+from packstack_lite.resources import OvsManager, OvsSetting, Unit
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import network, neutron
+from packstack_lite.services.cloud import Cloud, tags
+
+# Where the switch's own database listens besides its socket: os-vif's default, in Nova, is to ask there.
+SWITCH_DATABASE = "ptcp:6640:127.0.0.1"
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """Databases and northd, the switch told of them, the controller, then the metadata agent."""
+    switch = cloud.unit_id("openvswitch")
+    settings = _settings(cloud, switch)
+    manager = OvsManager(target=SWITCH_DATABASE, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
+    return _distinct([*_central(cloud), manager, *settings, *_controller(cloud, settings), *_metadata(cloud)])
+
+
+def _distinct(resources: List[Resource]) -> List[Resource]:
+    """Roles that one unit of the distribution plays together are declared once, as the last of them."""
+    return [_without_itself(resource) for resource in {resource.id: resource for resource in resources}.values()]
+
+
+def _without_itself(resource: Resource) -> Resource:
+    if not isinstance(resource, Unit) or resource.id not in resource.needs:
+        return resource
+    return replace(resource, needs=tuple(need for need in resource.needs if need != resource.id))
+
+
+def _central(cloud: Cloud) -> List[Resource]:
+    options = cloud.file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=network.OVN_DATABASES)
+    own = [
+        cloud.file("ovn", what, phase=Phase.PLATFORM) for what in ("ovn-northd-unit",) if what in cloud.profile.paths
+    ]
+    files = [options, *own]
+    # Restarting this one restarts the others with it: so it goes first.
+    whole = cloud.unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
+    stores = [
+        cloud.unit(f"ovn-{which}", "ovn", [options], [whole.id], _answers(which), Phase.PLATFORM)
+        for which in network.OVN_DATABASES
+    ]
+    northd = cloud.unit("ovn-northd", "ovn", files, [store.id for store in stores], phase=Phase.PLATFORM)
+    return [*files, whole, *stores, northd]
+
+
+def _answers(which: str) -> str:
+    return f"ovn-{which}ctl --timeout=5 --no-leader-only --db={network.OVN_DATABASES[which]} show"
+
+
+def _settings(cloud: Cloud, switch: str) -> List[Resource]:
+    """What the controller reads from the switch's database, as it changes: it needs no restart."""
+    wanted: Dict[str, str] = {
+        # Neutron binds a port to the host that Nova names, and Nova names it so.
+        "hostname": cloud.facts.hostname,
+        "ovn-remote": network.OVN_DATABASES["sb"],
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": network.tunnel_address(cloud),
+        "ovn-bridge-datapath-type": cloud.datapath,
+        "ovn-bridge-mappings": ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items()),
+        "ovn-cms-options": "enable-chassis-as-gw",
+    }
+    return [
+        OvsSetting(column=f"external_ids:{name}", value=value, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
+        for name, value in wanted.items()
+        if value
+    ]
+
+
+def _controller(cloud: Cloud, settings: List[Resource]) -> List[Resource]:
+    told = [setting.id for setting in settings]
+    whole = cloud.unit("ovn-host", "ovn", needs=told, phase=Phase.PLATFORM)
+    ready = "[ $(ovn-appctl -t ovn-controller connection-status) = connected ] && ovs-vsctl br-exists br-int"
+    needs = [whole.id, cloud.unit_id("ovn-sb"), *told]
+    controller = cloud.unit("ovn-controller", "ovn", needs=needs, ready=ready, phase=Phase.PLATFORM)
+    return [whole, controller, network.alive(cloud, "ovn-controller", controller)]
+
+
+def _metadata(cloud: Cloud) -> List[Resource]:
+    common = neutron.config(cloud)
+    config = cloud.file(
+        "neutron", "ovn-metadata-agent", group=cloud.profile.user("neutron"), databases=network.OVN_DATABASES
+    )
+    role = "neutron-ovn-metadata-agent"
+    unit = cloud.unit(role, "neutron", [common, config], needs=[cloud.unit_id("ovn-controller")])
+    return [config, unit, network.alive(cloud, role, unit)]

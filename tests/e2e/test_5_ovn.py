@@ -1,0 +1,166 @@
+"""OVN, the default: deployed on a bare host, used, kept."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Iterator
+
+import pytest
+
+from tests.conftest import Tool
+from tests.e2e.conftest import OPENVSWITCH, Sandbox, alone, bare_host
+
+MAKE = """
+flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
+keypair create --public-key /root/ovn-key.pub ovn-key
+security group create outer
+security group rule create --protocol icmp outer
+security group rule create --protocol tcp --dst-port 22 outer
+security group create inner
+security group rule create --protocol icmp --remote-group outer inner
+network create ovn-a
+subnet create --network ovn-a --subnet-range 10.98.1.0/24 ovn-a
+network create ovn-b
+subnet create --network ovn-b --subnet-range 10.98.2.0/24 ovn-b
+router create ovn-r
+router set --external-gateway public ovn-r
+router add subnet ovn-r ovn-a
+router add subnet ovn-r ovn-b
+port create --network ovn-a --security-group outer ovn-a
+port create --network ovn-b --security-group inner ovn-b
+server create --image cirros --flavor ovn-tiny --key-name ovn-key --port ovn-a ovn-a
+server create --image cirros --flavor ovn-tiny --key-name ovn-key --port ovn-b ovn-b
+floating ip create --port ovn-a public
+"""
+TAKE_AWAY = """
+server delete --wait ovn-a ovn-b
+router remove subnet ovn-r ovn-a
+router remove subnet ovn-r ovn-b
+router delete ovn-r
+network delete ovn-a ovn-b
+security group delete inner outer
+keypair delete ovn-key
+flavor delete ovn-tiny
+"""
+
+
+@pytest.fixture(scope="module")
+def ovn(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A bare host with the answers as they are generated: OVN is the default (E2E_OVN_...: see bare_host)."""
+    with alone(), bare_host(tool, tmp_path_factory.mktemp("ovn"), "e2e-ovn", {}) as host:
+        yield host
+
+
+def test_apply_ends_with_a_cloud_of_ovn(ovn: Sandbox) -> None:
+    assert "\nCONFIG_NEUTRON_L2_AGENT=ovn\n" in ovn.answers.read_text()
+    applied = ovn("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-6000:]
+    changed = {change["resource"] for change in applied.data["changes"]}
+    assert not {name for name in changed if "openvswitch-agent" in name or "l3-agent" in name}
+    running = ovn.sh("systemctl list-units --type=service --state=active --plain --no-legend").split()
+    assert {"ovn-controller.service", "ovn-northd.service", "neutron-ovn-metadata-agent.service"} <= set(running)
+    assert "neutron-l3-agent.service" not in running
+    if "E2E_OVN_TREE" not in os.environ:  # a saved tree has the packages of every service
+        assert "neutron-l3-agent" not in ovn.sh("dpkg-query -W -f '${Package} '").split()
+
+
+def test_smoke_proves_each_promise(ovn: Sandbox) -> None:
+    smoked = ovn("smoke", "--output", "json")
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
+    assert {"floating_ip", "metadata", "security_group", "ssh"} <= set(outcomes)
+
+
+def test_second_apply_changes_nothing_and_restarts_nothing(ovn: Sandbox) -> None:
+    before = ovn.started()
+    applied = ovn("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
+    assert ovn.started() == before
+
+
+@pytest.fixture(scope="module")
+def pair(ovn: Sandbox) -> Iterator[Sandbox]:
+    """Two instances on two private networks behind one router; a runner of commands on the first."""
+    ovn.sh("rm -f /root/ovn-key*; ssh-keygen -q -t ed25519 -N '' -f /root/ovn-key")
+    openstack(ovn, MAKE)
+    show = ". /root/keystonerc_admin; openstack"
+    outside = ovn.sh(f"{show} floating ip list --port ovn-a -f value -c 'Floating IP Address'").strip()
+    inside = ovn.sh(f"{show} port show ovn-b -f json -c fixed_ips | grep -o '10[.]98[.]2[.][0-9]*' | head -n 1").strip()
+    assert outside and inside
+    options = "-i /root/ovn-key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=5"
+
+    def on_first(command: str, tries: int = 1) -> str:
+        return str(
+            ovn.sh(
+                f"for i in $(seq {tries}); do ssh {options} -o LogLevel=ERROR root@{outside}"
+                f" '{command}' </dev/null && break; sleep 2; done; true"
+            )
+        )
+
+    on_first.other = inside  # type: ignore[attr-defined]
+    yield on_first
+    if "E2E_OVN_SANDBOX" in os.environ:  # else all of it goes
+        openstack(ovn, TAKE_AWAY)
+
+
+def openstack(ovn: Sandbox, commands: str) -> None:
+    """Commands of the OpenStack client, all in one process."""
+    ovn.sh(f". /root/keystonerc_admin; openstack <<'END' >/root/ovn-client.log 2>&1\n{commands.strip()}\nEND\ntrue")
+
+
+def reached(pair: Any, wanted: bool, command: str, sign: str, tries: int = 15) -> bool:
+    """Whether the sign of an answer comes to be there, or no longer there."""
+    return any((sign in pair(command)) == wanted for _ in range(tries))
+
+
+def test_two_private_networks_meet_at_the_router_and_groups_decide_what_passes(ovn: Sandbox, pair: Any) -> None:
+    ping, ssh = f"ping -c 1 -W 2 {pair.other}", f"echo | timeout 3 nc {pair.other} 22"
+    assert pair("hostname", tries=90).strip() == "ovn-a", ovn.sh("tail -c 3000 /root/ovn-client.log")
+    assert reached(pair, True, ping, "1 packets received", tries=60), "the second one may boot later"
+    assert "SSH-" not in pair(ssh), "a group without a rule for it lets nothing in"
+    openstack(ovn, "security group rule create --protocol tcp --dst-port 22 --remote-group outer inner")
+    assert reached(pair, True, ssh, "SSH-"), "a rule that is added lets it in"
+    openstack(ovn, "port unset --security-group inner ovn-b")
+    assert reached(pair, False, ping, "1 packets received"), "without its group nothing comes in"
+
+
+def test_packets_fit_the_tunnel(pair: Any) -> None:
+    """1500 bytes of the physical network less 58 of Geneve."""
+    assert "mtu 1442" in pair("ip link show eth0")
+
+
+def test_a_stopped_controller_is_named_and_healed(ovn: Sandbox) -> None:
+    ovn.sh("systemctl stop ovn-controller")
+    verified = ovn("verify", "--output", "json")
+    assert verified.code == 6, verified.err
+    named = {fault["resource"] for fault in verified.data["faults"]}
+    assert "unit:ovn-controller" in named
+    assert all(name == "unit:ovn-controller" or name.startswith("network_agent:") for name in named), named
+    applied = ovn("apply", "--output", "json")
+    assert (applied.code, applied.data["restarted"]) == (0, ["ovn-controller"]), applied.err[-3000:]
+    assert ovn("verify").code == 0
+
+
+def test_restarting_northd_leaves_the_databases_alone(ovn: Sandbox) -> None:
+    """Debian's own unit ends both with it."""
+    ovn.sh("systemctl restart ovn-northd; sleep 3; systemctl is-active ovn-ovsdb-server-nb ovn-ovsdb-server-sb")
+    assert ovn("verify").code == 0
+
+
+def test_the_databases_listen_on_the_loopback_alone(ovn: Sandbox) -> None:
+    shown = ovn.sh("ss -ltnH | awk '{print $4}'").split()
+    for port in ("6640", "6641", "6642"):
+        assert [address for address in shown if address.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
+
+
+def test_another_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: Any) -> None:
+    lines = [line.split("=", 1) for line in ovn.answers.read_text().splitlines() if "=" in line]
+    other = tmp_path / "openvswitch.txt"
+    other.write_text("[general]\n" + "".join(f"{key}={OPENVSWITCH.get(key, value)}\n" for key, value in lines))
+    before = ovn.fingerprint()
+    refused = ovn.tool("apply", "--sandbox", ovn.name, "--answer-file", str(other))
+    assert refused.code == 3, refused.err
+    assert "networks were made with ovn" in refused.err
+    assert ovn.fingerprint() == before
