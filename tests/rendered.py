@@ -9,6 +9,9 @@ from packstack_lite.resources import File
 from packstack_lite.services import Cloud
 from tests.clouds import MACHINE, cloud
 
+# Everything that keeps data, on a host that can do all of it in user space only.
+STORAGE: Dict[str, Any] = {"CONFIG_BARBICAN_INSTALL": True}
+
 CASES = {
     "container": lambda: cloud(),
     "machine": lambda: cloud(**MACHINE),
@@ -33,6 +36,7 @@ CASES = {
         },
         **MACHINE,
     ),
+    "storage": lambda: cloud(STORAGE),
 }
 
 

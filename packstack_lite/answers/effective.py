@@ -197,6 +197,8 @@ class _Settling:
         shared = self.texts[DEFAULT_PASSWORD]
         if shared and not parameter.own:
             return shared, DEFAULT_PASSWORD
+        if parameter.kind == "key":
+            return self.vault.key(parameter.name), "random"
         return self.vault.get(parameter.name, parameter.length), "random"
 
     def _value(self, parameter: Parameter, text: str, origin: str, counts: bool) -> Any:

@@ -148,10 +148,17 @@ def _servers(answers: Any) -> Iterator[str]:
 def _unbuilt(answers: Any) -> Iterator[Parameter]:
     """What was asked for and is not carried out yet: the table says what is."""
     for parameter in TABLE:
-        if parameter.built is None or answers.text(parameter.name) in parameter.built:
+        if parameter.built is None or _carried_out(parameter, answers):
             continue
         if answers[parameter.name] not in (False, (), "") and answers.counts(parameter.name):
             yield parameter
+
+
+def _carried_out(parameter: Parameter, answers: Any) -> bool:
+    built = parameter.built or ()
+    if parameter.kind == "list" and answers[parameter.name]:
+        return set(answers[parameter.name]) <= set(built)
+    return answers.text(parameter.name) in built
 
 
 def _switches(answers: Any) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Facts:
     earlier run of ours has worked here; ``foreign`` are paths that another OpenStack may
     have left (also set on our own hosts: look at ``own`` first). ``epoch`` is the host's
     clock in seconds. ``memory`` is what may be used: a container's limit where there is one.
+    ``kept`` maps answers that stored data depends on to the SHA-256 of what the host has.
     """
 
     hostname: str
@@ -63,6 +64,7 @@ class Facts:
     port_units: Mapping[int, str] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     kvm_device: bool = False
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def container(self) -> bool:

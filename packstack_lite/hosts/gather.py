@@ -56,6 +56,11 @@ for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/no
 do
     [ ! -e "$path" ] || say foreign "$path"
 done
+kept() {
+    value=$(sed -n "s/^$3 *= *//p" "$2" 2>/dev/null | head -n 1 | sed 's/%%/%/g' | tr '+/' '-_')
+    case $value in ''|changeme) ;; *) say kept "$1 $(printf %s "$value" | sha256sum | cut -d' ' -f1)" ;; esac
+}
+kept CONFIG_BARBICAN_KEK /etc/barbican/barbican.conf kek
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
@@ -193,6 +198,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         port_units={int(port): unit for port, _, unit in held if unit},
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
+        kept=dict(line.split(" ", 1) for line in told.get("kept", ())),
     )
 
 

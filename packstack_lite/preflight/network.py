@@ -23,6 +23,7 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     8778: ("NOVA", ("placement-api",)),
     9292: ("GLANCE", ("glance-api",)),
     9696: ("NEUTRON", ("neutron-api",)),
+    9311: ("BARBICAN", ("barbican-api",)),
     11211: ("", ("memcached",)),
     25672: ("", ("rabbitmq",)),
 }

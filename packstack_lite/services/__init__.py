@@ -9,6 +9,7 @@ from typing import Any, List, Mapping, Tuple
 from packstack_lite.errors import UsageFault
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services import (
+    barbican,
     client,
     demo,
     glance,
@@ -36,12 +37,17 @@ SERVICES: Mapping[str, ModuleType] = {
     "placement": placement,
     "nova": nova,
     "neutron": neutron,
+    "barbican": barbican,
     "horizon": horizon,
     "client": client,
     "demo": demo,
 }
 # Services that an answer can leave out.
-OPTIONAL: Mapping[str, str] = {"horizon": "CONFIG_HORIZON_INSTALL", "client": "CONFIG_CLIENT_INSTALL"}
+OPTIONAL: Mapping[str, str] = {
+    "barbican": "CONFIG_BARBICAN_INSTALL",
+    "horizon": "CONFIG_HORIZON_INSTALL",
+    "client": "CONFIG_CLIENT_INSTALL",
+}
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 # Answers of which one value is built so far, and answers that have to stay empty.
@@ -56,7 +62,7 @@ def supported() -> Tuple[str, ...]:
 
 def chosen(cloud: Cloud) -> List[str]:
     """The services that these answers ask for."""
-    return [name for name in SERVICES if name not in OPTIONAL or cloud.answers.get(OPTIONAL[name], True)]
+    return [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
 
 
 def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:

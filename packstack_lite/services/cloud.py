@@ -22,6 +22,7 @@ PORTS: Mapping[str, int] = {
     "metadata": 8775,
     "neutron": 9696,
     "novnc": 6080,
+    "barbican": 9311,
     "memcached": 11211,
     "mariadb": 3306,
     "rabbitmq": 5672,

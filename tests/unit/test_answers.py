@@ -22,6 +22,8 @@ FACTS = {
     fact["name"]: fact for fact in json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())["parameters"]
 }
 DIFFERENCES = yaml.safe_load((PROJECT / "packstack_lite/answers/differences.yaml").read_text())
+# Choices that Packstack does not have.
+MORE = {"CONFIG_CINDER_BACKEND": ["ceph"]}
 
 
 def file_of(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
@@ -30,14 +32,16 @@ def file_of(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
     return path
 
 
-@pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+@pytest.mark.parametrize(
+    "parameter", [parameter for parameter in TABLE if not parameter.ours], ids=lambda parameter: parameter.name
+)
 def test_the_table_agrees_with_packstack(parameter):
     fact = FACTS[parameter.name]
     assert parameter.flag == fact["cli"]
     assert parameter.secret == fact["secret"]
     assert parameter.allinone == bool(fact["allinone"])
     if parameter.kind != "boolean":
-        assert list(parameter.choices) == fact["choices"]
+        assert [word for word in parameter.choices if word not in MORE.get(parameter.name, ())] == fact["choices"]
     packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
     if parameter.name in DIFFERENCES:
         assert parameter.default == DIFFERENCES[parameter.name]["ours"] != fact["default_train"]
