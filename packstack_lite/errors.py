@@ -48,9 +48,7 @@ class AnswersFault(UsageFault):
     ``warnings`` are what else was doubtful in it: a mistyped name often explains a fault.
     """
 
-    def __init__(
-        self, message: str, faults: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, message: str, faults: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()) -> None:
         super().__init__(message, hint)
         self.faults = tuple(faults)
         self.warnings = tuple(warnings)

@@ -10,7 +10,19 @@ from packstack_lite.services import Cloud
 from tests.clouds import MACHINE, cloud
 
 # Everything that keeps data, on a host that can do all of it in user space only.
-STORAGE: Dict[str, Any] = {"CONFIG_BARBICAN_INSTALL": True}
+STORAGE: Dict[str, Any] = {
+    "CONFIG_BARBICAN_INSTALL": True,
+    "CONFIG_SWIFT_INSTALL": True,
+    "CONFIG_GLANCE_BACKEND": "swift",
+}
+# The same where disks can be had: two of them for objects.
+DISKS: Dict[str, Any] = {
+    **STORAGE,
+    "CONFIG_SWIFT_STORAGES": ("/dev/vdb", "/dev/vdc"),
+    "CONFIG_SWIFT_STORAGE_ZONES": 2,
+    "CONFIG_SWIFT_STORAGE_REPLICAS": 2,
+    "CONFIG_SWIFT_STORAGE_FSTYPE": "xfs",
+}
 
 CASES = {
     "container": lambda: cloud(),
@@ -37,6 +49,7 @@ CASES = {
         **MACHINE,
     ),
     "storage": lambda: cloud(STORAGE),
+    "disks": lambda: cloud(DISKS, **MACHINE),
 }
 
 

@@ -61,6 +61,7 @@ kept() {
     case $value in ''|changeme) ;; *) say kept "$1 $(printf %s "$value" | sha256sum | cut -d' ' -f1)" ;; esac
 }
 kept CONFIG_BARBICAN_KEK /etc/barbican/barbican.conf kek
+kept CONFIG_SWIFT_HASH /etc/swift/swift.conf swift_hash_path_suffix
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"

@@ -10,6 +10,7 @@ from packstack_lite.secret import Secret
 # Answer -> the switch of its service, where the host keeps it, what is lost with it.
 _KEPT = {
     "CONFIG_BARBICAN_KEK": ("CONFIG_BARBICAN_INSTALL", "kek in /etc/barbican/barbican.conf", "every secret"),
+    "CONFIG_SWIFT_HASH": ("CONFIG_SWIFT_INSTALL", "swift_hash_path_suffix in /etc/swift/swift.conf", "every object"),
 }
 
 

@@ -5,11 +5,13 @@ from packstack_lite.resources.bridge import Bridge, Nat, OvsSetting
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
+from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.keys import Keys
 from packstack_lite.resources.message_user import MessageUser
 from packstack_lite.resources.names import job_name
 from packstack_lite.resources.once import Once
 from packstack_lite.resources.package import Packages
+from packstack_lite.resources.rings import Rings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.unit import Unit
 
@@ -22,6 +24,7 @@ __all__ = [
     "Directory",
     "Entity",
     "File",
+    "FileSystem",
     "Gap",
     "Keys",
     "Link",
@@ -33,6 +36,7 @@ __all__ = [
     "Packages",
     "Phase",
     "Resource",
+    "Rings",
     "Seen",
     "State",
     "Sysctl",

@@ -23,6 +23,7 @@ from packstack_lite.services import (
     openvswitch,
     placement,
     rabbitmq,
+    swift,
 )
 from packstack_lite.services.cloud import Cloud
 
@@ -38,6 +39,7 @@ SERVICES: Mapping[str, ModuleType] = {
     "nova": nova,
     "neutron": neutron,
     "barbican": barbican,
+    "swift": swift,
     "horizon": horizon,
     "client": client,
     "demo": demo,
@@ -45,13 +47,14 @@ SERVICES: Mapping[str, ModuleType] = {
 # Services that an answer can leave out.
 OPTIONAL: Mapping[str, str] = {
     "barbican": "CONFIG_BARBICAN_INSTALL",
+    "swift": "CONFIG_SWIFT_INSTALL",
     "horizon": "CONFIG_HORIZON_INSTALL",
     "client": "CONFIG_CLIENT_INSTALL",
 }
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 # Answers of which one value is built so far, and answers that have to stay empty.
-ONLY: Mapping[str, str] = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_GLANCE_BACKEND": "file"}
+ONLY: Mapping[str, str] = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch"}
 EMPTY = ("CONFIG_NEUTRON_OVS_BRIDGE_IFACES",)
 
 

@@ -12,6 +12,8 @@ from tests.conftest import PROJECT
 from tests.rendered import CASES, files, text
 
 SERVICES = ("keystone", "glance", "placement", "nova", "neutron", "barbican", "swift", "cinder")
+# Sections named by references of glance_store, which reads it with a parser of its own.
+NOT_OSLO = {"/etc/glance/glance-swift.conf"}
 FACTS = PROJECT / "tests" / "facts"
 CATALOGUED = {
     "/etc/keystone/keystone.conf": "keystone.conf",
@@ -26,6 +28,11 @@ CATALOGUED = {
     "/etc/neutron/dhcp_agent.ini": "dhcp_agent.ini",
     "/etc/neutron/metadata_agent.ini": "metadata_agent.ini",
     "/etc/barbican/barbican.conf": "barbican.conf",
+    "/etc/swift/swift.conf": "swift/swift.conf",
+    "/etc/swift/proxy-server.conf": "swift/proxy-server.conf",
+    "/etc/swift/account-server.conf": "swift/account-server.conf",
+    "/etc/swift/container-server.conf": "swift/container-server.conf",
+    "/etc/swift/object-server.conf": "swift/object-server.conf",
 }
 
 
@@ -51,7 +58,7 @@ def test_no_config_of_a_service_is_left_unchecked():
     """A file of a service's own directory is either in the catalogue or no oslo file."""
     services = tuple(f"/etc/{name}/" for name in SERVICES)
     written = {path for path in files(CASES["storage"]()) if path.startswith(services)}
-    assert {path for path in written if not path.endswith("uwsgi.ini")} == set(CATALOGUED)
+    assert {path for path in written if not path.endswith("uwsgi.ini")} - NOT_OSLO == set(CATALOGUED)
 
 
 def test_the_checker_would_see_a_wrong_option(tmp_path):
