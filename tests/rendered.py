@@ -14,6 +14,9 @@ STORAGE: Dict[str, Any] = {
     "CONFIG_BARBICAN_INSTALL": True,
     "CONFIG_SWIFT_INSTALL": True,
     "CONFIG_GLANCE_BACKEND": "swift",
+    "CONFIG_CINDER_INSTALL": True,
+    "CONFIG_CINDER_BACKEND": ("ceph",),
+    "CONFIG_CINDER_VOLUME_ENCRYPTION": True,
 }
 # The same where disks can be had: two of them for objects.
 DISKS: Dict[str, Any] = {
@@ -22,6 +25,8 @@ DISKS: Dict[str, Any] = {
     "CONFIG_SWIFT_STORAGE_ZONES": 2,
     "CONFIG_SWIFT_STORAGE_REPLICAS": 2,
     "CONFIG_SWIFT_STORAGE_FSTYPE": "xfs",
+    "CONFIG_CINDER_BACKEND": ("lvm", "nfs"),
+    "CONFIG_CINDER_NFS_MOUNTS": ("198.18.9.9:/srv/volumes",),
 }
 
 CASES = {

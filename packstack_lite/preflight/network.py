@@ -22,6 +22,7 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     6201: ("SWIFT", ("swift-container",)),
     6202: ("SWIFT", ("swift-account",)),
     8080: ("SWIFT", ("swift-proxy",)),
+    8776: ("CINDER", ("cinder-api",)),
     8774: ("NOVA", ("nova-api",)),
     8775: ("NOVA", ("nova-metadata",)),
     8778: ("NOVA", ("placement-api",)),

@@ -14,6 +14,7 @@ from packstack_lite.resources.package import Packages
 from packstack_lite.resources.rings import Rings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.unit import Unit
+from packstack_lite.resources.volume_group import VolumeGroup
 
 __all__ = [
     "PHASES",
@@ -42,5 +43,6 @@ __all__ = [
     "Sysctl",
     "Unit",
     "Unknown",
+    "VolumeGroup",
     "job_name",
 ]

@@ -10,6 +10,7 @@ from packstack_lite.errors import UsageFault
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services import (
     barbican,
+    cinder,
     client,
     demo,
     glance,
@@ -40,6 +41,7 @@ SERVICES: Mapping[str, ModuleType] = {
     "neutron": neutron,
     "barbican": barbican,
     "swift": swift,
+    "cinder": cinder,
     "horizon": horizon,
     "client": client,
     "demo": demo,
@@ -48,6 +50,7 @@ SERVICES: Mapping[str, ModuleType] = {
 OPTIONAL: Mapping[str, str] = {
     "barbican": "CONFIG_BARBICAN_INSTALL",
     "swift": "CONFIG_SWIFT_INSTALL",
+    "cinder": "CONFIG_CINDER_INSTALL",
     "horizon": "CONFIG_HORIZON_INSTALL",
     "client": "CONFIG_CLIENT_INSTALL",
 }
@@ -94,7 +97,7 @@ def declare(cloud: Cloud) -> List[Resource]:
             "set " + ", ".join(f"{name}={value}" for name, value in refused),
         )
     services = chosen(cloud)
-    resources = host.declare(cloud, services)
+    resources = host.declare(cloud, [*services, *cinder.groups(cloud)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}

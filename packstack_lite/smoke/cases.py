@@ -53,7 +53,14 @@ def task(api: Credentials, answers: Mapping[str, Any], profile: Profile) -> Dict
 
 def _volumes(answers: Mapping[str, Any]) -> Dict[str, str]:
     """Where the default type's volumes are on the host, to look at them from below."""
-    return {"kind": "", "encrypted_type": ""}
+    names = [str(name) for name in answers.get("CONFIG_CINDER_BACKEND") or ()]
+    kind = names[0] if answers.get("CONFIG_CINDER_INSTALL") and names else ""
+    told = {"kind": kind, "encrypted_type": ""}
+    if kind and answers.get("CONFIG_CINDER_VOLUME_ENCRYPTION"):
+        told["encrypted_type"] = "LUKS"
+    for key in ("CONF", "POOL", "USER") if kind == "ceph" else ():
+        told[key.lower()] = str(answers[f"CONFIG_CINDER_CEPH_{key}"])
+    return {**told, "group": str(answers["CONFIG_CINDER_VOLUME_NAME"])} if kind == "lvm" else told
 
 
 def parse(line: str) -> Optional[Case]:

@@ -28,6 +28,7 @@ CATALOGUED = {
     "/etc/neutron/dhcp_agent.ini": "dhcp_agent.ini",
     "/etc/neutron/metadata_agent.ini": "metadata_agent.ini",
     "/etc/barbican/barbican.conf": "barbican.conf",
+    "/etc/cinder/cinder.conf": "cinder.conf",
     "/etc/swift/swift.conf": "swift/swift.conf",
     "/etc/swift/proxy-server.conf": "swift/proxy-server.conf",
     "/etc/swift/account-server.conf": "swift/account-server.conf",

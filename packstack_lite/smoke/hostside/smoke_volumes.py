@@ -88,7 +88,7 @@ def found_on_host(smoke, identity):
     kind = smoke.task["volumes"]["kind"]
     if kind == "ceph":
         told = smoke.task["volumes"]
-        source = ["rbd", "--conf", told["conf"], "--id", told["user"], "--keyring", told["keyring"], "export"]
+        source = ["rbd", "--conf", told["conf"], "--id", told["user"], "export"]
         source += ["--export-format", "2", "--no-progress", "%s/volume-%s" % (told["pool"], identity), "-"]
     elif kind == "lvm":
         source = ["cat", "/dev/%s/volume-%s" % (smoke.task["volumes"]["group"], identity)]
