@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Iterator, List, Tuple
 
-from packstack_lite.answers.table import TABLE, Parameter
+from packstack_lite.answers.table import BY_NAME, TABLE, Parameter
 
 _SWITCH = re.compile(r"CONFIG_([A-Z]+)_INSTALL")
 _ONE_HOST = ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
@@ -20,7 +20,7 @@ _VLANS = (1, 4094)
 def check(answers: Any) -> Tuple[List[str], List[str]]:
     """Faults and warnings; each names the parameter and where its answer stands."""
     faults: List[str] = []
-    for rule in (_needed, _agent, _types, _ranges, _vlans, _external, _floating, _hosts):
+    for rule in (_needed, _storage, _agent, _types, _ranges, _vlans, _external, _floating, _hosts):
         faults += rule(answers)
     return faults, [*_switches(answers), *_not_built(answers), *_servers(answers)]
 
@@ -34,6 +34,32 @@ def _needed(answers: Any) -> Iterator[str]:
         name = f"CONFIG_{service}_INSTALL"
         if not answers[name]:
             yield f"{_at(answers, name)}: must be y: the cloud does not work without it"
+
+
+def _storage(answers: Any) -> Iterator[str]:
+    """Where things are kept, seen together."""
+    if answers["CONFIG_SWIFT_INSTALL"]:
+        yield from _copies(answers)
+    elif answers["CONFIG_GLANCE_BACKEND"] == "swift":
+        yield f"{_at(answers, 'CONFIG_GLANCE_BACKEND')}: swift needs CONFIG_SWIFT_INSTALL=y"
+    if not answers["CONFIG_CINDER_INSTALL"]:
+        return
+    name = "CONFIG_CINDER_VOLUME_ENCRYPTION"
+    if answers[name] and not answers["CONFIG_BARBICAN_INSTALL"]:
+        yield f"{_at(answers, name)}: y needs CONFIG_BARBICAN_INSTALL=y, as the keys are kept there"
+    name = "CONFIG_CINDER_BACKEND"
+    built = BY_NAME[name].built or ()
+    if not set(answers[name]) & set(built):
+        yield f"{_at(answers, name)}: none of them is deployed by this release; say one of {', '.join(built)}"
+
+
+def _copies(answers: Any) -> Iterator[str]:
+    devices = max(1, len(answers["CONFIG_SWIFT_STORAGES"]))
+    zones, replicas = answers["CONFIG_SWIFT_STORAGE_ZONES"], answers["CONFIG_SWIFT_STORAGE_REPLICAS"]
+    if not 1 <= zones <= devices:
+        yield f"{_at(answers, 'CONFIG_SWIFT_STORAGE_ZONES')}: {zones} is not within 1 and the devices, {devices}"
+    elif not 1 <= replicas <= zones:
+        yield f"{_at(answers, 'CONFIG_SWIFT_STORAGE_REPLICAS')}: {replicas} is not within 1 and the zones, {zones}"
 
 
 def _agent(answers: Any) -> Iterator[str]:

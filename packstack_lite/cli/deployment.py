@@ -9,7 +9,7 @@ import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Optional
+from typing import FrozenSet, Iterator, List, Optional, Sequence
 
 from packstack_lite import preflight, profiles, services, smoke
 from packstack_lite.answers import Answers
@@ -129,7 +129,7 @@ def _connected(options: Options, target: Target, answers: Answers) -> Iterator[D
     patient: Host = Patient(host, options.timeout) if options.timeout else host
     try:
         with Console(color=options.color, verbose=options.debug) as console:
-            facts = gather.parse(host.run(gather.commands()))
+            facts = gather.parse(host.run(gather.commands(_exports(answers))))
             yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]))
     except PackstackLiteError as error:
         log.say(f"{error.message}\n{error.hint}")
@@ -138,6 +138,12 @@ def _connected(options: Options, target: Target, answers: Answers) -> Iterator[D
     finally:
         host.close()
         log.close()
+
+
+def _exports(answers: Answers) -> Sequence[str]:
+    """The NFS exports that volumes are to be kept on."""
+    wanted = answers.get("CONFIG_CINDER_INSTALL") and "nfs" in answers.get("CONFIG_CINDER_BACKEND", ())
+    return tuple(answers["CONFIG_CINDER_NFS_MOUNTS"]) if wanted else ()
 
 
 def _log(target: Target, masker: Masker) -> RunLog:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from packstack_lite.errors import PhaseFailed
+from packstack_lite.hosts import storage
 from packstack_lite.hosts.facts import Facts, Interface
 from packstack_lite.remote.command import Command, Host, Reply
 
@@ -56,12 +57,6 @@ for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/no
 do
     [ ! -e "$path" ] || say foreign "$path"
 done
-kept() {
-    value=$(sed -n "s/^$3 *= *//p" "$2" 2>/dev/null | head -n 1 | sed 's/%%/%/g' | tr '+/' '-_')
-    case $value in ''|changeme) ;; *) say kept "$1 $(printf %s "$value" | sha256sum | cut -d' ' -f1)" ;; esac
-}
-kept CONFIG_BARBICAN_KEK /etc/barbican/barbican.conf kek
-kept CONFIG_SWIFT_HASH /etc/swift/swift.conf swift_hash_path_suffix
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
@@ -144,14 +139,15 @@ if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 _KIND = re.compile(r"\\\s+(bond|bridge|dummy|geneve|gre|ipvlan|macvlan|openvswitch|team|tun|veth|vlan|vxlan)\s")
 
 
-def commands() -> List[Command]:
-    """Everything there is to ask, as one batch."""
+def commands(exports: Sequence[str] = ()) -> List[Command]:
+    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides."""
     return [
         Command(_SYSTEM, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
         Command(_PORTS, says="gather listening ports"),
         Command(_KVM, timeout=10, says="try KVM"),
         Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
+        *storage.commands(exports),
     ]
 
 
@@ -167,7 +163,7 @@ def gather(host: Host) -> Facts:
 
 def parse(replies: Sequence[Reply]) -> Facts:
     """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
-    system, links, ports, kvm, source = replies
+    system, links, ports, kvm, source, *kept = replies
     told = _pairs(system.out)
     if not system.ok or "epoch" not in told:
         raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
@@ -176,8 +172,9 @@ def parse(replies: Sequence[Reply]) -> Facts:
     held = [line.split("\t") for line in ports.out.splitlines()]
     interfaces = _interfaces(links.out)
     default = one.get("default_interface", "")
+    texts: Dict[str, Any] = {key: one.get(key, "") for key in _TEXTS}
     return Facts(
-        **{key: one.get(key, "") for key in _TEXTS},
+        **texts,
         hostname_addresses=tuple(told.get("hostname_address", ())),
         cpus=_number(one.get("cpus", "")),
         cpu_flags=tuple(one.get("cpu_flags", "").split()),
@@ -199,7 +196,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         port_units={int(port): unit for port, _, unit in held if unit},
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
-        kept=dict(line.split(" ", 1) for line in told.get("kept", ())),
+        **storage.parse(kept),
     )
 
 

@@ -32,6 +32,8 @@ CHECKS: Mapping[str, Check] = {
     "database": software.database,
     "services": software.services,
     "keys": storage.keys,
+    "objects": storage.objects,
+    "volumes": storage.volumes,
 }
 
 

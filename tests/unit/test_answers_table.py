@@ -155,9 +155,9 @@ def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
 
 
 def test_the_explanation_tells_choices_condition_and_what_is_missing():
-    told = explained(BY_NAME["CONFIG_GLANCE_BACKEND"])
-    assert told.endswith("One of: file, swift. Counts when CONFIG_GLANCE_INSTALL=y. So far only file.")
-    assert explained(BY_NAME["CONFIG_CINDER_INSTALL"]).endswith("(y/n) Not built yet.")
+    told = explained(BY_NAME["CONFIG_CINDER_BACKEND"])
+    assert told.endswith("solidfire, ceph. Counts when CONFIG_CINDER_INSTALL=y. So far only lvm, nfs, ceph.")
+    assert explained(BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not built yet.")
 
 
 @pytest.mark.parametrize(

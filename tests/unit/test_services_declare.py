@@ -206,10 +206,7 @@ def test_what_is_not_built_yet_is_said_all_at_once():
     of = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NEUTRON_L2_AGENT": "ovn", "CONFIG_GLANCE_INSTALL": False})
     with pytest.raises(UsageFault) as fault:
         services.declare(of)
-    assert (
-        fault.value.message
-        == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NEUTRON_L2_AGENT=ovn"
-    )
+    assert fault.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NEUTRON_L2_AGENT=ovn"
     assert "CONFIG_NEUTRON_L2_AGENT=openvswitch" in fault.value.hint
 
 

@@ -126,6 +126,8 @@ def volume_snapshot(smoke):
 
 def volume_extend(smoke):
     """The attached volume grows, and the instance sees it."""
+    if smoke.get("volumev3", "/volumes/" + smoke.made["volume"])["volume"]["status"] == "available":
+        attach(smoke, smoke.made["volume"])
     path = "/volumes/%s/action" % smoke.made["volume"]
     smoke.client("volumev3").post(path, json={"os-extend": {"new_size": 2}}, headers=VOLUME_API)
 

@@ -1,0 +1,221 @@
+"""Secrets, objects and volumes on a host of their own: deployed, used, applied again with data in them, rebooted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from packstack_lite import sandbox as room
+from packstack_lite.remote.host import RemoteHost
+from packstack_lite.remote.session import Target
+from packstack_lite.resources import Gap, Rings
+from tests.conftest import Tool
+from tests.e2e.conftest import HOSTILE, PASSWORDS, Sandbox, write_answers
+
+NAME = "e2e-storage"
+ANSWERS = {
+    "CONFIG_BARBICAN_INSTALL": "y",
+    "CONFIG_SWIFT_INSTALL": "y",
+    "CONFIG_GLANCE_BACKEND": "swift",
+    "CONFIG_CINDER_INSTALL": "y",
+    "CONFIG_CINDER_BACKEND": "ceph",
+    "CONFIG_CINDER_VOLUME_ENCRYPTION": "y",
+    "CONFIG_PROVISION_DEMO": "y",
+}
+MORE_PASSWORDS = [
+    "CONFIG_BARBICAN_DB_PW",
+    "CONFIG_BARBICAN_KS_PW",
+    "CONFIG_SWIFT_KS_PW",
+    "CONFIG_SWIFT_HASH",
+    "CONFIG_CINDER_DB_PW",
+    "CONFIG_CINDER_KS_PW",
+]
+CASES = {
+    *("secret", "objects", "volume", "volume_snapshot", "volume_extend", "volume_backup", "volume_encrypted"),
+    "boot_from_volume",
+}
+OPENSTACK = ". /root/keystonerc_admin; "
+
+
+@pytest.fixture(scope="module")
+def storage(tool: Tool, tmp_path_factory: pytest.TempPathFactory, running: List[str]) -> Iterator[Sandbox]:
+    """A bare host of its own (E2E_STORAGE and E2E_STORAGE_ANSWERS: one that is deployed already, which stays)."""
+    if "E2E_STORAGE" in os.environ:
+        yield Sandbox(os.environ["E2E_STORAGE"], tool, Path(os.environ["E2E_STORAGE_ANSWERS"]))
+        return
+    tool("sandbox", "down", NAME)
+    if "E2E_TREE" in os.environ:
+        room.up(NAME, tree=os.environ["E2E_TREE"])
+    up = tool("sandbox", "up", NAME)
+    assert up.code == 0, up.err
+    answers = tmp_path_factory.mktemp("storage") / "answers.txt"
+    hostile = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS + MORE_PASSWORDS)}
+    write_answers(answers, tool, NAME, {**hostile, **ANSWERS})
+    yield Sandbox(NAME, tool, answers)
+    tool("sandbox", "down", NAME)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[List[str]]:
+    """Two clouds need more memory than one: the other sandbox of these tests sleeps meanwhile."""
+    others = [box.name for box in room.list_all() if box.name == "e2e" and box.state == "running"]
+    for name in others:
+        room.stop(name)
+    yield others
+    for name in others:
+        room.start(name)
+
+
+def test_apply_ends_with_a_cloud_that_keeps_data(storage: Sandbox) -> None:
+    applied = storage("apply", "--output", "json", *_ignored(storage))
+    assert applied.code == 0, applied.err[-6000:]
+
+
+def test_smoke_proves_each_promise(storage: Sandbox) -> None:
+    smoked = storage("smoke", "--output", "json", *_ignored(storage))
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
+    assert set(outcomes) >= CASES
+
+
+def test_a_second_apply_changes_nothing_and_loses_nothing(storage: Sandbox) -> None:
+    _put(storage)
+    before, started = _kept(storage), storage.started()
+    assert all(before.values()), before
+    applied = storage("apply", "--output", "json", *_ignored(storage))
+    assert applied.code == 0, applied.err[-3000:]
+    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
+    assert storage.started() == started
+    assert _kept(storage) == before
+
+
+@pytest.mark.parametrize(
+    ("flag", "code", "words"),
+    [
+        ("--barbican-kek=" + base64.b64encode(secrets.token_bytes(32)).decode(), 3, "every secret would be lost"),
+        ("--barbican-kek=" + base64.b64encode(b"short").decode(), 2, "holds 5 bytes, not 32"),
+        ("--os-swift-hash=another", 3, "every object would be lost"),
+        ("--cinder-backend=lvm", 3, "device mapper"),
+        ("--cinder-backend=nfs", 3, "NFS"),
+    ],
+)
+def test_what_would_lose_data_or_cannot_be_is_refused_first(storage: Sandbox, flag: str, code: int, words: str) -> None:
+    before = storage.fingerprint()
+    refused = storage("apply", flag, *_ignored(storage))
+    assert refused.code == code, refused.err
+    assert words in " ".join(refused.err.split())
+    assert storage.fingerprint() == before
+
+
+def test_a_deleted_projects_secrets_go_with_it(storage: Sandbox) -> None:
+    """Barbican hears of it from Keystone, by the listener."""
+    storage.sh(
+        OPENSTACK + "openstack project create going >/dev/null;"
+        "openstack role add --project going --user $OS_USERNAME creator;"
+        "OS_PROJECT_NAME=going openstack secret store --name going --payload gone >/dev/null"
+    )
+    count = "mariadb -N -e 'SELECT COUNT(*) FROM barbican.secrets WHERE name = \"going\" AND deleted = 0'"
+    assert storage.sh(count).strip() == "1"
+    storage.sh(OPENSTACK + "openstack project delete going")
+    end = time.monotonic() + 60
+    while storage.sh(count).strip() != "0":
+        assert time.monotonic() < end, storage.sh("tail -n 20 /var/log/barbican/barbican-keystone-listener.log")
+        time.sleep(1)
+
+
+def test_rings_are_extended_and_never_built_anew(storage: Sandbox) -> None:
+    storage.sh("rm -rf /tmp/rings; mkdir -p /tmp/rings/nodes")
+    one = Rings(
+        directory="/tmp/rings", root="/tmp/rings/nodes", ip="127.0.0.1", ports={"object": 6200}, devices={"a": 1}
+    )
+    two = Rings(**{**vars(one), "devices": {"a": 1, "b": 2}, "replicas": 2})
+    assert _rings(storage, one) == {f"rings:{one.directory}": one.want()}
+    where = (
+        'cd /tmp/rings && python3 -c \'from swift.common.ring import RingBuilder as B; b = B.load("object.builder");'
+    )
+    first = storage.sh(where + " print(b.id, [list(part) for part in b._replica2part2dev])'")
+    _rings(storage, two)
+    second = storage.sh(where + " print(b.id, [list(part) for part in b._replica2part2dev])'")
+    assert first.split()[0] == second.split()[0], "the builder is another one"
+    copies = json.loads(second.split(" ", 1)[1])
+    assert len(copies) == 2 and {frozenset(pair) for pair in zip(*copies)} == {frozenset((0, 1))}
+    storage.sh("rm /tmp/rings/object.builder")
+    with pytest.raises(AssertionError, match="put /tmp/rings/object.builder back"):
+        _rings(storage, two)
+    storage.sh("rm /tmp/rings/object.ring.gz; mkdir -p /tmp/rings/nodes/a/objects/17")
+    with pytest.raises(AssertionError, match="there are objects already"):
+        _rings(storage, two)
+
+
+def test_everything_comes_back_after_a_reboot(storage: Sandbox) -> None:
+    before = _kept(storage)
+    room.stop(storage.name)
+    room.start(storage.name)
+    end = time.monotonic() + 420
+    while True:
+        verified = storage("verify", "--output", "json", *_ignored(storage))
+        if verified.code == 0:
+            break
+        assert time.monotonic() < end, verified.out + verified.err[-2000:]
+        time.sleep(5)
+    assert _kept(storage) == before
+
+
+def _ignored(storage: Sandbox) -> List[str]:
+    """A saved tree looks as if another tool had been there."""
+    return ["--ignore", "leftovers", "--ignore", "database"] if {"E2E_TREE", "E2E_STORAGE"} & set(os.environ) else []
+
+
+def _put(storage: Sandbox) -> None:
+    """An object, a secret, a plain and an encrypted volume with content, all of the administrator's."""
+    storage.sh(
+        OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
+        "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
+        "openstack object create --name kept.bin kept /root/kept.bin >/dev/null;"
+        "openstack secret store --name kept --payload 'kept for long' >/dev/null;"
+        "openstack volume create --size 1 --image cirros kept >/dev/null;"
+        "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null;"
+        "for v in kept kept-encrypted; do n=0; until [ $(openstack volume show -f value -c status $v) = available ];"
+        " do n=$((n+1)); [ $n -lt 60 ]; sleep 2; done; done"
+    )
+
+
+def _kept(storage: Sandbox) -> Dict[str, Any]:
+    """Checksums of all that was put there, and of the rings."""
+    volume = (
+        "rbd --id cinder export --no-progress volumes/volume-$(openstack volume show -f value -c id {}) - | sha256sum"
+    )
+    looks = {
+        "object": "openstack object save --file - kept kept.bin | sha256sum",
+        "as put": "sha256sum < /root/kept.bin",
+        "secret": "openstack secret get -p -f value -c Payload $(openstack secret list --name kept -f value -c 'Secret href')",
+        "volume": volume.format("kept"),
+        "encrypted": volume.format("kept-encrypted"),
+        "image": "openstack image save cirros | sha256sum",
+        "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
+    }
+    found = {name: storage.sh(OPENSTACK + look).strip() for name, look in looks.items()}
+    assert found["object"] == found["as put"]
+    assert found["secret"] == "kept for long"
+    return found
+
+
+def _rings(storage: Sandbox, rings: Rings) -> Any:
+    """Close the gap with the very commands that an apply would run, then look."""
+    box = room.find(storage.name)
+    host = RemoteHost(Target(box.address, "root", key=str(box.key), known_hosts=str(box.known_hosts)))
+    try:
+        reply = host.run(Rings.close([Gap(rings, None, ())]))[0]  # type: ignore[arg-type]
+        assert reply.ok, reply.err
+        look = Rings.look([rings])[0]
+        return look.parse(host.run([look.command])[0])
+    finally:
+        host.close()
