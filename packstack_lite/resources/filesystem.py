@@ -15,9 +15,9 @@ from packstack_lite.secret import sh
 HOLDS = r"""
 holds() {
     local found
-    found=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null)
+    found=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null) || :
     [ -n "$found" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$1" 2>/dev/null)" ] || found=partitions
-    printf '%s\n' "${found:--}"
+    echo "${found:--}"
 }
 """
 _LOOK = (

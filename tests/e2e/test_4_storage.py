@@ -148,7 +148,7 @@ def test_rings_are_extended_and_never_built_anew(storage: Sandbox) -> None:
     copies = json.loads(second.split(" ", 1)[1])
     assert len(copies) == 2 and {frozenset(pair) for pair in zip(*copies)} == {frozenset((0, 1))}
     storage.sh("rm /tmp/rings/object.builder")
-    with pytest.raises(AssertionError, match="put /tmp/rings/object.builder back"):
+    with pytest.raises(AssertionError, match=r"put .*object\.builder back"):
         _rings(storage, two)
     storage.sh("rm /tmp/rings/object.ring.gz; mkdir -p /tmp/rings/nodes/a/objects/17")
     with pytest.raises(AssertionError, match="there are objects already"):
@@ -196,7 +196,8 @@ def _kept(storage: Sandbox) -> Dict[str, Any]:
     looks = {
         "object": "openstack object save --file - kept kept.bin | sha256sum",
         "as put": "sha256sum < /root/kept.bin",
-        "secret": "openstack secret get -p -f value -c Payload $(openstack secret list --name kept -f value -c 'Secret href')",
+        "secret": "openstack secret get -p -f value -c Payload"
+        " $(openstack secret list --name kept -f value -c 'Secret href')",
         "volume": volume.format("kept"),
         "encrypted": volume.format("kept-encrypted"),
         "image": "openstack image save cirros | sha256sum",

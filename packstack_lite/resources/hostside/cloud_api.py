@@ -122,17 +122,18 @@ class Cloud(object):
 
     def listing(self, service, path, key):
         """A list, once: the first thread fetches, the others wait for it, and share its failure too."""
+        place = service, path
         with self.guard:
-            lock = self.locks.setdefault(path, threading.Lock())
+            lock = self.locks.setdefault(place, threading.Lock())
         with lock:
-            if path not in self.lists:
+            if place not in self.lists:
                 try:
-                    self.lists[path] = self.get(service, path)[key]
+                    self.lists[place] = self.get(service, path)[key]
                 except Unknown as error:
-                    self.lists[path] = error
-            if isinstance(self.lists[path], Unknown):
-                raise self.lists[path]
-            return self.lists[path]
+                    self.lists[place] = error
+            if isinstance(self.lists[place], Unknown):
+                raise self.lists[place]
+            return self.lists[place]
 
     def write(self, method, service, path, **more):
         self.forget()
