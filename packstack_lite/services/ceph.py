@@ -92,6 +92,7 @@ def _cluster(cloud: Cloud) -> List[Resource]:
     storage_unit = _daemon(cloud, "ceph-osd", "0", config, storage, "ceph osd stat | grep -q ' 1 up'")
     return [
         config,
+        *[_boots(cloud, role) for role in ("ceph-mon", "ceph-mgr", "ceph-osd")],
         monitor,
         monitor_unit,
         manager,
@@ -153,6 +154,11 @@ def _step(cloud: Cloud, step: str, settings: str, needs: str) -> Once:
         tags=tags("cinder"),
         needs=(needs,),
     )
+
+
+def _boots(cloud: Cloud, role: str) -> Unit:
+    """The target that starts a role's daemons with the host: enabling the daemons alone leads only there."""
+    return Unit(name=f"{cloud.profile.unit(role)}.target", phase=Phase.PLATFORM, tags=tags("cinder"))
 
 
 def _daemon(cloud: Cloud, role: str, instance: str, config: File, step: Once, ready: str) -> Unit:

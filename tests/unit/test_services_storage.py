@@ -73,6 +73,12 @@ def test_a_ceph_cluster_is_made_step_by_step():
     assert "once:nova-ceph-secret" in needs["unit:nova-compute"]
 
 
+def test_a_ceph_cluster_starts_with_the_host():
+    """Its units are wanted by targets of its own, which a saved tree (and policy-rc.d) leaves disabled."""
+    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.enabled and unit.state == "running"}
+    assert {"ceph-mon.target", "ceph-mgr.target", "ceph-osd.target"} <= units
+
+
 @pytest.mark.parametrize("step", ["monitor", "manager", "storage", "pool"])
 def test_a_step_that_fails_in_the_middle_fails(step, tmp_path):
     """Every command fails here, the first one too: what stands behind it must not make the step look done."""

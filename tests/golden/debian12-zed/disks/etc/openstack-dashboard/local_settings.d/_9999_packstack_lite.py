@@ -11,3 +11,4 @@ CACHES = {
         "LOCATION": "127.0.0.1:11211",
     }
 }
+OPENSTACK_CINDER_FEATURES = {"enable_backup": True}
