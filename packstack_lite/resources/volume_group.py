@@ -30,6 +30,11 @@ if [ "$mib" -gt 0 ]; then
         chmod 0600 "$path.new"
         mv "$path.new" "$path"
     fi
+    found=$(holds "$path")
+    case $found in
+        -|LVM2_member) ;;
+        *) echo "$path holds $found: no volume group is made where anything is" >&2; exit 1 ;;
+    esac
     device=$(losetup -j "$path" | head -n 1 | cut -d: -f1)
     [ -n "$device" ] || device=$(losetup -f --show "$path")
     # A file from before, now attached again, brings its group along.
