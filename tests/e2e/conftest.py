@@ -37,6 +37,9 @@ PASSWORDS = [
     "CONFIG_AMQP_AUTH_PASSWORD",
 ]
 
+# The sandboxes that this very run has brought up.
+UP: List[str] = []
+
 
 @dataclass
 class Sandbox:
@@ -108,8 +111,10 @@ def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Any:
         room.up(name, tree=os.environ["E2E_TREE"])
     up = tool("sandbox", "up", name)
     assert up.code == 0, up.err
+    UP.append(name)
     answers = tmp_path_factory.mktemp("answers") / "answers.txt"
     changes = {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(PASSWORDS)}
     write_answers(answers, tool, name, {**changes, "CONFIG_PROVISION_DEMO": "y"})
     yield Sandbox(name, tool, answers)
     tool("sandbox", "down", name)
+    UP.remove(name)

@@ -19,7 +19,7 @@ from packstack_lite.remote.host import RemoteHost
 from packstack_lite.remote.session import Target
 from packstack_lite.resources import FileSystem, Gap, Resource, Rings, VolumeGroup
 from tests.conftest import Tool
-from tests.e2e.conftest import HOSTILE, PASSWORDS, Sandbox, write_answers
+from tests.e2e.conftest import HOSTILE, PASSWORDS, UP, Sandbox, write_answers
 from tests.e2e.test_2_jobs import Ear
 
 NAME = "e2e-storage"
@@ -67,8 +67,8 @@ def storage(tool: Tool, tmp_path_factory: pytest.TempPathFactory, running: List[
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[List[str]]:
-    """Two clouds need more memory than one: the other sandbox of these tests sleeps meanwhile."""
-    others = [box.name for box in room.list_all() if box.name == "e2e" and box.state == "running"]
+    """Two clouds need more memory than one: other sandboxes of this run sleep meanwhile."""
+    others = list(UP)
     for name in others:
         room.stop(name)
     yield others
