@@ -66,6 +66,17 @@ def ini(value: Value) -> str:
     return f'"{text}"' if edges else text
 
 
+def percent(value: Value) -> str:
+    """For a file that Python's ConfigParser reads: ``%`` is its interpolation and doubles itself there."""
+    return plain(value).replace("%", "%%")
+
+
+def paste(value: Value) -> str:
+    """For Swift's own reading of paste files, which interpolates only where ``%(`` stands (NicerInterpolation)."""
+    text = plain(value)
+    return percent(text) if "%(" in text else text
+
+
 def url(value: Value) -> str:
     """For the user or password part of a URL: everything but letters, digits, ``_.-~``."""
     return quote(plain(value), safe="")
@@ -131,7 +142,7 @@ class Masker:
             form
             for secret in secrets
             if len(secret.reveal()) >= 4
-            for quoting in (plain, ini, url, ini_url, sql, sh, py, yaml)
+            for quoting in (plain, ini, percent, url, ini_url, sql, sh, py, yaml)
             for form in (quoting(secret),)
         }
         self._known = _any_of(forms)

@@ -11,6 +11,26 @@ from packstack_lite.resources import File
 from packstack_lite.services import Cloud
 from tests.clouds import ADDRESS, MACHINE, OVN, cloud
 
+# Everything that keeps data, on a host that can do all of it in user space only.
+STORAGE: Dict[str, Any] = {
+    "CONFIG_BARBICAN_INSTALL": True,
+    "CONFIG_SWIFT_INSTALL": True,
+    "CONFIG_GLANCE_BACKEND": "swift",
+    "CONFIG_CINDER_INSTALL": True,
+    "CONFIG_CINDER_BACKEND": ("ceph",),
+    "CONFIG_CINDER_VOLUME_ENCRYPTION": True,
+}
+# The same where disks can be had: two of them for objects.
+DISKS: Dict[str, Any] = {
+    **STORAGE,
+    "CONFIG_SWIFT_STORAGES": ("/dev/vdb", "/dev/vdc"),
+    "CONFIG_SWIFT_STORAGE_ZONES": 2,
+    "CONFIG_SWIFT_STORAGE_REPLICAS": 2,
+    "CONFIG_SWIFT_STORAGE_FSTYPE": "xfs",
+    "CONFIG_CINDER_BACKEND": ("lvm", "nfs"),
+    "CONFIG_CINDER_NFS_MOUNTS": ("198.18.9.9:/srv/volumes",),
+}
+
 CASES = {
     "container": lambda: cloud(),
     "machine": lambda: cloud(**MACHINE),
@@ -54,6 +74,8 @@ CASES = {
             Interface("eth1", True, 9000, ("198.18.9.10/24",)),
         ),
     ),
+    "storage": lambda: cloud(STORAGE),
+    "disks": lambda: cloud(DISKS, **MACHINE),
 }
 
 

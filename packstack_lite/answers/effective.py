@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from packstack_lite.answers import agent
+from packstack_lite.answers import following
 from packstack_lite.answers.conditions import holds
 from packstack_lite.answers.history import modern, retired
 from packstack_lite.answers.mapping import CONTROLLER, Answer, Answers
@@ -150,10 +150,16 @@ class _Settling:
             return self.address
         if parameter.computed:
             return ""
-        return agent.default(parameter.name, self._agent()) or parameter.default
+        return self._followed(parameter)[0]
+
+    def _followed(self, parameter: Parameter) -> Tuple[str, str]:
+        """A default, and the answer that it follows where it follows one that is not the default itself."""
+        given = {name: text for name, (text, _) in self.given.items()}
+        text, cause = following.default(parameter.name, given, self._agent()) or (parameter.default, "default")
+        return text, cause if text != parameter.default else "default"
 
     def _agent(self) -> str:
-        return self.given.get(agent.AGENT, (BY_NAME[agent.AGENT].default, ""))[0]
+        return self.given.get(following.AGENT, (BY_NAME[following.AGENT].default, ""))[0]
 
     def settle(self) -> None:
         """Find every parameter's answer, or say why there is none."""
@@ -173,25 +179,25 @@ class _Settling:
     def _mended(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
         """What was given, or what stands in for it and is told."""
         given = self.given.get(parameter.name)
-        instead = given and agent.mechanism(parameter.name, given[0], self._agent())
+        instead = given and following.mechanism(parameter.name, given[0], self._agent())
         if not given or not instead:
             return given
-        told = f"{given[1]}: {parameter.name}: is without {instead}, the {agent.AGENT}"
+        told = f"{given[1]}: {parameter.name}: is without {instead}, the {following.AGENT}"
         self.warnings.append(f"{told}; {instead} counts instead of {given[0] or 'nothing'}")
-        return instead, agent.AGENT
+        return instead, following.AGENT
 
     def _default(self, parameter: Parameter, counts: bool) -> Tuple[str, str]:
         if parameter.default in BY_NAME:
             return self.answers[parameter.default].text, parameter.default
         if parameter.default != RANDOM:
-            plain = self._plain(parameter)
-            follows = not parameter.computed and plain != parameter.default
-            return plain, agent.AGENT if follows else "default"
+            return self._plain(parameter), "default" if parameter.computed else self._followed(parameter)[1]
         if not counts:
             return PLACEHOLDER, "default"
         shared = self.texts[DEFAULT_PASSWORD]
         if shared and not parameter.own:
             return shared, DEFAULT_PASSWORD
+        if parameter.kind == "key":
+            return self.vault.key(parameter.name), "random"
         return self.vault.get(parameter.name, parameter.length), "random"
 
     def _value(self, parameter: Parameter, text: str, origin: str, counts: bool) -> Any:

@@ -26,7 +26,7 @@ class Parameter:
     """A question of the answer file.
 
     ``flag`` is its command line option without dashes. ``kind`` is string, boolean (y/n),
-    integer, float, port, password, cidr, ip, host, hosts or list. ``default`` is text; where
+    integer, float, port, password, key (32 bytes in base64), cidr, ip, host, hosts or list. ``default`` is text; where
     ``computed`` it is ``random`` (``length`` hexadecimal characters), ``address`` (the
     controller's) or the name of the parameter whose answer it repeats. ``own`` passwords never
     take CONFIG_DEFAULT_PASSWORD. ``condition`` says when the parameter counts (see
@@ -34,8 +34,8 @@ class Parameter:
     ``allinone`` marks what Packstack's --allinone sets; ours sets those that are hosts.
     ``pattern`` is a regular expression for the whole answer, or for each item of a list;
     ``form`` says it in words. ``lenient`` booleans may be any of Packstack's words for yes and
-    no. ``built`` lists the answers that this release carries out, if not all. ``replaces``
-    lists its old names.
+    no. ``built`` lists the answers that this release carries out, if not all; of a list, the
+    words. ``replaces`` lists its old names. ``ours`` marks what Packstack does not ask.
     """
 
     name: str
@@ -56,10 +56,11 @@ class Parameter:
     lenient: bool = False
     built: Optional[Tuple[str, ...]] = None
     replaces: Tuple[str, ...] = ()
+    ours: bool = False
 
     @property
     def secret(self) -> bool:
-        return self.kind == "password"
+        return self.kind in ("password", "key")
 
     @property
     def host_decides(self) -> bool:
@@ -73,13 +74,14 @@ def _load() -> Tuple[Parameter, ...]:
     for place in sorted(here.iterdir(), key=lambda entry: entry.name):
         if place.name.endswith(".yaml"):
             data = yaml.load(place.read_text(encoding="utf-8"), Loader=LOADER)
-            found += [_parameter(entry, data["title"]) for entry in data["parameters"]]
+            common = {"group": data["title"], "ours": data.get("ours", False)}
+            found += [_parameter({**common, **entry}) for entry in data["parameters"]]
     return tuple(found)
 
 
-def _parameter(entry: Dict[str, Any], group: str) -> Parameter:
+def _parameter(entry: Dict[str, Any]) -> Parameter:
     lists: Dict[str, Any] = {name: tuple(entry[name]) for name in ("choices", "built", "replaces") if name in entry}
-    return Parameter(group=group, **{**entry, **lists})
+    return Parameter(**{**entry, **lists})
 
 
 TABLE: Tuple[Parameter, ...] = _load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, List, Tuple
 
-from packstack_lite.answers import addresses, network
+from packstack_lite.answers import addresses, network, storage
 from packstack_lite.answers.places import at
 from packstack_lite.answers.table import TABLE, Parameter
 
@@ -18,7 +18,7 @@ def check(answers: Any) -> Tuple[List[str], List[str]]:
     """Faults and warnings; each names the parameter and where its answer stands."""
     faults: List[str] = []
     doubts: List[str] = []
-    for told in (_needed, network.faults, addresses.faults, _hosts):
+    for told in (_needed, network.faults, storage.faults, addresses.faults, _hosts):
         faults += told(answers)
     for told in (_switches, _not_built, _servers, network.doubts, addresses.doubts):
         doubts += told(answers)
@@ -55,10 +55,17 @@ def _servers(answers: Any) -> Iterator[str]:
 def _unbuilt(answers: Any) -> Iterator[Parameter]:
     """What was asked for and is not carried out yet: the table says what is."""
     for parameter in TABLE:
-        if parameter.built is None or answers.text(parameter.name) in parameter.built:
+        if parameter.built is None or _carried_out(parameter, answers):
             continue
         if answers[parameter.name] not in (False, (), "") and answers.counts(parameter.name):
             yield parameter
+
+
+def _carried_out(parameter: Parameter, answers: Any) -> bool:
+    built = parameter.built or ()
+    if parameter.kind == "list" and answers[parameter.name]:
+        return set(answers[parameter.name]) <= set(built)
+    return answers.text(parameter.name) in built
 
 
 def _switches(answers: Any) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 from typing import Any, Callable, Dict, Sequence, Tuple
@@ -99,6 +101,17 @@ def _port(text: str) -> int:
     return port
 
 
+def _key(text: str) -> Secret:
+    """A Fernet key: either alphabet of base64 is taken, as openssl writes the one and Fernet reads the other."""
+    try:
+        size = len(base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True))
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64; make one with: openssl rand -base64 32") from None
+    if size != 32:
+        raise ValueError(f"holds {size} bytes, not 32; make one with: openssl rand -base64 32")
+    return Secret(text.translate(str.maketrans("+/", "-_")))
+
+
 def _cidr(text: str) -> str:
     try:
         ipaddress.ip_network(text, strict=False)
@@ -131,7 +144,7 @@ def _hosts(text: str) -> Tuple[str, ...]:
     return tuple(_host(word) for word in _list(text))
 
 
-_EMPTY: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "boolean": False}
+_EMPTY: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "key": Secret(""), "boolean": False}
 _KINDS: Dict[str, Callable[[str], Any]] = {
     "string": str,
     "boolean": _boolean,
@@ -141,6 +154,7 @@ _KINDS: Dict[str, Callable[[str], Any]] = {
     "cidr": _cidr,
     "ip": _ip,
     "password": Secret,
+    "key": _key,
     "host": _host,
     "hosts": _hosts,
     "list": _list,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -27,6 +28,13 @@ class Vault:
         """The password of this name; made (``length`` hexadecimal characters) when it is new."""
         if name not in self._kept:
             self._kept[name] = _token(length)
+            self._new = True
+        return self._kept[name]
+
+    def key(self, name: str) -> str:
+        """The key of this name: 32 random bytes in base64 as Fernet reads it."""
+        if name not in self._kept:
+            self._kept[name] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             self._new = True
         return self._kept[name]
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Optional
+from typing import FrozenSet, Iterator, List, Optional, Sequence
 
 from packstack_lite import preflight, profiles, services, smoke
 from packstack_lite.answers import Answers
@@ -138,7 +138,7 @@ def _connected(options: Options, target: Target, answers: Answers, tree: Tree) -
     patient: Host = Patient(host, options.timeout) if options.timeout else host
     try:
         with Console(color=options.color, verbose=options.debug) as console:
-            facts = gather.parse(host.run(gather.commands()))
+            facts = gather.parse(host.run(gather.commands(_exports(answers))))
             yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]), tree)
     except PackstackLiteError as error:
         log.say(f"{error.message}\n{error.hint}")
@@ -147,6 +147,12 @@ def _connected(options: Options, target: Target, answers: Answers, tree: Tree) -
     finally:
         host.close()
         log.close()
+
+
+def _exports(answers: Answers) -> Sequence[str]:
+    """The NFS exports that volumes are to be kept on."""
+    wanted = answers.get("CONFIG_CINDER_INSTALL") and "nfs" in answers.get("CONFIG_CINDER_BACKEND", ())
+    return tuple(answers["CONFIG_CINDER_NFS_MOUNTS"]) if wanted else ()
 
 
 def _log(target: Target, masker: Masker) -> RunLog:

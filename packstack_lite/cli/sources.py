@@ -110,6 +110,8 @@ def _of_sandbox(first: Answers, target: Target) -> Dict[str, str]:
         "CONFIG_PROVISION_DEMO_FLOATRANGE": target.sandbox.external_network,
         "CONFIG_PROVISION_IMAGE_URL": guest_image.INSIDE,
         "CONFIG_PROVISION_IMAGE_SSH_USER": "root",
+        # A container has no device mapper for Packstack's default, LVM.
+        **({"CONFIG_CINDER_BACKEND": "ceph"} if target.sandbox.kind == "container" else {}),
     }
     return {name: text for name, text in brings.items() if first.text(name) == BY_NAME[name].default}
 

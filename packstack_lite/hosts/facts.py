@@ -29,6 +29,10 @@ class Facts:
     have left (also set on our own hosts: look at ``own`` first). ``epoch`` is the host's
     clock in seconds. ``memory`` is what may be used: a container's limit where there is one.
     ``mechanisms`` are the ML2 drivers that an earlier run of ours has configured.
+    ``kept`` maps answers that stored data depends on to the SHA-256 of what the host has.
+    ``devices`` maps block devices (and the links to them below /dev/disk) to "MIB CONTENT MOUNT", where "-" is
+    nothing; ``kernel`` names what it can do of ``iscsi`` and ``nfs``; ``ceph`` are the files in /etc/ceph, and
+    ``ours`` when their ceph.conf is; ``exports`` maps the NFS exports that were asked for to what is wrong with them.
     """
 
     hostname: str
@@ -65,6 +69,12 @@ class Facts:
     mounts: Mapping[str, str] = field(default_factory=dict)
     kvm_device: bool = False
     mechanisms: Tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    volume_groups: Tuple[str, ...] = ()
+    kernel: Tuple[str, ...] = ()
+    ceph: Tuple[str, ...] = ()
+    exports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def container(self) -> bool:

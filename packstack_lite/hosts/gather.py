@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Sequence
 
 from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts.facts import Facts, Interface
+from packstack_lite.hosts import links, storage
+from packstack_lite.hosts.facts import Facts
 from packstack_lite.remote.command import Command, Host, Reply
 
 # KEY=VALUE lines. A key may come several times; its values are then a list.
@@ -139,17 +139,17 @@ wait
 if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 """
 
-_KIND = re.compile(r"\\\s+(bond|bridge|dummy|geneve|gre|ipvlan|macvlan|openvswitch|team|tun|veth|vlan|vxlan)\s")
 
 
-def commands() -> List[Command]:
-    """Everything there is to ask, as one batch."""
+def commands(exports: Sequence[str] = ()) -> List[Command]:
+    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides."""
     return [
         Command(_SYSTEM, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
         Command(_PORTS, says="gather listening ports"),
         Command(_KVM, timeout=10, says="try KVM"),
         Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
+        *storage.commands(exports),
     ]
 
 
@@ -165,17 +165,18 @@ def gather(host: Host) -> Facts:
 
 def parse(replies: Sequence[Reply]) -> Facts:
     """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
-    system, links, ports, kvm, source = replies
+    system, reachable, ports, kvm, source, *kept = replies
     told = _pairs(system.out)
     if not system.ok or "epoch" not in told:
         raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
     one = {key: values[0] for key, values in told.items()}
     disks = [line.split(" ", 2) for line in told.get("disk", ())]
     held = [line.split("\t") for line in ports.out.splitlines()]
-    interfaces = _interfaces(links.out)
+    interfaces = links.interfaces(reachable.out)
     default = one.get("default_interface", "")
+    texts: Dict[str, Any] = {key: one.get(key, "") for key in _TEXTS}
     return Facts(
-        **{key: one.get(key, "") for key in _TEXTS},
+        **texts,
         hostname_addresses=tuple(told.get("hostname_address", ())),
         cpus=_number(one.get("cpus", "")),
         cpu_flags=tuple(one.get("cpu_flags", "").split()),
@@ -184,7 +185,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         swap=_number(one.get("SwapTotal", "")),
         disk_free={path: _number(free) for path, free, _ in disks},
         default_interface=default,
-        address=one.get("source") or _address_of(interfaces, default),
+        address=one.get("source") or links.address_of(interfaces, default),
         interfaces=interfaces,
         ports={int(port): name for port, name, _ in held},
         ovs_module="ovs_module" in one,
@@ -198,6 +199,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
         mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
+        **storage.parse(kept),
     )
 
 
@@ -223,28 +225,3 @@ def _source(reply: Reply) -> str:
     if reply.code == 124:
         return "no answer within 50 seconds"
     return reply.out.strip() or reply.err.strip()
-
-
-def _interfaces(text: str) -> Tuple[Interface, ...]:
-    """Of ``ip -o -d link`` and, after an empty line, ``ip -o addr``."""
-    links, _, owned = text.partition("\n\n")
-    addresses: Dict[str, List[str]] = {}
-    for line in owned.splitlines():
-        _, name, family, address = line.split()[:4]
-        if family in ("inet", "inet6"):
-            addresses.setdefault(name, []).append(address)
-    return tuple(_interface(line, addresses) for line in links.splitlines() if line.strip())
-
-
-def _interface(line: str, addresses: Mapping[str, List[str]]) -> Interface:
-    words = line.split()
-    name = words[1].rstrip(":").split("@")[0]
-    kind = _KIND.search(line + " ")
-    up = "UP" in words[2].strip("<>").split(",")
-    mtu = _number(words[words.index("mtu") + 1])
-    return Interface(name, up, mtu, tuple(addresses.get(name, ())), kind.group(1) if kind else "")
-
-
-def _address_of(interfaces: Sequence[Interface], name: str) -> str:
-    own = [address for interface in interfaces if interface.name == name for address in interface.addresses]
-    return next((address.split("/")[0] for address in own if ":" not in address), "")

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
-from packstack_lite.preflight import machine, network, software
+from packstack_lite.preflight import machine, network, software, storage
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
 
@@ -32,6 +32,9 @@ CHECKS: Mapping[str, Check] = {
     "leftovers": software.leftovers,
     "database": software.database,
     "services": software.services,
+    "keys": storage.keys,
+    "objects": storage.objects,
+    "volumes": storage.volumes,
 }
 
 

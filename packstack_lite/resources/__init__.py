@@ -5,6 +5,7 @@ from packstack_lite.resources.bridge import Bridge, Nat
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
+from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.keys import Keys
 from packstack_lite.resources.message_user import MessageUser
 from packstack_lite.resources.names import job_name
@@ -12,8 +13,10 @@ from packstack_lite.resources.once import Once
 from packstack_lite.resources.ovs import OvsManager, OvsSetting
 from packstack_lite.resources.package import Packages
 from packstack_lite.resources.placed import Placed
+from packstack_lite.resources.rings import Rings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.unit import Unit
+from packstack_lite.resources.volume_group import VolumeGroup
 
 __all__ = [
     "PHASES",
@@ -24,6 +27,7 @@ __all__ = [
     "Directory",
     "Entity",
     "File",
+    "FileSystem",
     "Gap",
     "Keys",
     "Link",
@@ -37,10 +41,12 @@ __all__ = [
     "Phase",
     "Placed",
     "Resource",
+    "Rings",
     "Seen",
     "State",
     "Sysctl",
     "Unit",
     "Unknown",
+    "VolumeGroup",
     "job_name",
 ]

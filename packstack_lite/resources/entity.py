@@ -15,7 +15,7 @@ from packstack_lite.secret import Secret
 _RUN = r"""
 for python in python3 python2 python ''; do
     [ -n "$python" ] || exit 75
-    command -v $python >/dev/null && $python -c 'import keystoneauth1' 2>/dev/null && break
+    command -v $python >/dev/null && $python -c 'import MODULE' 2>/dev/null && break
 done
 exec $python -c 'import sys
 source = getattr(sys.stdin, "buffer", sys.stdin)
@@ -49,10 +49,15 @@ def program() -> bytes:
     return (package_files.files("packstack_lite.resources") / "hostside" / "cloud_api.py").read_bytes()
 
 
-def hostside(source: bytes, task: Mapping[str, Any], timeout: float, says: str) -> Command:
-    """A command that runs a Python program on the host with a task as JSON on its standard input."""
+def hostside(
+    source: bytes, task: Mapping[str, Any], timeout: float, says: str, module: str = "keystoneauth1"
+) -> Command:
+    """A command that runs a Python program on the host with a task as JSON on its standard input.
+
+    The Python is one that has ``module``; without any the reply is 75.
+    """
     payload = b"%d\n" % len(source) + source + json.dumps(task).encode()
-    return Command(_RUN, stdin=payload, timeout=timeout, says=says, slow=True)
+    return Command(_RUN.replace("MODULE", module), stdin=payload, timeout=timeout, says=says, slow=True)
 
 
 @dataclass(frozen=True)

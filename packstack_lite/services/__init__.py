@@ -9,6 +9,8 @@ from typing import Any, List, Mapping, Tuple
 from packstack_lite.errors import UsageFault
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services import (
+    barbican,
+    cinder,
     client,
     demo,
     glance,
@@ -24,6 +26,7 @@ from packstack_lite.services import (
     ovn,
     placement,
     rabbitmq,
+    swift,
 )
 from packstack_lite.services.cloud import Cloud
 
@@ -40,12 +43,21 @@ SERVICES: Mapping[str, ModuleType] = {
     "neutron": neutron,
     "neutron-openvswitch": neutron_openvswitch,
     "ovn": ovn,
+    "barbican": barbican,
+    "swift": swift,
+    "cinder": cinder,
     "horizon": horizon,
     "client": client,
     "demo": demo,
 }
 # Services that an answer can leave out.
-OPTIONAL: Mapping[str, str] = {"horizon": "CONFIG_HORIZON_INSTALL", "client": "CONFIG_CLIENT_INSTALL"}
+OPTIONAL: Mapping[str, str] = {
+    "barbican": "CONFIG_BARBICAN_INSTALL",
+    "swift": "CONFIG_SWIFT_INSTALL",
+    "cinder": "CONFIG_CINDER_INSTALL",
+    "horizon": "CONFIG_HORIZON_INSTALL",
+    "client": "CONFIG_CLIENT_INSTALL",
+}
 # The agents of each way to switch packets; the others are not even installed.
 AGENTS: Mapping[str, str] = {"openvswitch": "neutron-openvswitch", "ovn": "ovn"}
 # What a cloud cannot be without, and what else can be asked for so far.
@@ -54,7 +66,6 @@ ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTAL
 # that have to stay empty with their agent.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "CONFIG_NEUTRON_L2_AGENT": ("ovn", "openvswitch"),
-    "CONFIG_GLANCE_BACKEND": ("file",),
 }
 EMPTY: Mapping[str, str] = {
     "openvswitch": "CONFIG_NEUTRON_OVS_BRIDGE_IFACES",
@@ -70,7 +81,7 @@ def supported() -> Tuple[str, ...]:
 def chosen(cloud: Cloud) -> List[str]:
     """The services that these answers ask for."""
     others = {service for agent, service in AGENTS.items() if agent != cloud.l2_agent}
-    wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.answers.get(OPTIONAL[name], True)]
+    wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
     return [name for name in wanted if name not in others]
 
 
@@ -101,7 +112,7 @@ def declare(cloud: Cloud) -> List[Resource]:
             "set " + ", ".join(f"{name}={value}" for name, value in refused),
         )
     services = chosen(cloud)
-    resources = host.declare(cloud, services)
+    resources = host.declare(cloud, [*services, *cinder.groups(cloud)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}

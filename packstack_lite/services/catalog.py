@@ -25,25 +25,25 @@ def account(cloud: Cloud, name: str, password: Secret) -> Entity:
     )
 
 
-def service(cloud: Cloud, name: str, type_: str, url: str, description: str) -> List[Resource]:
-    """The service and its endpoints, the same URL for each interface."""
+def service(cloud: Cloud, name: str, type_: str, url: str, description: str, tag: str = "") -> List[Resource]:
+    """The service and its endpoints, the same URL for each interface; tagged by its name unless told otherwise."""
     entry = Entity(
         type="service",
         name=name,
         body={"type": type_, "description": description},
         api=cloud.api,
         phase=Phase.CATALOG,
-        tags=tags(name),
+        tags=tags(tag or name),
     )
-    return [entry, *[_endpoint(cloud, name, interface, url) for interface in INTERFACES]]
+    return [entry, *[_endpoint(cloud, name, interface, url, tag or name) for interface in INTERFACES]]
 
 
-def _endpoint(cloud: Cloud, name: str, interface: str, url: str) -> Entity:
+def _endpoint(cloud: Cloud, name: str, interface: str, url: str, tag: str) -> Entity:
     return Entity(
         type="endpoint",
         name=f"{name}-{interface}",
         body={"service": name, "interface": interface, "url": url, "region": cloud.region},
         api=cloud.api,
         phase=Phase.CATALOG,
-        tags=tags(name),
+        tags=tags(tag),
     )

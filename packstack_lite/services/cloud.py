@@ -22,6 +22,14 @@ PORTS: Mapping[str, int] = {
     "metadata": 8775,
     "neutron": 9696,
     "novnc": 6080,
+    "barbican": 9311,
+    "cinder": 8776,
+    "ceph": 3300,
+    "ceph-old": 6789,
+    "swift": 8080,
+    "swift-object": 6200,
+    "swift-container": 6201,
+    "swift-account": 6202,
     "memcached": 11211,
     "mariadb": 3306,
     "rabbitmq": 5672,
@@ -180,10 +188,11 @@ class Cloud:
         ready: str = "true",
         phase: Phase = Phase.SERVICES,
         ready_timeout: int = 120,
+        instance: str = "",
     ) -> Unit:
-        """The running, enabled unit of a role."""
+        """The running, enabled unit of a role; with ``instance`` one made of the role's template."""
         return Unit(
-            name=self.profile.unit(role),
+            name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             watches=tuple(watches),
             ready=ready,
             ready_timeout=ready_timeout,

@@ -10,6 +10,7 @@ from packstack_lite.errors import UsageFault
 from packstack_lite.resources import Entity
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
+from packstack_lite.services import barbican
 from packstack_lite.services.cloud import Cloud
 from packstack_lite.services.network import external_network, tenant_types
 
@@ -64,7 +65,9 @@ def _entity(
 
 def _project(cloud: Cloud) -> List[Resource]:
     password = {"password": cloud["CONFIG_KEYSTONE_DEMO_PW"]}
-    roles = {"project": "demo", "roles": ("member",)}
+    # Without the second a user cannot have an encrypted volume.
+    more = (barbican.CREATOR,) if barbican.wanted(cloud) else ()
+    roles = {"project": "demo", "roles": ("member", *more)}
     return [
         _entity(cloud, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
         _entity(cloud, "user", "demo", roles, secrets=password, phase=Phase.CATALOG),

@@ -17,7 +17,8 @@ KERNEL = (
 
 
 def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
-    """Packages of all ``services``, kernel settings, masked units; chrony where the clock is the host's own."""
+    """Packages of all ``services`` (and other groups of the profile), kernel settings, masked units; chrony where the
+    clock is the host's own."""
     return [
         Packages(names=_packages(cloud, services), manager=cloud.profile.package_manager, phase=Phase.PACKAGES),
         cloud.file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL),

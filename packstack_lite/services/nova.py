@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 from packstack_lite.resources import Entity, Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import catalog
+from packstack_lite.services import catalog, ceph, cinder
 from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
 from packstack_lite.services.schema import databases, program, sync
 
@@ -37,6 +37,8 @@ def _config(cloud: Cloud, api: Account, cell: Account) -> Resource:
         api_connection=cloud.db_url(api),
         connection=cloud.db_url(cell),
         ports=PORTS,
+        volumes=cinder.wanted(cloud),
+        encrypts=cinder.encrypts(cloud),
     )
 
 
@@ -71,8 +73,13 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"))
     libvirt = _libvirt(cloud)
     daemon = cloud.unit("libvirt", "nova", libvirt)
-    needs = [daemon.id, *[cloud.unit_id(role) for role in ("nova-conductor", "nova-scheduler", "placement-api")]]
-    return [compute, *libvirt, daemon, cloud.unit("nova-compute", "nova", [config, compute], needs=needs)]
+    secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) else []
+    needs = [
+        daemon.id,
+        *[secret.id for secret in secrets],
+        *[cloud.unit_id(role) for role in ("nova-conductor", "nova-scheduler", "placement-api")],
+    ]
+    return [compute, *libvirt, daemon, *secrets, cloud.unit("nova-compute", "nova", [config, compute], needs=needs)]
 
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:

@@ -17,9 +17,24 @@ EXTERNAL = "public"
 TIMEOUT = 1200.0
 
 
+# The program is sent as one; what it imports of ours becomes modules there.
+_MODULE = """
+import sys, types
+def bring(name, source):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+"""
+
+
 def program() -> bytes:
-    """The host-side program's source."""
-    return (package_files.files("packstack_lite.smoke") / "hostside" / "smoke_cloud.py").read_bytes()
+    """The host-side program's source, its own modules included."""
+    here = package_files.files("packstack_lite.smoke") / "hostside"
+    parts = [_MODULE]
+    for name in ("smoke_session", "smoke_storage", "smoke_volumes"):
+        source = (here / f"{name}.py").read_text(encoding="ascii")
+        parts.append(f"bring({name!r}, {source!r})\n")
+    main = (here / "smoke_cloud.py").read_text(encoding="ascii")
+    return "".join([*parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
 
 
 def task(api: Credentials, answers: Mapping[str, Any], profile: Profile) -> Dict[str, Any]:
@@ -32,7 +47,20 @@ def task(api: Credentials, answers: Mapping[str, Any], profile: Profile) -> Dict
         "user": str(answers["CONFIG_PROVISION_IMAGE_SSH_USER"] or "root"),
         "external": EXTERNAL,
         "horizon_url": horizon,
+        "volumes": _volumes(answers),
     }
+
+
+def _volumes(answers: Mapping[str, Any]) -> Dict[str, str]:
+    """Where the default type's volumes are on the host, to look at them from below."""
+    names = [str(name) for name in answers.get("CONFIG_CINDER_BACKEND") or ()]
+    kind = names[0] if answers.get("CONFIG_CINDER_INSTALL") and names else ""
+    told = {"kind": kind, "encrypted_type": ""}
+    if kind and answers.get("CONFIG_CINDER_VOLUME_ENCRYPTION"):
+        told["encrypted_type"] = "LUKS"
+    for key in ("CONF", "POOL", "USER") if kind == "ceph" else ():
+        told[key.lower()] = str(answers[f"CONFIG_CINDER_CEPH_{key}"])
+    return {**told, "group": str(answers["CONFIG_CINDER_VOLUME_NAME"])} if kind == "lvm" else told
 
 
 def parse(line: str) -> Optional[Case]:

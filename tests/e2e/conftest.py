@@ -7,7 +7,7 @@ import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 import pytest
 
@@ -43,6 +43,23 @@ OPENVSWITCH = {
     "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,flat",
     "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan",
 }
+# Everything that the complete cloud has beyond the default one.
+COMPLETE = {
+    "CONFIG_BARBICAN_INSTALL": "y",
+    "CONFIG_SWIFT_INSTALL": "y",
+    "CONFIG_GLANCE_BACKEND": "swift",
+    "CONFIG_CINDER_INSTALL": "y",
+    "CONFIG_CINDER_BACKEND": "ceph",
+    "CONFIG_CINDER_VOLUME_ENCRYPTION": "y",
+}
+MORE_PASSWORDS = [
+    "CONFIG_BARBICAN_DB_PW",
+    "CONFIG_BARBICAN_KS_PW",
+    "CONFIG_SWIFT_KS_PW",
+    "CONFIG_SWIFT_HASH",
+    "CONFIG_CINDER_DB_PW",
+    "CONFIG_CINDER_KS_PW",
+]
 # The sandboxes that this run of the tests has made and not yet removed.
 OURS: List[str] = []
 
@@ -55,6 +72,8 @@ class Sandbox:
     tool: Tool
     answers: Path
     always: Sequence[str] = ()
+    # What the deployment said, where the fixture has made it.
+    applied: Optional[Outcome] = None
 
     def __call__(self, verb: str, *words: str, timeout: float = 1800) -> Outcome:
         said = [verb, "--sandbox", self.name, "--answer-file", str(self.answers), *self.always, *words]
@@ -150,6 +169,19 @@ def alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The cloud that most tests of this folder share: Debian 12, plain Open vSwitch. OVN has test_5_ovn.py."""
+    """The cloud that most tests of this folder share: Debian 12, plain Open vSwitch, nothing more."""
     with bare_host(tool, tmp_path_factory.mktemp("answers"), "e2e", {**hostile(PASSWORDS), **OPENVSWITCH}) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def complete(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The cloud with all that there is: Debian 12, OVN (the default), secrets, objects, volumes on Ceph; deployed.
+
+    A developer's own one: E2E_COMPLETE_SANDBOX, E2E_COMPLETE_ANSWERS, E2E_COMPLETE_TREE (see bare_host).
+    """
+    answers = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
+    with alone(), bare_host(tool, tmp_path_factory.mktemp("complete"), "e2e-complete", answers) as host:
+        host.applied = host("apply", "--output", "json")
+        assert host.applied.code == 0, host.applied.err[-6000:]
         yield host

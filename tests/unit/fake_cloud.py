@@ -16,7 +16,12 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
 
 ADMIN = "s3cret"
-KEYS = {"security-groups": "security_groups", "security-group-rules": "security_group_rules", "os-services": "services"}
+KEYS = {
+    "security-groups": "security_groups",
+    "security-group-rules": "security_group_rules",
+    "os-services": "services",
+    "types": "volume_types",
+}
 
 
 class FakeCloud:
@@ -71,6 +76,9 @@ class FakeCloud:
     def special(self, method: str, service: str, path: str, body: Any) -> Optional[Tuple[int, Any]]:
         grant = re.fullmatch(r"projects/(.+)/users/(.+)/roles/(.+)", path)
         interface = re.fullmatch(r"routers/(.+)/add_router_interface", path)
+        part = re.fullmatch(r"types/([^/]+)/(extra_specs|encryption)(/.+)?", path)
+        if part:
+            return self.of_type(method, part[1], part[2], body)
         if path == "role_assignments":
             return 200, {"role_assignments": [self.assignment(*entry) for entry in self.assignments]}
         if grant:
@@ -85,6 +93,16 @@ class FakeCloud:
             self.of("network/ports").append({**port, "fixed_ips": [{"subnet_id": body["subnet_id"]}]})
             return 200, {}
         return None
+
+    def of_type(self, method: str, identity: str, part: str, body: Any) -> Tuple[int, Any]:
+        """A volume type's extra specs and encryption."""
+        kind = next(item for item in self.of("volumev3/types") if item["id"] == identity)
+        held = kind.setdefault(part, {})
+        if method != "GET":
+            held.update(body[part])
+            if part == "encryption":
+                held["encryption_id"] = "e"
+        return 200, held
 
     def assignment(self, project: str, user: str, role: str) -> Dict[str, Any]:
         name = next(item["name"] for item in self.of("identity/roles") if item["id"] == role)
@@ -140,7 +158,7 @@ class FakeCloud:
     def catalog(self) -> List[Dict[str, Any]]:
         return [
             {"type": type_, "name": type_, "id": type_, "endpoints": [self.endpoint(type_ + path)]}
-            for type_, path in (("compute", "/v2.1"), ("image", ""), ("network", ""))
+            for type_, path in (("compute", "/v2.1"), ("image", ""), ("network", ""), ("volumev3", "/v3"))
         ]
 
     def endpoint(self, path: str) -> Dict[str, str]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packstack_lite import answers as room
-from packstack_lite.answers import BY_NAME
+from packstack_lite.answers import BY_NAME, following
 from packstack_lite.errors import AnswersFault
 
 NAME = "CONFIG_KEYSTONE_REGION"
@@ -175,12 +175,18 @@ def test_what_differs():
 @pytest.mark.parametrize("agent, tunnel", [("openvswitch", "vxlan"), ("ovn", "geneve"), ("linuxbridge", "vxlan")])
 def test_naming_the_agent_is_enough(agent, tunnel):
     """What the other agents' names stand for is not deployed; the answers follow all the same."""
-    from packstack_lite.answers import agent as follows
+    wanted = {"MECHANISM_DRIVERS": agent, "TENANT_NETWORK_TYPES": tunnel, "TYPE_DRIVERS": f"{tunnel},flat"}
+    for name, text in wanted.items():
+        assert following.default(f"CONFIG_NEUTRON_ML2_{name}", {}, agent) == (text, "CONFIG_NEUTRON_L2_AGENT")
+    assert following.default("CONFIG_DEBUG_MODE", {}, agent) is None
 
-    assert follows.default("CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS", agent) == agent
-    assert follows.default("CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES", agent) == tunnel
-    assert follows.default("CONFIG_NEUTRON_ML2_TYPE_DRIVERS", agent) == f"{tunnel},flat"
-    assert follows.default("CONFIG_DEBUG_MODE", agent) is None
+
+def test_images_in_swift_bring_swift_along_unless_it_is_refused():
+    told = room.load(hosts=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift"])
+    assert told["CONFIG_SWIFT_INSTALL"] is True
+    assert told.origin("CONFIG_SWIFT_INSTALL") == "CONFIG_GLANCE_BACKEND"
+    with pytest.raises(AnswersFault, match="a fault"):
+        room.load(hosts=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift", "CONFIG_SWIFT_INSTALL=n"])
 
 
 def test_mechanism_drivers_without_the_agents_own_are_replaced_and_told():

@@ -284,6 +284,31 @@ def test_reports_are_waited_for(cloud, dash, make):
     assert dash.close(agent, compute)[0].ok
 
 
+LUKS = {"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256, "control_location": "front-end"}
+
+
+def test_volume_types_are_made_once_and_mended(cloud, dash, make):
+    plain = make("volume_type", "ceph", {"extra_specs": {"volume_backend_name": "ceph"}})
+    luks = make("volume_type", "LUKS", {"extra_specs": {"volume_backend_name": "ceph"}, "encryption": LUKS})
+    assert settled(dash, plain, luks) == [plain.id, luks.id]
+    assert settled(dash, plain, luks) == []
+    cloud.named("volumev3/types", "LUKS")["encryption"]["key_size"] = 128
+    cloud.named("volumev3/types", "ceph")["extra_specs"]["volume_backend_name"] = "lvm"
+    cloud.named("volumev3/types", "ceph")["extra_specs"]["theirs"] = "stays"
+    assert settled(dash, plain, luks) == [plain.id, luks.id]
+    assert cloud.named("volumev3/types", "ceph")["extra_specs"]["theirs"] == "stays"
+    assert len(cloud.of("volumev3/types")) == 2
+
+
+def test_lists_of_the_same_path_are_of_their_own_service(cloud, dash, make):
+    compute = make("compute_service", "nova-compute@aio", {"alive": True})
+    volume = make("volume_service", "cinder-volume@aio@ceph", {"alive": True})
+    cloud.of("compute/os-services").append({"id": "1", "binary": "nova-compute", "host": "aio", "state": "up"})
+    cloud.of("volumev3/os-services").append({"id": "2", "binary": "cinder-volume", "host": "aio@ceph", "state": "up"})
+    seen = dash.see(compute, volume)
+    assert fits(compute, seen[compute.id]) and fits(volume, seen[volume.id])
+
+
 def test_silent_service_is_unknown_and_the_others_are_not(cloud, dash, make):
     cloud.silent.append("network")
     told = dash.see(make("network", "n", phase=Phase.NETWORKS), make("role", "admin"), make("role", "none"))

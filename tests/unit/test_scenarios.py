@@ -80,7 +80,7 @@ def test_every_word_is_understood(meant, name):
                 "CONFIG_PROVISION_TEMPEST=y",
             ],
         ),
-        ("002", ["--default-password", "CONFIG_TROVE_INSTALL=y: Trove is not deployed", "CONFIG_GLANCE_BACKEND=swift"]),
+        ("002", ["--default-password", "CONFIG_TROVE_INSTALL=y: Trove is not deployed"]),
         (
             "003",
             [
@@ -98,10 +98,10 @@ def test_what_is_not_deployed_yet_is_told(meant, name, told):
     assert [word for word in told if word not in warnings] == []
 
 
-def test_a_refused_answer_names_what_to_set(meant):
-    with pytest.raises(UsageFault, match="not supported yet: CONFIG_GLANCE_BACKEND=swift") as failure:
-        declared(answers(meant(*LINES["002"]), "002"))
-    assert failure.value.hint == "set CONFIG_GLANCE_BACKEND=file"
+def test_scenario_002_keeps_its_images_in_swift(meant):
+    """As with Packstack, where Swift is installed unless it is refused."""
+    ids = {resource.id for resource in declared(answers(meant(*LINES["002"]), "002"))}
+    assert {"unit:swift-proxy", "unit:neutron-openvswitch-agent"} <= ids
 
 
 def test_scenario_000_is_the_default_cloud_with_one_password(meant):

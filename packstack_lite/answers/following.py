@@ -1,10 +1,11 @@
-"""What follows from the choice of the L2 agent, so that naming another agent is enough."""
+"""What follows from an answer for others: naming another L2 agent, or a store for images, is enough."""
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
 AGENT = "CONFIG_NEUTRON_L2_AGENT"
+SWIFT, IMAGES = "CONFIG_SWIFT_INSTALL", "CONFIG_GLANCE_BACKEND"
 MECHANISMS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
 _TUNNELS = {"openvswitch": "vxlan", "linuxbridge": "vxlan", "ovn": "geneve"}
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
@@ -14,9 +15,12 @@ _DEFAULTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def default(name: str, agent: str) -> Optional[str]:
-    """The default of a parameter under this agent; None where the agent has no say."""
-    return _DEFAULTS.get(name, {}).get(agent)
+def default(name: str, given: Mapping[str, str], agent: str) -> Optional[Tuple[str, str]]:
+    """The default of a parameter beside these answers, and the parameter that decides; None where none has a say."""
+    if name == SWIFT and given.get(IMAGES) == "swift":
+        return "y", IMAGES
+    text = _DEFAULTS.get(name, {}).get(agent)
+    return (text, AGENT) if text else None
 
 
 def mechanism(name: str, text: str, agent: str) -> str:

@@ -1,0 +1,139 @@
+"""Cinder: volumes. The API, scheduler, backup, and one volume service for all backends."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+from packstack_lite.resources import Entity
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import catalog, ceph, lvm, swift
+from packstack_lite.services.cloud import Account, Cloud, tags
+from packstack_lite.services.schema import database, sync
+
+# Backend -> the volume type that leads to it. Packstack's names, but for ceph, which it does not have.
+TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}
+# What an encrypted volume is called and how it is encrypted: by the host that attaches it, as the
+# users of this project have made theirs (openstack volume type create --encryption-...).
+ENCRYPTED = "LUKS"
+LUKS: Mapping[str, Any] = {
+    "provider": "luks",
+    "cipher": "aes-xts-plain64",
+    "key_size": 256,
+    "control_location": "front-end",
+}
+
+
+def wanted(cloud: Cloud) -> bool:
+    """Whether the answers ask for volumes."""
+    return cloud.says("CONFIG_CINDER_INSTALL")
+
+
+def backends(cloud: Cloud) -> List[str]:
+    """Every backend of the answers, the one of the default type first."""
+    return [str(name) for name in cloud["CONFIG_CINDER_BACKEND"] if name in TYPES]
+
+
+def encrypts(cloud: Cloud) -> bool:
+    """Whether there is a type of encrypted volumes."""
+    return wanted(cloud) and cloud.says("CONFIG_CINDER_VOLUME_ENCRYPTION")
+
+
+def groups(cloud: Cloud) -> List[str]:
+    """The groups of packages that the backends bring along."""
+    if not wanted(cloud):
+        return []
+    makes = ["ceph"] if ceph.makes(cloud) else []
+    return [*[f"cinder-{name}" for name in backends(cloud)], *makes]
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """Block storage on this host."""
+    account = Account("cinder", cloud["CONFIG_CINDER_DB_PW"], "cinder")
+    config, stores = _config(cloud, account), _stores(cloud)
+    uwsgi = cloud.file("cinder", "cinder-uwsgi", api=cloud.profile.api("cinder"), account=cloud.profile.user("cinder"))
+    url = cloud.endpoint("cinder", "/v3/%(project_id)s")
+    ready = cloud.http_ready(cloud.endpoint("cinder", "/"))
+    watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
+    needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
+    return [
+        config,
+        uwsgi,
+        *stores,
+        database(cloud, "cinder", account),
+        sync(cloud, "cinder", cloud.as_user("cinder", "cinder-manage db sync"), "cinder.alembic_version"),
+        catalog.account(cloud, "cinder", cloud["CONFIG_CINDER_KS_PW"]),
+        *catalog.service(cloud, "cinderv3", "volumev3", url, "OpenStack Block Storage", tag="cinder"),
+        cloud.unit("cinder-api", "cinder", [config, uwsgi], ready=ready),
+        cloud.unit("cinder-scheduler", "cinder", [config]),
+        cloud.unit("cinder-volume", "cinder", watches, needs=needs),
+        cloud.unit("cinder-backup", "cinder", watches, needs=needs),
+        *_types(cloud),
+        *_alive(cloud),
+    ]
+
+
+def _config(cloud: Cloud, account: Account) -> Resource:
+    return cloud.file(
+        "cinder",
+        "cinder",
+        group=cloud.profile.user("cinder"),
+        connection=cloud.db_url(account),
+        backends=backends(cloud),
+        types=TYPES,
+        backup_to_swift=swift.wanted(cloud),
+        encrypts=encrypts(cloud),
+        ceph_conf=ceph.conf(cloud) if ceph.used(cloud) else "",
+        ceph_secret=ceph.SECRET,
+    )
+
+
+def _stores(cloud: Cloud) -> List[Resource]:
+    """What the backends stand on."""
+    found: List[Resource] = []
+    for name in backends(cloud):
+        found += {"lvm": lvm.declare, "nfs": _exports, "ceph": ceph.declare}[name](cloud)
+    return found
+
+
+def _exports(cloud: Cloud) -> List[Resource]:
+    shares = [str(share) for share in cloud["CONFIG_CINDER_NFS_MOUNTS"]]
+    return [cloud.file("cinder", "nfs-shares", group=cloud.profile.user("cinder"), shares=shares)]
+
+
+def _types(cloud: Cloud) -> List[Resource]:
+    """A type per backend; the encrypted one goes to the first backend."""
+    names = backends(cloud)
+    found: List[Resource] = [_type(cloud, TYPES[name], name) for name in names]
+    if encrypts(cloud) and names:
+        found.append(_type(cloud, ENCRYPTED, names[0], LUKS))
+    return found
+
+
+def _type(cloud: Cloud, name: str, backend: str, encryption: Mapping[str, Any] = {}) -> Entity:
+    body: Dict[str, Any] = {"extra_specs": {"volume_backend_name": backend}}
+    return Entity(
+        type="volume_type",
+        name=name,
+        body={**body, "encryption": dict(encryption)} if encryption else body,
+        api=cloud.api,
+        phase=Phase.DEMO,
+        tags=tags("cinder"),
+    )
+
+
+def _alive(cloud: Cloud) -> Sequence[Resource]:
+    """Each service has reported itself; a volume service that cannot reach its backend does not."""
+    host = cloud.facts.hostname
+    names = ["cinder-scheduler@" + host, "cinder-backup@" + host]
+    names += [f"cinder-volume@{host}@{name}" for name in backends(cloud)]
+    return [
+        Entity(
+            type="volume_service",
+            name=name,
+            body={"alive": True},
+            api=cloud.api,
+            phase=Phase.VERIFY,
+            tags=tags("cinder"),
+        )
+        for name in names
+    ]

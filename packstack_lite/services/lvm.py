@@ -1,0 +1,56 @@
+"""Volumes on LVM: the volume group, on a device or in a file, and the daemons that lead instances to it."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import List
+
+from packstack_lite.resources import VolumeGroup
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services.cloud import Cloud, tags
+
+# Packstack's: what LVM keeps for itself beside the volumes.
+OVERHEAD_PERCENT = 3
+
+
+def group_name(cloud: Cloud) -> str:
+    return str(cloud["CONFIG_CINDER_VOLUME_NAME"])
+
+
+def backing_file(cloud: Cloud) -> str:
+    """The file that the volume group is in; "" when it is on a device, or is somebody else's affair."""
+    if not cloud.says("CONFIG_CINDER_VOLUMES_CREATE") or cloud["CONFIG_CINDER_VOLUMES_DEVICE"]:
+        return ""
+    return posixpath.join(cloud.profile.path("cinder-state"), group_name(cloud))
+
+
+def size_mib(cloud: Cloud) -> int:
+    """The size of that file in MiB."""
+    return int(str(cloud["CONFIG_CINDER_VOLUMES_SIZE"]).rstrip("G")) * 1024 * (100 + OVERHEAD_PERCENT) // 100
+
+
+def declare(cloud: Cloud) -> List[Resource]:
+    """The volume group, the iSCSI target before it and the initiator of this host's own nova-compute."""
+    file = backing_file(cloud)
+    group = VolumeGroup(
+        name=group_name(cloud),
+        path=file or str(cloud["CONFIG_CINDER_VOLUMES_DEVICE"]),
+        size_mib=size_mib(cloud) if file else 0,
+        phase=Phase.PLATFORM,
+        tags=tags("cinder"),
+    )
+    target = cloud.unit("iscsi-target", "cinder", phase=Phase.PLATFORM, needs=[group.id])
+    initiator = cloud.unit("iscsi-initiator", "cinder", phase=Phase.PLATFORM)
+    if not file:
+        return [group, target, initiator]
+    # After a boot nothing attaches the file again; what serves the volumes waits for it.
+    unit_file = cloud.file(
+        "cinder",
+        "volumes-unit",
+        phase=Phase.PLATFORM,
+        file=file,
+        volume_group=group_name(cloud),
+        before=[f"{cloud.profile.unit(role)}.service" for role in ("iscsi-target", "cinder-volume")],
+    )
+    attached = cloud.unit("cinder-volumes", "cinder", [unit_file], needs=[group.id], phase=Phase.PLATFORM)
+    return [group, unit_file, attached, target, initiator]

@@ -1,0 +1,73 @@
+"""The facts of storage: the script run for real by dash over a made-up /etc, and the parser."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+
+import pytest
+
+from packstack_lite.hosts import storage
+from packstack_lite.preflight.storage import digest
+from packstack_lite.remote.command import Reply
+from packstack_lite.secret import Secret, percent
+from tests.unit.dash import Dash
+
+KEK = "a2V-_2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWs="
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path, moved=["/etc/barbican", "/etc/swift", "/etc/ceph", "/dev/disk", "/sys/class/block"])
+
+
+def told(dash, exports=()):
+    return storage.parse([dash.run(command) for command in storage.commands(exports)])
+
+
+def put(dash, path, text):
+    place = dash.root / path.lstrip("/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+@pytest.mark.parametrize("word", ["plain", "a$b %c\"d'e\\f#g;h@i/j:k&l!m", "100%(x)s +/ end"])
+def test_what_is_kept_is_told_by_its_digest_as_preflight_makes_it(dash, word):
+    put(dash, "/etc/barbican/barbican.conf", f"[simple_crypto_plugin]\n# kek = no\nkek = {KEK}\n")
+    put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {percent(word)}\n")
+    assert told(dash)["kept"] == {"CONFIG_BARBICAN_KEK": digest(Secret(KEK)), "CONFIG_SWIFT_HASH": digest(Secret(word))}
+    assert digest(Secret(KEK)) == hashlib.sha256(KEK.encode()).hexdigest()
+
+
+def test_what_a_package_ships_is_nothing_that_was_kept(dash):
+    put(dash, "/etc/barbican/barbican.conf", "[simple_crypto_plugin]\n#kek = dGhpcnR5\n")
+    put(dash, "/etc/swift/swift.conf", "[swift-hash]\nswift_hash_path_suffix = changeme\n")
+    assert told(dash)["kept"] == {}
+
+
+def test_devices_are_told_with_what_they_hold(dash):
+    reply = Reply(
+        0, "device=/dev/vdb 4096 - -\ndevice=/dev/vda1 9000 ext4 /mnt/with space\nvolume_group=a\nkernel=nfs\n"
+    )
+    found = storage.parse([reply])
+    assert found["devices"] == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
+    assert (found["volume_groups"], found["kernel"], found["exports"]) == (("a",), ("nfs",), {})
+
+
+def test_a_ceph_configuration_of_ours_is_known(dash):
+    put(dash, "/etc/ceph/ceph.conf", "# Written by packstack-lite. A cluster\n")
+    put(dash, "/etc/ceph/rbdmap", "")
+    found = told(dash)["ceph"]
+    assert found[-1] == "ours" and len(found) == 3
+    put(dash, "/etc/ceph/ceph.conf", "[global]\n")
+    assert "ours" not in told(dash)["ceph"]
+
+
+def test_exports_are_tried(dash):
+    """Port 2049 of loopback: somebody else's, a server of the test's, or nobody's."""
+    dash.tool("showmount", "case $3 in 127.0.0.1) echo '/srv/one *' ;; *) exit 1 ;; esac")
+    found = told(dash, ["127.0.0.2:/srv/one"])["exports"]
+    assert found == {"127.0.0.2:/srv/one": "127.0.0.2 does not answer on port 2049"}
+    with socket.create_server(("127.0.0.1", 2049)):
+        found = told(dash, ["127.0.0.1:/srv/one", "127.0.0.1:/srv/two"])["exports"]
+    assert found == {"127.0.0.1:/srv/one": "", "127.0.0.1:/srv/two": "127.0.0.1 does not export /srv/two"}

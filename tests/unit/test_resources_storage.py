@@ -1,0 +1,159 @@
+"""File systems (made for real, in files), volume groups (with stand-in tools), rings (how they are told and read)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from packstack_lite.remote.command import Reply
+from packstack_lite.resources import FileSystem, Phase, Rings, Unknown, VolumeGroup
+from packstack_lite.smoke.cases import program as smoke_program
+from tests.conftest import PROJECT
+from tests.unit.dash import Dash, fits, gap
+from tests.unit.test_resources_entity import NEWER_THAN_PYTHON_27
+
+needs_mkfs = pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="no mkfs.ext4 on this machine")
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path)
+
+
+@needs_mkfs
+def test_a_file_system_is_made_in_a_file_of_the_size(dash, tmp_path):
+    place = tmp_path / "deep" / "it's file"
+    made = FileSystem(path=str(place), type="ext4", size="8M")
+    assert dash.see(made) == {made.id: None}
+    (reply,) = dash.close(made)
+    assert reply.ok, reply.err
+    assert place.stat().st_size == 8 * 2**20
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert fits(made, dash.see(made)[made.id])
+
+
+@needs_mkfs
+def test_what_holds_something_is_never_formatted(dash, tmp_path):
+    place = tmp_path / "disk"
+    theirs = FileSystem(path=str(place), type="ext4", size="8M")
+    dash.close(theirs)
+    before = place.read_bytes()
+    ours = FileSystem(path=str(place), type="xfs", size="8M")
+    assert not fits(ours, dash.see(ours)[ours.id])
+    (reply,) = dash.close(ours)
+    assert reply.code == 1
+    assert "holds ext4: nothing is formatted that holds anything" in reply.err
+    assert place.read_bytes() == before
+
+
+@pytest.mark.skipif(not shutil.which("sfdisk"), reason="no sfdisk on this machine")
+def test_partitions_are_something_too(dash, tmp_path):
+    place = tmp_path / "disk"
+    place.write_bytes(bytes(8 * 2**20))
+    subprocess.run(["sfdisk", "-q", str(place)], input=b",,L\n", check=True)
+    (reply,) = dash.close(FileSystem(path=str(place), type="ext4"))
+    assert "holds partitions" in reply.err
+
+
+def test_a_device_that_is_not_there_is_said(dash, tmp_path):
+    (reply,) = dash.close(FileSystem(path=str(tmp_path / "vdz")))
+    assert (reply.code, reply.err.strip()) == (1, f"there is no {tmp_path}/vdz")
+
+
+LVM = {
+    "vgs": "case $* in *vg_name) cat $T/groups ;; *) exit 5 ;; esac",
+    "losetup": 'case $1 in -j) ;; *) echo "losetup $*" >> $T/calls; echo /dev/null ;; esac',
+    "pvcreate": 'echo "pvcreate $*" >> $T/calls',
+    "vgcreate": 'echo "vgcreate $*" >> $T/calls; echo "  $2" >> $T/groups',
+    "blkid": "cat $T/holds 2>/dev/null",
+}
+
+
+@pytest.fixture
+def lvm(dash, tmp_path):
+    (tmp_path / "groups").write_text("")
+    for name, script in LVM.items():
+        dash.tool(name, script)
+    return dash
+
+
+def test_a_volume_group_is_looked_for_by_its_name(lvm, tmp_path):
+    (tmp_path / "groups").write_text("  system\n  cinder-volumes\n")
+    there, not_there = VolumeGroup(name="cinder-volumes"), VolumeGroup(name="cinder")
+    assert lvm.see(there, not_there) == {there.id: {"exists": True}, not_there.id: None}
+
+
+def test_a_group_that_nobody_may_make_is_said(lvm):
+    (reply,) = lvm.close(VolumeGroup(name="cinder-volumes"))
+    assert reply.code == 1
+    assert "CONFIG_CINDER_VOLUMES_CREATE=y" in reply.err
+
+
+def test_no_device_no_group(lvm, tmp_path):
+    (reply,) = lvm.close(VolumeGroup(name="g", path=str(tmp_path)))
+    assert "is no device" in reply.err
+    assert lvm.noted("calls") == ""
+
+
+RINGS = Rings(
+    directory="/etc/swift",
+    root="/srv/node",
+    ip="127.0.0.1",
+    ports={"object": 6200},
+    devices={"b": 2, "a": 1},
+    replicas=2,
+)
+WHOLE = {"devices": ["a:1", "b:2"], "replicas": 2, "made": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "right"),
+    [
+        (WHOLE, True),
+        ({**WHOLE, "devices": ["a:1"]}, False),
+        ({**WHOLE, "replicas": 1}, False),
+        ({**WHOLE, "made": False}, False),
+    ],
+)
+def test_rings_are_right_when_each_has_all_devices_and_copies(told, right):
+    seen = RINGS._parse(Reply(0, json.dumps({"object": told})))
+    assert fits(RINGS, seen[RINGS.id]) is right
+
+
+def test_rings_that_are_not_there_or_cannot_be_read_yet():
+    assert RINGS._parse(Reply(0, json.dumps({"object": None}))) == {RINGS.id: None}
+    later = RINGS._parse(Reply(75))[RINGS.id]
+    assert isinstance(later, Unknown) and later.after is Phase.PACKAGES
+    with pytest.raises(ValueError, match="exit 1: Traceback"):
+        RINGS._parse(Reply(1, "", "Traceback"))
+
+
+def test_rings_are_told_whole_on_standard_input():
+    (command,) = Rings.close([gap(RINGS)])
+    size, _, rest = command.stdin.partition(b"\n")
+    task = json.loads(rest[int(size) :])
+    assert task["mode"] == "write"
+    assert task["rings"]["object"] == {
+        "power": 10, "replicas": 2, "devices": {"b": 2, "a": 1}, "ip": "127.0.0.1", "port": 6200
+    }  # fmt: skip
+    assert "import swift" in command.script
+
+
+HOSTSIDE = sorted((PROJECT / "packstack_lite").glob("*/hostside/*.py"))
+
+
+@pytest.mark.parametrize("path", [path for path in HOSTSIDE if "services" not in path.parts], ids=lambda p: p.name)
+def test_programs_for_the_host_are_python_27_too(path):
+    source = path.read_text(encoding="ascii")
+    for node in ast.walk(ast.parse(source)):
+        assert not isinstance(node, NEWER_THAN_PYTHON_27), f"line {getattr(node, 'lineno', '?')}: {node}"
+        assert not (isinstance(node, ast.Dict) and None in node.keys), f"line {node.lineno}: a mapping unpacked"
+
+
+def test_the_smoke_test_is_one_program_with_its_modules():
+    compile(smoke_program(), "smoke", "exec")
+    assert b"bring('smoke_volumes'" in smoke_program()

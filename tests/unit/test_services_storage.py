@@ -1,0 +1,225 @@
+"""Barbican, Swift and Cinder as declared: what is there for which answers, in which order, safely quoted."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+
+import pytest
+
+from packstack_lite import services
+from packstack_lite.resources import Directory, Entity, File, FileSystem, Once, Packages, Rings, Unit, VolumeGroup
+from packstack_lite.resources.base import Phase
+from packstack_lite.secret import Secret, paste
+from tests.clouds import MACHINE, cloud
+from tests.rendered import DISKS, STORAGE, files, resources_of, text
+from tests.unit.test_services_secrets import HOSTILE
+
+
+def by_id(of):
+    return {resource.id: resource for resource in services.declare(of)}
+
+
+def packages(of):
+    return set(resources_of(of, Packages)[0].names)
+
+
+def test_nobody_who_has_not_asked_gets_any_of_it():
+    words = ("barbican", "swift", "cinder", "ceph", "volume")
+    assert [identity for identity in by_id(cloud()) if any(word in identity for word in words)] == []
+    assert not [name for name in packages(cloud()) if name.startswith(words)]
+    assert "notifications" not in text(files(cloud())["/etc/keystone/keystone.conf"])
+
+
+@pytest.mark.parametrize(
+    ("backends", "wanted"),
+    [
+        (("lvm",), {"tgt", "lvm2"}),
+        (("nfs",), {"nfs-common"}),
+        (("ceph",), {"ceph-common", "ceph-mon", "ceph-osd"}),
+        (("nfs", "ceph"), {"nfs-common", "ceph-mon"}),
+    ],
+)
+def test_each_backend_brings_its_packages_and_its_type(backends, wanted):
+    of = cloud(
+        {"CONFIG_CINDER_INSTALL": True, "CONFIG_CINDER_BACKEND": backends, "CONFIG_CINDER_NFS_MOUNTS": ("h:/p",)}
+    )
+    assert wanted <= packages(of)
+    others = {"tgt", "nfs-common", "ceph-mon"} - wanted
+    assert not others & packages(of)
+    types = {entity.name: entity.body for entity in resources_of(of, Entity) if entity.type == "volume_type"}
+    assert [body["extra_specs"]["volume_backend_name"] for body in types.values()] == list(backends)
+    config = text(files(of)["/etc/cinder/cinder.conf"])
+    assert f"enabled_backends = {','.join(backends)}\n" in config
+    assert f"default_volume_type = {next(iter(types))}\n" in config
+    assert all(f"\n[{backend}]\n" in config for backend in backends)
+
+
+def test_an_existing_ceph_cluster_is_used_and_not_made():
+    answers = {**STORAGE, "CONFIG_CINDER_CEPH_CREATE": False, "CONFIG_CINDER_CEPH_CONF": "/etc/ceph/far.conf"}
+    of = cloud(answers)
+    assert not {"ceph-mon", "ceph-osd"} & packages(of)
+    assert not [identity for identity in by_id(of) if identity.startswith(("unit:ceph", "file:/etc/ceph"))]
+    assert "rbd_ceph_conf = /etc/ceph/far.conf\n" in text(files(of)["/etc/cinder/cinder.conf"])
+    assert "once:nova-ceph-secret" in by_id(of)
+
+
+def test_a_ceph_cluster_is_made_step_by_step():
+    resources = by_id(cloud(STORAGE))
+    needs = {identity: set(resource.needs) for identity, resource in resources.items()}
+    assert needs["unit:ceph-mon@aio"] == {"once:ceph-monitor"}
+    assert needs["once:ceph-storage"] == needs["once:ceph-manager"] == {"unit:ceph-mon@aio"}
+    assert needs["once:ceph-pool"] == {"unit:ceph-osd@0"}
+    assert "once:nova-ceph-secret" in needs["unit:nova-compute"]
+
+
+def test_a_ceph_cluster_starts_with_the_host():
+    """Its units are wanted by targets of its own, which a saved tree (and policy-rc.d) leaves disabled."""
+    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.enabled and unit.state == "running"}
+    assert {"ceph-mon.target", "ceph-mgr.target", "ceph-osd.target"} <= units
+
+
+@pytest.mark.parametrize("step", ["monitor", "manager", "storage", "pool"])
+def test_a_step_that_fails_in_the_middle_fails(step, tmp_path):
+    """Every command fails here, the first one too: what stands behind it must not make the step look done."""
+    work = by_id(cloud(STORAGE))[f"once:ceph-{step}"]
+    names = ("ceph", "ceph-authtool", "monmaptool", "install", "runuser", "rbd", "chown", "mv", "rm", "mktemp", "grep")
+    for name in names:
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/calls\nexit 3\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    script = f"( {work.script}\n) || exit $?\ntouch {tmp_path}/token\n"
+    done = subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert not (tmp_path / "token").exists()
+
+
+def test_volumes_are_encrypted_by_the_host_with_keys_from_barbican():
+    of = cloud(STORAGE)
+    luks = by_id(of)["volume_type:LUKS"].body["encryption"]
+    assert luks == {
+        "provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256, "control_location": "front-end"
+    }  # fmt: skip
+    for path in ("/etc/cinder/cinder.conf", "/etc/nova/nova.conf"):
+        assert "[key_manager]\nbackend = barbican\n" in text(files(of)[path]), path
+        assert "barbican_endpoint = http://198.18.1.10:9311\n" in text(files(of)[path]), path
+    plain = cloud({**STORAGE, "CONFIG_CINDER_VOLUME_ENCRYPTION": False})
+    assert "volume_type:LUKS" not in by_id(plain)
+    assert "key_manager" not in text(files(plain)["/etc/nova/nova.conf"])
+
+
+def test_the_demo_user_may_have_secrets_where_there_are_any():
+    assert by_id(cloud(STORAGE))["user:demo"].body["roles"] == ("member", "creator")
+    assert by_id(cloud())["user:demo"].body["roles"] == ("member",)
+
+
+def test_a_volume_group_in_a_file_comes_back_after_a_boot():
+    of = cloud(DISKS, **MACHINE)
+    group = by_id(of)["volume_group:cinder-volumes"]
+    assert (group.path, group.size_mib) == ("/var/lib/cinder/cinder-volumes", 20 * 1024 * 103 // 100)
+    unit = text(files(of)["/etc/systemd/system/packstack-lite-cinder-volumes.service"])
+    assert "losetup -f /var/lib/cinder/cinder-volumes" in unit
+    assert "Before=tgt.service cinder-volume.service" in unit
+    on_device = by_id(cloud({**DISKS, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vdd"}, **MACHINE))
+    assert on_device["volume_group:cinder-volumes"] == VolumeGroup(
+        name="cinder-volumes", path="/dev/vdd", phase=Phase.PLATFORM, tags=frozenset({"cinder"})
+    )
+    assert "unit:packstack-lite-cinder-volumes" not in on_device
+    theirs = by_id(cloud({**DISKS, "CONFIG_CINDER_VOLUMES_CREATE": False}, **MACHINE))
+    assert theirs["volume_group:cinder-volumes"].path == ""
+
+
+def test_objects_are_kept_on_the_devices_by_their_own_names():
+    of = cloud(DISKS, **MACHINE)
+    (rings,) = resources_of(of, Rings)
+    assert (dict(rings.devices), rings.replicas) == ({"vdb": 1, "vdc": 2}, 2)
+    assert {system.path: system.type for system in resources_of(of, FileSystem)} == {
+        "/dev/vdb": "xfs",
+        "/dev/vdc": "xfs",
+    }
+    mounts = {unit.name: set(unit.needs) for unit in resources_of(of, Unit) if unit.name.endswith(".mount")}
+    assert mounts == {"srv-node-vdb.mount": {"filesystem:/dev/vdb"}, "srv-node-vdc.mount": {"filesystem:/dev/vdc"}}
+    turned = cloud({**DISKS, "CONFIG_SWIFT_STORAGES": ("/dev/vdc", "/dev/vdb")}, **MACHINE)
+    assert set(resources_of(turned, Rings)[0].devices) == {"vdb", "vdc"}
+    assert "/etc/rsyncd.conf" in files(of)
+
+
+def test_objects_are_in_a_file_or_where_that_cannot_be_in_a_directory():
+    machine, container = cloud(STORAGE, **MACHINE), cloud(STORAGE)
+    (system,) = resources_of(machine, FileSystem)
+    assert (system.path, system.size, system.type) == ("/srv/loopback-device/swiftloopback", "2G", "ext4")
+    assert "mount_check = true" in text(files(machine)["/etc/swift/object-server.conf"])
+    assert resources_of(container, FileSystem) == []
+    assert "mount_check = false" in text(files(container)["/etc/swift/object-server.conf"])
+    places = {directory.path: directory.owner for directory in resources_of(container, Directory)}
+    assert places["/srv/node/swiftloopback"] == "swift"
+    assert "/etc/rsyncd.conf" not in files(container)
+
+
+def test_the_storage_servers_listen_to_this_host_alone():
+    rendered = files(cloud(STORAGE))
+    for kind in ("account", "container", "object"):
+        assert "\nbind_ip = 127.0.0.1\n" in text(rendered[f"/etc/swift/{kind}-server.conf"])
+
+
+def test_no_swift_server_starts_before_the_rings():
+    running = [u for u in resources_of(cloud(STORAGE), Unit) if u.name.startswith("swift-") and u.state == "running"]
+    assert len(running) == 13
+    assert all("rings:/etc/swift" in unit.needs for unit in running)
+
+
+def test_glance_still_reads_its_files_when_new_images_go_to_swift():
+    config = text(files(cloud(STORAGE))["/etc/glance/glance-api.conf"])
+    assert "enabled_backends = swift:swift, file:file\n" in config
+    assert "default_backend = swift\n" in config
+
+
+def with_password(password):
+    names = [name for name, value in STORAGE_SECRETS.items() if isinstance(value, Secret)]
+    return cloud({**STORAGE, **{name: Secret(password) for name in names}})
+
+
+STORAGE_SECRETS = {
+    f"CONFIG_{name}": Secret("")
+    for name in ("GLANCE_KS_PW", "SWIFT_KS_PW", "SWIFT_HASH", "BARBICAN_KS_PW", "CINDER_KS_PW", "CINDER_DB_PW")
+}
+
+
+@pytest.mark.parametrize("password", [word.strip() for word in HOSTILE])
+def test_configparser_reads_every_password_back(password):
+    """As Swift reads its hash, and as glance_store reads its login (quotes taken off)."""
+    of = with_password(password)
+    for path, section, key in (
+        ("/etc/swift/swift.conf", "swift-hash", "swift_hash_path_suffix"),
+        ("/etc/glance/glance-swift.conf", "service", "key"),
+    ):
+        parser = configparser.ConfigParser()
+        parser.read_string(text(files(of)[path]))
+        found = parser.get(section, key)
+        assert (found[1:-1] if path.endswith("glance-swift.conf") else found) == password, path
+
+
+@pytest.mark.parametrize("password", [*HOSTILE, "a%(x)s", "%%(x)s%", "100%"])
+def test_swift_reads_every_password_of_its_paste_files_back(password):
+    """Interpolation as in Swift's NicerInterpolation: none without ``%(``, ConfigParser's own with it."""
+
+    class Nicer(configparser.BasicInterpolation):
+        def before_get(self, parser, section, option, value, defaults):
+            if "%(" not in value:
+                return value
+            return super().before_get(parser, section, option, value, defaults)
+
+    parser = configparser.ConfigParser(interpolation=Nicer())
+    parser.read_string(f"[a]\nb = {paste(password.strip())}\n")
+    assert parser.get("a", "b") == password.strip()
+
+
+def test_what_holds_secrets_is_for_root_and_the_service():
+    of = with_password("S3cr3t-")
+    holding = [file for file in resources_of(of, File) if "S3cr3t-" in text(file)]
+    assert len(holding) >= 6
+    assert [file.path for file in holding if file.mode & 0o007 or file.owner != "root"] == []
+    for resource in services.declare(of):
+        assert "S3cr3t-" not in repr(resource.want()), resource.id
+        if isinstance(resource, Once):
+            assert "S3cr3t-" not in resource.script
