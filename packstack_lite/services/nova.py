@@ -79,7 +79,10 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
         *[secret.id for secret in secrets],
         *[cloud.unit_id(role) for role in ("nova-conductor", "nova-scheduler", "placement-api")],
     ]
-    return [compute, *libvirt, daemon, *secrets, cloud.unit("nova-compute", "nova", [config, compute], needs=needs)]
+    # Whoever looks for new hosts before this one has told of itself finds none.
+    known = cloud.in_database("SELECT COUNT(*) > 0 FROM nova.services WHERE topic = 'compute' AND deleted = 0")
+    unit = cloud.unit("nova-compute", "nova", [config, compute], needs=needs, ready=known)
+    return [compute, *libvirt, daemon, *secrets, unit]
 
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:
