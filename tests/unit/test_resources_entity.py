@@ -14,6 +14,7 @@ from packstack_lite.remote.command import Reply
 from packstack_lite.resources import Credentials, Entity, Phase, Unknown
 from packstack_lite.resources.entity import program
 from packstack_lite.secret import Masker, Secret
+from tests.conftest import PROJECT
 from tests.unit.dash import Dash, fits, gap
 from tests.unit.fake_cloud import ADMIN, FakeCloud
 
@@ -329,3 +330,15 @@ def test_host_without_the_libraries_is_unknown(dash):
     for name in ("python3", "python2", "python"):
         dash.tool(name, "exit 1")
     assert isinstance(dash.see(entity("role", "r"))["role:r"], Unknown)
+
+
+def test_an_api_that_is_away_is_told_in_a_line_without_the_objects_behind():
+    """requests names its pool, its connection and their addresses in memory."""
+    namespace: dict = {}
+    source = (PROJECT / "packstack_lite/resources/hostside/cloud_api.py").read_text()
+    function = next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "short")
+    exec(compile(ast.Module([function], []), "short", "exec"), namespace)
+    told = "Unable to establish connection to http://198.18.3.10:9696/v2.0/agents"
+    long = f"{told}: HTTPConnectionPool(host='198.18.3.10', port=9696): Max retries exceeded"
+    assert namespace["short"](ValueError(long)) == told
+    assert namespace["short"](ValueError("two\n words")) == "two words"

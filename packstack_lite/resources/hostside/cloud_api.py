@@ -54,7 +54,8 @@ class Wrong(Exception):
 
 
 def short(error):
-    return " ".join(str(error).split())[:300]
+    """An error in a line; of a connection that failed, not also the objects it went through."""
+    return " ".join(str(error).split()).split(": HTTPConnectionPool", 1)[0].split(": HTTPSConnectionPool", 1)[0][:300]
 
 
 def canonical(value):
