@@ -9,7 +9,7 @@ from typing import Optional, Sequence
 import click
 
 from packstack_lite import __version__
-from packstack_lite.cli import answerfiles, deploy
+from packstack_lite.cli import answerfiles, deploy, interview
 from packstack_lite.cli.answers import answers
 from packstack_lite.cli.apply import apply
 from packstack_lite.cli.completion import VARIABLE, completion
@@ -100,15 +100,18 @@ def cli(
         return deploy.new(options, install_hosts, dry_run)
     if options.answer_files:
         return deploy.from_files(options, dry_run)
-    return _nothing_to_do(ctx)
+    return _without_words(ctx, options)
 
 
-def _nothing_to_do(ctx: click.Context) -> int:
+def _without_words(ctx: click.Context, options: Options) -> int:
+    """Questions where somebody is there to answer them, else the help."""
     from_terminal = any(
         ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE for p in ctx.command.params
     )
     if from_terminal:
         raise UsageFault("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", NEXT)
+    if interview.possible():
+        return interview.run(options)
     click.echo(ctx.get_help(), color=ctx.color)
     return ExitCode.FINE
 

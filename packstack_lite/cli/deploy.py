@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, List, Optional, Tuple
+from typing import Callable, FrozenSet, List, Optional, Tuple
 
 from packstack_lite.cli import clouds, deployment, show, sources
 from packstack_lite.cli.options import Options
@@ -13,19 +13,28 @@ from packstack_lite.errors import ExitCode, UsageFault
 from packstack_lite.resources.base import Phase
 
 
+def _always(work: deployment.Deployment) -> bool:
+    return True
+
+
 def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
     """--allinone and --install-hosts: write the answer file first, then deploy it."""
+    write_answers(options, install_hosts, not dry_run)
+    return from_files(options, dry_run)
+
+
+def write_answers(options: Options, install_hosts: Optional[str], make: bool) -> None:
+    """Write the answer file of a new deployment, and name it in the options; ``make`` lets a sandbox be made."""
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
     if len(hosts) > 1:
         raise UsageFault(
             f"--install-hosts names several hosts: {', '.join(hosts)}",
             "packstack-lite deploys to one host for now: name one",
         )
-    target, meant = _new_target(options, hosts[0] if hosts else "", not dry_run)
+    target, meant = _new_target(options, hosts[0] if hosts else "", make)
     path = sources.fresh(options, target, meant)
     say(options, f"answers for {target.address}: {path}")
     options.answer_files = [path]
-    return from_files(options, dry_run)
 
 
 def _new_target(options: Options, first: str, make: bool) -> Tuple[Target, str]:
@@ -41,13 +50,19 @@ def _new_target(options: Options, first: str, make: bool) -> Tuple[Target, str]:
 
 
 def from_files(
-    options: Options, dry_run: bool = False, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None
+    options: Options,
+    dry_run: bool = False,
+    only: FrozenSet[str] = frozenset(),
+    start: Optional[Phase] = None,
+    agreed: Callable[[deployment.Deployment], bool] = _always,
 ) -> int:
-    """Deploy what the answer files say; with ``dry_run`` show the plan and touch nothing."""
+    """Deploy what the answer files say, if it is ``agreed`` to; with ``dry_run`` show the plan and touch nothing."""
     with deployment.opened(options, make=not dry_run) as work:
         if dry_run:
             return tell(work)
         work.check()
+        if not agreed(work):
+            return ExitCode.FINE
         report = work.apply(only, start)
         extra = _afterwards(work)
     show.applied(options, report, extra)
