@@ -35,8 +35,10 @@ class Tool:
     home: Path
 
     def __call__(self, *words: str, env: Optional[Dict[str, str]] = None, timeout: float = 1800) -> Outcome:
+        # Where Python may not keep what it has compiled, each run compiles the whole tool: 0.3 s of its 0.9 s.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment = {
-            **os.environ,
+            **inherited,
             "HOME": str(self.home),
             "XDG_STATE_HOME": str(self.home / "state"),
             "NO_COLOR": "1",

@@ -40,7 +40,7 @@ CATALOGUED = {
 
 
 def problems(profile, *specs):
-    catalogue = FACTS / f"options-{profiles.load(profile).release}.json.gz"
+    catalogue = FACTS / f"options-{profile_of(profile).release}.json.gz"
     argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(catalogue), *specs]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
