@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from packstack_lite import profiles
+from tests.clouds import profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
 
