@@ -5,8 +5,19 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# One process per core; who is done early takes tests from the others. Only for tests without a host.
+EVERY_CORE := -n auto --dist worksteal
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# Every test with these options of pytest's: those without a host side by side, then those with one, which take
+# turns. The second half runs whatever became of the first, and the worse exit code counts.
+define both
+@worst=0; \
+$(PYTEST) $(1) $(EVERY_CORE) tests/unit tests/golden || worst=$$?; \
+$(PYTEST) $(1) tests/ssh tests/e2e || { code=$$?; [ $$code -le $$worst ] || worst=$$code; }; \
+exit $$worst
+endef
 
 .DEFAULT_GOAL := venv
 .PHONY: all venv check unit test test-all test-tools quick quick13 allinone bench clean help
@@ -27,16 +38,16 @@ check: venv ## ruff, mypy --strict and the rules of the house
 	$(PYTEST) -q tests/unit/test_house.py
 
 unit: venv ## unit and golden tests, under a minute, no root, no network
-	$(PYTEST) -q tests/unit tests/golden
+	$(PYTEST) -q $(EVERY_CORE) tests/unit tests/golden
 
 test-tools: ## what tests/ssh and tests/e2e use of the system (apt, only what is missing)
 	sh tests/tools/install.sh
 
 test: check test-tools ## every test, the cloud deployed on a bare sandbox included
-	$(PYTEST) -m "not slow" --durations=15 tests/unit tests/golden tests/ssh tests/e2e
+	$(call both,-m "not slow" --durations=15)
 
 test-all: check test-tools ## make test, and what takes longer than CI has
-	$(PYTEST) --durations=15 tests/unit tests/golden tests/ssh tests/e2e
+	$(call both,--durations=15)
 
 quick: venv test-tools ## the cloud's tests on a host whose packages are installed already (a saved tree, made once)
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \

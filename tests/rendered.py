@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List
 
-from packstack_lite import profiles, services
+from packstack_lite import services
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.services import Cloud
-from tests.clouds import ADDRESS, MACHINE, OVN, cloud
+from tests.clouds import ADDRESS, MACHINE, OVN, cloud, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
 STORAGE: Dict[str, Any] = {
@@ -81,7 +81,7 @@ CASES = {
 
 def on(profile: str, of: Cloud) -> Cloud:
     """The same cloud on the operating system of another profile."""
-    wanted = profiles.load(profile)
+    wanted = profile_of(profile)
     facts = replace(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
     return replace(of, profile=wanted, facts=facts)
 

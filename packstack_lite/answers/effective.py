@@ -82,6 +82,8 @@ class _Settling:
     address: str
     vault: Vault
     given: Dict[str, Tuple[str, str]] = field(default_factory=dict)
+    # What was given, without where; whole once the sources are gathered.
+    said: Dict[str, str] = field(default_factory=dict)
     texts: Dict[str, str] = field(default_factory=dict)
     answers: Dict[str, Answer] = field(default_factory=dict)
     faults: List[str] = field(default_factory=list)
@@ -105,6 +107,7 @@ class _Settling:
         for name in [parameter.name for parameter in TABLE if self._says_nothing(parameter)]:
             del self.given[name]
         self._modernise()
+        self.said = {name: text for name, (text, _) in self.given.items()}
         self.texts = {parameter.name: self._decides(parameter) for parameter in TABLE}
         self._forbid()
 
@@ -154,8 +157,7 @@ class _Settling:
 
     def _followed(self, parameter: Parameter) -> Tuple[str, str]:
         """A default, and the answer that it follows where it follows one that is not the default itself."""
-        given = {name: text for name, (text, _) in self.given.items()}
-        text, cause = following.default(parameter.name, given, self._agent()) or (parameter.default, "default")
+        text, cause = following.default(parameter.name, self.said, self._agent()) or (parameter.default, "default")
         return text, cause if text != parameter.default else "default"
 
     def _agent(self) -> str:

@@ -109,7 +109,8 @@ def cloud():
 @pytest.fixture
 def dash(tmp_path):
     dash = Dash(tmp_path)
-    dash.tool("python3", f'exec {sys.executable} "$@"')
+    # Asked beforehand whether it has the libraries, this Python has; that it does shows when the program imports them.
+    dash.tool("python3", f"""[ "$2" = 'import keystoneauth1' ] && exit 0; exec {sys.executable} "$@" """)
     return dash
 
 

@@ -7,14 +7,14 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite import profiles, services
+from packstack_lite import services
 from packstack_lite.answers import BY_NAME
 from packstack_lite.cli import deploy, sources
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.target import Target
 from packstack_lite.errors import AnswersFault, ExitCode, UsageFault
 from packstack_lite.resources import Bridge, Entity, File, Once, Unit
-from tests.clouds import ADDRESS, MACHINE, facts
+from tests.clouds import ADDRESS, MACHINE, facts, profile_of
 from tests.conftest import PROJECT
 
 LINES = json.loads((PROJECT / "tests/facts/packstack-scenarios.json").read_text())
@@ -53,7 +53,7 @@ def answers(options, name):
 def declared(told):
     from packstack_lite.services import Cloud
 
-    return services.declare(Cloud(told, facts(**MACHINE), profiles.load("debian12-zed")))
+    return services.declare(Cloud(told, facts(**MACHINE), profile_of("debian12-zed")))
 
 
 @pytest.mark.parametrize("name", LINES)

@@ -143,8 +143,9 @@ def test_schema_syncs_run_side_by_side():
 
 
 def test_things_in_the_apis_of_one_phase_are_made_in_one_go():
-    for entity in resources_of(cloud(), Entity):
-        same = {r.id for r in resources_of(cloud(), Entity) if r.phase is entity.phase}
+    entities = resources_of(cloud(), Entity)
+    for entity in entities:
+        same = {other.id for other in entities if other.phase is entity.phase}
         assert not same & set(entity.needs), entity.id
 
 

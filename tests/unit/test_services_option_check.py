@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.profiles import load
 from packstack_lite.remote.command import Job
 from packstack_lite.resources.once import REMARK
 from packstack_lite.services import ini
 from packstack_lite.services.option_check import check, lists
-from tests.clouds import cloud
+from tests.clouds import cloud, profile_of
 from tests.rendered import files
 from tests.unit.dash import Dash
 
@@ -57,7 +56,7 @@ def dash(tmp_path):
 
 
 def once(text, name="nova/nova.conf"):
-    found = check(name, f"mine/{name}", ini.parse(text).options, load("debian12-zed"), (), frozenset())
+    found = check(name, f"mine/{name}", ini.parse(text).options, profile_of("debian12-zed"), (), frozenset())
     assert found is not None
     return found
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from packstack_lite import profiles
+from tests.clouds import profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
 
@@ -40,7 +41,7 @@ CATALOGUED = {
 
 
 def problems(profile, *specs):
-    catalogue = FACTS / f"options-{profiles.load(profile).release}.json.gz"
+    catalogue = FACTS / f"options-{profile_of(profile).release}.json.gz"
     argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(catalogue), *specs]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
