@@ -50,12 +50,54 @@ grep -qs 'MARK' /usr/sbin/policy-rc.d && printf 'policy-rc.d\tleft behind\n'
 exit 0
 """.replace("MARK", MARK)
 
-_MANAGERS: Mapping[str, Tuple[str, str]] = {"apt": (_DPKG_LOOK, _APT)}
+# A wanted name may be one that another package provides (openvswitch-ovn-host): yum takes it, so rpm is asked likewise.
+_RPM_LOOK = r"""
+for name in $(cat); do
+    rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 && printf '%s\tinstalled\n' "$name"
+done
+exit 0
+"""
+
+# Nothing starts at the installation of an RPM. Both wait for each other's lock by themselves.
+# yum leaves names out that it does not know and calls that success, unless told otherwise.
+_RPM_INSTALL = r"""
+set -u
+wanted=$(cat)
+[ -n "$wanted" ] || exit 0
+TOOL -y OPTIONS install $wanted || exit 1
+left=''
+for name in $wanted; do
+    rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 || left="$left $name"
+done
+[ -z "$left" ] || { echo "TOOL reported success without installing:$left" >&2; exit 1; }
+systemctl daemon-reload
+"""
+_YUM = _RPM_INSTALL.replace("TOOL", "yum").replace("OPTIONS", "--setopt=skip_missing_names_on_install=False")
+_DNF = _RPM_INSTALL.replace("TOOL", "dnf").replace("OPTIONS", "--setopt=install_weak_deps=False --setopt=strict=True")
+
+
+@dataclass(frozen=True)
+class _Manager:
+    """How one package manager is asked and told; ``holds`` is what must be seen besides the packages."""
+
+    look: str
+    install: str
+    holds: Mapping[str, str]
+
+
+_MANAGERS: Mapping[str, _Manager] = {
+    "apt": _Manager(_DPKG_LOOK, _APT, {"policy-rc.d": "none"}),
+    "yum": _Manager(_RPM_LOOK, _YUM, {}),
+    "dnf": _Manager(_RPM_LOOK, _DNF, {}),
+}
 
 
 @dataclass(frozen=True)
 class Packages(Resource):
-    """These packages are installed; services that come with them are enabled but not started."""
+    """These packages are installed; services that come with them are not started.
+
+    ``manager`` is apt, yum (EL7) or dnf (EL9); with the latter two a name may be one that a package provides.
+    """
 
     kind: ClassVar[str] = "packages"
     names: Tuple[str, ...]
@@ -69,7 +111,7 @@ class Packages(Resource):
         return f"packages:{self.manager}"
 
     def want(self) -> Optional[State]:
-        return {**dict.fromkeys(self.names, "installed"), "policy-rc.d": "none"}
+        return {**dict.fromkeys(self.names, "installed"), **_MANAGERS[self.manager].holds}
 
     @classmethod
     def look(cls, group: Sequence[Resource]) -> List[Look]:
@@ -79,10 +121,10 @@ class Packages(Resource):
         def parse(reply: Reply) -> Dict[str, Seen]:
             lines = dict(line.split("\t", 1) for line in reply.out.splitlines())
             seen = {name: lines.get(name, "absent") for name in self.names}
-            return {self.id: {**seen, "policy-rc.d": lines.get("policy-rc.d", "none")}}
+            return {self.id: {**seen, **{key: lines.get(key, value) for key, value in manager.holds.items()}}}
 
-        script, names = _MANAGERS[self.manager][0], " ".join(self.names)
-        return Look(Command(script, stdin=names.encode(), says="look at packages"), parse)
+        manager, names = _MANAGERS[self.manager], " ".join(self.names)
+        return Look(Command(manager.look, stdin=names.encode(), says="look at packages"), parse)
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
@@ -90,5 +132,5 @@ class Packages(Resource):
 
     def _install(self, gap: Gap) -> Job:
         missing = [name for name in self.names if name in gap.keys]
-        script, says = _MANAGERS[self.manager][1], f"install {len(missing)} packages"
+        script, says = _MANAGERS[self.manager].install, f"install {len(missing)} packages"
         return Job(job_name(self.id), script, " ".join(missing).encode(), timeout=3600, says=says)

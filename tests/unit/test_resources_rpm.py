@@ -1,0 +1,78 @@
+"""Packages through yum and dnf, with stand-ins for rpm, yum and dnf: no EL machine is at hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite.engine.changes import changes
+from packstack_lite.remote.command import Job
+from packstack_lite.resources import Packages
+from packstack_lite.resources.package import MARK
+from tests.unit.dash import Dash, fits
+
+RPM = r"""
+for name in "$@"; do :; done
+[ -e "$T/installed/$name" ] && exit 0
+echo "no package provides $name"; exit 1
+"""
+INSTALL = r"""
+echo "TOOL $*" >> $T/calls
+[ ! -e $T/breaks ] || { echo "Could not resolve host" >&2; exit 1; }
+for word in "$@"; do
+    case $word in -*|install) continue ;; esac
+    [ -e "$T/unknown/$word" ] || touch "$T/installed/$word"
+done
+"""
+
+
+@pytest.fixture
+def el(tmp_path):
+    dash = Dash(tmp_path, moved=["/usr/sbin/policy-rc.d"])
+    for place in ("installed", "unknown"):
+        (tmp_path / place).mkdir()
+    dash.tool("rpm", RPM)
+    for tool in ("yum", "dnf"):
+        dash.tool(tool, INSTALL.replace("TOOL", tool))
+    dash.tool("systemctl", "echo systemctl $* >> $T/calls")
+    return dash
+
+
+@pytest.mark.parametrize("manager", ["yum", "dnf"])
+def test_only_what_is_missing_is_installed_and_then_nothing(el, tmp_path, manager):
+    packages = Packages(names=("httpd", "openvswitch-ovn-host"), manager=manager)
+    (tmp_path / "installed/httpd").touch()
+    seen = el.see(packages)[packages.id]
+    assert seen == {"httpd": "installed", "openvswitch-ovn-host": "absent"}
+    assert not fits(packages, seen)
+    job = Packages.close([changes([packages], {packages.id: seen})[0]])[0]
+    assert isinstance(job, Job) and el.run(job).ok
+    assert fits(packages, el.see(packages)[packages.id])
+    first = el.noted("calls").splitlines()[0].split()
+    assert first[0] == manager and first[-2:] == ["install", "openvswitch-ovn-host"]
+    assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARK not in el.noted("calls")
+
+
+def test_yum_is_told_to_stop_at_a_name_that_it_does_not_know(el):
+    assert el.close(Packages(names=("a",), manager="yum"))[0].ok
+    assert "skip_missing_names_on_install=False" in el.noted("calls")
+
+
+def test_dnf_is_told_to_leave_weak_dependencies(el):
+    assert el.close(Packages(names=("a",), manager="dnf"))[0].ok
+    assert "install_weak_deps=False" in el.noted("calls")
+
+
+@pytest.mark.parametrize("manager", ["yum", "dnf"])
+def test_a_success_that_left_a_package_out_is_none(el, tmp_path, manager):
+    (tmp_path / "unknown/b").touch()
+    reply = el.close(Packages(names=("a", "b"), manager=manager))[0]
+    assert reply.code == 1
+    assert reply.err.strip().endswith(f"{manager} reported success without installing: b")
+
+
+@pytest.mark.parametrize("manager", ["yum", "dnf"])
+def test_a_failure_of_the_manager_is_kept(el, tmp_path, manager):
+    (tmp_path / "breaks").touch()
+    reply = el.close(Packages(names=("a",), manager=manager))[0]
+    assert reply.code == 1 and "Could not resolve host" in reply.err
+    assert "daemon-reload" not in el.noted("calls")
