@@ -28,18 +28,23 @@ def talk(home, *lines, words=(), seconds=30):
             [sys.executable, "-m", "packstack_lite", *words],
             {**keep, "HOME": str(home), "TERM": "dumb"},
         )
-    seen, left, answered = "", list(lines), 0
+    seen, left, answered, pressed = "", list(lines), 0, b""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if select.select([terminal], [], [], 0.2)[0]:
+        if select.select([terminal], [], [], 1 if pressed else 0.2)[0]:
             try:
                 seen += os.read(terminal, 4096).decode()
             except OSError:
                 break
+        elif pressed:
+            # Python loses a Ctrl-C that comes between the prompt and the first wait for a key. No person is that
+            # fast, and one who was would press again.
+            os.write(terminal, pressed)
         if left and seen.endswith(": ") and len(seen) > answered:
             answered = len(seen)
             line = left.pop(0)
-            os.write(terminal, line.encode() + (b"" if line in KEYS else b"\n"))
+            pressed = line.encode() if line in KEYS else b""
+            os.write(terminal, pressed or line.encode() + b"\n")
     else:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
