@@ -22,6 +22,8 @@ def talk(home, *lines, words=(), seconds=30):
     """Run the tool on a terminal of its own, type a line at each question; what was seen, and the exit code."""
     child, terminal = pty.fork()
     if child == 0:
+        # A runner in the background ignores Ctrl-C, and whoever it starts would inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("PACKSTACK_", "XDG_"))}
         os.execve(
             sys.executable,
