@@ -20,7 +20,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-tools quick quick13 allinone bench clean help
+.PHONY: all venv check unit test test-all test-tools quick quick13 allinone reference bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -60,6 +60,9 @@ quick13: venv test-tools ## the same on Debian 13
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox
 	$(TOOL) smoke --sandbox
+
+reference: venv ## docs/reference.md, from the tool itself
+	$(BIN)/python docs/reference.py
 
 bench: venv test-tools ## measure the figures that README tells
 	$(BIN)/python bench/bench.py

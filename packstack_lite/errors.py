@@ -11,7 +11,7 @@ from typing import Sequence
 
 
 class ExitCode(IntEnum):
-    """The process's exit status; documented in docs/reference, tested in tests/unit."""
+    """The process's exit status."""
 
     FINE = 0
     BUG = 1
@@ -23,6 +23,25 @@ class ExitCode(IntEnum):
     LOCKED = 7
     CHANGES = 10
     INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """What it tells a script, as docs/reference.md prints it."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.FINE: "fine",
+    ExitCode.BUG: "a bug of ours; a report file to attach is named",
+    ExitCode.USAGE: "usage, or an answer file that cannot be used",
+    ExitCode.PREFLIGHT: "preflight says that it would not work",
+    ExitCode.CONNECT: "cannot connect, authenticate or become root",
+    ExitCode.PHASE: "a phase failed; the same command resumes there",
+    ExitCode.FAULT: "verify or smoke found a fault",
+    ExitCode.LOCKED: "another run holds the host's lock",
+    ExitCode.CHANGES: "`plan --exit-code`: there are changes; `answers diff`: there are differences",
+    ExitCode.INTERRUPTED: "interrupted",
+}
 
 
 class PackstackLiteError(Exception):

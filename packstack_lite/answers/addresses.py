@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from itertools import combinations
 from typing import Any, Dict, Iterator, List, Tuple
 
 from packstack_lite.answers.places import also, at
@@ -47,7 +46,7 @@ def _pools(answers: Any, network: Any) -> Iterator[str]:
     place = at(answers, _POOLS)
     try:
         pools = _pools_of(answers[_POOLS])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         yield f'{place}: is not a JSON list such as ["start=A,end=B"]'
         return
     for start, end in pools:
@@ -59,10 +58,19 @@ def _pools(answers: Any, network: Any) -> Iterator[str]:
         for edge in (network[0], network[-1]):
             if start <= edge <= end:
                 yield f"{place}: {start} to {end} holds {edge}, which no host of {network} can have"
-    for one, other in combinations(pools, 2):
-        alike = len({end.version for end in (*one, *other)}) == 1
-        if alike and max(one[0], other[0]) <= min(one[1], other[1]):
-            yield f"{place}: {one[0]} to {one[1]} and {other[0]} to {other[1]} overlap"
+    for one, other in _overlaps([span for span in pools if span[0].version == span[1].version]):
+        yield f"{place}: {one[0]} to {one[1]} and {other[0]} to {other[1]} overlap"
+
+
+def _overlaps(spans: List[Tuple[Any, Any]]) -> Iterator[Tuple[Any, Any]]:
+    """Each span that begins before an earlier one ends, behind the one that reaches furthest: as many as spans."""
+    furthest = None
+    for span in sorted(spans, key=lambda span: (span[0].version, span[0], span[1])):
+        if furthest and furthest[0].version == span[0].version and span[0] <= furthest[1]:
+            yield furthest, span
+            furthest = max(furthest, span, key=lambda span: span[1])
+        else:
+            furthest = span
 
 
 def _pools_of(text: str) -> List[Tuple[Any, Any]]:

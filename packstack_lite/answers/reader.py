@@ -7,7 +7,7 @@ import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from packstack_lite.answers import retold
 from packstack_lite.answers.carrying import Change, OldLine, carry
@@ -16,8 +16,13 @@ from packstack_lite.answers.table import BY_NAME
 from packstack_lite.errors import UsageFault
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]\s*")
-_PAIR = re.compile(r"([^=:\s][^=:]*?)\s*[=:]\s*(.*)")
+_SEPARATOR = re.compile(r"[=:]")
 _FIRST_WORD = re.compile(r"[A-Za-z_]+\b")
+# Bytes; a file with every parameter and its help has 50 kB.
+_LARGEST = 1_000_000
+# Lines that are no answers before a file is taken for something else. No release took so many names away.
+_STRANGE = 200
+_LONGEST_NAME = 100
 
 
 @dataclass
@@ -31,6 +36,8 @@ class Read:
     # What stands under old names, and what became of each line that is not read as it stands.
     old: List[OldLine] = field(default_factory=list)
     changes: List[Change] = field(default_factory=list)
+    # How many names are of no release.
+    unknown: int = 0
 
 
 def read(path: Path) -> Read:
@@ -49,6 +56,11 @@ def read(path: Path) -> Read:
         if not text or text[0] in "#;":
             continue
         heading = _SECTION.fullmatch(text)
+        if _strange(found) > _STRANGE:
+            raise UsageFault(
+                f"{path}: is no answer file: more than {_STRANGE} of its first {number} lines are no answers",
+                f"packstack-lite --gen-answer-file={path}.new writes one",
+            )
         if heading:
             section = heading.group(1)
             if section != "general":
@@ -66,17 +78,30 @@ def read(path: Path) -> Read:
     return found
 
 
+def _strange(found: Read) -> int:
+    """How many lines so far are no answers, or say an old name more often than there are old names."""
+    return len(found.faults) + found.unknown + max(0, len(found.old) - len(past()))
+
+
 def _line(found: Read, number: int, text: str, section: str) -> None:
     place = f"{found.path}:{number}"
-    pair = _PAIR.fullmatch(text)
+    pair = _pair(text)
     if not pair:
         found.faults.append(f"{place}: not NAME=VALUE{_shown(text)}")
     elif section == "general":
-        _answer(found, number, *pair.groups())
+        _answer(found, number, *pair)
         return
     found.changes.append(
         Change("unreadable", number, "", text, why=f"not in [general], but in [{section}]" if pair else "")
     )
+
+
+def _pair(text: str) -> Optional[Tuple[str, str]]:
+    """Name and value on both sides of the first ``=`` or ``:``, if there are two sides."""
+    separator = _SEPARATOR.search(text)
+    if not separator or not separator.start():
+        return None
+    return text[: separator.start()].rstrip(), text[separator.end() :].lstrip()
 
 
 def _answer(found: Read, number: int, written: str, text: str) -> None:
@@ -85,6 +110,7 @@ def _answer(found: Read, number: int, written: str, text: str) -> None:
         found.old.append(OldLine(name, text, number))
         return
     if name not in BY_NAME:
+        found.unknown += 1
         found.changes.append(Change("unknown", number, name, text, why=nearest(name)))
         return
     if name in found.answers:
@@ -113,6 +139,8 @@ def nearest(name: str) -> str:
     """The end of a sentence about an unknown name: the known one that it is most like, if any is."""
     if f"CONFIG_{name}" in BY_NAME:
         return f"; did you mean CONFIG_{name}?"
+    if len(name) > _LONGEST_NAME:
+        return ""
     near = difflib.get_close_matches(name, BY_NAME, 1, 0.75)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -120,13 +148,19 @@ def nearest(name: str) -> str:
 def _text(found: Read) -> str:
     path = found.path
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
     except FileNotFoundError:
         raise UsageFault(
             f"{path}: there is no such file", f"packstack-lite --gen-answer-file={path} writes one"
         ) from None
     except OSError as error:
         raise UsageFault(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
+    if len(data) > _LARGEST:
+        raise UsageFault(
+            f"{path}: is no answer file: it is larger than {_LARGEST // 1_000_000} MB",
+            "packstack-lite --gen-answer-file=FILE writes an answer file",
+        )
     if data.startswith(codecs.BOM_UTF8):
         found.warnings.append(f"{path}:1: begins with a byte order mark, which Packstack refuses; it is skipped here")
     try:

@@ -6,7 +6,7 @@ import re
 from typing import Any, Iterator, List, Tuple
 
 from packstack_lite.answers import addresses, network, storage
-from packstack_lite.answers.places import at
+from packstack_lite.answers.places import at, listed
 from packstack_lite.answers.table import TABLE, Parameter
 
 _SWITCH = re.compile(r"CONFIG_([A-Z]+)_INSTALL")
@@ -40,7 +40,7 @@ def _hosts(answers: Any) -> Iterator[str]:
         others = [host for host in answers[name] if host != controller]
         if others:
             yield (
-                f"{at(answers, name)}: {', '.join(others)}: this release deploys on one host,"
+                f"{at(answers, name)}: {listed(others)}: this release deploys on one host,"
                 f" the controller {controller}"
             )
 

@@ -16,6 +16,14 @@ _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za
 _WORDS = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
 
 
+# Characters. A thousand hosts fit in, and whatever is done with a list of so many words is done soon.
+LONGEST = 20_000
+# No number that OpenStack takes has more digits.
+_DIGITS = 18
+# Characters of a wrong answer that a sentence repeats.
+_REPEATED = 60
+
+
 class Unwritable(ValueError):
     """An answer that no answer file can hold, wherever it came from."""
 
@@ -47,6 +55,8 @@ def empty(parameter: Parameter) -> Any:
 
 def _writable(text: str) -> None:
     """Refuse what no line of an answer file can hold: the parser drops white space at both ends."""
+    if len(text) > LONGEST:
+        raise Unwritable(f"holds {len(text)} characters, and {LONGEST} are the most")
     if not text.isprintable():
         raise Unwritable("holds a character that cannot be printed, such as a tab or a new line")
     if text != text.strip():
@@ -59,7 +69,7 @@ def _choose(parameter: Parameter, text: str) -> None:
     given = _list(text) if parameter.kind in ("list", "password") else (text,)
     wrong = [word for word in given if word not in parameter.choices]
     if wrong:
-        told = "holds a word that" if parameter.secret else repr(wrong[0])
+        told = "holds a word that" if parameter.secret else _said(wrong[0])
         raise ValueError(f"{told} is not one of {', '.join(parameter.choices)}")
 
 
@@ -67,37 +77,42 @@ def _formed(parameter: Parameter, value: Any) -> None:
     items: Sequence[str] = value if isinstance(value, tuple) else (value,)
     wrong = [item for item in items if parameter.pattern and not re.fullmatch(parameter.pattern, item)]
     if wrong:
-        raise ValueError(f"{wrong[0]!r} is not {parameter.form}")
+        raise ValueError(f"{_said(wrong[0])} is not {parameter.form}")
+
+
+def _said(text: str) -> str:
+    """A wrong answer in quotation marks, as much of it as a sentence bears."""
+    return repr(text if len(text) <= _REPEATED else f"{text[:_REPEATED]}...")
 
 
 def _boolean(text: str) -> bool:
     if text not in ("y", "n"):
-        raise ValueError(f"{text!r} is neither y nor n")
+        raise ValueError(f"{_said(text)} is neither y nor n")
     return text == "y"
 
 
 def _lenient(text: str) -> bool:
     if text.lower() not in _WORDS:
-        raise ValueError(f"{text!r} is neither y nor n")
+        raise ValueError(f"{_said(text)} is neither y nor n")
     return _WORDS[text.lower()]
 
 
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise ValueError(f"{text!r} is not a whole number")
+    if not re.fullmatch(rf"[+-]?[0-9]{{1,{_DIGITS}}}", text):
+        raise ValueError(f"{_said(text)} is not a whole number")
     return int(text)
 
 
 def _float(text: str) -> float:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
-        raise ValueError(f"{text!r} is not a number")
+    if not re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}(\.[0-9]{{0,{_DIGITS}}})?", text):
+        raise ValueError(f"{_said(text)} is not a number")
     return float(text)
 
 
 def _port(text: str) -> int:
     port = _integer(text)
     if not 0 < port < 65536:
-        raise ValueError(f"{text} is not a port (1 to 65535)")
+        raise ValueError(f"{_said(text)} is not a port (1 to 65535)")
     return port
 
 
@@ -116,7 +131,7 @@ def _cidr(text: str) -> str:
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{text!r} is not a network such as 198.18.2.0/24") from None
+        raise ValueError(f"{_said(text)} is not a network such as 198.18.2.0/24") from None
     return text
 
 
@@ -124,7 +139,7 @@ def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.strip("[]")))
     except ValueError:
-        raise ValueError(f"{text!r} is not an address") from None
+        raise ValueError(f"{_said(text)} is not an address") from None
 
 
 def _host(text: str) -> str:
@@ -132,7 +147,7 @@ def _host(text: str) -> str:
         ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         if not _HOST.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
-            raise ValueError(f"{text!r} is neither an address nor a host name") from None
+            raise ValueError(f"{_said(text)} is neither an address nor a host name") from None
     return text.strip("[]")
 
 

@@ -14,6 +14,8 @@ from packstack_lite.cli.target import Target, choose, own_address
 from packstack_lite.cli.terminal import out, print_json, say
 from packstack_lite.errors import ExitCode, UsageFault
 
+_LOOPBACK = "127.0.0.1"
+
 
 def generate(options: Options, path: Path, install_hosts: Optional[str] = None) -> int:
     """Write an answer file with every parameter; deploy nothing, connect to nothing."""
@@ -25,7 +27,7 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
     if options.sandbox or options.distro:
         told = sources.answers(options, choose(options))
     else:
-        address = hosts[0] if hosts else options.host or own_address()
+        address = hosts[0] if hosts else options.host or _own_address(options)
         told = sources.load(
             options, options.answer_files, hosts=room.host_overrides(hosts) if hosts else {}, address=address
         )
@@ -37,6 +39,14 @@ def generate(options: Options, path: Path, install_hosts: Optional[str] = None) 
         say(options, f"written: {path}")
         say(options, f"next: packstack-lite plan --answer-file {path}")
     return ExitCode.FINE
+
+
+def _own_address(options: Options) -> str:
+    try:
+        return own_address()
+    except UsageFault:
+        say(options, f"warning: this machine has no default route, so the hosts are {_LOOPBACK}: write theirs instead")
+        return _LOOPBACK
 
 
 def validate(options: Options, path: Path) -> int:

@@ -144,10 +144,10 @@ def test_a_directory_is_no_answer_file(tmp_path):
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
-    def refuse(self):
+    def refuse(self, mode):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UsageFault, match="cannot be read: Permission denied") as failure:
         read(tmp_path / "a.txt")
     assert "owner" in failure.value.hint

@@ -1,0 +1,131 @@
+"""Writes docs/reference.md from the tool itself: ``make reference``."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Iterator, List, Sequence, Tuple
+
+import click
+
+from packstack_lite import preflight
+from packstack_lite.answers import TABLE, Parameter, explained
+from packstack_lite.cli.app import cli
+from packstack_lite.errors import ExitCode
+
+PAGE = Path(__file__).with_name("reference.md")
+START = """\
+# Reference
+
+Written from the tool itself by `make reference`; `make unit` fails while it is not of today.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [START, *verbs(), shared(), exit_codes(), checks(), *parameters()]
+    return "\n".join(parts)
+
+
+def verbs() -> Iterator[str]:
+    """Every verb with the options that only it has."""
+    yield "## Verbs\n"
+    common = {option.name for option in _common()}
+    for name, verb in _leaves("packstack-lite", cli):
+        own = [param for param in verb.params if param.name not in common and not _hidden(param)]
+        arguments = " ".join(_argument(param) for param in own if isinstance(param, click.Argument))
+        yield f"### {name} {arguments}".rstrip() + "\n"
+        yield f"{_sentence(verb.help)}\n"
+        options = [param for param in own if isinstance(param, click.Option)]
+        if options:
+            yield _options(options)
+
+
+def shared() -> str:
+    """The options that every verb takes."""
+    return "## Options of all verbs\n\n" + _options(_common())
+
+
+def exit_codes() -> str:
+    """What the process's exit status tells."""
+    return "## Exit codes\n\n" + table(["code", "meaning"], [[str(int(code)), code.meaning] for code in ExitCode])
+
+
+def checks() -> str:
+    """The checks of preflight, whose names --ignore takes."""
+    rows = [[f"`{name}`", _sentence(check.__doc__)] for name, check in preflight.CHECKS.items()]
+    return "## Checks of preflight\n\n" + table(["name", "what it looks at"], rows)
+
+
+def parameters() -> Iterator[str]:
+    """Every parameter of an answer file, by group, in the order of a written file."""
+    yield "## Parameters\n"
+    yield (
+        "Each is a line of an answer file, a flag, a `--set NAME=VALUE` and an environment variable\n"
+        "`PACKSTACK_NAME`. *random* defaults are drawn once and kept; *host* is the controller's address.\n"
+    )
+    for group, members in groupby(TABLE, lambda parameter: parameter.group):
+        rows = [[_name(parameter), _default(parameter), explained(parameter)] for parameter in members]
+        yield f"### {group}\n\n" + table(["parameter and flag", "default", "meaning"], rows)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _leaves(path: str, verb: click.Command) -> List[Tuple[str, click.Command]]:
+    found = [(path, verb)] if not isinstance(verb, click.Group) or verb.invoke_without_command else []
+    if isinstance(verb, click.Group):
+        for name in sorted(verb.commands):
+            found += _leaves(f"{path} {name}", verb.commands[name])
+    return found
+
+
+def _common() -> List[click.Option]:
+    verbs = [verb for _, verb in _leaves("", cli)]
+    plan = cli.commands["plan"]
+    names = [{param.name for param in verb.params if not _hidden(param)} for verb in verbs if len(verb.params) > 20]
+    every = set.intersection(*names)
+    return [param for param in plan.params if param.name in every and isinstance(param, click.Option)]
+
+
+def _hidden(param: click.Parameter) -> bool:
+    return isinstance(param, click.Option) and param.hidden
+
+
+def _argument(argument: click.Argument) -> str:
+    if argument.metavar:
+        return argument.metavar
+    words = f"{argument.human_readable_name}{'...' if argument.nargs == -1 else ''}"
+    return words if argument.required else f"[{words}]"
+
+
+def _options(options: Sequence[click.Option]) -> str:
+    """Not through click's help records: their form differs from release to release."""
+    return table(["option", "meaning"], [[f"`{_said(option)}`", _sentence(option.help)] for option in options])
+
+
+def _said(option: click.Option) -> str:
+    choices = f"[{'|'.join(option.type.choices)}]" if isinstance(option.type, click.Choice) else ""
+    value = "" if option.is_flag else option.metavar or choices or option.name.upper()
+    return f"{', '.join(option.opts)} {value}".rstrip()
+
+
+def _sentence(text: object) -> str:
+    return " ".join(str(text or "").split("\n\n")[0].split())
+
+
+def _name(parameter: Parameter) -> str:
+    flag = f"<br>`--{parameter.flag}`" if parameter.flag else ""
+    return f"`{parameter.name}`{flag}"
+
+
+def _default(parameter: Parameter) -> str:
+    special = {"random": "*random*", "address": "*host*", "": ""}
+    return special.get(parameter.default, f"`{parameter.default}`")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,226 @@
+"""Anything at all as an answer file: a sentence, soon; and any answer that is taken comes back from a file."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import random
+import re
+import resource
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packstack_lite import answers as room
+from packstack_lite.answers import BY_NAME, TABLE, read
+from packstack_lite.answers.values import LONGEST, value_of
+from packstack_lite.answers.writer import pages
+from packstack_lite.cli.app import main
+from packstack_lite.errors import UsageFault
+from tests.conftest import Tool
+
+MOST = 990_000
+START = b"[general]\n"
+ANYTHING = {
+    "random bytes": lambda: random.Random(1).randbytes(MOST),
+    "random lines": lambda: START + bytes(random.Random(1).choices(b"abcXYZ_=: \n[]#;%$", k=MOST)),
+    "10 MB": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 500_000,
+    "10 MB in a line": lambda: START + b"CONFIG_NTP_SERVERS=" + b"x" * 10_000_000,
+    "a huge line": lambda: START + b"x" * MOST,
+    "a huge value": lambda: START + b"CONFIG_NTP_SERVERS=" + b"x" * MOST,
+    "a gap in a line": lambda: START + b"CONFIG_DEBUG_MODE" + b" " * MOST + b"y",
+    "NULs": lambda: START + b"\0" * MOST,
+    "brackets": lambda: b"[" * MOST,
+    "sections in sections": lambda: b"[general]\n[[general]]\n[[[a]]]\n" * 30_000,
+    "unknown names": lambda: START + b"".join(b"CONFIG_NOVA_KS_P%d=x\n" % number for number in range(40_000)),
+    "short names": lambda: START + b"A=\n" * 300_000,
+    "a long name": lambda: START + b"CONFIG_" * 100_000 + b"=y",
+    "one name again and again": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 49_000,
+    "an old name again and again": lambda: START + b"CONFIG_QPID_HOST=a\n" * 49_000,
+    "a huge number": lambda: START + b"CONFIG_SERVICE_WORKERS=" + b"9" * LONGEST,
+    "a number without end": lambda: START + b"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=" + b"9" * 400,
+    "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a," * (LONGEST // 2),
+    "many mappings": lambda: START + b"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=" + b"a:b," * (LONGEST // 4),
+    "nested pools": lambda: START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=" + b"[" * (LONGEST - 1),
+    "many pools": lambda: (
+        START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["
+        b"%s]" % b",".join([b'"start=198.18.2.5,end=198.18.2.6"'] * (LONGEST // 35))
+    ),
+}
+
+
+def own_seconds() -> float:
+    """Processor time of this process: the wall tells more of what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("name", ANYTHING)
+def test_no_file_takes_long_or_gives_a_traceback(tmp_path, name):
+    path = tmp_path / "a.txt"
+    path.write_bytes(ANYTHING[name]())
+    before = own_seconds()
+    try:
+        told = room.load([path])
+    except UsageFault as fault:
+        assert str(path) in str(fault)
+        assert all(len(line) < 500 for line in getattr(fault, "faults", ()))
+    else:
+        assert told.warnings
+    assert own_seconds() - before < 2
+
+
+@given(st.binary(max_size=500))
+def test_no_bytes_give_a_traceback(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("b") / "a.txt"
+    path.write_bytes(START + content)
+    try:
+        room.load([path])
+    except UsageFault as fault:
+        assert str(fault)
+
+
+def test_what_never_ends_is_not_read_to_its_end():
+    with pytest.raises(UsageFault, match="larger than 1 MB"):
+        read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("name", ["10 MB", "NULs", "random lines"])
+def test_the_tool_says_so_in_a_sentence(tmp_path, name):
+    path = tmp_path / "a.txt"
+    path.write_bytes(ANYTHING[name]())
+    outcome = Tool(tmp_path / "home")(f"--validate-answer-file={path}")
+    assert outcome.code == 2
+    assert f"{path}: is no" in outcome.err
+    assert len(outcome.err.splitlines()) < 5
+
+
+PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" "), max_size=60)
+MARKED = st.text(string.ascii_letters + string.digits + " ,:=;#%$[]{}()\"'\\/@&!.-_", max_size=40)
+
+
+def texts(parameter):
+    """Texts that this parameter may take, and many that it may not."""
+    words = [parameter.default, *parameter.choices]
+    numbers = st.one_of(st.integers().map(str), st.floats(0, 1e9).map(str))
+    return st.one_of(st.sampled_from(words), PRINTABLE, MARKED, numbers, st.ip_addresses().map(str))
+
+
+@given(st.data())
+def test_every_answer_that_is_taken_comes_back_from_a_file(tmp_path_factory, data):
+    said = {}
+    for parameter in data.draw(st.lists(st.sampled_from(TABLE), min_size=1, max_size=10, unique=True)):
+        text = data.draw(texts(parameter))
+        try:
+            said[parameter.name] = (text, value_of(parameter, text))
+        except ValueError as fault:
+            assert str(fault)
+    path = tmp_path_factory.mktemp("w") / "a.txt"
+    room.write_text(path, pages(lambda parameter: f"{parameter.name}={said.get(parameter.name, ('', ''))[0]}"))
+    told = read(path)
+    assert told.faults == told.warnings == []
+    assert {name: text for name, (text, _) in told.answers.items() if name in said} == {
+        name: text for name, (text, _) in said.items()
+    }
+    assert set(told.answers) == {parameter.name for parameter in TABLE}
+    for parameter in TABLE:
+        if parameter.name in said:
+            assert value_of(parameter, told.answers[parameter.name][0]) == said[parameter.name][1]
+
+
+def python_2(text):
+    """What Python 2's RawConfigParser reads (rules: shared/research/packstack.md, "Answer file rules")."""
+    values = {}
+    for line in text.splitlines():
+        if not line.strip() or line[0] in "#;[" or re.match(r"rem\s", line, re.IGNORECASE):
+            continue
+        assert not line[0].isspace(), "an indented line is an error there"
+        name, value = (part.strip() for part in re.split(r"[=:]", line, maxsplit=1))
+        value = re.sub(r"^([^;]*)\s;.*", r"\1", value).strip()
+        values[name.lower()] = "" if value == '""' else value
+    return values
+
+
+def python_3(text):
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return dict(parser["general"])
+
+
+@pytest.mark.parametrize("parser", [python_2, python_3])
+@pytest.mark.parametrize("words", [(), ("--install-hosts=198.18.1.10", "--os-swift-install=y")])
+def test_packstack_reads_a_generated_file_as_it_is_read_here(tmp_path, parser, words):
+    path = tmp_path / "a.txt"
+    assert Tool(tmp_path / "home")(f"--gen-answer-file={path}", *words).code == 0
+    ours = {name.lower(): text for name, (text, _) in read(path).answers.items()}
+    assert parser(path.read_text()) == ours
+    assert len(ours) == len(TABLE)
+
+
+PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
+
+
+@given(MARKED.map(str.strip).filter(bool))
+def test_packstack_reads_passwords_alike_but_for_what_python_2_cuts(tmp_path_factory, word):
+    path = tmp_path_factory.mktemp("p") / "a.txt"
+    room.write(path, room.load(flags={"CONFIG_NOVA_KS_PW": word}))
+    text = path.read_text()
+    assert read(path).answers["CONFIG_NOVA_KS_PW"][0] == python_3(text)["config_nova_ks_pw"] == word
+    assert (python_2(text)["config_nova_ks_pw"] == word) is not bool(PACKSTACK_2_CUTS.search(word))
+
+
+# A datagram socket that is connected sends nothing: it asks the kernel for this machine's own address.
+LOCKED_IN = """
+import socket
+import sys
+from packstack_lite.cli.app import main
+def refuse(event, told):
+    asked = event == "socket.connect" and told[0].type == socket.SOCK_DGRAM
+    if event.startswith("socket.") and not asked and event not in ("socket.__new__", "socket.gethostname"):
+        raise SystemExit("a socket: " + event)
+sys.addaudithook(refuse)
+main()
+"""
+
+
+@pytest.mark.parametrize("word", ["--gen-answer-file", "--validate-answer-file"])
+def test_files_need_no_host_and_no_port(tmp_path, word):
+    path = tmp_path / "a.txt"
+    room.write(path, room.load(address="198.18.1.10"))
+    if word == "--gen-answer-file":
+        path.unlink()
+    told = subprocess.run(
+        [sys.executable, "-c", LOCKED_IN, f"{word}={path}"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    assert set(read(path).answers) == set(BY_NAME)
+
+
+def test_a_machine_without_a_route_writes_a_file_too(tmp_path, monkeypatch, capsys):
+    def away():
+        raise UsageFault("no route")
+
+    monkeypatch.setattr("packstack_lite.cli.answerfiles.own_address", away)
+    with pytest.raises(SystemExit) as end:
+        main([f"--gen-answer-file={tmp_path / 'a.txt'}"])
+    assert end.value.code == 0
+    assert "write theirs instead" in capsys.readouterr().err
+    assert read(tmp_path / "a.txt").answers["CONFIG_CONTROLLER_HOST"][0] == "127.0.0.1"
+
+
+def test_the_lock_against_ports_holds(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-c", LOCKED_IN, "plan", "--host", "root@127.0.0.1:1"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "a socket: " in told.stderr

@@ -1,0 +1,45 @@
+"""docs/reference.md is what the tool says of itself today."""
+
+from __future__ import annotations
+
+import runpy
+
+import click
+import pytest
+
+from packstack_lite.answers import TABLE
+from packstack_lite.cli.app import cli
+from packstack_lite.errors import ExitCode
+from tests.conftest import PROJECT
+
+PAGE = PROJECT / "docs/reference.md"
+
+
+@pytest.fixture(scope="module")
+def page():
+    return PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_is_of_today(page):
+    assert page == runpy.run_path(str(PROJECT / "docs/reference.py"))["page"](), "make reference writes it anew"
+
+
+@pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+def test_every_parameter_has_its_row(page, parameter):
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{parameter.name}`")]
+    assert not parameter.flag or f"`--{parameter.flag}`" in row
+    assert row.count("|") - row.count("\\|") == 4
+    assert not parameter.secret or parameter.default in ("", "random", "PW_PLACEHOLDER", "CONFIG_TROVE_KS_PW")
+
+
+def test_every_verb_and_exit_code_is_told(page):
+    def walk(path, verb):
+        yield path
+        if isinstance(verb, click.Group):
+            for name, child in verb.commands.items():
+                yield from walk(f"{path} {name}", child)
+
+    for path in walk("packstack-lite", cli):
+        assert f"### {path}" in page
+    for code in ExitCode:
+        assert f"| {int(code)} | {code.meaning} |" in page
