@@ -99,10 +99,11 @@ class _Run:
         skipped: Dict[str, str] = {}
         failed: Set[str] = set()
         while waiting:
-            for gap in [gap for gap in waiting if failed & set(gap.resource.needs)]:
-                skipped[gap.resource.id] = "needs " + ", ".join(sorted(failed & set(gap.resource.needs)))
-                failed.add(gap.resource.id)
-                waiting.remove(gap)
+            while blocked := [gap for gap in waiting if failed & set(gap.resource.needs)]:
+                for gap in blocked:
+                    skipped[gap.resource.id] = "needs " + ", ".join(sorted(failed & set(gap.resource.needs)))
+                    failed.add(gap.resource.id)
+                    waiting.remove(gap)
             wave = next_wave(waiting)
             if waiting and not wave.gaps:
                 raise PackstackLiteError("needs run in a circle: " + ", ".join(gap.resource.id for gap in waiting))

@@ -229,6 +229,19 @@ def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, ho
     assert not (tmp_path / "never").exists()
 
 
+def test_what_needs_something_skipped_is_skipped_too(tmp_path, host, ear):
+    notes = [
+        Note("bad", str(tmp_path), breaks=True),
+        Note("middle", str(tmp_path), needs=("note:bad",)),
+        Task("last", str(tmp_path), needs=("note:middle",)),
+    ]
+    with pytest.raises(PhaseFailed):
+        apply(host, list(reversed(notes)), ear, Masker())
+    assert (tmp_path / "log").read_text().split() == ["bad"]
+    skipped = {heard.resource: heard.why for heard in ear.of(Skipped)}
+    assert skipped == {"note:middle": "needs note:bad", "task:last": "needs note:middle"}
+
+
 def test_needs_order_commands_and_jobs_of_a_phase(tmp_path, host, ear):
     notes = [
         Note("bridge", str(tmp_path), needs=("task:switch",)),
