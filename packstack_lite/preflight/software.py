@@ -48,13 +48,19 @@ def services(subject: Subject) -> Remarks:
     """Every service that the answers switch on can be deployed."""
     if subject.profile is None:
         return
-    wanted = [name for name, answer in subject.answers.items() if answer is True and name.endswith("_INSTALL")]
+    wanted = [name for name in subject.answers if name.endswith("_INSTALL") and _asked_for(subject, name)]
     missing: List[str] = [name for name in wanted if _module(name) not in subject.profile.packages]
     if missing:
         yield warning(
             f"asked for, but not in this version of packstack-lite: {', '.join(sorted(map(_module, missing)))}",
             "go on without, and say so: " + " ".join(f"{name}=n" for name in sorted(missing)),
         )
+
+
+def _asked_for(subject: Subject, parameter: str) -> bool:
+    """Switched on, and what it is a part of as well: Packstack's default for Heat's second API is y without Heat."""
+    whole = f"CONFIG_{_module(parameter).upper()}_INSTALL"
+    return subject.answers[parameter] is True and subject.answers.get(whole, True) is True
 
 
 def _module(parameter: str) -> str:

@@ -220,6 +220,13 @@ def test_ports_of_ovn_matter_with_ovn(agent, count):
     assert len(said("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, ports={6641: "other"})) == count
 
 
+@pytest.mark.parametrize("heat, remarks", [(False, 0), (True, 1)])
+def test_a_part_of_a_service_that_is_off_is_not_asked_for(heat, remarks):
+    """Packstack's default for Heat's second API is y, also without Heat: nobody has asked for that."""
+    answers = {"CONFIG_HEAT_INSTALL": heat, "CONFIG_HEAT_CFN_INSTALL": True}
+    assert len(said("services", answers)) == remarks
+
+
 def test_services_without_a_module_are_named_with_what_to_answer():
     answers = {"CONFIG_NOVA_INSTALL": True, "CONFIG_MANILA_INSTALL": True, "CONFIG_AODH_INSTALL": True}
     (remark,) = CHECKS["services"](Subject(facts(**GOOD), answers, PROFILE, NOW))
