@@ -152,19 +152,30 @@ systemctl disable --now {names} && systemctl restart firewalld.service
     return cure(f"stop {', '.join(units)}, keep them from starting at boot, and load firewalld's rules again", script)
 
 
-def unmanaged(interfaces: Sequence[str]) -> Command:
-    """NetworkManager leaves these interfaces, and whatever Open vSwitch makes later, alone."""
+def unmanaged(managed: Sequence[str], others: Sequence[str]) -> Command:
+    """NetworkManager leaves these interfaces alone. Letting go of one it takes addresses and routes: they come back."""
     path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
-    names = ";".join(f"interface-name:{name}" for name in interfaces)
-    script = f"""
+    everything = list(dict.fromkeys([*managed, *others]))
+    script = r"""
 mkdir -p /etc/NetworkManager/conf.d
-printf '[keyfile]\\nunmanaged-devices+=%s\\n' {sh(names)} | into {path}
+printf '[keyfile]\nunmanaged-devices+=%s\n' @names@ | into @path@ || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+for interface in @managed@; do
+    ip -o addr show dev "$interface" scope global | awk '{print $4}' > "$work/$interface.addresses"
+    ip route show dev "$interface" > "$work/$interface.routes"
+done
 systemctl reload NetworkManager.service || nmcli general reload
-for interface in {" ".join(map(sh, interfaces))}; do
-    case $interface in *'*'*) ;; *) nmcli device set "$interface" managed no ;; esac
+for interface in @managed@; do
+    nmcli device set "$interface" managed no || exit 1
+    ip link set dev "$interface" up
+    while read -r address; do ip addr replace "$address" dev "$interface"; done < "$work/$interface.addresses"
+    while read -r route; do ip route replace $route dev "$interface"; done < "$work/$interface.routes"
 done
 """
-    return cure(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
+    script = script.replace("@names@", sh(";".join(f"interface-name:{name}" for name in everything)))
+    script = script.replace("@path@", path).replace("@managed@", " ".join(map(sh, managed)))
+    return cure(f"write {path}: NetworkManager leaves {', '.join(everything)} alone", script)
 
 
 def load(module: str) -> Command:

@@ -90,12 +90,11 @@ def networkmanager(subject: Subject) -> Remarks:
     bridge = str(subject.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
     found: List[str] = [name for name in subject.facts.managed if name in (bridge, "br-int", "br-tun", "ovs-system")]
     if found:
-        everything = list(dict.fromkeys([*found, bridge, "br-int", "br-tun", "ovs-system"]))
         yield error(
             f"NetworkManager configures {', '.join(found)}: addresses and routes there go at its next restart",
             f"nmcli device set {found[0]} managed no; for good: unmanaged-devices below [keyfile] in"
             " /etc/NetworkManager/conf.d/",
-            cures.unmanaged(everything),
+            cures.unmanaged(found, [bridge, "br-int", "br-tun", "ovs-system"]),
         )
 
 

@@ -81,10 +81,10 @@ def database(subject: Subject) -> Remarks:
         )
     elif facts.schemas or facts.refused:
         what = f" with an earlier OpenStack's data ({', '.join(facts.schemas)})" if facts.schemas else ""
-        said = facts.refused or "Access denied"
+        said = f" ({facts.refused})" if facts.refused else ""
         yield error(
             f"an old MariaDB{what} is there; its root password is not that of the answers, so that making databases"
-            f" would end in an authentication error ({said})",
+            f" would end in an authentication error{said}",
             "systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
             cures.old_database(),
         )
