@@ -41,9 +41,13 @@ def _agreed(options: Options, curable: Sequence[Finding], yes: bool) -> bool:
     for found in curable:
         assert found.cure
         say(options, f"  {found.name}: {found.cure.says}")
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if yes or not _terminal():
         return True
     return click.confirm("Do it?", default=True, err=True)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _mend(work: deployment.Deployment, before: List[Finding], curable: Sequence[Finding]) -> _StayedGone:

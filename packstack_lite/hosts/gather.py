@@ -43,9 +43,9 @@ if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
 [ ! -c /dev/kvm ] || say kvm_device yes
 # Asking starts a daemon on the host: not in a container, whose clock is not its own.
 if ! systemd-detect-virt --container --quiet 2>/dev/null; then
-    # CentOS 7's timedatectl has no "show".
-    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] ||
-        timeout 5 timedatectl 2>/dev/null | grep -q 'synchronized: yes' || chronyc waitsync 1 >/dev/null 2>&1
+    # Not "show", of systemd 239; the words are of 219 and of 239 and later.
+    if timeout 5 timedatectl 2>/dev/null | grep -qE '(NTP|System clock) synchronized: yes' ||
+        chronyc waitsync 1 >/dev/null 2>&1
     then say time_synchronized yes; fi
 fi
 say selinux "$(getenforce 2>/dev/null | tr 'A-Z' 'a-z')"

@@ -32,10 +32,12 @@ find /etc/systemd/system /run/systemd/system -maxdepth 1 -type l -lname /dev/nul
         $1 == "UnitFileState" {enabled = $2}
         $0 == "" {tell(); loaded = ""}
         END {tell()}'
-# What others made and NetworkManager only looks at is "connected (externally)".
+# What others made and NetworkManager only looks at is "connected (externally)"; what is of type ovs-... it was given on
+# purpose, with its plug-in for Open vSwitch.
 if command -v nmcli >/dev/null && systemctl is-active --quiet NetworkManager 2>/dev/null; then
-    timeout 5 nmcli -t -f DEVICE,STATE device 2>/dev/null |
-        sed -n '/:\(unmanaged\|unavailable\|connected (externally)\)$/d; s/^\(.*\):[^:]*$/managed=\1/p'
+    timeout 5 nmcli -t -f DEVICE,STATE,TYPE device 2>/dev/null |
+        sed -n '/:\(unmanaged\|unavailable\|connected (externally)\):[^:]*$/d; /:ovs-[^:]*$/d
+            s/^\(.*\):[^:]*:[^:]*$/managed=\1/p'
 fi
 exit 0
 """.replace("@units@", " ".join(f"{name}.service" for name in UNITS))

@@ -15,8 +15,9 @@ from packstack_lite.secret import sh
 _PATIENCE = 300.0
 _KEEP = r"""
 keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
-# Standard input in the place of a file, which stays the same file with the same rights and label.
-into() { keep "$1"; new=$(cat) && printf '%s\n' "$new" > "$1"; }
+# Standard input in the place of a file, which stays the same file with the same rights and label. Nothing at all is
+# what a program says that has failed.
+into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
 aside() {
     [ -e "$1" ] || return 0
     kept=$1.packstack-lite.orig number=1
