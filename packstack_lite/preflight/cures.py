@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
+from packstack_lite.hosts.facts import Repo
 from packstack_lite.remote.command import Command
 from packstack_lite.secret import sh
 
@@ -98,29 +99,37 @@ install -d -o mysql -g mysql -m 0755 /var/lib/mysql
     return cure(says, script, _PATIENCE)
 
 
-def exclude(path: str, repo: str, patterns: Sequence[str]) -> Command:
+def exclude(repo: Repo, patterns: Sequence[str]) -> Command:
     """These packages are not taken from the repository."""
-    return cure(f"exclude {' '.join(patterns)} from {repo} in {path}", _excluding(path, repo, patterns))
+    return cure(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _excluding(repo, patterns))
 
 
-def _excluding(path: str, repo: str, patterns: Sequence[str]) -> str:
+def _excluding(repo: Repo, patterns: Sequence[str]) -> str:
     script = r"""
-awk -v section=@section@ -v add=@add@ '
+[ ! -e @path@ ] || awk -v section=@section@ -v add=@add@ '
     function end() { if (inside && !done) print "exclude=" add; inside = 0 }
     /^\[/ {end(); inside = $0 == "[" section "]"; done = 0}
-    inside && !done && /^exclude(pkgs)?[ \t]*=/ {print $0 " " add; done = 1; next}
+    inside && !done && /^exclude(pkgs)?[ \t]*=/ {
+        there = $0; sub(/^[^=]*=/, "", there); gsub(/[ \t,]+/, " ", there); there = " " there " "
+        count = split(add, words, " ")
+        for (i = 1; i <= count; i++) if (!index(there, " " words[i] " ")) $0 = $0 " " words[i]
+        done = 1
+    }
     {print}
     END {end()}' @path@ | into @path@
 """
-    script = script.replace("@section@", sh(repo)).replace("@add@", sh(" ".join(patterns)))
-    return script.replace("@path@", sh(path))
+    script = script.replace("@section@", sh(repo.name)).replace("@add@", sh(" ".join(patterns)))
+    return script.replace("@path@", sh(repo.path))
 
 
-def take_back(package: str, repos: Sequence[str], said: str) -> Command:
-    """The older version of an RPM, from any repository but these; the last lines of yum's words where it fails."""
-    without = " ".join(f"--disablerepo={sh(repo)}" for repo in repos)
-    script = f"yum -y {without} downgrade {sh(package)} > /dev/null\n"
-    return cure(said, script, _PATIENCE)
+def take_back(package: str, repos: Sequence[Repo], patterns: Sequence[str]) -> Command:
+    """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
+    names = ", ".join(repo.name for repo in repos)
+    without = "".join(f"--disablerepo={sh(repo.name)} " for repo in repos)
+    script = "".join(f"{_excluding(repo, patterns)} || exit 1\n" for repo in repos)
+    script += f"yum -y {without}downgrade {sh(package)} > /dev/null\n"
+    says = f"yum downgrade {package}" + (f", without {names}; exclude {' '.join(patterns)} there" if repos else "")
+    return cure(says, script, _PATIENCE)
 
 
 def install(packages: Sequence[str]) -> Command:

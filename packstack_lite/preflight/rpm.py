@@ -63,7 +63,7 @@ def epel(subject: Subject) -> Remarks:
                 + _taken(subject, missing),
                 f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or switch it off:"
                 f" yum-config-manager --disable {repo.name}",
-                cures.exclude(repo.path, repo.name, missing),
+                cures.exclude(repo, missing),
             )
 
 
@@ -80,11 +80,7 @@ def leatherman(subject: Subject) -> Remarks:
         + (f" (leatherman {there} is EPEL's)" if "leatherman" in facts.epel else "")
         + "; packstack-lite does without it, Packstack and Puppet do not",
         "yum --disablerepo='epel*' downgrade leatherman; and exclude=" + " ".join(_LEATHERMAN) + " in EPEL's repo file",
-        cures.take_back(
-            "leatherman",
-            [repo.name for repo in _epel(subject)],
-            "yum downgrade leatherman, from another repository than EPEL",
-        ),
+        cures.take_back("leatherman", _epel(subject), _LEATHERMAN),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite.hosts import repos, security, software
+from packstack_lite.hosts.facts import Repo
 from packstack_lite.preflight import cures
 from tests.unit.dash import Dash
 
@@ -67,11 +68,15 @@ def test_a_name_leads_to_one_address_and_other_names_stay(dash, before, after):
     assert read(dash, "/etc/hosts.packstack-lite.orig") == before
 
 
+def repo(name):
+    return Repo(name, "/etc/yum.repos.d/epel.repo", True, ())
+
+
 def test_packages_are_excluded_from_one_repository(dash):
     place = put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
-    works(dash, cures.exclude("/etc/yum.repos.d/epel.repo", "epel", ["leatherman*", "facter*"]))
-    works(dash, cures.exclude("/etc/yum.repos.d/epel.repo", "epel-source", ["leatherman*"]))
-    works(dash, cures.exclude("/etc/yum.repos.d/epel.repo", "epel", ["puppet*"]))
+    works(dash, cures.exclude(repo("epel"), ["leatherman*", "facter*"]))
+    works(dash, cures.exclude(repo("epel-source"), ["leatherman*"]))
+    works(dash, cures.exclude(repo("epel"), ["facter*", "puppet*"]))
     found = repos.parse([dash.run(repos.command())])["repos"]
     assert [(repo.name, repo.excludes) for repo in found] == [
         ("epel", ("leatherman*", "facter*", "puppet*")),
@@ -82,10 +87,12 @@ def test_packages_are_excluded_from_one_repository(dash):
 
 
 def test_an_rpm_is_taken_back_without_epel(dash):
-    ran = works(dash, cures.take_back("leatherman", ["epel"], "downgrade"))
+    put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
+    ran = works(dash, cures.take_back("leatherman", [repo("epel")], ["leatherman*"]))
     assert ran == "yum -y --disablerepo=epel downgrade leatherman\n"
+    assert "enabled=1\n\nexclude=leatherman*\n[epel-source]\n" in read(dash, "/etc/yum.repos.d/epel.repo")
     dash.tool("yum", "echo 'No Match for argument: leatherman'; echo 'Error: Nothing to do' >&2; exit 1")
-    reply = dash.run(cures.take_back("leatherman", [], "downgrade"))
+    reply = dash.run(cures.take_back("leatherman", [], ["leatherman*"]))
     assert (reply.code, reply.err) == (1, "Error: Nothing to do\n")
 
 
