@@ -126,7 +126,7 @@ def take_back(package: str, repos: Sequence[Repo], patterns: Sequence[str]) -> C
     """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
     names = ", ".join(repo.name for repo in repos)
     without = "".join(f"--disablerepo={sh(repo.name)} " for repo in repos)
-    script = "".join(f"{_excluding(repo, patterns)} || exit 1\n" for repo in repos)
+    script = "".join(f"{_excluding(repo, patterns).strip()} || exit 1\n" for repo in repos)
     script += f"yum -y {without}downgrade {sh(package)} > /dev/null\n"
     says = f"yum downgrade {package}" + (f", without {names}; exclude {' '.join(patterns)} there" if repos else "")
     return cure(says, script, _PATIENCE)
