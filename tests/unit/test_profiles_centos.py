@@ -79,7 +79,8 @@ def ours(path):
 
 def under(path, known):
     """Within a directory that a package has for files of this kind, such as its logs."""
-    return any(path.startswith(f"{directory}/") for directory in known if directory.startswith(("/var/", "/usr/share/")))
+    homes = [directory for directory in known if directory.startswith(("/var/", "/usr/share/"))]
+    return any(path.startswith(f"{directory}/") for directory in homes)
 
 
 def test_every_package_is_one_that_rdo_has(profile):
