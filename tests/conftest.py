@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from packstack_lite import profiles
 from tests.clouds import profile_of
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# A test of properties does not fail because the machine is busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)
