@@ -50,7 +50,7 @@ def masked(subject: Subject) -> Remarks:
     profile = subject.profile
     if profile is None:
         return
-    meant = {f"{name}.service" for name in profile.units.values()} - {f"{name}.service" for name in profile.masked}
+    meant = {_full(name) for name in profile.units.values()} - {_full(name) for name in profile.masked}
     found = [unit for unit in subject.facts.masked if unit in meant]
     if found:
         yield error(
@@ -134,6 +134,10 @@ def _static(subject: Subject) -> str:
             f" PREFIX={length} GATEWAY={way} DNS1=DNS"
         )
     return f"in /etc/network/interfaces: iface {facts.default_interface} inet static, address {own}, gateway {way}"
+
+
+def _full(name: str) -> str:
+    return name if "." in name else f"{name}.service"
 
 
 def _wanted(subject: Subject, unit: str) -> bool:

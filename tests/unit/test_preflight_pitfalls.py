@@ -15,19 +15,7 @@ from tests.clouds import ADDRESS, ANSWERS, MACHINE, facts
 
 NOW = 1_800_000_000.0
 DEBIAN = profiles.load("debian12-zed")
-# What the checks know a profile of CentOS by; the profiles themselves are not what is tested here.
-EL7, EL9 = (
-    dataclasses.replace(
-        DEBIAN,
-        os_id="centos",
-        os_versions=(version,),
-        package_manager=manager,
-        python=python,
-        units={**DEBIAN.units, "httpd": "httpd", "keystone": "httpd", "placement-api": "httpd"},
-        masked=(),
-    )
-    for version, manager, python in (("7", "yum", "python2"), ("9", "dnf", "python3"))
-)
+EL7, EL9 = profiles.load("centos7-train"), profiles.load("centos9s-epoxy")
 GOOD = {
     **MACHINE,
     "memory": 15900,
