@@ -123,17 +123,20 @@ def language(subject: Subject) -> Remarks:
     """The language that the host sets is there and writes UTF-8: programs print and read names in it."""
     facts = subject.facts
     charset = facts.locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
+    # CentOS 7 has no C.UTF-8.
+    old = subject.profile is not None and subject.profile.package_manager == "yum"
+    way = f"set LANG={'en_US' if old else 'C'}.UTF-8 in /etc/locale.conf{'' if old else ' or /etc/default/locale'}"
     if facts.lang_missing:
         yield warning(
             f"LANG={facts.lang_missing}, which the host does not have: programs warn about it in the midst of their"
             " output, and some stop",
-            "LANG=C.UTF-8 (CentOS 7: en_US.UTF-8) in /etc/locale.conf or /etc/default/locale",
+            way,
             cures.language(),
         )
     elif charset not in ("", "utf8"):
         yield warning(
             f"LANG={facts.locale} is not UTF-8: OpenStack's programs cannot print every name",
-            "LANG=C.UTF-8 (CentOS 7: en_US.UTF-8) in /etc/locale.conf or /etc/default/locale",
+            way,
             cures.language(),
         )
 
