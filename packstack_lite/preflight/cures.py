@@ -137,6 +137,12 @@ def install(packages: Sequence[str]) -> Command:
     return cure(f"yum install {' '.join(packages)}", f"yum -y install {' '.join(packages)} >/dev/null\n", _PATIENCE)
 
 
+def selinux_policy(package: str) -> Command:
+    """A policy, and the order to the next boot to label all files by it."""
+    script = f"yum -y install {package} >/dev/null && : > /.autorelabel\n"
+    return cure(f"yum install {package}, and have the next boot label all files (/.autorelabel)", script, _PATIENCE)
+
+
 def apt_install(packages: Sequence[str]) -> Command:
     """Debian packages from the sources that are there."""
     script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"

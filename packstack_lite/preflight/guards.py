@@ -21,7 +21,7 @@ def selinux(subject: Subject) -> Remarks:
             f"/etc/selinux/config says {boot} with the policy {kind}, which is not there: "
             + ("the next boot would stop" if boot == "enforcing" else "SELinux cannot be switched on"),
             f"yum install selinux-policy-{kind}; touch /.autorelabel before the next boot",
-            cures.install([f"selinux-policy-{kind}"]),
+            cures.selinux_policy(f"selinux-policy-{kind}"),
         )
     elif now == "enforcing" and kind != "targeted":
         yield warning(f"openstack-selinux is made for the policy targeted, not for {kind}", "CONFIG_SELINUX=permissive")

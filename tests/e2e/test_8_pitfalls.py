@@ -6,6 +6,8 @@ from typing import Dict, Iterator
 
 import pytest
 
+from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox.model import check_request
 from tests.conftest import Outcome, Tool
 from tests.e2e.conftest import Sandbox, bare_host
 
@@ -183,6 +185,110 @@ def test_running_daemons_are_mended_too(host):
     assert "table inet firewalld" in host.sh("nft list ruleset")
     host.sh("systemctl restart NetworkManager; sleep 2")
     assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
+
+
+# CentOS's own pitfalls, on hosts with its layout: real yum, rpm and loader. EPEL's leatherman replaces the one that
+# facter is linked to, as on a host where somebody has switched EPEL on.
+LEATHERMAN = """
+set -e
+yum -y -q install "$(yum -q list available 'centos-release-openstack-*' | awk '/^centos/ {print $1; exit}')"
+yum -y -q install facter
+facter | grep leatherman
+yum -y -q install epel-release
+yum -y -q update leatherman
+! facter
+"""
+# The next boot of a machine would end here; the mirrors are in a file of their own, as their releases bring them.
+ON_CENTOS = """
+set -e
+printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > /etc/selinux/config
+systemctl mask httpd
+echo LANG=zh_CN.GB18030 > /etc/locale.conf
+sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
+cat > /etc/yum.repos.d/CentOS-QEMU-EV-old.repo <<'REPO'
+[centos-qemu-ev-old]
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=virt-kvm-common
+REPO
+"""
+CENTOS = {
+    "leatherman": "error while loading shared libraries: leatherman_curl.so.1.3.0",
+    "epel": "EPEL is enabled (epel in /etc/yum.repos.d/epel.repo)",
+    "selinux": "which is not there: the next boot would stop",
+    "masked": "nothing can start it: httpd.service",
+    "locale": "LANG=zh_CN.GB18030",
+    "hostname": "leads to no address",
+}
+# No repository of the test hosts has the policy: an RPM of that name, with the file that a policy is known by.
+POLICY = """
+set -e
+mkdir -p /srv/policy
+cat > /tmp/policy.spec <<'SPEC'
+Name: selinux-policy-targeted
+Version: 3.13.1
+Release: 1
+Summary: A policy
+License: GPL
+BuildArch: noarch
+%description
+%install
+mkdir -p %{buildroot}/etc/selinux/targeted/policy
+echo policy > %{buildroot}/etc/selinux/targeted/policy/policy.31
+%files
+/etc/selinux/targeted/policy/policy.31
+SPEC
+rpmbuild --quiet -bb --define '_rpmdir /srv/policy' /tmp/policy.spec
+createrepo_c --quiet /srv/policy
+printf '[policy]\nname=policy\nbaseurl=file:///srv/policy\ngpgcheck=0\n' > /etc/yum.repos.d/policy.repo
+"""
+DISTROS = ["el7", "el9"]
+
+
+@pytest.fixture(scope="module", params=DISTROS)
+def centos(request, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A host with CentOS's layout and nothing of OpenStack."""
+    try:
+        check_request("x", request.param, "container")
+    except UsageFault as unknown:
+        pytest.skip(str(unknown))
+    name = f"{HOST}-{request.param}"
+    with bare_host(tool, tmp_path_factory.mktemp(request.param), name, {}, request.param) as made:
+        yield made
+
+
+def test_a_healthy_centos_has_no_pitfall(centos):
+    assert looked(centos) == {}
+    assert centos("preflight", "--fix").code == 0
+
+
+def test_centos_pitfalls_are_found_mended_and_gone(centos):
+    centos.sh(POLICY)
+    centos.sh(LEATHERMAN)
+    centos.sh(ON_CENTOS)
+    before = looked(centos)
+    strange = set(before) - set(CENTOS) - {"mirrors", "packages"}
+    assert not strange, [before[name] for name in strange]
+    assert set(CENTOS) <= set(before)
+    assert all(words in str(before[name]["message"]) for name, words in CENTOS.items())
+    centos.sh("rm /etc/yum.repos.d/CentOS-QEMU-EV-old.repo")
+    after = mended(centos)
+    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(CENTOS, True)
+    assert looked(centos) == {}
+    assert "leatherman => 1.3.0" in centos.sh("facter")
+    assert "exclude=" in centos.sh("cat /etc/yum.repos.d/epel.repo")
+    assert "exclude=" not in centos.sh("cat /etc/yum.repos.d/epel.repo.packstack-lite.orig")
+
+
+def test_dead_mirrors_and_sources_are_found(centos):
+    centos.sh("printf '[x]\nmirrorlist=http://mirrorlist.centos.org/?repo=x' > /etc/yum.repos.d/x.repo")
+    ended = centos("preflight", "--output", "json")
+    told = {one["name"]: one for one in ended.data["findings"]}
+    assert "x: looked for at mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
+    centos.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
+    ended = centos("preflight", "--output", "json")
+    assert ended.code == 3
+    assert "x: Failed" in str(found(ended)["packages"]["message"])
+    centos.sh("rm /etc/yum.repos.d/x.repo")
+    assert looked(centos) == {}
 
 
 def test_text_names_what_is_mended(host):
