@@ -48,8 +48,8 @@ def dead_repos(subject: Subject) -> List[Repo]:
 
 
 def chosen(subject: Subject) -> bool:
-    """Whether the answers say where packages come from instead."""
-    return bool(subject.answers.get(_MIRROR))
+    """Whether the answers say where packages come from instead, and apply has a table of what is there."""
+    return bool(subject.answers.get(_MIRROR)) and _major(subject) == "7"
 
 
 def epel(subject: Subject) -> Remarks:

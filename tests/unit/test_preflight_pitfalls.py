@@ -101,8 +101,8 @@ BAD = [
     ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
     ("selinux", "warning", "without openstack-selinux", {"own": True}, True),
     ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
-    ("masked", "error", "nothing can start it: httpd.service", {"masked": ("httpd.service",)}, True),
-    ("masked", "error", "start them: httpd.service, mariadb", {"masked": ("httpd.service", "mariadb.service")}, True),
+    ("masked", "warning", "nothing can start it: httpd.service", {"masked": ("httpd.service",)}, True),
+    ("masked", "warning", "start them: httpd.service, mariadb", {"masked": ("httpd.service", "mariadb.service")}, True),
     ("httpd", "error", "httpd is not installed any more", {"own": True}, True),
     (
         "firewall",
@@ -201,6 +201,7 @@ FINE = [
     ("selinux", {"own": True, "versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
     ("selinux", {"selinux": "disabled", "selinux_boot": "disabled", "virtualization": "systemd-nspawn"}, {}),
     ("masked", {"masked": ("cups.service",)}, {}),
+    ("masked", {"masked": ("openstack-swift-container-sync.service",), "own": True}, {}),
     ("httpd", {"own": True, "versions": {"httpd": "2.4.6"}}, {}),
     ("firewall", {"states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
     ("firewall", {"states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
