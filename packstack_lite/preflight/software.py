@@ -103,7 +103,7 @@ def python(subject: Subject) -> Remarks:
     if facts.own and lost:
         rpms = profile.package_manager != "apt"
         names = [_PACKAGES[module][_place(profile)] for module in lost]
-        yield error(
+        yield warning(
             f"{profile.python} cannot import {', '.join(lost)}, which OpenStack's programs need",
             f"{'yum' if rpms else 'apt-get'} install {' '.join(names)}",
             cures.install(names) if rpms else cures.apt_install(names),
