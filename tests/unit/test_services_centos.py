@@ -217,6 +217,11 @@ def test_what_dist_conf_would_say_is_said(profile):
     assert "compute_driver = libvirt.LibvirtDriver" in config(profile, "/etc/nova/nova-compute.conf")
 
 
+def test_config_drives_are_made_with_the_program_that_is_there():
+    assert "mkisofs_cmd = mkisofs" in config(EPOXY, "/etc/nova/nova.conf").splitlines()
+    assert "mkisofs_cmd" not in config(TRAIN, "/etc/nova/nova.conf")
+
+
 def test_trains_dashboard_has_its_settings_in_one_file():
     key = {"CONFIG_HORIZON_SECRET_KEY": Secret("a'b\"\\c")}
     settings = config(TRAIN, "/etc/openstack-dashboard/local_settings", key)
