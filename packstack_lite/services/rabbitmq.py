@@ -14,7 +14,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     files = [
         cloud.file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         cloud.file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
-        # Debian's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
+        # The broker's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
         *cloud.optional("rabbitmq", "epmd", "rabbitmq-unit", phase=Phase.PLATFORM),
     ]
     unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)

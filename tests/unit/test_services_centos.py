@@ -158,7 +158,10 @@ def test_what_listens_on_the_address_and_does_not_try_again_waits_for_it(profile
 
 @BOTH
 def test_the_port_mapper_is_for_this_host_alone(profile):
+    """Whether systemd's socket or the broker starts it."""
     assert "ERL_EPMD_ADDRESS=127.0.0.1" in config(profile, "/etc/rabbitmq/rabbitmq-env.conf")
+    dropin = config(profile, "/etc/systemd/system/epmd@0.0.0.0.socket.d/packstack-lite.conf")
+    assert "ListenStream=\nListenStream=127.0.0.1:4369\n" in dropin
 
 
 def test_rabbitmq_before_definitions_is_told_in_another_way():
