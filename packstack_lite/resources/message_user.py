@@ -39,9 +39,26 @@ rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
 file=$(mktemp) || exit 1
 trap 'rm -f "$file"' EXIT
 cat > "$file" && chown rabbitmq "$file" || exit 1
-rabbitmqctl -q import_definitions "$file" < /dev/null || exit 1
+if ! said=$(rabbitmqctl -q import_definitions "$file" < /dev/null 2>&1); then
+    path=$(printf %%s "$file" | od -An -v -tu1 | tr -s ' \n' ',')
+    path=${path#,}
+    rabbitmqctl -q eval "Path = <<${path%%,}>>, "%(old)s < /dev/null >&2 || { echo "$said" >&2; exit 1; }
+fi
 wait
 """
+# The same for RabbitMQ before 3.8.2, which has no import_definitions (EL7 has 3.6.16): the user is made with a
+# password that nobody knows, then given the hash from the file. Functions as of 3.6; no quotation marks, as the
+# words go through a second shell.
+_OLD = r"""
+{ok, Text} = file:read_file(Path), User = %(user)s, VHost = %(vhost)s, All = <<46,42>>,
+{match, [Hash]} = re:run(Text, %(pattern)s, [{capture, all_but_first, binary}]),
+case rabbit_auth_backend_internal:lookup_user(User) of {ok, _} -> ok;
+    _ -> ok = rabbit_auth_backend_internal:add_user(User, base64:encode(crypto:strong_rand_bytes(30))) end,
+ok = rabbit_auth_backend_internal:change_password_hash(User, base64:decode(Hash)),
+rabbit_vhost:exists(VHost) orelse rabbit_vhost:add(VHost),
+rabbit_auth_backend_internal:set_permissions(User, VHost, All, All, All).
+"""
+_PATTERN = r'"password_hash": *"([^"]+)"'
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,9 @@ class MessageUser(Resource):
             "permissions": [{"user": self.name, "vhost": self.vhost, **everything}],
         }
         payload = json.dumps(definitions).encode()
-        return Command(_CLOSE, payload, timeout=120, says=f"make RabbitMQ user {self.name}")
+        named = {"user": _erlang(self.name), "vhost": _erlang(self.vhost), "pattern": _erlang(_PATTERN)}
+        script = _CLOSE % {"old": sh(_OLD % named)}
+        return Command(script, payload, timeout=120, says=f"make RabbitMQ user {self.name}")
 
 
 def stored_hash(password: Secret, name: str) -> str:

@@ -53,7 +53,8 @@ def _control(cloud: Cloud, config: Resource) -> List[Resource]:
     api_ini = cloud.file("nova", "nova-api-uwsgi", api=cloud.profile.api("nova-api"), account="nova")
     metadata_ini = cloud.file("nova", "nova-metadata-uwsgi", api=cloud.profile.api("nova-metadata"), account="nova")
     proxy = cloud.file("nova", "nova-consoleproxy")
-    listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
+    # Without -H, which iproute 3.10 (EL 7.0 to 7.4) does not know.
+    listening = f"ss -ltn 'sport = :{PORTS['novnc']}' | grep -q ^LISTEN"
     return [
         api_ini,
         metadata_ini,
@@ -128,7 +129,7 @@ def _hearing(cloud: Cloud, discover: Once) -> List[Resource]:
     again = Once(
         name="nova-compute-hears",
         script=f"systemctl restart {unit}",
-        done=f"began=$(systemctl show --property=ExecMainStartTimestamp --value {unit})\n"
+        done=f"began=$(systemctl show --property=ExecMainStartTimestamp {unit} | cut -d= -f2-)\n"
         f'[ -n "$began" ] || exit 75\n{younger}',
         known_after=Phase.SERVICES,
         says=f"start {unit} again, now that it is known",
