@@ -42,7 +42,8 @@ cat > "$file" && chown rabbitmq "$file" || exit 1
 if ! said=$(rabbitmqctl -q import_definitions "$file" < /dev/null 2>&1); then
     path=$(printf %%s "$file" | od -An -v -tu1 | tr -s ' \n' ',')
     path=${path#,}
-    rabbitmqctl -q eval "Path = <<${path%%,}>>, "%(old)s < /dev/null >&2 || { echo "$said" >&2; exit 1; }
+    rabbitmqctl -q eval "Path = <<${path%%,}>>, "%(old)s < /dev/null >&2 ||
+        { printf '%%s\n' "$said" | head -n 3 >&2; exit 1; }
 fi
 wait
 """

@@ -56,7 +56,7 @@ class Wrong(Exception):
 def short(error):
     """An error in a line; of a connection that failed, not also the objects it went through."""
     try:
-        told = u"%s" % error
+        told = getattr(error, "__unicode__", error.__str__)()
     except UnicodeError:
         # Python 2's own errors are bytes, which it takes for ASCII.
         told = str(error).decode("utf-8", "replace")
@@ -548,7 +548,7 @@ def main():
         return 0
     errors = sorted({result["error"] for result in told.values() if not result["ok"]})
     # Whatever the locale: Python 2 and 3.6 would take it for ASCII without one.
-    getattr(sys.stderr, "buffer", sys.stderr).write(u"".join(error + u"\n" for error in errors).encode("utf-8"))
+    getattr(sys.stderr, "buffer", sys.stderr).write("".join(error + "\n" for error in errors).encode("utf-8"))
     return 1 if errors else 0
 
 

@@ -140,7 +140,7 @@ def run_ssh(smoke, command):
 def text(error):
     """An error's words; Python 2's own errors are bytes, which it takes for ASCII."""
     try:
-        return u"%s" % error
+        return getattr(error, "__unicode__", error.__str__)()
     except UnicodeError:
         return str(error).decode("utf-8", "replace")
 
