@@ -41,7 +41,8 @@ if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
 [ ! -c /dev/kvm ] || say kvm_device yes
 # Asking starts a daemon on the host: not in a container, whose clock is not its own.
 if ! systemd-detect-virt --container --quiet 2>/dev/null; then
-    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] ||
+    # Not "show", of systemd 239; the words are of 219 and of 239 and later.
+    if timeout 5 timedatectl 2>/dev/null | grep -qE '(NTP|System clock) synchronized: yes' ||
         chronyc waitsync 1 >/dev/null 2>&1
     then say time_synchronized yes; fi
 fi
@@ -98,8 +99,9 @@ done
 _KVM = r"""
 [ -c /dev/kvm ] || exit 1
 [ "$(uname -m)" != x86_64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || exit 1
-command -v python3 >/dev/null || exit 0
-exec python3 -c '
+for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
+[ -n "$python" ] || exit 0
+exec $python -c '
 import fcntl, os
 kvm = os.open("/dev/kvm", os.O_RDWR)
 machine = fcntl.ioctl(kvm, 0xAE01, 0)
