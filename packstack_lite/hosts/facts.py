@@ -33,6 +33,7 @@ class Facts:
     ``devices`` maps block devices (and the links to them below /dev/disk) to "MIB CONTENT MOUNT", where "-" is
     nothing; ``kernel`` names what it can do of ``iscsi`` and ``nfs``; ``ceph`` are the files in /etc/ceph, and
     ``ours`` when their ceph.conf is; ``exports`` maps the NFS exports that were asked for to what is wrong with them.
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
     """
 
     hostname: str
@@ -75,6 +76,7 @@ class Facts:
     kernel: Tuple[str, ...] = ()
     ceph: Tuple[str, ...] = ()
     exports: Mapping[str, str] = field(default_factory=dict)
+    firewall: str = ""
 
     @property
     def container(self) -> bool:

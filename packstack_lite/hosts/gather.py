@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence
 
 from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts import links, storage
+from packstack_lite.hosts import firewall, links, storage
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.remote.command import Command, Host, Reply
 
@@ -150,6 +150,7 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
         Command(_KVM, timeout=10, says="try KVM"),
         Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
         *storage.commands(exports),
+        firewall.command(),
     ]
 
 
@@ -200,6 +201,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         kvm_device="kvm_device" in one,
         mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
         **storage.parse(kept),
+        **firewall.parse(kept),
     )
 
 

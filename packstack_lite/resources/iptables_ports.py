@@ -1,0 +1,90 @@
+"""Ports opened in the rules that iptables-services loads, now and after a boot."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+
+from packstack_lite.remote.command import Action, Command, Reply
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.resources.edited import PUT, SCRATCH
+
+SAVED = "/etc/sysconfig/iptables"
+# iptables itself writes rules in this form, so that the saved line and the one in force compare.
+_RULE = "-A INPUT -p tcp -m tcp --dport {port} -m comment --comment packstack-lite -j ACCEPT"
+_PORT = re.compile(r"-A INPUT -p tcp -m tcp --dport (\d+) -m comment --comment \"?packstack-lite\"? -j ACCEPT")
+
+_LOOK = rf"""
+iptables -w 5 -S INPUT || exit 1
+echo ==
+cat {SAVED} 2>/dev/null
+exit 0
+"""
+# Each rule goes before the chain's first, as the last one of the usual set rejects what came so far. Saved by line, not
+# by "iptables-save": that would keep what Neutron and libvirt have made for this very moment.
+_OPEN = (
+    SCRATCH
+    + PUT
+    + r"""
+cat > "$work/rules"
+while read -r add chain rule; do
+    iptables -w 5 -C "$chain" $rule 2>/dev/null || iptables -w 5 -I "$chain" $rule || exit 1
+done < "$work/rules"
+[ -f SAVED ] || exit 0
+grep -vxF -f "$work/rules" SAVED > "$work/before"
+awk '
+    FNR == NR { rules = rules $0 "\n"; next }
+    /^\*/ { table = $0 }
+    table == "*filter" && !done && (/^-A INPUT/ || /^COMMIT/) { printf "%s", rules; done = 1 }
+    { print }
+' "$work/rules" "$work/before" > "$work/new" || exit 1
+put SAVED "$work/new"
+"""
+).replace("SAVED", SAVED)
+
+
+@dataclass(frozen=True)
+class IptablesPorts(Resource):
+    """These TCP ports are accepted by rules of ours in INPUT and in /etc/sysconfig/iptables.
+
+    For a host where iptables-services loads that file at boot. Other rules stay as they are.
+    """
+
+    kind: ClassVar[str] = "iptables"
+    ports: Tuple[int, ...]
+    phase: Phase = Phase.PLATFORM
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return "iptables:ports"
+
+    def want(self) -> Optional[State]:
+        return {"closed": (), "closed after a boot": ()}
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        return [cast(IptablesPorts, member)._look() for member in group]
+
+    def _look(self) -> Look:
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            now, found, saved = reply.out.partition("==\n")
+            if not reply.ok or not found:
+                raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
+            return {self.id: {"closed": self._closed(now), "closed after a boot": self._closed(saved)}}
+
+        return Look(Command(_LOOK, says="look at iptables"), parse)
+
+    def _closed(self, rules: str) -> Tuple[str, ...]:
+        held = {int(port) for port in _PORT.findall(rules)}
+        return tuple(str(port) for port in self.ports if port not in held)
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [cast(IptablesPorts, gap.resource)._open() for gap in gaps]
+
+    def _open(self) -> Command:
+        rules = "".join(_RULE.format(port=port) + "\n" for port in self.ports)
+        return Command(_OPEN, stdin=rules.encode(), says="open ports in iptables")
