@@ -52,7 +52,7 @@ part == 1 {
 END {
     for (i = 1; i <= wanted; i++) {
         key = order[i]
-        if (mode == "look") printf "%s\t%s\n", key, key in at ? seen[key] : ""
+        if (mode == "look") printf "%s\t%s\n", key, (key in at ? seen[key] : "")
         else if (key in at) line[at[key]] = key "=" whole(key)
         else new[++news] = key "=" whole(key)
     }
@@ -66,7 +66,7 @@ END {
     if (count && ends) printf "\n"
 }
 function out(text) {
-    printf "%s%s", printed++ ? "\n" : "", text
+    printf "%s%s", (printed++ ? "\n" : ""), text
 }
 function whole(key,    have, n, words, i) {
     if (how[key] != "add") return value[key]

@@ -33,8 +33,13 @@ part == 1 {
 END {
     for (i = 1; i <= count; i++) {
         text = line[i]
-        if (keys[i] ~ /^(baseurl|mirrorlist|metalink)$/) text = led(i)
-        if (mode != "list") printf "%s%s", i > 1 ? "\n" : "", text
+        if (keys[i] ~ /^(baseurl|mirrorlist|metalink)$/) {
+            # What goes on with a list that is gone goes with it: as a further line of baseurl it would count.
+            if (!further[i]) changed = 0
+            text = further[i] && changed && keys[i] != "baseurl" ? "#" line[i] : led(i)
+            if (text != line[i]) changed = 1
+        }
+        if (mode != "list") printf "%s%s", (i > 1 ? "\n" : ""), text
     }
     if (mode != "list" && count && ends) printf "\n"
 }
