@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
+from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight import machine, network, software, storage
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
@@ -35,6 +36,7 @@ CHECKS: Mapping[str, Check] = {
     "keys": storage.keys,
     "objects": storage.objects,
     "volumes": storage.volumes,
+    "preparation": preparing.preparation_answers,
 }
 
 

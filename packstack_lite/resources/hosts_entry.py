@@ -24,14 +24,18 @@ echo yes
 
 # First in the file: of several lines with a name, the first one wins.
 _WRITE = (
-    SCRATCH
-    + PUT
-    + r"""
+    (
+        SCRATCH
+        + PUT
+        + r"""
 [ -f PLACE ] || : > PLACE
-{ printf '%%s MARK\n' %(line)s; sed '/MARK$/d' PLACE; } > "$work/new"
+{ printf '%s MARK\n' "$line"; sed '/MARK$/d' PLACE; } > "$work/new"
 put PLACE "$work/new"
 """
-).replace("PLACE", PLACE).replace("MARK", MARK)
+    )
+    .replace("PLACE", PLACE)
+    .replace("MARK", MARK)
+)
 
 
 @dataclass(frozen=True)
@@ -76,4 +80,4 @@ class HostsEntry(Resource):
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         entries = [cast(HostsEntry, gap.resource) for gap in gaps]
-        return [Command(_WRITE % {"line": sh(entry.line)}, says=f"write {PLACE}") for entry in entries]
+        return [Command(f"line={sh(entry.line)}\n{_WRITE}", says=f"write {PLACE}") for entry in entries]

@@ -81,6 +81,12 @@ class IptablesPorts(Resource):
         held = {int(port) for port in _PORT.findall(rules)}
         return tuple(str(port) for port in self.ports if port not in held)
 
+    def words(self, gap: Gap) -> str:
+        """Which ports."""
+        seen = cast(State, gap.seen)
+        now, boot = (cast(Tuple[str, ...], seen[key]) for key in ("closed", "closed after a boot"))
+        return f"open {', '.join(now)}" if now else f"open {', '.join(boot)} after a boot too"
+
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         return [cast(IptablesPorts, gap.resource)._open() for gap in gaps]

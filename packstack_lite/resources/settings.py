@@ -83,7 +83,6 @@ _FILE = (
     SCRATCH
     + r"""
 cat > "$work/wanted"
-file=%(path)s section=%(section)s
 there() { [ -f "$file" ] && { [ -z "$section" ] || grep -qF -e "[$section]" "$file"; }; }
 """
 )
@@ -92,13 +91,13 @@ _LOOK = (
     _FILE
     + r"""
 there || exit 3
-stat -L -c 'mode	%%a' -- "$file"
+stat -L -c 'mode	%a' -- "$file"
 awk -v mode=look -v section="$section" "$program" "$work/wanted" "$file" > "$work/seen"
 while IFS='	' read -r key value; do
     if grep -q "^secret	$key	" "$work/wanted" && [ -n "$value" ]; then
-        value=$(printf %%s "$value" | sha256sum) value=${value%%%% *}
+        value=$(printf %s "$value" | sha256sum) value=${value%% *}
     fi
-    printf '%%s\t%%s\n' "$key" "$value"
+    printf '%s\t%s\n' "$key" "$value"
 done < "$work/seen"
 """
 )
@@ -111,7 +110,6 @@ _CLOSE = (
 there || { echo "there is no $file${section:+ with a section [$section]}" >&2; exit 1; }
 awk -v mode=edit -v section="$section" -v ends="$(ends "$file")" "$program" "$work/wanted" "$file" > "$work/new" ||
     exit 1
-mode=%(mode)s
 [ -z "$mode" ] || { keep "$(readlink -f -- "$file")" && chmod "$mode" -- "$file"; } || exit 1
 put "$file" "$work/new"
 """
@@ -153,9 +151,9 @@ class Settings(Resource):
         return Look(self._command(_LOOK, f"look at {self.path}"), self._parse)
 
     def _command(self, script: str, says: str) -> Command:
-        filled = script % {"path": sh(self.path), "section": sh(self.section), "mode": sh(self.mode)}
+        where = f"file={sh(self.path)} section={sh(self.section)} mode={sh(self.mode)}"
         lines = "".join(f"{self._how(value)}\t{key}\t{plain(value)}\n" for key, value in self.values)
-        return Command(f"program={sh(_AWK)}\n{filled}", stdin=lines.encode(), says=says)
+        return Command(f"program={sh(_AWK)}\n{where}\n{script}", stdin=lines.encode(), says=says)
 
     def _how(self, value: Union[str, Secret]) -> str:
         return "secret" if isinstance(value, Secret) else "add" if self.add else "set"

@@ -73,7 +73,8 @@ def test_every_template_is_used_and_every_used_one_is_there():
     from tests.rendered import CASES, files, on
 
     used = {"common/macros.j2", "common/uwsgi.ini.j2", "client/root/keystonerc.j2"}
-    used |= {"swift/etc/systemd/system/srv-node.mount.j2"}
+    used |= {"swift/etc/systemd/system/srv-node.mount.j2", "host/etc/yum.repos.d/packstack.repo.j2"}
+    used |= {"host/etc/apt/apt.conf.d/95packstack-lite-proxy.j2"}
     for profile in profiles.names():
         for make in CASES.values():
             for path, file in files(on(profile, make())).items():

@@ -210,7 +210,11 @@ def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
 
 def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
     dash.tool("curl", "touch $T/curled")
-    write(dash, "CentOS-Base.repo", BASE.replace("mirrorlist.centos.org", "mirror.example").replace("mirror.centos.org", "a.b"))
+    write(
+        dash,
+        "CentOS-Base.repo",
+        BASE.replace("mirrorlist.centos.org", "mirror.example").replace("mirror.centos.org", "a.b"),
+    )
     resource = repo_files("http://127.0.0.1:1/x")
     assert fits(resource, dash.see(resource)[resource.id])
     assert not (dash.root / "curled").exists()
@@ -218,7 +222,9 @@ def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
 
 def test_disabled_repositories_alone_are_left(dash):
     dash.tool("curl", "touch $T/curled")
-    write(dash, "CentOS-Vault.repo", BASE.replace("gpgcheck=1", "enabled=0").replace("[extras]", "[extras]\nenabled = no"))
+    write(
+        dash, "CentOS-Vault.repo", BASE.replace("gpgcheck=1", "enabled=0").replace("[extras]", "[extras]\nenabled = no")
+    )
     resource = repo_files("http://127.0.0.1:1/x")
     assert fits(resource, dash.see(resource)[resource.id])
     assert not (dash.root / "curled").exists()
@@ -228,15 +234,24 @@ def test_disabled_repositories_alone_are_left(dash):
     ("url", "place"),
     [
         ("http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra", "os/x86_64"),
-        ("http://mirrorlist.centos.org?arch=$basearch&release=7&repo=cloud-openstack-train", "cloud/x86_64/openstack-train"),
+        (
+            "http://mirrorlist.centos.org?arch=$basearch&release=7&repo=cloud-openstack-train",
+            "cloud/x86_64/openstack-train",
+        ),
         ("http://mirrorlist.centos.org/?repo=sclo-rh&release=7", "sclo/x86_64/rh"),
         ("http://mirrorlist.centos.org/?repo=odd", "?"),
         ("http://mirrorlist.centos.org/?release=7", "?"),
         ("http://mirror.centos.org/centos/$releasever/updates/$basearch/", "updates/x86_64"),
         ("https://MIRROR.centos.org:80/centos/7.8.2003/os/x86_64", "os/x86_64"),
-        ("http://mirror.centos.org/$contentdir/$releasever/cloud/$basearch/openstack-train/", "cloud/x86_64/openstack-train"),
+        (
+            "http://mirror.centos.org/$contentdir/$releasever/cloud/$basearch/openstack-train/",
+            "cloud/x86_64/openstack-train",
+        ),
         ("http://mirror.centos.org/$contentdir/$releasever/virt/$basearch/kvm-common/", "virt/x86_64/kvm-common"),
-        ("http://mirror.centos.org/centos/${releasever}/storage/${basearch}/ceph-nautilus", "storage/x86_64/ceph-nautilus"),
+        (
+            "http://mirror.centos.org/centos/${releasever}/storage/${basearch}/ceph-nautilus",
+            "storage/x86_64/ceph-nautilus",
+        ),
         ("http://mirror.centos.org/centos/$releasever/$other/", "?"),
         ("http://user:word@mirror.centos.org/centos/7/os/x86_64/", "os/x86_64"),
         ("http://mirror.centos.org.example/centos/7/os/x86_64/", None),
@@ -256,7 +271,9 @@ def test_places_of_dead_urls(dash, url, place):
 
 
 NAMES = st.sampled_from(["a", "base", "x-y", "C7.8.2003"])
-LIVE = st.sampled_from(["http://mirror.example/7/os/x86_64/", "file:///srv/rpms", "https://a.b/centos/$releasever/os/$basearch/"])
+LIVE = st.sampled_from(
+    ["http://mirror.example/7/os/x86_64/", "file:///srv/rpms", "https://a.b/centos/$releasever/os/$basearch/"]
+)
 DEAD = st.sampled_from(
     [
         "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os",
@@ -267,7 +284,9 @@ DEAD = st.sampled_from(
 LINES = st.one_of(
     st.builds("[{}]".format, NAMES),
     st.builds("{}={}".format, st.sampled_from(["name", "enabled", "gpgcheck", "exclude", "baseurl2", "Baseurl"]), DEAD),
-    st.builds("{}{}{}".format, st.sampled_from(["baseurl", "mirrorlist", "metalink"]), st.sampled_from(["=", " = "]), LIVE),
+    st.builds(
+        "{}{}{}".format, st.sampled_from(["baseurl", "mirrorlist", "metalink"]), st.sampled_from(["=", " = "]), LIVE
+    ),
     st.builds("{}={}".format, st.sampled_from(["baseurl", "mirrorlist", "metalink"]), DEAD),
     st.builds("baseurl={} {}".format, DEAD, LIVE),
     st.builds("    {}".format, st.one_of(DEAD, LIVE)),
@@ -292,7 +311,7 @@ def test_every_byte_that_is_no_dead_url_is_kept_and_once_is_enough(dash, lines, 
         if old != new:
             assert re.match(rb"(baseurl|mirrorlist|metalink)[ \t]*=|[ \t]", old), (old, new)
             # A mirror list's further lines go with it, whatever they are.
-            assert _dead(old) or new == b"#" + old and old[:1].isspace(), (old, new)
+            assert _dead(old) or (new == b"#" + old and old[:1].isspace()), (old, new)
             assert new == b"#" + old or _others(old) == _others(new), (old, new)
     lead(dash)
     assert path.read_bytes() == once
