@@ -8,6 +8,7 @@ from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
 from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.firewalld import FirewalldPorts
+from packstack_lite.resources.firewalld_forward import FirewalldForward
 from packstack_lite.resources.hosts_entry import HostsEntry
 from packstack_lite.resources.iptables_ports import IptablesPorts
 from packstack_lite.resources.keys import Keys
@@ -37,6 +38,7 @@ __all__ = [
     "Entity",
     "File",
     "FileSystem",
+    "FirewalldForward",
     "FirewalldPorts",
     "Gap",
     "HostsEntry",

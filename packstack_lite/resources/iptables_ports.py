@@ -1,8 +1,7 @@
-"""Ports opened in the rules that iptables-services loads, now and after a boot."""
+"""Ports opened in the rules that iptables-services loads, and networks let through, now and after a boot."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
@@ -12,11 +11,12 @@ from packstack_lite.resources.edited import PUT, SCRATCH
 
 SAVED = "/etc/sysconfig/iptables"
 # iptables itself writes rules in this form, so that the saved line and the one in force compare.
-_RULE = "-A INPUT -p tcp -m tcp --dport {port} -m comment --comment packstack-lite -j ACCEPT"
-_PORT = re.compile(r"-A INPUT -p tcp -m tcp --dport (\d+) -m comment --comment \"?packstack-lite\"? -j ACCEPT")
+_PORT = "-A INPUT -p tcp -m tcp --dport {} -m comment --comment packstack-lite -j ACCEPT"
+_FROM = "-A FORWARD -s {} -m comment --comment packstack-lite -j ACCEPT"
+_TO = "-A FORWARD -d {} -m comment --comment packstack-lite -j ACCEPT"
 
 _LOOK = rf"""
-iptables -w 5 -S INPUT || exit 1
+iptables -w 5 -S INPUT && iptables -w 5 -S FORWARD || exit 1
 echo ==
 cat {SAVED} 2>/dev/null
 exit 0
@@ -34,9 +34,10 @@ done < "$work/rules"
 [ -f SAVED ] || exit 0
 grep -vxF -f "$work/rules" SAVED > "$work/before"
 awk '
-    FNR == NR { rules = rules $0 "\n"; next }
+    FNR == NR { rules[$2] = rules[$2] $0 "\n"; next }
     /^\*/ { table = $0 }
-    table == "*filter" && !done && (/^-A INPUT/ || /^COMMIT/) { printf "%s", rules; done = 1 }
+    table == "*filter" && $1 == "-A" { printf "%s", rules[$2]; rules[$2] = "" }
+    table == "*filter" && /^COMMIT/ { for (chain in rules) printf "%s", rules[chain] }
     { print }
 ' "$work/rules" "$work/before" > "$work/new" || exit 1
 put SAVED "$work/new"
@@ -46,13 +47,15 @@ put SAVED "$work/new"
 
 @dataclass(frozen=True)
 class IptablesPorts(Resource):
-    """These TCP ports are accepted by rules of ours in INPUT and in /etc/sysconfig/iptables.
+    """These TCP ports are accepted by rules of ours in INPUT and in /etc/sysconfig/iptables; what comes from or goes to
+    the networks of ``forward`` by such in FORWARD.
 
     For a host where iptables-services loads that file at boot. Other rules stay as they are.
     """
 
     kind: ClassVar[str] = "iptables"
     ports: Tuple[int, ...]
+    forward: Tuple[str, ...] = ()
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -77,12 +80,17 @@ class IptablesPorts(Resource):
 
         return Look(Command(_LOOK, says="look at iptables"), parse)
 
-    def _closed(self, rules: str) -> Tuple[str, ...]:
-        held = {int(port) for port in _PORT.findall(rules)}
-        return tuple(str(port) for port in self.ports if port not in held)
+    def _closed(self, text: str) -> Tuple[str, ...]:
+        """Ports and networks of which a rule is missing in what ``iptables -S`` or its file says."""
+        held = {line.strip().replace('"', "") for line in text.splitlines()}
+        return tuple(dict.fromkeys(name for name, rule in self._rules() if rule not in held))
+
+    def _rules(self) -> List[Tuple[str, str]]:
+        ports = [(str(port), _PORT.format(port)) for port in self.ports]
+        return ports + [(network, rule.format(network)) for network in self.forward for rule in (_FROM, _TO)]
 
     def words(self, gap: Gap) -> str:
-        """Which ports."""
+        """Which ports and networks."""
         seen = cast(State, gap.seen)
         now, boot = (cast(Tuple[str, ...], seen[key]) for key in ("closed", "closed after a boot"))
         return f"open {', '.join(now)}" if now else f"open {', '.join(boot)} after a boot too"
@@ -92,5 +100,5 @@ class IptablesPorts(Resource):
         return [cast(IptablesPorts, gap.resource)._open() for gap in gaps]
 
     def _open(self) -> Command:
-        rules = "".join(_RULE.format(port=port) + "\n" for port in self.ports)
+        rules = "".join(f"{rule}\n" for _, rule in self._rules())
         return Command(_OPEN, stdin=rules.encode(), says="open ports in iptables")

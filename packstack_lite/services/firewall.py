@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import List, Mapping, Tuple
 
-from packstack_lite.resources import FirewalldPorts, IptablesPorts
+from packstack_lite.resources import FirewalldForward, FirewalldPorts, IptablesPorts, Nat
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import openvswitch
 from packstack_lite.services.cloud import PORTS, Cloud, tags
 
 # Service -> its APIs that the catalog names, and the console. Databases, queue, cache and metadata are asked on the
@@ -25,16 +26,26 @@ DASHBOARD = 80
 
 
 def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
-    """The open ports of ``services``; nothing where no firewall runs, or where the user keeps it to himself."""
-    ports = _ports(services)
-    if not cloud.says("CONFIG_FIREWALL") or not ports:
+    """The open ports of ``services``, and floating addresses let through; nothing where no firewall runs, or where the
+    user keeps it to himself."""
+    ports, behind = _ports(services), [found for found in openvswitch.declare(cloud) if isinstance(found, Nat)]
+    if not cloud.says("CONFIG_FIREWALL"):
         return []
     if cloud.facts.firewall == "firewalld":
         interface = cloud.facts.default_interface
-        return [FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))]
+        opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))
+        return [opened, *[_let_through(nat, opened.id) for nat in behind]]
     if cloud.facts.firewall == "iptables":
-        return [IptablesPorts(ports=ports, phase=Phase.PLATFORM, tags=tags("host"))]
+        networks = tuple(nat.source for nat in behind)
+        return [IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))]
     return []
+
+
+def _let_through(nat: Nat, ports: str) -> Resource:
+    """After the ports: it may reload firewalld."""
+    return FirewalldForward(
+        source=nat.source, bridge=nat.bridge, phase=Phase.PLATFORM, tags=tags("host"), needs=(ports,)
+    )
 
 
 def _ports(services: List[str]) -> Tuple[int, ...]:
