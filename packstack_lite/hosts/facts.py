@@ -57,6 +57,7 @@ class Facts:
     /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
     """
 
     hostname: str
@@ -117,6 +118,7 @@ class Facts:
     packstack: Tuple[str, ...] = ()
     python_missing: Tuple[str, ...] = ()
     shadowed: Tuple[str, ...] = ()
+    firewall: str = ""
 
     @property
     def container(self) -> bool:

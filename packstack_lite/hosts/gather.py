@@ -101,8 +101,9 @@ done
 _KVM = r"""
 [ -c /dev/kvm ] || exit 1
 [ "$(uname -m)" != x86_64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || exit 1
-command -v python3 >/dev/null || exit 0
-exec python3 -c '
+for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
+[ -n "$python" ] || exit 0
+exec $python -c '
 import fcntl, os
 kvm = os.open("/dev/kvm", os.O_RDWR)
 machine = fcntl.ioctl(kvm, 0xAE01, 0)

@@ -57,11 +57,12 @@ done
 
 # A server that answers on NFS's port, and one that tells what it exports must tell of this.
 _EXPORT = r"""
+for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
 while IFS= read -r export; do
     server=${export%%:/*} path=/${export#*:/}
     server=${server#[} server=${server%]}
-    if ! command -v python3 >/dev/null; then reason=
-    elif ! python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], 2049), 4)' "$server" 2>/dev/null
+    if [ -z "$python" ]; then reason=
+    elif ! $python -c 'import socket, sys; socket.create_connection((sys.argv[1], 2049), 4)' "$server" 2>/dev/null
     then reason="$server does not answer on port 2049"
     elif command -v showmount >/dev/null && list=$(timeout 5 showmount --no-headers -e "$server" 2>/dev/null) &&
         ! printf '%s\n' "$list" | awk '{print $1}' | grep -qxF "$path"

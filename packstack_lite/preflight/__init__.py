@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.preflight import guards, machine, network, rpm, software, storage, virtualization
+from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
 
@@ -47,6 +48,7 @@ CHECKS: Mapping[str, Check] = {
     "keys": storage.keys,
     "objects": storage.objects,
     "volumes": storage.volumes,
+    "preparation": preparing.preparation_answers,
 }
 
 
