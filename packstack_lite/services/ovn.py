@@ -89,4 +89,5 @@ def _metadata(cloud: Cloud) -> List[Resource]:
     )
     role = "neutron-ovn-metadata-agent"
     unit = cloud.unit(role, "neutron", [common, config], needs=[cloud.unit_id("ovn-controller")])
-    return [config, unit, network.alive(cloud, role, unit)]
+    # The agent tells its program's name, which the unit has too: until Train networking-ovn-metadata-agent.
+    return [config, unit, network.alive(cloud, cloud.profile.unit(role), unit)]
