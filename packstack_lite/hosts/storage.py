@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
+from packstack_lite.hosts.told import pairs, told
 from packstack_lite.remote.command import Command, Reply
 
 # KEY=VALUE lines, a key as often as there is something to say.
@@ -78,25 +79,18 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
     asked = Command(_ASK + "exit 0\n", says="gather facts of storage")
     if not exports:
         return [asked]
-    told = "".join(f"{export}\n" for export in exports)
-    return [asked, Command(_EXPORT, stdin=told.encode(), says="try NFS exports", slow=True)]
+    lines = "".join(f"{export}\n" for export in exports)
+    return [asked, Command(_EXPORT, stdin=lines.encode(), says="try NFS exports", slow=True)]
 
 
 def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
     """The fields of Facts that the replies to ``commands`` fill."""
-    told: Dict[str, List[str]] = {}
-    for line in "".join(reply.out for reply in replies).splitlines():
-        key, _, value = line.partition("=")
-        told.setdefault(key, []).append(value)
+    found = told(replies)
     return {
-        "kept": _pairs(told.get("kept", [])),
-        "devices": _pairs(told.get("device", [])),
-        "volume_groups": tuple(told.get("volume_group", ())),
-        "kernel": tuple(told.get("kernel", ())),
-        "ceph": tuple(told.get("ceph", ())),
-        "exports": _pairs(told.get("export", [])),
+        "kept": pairs(found.get("kept", [])),
+        "devices": pairs(found.get("device", [])),
+        "volume_groups": tuple(found.get("volume_group", ())),
+        "kernel": tuple(found.get("kernel", ())),
+        "ceph": tuple(found.get("ceph", ())),
+        "exports": pairs(found.get("export", [])),
     }
-
-
-def _pairs(lines: Sequence[str]) -> Dict[str, str]:
-    return dict(line.split(" ", 1) for line in lines)
