@@ -40,8 +40,7 @@ def _hosts(answers: Any) -> Iterator[str]:
         others = [host for host in answers[name] if host != controller]
         if others:
             yield (
-                f"{at(answers, name)}: {listed(others)}: this release deploys on one host,"
-                f" the controller {controller}"
+                f"{at(answers, name)}: {listed(others)}: this release deploys on one host, the controller {controller}"
             )
 
 

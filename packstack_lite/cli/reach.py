@@ -40,7 +40,7 @@ def _config_file(options: Options) -> str:
     if not options.ssh_config:
         return SshTarget.config_file
     if not options.ssh_config.is_file():
-        raise UsageFault(f"{options.ssh_config} is no file", "name one as `ssh -F` or `vagrant ssh-config > FILE` has it")
+        raise UsageFault(f"{options.ssh_config} is no file", "name one that ssh -F would read")
     return str(options.ssh_config)
 
 

@@ -140,7 +140,6 @@ if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 """
 
 
-
 def commands(exports: Sequence[str] = ()) -> List[Command]:
     """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides."""
     return [

@@ -27,7 +27,7 @@ def profile(host: Any) -> Profile:
 
 @pytest.fixture(scope="module")
 def services(host: Any, profile: Profile) -> Set[str]:
-    """The services deployed there: those that every cloud has, the agents its ml2 names, optional ones by their package."""
+    """What is deployed there: what every cloud has, the agents that its ml2 names, the rest by its packages."""
     ml2 = host.file(profile.path("ml2")).content_string
     drivers = re.search(r"(?m)^mechanism_drivers *= *(.*)$", ml2)
     assert drivers, f"{profile.path('ml2')} names no mechanism driver"

@@ -14,12 +14,13 @@ import pytest
 CREDENTIALS = "/root/keystonerc_admin"
 # Service -> the roles whose units run on the host. "always" is every cloud.
 ROLES = {
-    "always": (
-        "mariadb rabbitmq memcached httpd openvswitch keystone glance-api placement-api nova-api nova-metadata "
-        "nova-conductor nova-scheduler nova-novncproxy nova-compute libvirt neutron-api"
-    ).split(),
-    "openvswitch": "neutron-openvswitch-agent neutron-l3-agent neutron-dhcp-agent neutron-metadata-agent".split(),
-    "ovn": "ovn-nb ovn-sb ovn-northd ovn-controller neutron-ovn-metadata-agent".split(),
+    "always": [
+        *("mariadb", "rabbitmq", "memcached", "httpd", "openvswitch", "keystone", "glance-api", "placement-api"),
+        *("nova-api", "nova-metadata", "nova-conductor", "nova-scheduler", "nova-novncproxy", "nova-compute"),
+        *("libvirt", "neutron-api"),
+    ],
+    "openvswitch": ["neutron-openvswitch-agent", "neutron-l3-agent", "neutron-dhcp-agent", "neutron-metadata-agent"],
+    "ovn": ["ovn-nb", "ovn-sb", "ovn-northd", "ovn-controller", "neutron-ovn-metadata-agent"],
     "cinder": ["cinder-api", "cinder-scheduler", "cinder-volume"],
     "swift": ["swift-proxy", "swift-account", "swift-container", "swift-object"],
     "barbican": ["barbican-api"],
@@ -130,7 +131,9 @@ def test_agents_are_alive(ask):
 
 
 def test_compute_services_are_up(ask):
-    lines = [line.rsplit(None, 1) for line in ask("openstack compute service list -f value -c Binary -c State").splitlines()]
+    lines = [
+        line.rsplit(None, 1) for line in ask("openstack compute service list -f value -c Binary -c State").splitlines()
+    ]
     assert {name for name, _ in lines} >= {"nova-conductor", "nova-scheduler", "nova-compute"}
     assert {state for _, state in lines} == {"up"}
 

@@ -111,7 +111,9 @@ def build(work: Path, base: Path, wanted: str) -> None:
     if done.returncode:
         raise SandboxFault(f"the box cannot be furnished: {done.stderr.strip()[-400:]}", "apt-get update, then again")
     furnish(root)
-    machine.run(["tar", "--numeric-owner", "--xattrs", "-C", str(work), "-czf", str(work / "rootfs.tar.gz"), "./rootfs"])
+    machine.run(
+        ["tar", "--numeric-owner", "--xattrs", "-C", str(work), "-czf", str(work / "rootfs.tar.gz"), "./rootfs"]
+    )
     (work / "lxc-config").write_text(LXC_CONFIG)
     told = {"provider": "lxc", "version": "1.0.0", "recipe": wanted}
     (work / "metadata.json").write_text(json.dumps(told) + "\n")
