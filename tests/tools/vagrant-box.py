@@ -19,9 +19,11 @@ from pathlib import Path
 
 from packstack_lite.errors import PackstackLiteError, UsageFault
 from packstack_lite.sandbox import guest_image, machine, trees
-from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SUITES, SandboxFault
+from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SandboxFault
 
 BOXES = HOME / "boxes"
+# What debootstrap makes and the Vagrantfile knows.
+DISTROS = ("debian12",)
 # What is in the box beyond the base tree: Vagrant's user needs sudo, DHCP a resolver that listens to it.
 PACKAGES = "sudo systemd-resolved"
 
@@ -78,9 +80,9 @@ def recipe(base: Path) -> str:
 
 def make(name: str) -> Path:
     """The box of that name, made when it is missing or out of date. SandboxFault where there is no base for it."""
-    if name not in SUITES:
+    if name not in DISTROS:
         raise UsageFault(
-            f"no box of {name} can be made for the lxc provider: the sandbox has bases of {', '.join(sorted(SUITES))}",
+            f"no box of {name} can be made for the lxc provider, only of {', '.join(DISTROS)}",
             f"PROVIDER=libvirt or PROVIDER=virtualbox takes the public box of {name}",
         )
     machine.need_root()

@@ -20,6 +20,8 @@ rules() {
     for network in 198.18.252.0/24 "$external"; do
         rule "$1" nat POSTROUTING -s "$network" ! -d 198.18.0.0/15 -j MASQUERADE
     done
+    # Where a firewall refuses the unknown: DHCP, DNS, and passage.
+    rule "$1" filter INPUT -i "$bridge" -p udp -m multiport --dports 53,67 -j ACCEPT
     rule "$1" filter FORWARD -i "$bridge" -j ACCEPT
     rule "$1" filter FORWARD -o "$bridge" -j ACCEPT
 }

@@ -69,7 +69,8 @@ class Run:
     def environment(self) -> Dict[str, str]:
         """For Vagrant: this provider, VirtualBox's second disk, no look for a newer Vagrant."""
         own = {"VAGRANT_DEFAULT_PROVIDER": self.provider, "VAGRANT_CHECKPOINT_DISABLE": "1"}
-        return {"VAGRANT_EXPERIMENTAL": "disks", **os.environ, **own}
+        disks = {"VAGRANT_EXPERIMENTAL": "disks"} if self.provider == "virtualbox" else {}
+        return {**disks, **os.environ, **own}
 
     def vagrant(self, *words: str, quiet: bool = False) -> str:
         """Run Vagrant; its output where it is wanted (``quiet``)."""
@@ -104,6 +105,9 @@ def tools(run: Run) -> None:
         state = run.state()
         if state != "not_created":
             raise Failed(f"the machine {run.box} is there already ({state}): vagrant destroy {run.box}")
+        # Another checkout's: Vagrant knows only its own machines, but the names of containers are everybody's.
+        if run.provider == "lxc" and container(run.box) in containers():
+            raise Failed(f"the container {container(run.box)} is there already: lxc-destroy -f -n {container(run.box)}")
 
 
 def furnish(run: Run) -> None:
@@ -160,11 +164,20 @@ def take_away(run: Run) -> None:
         run.vagrant("destroy", "-f", run.box)
 
 
+def container(box: str) -> str:
+    """What the Vagrantfile calls the container."""
+    return f"packstack-lite-{box}"
+
+
+def containers() -> List[str]:
+    """The names of all containers on this machine."""
+    return call("lxc-ls", "-1", env=dict(os.environ), quiet=True).split()
+
+
 def remove_container(box: str) -> None:
     """A Vagrant that was killed while it made the container does not know of it."""
-    name = f"packstack-lite-{box}"
-    if name in call("lxc-ls", "-1", env=dict(os.environ), quiet=True).split():
-        call("lxc-destroy", "--force", f"--name={name}", env=dict(os.environ))
+    if container(box) in containers():
+        call("lxc-destroy", "--force", f"--name={container(box)}", env=dict(os.environ))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from tests.smoke.test_host import CONFIGS, PORTS, ROLES
 
 VAGRANTFILE = (PROJECT / "Vagrantfile").read_text(encoding="utf-8")
 NETWORK = (PROJECT / "tests/tools/vagrant-lxc-net.sh").read_text(encoding="utf-8")
-STEPS = ["destroy -f debian12", "lxc-ls -1", "vagrant-lxc-net.sh down"]
+STEPS = ["destroy -f debian12", "vagrant-lxc-net.sh down"]
 
 
 def load(name):
@@ -34,6 +34,7 @@ box = load("vagrant-box")
 def test_the_machines_are_the_ones_that_make_knows():
     assert tuple(re.findall(r'(?m)^  "(\w+)" => \{$', VAGRANTFILE)) == smoke.BOXES
     assert sorted(re.findall(r'guest\.vm\.provider "(\w+)"', VAGRANTFILE)) == sorted(smoke.PROVIDERS)
+    assert f'lxc.container_name = "{smoke.container("#{name}")}"' in VAGRANTFILE
     assert f"PROVIDER={'|'.join(smoke.PROVIDERS)} BOX={'|'.join(smoke.BOXES)}" in (PROJECT / "Makefile").read_text()
 
 
@@ -81,6 +82,12 @@ def test_the_network_script_wants_a_word():
     assert (done.returncode, done.stderr) == (2, "usage: vagrant-lxc-net.sh up|down\n")
 
 
+def test_an_unknown_provider_is_told_the_known_ones():
+    script = str(PROJECT / "tests/tools/vagrant-install.sh")
+    done = subprocess.run(["sh", script, "hyperv"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "PROVIDER is one of lxc, libvirt, virtualbox, not: hyperv\n")
+
+
 def test_a_box_that_has_no_base_is_refused_with_the_way_out():
     with pytest.raises(Exception, match="no box of plan9") as fault:
         box.make("plan9")
@@ -91,20 +98,22 @@ def test_a_box_that_has_no_base_is_refused_with_the_way_out():
 def run(tmp_path, monkeypatch):
     """A run whose commands are only noted; ``fail`` on the run names a text whose command fails."""
     made = smoke.Run("lxc", "debian12", ["--os-heat-install=n"])
-    made.config, made.said, made.fail = tmp_path / "ssh-config", [], ""
+    made.config, made.said, made.fail, made.there = tmp_path / "ssh-config", [], "", ["other"]
 
     def call(*argv, env, quiet=False):
         words = " ".join(argv).replace(f"{smoke.TOOLS}/", "")
         made.said.append(words)
         if made.fail and made.fail in words:
             raise smoke.Failed(words)
+        if words.startswith("vagrant up"):
+            made.there.append("packstack-lite-debian12")
         answers = {
             "vagrant status": "1,debian12,state,not_created\n",
             "vagrant ssh-config": "Host debian12\n  HostName 127.0.0.1\n",
             "getent": "198.18.252.10   STREAM debian12.example.org\n",
             "vagrant-box.py": "/boxes/debian12-lxc-0123.box\n",
             "packstack_lite apply": '{"changes": [], "restarted": [], "flights": 9}',
-            "lxc-ls": "other\npackstack-lite-debian12\n",
+            "lxc-ls": "\n".join(made.there),
         }
         return next((answer for what, answer in answers.items() if what in words), "")
 
@@ -130,9 +139,9 @@ def test_a_run_goes_from_the_tools_to_the_end_of_the_machine(run):
         "pytest -q tests/smoke --hosts=ssh://debian12",
         "packstack_lite smoke --host 198.18.252.10",
         "packstack_lite apply --host 198.18.252.10",
-        *STEPS[:2],
+        STEPS[0],
         "lxc-destroy --force --name=packstack-lite-debian12",
-        STEPS[2],
+        STEPS[1],
     )
     assert places == sorted(places)
     assert "--os-heat-install=n" in run.said[places[4]]
@@ -168,6 +177,13 @@ def test_a_machine_of_somebodys_is_left_alone(run, monkeypatch):
     with pytest.raises(smoke.Failed, match="there already"):
         smoke.go(run, keep=False)
     assert run.said == ["sh vagrant-install.sh lxc"]
+
+
+def test_a_container_of_another_checkout_is_left_alone(run):
+    run.there.append("packstack-lite-debian12")
+    with pytest.raises(smoke.Failed, match="lxc-destroy -f -n packstack-lite-debian12"):
+        smoke.go(run, keep=False)
+    assert run.said[-1] == "lxc-ls -1"
 
 
 def test_a_second_apply_that_changes_something_is_a_fault(run, monkeypatch):
