@@ -201,10 +201,13 @@ def test_a_second_apply_that_changes_something_is_a_fault(run, monkeypatch):
 def test_vagrant_reads_the_vagrantfile(tmp_path):
     if not shutil.which("vagrant"):
         pytest.skip("no vagrant on this machine (tests/tools/vagrant-install.sh)")
-    for bridge in ({}, {"VAGRANT_BRIDGE": "eth7"}):
-        env = {**os.environ, **bridge, "VAGRANT_HOME": str(tmp_path), "VAGRANT_CHECKPOINT_DISABLE": "1"}
-        env["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "dot")
-        done = subprocess.run(
-            ["vagrant", "validate", "--ignore-provider"], cwd=PROJECT, env=env, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    # With the bridge no line of it is left out.
+    own = {"VAGRANT_BRIDGE": "eth7", "VAGRANT_HOME": str(tmp_path), "VAGRANT_DOTFILE_PATH": str(tmp_path / "dot")}
+    done = subprocess.run(
+        ["vagrant", "validate", "--ignore-provider"],
+        cwd=PROJECT,
+        env={**os.environ, **own, "VAGRANT_CHECKPOINT_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
