@@ -181,7 +181,7 @@ def remove_container(box: str) -> None:
 
 
 def main() -> None:
-    """Exits with 1 and the step's name when one failed."""
+    """Exits with 1 and the step's name when one failed, with 130 after Ctrl-C."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--provider", choices=PROVIDERS, default="lxc")
     parser.add_argument("--box", choices=BOXES, default="debian12")
@@ -198,6 +198,8 @@ def main() -> None:
         go(run, told.keep)
     except Failed as failed:
         sys.exit(f"{run.failed} failed: {failed}\nlogs and answers: {WORK}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         for name, seconds in run.took:
             print(f"{seconds:8.1f} s  {name}", flush=True)
