@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence
 
 from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts import links, storage
+from packstack_lite.hosts import links, storage, uplink
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.remote.command import Command, Host, Reply
 
@@ -141,8 +141,9 @@ if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 
 
 
-def commands(exports: Sequence[str] = ()) -> List[Command]:
-    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides."""
+def commands(exports: Sequence[str] = (), uplinks: Sequence[str] = ()) -> List[Command]:
+    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides, and ``uplinks``
+    (BRIDGE:INTERFACE) looked at."""
     return [
         Command(_SYSTEM, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
@@ -150,6 +151,7 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
         Command(_KVM, timeout=10, says="try KVM"),
         Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
         *storage.commands(exports),
+        *uplink.commands(uplinks),
     ]
 
 
@@ -200,6 +202,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         kvm_device="kvm_device" in one,
         mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
         **storage.parse(kept),
+        **uplink.parse(kept),
     )
 
 

@@ -49,9 +49,10 @@ exec systemd-run --quiet --collect --unit="$unit" --property=RuntimeMaxSec=%(tim
 
 # Waits until one of the jobs (NAME:OFFSET) has ended, or has had something to say for up to
 # two seconds; then tells of each its code ("-" while it runs, 124 when it vanished without
-# leaving one) and its new output.
+# leaving one) and its new output. The mark tells a job that somebody has come (resources.uplink).
 _FOLLOW = r"""
 cat > /dev/null
+: > "%(home)s/followed"
 jobs='%(jobs)s'
 code() {
     if [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"

@@ -16,6 +16,7 @@ from packstack_lite.resources.placed import Placed
 from packstack_lite.resources.rings import Rings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.unit import Unit
+from packstack_lite.resources.uplink import NetFile, Uplink
 from packstack_lite.resources.volume_group import VolumeGroup
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Look",
     "MessageUser",
     "Nat",
+    "NetFile",
     "Once",
     "OvsManager",
     "OvsSetting",
@@ -47,6 +49,7 @@ __all__ = [
     "Sysctl",
     "Unit",
     "Unknown",
+    "Uplink",
     "VolumeGroup",
     "job_name",
 ]
