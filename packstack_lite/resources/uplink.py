@@ -24,7 +24,7 @@ ovs-vsctl port-to-br %(card)s 2>/dev/null || echo
 ip -o addr show dev %(bridge)s scope global 2>/dev/null | awk '{print $4}' | tr '\n' ' '; echo
 [ -e /var/lib/packstack-lite/uplink/%(card)s/armed ] && echo open || echo none
 while IFS= read -r path; do
-    sum=absent; [ -f "$path" ] && sum=$(sha256sum < "$path") && sum=${sum%% *}
+    sum=absent; [ -f "$path" ] && sum=$(sha256sum < "$path") && sum=${sum%%%% *}
     echo "$sum"
 done
 """

@@ -74,7 +74,7 @@ save() {
     router=$(sed -n 's/^default via \([^ ]*\).*/\1/p' "$home/saved/routes-4" | head -n 1)
     [ -z "$router" ] || ip neigh show "$router" dev "$holder" | sed -n "s/.*lladdr \([^ ]*\).*/$router \1/p" > "$home/saved/router"
     nmcli -g GENERAL.CON-UUID device show "$card" > "$home/saved/profile" 2>/dev/null
-    switch --if-exists get bridge "$bridge" other-config:hwaddr > "$home/saved/hwaddr" 2>/dev/null
+    switch --if-exists get bridge "$bridge" other-config:hwaddr 2>/dev/null | grep . > "$home/saved/hwaddr"
     return 0
 }
 
