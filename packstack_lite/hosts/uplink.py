@@ -14,8 +14,11 @@ _ASK = r"""
 wire() { [ -z "$3" ] || printf 'wire=%s %s %s\n' "$1" "$2" "$3"; }
 file() { printf 'network_file=%s %s\n' "$(base64 | tr -d '\n')" "$1"; }
 switch() { command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait "$@" 2>/dev/null; }
+interfaces='/etc/network/interfaces /etc/network/interfaces.d/*'
 scripts=/etc/sysconfig/network-scripts
-profile() { nmcli -t -f DEVICE,FILENAME connection show --active 2>/dev/null | sed -n "s/^$1://p" | sed 's/\\:/:/g' | head -n 1; }
+profile() {
+    nmcli -t -f DEVICE,FILENAME connection show --active 2>/dev/null | sed -n "s/^$1://p" | sed 's/\\:/:/g' | head -n 1
+}
 carried() { awk '/^\[/ {keep = $0 ~ /^\[(connection|ethernet|ipv4|ipv6)\]/} keep' "$1"; }
 by_networkd() {
     [ -f "$2" ] && ! grep -q '^ADMIN_STATE=unmanaged' "$2" && grep -q '^NETWORK_FILE=.' "$2" || return
@@ -33,7 +36,8 @@ by_networkd() {
 system() {
     if [ -f "$scripts/ifcfg-$1" ] && [ -x "$scripts/ifup" ]; then
         wire "$1" system network-scripts
-        for path in "$scripts/ifcfg-$1" "$scripts/route-$1" "$scripts/route6-$1" "$scripts/rule-$1" "$scripts/rule6-$1"; do
+        for kind in ifcfg route route6 rule rule6; do
+            path=$scripts/$kind-$1
             [ ! -f "$path" ] || file "$path" < "$path"
         done
     elif nmcli -t -f DEVICE,STATE device 2>/dev/null | grep "^$1:" | grep -qv ':unmanaged'; then
@@ -42,7 +46,7 @@ system() {
         wire "$1" path "$path"
         [ ! -f "$path" ] || carried "$path" | file "$path"
     elif by_networkd "$1" "/run/systemd/netif/links/$2"; then :
-    elif grep -Eqs "^[[:space:]]*iface[[:space:]]+$1([[:space:]]|$)" /etc/network/interfaces /etc/network/interfaces.d/*; then
+    elif grep -Eqs "^[[:space:]]*iface[[:space:]]+$1([[:space:]]|$)" $interfaces; then
         wire "$1" system ifupdown
     fi
 }
@@ -74,11 +78,11 @@ ours() {
         [ ! -f "$path" ] || file "$path" < "$path"
     done
 }
-for path in /etc/network/interfaces /etc/network/interfaces.d/*; do
+for path in $interfaces; do
     case $path in *.packstack-lite.*) continue ;; esac
     [ ! -f "$path" ] || file "$path" < "$path"
 done
-for path in /usr/lib*/NetworkManager/*/libnm-device-plugin-ovs.so /usr/lib/*/NetworkManager/*/libnm-device-plugin-ovs.so; do
+for path in /usr/lib*/NetworkManager/*/*-plugin-ovs.so /usr/lib/*/NetworkManager/*/*-plugin-ovs.so; do
     [ ! -e "$path" ] || wire : nm-ovs yes
 done
 while IFS=: read -r bridge interface; do

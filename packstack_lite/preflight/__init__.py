@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
-from packstack_lite.preflight import machine, network, software, storage
+from packstack_lite.preflight import machine, network, software, storage, uplink
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
 
@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Check] = {
     "hostname": network.hostname,
     "route": network.route,
     "interfaces": network.interfaces,
+    "uplink": uplink.uplink,
     "agent": network.agent,
     "ports": network.ports,
     "packages": software.packages,

@@ -7,8 +7,8 @@ from typing import List, Mapping, Optional, Tuple
 
 from packstack_lite.resources import Bridge, Nat, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services.cloud import Cloud, tags
 from packstack_lite.services import uplink
+from packstack_lite.services.cloud import Cloud, tags
 from packstack_lite.services.network import bridges, interfaces, with_interface
 
 # Who wants the bridges to be there when it starts.
@@ -56,7 +56,11 @@ def gateway(outside: Optional[IPv4Network]) -> str:
 def _owns_range(cloud: Cloud) -> bool:
     """Whether the floating range lives on this host alone, as Packstack's demo has it: not where the external bridge
     has an interface, so that the range is that network's."""
-    return cloud.external_bridge not in with_interface(cloud) and cloud.says("CONFIG_PROVISION_DEMO") and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    return (
+        cloud.external_bridge not in with_interface(cloud)
+        and cloud.says("CONFIG_PROVISION_DEMO")
+        and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    )
 
 
 def _offload(cloud: Cloud, switch: str) -> OvsSetting:

@@ -9,6 +9,7 @@ from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import Wiring
 from packstack_lite.resources import NetFile, Unit, Uplink
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.uplink import SECONDS
 from packstack_lite.services.cloud import Cloud, tags
 from packstack_lite.services.network import interfaces, name_of
 from packstack_lite.services.uplink_ini import Move, network_manager, networkd
@@ -49,6 +50,7 @@ def _uplink(cloud: Cloud, bridge: str, interface: str) -> Uplink:
         addresses=holder.addresses,
         dynamic=holder.dynamic,
         datapath=cloud.datapath,
+        seconds=int(cloud.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", SECONDS)),
         phase=Phase.PLATFORM,
         tags=tags("openvswitch"),
         needs=(f"bridge:{bridge}",),

@@ -47,7 +47,9 @@ def networkd(move: Move) -> Tuple[NetFile, ...]:
     """Two files that sort before all others: the bridge with all that the interface had, the interface without."""
     carried = [part for part in sections(move.source(NETWORKD.format)) if part[0] not in ("Match", "Link")]
     own = sections(move.texts.get(move.card.path, ""))
-    link = [line for name, lines in own if name == "Link" for line in lines if not line.startswith("RequiredForOnline=")]
+    link = [
+        line for name, lines in own if name == "Link" for line in lines if not line.startswith("RequiredForOnline=")
+    ]
     bridge = [
         f"# Written by packstack-lite. {move.bridge} has the addresses of {move.interface}: change them here.",
         *_lines([("Match", (f"Name={move.bridge}",)), *carried, *_same_client(move, carried)]),
@@ -78,7 +80,7 @@ def _same_client(move: Move, carried: Sequence[Section]) -> List[Section]:
 def network_manager(move: Move) -> Tuple[NetFile, ...]:
     """Five profiles: the bridge, its own port and interface with all that the interface had, the interface's port,
     the interface without. They win over the old profile by their priority."""
-    kept = {name: lines for name, lines in sections(move.source(lambda name: PROFILE.format(name)))}
+    kept = dict(sections(move.source(PROFILE.format)))
     bridge, card = move.bridge, move.interface
     profiles: List[Tuple[str, List[Section]]] = [
         (
@@ -101,10 +103,8 @@ def network_manager(move: Move) -> Tuple[NetFile, ...]:
         ),
         (card, [_connection(card, "ethernet", card, f"{card}-port", "ovs-port")]),
     ]
-    head = f"# Written by packstack-lite: {card} is a port of the Open vSwitch bridge {bridge}, which has its addresses."
-    return tuple(
-        NetFile(PROFILE.format(name), _text([head, *_lines(parts)]), 0o600) for name, parts in profiles
-    )
+    head = f"# Written by packstack-lite: {card} is a port of {bridge}, which has its addresses."
+    return tuple(NetFile(PROFILE.format(name), _text([head, *_lines(parts)]), 0o600) for name, parts in profiles)
 
 
 def _connection(name: str, kind: str, interface: str, master: str = "", slave_type: str = "") -> Section:

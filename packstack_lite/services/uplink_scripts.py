@@ -176,5 +176,3 @@ def _routes(kind: str, move: Move) -> List[NetFile]:
         return []
     moved = re.sub(rf"(?<![\w.-]){re.escape(move.interface)}(?![\w.-])", move.bridge, text)
     return [NetFile(new, moved, 0o644), NetFile(old, None)]
-
-
