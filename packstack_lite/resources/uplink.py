@@ -18,6 +18,13 @@ from packstack_lite.secret import sh
 # tree lets a port that went down pass packets again after 30.
 SECONDS = 60
 
+# Where each system that configures networks reads its files: the same on every distribution that has it. The first
+# sorts before whatever anybody else has written there.
+NETWORKD = "/etc/systemd/network/0-packstack-lite-{}.network"
+PROFILE = "/etc/NetworkManager/system-connections/packstack-lite-{}.nmconnection"
+IFUPDOWN = "/etc/network/"
+SCRIPTS = "/etc/sysconfig/network-scripts"
+
 _LOOK = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
 ovs-vsctl port-to-br %(card)s 2>/dev/null || echo

@@ -8,10 +8,9 @@ from typing import Callable, List, Mapping, Sequence, Tuple
 
 from packstack_lite.hosts.facts import Wiring
 from packstack_lite.resources import NetFile
+from packstack_lite.resources.uplink import NETWORKD, PROFILE
 
 Section = Tuple[str, Tuple[str, ...]]
-NETWORKD = "/etc/systemd/network/0-packstack-lite-{}.network"
-PROFILE = "/etc/NetworkManager/system-connections/packstack-lite-{}.nmconnection"
 # The same on every run, so that a second one writes the same files.
 _UUIDS = uuid.UUID("5c6f0f0e-1f3a-4a5e-9a53-1b1f4c3f7d10")
 

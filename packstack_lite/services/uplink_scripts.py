@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from packstack_lite.resources import NetFile
+from packstack_lite.resources.uplink import IFUPDOWN, SCRIPTS
 from packstack_lite.services.uplink_ini import Move
 
-SCRIPTS = "/etc/sysconfig/network-scripts"
+ROUTES = ("route", "route6", "rule", "rule6")
 # Where ifupdown's files begin something new (interfaces(5)).
 _STANZA = re.compile(r"\s*(iface|mapping|auto|allow-\S+|no-auto-down|no-scripts|rename|template|source\S*)(\s|$)")
 # What of an ifcfg file is the address's own business and not the device's (initscripts' sysconfig.txt).
@@ -22,7 +23,7 @@ _REPLACED = re.compile(r"\s*(TYPE|DEVICETYPE|OVS_BRIDGE|NM_CONTROLLED|ONBOOT|UUI
 def ifupdown(move: Move) -> Tuple[NetFile, ...]:
     """The files of /etc/network that name the interface, with the bridge in its stanzas' place; the interface gets one
     of its own as a port (the README of Debian's openvswitch-switch). Every other line stays as it is."""
-    texts = {path: text for path, text in move.texts.items() if path.startswith("/etc/network/")}
+    texts = {path: text for path, text in move.texts.items() if path.startswith(IFUPDOWN)}
     there = [path for path, text in texts.items() if _stanzas(text, move.bridge)]
     if any(_is_bridge(texts[path], move) for path in there):
         return tuple(NetFile(path, texts[path]) for path in there)
@@ -39,17 +40,19 @@ def _is_bridge(text: str, move: Move) -> bool:
 
 def _stanzas(text: str, name: str) -> List[List[str]]:
     """The lines of every ``iface`` stanza of this name."""
-    found: List[List[str]] = []
-    inside = False
-    for line in text.splitlines():
-        if _STANZA.match(line):
-            words = line.split()
-            inside = words[0] == "iface" and words[1:2] == [name]
-            if inside:
-                found.append([])
-        if inside:
-            found[-1].append(line)
-    return found
+    return [block for block in _blocks(text.splitlines(keepends=True)) if block[0].split()[:2] == ["iface", name]]
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[List[str]]:
+    """The lines, parted where something new begins; a line that ends with a backslash goes on."""
+    block: List[str] = []
+    for line in lines:
+        if block and _STANZA.match(line) and not block[-1].rstrip("\n").endswith("\\"):
+            yield block
+            block = []
+        block.append(line)
+    if block:
+        yield block
 
 
 def interfaces(text: str, move: Move) -> str:
@@ -60,10 +63,8 @@ def interfaces(text: str, move: Move) -> str:
     out: List[str] = []
     mtu: List[str] = []
     begun = False
-    place = 0
-    while place < len(lines):
-        end = _end(lines, place)
-        stanza, rest = _parted(lines[place:end])
+    for block in _blocks(lines):
+        stanza, rest = _parted(block)
         words = stanza[0].split() if stanza else []
         if words[:2] == ["iface", move.interface]:
             mtu += [line for line in stanza[1:] if line.split()[:1] == ["mtu"]]
@@ -75,18 +76,9 @@ def interfaces(text: str, move: Move) -> str:
         else:
             out += stanza
         out += rest
-        place = end
     if not begun and out == lines:
         return text
     return "".join([*out, *(_of_port(move, mtu) if begun else [])])
-
-
-def _end(lines: Sequence[str], place: int) -> int:
-    """Where the next stanza begins; a line that ends with a backslash goes on."""
-    end = place + 1
-    while end < len(lines) and (lines[end - 1].rstrip("\n").endswith("\\") or not _STANZA.match(lines[end])):
-        end += 1
-    return end
 
 
 def _parted(lines: Sequence[str]) -> Tuple[List[str], List[str]]:
@@ -129,10 +121,11 @@ def network_scripts(move: Move) -> Tuple[NetFile, ...]:
     bridge, card = f"{SCRIPTS}/ifcfg-{move.bridge}", f"{SCRIPTS}/ifcfg-{move.interface}"
     old, done = move.texts.get(card, ""), move.texts.get(bridge, "")
     if re.search(r"^\s*TYPE=\W?OVSPort", old, re.M) and re.search(r"^\s*TYPE=\W?OVSBridge", done, re.M):
-        return (NetFile(bridge, done), NetFile(card, old))
+        routes = [f"{SCRIPTS}/{kind}-{move.bridge}" for kind in ROUTES]
+        return tuple(NetFile(path, move.texts[path]) for path in (bridge, *routes, card) if path in move.texts)
     files = [
         NetFile(bridge, ifcfg_bridge(old, move), 0o644),
-        *[file for kind in ("route", "route6", "rule", "rule6") for file in _routes(kind, move)],
+        *[file for kind in ROUTES for file in _routes(kind, move)],
         NetFile(card, ifcfg_port(old, move)),
     ]
     return tuple(files)
