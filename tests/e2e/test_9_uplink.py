@@ -207,7 +207,10 @@ def test_networkd_when_the_power_fails(host: Sandbox) -> None:
 
 def test_at_boot_a_bridge_that_the_agent_had_closed_passes_packets(host: Sandbox) -> None:
     """Neutron's agent leaves the bridge in secure mode, with a controller that is not there at boot."""
-    later(host, "ovs-vsctl set-fail-mode br-ex secure -- set-controller br-ex tcp:127.0.0.1:6633; ovs-ofctl del-flows br-ex")
+    later(
+        host,
+        "ovs-vsctl set-fail-mode br-ex secure -- set-controller br-ex tcp:127.0.0.1:6633; ovs-ofctl del-flows br-ex",
+    )
     time.sleep(1)
     reboot(host)
     assert network(host) == MOVED
@@ -249,5 +252,7 @@ def test_network_manager(host: Sandbox) -> None:
 def test_network_manager_with_a_wrong_address(host: Sandbox) -> None:
     """Its file was changed and not read since: the bridge comes up with an address that is not the host's."""
     go_back(host)
-    host.sh("sed -i 's/^address1=[0-9.]*/address1=198.18.255.250/' '/etc/NetworkManager/system-connections/Wired one.nmconnection'")
+    host.sh(
+        "sed -i 's/^address1=[0-9.]*/address1=198.18.255.250/' '/etc/NetworkManager/system-connections/Wired one.nmconnection'"
+    )
     comes_back(host, "did not get the addresses of host0")
