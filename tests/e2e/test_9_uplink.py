@@ -64,7 +64,8 @@ dns=198.18.0.1;
 [ipv6]
 method=disabled
 END
-printf '[main]\\ndns=none\\n[keyfile]\\nunmanaged-devices=none\\n[device]\\nmanaged=1\\n' > /etc/NetworkManager/conf.d/test.conf
+printf '[main]\\ndns=none\\n[keyfile]\\nunmanaged-devices=none\\n[device]\\nmanaged=1\\n' \\
+    > /etc/NetworkManager/conf.d/test.conf
 systemctl -q unmask NetworkManager
 systemctl -q enable NetworkManager
 """
@@ -249,6 +250,7 @@ def test_network_manager_with_a_wrong_address(host: Sandbox) -> None:
     """Its file was changed and not read since: the bridge comes up with an address that is not the host's."""
     go_back(host)
     host.sh(
-        "sed -i 's/^address1=[0-9.]*/address1=198.18.255.250/' '/etc/NetworkManager/system-connections/Wired one.nmconnection'"
+        "cd /etc/NetworkManager/system-connections"
+        " && sed -i 's/^address1=[0-9.]*/address1=198.18.255.250/' 'Wired one.nmconnection'"
     )
     comes_back(host, "did not get the addresses of host0")

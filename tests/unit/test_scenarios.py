@@ -126,7 +126,7 @@ def test_scenarios_are_declared_as_they_say(meant, name):
 
 
 def test_the_notes_are_declared_as_they_say(meant):
-    """No demo, the drivers, the mapping, and br-ex takes ens33: no network of the host's own, no address translation."""
+    """No demo, the drivers, the mapping, and br-ex takes ens33: nothing of the host's own is behind it."""
     told = answers(meant(*LINES["notes"]), "notes")
     assert told["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
     assert not [warning for warning in told.warnings if "BRIDGE_IFACES" in warning]

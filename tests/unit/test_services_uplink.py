@@ -127,10 +127,9 @@ def test_after_the_move_the_same_is_wanted(name):
     assert (again.addresses, again.dynamic, again.system) == (before.addresses, before.dynamic, before.system)
 
 
-LINE = st.sampled_from(
-    ["", "# a remark", "auto lo", "iface lo inet loopback", "    address 198.19.0.1/24", "iface ens330 inet dhcp"]
-    + ["    up echo ens33", "source /etc/network/more/*", "mapping eth0", "allow-hotplug eth1", "\tmtu 9000 \\", "x  "]
-)
+LINES = ["", "# a remark", "auto lo", "iface lo inet loopback", "    address 198.19.0.1/24", "iface ens330 inet dhcp"]
+LINES += [" up echo ens33", "source /etc/network/more/*", "mapping eth0", "allow-hotplug eth1", "\tmtu 9000 \\", "x "]
+LINE = st.sampled_from(LINES)
 STANZA = ["auto ens33", "iface ens33 inet static", "    address 198.18.1.10/24"]
 MOVE = Move("br-ex", "ens33", "system", {"ens33": CARD}, {})
 
