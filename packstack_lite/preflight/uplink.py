@@ -74,7 +74,9 @@ def _kept(subject: Subject, bridge: str, interface: str, card: Wiring) -> Remark
     if system == "NetworkManager" and not subject.facts.nm_ovs:
         yield error(
             f"{interface} is configured by NetworkManager, which is without its plug-in for Open vSwitch",
-            "dnf install NetworkManager-ovs && systemctl restart NetworkManager",
+            "dnf install NetworkManager-ovs && systemctl restart NetworkManager"
+            if subject.facts.os_id not in ("debian", "ubuntu")
+            else f"Debian's has none: let systemd-networkd or ifupdown configure {interface}",
         )
     elif system == "NetworkManager" and not card.path:
         yield error(

@@ -94,7 +94,7 @@ def network_manager(move: Move) -> Tuple[NetFile, ...]:
         (
             bridge,
             [
-                _connection(bridge, "ovs-interface", bridge, f"{bridge}-port", "ovs-port"),
+                _connection(bridge, "ovs-interface", bridge, f"{bridge}-port", "ovs-port", _zone(kept)),
                 ("ovs-interface", ("type=internal",)),
                 ("ethernet", (f"cloned-mac-address={move.mac}",)),
                 *[(name, kept.get(name, ("method=disabled",))) for name in ("ipv4", "ipv6")],
@@ -106,7 +106,14 @@ def network_manager(move: Move) -> Tuple[NetFile, ...]:
     return tuple(NetFile(PROFILE.format(name), _text([head, *_lines(parts)]), 0o600) for name, parts in profiles)
 
 
-def _connection(name: str, kind: str, interface: str, master: str = "", slave_type: str = "") -> Section:
+def _zone(kept: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """firewalld's zone is the connection's, not the address's."""
+    return [line for line in kept.get("connection", ()) if line.startswith("zone=")]
+
+
+def _connection(
+    name: str, kind: str, interface: str, master: str = "", slave_type: str = "", more: Sequence[str] = ()
+) -> Section:
     lines = [
         f"id=packstack-lite-{name}",
         f"uuid={_uuid(name)}",
@@ -116,7 +123,7 @@ def _connection(name: str, kind: str, interface: str, master: str = "", slave_ty
     ]
     if master:
         lines += [f"master={_uuid(master)}", f"slave-type={slave_type}"]
-    return "connection", tuple(lines)
+    return "connection", (*lines, *more)
 
 
 def _uuid(name: str) -> str:

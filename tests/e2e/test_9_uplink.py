@@ -30,7 +30,6 @@ systemctl -q mask systemd-networkd.service
 IFUPDOWN = """
 cat > /etc/network/interfaces.d/host0 <<'END'
 # The only card of this host.
-allow-hotplug host0
 auto lo host0
 
 iface lo inet loopback

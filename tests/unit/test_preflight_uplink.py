@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from packstack_lite.hosts.facts import Interface, Wiring
-from tests.clouds import ADDRESS
+from packstack_lite.preflight import CHECKS
+from packstack_lite.preflight.subject import Subject
+from tests.clouds import ADDRESS, facts
 from tests.unit.test_preflight_checks import said
 
 ANSWERS = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:host0",)}
@@ -34,9 +36,9 @@ BAD = [
 ]
 
 
-def told(wiring, pair="br-ex:host0", answers=None, **facts):
+def told(wiring, pair="br-ex:host0", answers=None, **changes):
     wanted = {**ANSWERS, "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": (pair,), **(answers or {})}
-    return said("uplink", wanted, wiring=wiring, **{"interfaces": OTHER, **facts})
+    return said("uplink", wanted, wiring=wiring, **{"interfaces": OTHER, **changes})
 
 
 @pytest.mark.parametrize(("level", "words", "pair", "wiring"), BAD)
@@ -62,6 +64,15 @@ def test_a_connection_that_goes_over_it_is_told_what_will_happen():
 )
 def test_a_second_interface_and_one_that_has_moved_are_fine(wiring):
     assert told(wiring, "br-ex:eth1") == []
+
+
+def test_network_manager_without_its_plug_in_has_another_way_out_on_debian():
+    subject = Subject(facts(wiring={"host0": MANAGED}, interfaces=OTHER), ANSWERS, None)
+    (on_debian, _) = [remark.fix for remark in CHECKS["uplink"](subject)]
+    assert on_debian == "Debian's has none: let systemd-networkd or ifupdown configure host0"
+    subject = replace(subject, facts=replace(subject.facts, os_id="centos"))
+    (on_el, _) = [remark.fix for remark in CHECKS["uplink"](subject)]
+    assert on_el.startswith("dnf install NetworkManager-ovs")
 
 
 def test_network_manager_with_its_plug_in():

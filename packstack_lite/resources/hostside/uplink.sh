@@ -95,7 +95,7 @@ END
     ln -sf "$boot" "$want"
     : > "$home/armed"
     durable "$home/armed"
-    systemd-run --quiet --collect --unit="packstack-lite-uplink-guard-$card-$$" \
+    systemd-run --quiet --unit="packstack-lite-uplink-guard-$card-$$" \
         --setenv=PATH="$PATH" sh "$home/run" guard $$ "$(started $$)"
 }
 disarm() { rm -f "$home/armed" "$boot" "$want"; }
