@@ -67,8 +67,9 @@ def dash(tmp_path):
         "systemd-run",
         'while [ $# -gt 0 ]; do case $1 in --unit=*) exit 0 ;; --) shift; break ;; esac; shift; done\nexec "$@"',
     )
-    for name in ("systemctl", "nmcli"):
-        made.tool(name, "exit 1")
+    (scripts / "ifup-ovs").symlink_to(scripts / "ifup")
+    made.tool("nmcli", "exit 1")
+    made.tool("systemctl", 'case $1 in is-*) exit 1 ;; esac; echo "systemctl $*" >> $T/calls')
     return made
 
 
@@ -99,7 +100,12 @@ def test_a_move_under_network_scripts(dash, tmp_path):
     comes_back(dash, tmp_path)
     reply = run(dash, tmp_path)
     assert reply.ok, reply.err
-    assert dash.noted("calls").splitlines() == ["ifdown ens33", "ifup br-ex", "ifup ens33"]
+    assert dash.noted("calls").splitlines() == [
+        "ifdown ens33",
+        "systemctl enable -q network",
+        "ifup br-ex",
+        "ifup ens33",
+    ]
     kept = {name: text for name, text in files(tmp_path).items() if not name.endswith(".orig")}
     assert kept == {"ifcfg-br-ex": "DEVICE=br-ex\n", "ifcfg-ens33": "TYPE=OVSPort\n"}
     assert files(tmp_path)["ifcfg-ens33.packstack-lite.orig"] == "DEVICE=ens33\nIPADDR=198.18.1.10\n"
@@ -124,6 +130,15 @@ def test_what_did_not_come_up_is_put_back(dash, tmp_path):
     assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nputting ens33 back as it was")
     before(tmp_path)
     assert dash.noted("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
+
+
+def test_without_the_scripts_of_the_switch_nothing_is_moved(dash, tmp_path):
+    (tmp_path / f"{SCRIPTS}/ifup-ovs".lstrip("/")).unlink()
+    reply = run(dash, tmp_path)
+    assert reply.code == 1
+    assert "comes with the package openvswitch or network-scripts-openvswitch" in reply.err
+    assert dash.noted("calls") == ""
+    before(tmp_path)
 
 
 def test_without_a_round_trip_everything_is_put_back(dash, tmp_path):

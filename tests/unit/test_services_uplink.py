@@ -74,8 +74,8 @@ FOUND = {
     "NetworkManager": (
         replace(CARD, system="NetworkManager", path=WIRED),
         {
-            WIRED: "[connection]\nid=Wired one\nuuid=1\ntype=ethernet\nzone=lan\n\n[ethernet]\n\n[ipv4]\nmethod=manual\n"
-            "address1=198.18.1.10/24,198.18.1.1\ndns=198.18.0.1;\nroute1=198.19.0.0/16,198.18.1.2\n\n"
+            WIRED: "[connection]\nid=Wired one\nuuid=1\ntype=ethernet\nzone=lan\n\n[ethernet]\n\n[ipv4]\n"
+            "method=manual\naddress1=198.18.1.10/24,198.18.1.1\ndns=198.18.0.1;\nroute1=198.19.0.0/16,198.18.1.2\n\n"
             "[ipv6]\nmethod=disabled\n"
         },
     ),

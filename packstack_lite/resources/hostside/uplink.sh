@@ -113,6 +113,8 @@ activate() {
         ifupdown) apart ifup --force "$bridge" && ip link set "$card" up ;;
         network-scripts)
             ! systemctl is-active -q NetworkManager || nmcli connection reload
+            # NetworkManager does not bring up what it must not touch: that is the older service's work at boot.
+            systemctl is-enabled -q network || systemctl enable -q network || return 1
             apart /sbin/ifup "$bridge" && apart /sbin/ifup "$card"
             ;;
         NetworkManager)
@@ -203,7 +205,8 @@ esac
 fail() {
     echo "$1" >&2
     undo >&2
-    owned "$card" | grep -q . || echo "but $card has no address now: look at it on the console" >&2
+    [ ! -s "$home/saved/addresses" ] || [ -n "$(owned "$card"; owned "$bridge")" ] ||
+        echo "but the host has no address on $card now: look at it on the console" >&2
     exit 1
 }
 mkdir -p "$home"
@@ -213,6 +216,11 @@ if plugged && addressed; then
     # The move itself has been made: no packet is lost for a file.
     write || { echo "a file could not be written" >&2; exit 1; }
     exit 0
+fi
+if [ "$system" = network-scripts ] && [ ! -x /etc/sysconfig/network-scripts/ifup-ovs ]; then
+    echo "network-scripts cannot make bridges of Open vSwitch here, nothing was moved: /etc/sysconfig/network-scripts/ifup-ovs" \
+        "is missing; it comes with the package openvswitch or network-scripts-openvswitch" >&2
+    exit 1
 fi
 arm || { disarm; echo "what is there now could not be saved in $home/saved: nothing was changed" >&2; exit 1; }
 release
