@@ -96,7 +96,7 @@ def network_manager(move: Move) -> Tuple[NetFile, ...]:
             [
                 _connection(bridge, "ovs-interface", bridge, f"{bridge}-port", "ovs-port", _zone(kept)),
                 ("ovs-interface", ("type=internal",)),
-                ("ethernet", (f"cloned-mac-address={move.mac}",)),
+                *_same_mac(move),
                 *[(name, kept.get(name, ("method=disabled",))) for name in ("ipv4", "ipv6")],
             ],
         ),
@@ -104,6 +104,12 @@ def network_manager(move: Move) -> Tuple[NetFile, ...]:
     ]
     head = f"# Written by packstack-lite: {card} is a port of {bridge}, which has its addresses."
     return tuple(NetFile(PROFILE.format(name), _text([head, *_lines(parts)]), 0o600) for name, parts in profiles)
+
+
+def _same_mac(move: Move) -> List[Section]:
+    """The bridge in user space gets its interface's address from the switch; told so here, NetworkManager takes it down
+    and up for it and forgets the routes that are gone then (seen with 1.42)."""
+    return [("ethernet", (f"cloned-mac-address={move.mac}",))] if move.datapath == "system" else []
 
 
 def _zone(kept: Mapping[str, Sequence[str]]) -> Sequence[str]:

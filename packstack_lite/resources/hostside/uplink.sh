@@ -105,6 +105,12 @@ make_port() {
         "other-config:hwaddr=\"$(cat "/sys/class/net/$card/address")\"" -- --may-exist add-port "$bridge" "$card" &&
         ip link set "$card" up && ip link set "$bridge" up
 }
+# The bridge as it was before the move, when it has been somebody else's meanwhile.
+make_empty() {
+    switch --if-exists del-br "$bridge" -- add-br "$bridge" -- set bridge "$bridge" "datapath_type=$datapath"
+    ip link set "$bridge" up
+    [ "$datapath" != netdev ] || ethtool -K "$bridge" tso off gso off
+}
 activate() {
     case $system in
         networkd)
@@ -163,6 +169,8 @@ put_back() {
             ;;
         NetworkManager)
             nmcli connection reload
+            # What it has made goes with it; the bridge is to be as empty as it was.
+            [ -e "$saved/plugged" ] || make_empty
             [ ! -s "$saved/profile" ] || nmcli --wait 40 connection up uuid "$(cat "$saved/profile")"
             ;;
     esac
