@@ -109,8 +109,10 @@ make_port() {
 make_empty() {
     switch --if-exists del-br "$bridge" -- add-br "$bridge" -- set bridge "$bridge" "datapath_type=$datapath"
     ip link set "$bridge" up
-    [ "$datapath" != netdev ] || ethtool -K "$bridge" tso off gso off
+    without_offload
 }
+# As resources.bridge wants it: bulk traffic into a guest stalls otherwise.
+without_offload() { [ "$datapath" != netdev ] || ethtool -K "$bridge" tso off gso off; }
 activate() {
     case $system in
         networkd)
@@ -127,7 +129,7 @@ activate() {
             # It wants to have made the bridge itself.
             [ -n "$(switch list-ports "$bridge" 2>/dev/null)" ] || switch --if-exists del-br "$bridge"
             nmcli connection reload && nmcli --wait 40 connection up "packstack-lite-$card" &&
-                nmcli --wait 40 connection up "packstack-lite-$bridge"
+                nmcli --wait 40 connection up "packstack-lite-$bridge" && without_offload
             ;;
         *) make_port ;;
     esac
