@@ -73,6 +73,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     return [
         *storage,
         common,
+        *cloud.optional("swift", "swift-tmpfiles"),
         rings,
         role,
         catalog.account(cloud, "swift", cloud["CONFIG_SWIFT_KS_PW"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,9 @@ def test_a_key_that_changes_between_two_runs_is_refused(target, tmp_path):
 def test_one_channel_is_enough_for_sudo_too(target, users, tmp_path_factory):
     narrow = start(tmp_path_factory.mktemp("narrow"), sessions=1)
     # The keys are read as the user who logs in, so the way to them is open.
-    for path in (narrow.home, narrow.home.parent, narrow.home.parent.parent):
-        path.chmod(0o755)
+    for path in (narrow.home, *narrow.home.parents):
+        if Path(tempfile.gettempdir()) in path.parents:
+            path.chmod(0o755)
     try:
         told = {"port": narrow.port, "key": narrow.key, "known_hosts": narrow.known_hosts}
         for _ in range(3):

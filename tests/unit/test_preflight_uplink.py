@@ -83,6 +83,16 @@ def test_network_manager_with_its_plug_in():
     assert "a format that knows no bridge of Open vSwitch" in message
 
 
+def test_network_manager_keeps_its_hands_on_a_bridge_that_it_has_made():
+    """And on no other one."""
+    moved = {"host0": replace(MANAGED, bridge="br-ex")}
+    assert said("networkmanager", ANSWERS, wiring=moved, managed=("host0", "br-ex")) == []
+    ((_, message),) = said("networkmanager", ANSWERS, wiring=moved, managed=("br-ex", "br-int"))
+    assert "NetworkManager configures br-int:" in message
+    ((_, message),) = said("networkmanager", ANSWERS, wiring={"host0": GOOD}, managed=("br-ex",))
+    assert "NetworkManager configures br-ex:" in message
+
+
 @pytest.mark.parametrize(
     ("floating", "pools", "words"),
     [
