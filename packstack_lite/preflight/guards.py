@@ -101,7 +101,7 @@ def networkmanager(subject: Subject) -> Remarks:
             f"NetworkManager configures {', '.join(found)}: addresses and routes there go at its next restart",
             f"nmcli device set {found[0]} managed no; for good: unmanaged-devices below [keyfile] in"
             " /etc/NetworkManager/conf.d/",
-            cures.unmanaged(found, [bridge, "br-int", "br-tun", "ovs-system"]),
+            cures.unmanaged(found, sorted(strange)),
         )
 
 
