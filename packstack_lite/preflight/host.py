@@ -14,9 +14,9 @@ def preparation_answers(subject: Subject) -> Remarks:
         return
     for answer, why, fix in (*_repositories(subject), *_selinux(subject)):
         yield warning(f"{answer} does nothing here: {why}", fix)
-    if subject.answers.get("CONFIG_FIREWALL") and subject.facts.firewall in ("nftables", "ufw"):
+    if subject.answers.get("CONFIG_FIREWALL") and subject.facts.firewall == "nftables":
         yield warning(
-            f"the firewall is {subject.facts.firewall}, whose rules are not touched: APIs and dashboard may be closed",
+            "the firewall is nftables.service, whose rules are not touched: APIs and dashboard may be closed",
             "open the ports that docs/how-to.md lists under SELinux and the firewall",
         )
 
