@@ -77,9 +77,10 @@ def _roots(cloud: Cloud, name: str) -> Tuple[str, ...]:
 
 
 def _switches(wants: Preparation) -> List[Resource]:
+    """A host with repositories of somebody's own may have none of that name."""
     on = (("enabled", "1"),)
     return [
-        Settings(path=path, section=section, values=on, phase=Phase.PREPARE, tags=tags("host"))
+        Settings(path=path, section=section, values=on, optional=True, phase=Phase.PREPARE, tags=tags("host"))
         for path, sections in wants.switched_on.items()
         for section in sections
     ]

@@ -208,7 +208,8 @@ def test_one_more_port_leaves_the_others(iptables):
 
 
 def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):
-    (tmp_path / "etc/sysconfig/iptables").write_text(SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n"))
+    rejecting = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
+    (tmp_path / "etc/sysconfig/iptables").write_text(rejecting)
     resource = IptablesPorts(ports=(5000,), forward=("198.18.2.0/24",))
     assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
     assert iptables.close(resource)[0].ok
