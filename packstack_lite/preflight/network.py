@@ -8,6 +8,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.preflight import cures
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
+from packstack_lite.profiles.preparation import preparation
 
 # Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
 # may hold it, as roles of the profile or by their names.
@@ -49,17 +50,20 @@ def hostname(subject: Subject) -> Remarks:
     names = f"{facts.fqdn} {facts.hostname}" if "." in facts.fqdn else facts.hostname
     found = [_bare(address) for address in facts.hostname_addresses]
     fix = f"echo '{facts.address} {names}' >> /etc/hosts"
+    # Where apply leads the name to the host by itself, nothing forbids to go on.
+    leads = bool(subject.profile and preparation(subject.profile.name).hosts_file)
+    remark, led = (warning, "; apply writes a line for it to /etc/hosts") if leads else (error, "")
     cure = cures.name_in_hosts(facts.address, names.split()) if facts.address else None
     if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
         yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
     elif not found:
-        yield error(f"the name {facts.hostname} leads to no address", fix, cure)
+        yield remark(f"the name {facts.hostname} leads to no address{led}", fix, cure)
     elif all(ip_address(address).is_loopback for address in found):
-        told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}"
+        told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}{led}"
         yield warning(told, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}", cure)
     elif not _own(subject) & set(found):
-        told = f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address"
-        yield error(told, fix, cure)
+        told = f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address{led}"
+        yield remark(told, fix, cure)
 
 
 def route(subject: Subject) -> Remarks:

@@ -307,3 +307,16 @@ def test_answers_that_do_something_are_not_remarked_on(name):
         el(name, {**answers, "CONFIG_SELINUX": "permissive"}, selinux="enforcing", states=active("firewalld"))
     )
     assert not remarks(cloud({"CONFIG_REPO_MIRROR": "auto", "CONFIG_SELINUX": "enforcing", "CONFIG_FIREWALL": True}))
+
+
+@pytest.mark.parametrize("found", [(), ("127.0.1.1",), ("198.18.9.9",)])
+def test_a_name_that_apply_leads_to_the_host_does_not_forbid_to_go_on(found):
+    from packstack_lite.preflight.network import hostname
+    from packstack_lite.preflight.subject import Subject
+
+    of = el(hostname_addresses=found)
+    (told,) = hostname(Subject(of.facts, of.answers, of.profile))
+    assert told.level == "warning" and told.message.endswith("; apply writes a line for it to /etc/hosts") and told.cure
+    assert kinds(of, HostsEntry)
+    right = el(hostname_addresses=(ADDRESS,))
+    assert not list(hostname(Subject(right.facts, right.answers, right.profile)))
