@@ -9,9 +9,11 @@ from packstack_lite.remote.command import Command, Reply
 
 # Whose states are told.
 UNITS = (
-    *("firewalld", "iptables", "ip6tables", "nftables"),
+    *("firewalld", "iptables", "ip6tables", "nftables", "ufw"),
     *("NetworkManager", "network", "systemd-networkd", "httpd", "apache2"),
 )
+# In this order: where several are active, firewalld rules. Its reload would drop what the others have loaded.
+FIREWALLS = ("firewalld", "iptables", "nftables", "ufw")
 
 _ASK = (
     SAY
@@ -52,11 +54,14 @@ def command() -> Command:
 def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
     """The fields of Facts that the reply fills."""
     found = told(replies)
+    states = pairs(found.get("state", []))
+    active = [name for name in FIREWALLS if states.get(f"{name}.service", "").startswith("active")]
     return {
         "selinux_boot": "".join(found.get("selinux_boot", [])[:1]),
         "selinux_type": "".join(found.get("selinux_type", [])[:1]),
         "selinux_policies": tuple(dict.fromkeys(found.get("selinux_policy", ()))),
         "masked": tuple(dict.fromkeys(found.get("masked", ()))),
-        "states": pairs(found.get("state", [])),
+        "states": states,
+        "firewall": "".join(active[:1]),
         "managed": tuple(found.get("managed", ())),
     }

@@ -21,7 +21,8 @@ put() {
     cmp -s -- "$to" "$2" && return 0
     keep "$to" || return 1
     fresh=${to%/*}/.packstack-lite.new.$$
-    cp -a -- "$to" "$fresh" && cat -- "$2" > "$fresh" && sync -- "$fresh" && mv -f -- "$fresh" "$to" && return 0
+    cp -a -- "$to" "$fresh" && cat -- "$2" > "$fresh" &&
+        dd if=/dev/null of="$fresh" conv=notrunc,fsync status=none && mv -f -- "$fresh" "$to" && return 0
     rm -f -- "$fresh"
     echo "cannot write $to" >&2
     return 1

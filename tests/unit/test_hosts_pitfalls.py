@@ -109,6 +109,7 @@ def test_selinux_units_and_interfaces(dash):
         "selinux_policies": ("targeted",),
         "masked": ("httpd.service",),
         "states": {"firewalld.service": "active enabled", "network.service": "inactive "},
+        "firewall": "firewalld",
         "managed": ("eth0", "br-ex", "a\\:b"),
     }
 

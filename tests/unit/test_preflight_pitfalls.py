@@ -122,7 +122,7 @@ BAD = [
     ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"leased": (ADDRESS,)}, False),
     ("locale", "warning", "LANG=zh_CN.GBK, which", {"lang_missing": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
     ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
-    ("python", "warning", "python2 cannot import yaml, which", {"own": True, "python_missing": ("python2 yaml",)}, True),
+    ("python", "warning", "python2 cannot import yaml", {"own": True, "python_missing": ("python2 yaml",)}, True),
     ("python", "warning", "pip has installed", {"shadowed": ("/usr/local/lib/python2.7/site-packages/six.py",)}, False),
     ("leftovers", "warning", "Packstack has left /root/packstackca", {"packstack": ("/root/packstackca",)}, True),
     (
