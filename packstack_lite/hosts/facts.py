@@ -57,6 +57,7 @@ class Facts:
     /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
     """
 
     hostname: str
@@ -117,14 +118,7 @@ class Facts:
     packstack: Tuple[str, ...] = ()
     python_missing: Tuple[str, ...] = ()
     shadowed: Tuple[str, ...] = ()
-
-    @property
-    def firewall(self) -> str:
-        """The unit of the firewall in force: firewalld, iptables or nftables, "" for none. Where several are, firewalld
-        rules: its reload drops what the others have loaded."""
-        units = ("firewalld", "iptables", "nftables")
-        active = [unit for unit in units if self.states.get(f"{unit}.service", "").startswith("active ")]
-        return active[0] if active else ""
+    firewall: str = ""
 
     @property
     def container(self) -> bool:

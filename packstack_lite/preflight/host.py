@@ -16,9 +16,9 @@ def preparation_answers(subject: Subject) -> Remarks:
         yield warning(f"{answer} does nothing here: {why}", fix)
     for answer, why, fix in _selinux(subject):
         yield info(f"{answer} does nothing here: {why}", fix)
-    if subject.answers.get("CONFIG_FIREWALL") and subject.facts.firewall == "nftables":
+    if subject.answers.get("CONFIG_FIREWALL") and subject.facts.firewall in ("nftables", "ufw"):
         yield warning(
-            "the firewall is nftables.service, whose rules are not touched: APIs and dashboard may be closed",
+            f"the firewall is {subject.facts.firewall}, whose rules are not touched: APIs and dashboard may be closed",
             "open the ports that docs/how-to.md lists under SELinux and the firewall",
         )
 

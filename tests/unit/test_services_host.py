@@ -41,12 +41,6 @@ def el(name="centos7-train", answers=None, **changes):
     return replace(of, profile=replace(of.profile, name=name, package_manager=EL[name]))
 
 
-def active(unit):
-    """systemd's word on the firewalls: this one runs."""
-    others = {f"{name}.service": "inactive disabled" for name in ("firewalld", "iptables", "nftables")}
-    return {**others, f"{unit}.service": "active enabled"} if unit else others
-
-
 def kinds(of, kind):
     found = [*repositories.declare(of), *prepared.declare(of), *firewall.declare(of, services.chosen(of))]
     return [resource for resource in found if isinstance(resource, kind)]
@@ -238,31 +232,23 @@ ALL = {"CONFIG_SWIFT_INSTALL": True, "CONFIG_CINDER_INSTALL": True, "CONFIG_BARB
 def test_only_what_users_reach_is_opened(on, answers, ports):
     """Packstack opens the database and the queue as well; here they are asked on the host itself."""
     kind = {"firewalld": FirewalldPorts, "iptables": IptablesPorts}[on]
-    (found,) = kinds(el(answers={"CONFIG_FIREWALL": True, **answers}, states=active(on)), kind)
+    (found,) = kinds(el(answers={"CONFIG_FIREWALL": True, **answers}, firewall=on), kind)
     assert found.ports == ports
 
 
-def test_of_two_firewalls_firewalld_counts():
-    of = el(
-        answers={"CONFIG_FIREWALL": True},
-        states={**active("iptables"), **active("firewalld"), "iptables.service": "active "},
-    )
-    assert kinds(of, FirewalldPorts) and not kinds(of, IptablesPorts)
-
-
 def test_floating_addresses_pass_the_firewall_where_they_are_translated():
-    of = el(answers={"CONFIG_FIREWALL": True}, states=active("firewalld"))
+    of = el(answers={"CONFIG_FIREWALL": True}, firewall="firewalld")
     (forward,) = kinds(of, FirewalldForward)
     assert (forward.source, forward.bridge, forward.needs) == ("198.18.2.0/24", "br-ex", ("firewalld:ports",))
-    (rules,) = kinds(el(answers={"CONFIG_FIREWALL": True}, states=active("iptables")), IptablesPorts)
+    (rules,) = kinds(el(answers={"CONFIG_FIREWALL": True}, firewall="iptables"), IptablesPorts)
     assert rules.forward == ("198.18.2.0/24",)
     without = {"CONFIG_FIREWALL": True, "CONFIG_PROVISION_DEMO": False}
-    assert not kinds(el(answers=without, states=active("firewalld")), FirewalldForward)
+    assert not kinds(el(answers=without, firewall="firewalld"), FirewalldForward)
 
 
-@pytest.mark.parametrize(("on", "wanted"), [("", True), ("nftables", True), ("firewalld", False)])
+@pytest.mark.parametrize(("on", "wanted"), [("", True), ("nftables", True), ("ufw", True), ("firewalld", False)])
 def test_no_firewall_is_touched_that_is_not_there_or_not_to_be(on, wanted):
-    assert not kinds(el(answers={"CONFIG_FIREWALL": wanted}, states=active(on)), (FirewalldPorts, IptablesPorts))
+    assert not kinds(el(answers={"CONFIG_FIREWALL": wanted}, firewall=on), (FirewalldPorts, IptablesPorts))
 
 
 # --- what preflight says of answers that do nothing
@@ -290,8 +276,8 @@ def remarks(of):
             "CONFIG_SELINUX=permissive does nothing here: a container's",
         ),
         (
-            el(answers={"CONFIG_FIREWALL": True}, states=active("nftables")),
-            "the firewall is nftables.service, whose rules are not touched",
+            el(answers={"CONFIG_FIREWALL": True}, firewall="nftables"),
+            "the firewall is nftables, whose rules are not touched",
         ),
     ],
 )
@@ -303,9 +289,7 @@ def test_an_answer_that_does_nothing_says_so(of, said):
 @pytest.mark.parametrize("name", EL)
 def test_answers_that_do_something_are_not_remarked_on(name):
     answers = {"CONFIG_REPO": ("http://a/1",), "CONFIG_REPO_DIRECTORY": "/srv", "CONFIG_FIREWALL": True}
-    assert not remarks(
-        el(name, {**answers, "CONFIG_SELINUX": "permissive"}, selinux="enforcing", states=active("firewalld"))
-    )
+    assert not remarks(el(name, {**answers, "CONFIG_SELINUX": "permissive"}, selinux="enforcing", firewall="firewalld"))
     assert not remarks(cloud({"CONFIG_REPO_MIRROR": "auto", "CONFIG_SELINUX": "enforcing", "CONFIG_FIREWALL": True}))
 
 
