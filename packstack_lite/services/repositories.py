@@ -137,7 +137,7 @@ def _apt_proxy(cloud: Cloud, wants: Preparation) -> List[Resource]:
     if not wants.proxy_file:
         return []
     if not _answer(cloud):
-        return [Absent(path=wants.proxy_file, phase=Phase.PREPARE, tags=tags("host"))]
+        return [Absent(path=wants.proxy_file, ours=True, phase=Phase.PREPARE, tags=tags("host"))]
     address, user, password = _parts(cloud)
     content = cloud.render(f"host{wants.proxy_file}.j2", address=address, user=user, password=password)
     return [File(path=wants.proxy_file, content=content, mode=0o600, phase=Phase.PREPARE, tags=tags("host"))]
