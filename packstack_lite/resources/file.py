@@ -147,7 +147,7 @@ class Directory(_Path):
 
 @dataclass(frozen=True)
 class Absent(_Path):
-    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig, unless it can only be ``ours``.
+    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig unless it is ``ours`` alone.
 
     ``comes_with`` is a directory of the package that brings it: as long as that is missing
     too, nobody can say yet whether there will be something to remove.

@@ -104,11 +104,13 @@ def _own(cloud: Cloud, wants: Preparation) -> List[Resource]:
     has laid into a directory of the host is believed.
     """
     urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(cloud.answers.get("CONFIG_REPO") or ())]
-    directory = _directory(cloud)
-    return [
-        *[_repo(cloud, wants, name, url, checked=True) for name, url in urls],
-        *([_repo(cloud, wants, "packstack_directory", f"file://{directory}", checked=False)] if directory else []),
-    ]
+    directory, name = _directory(cloud), "packstack_directory"
+    if directory:
+        beside = _repo(cloud, wants, name, f"file://{directory}", checked=False)
+    else:
+        path = f"{wants.repo_files}/{name}.repo"
+        beside = Absent(path=path, ours=True, phase=Phase.PREPARE, tags=tags("host"))
+    return [*[_repo(cloud, wants, name, url, checked=True) for name, url in urls], beside]
 
 
 def _repo(cloud: Cloud, wants: Preparation, name: str, url: str, checked: bool) -> Resource:
@@ -126,8 +128,8 @@ def _proxy(cloud: Cloud, wants: Preparation) -> List[Resource]:
     if not address:
         return []
     values: List[Tuple[str, "str | Secret"]] = [("proxy", address)]
-    if user:
-        values += [("proxy_username", user), ("proxy_password", password)]
+    values += [("proxy_username", user)] if user else []
+    values += [("proxy_password", password)] if password else []
     mode = "0600" if password else ""
     path, phase = wants.package_config, Phase.PREPARE
     return [Settings(path=path, section="main", values=tuple(values), mode=mode, phase=phase, tags=tags("host"))]

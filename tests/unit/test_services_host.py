@@ -119,6 +119,8 @@ def test_a_directory_takes_the_place_of_every_network():
     (packages,) = [found for found in declared(of) if isinstance(found, Packages)]
     (job,) = Packages.close([_gap(packages)])
     assert " --disablerepo='*' --enablerepo='packstack_*' install " in job.script
+    (gone,) = kinds(el(), Absent)
+    assert (gone.path, gone.ours) == (file.path, True), "signatures of what is there are not checked"
     (packages,) = [found for found in declared(el()) if found.id == "packages:yum"]
     (job,) = Packages.close([_gap(packages)])
     assert "disablerepo" not in job.script
@@ -138,6 +140,8 @@ def test_a_proxy_with_a_password_is_root_s_alone():
     assert (values["proxy_username"], values["proxy_password"]) == ("me", Secret('p@ss"'))
     for files in kinds(el(answers=PROXY), RepoFiles):
         assert files.curl == Secret('proxy = "http://198.18.0.9:3128"\nproxy-user = "me:p@ss\\""\n')
+    (proxy, *_) = kinds(el(answers={"CONFIG_HTTP_PROXY": Secret("http://me@198.18.0.9")}), Settings)
+    assert (proxy.mode, dict(proxy.values)) == ("", {"proxy": "http://198.18.0.9", "proxy_username": "me"})
     (proxy, *_) = kinds(el("centos9s-epoxy", {"CONFIG_HTTP_PROXY": Secret("http://198.18.0.9:3128")}), Settings)
     assert (proxy.path, proxy.mode, dict(proxy.values)) == (
         "/etc/dnf/dnf.conf",
