@@ -7,8 +7,9 @@ from typing import List, Mapping, Optional, Tuple
 
 from packstack_lite.resources import Bridge, Nat, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import uplink
 from packstack_lite.services.cloud import Cloud, tags
-from packstack_lite.services.network import bridges
+from packstack_lite.services.network import bridges, interfaces, with_interface
 
 # Who wants the bridges to be there when it starts.
 USERS: Mapping[str, Tuple[str, ...]] = {
@@ -31,6 +32,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         gateway=gateway(outside),
         switch=switch.unit,
         bridges=bridges(cloud),
+        interfaces=interfaces(cloud),
+        made_elsewhere=uplink.made_elsewhere(cloud),
         users=[f"{cloud.profile.unit(role)}.service" for role in USERS[cloud.l2_agent]],
     )
     return [
@@ -40,7 +43,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         unit_file,
         cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
         *[_bridge(cloud, name, outside, switch.id) for name in bridges(cloud)],
-        *([_nat(cloud, outside, switch.id)] if outside else []),
+        *uplink.declare(cloud),
+        *([] if cloud.firewalld else translated(cloud)),
     ]
 
 
@@ -50,8 +54,13 @@ def gateway(outside: Optional[IPv4Network]) -> str:
 
 
 def _owns_range(cloud: Cloud) -> bool:
-    """Whether the floating range lives on this host alone, as Packstack's demo has it."""
-    return cloud.says("CONFIG_PROVISION_DEMO") and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    """Whether the floating range lives on this host alone, as Packstack's demo has it: not where the external bridge
+    has an interface, so that the range is that network's."""
+    return (
+        cloud.external_bridge not in with_interface(cloud)
+        and cloud.says("CONFIG_PROVISION_DEMO")
+        and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    )
 
 
 def _offload(cloud: Cloud, switch: str) -> OvsSetting:
@@ -76,11 +85,17 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
     )
 
 
-def _nat(cloud: Cloud, outside: IPv4Network, switch: str) -> Nat:
-    return Nat(
-        source=str(outside),
-        bridge=cloud.external_bridge,
-        phase=Phase.PLATFORM,
-        tags=tags("openvswitch"),
-        needs=(switch,),
-    )
+def translated(cloud: Cloud) -> List[Nat]:
+    """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
+    throws other rules away."""
+    if not _owns_range(cloud):
+        return []
+    return [
+        Nat(
+            source=str(cloud.floating_range),
+            bridge=cloud.external_bridge,
+            phase=Phase.PLATFORM,
+            tags=tags("openvswitch"),
+            needs=(cloud.unit_id("openvswitch"),),
+        )
+    ]

@@ -17,6 +17,7 @@ from packstack_lite.resources import (
     FirewalldPorts,
     HostsEntry,
     IptablesPorts,
+    Nat,
     Packages,
     Permissive,
     RepoFiles,
@@ -244,6 +245,8 @@ def test_floating_addresses_pass_the_firewall_where_they_are_translated():
     of = el(answers={"CONFIG_FIREWALL": True}, firewall="firewalld")
     (forward,) = kinds(of, FirewalldForward)
     assert (forward.source, forward.bridge, forward.needs) == ("198.18.2.0/24", "br-ex", ("firewalld:ports",))
+    # Rules of iptables' own would be gone at firewalld's next reload, and verify would tell so.
+    assert not [found for found in services.declare(of) if isinstance(found, Nat)]
     (rules,) = kinds(el(answers={"CONFIG_FIREWALL": True}, firewall="iptables"), IptablesPorts)
     assert rules.forward == ("198.18.2.0/24",)
     without = {"CONFIG_FIREWALL": True, "CONFIG_PROVISION_DEMO": False}
@@ -304,7 +307,7 @@ def test_a_name_that_apply_leads_to_the_host_does_not_forbid_to_go_on(found):
 
     of = el(hostname_addresses=found)
     (told,) = hostname(Subject(of.facts, of.answers, of.profile))
-    assert told.level == "warning" and told.message.endswith("; apply writes a line for it to /etc/hosts") and told.cure
+    assert told.level == "warning" and told.message.endswith("; apply writes it into /etc/hosts") and told.cure
     assert kinds(of, HostsEntry)
     right = el(hostname_addresses=(ADDRESS,))
     assert not list(hostname(Subject(right.facts, right.answers, right.profile)))
