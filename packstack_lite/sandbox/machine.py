@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox.model import HOME, SandboxFault
@@ -72,15 +72,24 @@ def install(tools: Mapping[str, str], say: Say) -> None:
         run(argv, env)
 
 
-@contextlib.contextmanager
-def locked(name: str = "") -> Iterator[None]:
-    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number or build one tree.
+def locked(name: str = "") -> ContextManager[None]:
+    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number.
 
     Not to be taken twice by one process: the second would wait for the first.
     """
+    return _lock(f"sandbox-{name}" if name else "all")
+
+
+def locked_tree(distro: str) -> ContextManager[None]:
+    """Hold the lock of a distro's base: two commands at once must not build one tree."""
+    return _lock(f"tree-{distro}")
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
     place = HOME / "locks"
     place.mkdir(parents=True, exist_ok=True)
-    with open(place / (f"sandbox-{name}" if name else "all"), "w") as handle:
+    with open(place / name, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -1,0 +1,137 @@
+"""The base of an enterprise Linux test host: Debian's tree, EL's layout, RPMs under the names of RDO.
+
+Three things are kept, each made when it is not there, under another name until it is whole: a tree with the tools
+and what the packages need (``stages``), the RPM repositories (``repositories``), the base itself (``trees``). Their
+names hold a digest of what they are made from, so that a changed table makes new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Callable, Dict, Iterator
+
+from packstack_lite.sandbox import debs, pools, rpms
+from packstack_lite.sandbox.el_table import Layout, load, text
+from packstack_lite.sandbox.inside import copy_tree, script
+from packstack_lite.sandbox.machine import Say, remove, run
+from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, HOME, archives_dir, records, tree_dir
+
+# How each layout's pools are filled; Debian's packages unless it says otherwise.
+FILL: Dict[str, pools.Fill] = {"el9": debs.fill}
+# What happens to the tree besides what the table says; the modules whose text counts in the digest.
+MODULES = ("el_layout", "el_table", "pools", "debs", "pips", "rpms")
+# Where the repositories are on the host.
+REPOSITORIES = "/srv/repositories"
+
+
+def digest(*texts: str) -> str:
+    """Ten characters that stand for the texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:10]
+
+
+def recipe(layout: Layout) -> str:
+    """A digest of all that the base is made from, the packages' versions aside."""
+    here = resources.files("packstack_lite.sandbox")
+    sources = [(here / f"{name}.py") for name in MODULES]
+    code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
+    tables = [text(name) for name in (f"{layout.name}/layout.yaml", *layout.words("tables"))]
+    return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
+
+
+def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
+    """The base tree of a distro with a layout; ``plain`` gives the tree of the Debian it begins with."""
+    layout = load(DISTROS[distro].layout)
+    place = tree_dir(distro, f"{BOOTS_FROM}-{recipe(layout)}")
+    if place.is_dir():
+        return place
+    say(f"making the base tree of {distro}; this happens once and takes some five minutes, half of it apt's")
+    began = time.monotonic()
+    stage = _stage(distro, layout, plain(), say)
+    repositories = _repositories(distro, layout, stage, say)
+    say(f"laying {distro} over it")
+    with whole(place) as part:
+        copy_tree(stage, part)
+        remove(part / "debs")
+        remove(part / "build")
+        copy = part / REPOSITORIES.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        run(["cp", "-al", str(repositories), str(copy)])
+        _lay(part, layout)
+    _prune(distro, place)
+    say(f"the base tree of {distro} took {time.monotonic() - began:.0f} s")
+    return place
+
+
+@contextlib.contextmanager
+def whole(place: Path) -> Iterator[Path]:
+    """A directory to fill that gets its name when it is done, and is gone when it fails."""
+    part = place.with_name(place.name + ".part")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        remove(part)
+        yield part
+        os.rename(part, place)
+    except BaseException:
+        remove(part)
+        raise
+
+
+def _stage(distro: str, layout: Layout, plain: Path, say: Say) -> Path:
+    """The Debian tree with the tools that build, and with what the packages of the pools need."""
+    lists = [*layout.words("tools"), *layout.words("base"), *debs.wanted(layout.pools)]
+    place = HOME / "stages" / distro / digest(plain.name, *lists)
+    if place.is_dir():
+        return place
+    with whole(place) as part:
+        copy_tree(plain, part)
+        cache = part / "var/cache/apt/archives"
+        debs.link(archives_dir(distro), cache)
+        tools = " ".join([*layout.words("tools"), *layout.words("base")])
+        say(f"installing in it {tools}")
+        debs.install(part, tools)
+        debs.prepare(part, layout, say)
+        debs.link(cache, archives_dir(distro))
+        run(["find", str(cache), "-name", "*.deb", "-delete"])
+    return place
+
+
+def _repositories(distro: str, layout: Layout, stage: Path, say: Say) -> Path:
+    """All RPMs, built in a copy of the stage, each repository in its directory."""
+    place = HOME / "repositories" / f"{distro}-{recipe(layout)}"
+    if place.is_dir():
+        return place
+    build = place.with_name(place.name + ".build")
+    try:
+        remove(build)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copy_tree(stage, build)
+        pools.make(build, layout, FILL[layout.name], say)
+        rpms.build(build, [entry.rpm for entry in layout.entries], "/build/repositories", say)
+        os.rename(build / "build/repositories", place)
+    finally:
+        remove(build)
+    return place
+
+
+def _lay(root: Path, layout: Layout) -> None:
+    """The base system's own files and scripts of the table, in their order."""
+    for path, content in (layout.data.get("files") or {}).items():
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content)
+    for name in layout.words("scripts"):
+        script(root, text(name))
+
+
+def _prune(distro: str, place: Path) -> None:
+    """Older bases that no sandbox uses, and the repositories they were made with."""
+    used = {record.tree for record in records() if record.distro == distro} | {place.name}
+    for tree in place.parent.glob(f"{BOOTS_FROM}-*"):
+        if tree.name not in used:
+            remove(tree)
+            remove(HOME / "repositories" / tree.name.replace(BOOTS_FROM, distro))

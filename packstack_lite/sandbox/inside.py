@@ -1,0 +1,44 @@
+"""Commands inside a tree that is no running sandbox: a throw-away container of systemd-nspawn.
+
+Not a bare chroot: /proc, /dev and /run are there, and what a package's script leaves running ends with it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence
+
+from packstack_lite.sandbox.machine import run
+from packstack_lite.sandbox.model import SandboxFault
+
+
+def argv(root: Path, binds: Sequence[str] = (), env: Optional[Mapping[str, str]] = None) -> List[str]:
+    """systemd-nspawn's command line for a shell that reads its script from standard input."""
+    words = ["systemd-nspawn", "--quiet", f"--directory={root}", f"--machine=packstack-lite-build-{root.name}"]
+    words += ["--register=no", "--keep-unit", "--as-pid2", "--resolv-conf=copy-host", "--pipe"]
+    words += [f"--bind={bind}" for bind in binds]
+    settings = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **(env or {})}
+    words += [f"--setenv={name}={value}" for name, value in settings.items()]
+    return [*words, "/bin/sh", "-eu", "-s"]
+
+
+def script(root: Path, text: str, binds: Sequence[str] = (), env: Optional[Mapping[str, str]] = None) -> str:
+    """Run a POSIX sh script as root in the tree and return its stdout.
+
+    SandboxFault with its last words if it fails; ``binds`` are directories in the form
+    ``PLACE[:PLACE INSIDE]``.
+    """
+    done = subprocess.run(argv(root, binds, env), input=text, text=True, capture_output=True)
+    if done.returncode:
+        said = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()] or ["no output"]
+        raise SandboxFault(
+            f"a step of building {root.name} failed ({done.returncode}): {' | '.join(said[-3:])}",
+            hint="run it again; when it fails again, the same words in an issue say what is wrong",
+        )
+    return done.stdout
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """A copy of a tree with owners, modes and links."""
+    run(["cp", "-a", "--reflink=auto", str(source), str(target)])
