@@ -12,7 +12,6 @@ from typing import List, Mapping, Optional, Sequence
 from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import SandboxFault
 
-
 # systemd-nspawn's word about its own clean-up.
 NOISE = "Attempted to remove disk file system"
 
