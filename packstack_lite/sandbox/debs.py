@@ -79,7 +79,8 @@ apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/buil
 sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
 cp /build/preferences /etc/apt/preferences.d/el-layout
 sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
-eatmydata apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $(cat /build/needed) >/build/apt.log 2>&1 || {
+eatmydata apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
+$(cat /build/needed) >/build/apt.log 2>&1 || {
     tail -n 5 /build/apt.log
     exit 1
 }
