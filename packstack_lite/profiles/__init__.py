@@ -6,7 +6,7 @@ distribution is another file beside this one.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import resources
 from typing import Any, Dict, Mapping, Tuple, TypeVar, cast
 
@@ -34,13 +34,28 @@ class Api:
 
 
 @dataclass(frozen=True)
+class VirtualHost:
+    """How the distribution runs one API inside the web server: mod_wsgi's part of a virtual host.
+
+    ``app`` is the WSGI script, ``name`` what its processes are called, ``threads`` are per process.
+    """
+
+    app: str
+    name: str
+    log: str
+    threads: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """A distribution with its OpenStack release.
 
     ``packages`` by service, ``units`` by role, ``users`` by service (the account's group has
     the same name), ``paths`` by what is there, ``logs`` by role. ``masked`` are units that the packages
-    enable and this cloud does not want. ``quirks`` name faults of the packaged release for which a
-    service has a cure.
+    enable and this cloud does not want. ``markers`` name, by service, a table that the release's migrations
+    fill; ``drivers`` what the release calls an implementation that a configuration chooses by its name.
+    ``quirks`` name faults and limits of the packaged release for which a service has a cure. An API is in
+    ``uwsgi``, in ``mod_wsgi``, or in neither: then its unit serves it by itself.
     """
 
     name: str
@@ -57,7 +72,10 @@ class Profile:
     paths: Mapping[str, str]
     logs: Mapping[str, str]
     commands: Mapping[str, str]
-    uwsgi: Mapping[str, Api]
+    markers: Mapping[str, str]
+    drivers: Mapping[str, str]
+    uwsgi: Mapping[str, Api] = field(default_factory=dict)
+    mod_wsgi: Mapping[str, VirtualHost] = field(default_factory=dict)
     quirks: Tuple[str, ...] = ()
 
     def unit(self, role: str) -> str:
@@ -84,6 +102,14 @@ class Profile:
     def api(self, role: str) -> Api:
         """How an API runs under uwsgi."""
         return self._look_up("uwsgi", self.uwsgi, role)
+
+    def marker(self, service: str) -> str:
+        """The table that tells that a service's schema is there."""
+        return self._look_up("markers", self.markers, service)
+
+    def driver(self, what: str) -> str:
+        """What this release calls an implementation."""
+        return self._look_up("drivers", self.drivers, what)
 
     def packages_of(self, service: str) -> Tuple[str, ...]:
         """The packages of a service."""
@@ -126,13 +152,14 @@ def detect(os_id: str, os_version: str) -> Profile:
 
 
 def _profile(data: Dict[str, Any]) -> Profile:
-    known = {field.name for field in fields(Profile)}
-    needed = {field.name for field in fields(Profile) if field.default is MISSING}
+    known = {known.name for known in fields(Profile)}
+    needed = {known.name for known in fields(Profile) if known.default is known.default_factory is MISSING}
     if not needed <= set(data) <= known:
         wrong = sorted((needed - set(data)) | (set(data) - known))
         raise LookupError(f"profile {data.get('name')}: keys {wrong} are missing or unknown")
     frozen: Dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
-    frozen["uwsgi"] = {role: Api(**api) for role, api in data["uwsgi"].items()}
+    frozen["uwsgi"] = {role: Api(**api) for role, api in data.get("uwsgi", {}).items()}
+    frozen["mod_wsgi"] = {role: VirtualHost(**host) for role, host in data.get("mod_wsgi", {}).items()}
     return Profile(**frozen)
 
 

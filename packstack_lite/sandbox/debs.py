@@ -35,7 +35,10 @@ INSTALL = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
-apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.log 2>&1 || {{ tail -n 5 /tmp/apt.log; exit 1; }}
+apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.log 2>&1 || {{
+    tail -n 5 /tmp/apt.log
+    exit 1
+}}
 """
 
 
@@ -54,9 +57,10 @@ def link(source: Path, target: Path) -> None:
 
 # What the packages of the pools need, and not these themselves. apt says what it would do, one "Inst NAME" a line.
 NEEDED = """
-apt-get -s --no-install-recommends install $(cat /build/debs) | sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' | sort -u >/build/all
+apt-get -s --no-install-recommends install $(cat /build/debs) >/build/plan
+sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
 cp /build/preferences /etc/apt/preferences.d/el-layout
-comm -23 /build/all /build/debs >/build/needed
+sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
 apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $(cat /build/needed) >/build/apt.log 2>&1 || {
     tail -n 5 /build/apt.log
     exit 1
@@ -78,7 +82,9 @@ def prepare(tree: Path, layout: Layout, say: Say) -> None:
     names = wanted(layout.pools)
     (tree / "build").mkdir(exist_ok=True)
     (tree / "build/debs").write_text("".join(f"{name}\n" for name in names))
-    (tree / "build/preferences").write_text(pins(names))
+    without = layout.words("without")
+    (tree / "build/without").write_text("".join(f"{name}\n" for name in without))
+    (tree / "build/preferences").write_text(pins([*names, *without]))
     say(f"installing in it what {len(names)} packages need, and downloading these")
     script(tree, NEEDED)
 

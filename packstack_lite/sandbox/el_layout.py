@@ -39,7 +39,8 @@ def recipe(layout: Layout) -> str:
     here = resources.files("packstack_lite.sandbox")
     sources = [(here / f"{name}.py") for name in MODULES]
     code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
-    tables = [text(name) for name in (f"{layout.name}/layout.yaml", *layout.words("tables"))]
+    scripts = [*layout.words("scripts"), *(pool.script for pool in layout.pools if pool.script)]
+    tables = [text(name) for name in (f"{layout.name}/layout.yaml", *layout.words("tables"), *scripts)]
     return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
 
 
@@ -83,7 +84,7 @@ def whole(place: Path) -> Iterator[Path]:
 
 def _stage(distro: str, layout: Layout, plain: Path, say: Say) -> Path:
     """The Debian tree with the tools that build, and with what the packages of the pools need."""
-    lists = [*layout.words("tools"), *layout.words("base"), *debs.wanted(layout.pools)]
+    lists = [*layout.words("tools"), *layout.words("base"), *layout.words("without"), *debs.wanted(layout.pools)]
     place = HOME / "stages" / distro / digest(plain.name, *lists)
     if place.is_dir():
         return place
@@ -125,7 +126,7 @@ def _lay(root: Path, layout: Layout) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content)
     for name in layout.words("scripts"):
-        script(root, text(name))
+        script(root, text(name), env={"INSTALLED": " ".join(layout.words("installed"))})
 
 
 def _prune(distro: str, place: Path) -> None:

@@ -17,19 +17,23 @@ import yaml
 from packstack_lite.sandbox.rpms import Rpm, User
 
 UNITS = "/usr/lib/systemd/system"
+LISTS = ("requires", "provides", "obsoletes", "conflicts")
+TEXTS = ("version", "release", "summary", "pre", "post", "raw", "triggers")
 
 
 @dataclass(frozen=True)
 class Pool:
     """Files as on a host, to be handed out to RPMs.
 
-    ``debs`` are Debian packages whose files it holds; ``pip`` are requirements for another source's own use.
-    ``moves`` are renamed, in order, ``drop`` patterns left out; what no package claims belongs to ``rest``.
+    ``debs`` are Debian packages whose files it holds, ``script`` a file of ``data`` that makes some in the pool's
+    directory; ``pip`` are requirements, for a layout whose code comes from there. ``moves`` are renamed, in order,
+    ``drop`` patterns left out; what no package claims belongs to ``rest``.
     """
 
     name: str
     debs: Tuple[str, ...] = ()
     pip: Tuple[str, ...] = ()
+    script: str = ""
     moves: Mapping[str, str] = field(default_factory=dict)
     drop: Tuple[str, ...] = ()
     rest: str = ""
@@ -80,7 +84,7 @@ def load(name: str) -> Layout:
         for key, row in (table.get("rpms") or {}).items():
             rows[key] = _joined(rows.get(key, {}), row or {})
         for key in table.get("hollow") or ():
-            rows.setdefault(key, {"summary": f"{key}: its files are the base system's own"})
+            rows.setdefault(key, {"summary": f"{key}: its files are the base system's own", "repository": "baseos"})
     entries = tuple(_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
     _check(entries)
     return Layout(name, pools, entries, data)
@@ -88,7 +92,7 @@ def load(name: str) -> Layout:
 
 def _pool(name: str, row: Mapping[str, Any]) -> Pool:
     lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "drop")}
-    return Pool(name, moves=row.get("moves") or {}, rest=row.get("rest", ""), **lists)
+    return Pool(name, moves=row.get("moves") or {}, rest=row.get("rest", ""), script=row.get("script", ""), **lists)
 
 
 def _joined(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
@@ -156,7 +160,7 @@ def _entry(name: str, row: Mapping[str, Any], repository: str) -> Entry:
     return Entry(
         _rpm(name, row, repository, config),
         row.get("pool", ""),
-        tuple([*(row.get("bin") or ()), *config, *(row.get("claims") or ())]),
+        (*(row.get("bin") or ()), *config, *(row.get("claims") or ())),
         files,
         links,
         tuple(path for path in config if path.endswith((".conf", ".ini")) and "*" not in path and path not in files),
@@ -164,16 +168,28 @@ def _entry(name: str, row: Mapping[str, Any], repository: str) -> Entry:
 
 
 def _rpm(name: str, row: Mapping[str, Any], repository: str, config: List[str]) -> Rpm:
-    users = [User(u["name"], u.get("uid"), tuple(u.get("groups") or ()), u.get("home") or "/", u.get("shell") or "/sbin/nologin")
-             for u in row.get("users") or ()]  # fmt: skip
-    lists = {key: tuple(row.get(key) or ()) for key in ("requires", "provides", "obsoletes", "conflicts")}
-    texts = {key: str(row[key]) for key in ("version", "release", "summary", "pre", "post", "raw") if row.get(key)}
-    presets = tuple(u for u in row.get("units") or () if "@" not in u and u not in (row.get("units_not_in_post") or ()))
-    dirs = tuple(d.rstrip("/") for key in ("dirs", "log_dirs") for d in row.get(key) or () if "*" not in d)
+    lists: Dict[str, Any] = {
+        key: tuple(row.get(key) or ()) for key in ("requires", "provides", "obsoletes", "conflicts")
+    }
+    texts: Dict[str, Any] = {key: str(row[key]) for key in TEXTS if row.get(key)}
+    not_preset = row.get("units_not_in_post") or ()
     return Rpm(
-        name, row.get("repository", repository), users=tuple(users), modes=row.get("modes") or {}, dirs=dirs,
-        config=tuple(config), units=presets, **lists, **texts,
-    )  # fmt: skip
+        name,
+        row.get("rpm_name", name),
+        row.get("repository", repository),
+        users=tuple(_user(each) for each in row.get("users") or ()),
+        modes=row.get("modes") or {},
+        dirs=tuple(d.rstrip("/") for key in ("dirs", "log_dirs") for d in row.get(key) or () if "*" not in d),
+        config=tuple(config),
+        units=tuple(unit for unit in row.get("units") or () if "@" not in unit and unit not in not_preset),
+        **lists,
+        **texts,
+    )
+
+
+def _user(row: Mapping[str, Any]) -> User:
+    groups = tuple(row.get("groups") or ())
+    return User(row["name"], row.get("uid"), groups, row.get("home") or "/", row.get("shell") or "/sbin/nologin")
 
 
 def _check(entries: Tuple[Entry, ...]) -> None:

@@ -12,6 +12,9 @@ from typing import List, Mapping, Optional, Sequence
 from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import SandboxFault
 
+# systemd-nspawn's word about its own clean-up.
+NOISE = "Attempted to remove disk file system"
+
 
 def argv(root: Path, binds: Sequence[str] = (), env: Optional[Mapping[str, str]] = None) -> List[str]:
     """systemd-nspawn's command line for a shell that reads its script from standard input."""
@@ -31,7 +34,8 @@ def script(root: Path, text: str, binds: Sequence[str] = (), env: Optional[Mappi
     """
     done = subprocess.run(argv(root, binds, env), input=text, text=True, capture_output=True)
     if done.returncode:
-        said = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()] or ["no output"]
+        lines = (done.stdout + "\n" + done.stderr).splitlines()
+        said = [line for line in lines if line.strip() and not line.startswith(NOISE)] or ["no output"]
         raise SandboxFault(
             f"a step of building {root.name} failed ({done.returncode}): {' | '.join(said[-3:])}",
             hint="run it again; when it fails again, the same words in an issue say what is wrong",

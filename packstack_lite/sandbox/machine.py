@@ -8,13 +8,17 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence
+
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox.model import HOME, SandboxFault
 
 Say = Callable[[str], None]
 
+# Seconds to wait for another apt at work.
+PATIENCE = 300.0
 # Tool -> the Debian package that holds it.
 CONTAINER_TOOLS = {
     "debootstrap": "debootstrap",
@@ -63,13 +67,28 @@ def install(tools: Mapping[str, str], say: Say) -> None:
     if not shutil.which("apt-get"):
         raise SandboxFault(f"this machine lacks {', '.join(packages)} and has no apt-get", hint="install them by hand")
     say(f"installing on this machine: {' '.join(packages)}")
-    argv = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    env: Dict[str, str] = {"DEBIAN_FRONTEND": "noninteractive"}
+    argv = ["install", "-y", "--no-install-recommends", *packages]
     try:
-        run(argv, env)
+        apt_get(argv)
     except SandboxFault:
-        run(["apt-get", "update"])
-        run(argv, env)
+        apt_get(["update"])
+        apt_get(argv)
+
+
+def apt_get(words: Sequence[str], patience: float = PATIENCE) -> str:
+    """apt-get on this machine, which waits for another one at work (a machine's own upgrades, say).
+
+    apt itself waits for dpkg's lock only, not for the one of its package lists.
+    """
+    wait = [] if words[0] == "update" else ["-o", f"DPkg::Lock::Timeout={patience:.0f}"]
+    again = retry(
+        retry=retry_if_exception(lambda fault: "/var/lib/apt/lists" in str(fault) and "lock" in str(fault)),
+        stop=stop_after_delay(patience),
+        wait=wait_fixed(min(2.0, patience / 10)),
+        reraise=True,
+    )
+    ask: Callable[[], str] = again(lambda: run(["apt-get", *wait, *words], {"DEBIAN_FRONTEND": "noninteractive"}))
+    return ask()
 
 
 def locked(name: str = "") -> ContextManager[None]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
-from packstack_lite.sandbox import debs
+from packstack_lite.sandbox import debs, el_table
 from packstack_lite.sandbox.el_table import Entry, Layout, Pool
 from packstack_lite.sandbox.inside import script
 from packstack_lite.sandbox.machine import Say, run
@@ -17,17 +17,19 @@ Fill = Callable[[Path, Pool, Path], None]
 
 
 def make(tree: Path, layout: Layout, fill: Fill, say: Say) -> None:
-    """Have ``tree``/build/payload/NAME for every RPM of the layout."""
+    """Have ``tree``/build/payload/KEY for every RPM of the layout."""
     payloads = tree / "build/payload"
     for pool in layout.pools:
         say(f"unpacking {pool.name}")
         place = tree / "build/pools" / pool.name
         fill(tree, pool, place)
+        if pool.script:
+            script(tree, f"cd /build/pools/{pool.name}\n" + el_table.text(pool.script))
         debs.drop(place, pool.drop)
         move(place, pool.moves)
         hand_out(place, [entry for entry in layout.entries if entry.pool == pool.name], pool.rest, payloads)
     for entry in layout.entries:
-        dress(payloads / entry.rpm.name, entry)
+        dress(payloads / entry.rpm.key, entry)
     compile_python(tree)
 
 
@@ -49,7 +51,7 @@ def move(place: Path, moves: Mapping[str, str]) -> None:
 def hand_out(place: Path, entries: Sequence[Entry], rest: str, payloads: Path) -> None:
     """Each file goes to the first package of the table that claims it, else to ``rest``, else nowhere."""
     for path in paths(place):
-        owner = next((e.rpm.name for e in entries if any(fnmatch.fnmatchcase(path, c) for c in e.claims)), rest)
+        owner = next((e.rpm.key for e in entries if any(fnmatch.fnmatchcase(path, c) for c in e.claims)), rest)
         if owner:
             target = payloads / owner / path[1:]
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,12 +30,14 @@ class User:
 class Rpm:
     """One package but for its files.
 
+    ``key`` is its row of the table and the directory of its payload, ``name`` what rpm calls it.
     ``repository`` is the name of the one it is kept in. ``modes`` maps a path or a pattern to ``MODE OWNER:GROUP``
     ("-" keeps the mode it has). ``dirs`` are directories that it owns besides those of its payload. ``config`` are
     patterns of %config(noreplace) files. ``units`` are preset at installation, as %systemd_post does. ``pre`` and
-    ``post`` are shell text, ``raw`` lines of the spec as they are.
+    ``post`` are shell text, ``raw`` lines of the spec's head and ``triggers`` its last sections, as they are.
     """
 
+    key: str
     name: str
     repository: str
     version: str = "1"
@@ -53,6 +55,7 @@ class Rpm:
     pre: str = ""
     post: str = ""
     raw: str = ""
+    triggers: str = ""
 
 
 def pre_script(rpm: Rpm) -> str:
@@ -74,7 +77,9 @@ def pre_script(rpm: Rpm) -> str:
 
 def post_script(rpm: Rpm) -> str:
     """%systemd_post, then the package's own."""
-    lines = [f'[ "$1" -ne 1 ] || systemctl --no-reload preset {" ".join(rpm.units)} >/dev/null 2>&1 || :'] * bool(rpm.units)
+    lines = [f'[ "$1" -ne 1 ] || systemctl --no-reload preset {" ".join(rpm.units)} >/dev/null 2>&1 || :'] * bool(
+        rpm.units
+    )
     return "\n".join([*lines, rpm.post.strip()]).strip()
 
 
@@ -120,14 +125,14 @@ def spec(rpm: Rpm, payload: str) -> str:
         "License: see the files",
         "AutoReqProv: no",
         *[f"{tag}: {value}" for tag, values in tags for value in values],
-        *[line for line in rpm.raw.splitlines()],
+        *rpm.raw.splitlines(),
     ]
     parts = [("%description", "A package of the test host with enterprise Linux's layout.")]
     parts += [("%install", f"mkdir -p %{{buildroot}}; cp -al {payload}/. %{{buildroot}}/")]
     parts += [("%pre", pre_script(rpm))] * bool(pre_script(rpm))
     parts += [("%post", post_script(rpm))] * bool(post_script(rpm))
     parts += [(f"%files -f {payload}.files", "%defattr(-,root,root,-)")]
-    return "\n".join(head) + "\n\n" + "\n\n".join(f"{title}\n{text}" for title, text in parts) + "\n"
+    return "\n".join(head) + "\n\n" + "\n\n".join(f"{title}\n{text}" for title, text in parts) + f"\n\n{rpm.triggers}"
 
 
 # $1 is the package, $2 the directory for it; rpmbuild's own words are kept until it has succeeded.
@@ -144,17 +149,17 @@ rm -rf "/build/rpm/$1"
 
 
 def build(tree: Path, rpms: Sequence[Rpm], repositories: str, say: Say) -> None:
-    """Build every package from ``tree``/build/payload/NAME into its directory of ``repositories``, and index these.
+    """Build every package from ``tree``/build/payload/KEY into its directory of ``repositories``, and index these.
 
     ``tree`` must hold rpmbuild and createrepo_c; ``repositories`` is a place inside it. SandboxFault with rpmbuild's
     last words.
     """
     payloads = tree / "build/payload"
     for rpm in rpms:
-        _write(tree, payloads / rpm.name, rpm)
+        _write(tree, payloads / rpm.key, rpm)
     say(f"building {len(rpms)} RPMs")
     (tree / "build/one").write_text(BUILD)
-    jobs = "".join(f"{rpm.name} {repositories}/{rpm.repository}\n" for rpm in rpms)
+    jobs = "".join(f"{rpm.key} {repositories}/{rpm.repository}\n" for rpm in rpms)
     places = " ".join(sorted({f"{repositories}/{rpm.repository}" for rpm in rpms}))
     script(
         tree,
@@ -168,6 +173,6 @@ def _write(tree: Path, payload: Path, rpm: Rpm) -> None:
     payload.mkdir(parents=True, exist_ok=True)
     for path in rpm.dirs:
         (payload / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    inside = f"/build/payload/{rpm.name}"
-    payload.with_name(rpm.name + ".files").write_text("".join(f"{x}\n" for x in file_lines(payload, rpm, tree)))
-    payload.with_name(rpm.name + ".spec").write_text(spec(rpm, inside))
+    inside = f"/build/payload/{rpm.key}"
+    payload.with_name(rpm.key + ".files").write_text("".join(f"{x}\n" for x in file_lines(payload, rpm, tree)))
+    payload.with_name(rpm.key + ".spec").write_text(spec(rpm, inside))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from packstack_lite.sandbox.machine import run
+from packstack_lite.sandbox.machine import apt_get, run
 from packstack_lite.sandbox.model import SandboxFault
 
 _FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
@@ -70,7 +70,7 @@ def find(suite: str) -> List[Source]:
     own = own_codename(Path("/etc/os-release").read_text())
     found = distribution_sources(run(ask), own, suite)
     if not found:
-        run(["apt-get", "update"])
+        apt_get(["update"])
         found = distribution_sources(run(ask), own, suite)
     if not any(source.suite == suite for source in found):
         raise SandboxFault(

@@ -29,6 +29,7 @@ from packstack_lite.services import (
     swift,
 )
 from packstack_lite.services.cloud import Cloud
+from packstack_lite.services.together import together
 
 # In the order in which a person would name them; each module has declare(cloud).
 SERVICES: Mapping[str, ModuleType] = {
@@ -116,7 +117,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}
-    return sorted(resources, key=lambda resource: rank[resource.phase])
+    return sorted(together(resources), key=lambda resource: rank[resource.phase])
 
 
 def _word(value: object) -> str:

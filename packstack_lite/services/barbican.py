@@ -9,6 +9,7 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import catalog
 from packstack_lite.services.cloud import Account, Cloud, tags
 from packstack_lite.services.schema import database, sync
+from packstack_lite.services.wsgi import runner
 
 # The role that lets a user of a project make and delete secrets (Barbican's default policy).
 CREATOR = "creator"
@@ -24,17 +25,18 @@ def declare(cloud: Cloud) -> List[Resource]:
     user = cloud.profile.user("barbican")
     account = Account("barbican", cloud["CONFIG_BARBICAN_DB_PW"], "barbican")
     config = cloud.file("barbican", "barbican", group=user, connection=cloud.db_url(account))
-    uwsgi = cloud.file("barbican", "barbican-uwsgi", api=cloud.profile.api("barbican"), account=user)
-    ready = cloud.http_ready(cloud.endpoint("barbican", "/healthcheck"))
+    how = runner(cloud, "barbican", "barbican", user)
+    # Train's Barbican has no /healthcheck.
+    ready = cloud.http_ready(cloud.endpoint("barbican", "/"))
     return [
         config,
-        uwsgi,
+        *how,
         database(cloud, "barbican", account),
-        sync(cloud, "barbican", cloud.as_user("barbican", "barbican-manage db upgrade"), "barbican.alembic_version"),
+        sync(cloud, "barbican", cloud.as_user("barbican", "barbican-manage db upgrade")),
         Entity(type="role", name=CREATOR, api=cloud.api, phase=Phase.CATALOG, tags=tags("barbican")),
         catalog.account(cloud, "barbican", cloud["CONFIG_BARBICAN_KS_PW"]),
         *catalog.service(cloud, "barbican", "key-manager", cloud.endpoint("barbican"), "OpenStack Key Manager"),
-        cloud.unit("barbican-api", "barbican", [config, uwsgi], ready=ready),
+        cloud.unit("barbican-api", "barbican", [config, *how], ready=ready),
         cloud.unit("barbican-worker", "barbican", [config]),
         cloud.unit("barbican-keystone-listener", "barbican", [config]),
     ]

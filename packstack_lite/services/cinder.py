@@ -9,6 +9,7 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import catalog, ceph, lvm, swift
 from packstack_lite.services.cloud import Account, Cloud, tags
 from packstack_lite.services.schema import database, sync
+from packstack_lite.services.wsgi import runner
 
 # Backend -> the volume type that leads to it. Packstack's names, but for ceph, which it does not have.
 TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}
@@ -50,20 +51,20 @@ def declare(cloud: Cloud) -> List[Resource]:
     """Block storage on this host."""
     account = Account("cinder", cloud["CONFIG_CINDER_DB_PW"], "cinder")
     config, stores = _config(cloud, account), _stores(cloud)
-    uwsgi = cloud.file("cinder", "cinder-uwsgi", api=cloud.profile.api("cinder"), account=cloud.profile.user("cinder"))
+    how = runner(cloud, "cinder", "cinder", cloud.profile.user("cinder"))
     url = cloud.endpoint("cinder", "/v3/%(project_id)s")
     ready = cloud.http_ready(cloud.endpoint("cinder", "/"))
     watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
     needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
     return [
         config,
-        uwsgi,
+        *how,
         *stores,
         database(cloud, "cinder", account),
-        sync(cloud, "cinder", cloud.as_user("cinder", "cinder-manage db sync"), "cinder.alembic_version"),
+        sync(cloud, "cinder", cloud.as_user("cinder", "cinder-manage db sync")),
         catalog.account(cloud, "cinder", cloud["CONFIG_CINDER_KS_PW"]),
         *catalog.service(cloud, "cinderv3", "volumev3", url, "OpenStack Block Storage", tag="cinder"),
-        cloud.unit("cinder-api", "cinder", [config, uwsgi], ready=ready),
+        cloud.unit("cinder-api", "cinder", [config, *how], ready=ready),
         cloud.unit("cinder-scheduler", "cinder", [config]),
         cloud.unit("cinder-volume", "cinder", watches, needs=needs),
         cloud.unit("cinder-backup", "cinder", watches, needs=needs),

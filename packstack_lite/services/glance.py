@@ -39,7 +39,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         *login,
         images,
         database(cloud, "glance", account),
-        sync(cloud, "glance", cloud.as_user("glance", "glance-manage db_sync"), "glance.alembic_version"),
+        sync(cloud, "glance", cloud.as_user("glance", "glance-manage db_sync")),
         catalog.account(cloud, "glance", cloud["CONFIG_GLANCE_KS_PW"]),
         *catalog.service(cloud, "glance", "image", cloud.endpoint("glance"), "OpenStack Image"),
         cloud.unit("glance-api", "glance", [config, *login], ready=ready),

@@ -16,14 +16,12 @@ def declare(cloud: Cloud) -> List[Resource]:
     """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
     settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
     snippet = [cloud.file("horizon", "horizon-wsgi")] if "horizon-wsgi" in cloud.profile.paths else []
-    sites = [_without(cloud.profile.path(site)) for site in SITES]
+    sites = [_without(cloud.profile.path(site)) for site in SITES if site in cloud.profile.paths]
     page = f"http://{cloud.address}{cloud.profile.path('webroot')}/auth/login/"
-    return [
-        settings,
-        *snippet,
-        *sites,
-        cloud.unit("httpd", "horizon", [settings, *snippet, *sites], ready=cloud.http_ready(page), ready_timeout=180),
-    ]
+    read = [settings, *snippet, *sites]
+    # RDO's unit collects and compresses what the pages consist of before each start, and may take five minutes.
+    unit = cloud.unit("httpd", "horizon", read, ready=cloud.http_ready(page), ready_timeout=300)
+    return [*read, unit]
 
 
 def _without(site: str) -> Absent:

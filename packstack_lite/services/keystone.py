@@ -11,6 +11,7 @@ from packstack_lite.secret import plain, sh
 from packstack_lite.services import catalog
 from packstack_lite.services.cloud import Account, Cloud, tags
 from packstack_lite.services.schema import database, program, sync
+from packstack_lite.services.wsgi import runner
 
 # A rotation keeps the key before last valid for a day, and tokens live for an hour.
 ACTIVE_KEYS = 3
@@ -30,17 +31,17 @@ def declare(cloud: Cloud) -> List[Resource]:
         connection=cloud.db_url(account(cloud)),
         active_keys=ACTIVE_KEYS,
     )
-    uwsgi = cloud.file("keystone", "keystone-uwsgi", api=cloud.profile.api("keystone"), account="keystone")
+    how = runner(cloud, "keystone", "keystone", cloud.profile.user("keystone"))
     schema = _schema(cloud)
     return [
         config,
-        uwsgi,
+        *how,
         *[_keys(cloud, where) for where in ("fernet-keys", "credential-keys")],
         *(_rotation(cloud) if cloud.says("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
         database(cloud, "keystone", account(cloud)),
         schema,
         _bootstrap(cloud, schema),
-        _unit(cloud, [config, uwsgi], schema),
+        _unit(cloud, [config, *how], schema),
         *_catalog(cloud),
     ]
 
@@ -78,7 +79,7 @@ def _schema(cloud: Cloud) -> Once:
         "s.sendall(b'flush_all\\r\\n'); print(s.recv(16).decode().strip())"
     )
     script = f'{python} -c "{flush}" </dev/null && {cloud.as_user("keystone", f"{python} -")}'
-    return sync(cloud, "keystone", script, "keystone.alembic_version", program("keystone_db_sync.py"))
+    return sync(cloud, "keystone", script, stdin=program("keystone_db_sync.py"))
 
 
 def _bootstrap(cloud: Cloud, schema: Once) -> Once:

@@ -7,7 +7,7 @@ from typing import List
 
 from packstack_lite.resources import Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import plain, sql
+from packstack_lite.secret import Secret, plain, sql
 from packstack_lite.services.cloud import Cloud, tags
 
 
@@ -21,15 +21,37 @@ def declare(cloud: Cloud) -> List[Resource]:
 def _root(cloud: Cloud) -> Once:
     """Root over the socket as before, and with the password of the answers as Packstack gives it."""
     password = cloud["CONFIG_MARIADB_PW"]
-    client = cloud.profile.command("mariadb")
-    ways = f"unix_socket OR mysql_native_password USING PASSWORD({sql(password)})"
     return Once(
         name="mariadb-root",
-        script=client,
-        stdin=f"ALTER USER root@localhost IDENTIFIED VIA {ways};\n".encode(),
+        script=cloud.profile.command("mariadb"),
+        stdin="".join(f"{statement};\n" for statement in [*_ways(cloud, password), *_closed(cloud)]).encode(),
         done=cloud.in_database("SELECT 1"),
         token=hashlib.sha256(b"root " + plain(password).encode()).hexdigest(),
         known_after=Phase.PLATFORM,
         phase=Phase.DATABASES,
         tags=tags("mariadb"),
     )
+
+
+def _ways(cloud: Cloud, password: Secret) -> List[str]:
+    """Both ways for one account; where an account has but one, the password is root's who comes by the address."""
+    if "mariadb-one-way-per-account" not in cloud.profile.quirks:
+        ways = f"unix_socket OR mysql_native_password USING PASSWORD({sql(password)})"
+        return [f"ALTER USER root@localhost IDENTIFIED VIA {ways}"]
+    remote = f"root@{sql(cloud.address)}"
+    return [
+        "ALTER USER root@localhost IDENTIFIED VIA unix_socket",
+        f"CREATE USER IF NOT EXISTS {remote} IDENTIFIED BY {sql(password)}",
+        f"ALTER USER {remote} IDENTIFIED BY {sql(password)}",
+        f"GRANT ALL PRIVILEGES ON *.* TO {remote} WITH GRANT OPTION",
+    ]
+
+
+def _closed(cloud: Cloud) -> List[str]:
+    """What the installation leaves open to everybody, where it does (mysql_secure_installation closes the same)."""
+    if "mariadb-open-accounts" not in cloud.profile.quirks:
+        return []
+    others = [sql(name) for name in ("127.0.0.1", "::1", cloud.facts.hostname) if name != "localhost"]
+    names = [*[f"''@{name}" for name in ("'localhost'", *others)], *[f"root@{name}" for name in others]]
+    rights = "DELETE FROM mysql.db WHERE User = '' AND Db LIKE 'test%'"
+    return [f"DROP USER IF EXISTS {', '.join(names)}", rights, "DROP DATABASE IF EXISTS test", "FLUSH PRIVILEGES"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Sequence
 
-from packstack_lite.resources import File
+from packstack_lite.resources import File, Link
 from packstack_lite.resources.base import Resource
 from packstack_lite.services import catalog, network
-from packstack_lite.services.cloud import PORTS, Account, Cloud
+from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
 from packstack_lite.services.network import words
 from packstack_lite.services.schema import database, sync
 
@@ -25,8 +25,9 @@ def declare(cloud: Cloud) -> List[Resource]:
     return [
         configuration,
         ml2,
+        *_plugin(cloud, ml2),
         database(cloud, "neutron", _account(cloud)),
-        sync(cloud, "neutron", _migrate(cloud), "neutron.alembic_version"),
+        sync(cloud, "neutron", _migrate(cloud)),
         catalog.account(cloud, "neutron", cloud["CONFIG_NEUTRON_KS_PW"]),
         *catalog.service(cloud, "neutron", "network", cloud.endpoint("neutron"), "OpenStack Networking"),
         *_server(cloud, configuration, ml2),
@@ -49,7 +50,7 @@ def config(cloud: Cloud) -> File:
     )
 
 
-def _ml2(cloud: Cloud) -> Resource:
+def _ml2(cloud: Cloud) -> File:
     return cloud.file(
         "neutron",
         "ml2",
@@ -70,6 +71,13 @@ def _ml2(cloud: Cloud) -> Resource:
     )
 
 
+def _plugin(cloud: Cloud, ml2: File) -> List[Link]:
+    """The name under which the distribution's server reads the plugin's configuration, where it has one of its own."""
+    if "neutron-plugin" not in cloud.profile.paths:
+        return []
+    return [Link(path=cloud.profile.path("neutron-plugin"), target=ml2.path, tags=tags("neutron"))]
+
+
 def _smaller(cloud: Cloud) -> Dict[str, int]:
     """Physical networks that carry less than the host's own: a bridge without an interface carries 1500 bytes."""
     if network.physical_mtu(cloud) <= network.MTU:
@@ -83,11 +91,12 @@ def _migrate(cloud: Cloud) -> str:
     return cloud.as_user("neutron", f"neutron-db-manage {files} upgrade heads")
 
 
-def _server(cloud: Cloud, config: Resource, ml2: Resource) -> List[Resource]:
+def _server(cloud: Cloud, config: File, ml2: File) -> List[Resource]:
     """The unit that serves the API and the agents."""
     own = _server_unit(cloud)
     ready = f"{cloud.http_ready(cloud.endpoint('neutron', '/'))} && {_consumes()}"
-    return [*own, cloud.unit("neutron-api", "neutron", [config, ml2, *own], ready=ready)]
+    read = [config, ml2, *_plugin(cloud, ml2), *own]
+    return [*own, cloud.unit("neutron-api", "neutron", read, ready=ready)]
 
 
 def _server_unit(cloud: Cloud) -> List[Resource]:

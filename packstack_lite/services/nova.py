@@ -9,8 +9,11 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import catalog, ceph, cinder
 from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
 from packstack_lite.services.schema import databases, program, sync
+from packstack_lite.services.wsgi import runner
 
 SCHEMAS = ("nova_api", "nova", "nova_cell0")
+# libvirt, and what it leaves to daemons of their own where it comes in parts.
+LIBVIRT = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -50,21 +53,21 @@ def _schema(cloud: Cloud) -> Once:
 
 
 def _control(cloud: Cloud, config: Resource) -> List[Resource]:
-    api_ini = cloud.file("nova", "nova-api-uwsgi", api=cloud.profile.api("nova-api"), account="nova")
-    metadata_ini = cloud.file("nova", "nova-metadata-uwsgi", api=cloud.profile.api("nova-metadata"), account="nova")
-    proxy = cloud.file("nova", "nova-consoleproxy")
+    user = cloud.profile.user("nova")
+    api, metadata = (runner(cloud, "nova", role, user) for role in ("nova-api", "nova-metadata"))
+    proxy = [cloud.file("nova", what) for what in ("nova-consoleproxy",) if what in cloud.profile.paths]
     listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
     return [
-        api_ini,
-        metadata_ini,
-        proxy,
+        *api,
+        *metadata,
+        *proxy,
         cloud.unit("nova-conductor", "nova", [config]),
         cloud.unit("nova-scheduler", "nova", [config]),
-        cloud.unit("nova-api", "nova", [config, api_ini], ready=cloud.http_ready(cloud.endpoint("nova", "/"))),
+        cloud.unit("nova-api", "nova", [config, *api], ready=cloud.http_ready(cloud.endpoint("nova", "/"))),
         cloud.unit(
-            "nova-metadata", "nova", [config, metadata_ini], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))
+            "nova-metadata", "nova", [config, *metadata], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))
         ),
-        cloud.unit("nova-novncproxy", "nova", [config, proxy], ready=listening),
+        cloud.unit("nova-novncproxy", "nova", [config, *proxy], ready=listening),
     ]
 
 
@@ -72,22 +75,22 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
     compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"))
     libvirt = _libvirt(cloud)
-    daemon = cloud.unit("libvirt", "nova", libvirt)
+    daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
     secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) else []
     needs = [
-        daemon.id,
+        *[daemon.id for daemon in daemons],
         *[secret.id for secret in secrets],
         *[cloud.unit_id(role) for role in ("nova-conductor", "nova-scheduler", "placement-api")],
     ]
     # Whoever looks for new hosts before this one has told of itself finds none.
     known = cloud.in_database("SELECT COUNT(*) > 0 FROM nova.services WHERE topic = 'compute' AND deleted = 0")
     unit = cloud.unit("nova-compute", "nova", [config, compute], needs=needs, ready=known)
-    return [compute, *libvirt, daemon, *secrets, unit]
+    return [compute, *libvirt, *daemons, *secrets, unit]
 
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:
     """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
-    files = [cloud.file("nova", what) for what in ("libvirtd", "libvirtd-default")]
+    files = [cloud.file("nova", what) for what in ("libvirtd", "libvirtd-default") if what in cloud.profile.paths]
     return [*files, cloud.file("nova", "qemu")] if cloud.facts.container else files
 
 

@@ -3,16 +3,17 @@ Neutron's metadata agent. Routers, DHCP and security groups are flows of the swi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Dict, List
 
-from packstack_lite.resources import OvsManager, OvsSetting, Unit
+from packstack_lite.resources import OvsManager, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import network, neutron
 from packstack_lite.services.cloud import Cloud, tags
 
 # Where the switch's own database listens besides its socket: os-vif's default, in Nova, is to ask there.
 SWITCH_DATABASE = "ptcp:6640:127.0.0.1"
+# The same as those who ask there write it.
+SWITCH = "tcp:127.0.0.1:6640"
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -20,18 +21,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     switch = cloud.unit_id("openvswitch")
     settings = _settings(cloud, switch)
     manager = OvsManager(target=SWITCH_DATABASE, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
-    return _distinct([*_central(cloud), manager, *settings, *_controller(cloud, settings), *_metadata(cloud)])
-
-
-def _distinct(resources: List[Resource]) -> List[Resource]:
-    """Roles that one unit of the distribution plays together are declared once, as the last of them."""
-    return [_without_itself(resource) for resource in {resource.id: resource for resource in resources}.values()]
-
-
-def _without_itself(resource: Resource) -> Resource:
-    if not isinstance(resource, Unit) or resource.id not in resource.needs:
-        return resource
-    return replace(resource, needs=tuple(need for need in resource.needs if need != resource.id))
+    return [*_central(cloud), manager, *settings, *_controller(cloud, settings), *_metadata(cloud)]
 
 
 def _central(cloud: Cloud) -> List[Resource]:
@@ -85,8 +75,20 @@ def _controller(cloud: Cloud, settings: List[Resource]) -> List[Resource]:
 def _metadata(cloud: Cloud) -> List[Resource]:
     common = neutron.config(cloud)
     config = cloud.file(
-        "neutron", "ovn-metadata-agent", group=cloud.profile.user("neutron"), databases=network.OVN_DATABASES
+        "neutron",
+        "ovn-metadata-agent",
+        group=cloud.profile.user("neutron"),
+        databases=network.OVN_DATABASES,
+        switch=_switch(cloud),
     )
     role = "neutron-ovn-metadata-agent"
     unit = cloud.unit(role, "neutron", [common, config], needs=[cloud.unit_id("ovn-controller")])
-    return [config, unit, network.alive(cloud, role, unit)]
+    # Neutron knows the agent by its program's name, which is that of its unit.
+    return [config, unit, network.alive(cloud, cloud.profile.unit(role), unit)]
+
+
+def _switch(cloud: Cloud) -> str:
+    """The switch's own database, for the agent: its socket where the agent may open that, else its port."""
+    if "ovs-database" in cloud.profile.paths:
+        return f"unix:{cloud.profile.path('ovs-database')}"
+    return SWITCH

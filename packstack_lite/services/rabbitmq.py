@@ -14,8 +14,12 @@ def declare(cloud: Cloud) -> List[Resource]:
     files = [
         cloud.file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         cloud.file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
-        # The broker's unit wants epmd's socket, which starts with it.
-        cloud.file("rabbitmq", "epmd", phase=Phase.PLATFORM),
+        # Debian's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
+        *[
+            cloud.file("rabbitmq", what, phase=Phase.PLATFORM)
+            for what in ("epmd", "rabbitmq-unit")
+            if what in cloud.profile.paths
+        ],
     ]
     unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)
     account = MessageUser(

@@ -31,19 +31,19 @@ def sync(
     cloud: Cloud,
     service: str,
     script: str,
-    marker: str,
+    marker: str = "",
     stdin: bytes = b"",
     needs: Sequence[str] = (),
 ) -> Once:
     """Bring a schema to the release of the profile; done again when the release is another.
 
-    ``marker`` is a table that only the last step of the migration fills.
+    ``marker`` is a table that only the last step of the migration fills; the profile's unless there is a better one.
     """
     return Once(
         name=f"{service}-schema",
         script=script,
         stdin=stdin,
-        done=cloud.in_database(f"SELECT COUNT(*) > 0 FROM {marker}"),
+        done=cloud.in_database(f"SELECT COUNT(*) > 0 FROM {marker or cloud.profile.marker(service)}"),
         token=cloud.profile.release,
         known_after=Phase.DATABASES,
         phase=Phase.SCHEMA,

@@ -33,7 +33,7 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $wanted
+DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends $wanted
 
 case "$wanted" in *openssh-server*)
     if [ -d /run/systemd/system ]; then systemctl disable --quiet ssh.service 2>/dev/null || :; fi ;;

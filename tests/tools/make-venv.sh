@@ -24,7 +24,7 @@ if missing; then
     fi
     echo "Installing python3 python3-venv (apt)"
     $root apt-get update -q
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3 python3-venv ca-certificates
+    $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends python3 python3-venv ca-certificates
 fi
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || {
