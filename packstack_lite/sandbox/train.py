@@ -101,7 +101,7 @@ def merged(lines: Iterable[str]) -> Tuple[str, List[str]]:
     for line in sorted(lines, key=lambda each: each.startswith(":env:")):
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
-        if not name or name in ("constraint", "cache-dir", "require-virtualenv", "user", "target"):
+        if not section or name in ("constraint", "cache-dir", "require-virtualenv", "user", "target"):
             continue
         value = value.strip("'\"").replace("\\n", "\n    ")
         # An index's pages link to files beside them: of /srv/index/simple, /srv/index is shown.
@@ -154,7 +154,7 @@ def files_of(payload: Path, name: str) -> List[str]:
     """What a Python package has installed, by its RECORD and with its byte code, relative to the payload's prefix."""
     site = payload / SITE
     wanted = re.sub(r"[-_.]+", "-", name).lower()
-    infos = [p for p in site.glob("*.dist-info") if re.sub(r"[-_.]+", "-", p.name.rsplit("-", 1)[0]).lower() == wanted]
+    infos = [p for p in site.glob("*.dist-info") if re.sub(r"[-_.]+", "-", p.name.partition("-")[0]).lower() == wanted]
     if not infos:
         raise SandboxFault(f"the payload of Train has no package {name}", hint="a pool of data/el7 names it")
     found = []
