@@ -47,7 +47,9 @@ mkdir -p /usr/lib/debian-tools
 for tool in /usr/bin/apt* /usr/bin/dpkg* /usr/sbin/dpkg*; do
     [ ! -e "$tool" ] || mv "$tool" /usr/lib/debian-tools/
 done
-rm -rf /etc/apt /usr/sbin/policy-rc.d
+rm -rf /etc/mysql /etc/apt /usr/sbin/policy-rc.d
+# Programs of libraries that a package brings under its own name.
+rm -f /usr/bin/openstack /usr/bin/barbican /usr/bin/swift
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer dnf-makecache.timer e2scrub_all.timer; do
     systemctl mask -q "$unit" 2>/dev/null || :
 done
