@@ -7,15 +7,19 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 # One process per core; who is done early takes tests from the others. Only for tests without a host.
 EVERY_CORE := -n auto --dist worksteal
+# Tests with a host run in two lanes where two clouds fit into memory: packages are installed by one processor.
+# A lane takes the tests of one cloud after those of another (tests/e2e/conftest.py groups them).
+LANES  ?= $(shell awk '/^MemTotal/ {print $$2 > 15000000 ? 2 : 1}' /proc/meminfo)
+IN_LANES := -n $(LANES) --dist loadgroup
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# Every test with these options of pytest's: those without a host side by side, then those with one, which take
-# turns. The second half runs whatever became of the first, and the worse exit code counts.
+# Every test with these options of pytest's: those without a host side by side, then those with one in lanes.
+# The second half runs whatever became of the first, and the worse exit code counts.
 define both
 @worst=0; \
 $(PYTEST) $(1) $(EVERY_CORE) tests/unit tests/golden || worst=$$?; \
-$(PYTEST) $(1) tests/ssh tests/e2e || { code=$$?; [ $$code -le $$worst ] || worst=$$code; }; \
+$(PYTEST) $(1) $(IN_LANES) tests/ssh tests/e2e || { code=$$?; [ $$code -le $$worst ] || worst=$$code; }; \
 exit $$worst
 endef
 

@@ -8,14 +8,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from packstack_lite import profiles
 from tests.clouds import profile_of
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# A test of properties does not fail because the machine is busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)
@@ -72,3 +77,17 @@ def profiles_read_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
     return Tool(tmp_path_factory.mktemp("home"))
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Tests that share a cloud, or the users of the SSH server, stay in one lane (the Makefile's IN_LANES)."""
+    for item in items:
+        if item.path.parent.name in ("ssh", "e2e"):
+            item.add_marker(pytest.mark.xdist_group(_lane(item)))
+
+
+def _lane(item: pytest.Item) -> str:
+    shared = [name for name in ("complete", "sandbox") if name in getattr(item, "fixturenames", ())]
+    if shared or item.path.parent.name == "ssh":
+        return shared[0] if shared else "ssh"
+    return item.path.stem

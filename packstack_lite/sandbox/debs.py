@@ -30,11 +30,13 @@ def pins(names: Sequence[str]) -> str:
     return "".join(f"Package: {name}\nPin: version *\nPin-Priority: -1\n\n" for name in names)
 
 
-# A package that a script of apt's asks to start something is told no (policy-rc.d, 101).
-INSTALL = """
+# Whatever a package's script wants to start, it is told no (policy-rc.d, 101).
+BEFORE = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
+"""
+INSTALL = """
 apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.log 2>&1 || {{
     tail -n 5 /tmp/apt.log
     exit 1
@@ -44,7 +46,22 @@ apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.l
 
 def install(tree: Path, names: str) -> None:
     """Install Debian packages in the tree; nothing is started then or later by the scripts of packages."""
-    script(tree, INSTALL.format(names))
+    script(tree, BEFORE + INSTALL.format(names))
+
+
+# Each package's script would compile its modules alone, which is a third of apt's time: once in the end, on every core.
+# And what Debian's packages enable is what their own services need, none of which is wanted.
+HASTE = """
+enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
+enabled >/build/enabled
+mv /usr/bin/py3compile /usr/bin/py3compile.real
+ln -s /bin/true /usr/bin/py3compile
+"""
+AFTERWARDS = """
+mv -f /usr/bin/py3compile.real /usr/bin/py3compile
+python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages >/dev/null || :
+enabled | comm -13 /build/enabled - | xargs -r systemctl --root=/ disable -q
+"""
 
 
 def link(source: Path, target: Path) -> None:
@@ -55,9 +72,10 @@ def link(source: Path, target: Path) -> None:
             os.link(path, target / path.name)
 
 
-# What the packages of the pools need, and not these themselves. apt says what it would do, one "Inst NAME" a line.
+# The base's packages and what those of the pools need, and not these themselves. apt says what it would do, one
+# "Inst NAME" a line.
 NEEDED = """
-apt-get -s --no-install-recommends install $(cat /build/debs) >/build/plan
+apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/build/plan
 sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
 cp /build/preferences /etc/apt/preferences.d/el-layout
 sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
@@ -73,20 +91,24 @@ apt-get -qq --print-uris download $(cat /build/debs) >/build/uris
 ln $(cut -d' ' -f2 /build/uris) /debs
 """
 
+# All that happens to a tree before its packages are unpacked.
+STEPS = BEFORE + HASTE + NEEDED + AFTERWARDS
+
 
 def prepare(tree: Path, layout: Layout, say: Say) -> None:
-    """Install in the tree what the pools' packages need; have the packages themselves in its /debs, unpacked by nobody.
+    """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
 
     SandboxFault where apt cannot: a package that is needed and also in a pool belongs to one of them only.
     """
-    names = wanted(layout.pools)
+    names, base = wanted(layout.pools), [*layout.words("tools"), *layout.words("base")]
     (tree / "build").mkdir(exist_ok=True)
     (tree / "build/debs").write_text("".join(f"{name}\n" for name in names))
+    (tree / "build/base").write_text("".join(f"{name}\n" for name in base))
     without = layout.words("without")
     (tree / "build/without").write_text("".join(f"{name}\n" for name in without))
     (tree / "build/preferences").write_text(pins([*names, *without]))
-    say(f"installing in it what {len(names)} packages need, and downloading these")
-    script(tree, NEEDED)
+    say(f"installing in it {' '.join(base)}, and what {len(names)} more packages need; downloading these")
+    script(tree, STEPS)
 
 
 def fill(tree: Path, pool: Pool, target: Path) -> None:

@@ -89,16 +89,13 @@ def whole(place: Path) -> Iterator[Path]:
 def _stage(distro: str, layout: Layout, plain: Path, say: Say) -> Path:
     """The Debian tree with the tools that build, and with what the packages of the pools need."""
     lists = [*layout.words("tools"), *layout.words("base"), *layout.words("without"), *debs.wanted(layout.pools)]
-    place = HOME / "stages" / distro / digest(plain.name, *lists)
+    place = HOME / "stages" / distro / digest(plain.name, debs.STEPS, *lists)
     if place.is_dir():
         return place
     with whole(place) as part:
         copy_tree(plain, part)
         cache = part / "var/cache/apt/archives"
         debs.link(archives_dir(distro), cache)
-        tools = " ".join([*layout.words("tools"), *layout.words("base")])
-        say(f"installing in it {tools}")
-        debs.install(part, tools)
         debs.prepare(part, layout, say)
         debs.link(cache, archives_dir(distro))
         run(["find", str(cache), "-name", "*.deb", "-delete"])

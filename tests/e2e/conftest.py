@@ -60,7 +60,7 @@ MORE_PASSWORDS = [
     "CONFIG_CINDER_DB_PW",
     "CONFIG_CINDER_KS_PW",
 ]
-# The sandboxes that this run of the tests has made and not yet removed.
+# The sandboxes that this lane of the tests has made and not yet removed.
 OURS: List[str] = []
 
 
@@ -158,7 +158,7 @@ def bare_host(
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Two clouds need more memory than one: the other sandboxes of this run sleep meanwhile."""
+    """Two clouds need more memory than one: the other sandboxes of this lane sleep meanwhile."""
     others = list(OURS)
     for name in others:
         room.stop(name)

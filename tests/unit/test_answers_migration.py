@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packstack_lite.answers import BY_NAME, Vault, differences, load, migrate, read, sentences
@@ -46,7 +46,7 @@ def migrated(directory: Path, *lines: str):
 
 
 @given(st.lists(st.one_of(st.sampled_from(PAIRS), OLD_PASSWORDS, NOBODYS), max_size=30))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, pairs):
     old, told, new = migrated(tmp_path_factory.mktemp("m"), *(f"{name}={text}" for name, text in pairs))
     assert new.faults == new.warnings == new.changes == []
@@ -66,7 +66,7 @@ def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, 
 @given(
     st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=20), max_size=8)
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_any_lines_at_all_give_a_file_that_can_be_read(tmp_path_factory, lines):
     _, _, new = migrated(tmp_path_factory.mktemp("m"), *lines)
     assert new.faults == []

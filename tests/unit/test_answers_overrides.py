@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from packstack_lite import answers as room
@@ -29,7 +29,6 @@ def faults_of(**how):
 LAYERS = ("first", "second", "over", "environment", "settings")
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(LAYERS)), st.sampled_from(["settings", "flags"]))
 def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, command_line):
     place = tmp_path_factory.getbasetemp()
@@ -143,7 +142,6 @@ def test_secrets_in_the_environment_are_no_warning():
     assert (told["CONFIG_NOVA_KS_PW"].reveal(), told.warnings) == ("hunter22", ())
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1).map(lambda t: f"PACKSTACK_{t}"), st.text(), max_size=5))
 def test_no_environment_stops_a_run(environment):
     found = room.said(environment, (), {})
@@ -151,7 +149,6 @@ def test_no_environment_stops_a_run(environment):
     assert set(found.answers) <= set(BY_NAME)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5))
 def test_no_setting_is_lost(words):
     found = room.said({}, words, {})

@@ -7,7 +7,7 @@ from optparse import AmbiguousOptionError, BadOptionError, OptionParser
 
 import click
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from packstack_lite.answers import BY_NAME, TABLE
@@ -154,7 +154,6 @@ def test_an_option_of_another_verb_names_the_verb():
 OPTIONS = sorted({name for o in cli.params for name in o.opts if name.startswith("--")})
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(OPTIONS), st.sampled_from([*cli.commands]), st.text(max_size=9)), max_size=8))
 def test_written_out_options_stay_as_they_are(words):
     """Any words: either a UsageFault, or nothing but options' names has changed, and doing it again changes nothing."""

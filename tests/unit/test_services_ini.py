@@ -119,7 +119,7 @@ def read(tmp_path, text):
     return found
 
 
-LIKE_OSLO = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LIKE_OSLO = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @LIKE_OSLO

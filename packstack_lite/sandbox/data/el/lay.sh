@@ -53,7 +53,3 @@ rm -f /usr/bin/openstack /usr/bin/barbican /usr/bin/swift
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer dnf-makecache.timer e2scrub_all.timer; do
     systemctl mask -q "$unit" 2>/dev/null || :
 done
-# What Debian's packages of the base have enabled, and EL's do not start without being asked.
-for unit in nfs-client.target nfs-blkmap.service tuned.service nftables.service rpcbind.service rpcbind.socket lvm2-monitor.service blk-availability.service ceph.target ceph-crash.service ; do
-    systemctl disable -q "$unit" 2>/dev/null || :
-done

@@ -1,0 +1,270 @@
+"""What EL does in another way than Debian: one web server for three services, one unit for several roles."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from packstack_lite import services
+from packstack_lite.resources import Absent, Entity, Link, MessageUser, Once, Packages, Unit
+from packstack_lite.resources.base import PHASES, Phase
+from packstack_lite.secret import Secret
+from packstack_lite.services.together import together
+from tests.clouds import ADDRESS, MACHINE, OVN, cloud
+from tests.rendered import CASES, DISKS, STORAGE, files, on, resources_of, text
+
+TRAIN, EPOXY = "centos7-train", "centos9s-epoxy"
+BOTH = pytest.mark.parametrize("profile", [TRAIN, EPOXY])
+ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+
+
+def declared(profile, answers=None, **changes):
+    return {resource.id: resource for resource in services.declare(on(profile, cloud(answers, **changes)))}
+
+
+def unit(profile, name, answers=None, **changes):
+    return declared(profile, answers, **changes)[f"unit:{name}"]
+
+
+def config(profile, path, answers=None, **changes):
+    return text(files(on(profile, cloud(answers, **changes)))[path])
+
+
+@BOTH
+@pytest.mark.parametrize("case", CASES)
+def test_ids_are_unique_needs_are_met_and_nothing_waits_for_a_later_phase(profile, case):
+    resources = services.declare(on(profile, CASES[case]()))
+    by_id = {resource.id: resource for resource in resources}
+    assert len(by_id) == len(resources)
+    for resource in resources:
+        for other in (*resource.needs, *resource.reads):
+            assert other in by_id, f"{resource.id} wants {other}"
+            assert PHASES.index(by_id[other].phase) <= PHASES.index(resource.phase), f"{resource.id} waits for {other}"
+        assert resource.id not in resource.needs
+
+
+@BOTH
+def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
+    of = on(profile, cloud())
+    httpd = unit(profile, "httpd")
+    paths = ("keystone", "keystone-vhost", "placement", "placement-vhost", "horizon", "horizon-wsgi")
+    assert {f"file:{of.profile.path(name)}" for name in paths} == set(httpd.reads)
+    assert httpd.phase is Phase.SCHEMA, "the catalogue needs keystone"
+    assert {"once:keystone-schema", "once:placement-schema"} <= set(httpd.needs)
+    for address in (":5000/v3", ":8778/", "/dashboard/auth/login/"):
+        assert f"http://{ADDRESS}{address}" in httpd.ready
+    assert httpd.tags == {"keystone", "placement", "horizon"}
+    assert httpd.ready_timeout == 300, "RDO's unit may take five minutes to start"
+
+
+@BOTH
+def test_without_the_dashboard_the_web_server_runs_the_rest(profile):
+    httpd = unit(profile, "httpd", {"CONFIG_HORIZON_INSTALL": False})
+    assert "dashboard" not in httpd.ready and ":5000/v3" in httpd.ready
+    assert len(httpd.reads) == 4
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("path", "script", "port"),
+    [
+        ("/etc/httpd/conf.d/wsgi-keystone.conf", "/usr/bin/keystone-wsgi-public", 5000),
+        ("/etc/httpd/conf.d/00-placement-api.conf", "/usr/bin/placement-api", 8778),
+    ],
+)
+def test_a_virtual_host_listens_and_lets_its_script_run(profile, path, script, port):
+    """The package's own for Placement grants nothing: 403 for everybody."""
+    lines = [line.strip() for line in config(profile, path, {"CONFIG_SERVICE_WORKERS": "3"}).splitlines()]
+    assert f"Listen {ADDRESS}:{port}" in lines
+    assert f"WSGIScriptAlias / {script}" in lines
+    assert lines[lines.index("<Directory /usr/bin>") + 1] == "Require all granted"
+    (daemon,) = [line for line in lines if line.startswith("WSGIDaemonProcess")]
+    assert " processes=3 " in daemon
+
+
+@BOTH
+def test_one_unit_serves_compute_and_metadata(profile):
+    api = unit(profile, "openstack-nova-api")
+    assert f"http://{ADDRESS}:8774/" in api.ready and f"http://{ADDRESS}:8775/" in api.ready
+    lines = config(profile, "/etc/nova/nova.conf").splitlines()
+    for name in ("osapi_compute_listen", "metadata_listen"):
+        assert f"{name} = {ADDRESS}" in lines
+    assert "unit:openstack-nova-metadata-api" not in declared(profile)
+
+
+def test_debians_apis_are_told_by_uwsgi_where_to_listen():
+    assert "osapi_compute_" not in config("debian12-zed", "/etc/nova/nova.conf")
+
+
+@BOTH
+def test_neutron_reads_its_plugin_by_the_name_that_its_unit_has(profile):
+    (link,) = resources_of(on(profile, cloud()), Link)
+    assert (link.path, link.target) == ("/etc/neutron/plugin.ini", ML2)
+    assert {link.id, f"file:{ML2}"} <= set(unit(profile, "neutron-server").reads)
+    assert not resources_of(cloud(), Link)
+
+
+@BOTH
+def test_northds_unit_has_both_databases(profile):
+    northd = unit(profile, "ovn-northd", OVN)
+    assert "ovn-nbctl" in northd.ready and "ovn-sbctl" in northd.ready
+    options = config(profile, "/etc/sysconfig/ovn-northd", OVN)
+    assert options.count("-addr=127.0.0.1") == 2 and ADDRESS not in options
+    assert "file:/etc/sysconfig/ovn-northd" in northd.reads
+
+
+@pytest.mark.parametrize(
+    ("profile", "path", "agent"),
+    [
+        (TRAIN, "plugins/networking-ovn/networking-ovn-metadata-agent.ini", "networking-ovn-metadata-agent"),
+        (EPOXY, "neutron_ovn_metadata_agent.ini", "neutron-ovn-metadata-agent"),
+    ],
+)
+def test_the_ovn_agent_reads_one_file_and_is_known_by_its_own_name(profile, path, agent):
+    path = f"/etc/neutron/{path}"
+    lines = config(profile, path, OVN).splitlines()
+    assert "root_helper = sudo neutron-rootwrap /etc/neutron/rootwrap.conf" in lines
+    assert "ovsdb_connection = tcp:127.0.0.1:6640" in lines, "EL's switch keeps its socket to itself"
+    assert f"file:{path}" in unit(profile, agent, OVN).reads
+    names = {entity.name for entity in resources_of(on(profile, cloud(OVN)), Entity) if entity.type == "network_agent"}
+    assert names == {"ovn-controller@aio", f"{agent}@aio"}
+
+
+def test_libvirt_in_one_piece_and_in_parts():
+    sockets = {f"virt{part}d.socket" for part in ("qemu", "nodedev", "secret", "storage")}
+    one, parts = declared(TRAIN), declared(EPOXY)
+    assert "unit:libvirtd" in one and "unit:libvirtd" not in parts
+    assert {f"unit:{name}" for name in sockets} <= set(parts["unit:openstack-nova-compute"].needs)
+    assert not {f"unit:{name}" for name in sockets} & set(one)
+    assert "file:/etc/libvirt/qemu.conf" in parts["unit:virtqemud.socket"].reads
+    assert parts["unit:virtqemud.socket"].unit == "virtqemud.socket"
+
+
+def test_rabbitmq_reads_the_format_of_its_release():
+    terms = config(TRAIN, "/etc/rabbitmq/rabbitmq.config")
+    assert terms.rstrip().endswith("].") and f'{{tcp_listeners, [{{"{ADDRESS}", 5672}}]}}' in terms
+    assert terms.count("[") == terms.count("]") and terms.count("{") == terms.count("}")
+    assert f"listeners.tcp.1 = {ADDRESS}:5672" in config(EPOXY, "/etc/rabbitmq/rabbitmq.conf")
+
+
+@BOTH
+def test_the_broker_waits_for_the_address_and_keeps_the_port_mapper_to_this_host(profile):
+    path = "/etc/systemd/system/rabbitmq-server.service.d/packstack-lite.conf"
+    assert "After=network-online.target" in config(profile, path)
+    assert f"file:{path}" in unit(profile, "rabbitmq-server").reads
+    assert "ERL_EPMD_ADDRESS=127.0.0.1" in config(profile, "/etc/rabbitmq/rabbitmq-env.conf")
+
+
+def statements(profile, **changes):
+    (root,) = [once for once in resources_of(on(profile, cloud(**changes)), Once) if once.name == "mariadb-root"]
+    return root.stdin.decode().splitlines()
+
+
+def test_root_of_the_database_has_both_ways_on_every_release():
+    ways = "unix_socket OR mysql_native_password USING PASSWORD('mariadb-pw')"
+    assert statements("debian12-zed") == [f"ALTER USER root@localhost IDENTIFIED VIA {ways};"]
+    assert statements(EPOXY)[0] == f"ALTER USER root@localhost IDENTIFIED VIA {ways};"
+    old = statements(TRAIN)
+    assert old[:3] == [
+        "ALTER USER root@localhost IDENTIFIED VIA unix_socket;",
+        f"CREATE USER IF NOT EXISTS root@'{ADDRESS}' IDENTIFIED BY 'mariadb-pw';",
+        f"ALTER USER root@'{ADDRESS}' IDENTIFIED BY 'mariadb-pw';",
+    ]
+    assert " OR " not in " ".join(old), "MariaDB 10.3 takes one way"
+    assert "plugin-load-add = auth_socket" in config(TRAIN, "/etc/my.cnf.d/zz-packstack-lite.cnf")
+
+
+@BOTH
+def test_accounts_that_anybody_could_use_are_closed(profile):
+    (drop,) = [line for line in statements(profile) if line.startswith("DROP USER")]
+    for account in ("''@'localhost'", "''@'aio'", "root@'aio'", "root@'127.0.0.1'", "root@'::1'"):
+        assert account in drop
+    assert "root@'localhost'" not in drop
+    (drop,) = [line for line in statements(profile, hostname="localhost") if line.startswith("DROP USER")]
+    assert "root@'localhost'" not in drop, "the one that everything here uses"
+
+
+@BOTH
+def test_the_tables_that_tell_a_schema_is_there_are_the_releases_own(profile):
+    tables = {"once:keystone-schema": "keystone", "once:cinder-schema": "cinder"}
+    old = profile == TRAIN
+    found = declared(profile, STORAGE)
+    for once, schema in tables.items():
+        assert f"FROM {schema}.{'migrate_version' if old else 'alembic_version'}" in found[once].done
+    assert "FROM placement.alembic_version" in found["once:placement-schema"].done
+
+
+@BOTH
+def test_what_dist_conf_would_say_is_said(profile):
+    """From Xena on RDO's services do not read it."""
+    assert "log_file = /var/log/keystone/keystone.log" in config(profile, "/etc/keystone/keystone.conf")
+    glance = config(profile, "/etc/glance/glance-api.conf").splitlines()
+    assert "log_file = /var/log/glance/api.log" in glance
+    assert [line for line in glance if line.startswith("config_file = /")]
+    nova = config(profile, "/etc/nova/nova.conf").splitlines()
+    assert {"log_dir = /var/log/nova", "state_path = /var/lib/nova", "lock_path = /var/lib/nova/tmp"} <= set(nova)
+    assert "compute_driver = libvirt.LibvirtDriver" in config(profile, "/etc/nova/nova-compute.conf")
+
+
+def test_trains_dashboard_has_its_settings_in_one_file():
+    key = {"CONFIG_HORIZON_SECRET_KEY": Secret("a'b\"\\c")}
+    settings = config(TRAIN, "/etc/openstack-dashboard/local_settings", key)
+    read = {}
+    exec(compile(settings, "/usr/share/x/local_settings.py", "exec"), {"__file__": "/usr/share/x/y.py"}, read)
+    assert read["SECRET_KEY"] == "a'b\"\\c"
+    assert read["WEBROOT"] == "/dashboard/"
+    assert read["CACHES"]["default"]["BACKEND"].endswith("memcached.MemcachedCache"), "Django has no other in Train"
+
+
+@BOTH
+def test_barbicans_own_server_listens_where_it_is_asked(profile):
+    source = config(profile, "/etc/barbican/gunicorn-config.py", STORAGE)
+    settings = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
+    assert settings["bind"] == f"{ADDRESS}:9311" and settings["user"] == "barbican"
+    assert "file:/etc/barbican/gunicorn-config.py" in unit(profile, "openstack-barbican-api", STORAGE).reads
+
+
+@BOTH
+def test_volumes_are_exported_by_the_kernels_own_target(profile):
+    of = on(profile, cloud(DISKS, **MACHINE))
+    assert "target_helper = lioadm" in text(files(of)["/etc/cinder/cinder.conf"])
+    assert f"osapi_volume_listen = {ADDRESS}" in text(files(of)["/etc/cinder/cinder.conf"])
+    assert {"target", "iscsid"} <= {found.name for found in resources_of(of, Unit)}
+    assert "targetcli" in resources_of(of, Packages)[0].names
+
+
+@BOTH
+def test_time_is_told_by_chronys_one_file(profile):
+    answers = {"CONFIG_NTP_SERVERS": ("198.18.0.1",)}
+    assert "server 198.18.0.1 iburst\n" in config(profile, "/etc/chrony.conf", answers, **MACHINE)
+    assert unit(profile, "chronyd", answers, **MACHINE).reads == ("file:/etc/chrony.conf",)
+    assert "file:/etc/chrony.conf" not in declared(profile, **MACHINE)
+
+
+@BOTH
+def test_nothing_of_debian_is_left(profile):
+    of = on(profile, CASES["disks"]())
+    assert not resources_of(of, Absent)
+    for path, file in files(of).items():
+        assert "uwsgi" not in path and "/apache2/" not in path and "/etc/default/" not in path
+        assert "www-data" not in text(file)
+    assert [found.name for found in resources_of(of, MessageUser)] == ["amqp_user"]
+
+
+def test_roles_of_one_unit_become_one_that_does_all_of_it():
+    first = Unit("a", needs=("unit:b",), ready="one", phase=Phase.SCHEMA, tags=frozenset({"x"}), logs=("/l",))
+    second = Unit("a", needs=("unit:a", "unit:c"), ready="two\nthree", ready_timeout=300, tags=frozenset({"y"}))
+    other = Unit("b")
+    merged, kept = together([first, other, second])
+    assert kept is other
+    assert merged.needs == ("unit:b", "unit:c")
+    assert merged.ready == "( one\n) && ( two\nthree\n)"
+    assert (merged.phase, merged.ready_timeout, merged.tags, merged.logs) == (
+        Phase.SCHEMA,
+        300,
+        frozenset({"x", "y"}),
+        ("/l",),
+    )
+    assert together([Unit("a"), Unit("a")])[0].ready == "true"
+    assert together([Unit("a"), first])[0].ready == "one"
