@@ -84,11 +84,17 @@ apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $(cat /build/n
     exit 1
 }
 rm /etc/apt/preferences.d/el-layout
+# What is downloaded already is not fetched again; --print-uris only names what the directory lacks.
 mkdir -p /debs
-cd /var/cache/apt/archives
-apt-get -qq download $(cat /build/debs)
-apt-get -qq --print-uris download $(cat /build/debs) >/build/uris
-ln $(cut -d' ' -f2 /build/uris) /debs
+cd /debs
+apt-get -qq --print-uris download $(cat /build/debs) | cut -d' ' -f2 >/build/names
+while read -r name; do
+    [ ! -e "/var/cache/apt/archives/$name" ] || ln "/var/cache/apt/archives/$name" .
+done </build/names
+apt-get -qq -o APT::Sandbox::User=root download $(cat /build/debs)
+while read -r name; do
+    [ -e "/var/cache/apt/archives/$name" ] || ln "$name" /var/cache/apt/archives/
+done </build/names
 """
 
 # All that happens to a tree before its packages are unpacked.

@@ -41,8 +41,9 @@ def recipe(layout: Layout) -> str:
     here = resources.files("packstack_lite.sandbox")
     sources = [(here / f"{name}.py") for name in MODULES]
     code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
-    scripts = [*layout.words("made_from"), *layout.words("scripts"), *(pool.script for pool in layout.pools if pool.script)]
-    tables = [text(name) for name in (f"{layout.name}/layout.yaml", *layout.words("tables"), *scripts)]
+    more = [*layout.words("made_from"), *(pool.script for pool in layout.pools if pool.script)]
+    names = [f"{layout.name}/layout.yaml", *layout.words("tables"), *layout.words("scripts"), *more]
+    tables = [text(name) for name in names]
     return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
 
 

@@ -1,4 +1,4 @@
-"""The payload of the el7 test host: OpenStack Train's own code from this machine's Python package index, on CPython 3.6.
+"""The payload of the el7 test host: OpenStack Train's own code from the Python package index, on CPython 3.6.
 
 CentOS 7 runs Train on Python 2.7; Train runs unmodified on 3.6 too, for which the index still has every library and
 ready-made wheels. The interpreter is the one that pyenv has on this machine. What is made is kept under ``payloads``,
@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Set, Tuple
@@ -41,6 +40,16 @@ def interpreter(home: Optional[Path] = None) -> Optional[Path]:
     return max(found, key=lambda place: int(place.name.rsplit(".", 1)[1])) if found else None
 
 
+def _python() -> Path:
+    found = interpreter()
+    if not found:
+        raise SandboxFault(
+            "the el7 test host runs Train's own code, which needs a CPython 3.6 of pyenv on this machine",
+            hint="pyenv install 3.6.15, or: packstack-lite sandbox up --distro debian12",
+        )
+    return found
+
+
 def place_of(python: Path) -> Path:
     """Where the payload made with this interpreter is kept."""
     made_from = "\0".join([python.name, HEADERS, *map(text, LISTS)])
@@ -49,8 +58,7 @@ def place_of(python: Path) -> Path:
 
 def ensure(plain: Path, say: Say) -> None:
     """Have the payload, made in a copy of the tree ``plain`` where it is not there yet."""
-    python = interpreter()
-    assert python is not None, "a layout of Train is only used where there is a CPython 3.6"
+    python = _python()
     place = place_of(python)
     if place.is_dir():
         return
@@ -86,8 +94,7 @@ def _build(tree: Path, python: Path) -> None:
 
 def pip_settings(python: Path) -> Tuple[str, List[str]]:
     """This machine's pip configuration as one pip.conf, and the directories of this machine that it names."""
-    listed = subprocess.run([str(python / "bin/python3.6"), "-m", "pip", "config", "list"], capture_output=True, text=True)
-    return merged(listed.stdout.splitlines())
+    return merged(run([str(python / "bin/python3.6"), "-m", "pip", "config", "list"]).splitlines())
 
 
 def merged(lines: Iterable[str]) -> Tuple[str, List[str]]:
@@ -105,8 +112,8 @@ def merged(lines: Iterable[str]) -> Tuple[str, List[str]]:
             continue
         value = value.strip("'\"").replace("\\n", "\n    ")
         # An index's pages link to files beside them: of /srv/index/simple, /srv/index is shown.
-        named = [Path(word) for word in re.findall(r"(?:(?<=file://)|(?<![:/\w]))/[^\s']+", value) if Path(word).is_dir()]
-        shown |= {str(Path(*path.parts[:3])) for path in named}
+        named = [Path(word) for word in re.findall(r"(?:(?<=file://)|(?<![:/\w]))/[^\s']+", value)]
+        shown |= {str(Path(*path.parts[:3])) for path in named if path.is_dir()}
         sections.setdefault("global" if section.startswith(":") else section, {})[name] = value
     config = "".join(f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in found.items()) for s, found in sections.items())
     return config, sorted(shown)
@@ -122,7 +129,7 @@ def fill(tree: Path, pool: Pool, target: Path) -> None:
     debs.fill(tree, pool, target)
     if not pool.pip:
         return
-    payload = _current()
+    payload = place_of(_python())
     names = [name for name in pool.pip if name != "*"]
     paths = {path for name in names for path in files_of(payload, name)}
     if "*" in pool.pip:
@@ -133,12 +140,6 @@ def fill(tree: Path, pool: Pool, target: Path) -> None:
         wanted = on_host(path)
         if wanted:
             _take(payload / path, target / wanted)
-
-
-def _current() -> Path:
-    python = interpreter()
-    assert python is not None, "a layout of Train is only used where there is a CPython 3.6"
-    return place_of(python)
 
 
 def every_file(payload: Path) -> List[str]:
@@ -160,9 +161,9 @@ def files_of(payload: Path, name: str) -> List[str]:
     found = []
     for row in csv.reader((infos[0] / "RECORD").read_text(encoding="utf-8").splitlines()):
         path = os.path.normpath(f"{SITE}/{row[0]}")
-        stem, dot, ending = path.rpartition(".")
-        code = f"{os.path.dirname(path)}/__pycache__/{os.path.basename(stem)}.cpython-36.pyc" if dot and ending == "py" else ""
-        found += [each for each in (path, code) if each and os.path.lexists(payload / each)]
+        place, name = os.path.split(path)
+        code = f"{place}/__pycache__/{name[:-3]}.cpython-36.pyc"
+        found += [each for each in [path, *[code] * name.endswith(".py")] if os.path.lexists(payload / each)]
     return found
 
 

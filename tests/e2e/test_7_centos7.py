@@ -1,4 +1,4 @@
-"""The main job on the test host with CentOS 7's layout, from bare: Train's own code, the network as in the project's notes."""
+"""The main job on the test host with CentOS 7's layout, from bare: Train's own code, the network as in the notes."""
 
 from __future__ import annotations
 

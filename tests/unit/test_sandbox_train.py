@@ -112,3 +112,10 @@ def test_the_services_are_those_of_train():
 def test_what_the_pools_of_the_layout_name_is_in_the_payload():
     layout = el_table.load("el7")
     assert {name for pool in layout.pools for name in pool.pip} - {"*"} <= set(pinned())
+
+
+def test_a_machine_without_3_6_is_told_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    with pytest.raises(SandboxFault, match=r"CPython 3\.6") as told:
+        train.ensure(tmp_path / "plain", lambda said: None)
+    assert "pyenv install 3.6" in told.value.hint
