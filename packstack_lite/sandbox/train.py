@@ -26,7 +26,7 @@ from packstack_lite.sandbox.model import HOME, SandboxFault
 
 PREFIX = "opt/train"
 SITE = "lib/python3.6/site-packages"
-LISTS = ("el7/train-constraints.txt", "el7/build-train")
+LISTS = ("el7/train-constraints.txt", "el7/build-train.sh")
 # What compiles the few packages without a wheel, on Debian.
 HEADERS = "gcc libc6-dev make pkg-config patchelf libssl-dev libffi-dev liberasurecode-dev libvirt-dev apache2-dev"
 # Programs that come with CPython and its libraries and are in no package of CentOS 7, or in another one.

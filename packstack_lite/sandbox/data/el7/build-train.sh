@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes /opt/train, a CPython 3.6 with the packages of /build/train-constraints.txt: build-train WHERE-CPYTHON-WAS.
+# Makes /opt/train, a CPython 3.6 with the packages of /build/train-constraints.txt: build-train.sh WHERE-CPYTHON-WAS.
 # Runs in a throw-away tree that holds a copy of that CPython in /opt/train, a compiler and the headers.
 set -eu
 old=$1
