@@ -55,7 +55,7 @@ def _schema(cloud: Cloud) -> Once:
 def _control(cloud: Cloud, config: Resource) -> List[Resource]:
     user = cloud.profile.user("nova")
     api, metadata = (runner(cloud, "nova", role, user) for role in ("nova-api", "nova-metadata"))
-    proxy = [cloud.file("nova", what) for what in ("nova-consoleproxy",) if what in cloud.profile.paths]
+    proxy = cloud.optional("nova", "nova-consoleproxy")
     listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
     return [
         *api,
@@ -90,7 +90,7 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:
     """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
-    files = [cloud.file("nova", what) for what in ("libvirtd", "libvirtd-default") if what in cloud.profile.paths]
+    files = cloud.optional("nova", "libvirtd", "libvirtd-default")
     return [*files, cloud.file("nova", "qemu")] if cloud.facts.container else files
 
 
