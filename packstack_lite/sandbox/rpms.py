@@ -117,6 +117,7 @@ def spec(rpm: Rpm, payload: str) -> str:
         "%global debug_package %{nil}",
         "%global __os_install_post %{nil}",
         "%global _build_id_links none",
+        "%global _empty_manifest_terminate_build 0",
         "%global _binary_payload w1.gzdio",
         f"Name: {rpm.name}",
         f"Version: {rpm.version}",

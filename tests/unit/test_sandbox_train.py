@@ -119,3 +119,8 @@ def test_a_machine_without_3_6_is_told_what_it_lacks(tmp_path, monkeypatch):
     with pytest.raises(SandboxFault, match=r"CPython 3\.6") as told:
         train.ensure(tmp_path / "plain", lambda said: None)
     assert "pyenv install 3.6" in told.value.hint
+
+
+def test_versions_are_as_rpm_takes_them():
+    for entry in el_table.load("el7").entries:
+        assert re.fullmatch(r"[\w.+~]+ [\w.+~]+", f"{entry.rpm.version} {entry.rpm.release}"), entry.rpm.name
