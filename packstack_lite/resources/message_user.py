@@ -44,21 +44,24 @@ wait
 """
 
 # The same for a broker that takes no definitions from a file (before 3.8): it reads the hash from one, as Erlang's
-# terms. Its functions want to be told who acts from 3.7 on.
+# terms. Its functions want to be told who acts from 3.7 on. No quotation marks, as the words go through a second
+# shell (rabbitmq-script-wrapper).
 _CLOSE_WITHOUT = r"""
 rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
 file=$(mktemp -p /var/lib/rabbitmq) || exit 1
 trap 'rm -f "$file"' EXIT
 cat > "$file" && chown rabbitmq "$file" || exit 1
+path=$(printf %s "$file" | od -An -v -tu1 | tr -s ' \n' ',')
+path=${path#,}
 rabbitmqctl -q eval "
-{ok, [{User, Hash, Vhost}]} = file:consult(\"$file\"),
+{ok, [{User, Hash, Vhost, All, Actor}]} = file:consult(<<${path%,}>>),
 Users = rabbit_auth_backend_internal,
 Known = Users:lookup_user(User),
-Acting = [<<\"packstack-lite\">> || erlang:function_exported(Users, add_user, 3)],
+Acting = [Actor || erlang:function_exported(Users, add_user, 3)],
 Random = base64:encode(crypto:strong_rand_bytes(24)),
 [ok = apply(Users, add_user, [User, Random | Acting]) || element(1, Known) =/= ok],
 ok = Users:change_password_hash(User, base64:decode(Hash)),
-ok = apply(Users, set_permissions, [User, Vhost, <<\".*\">>, <<\".*\">>, <<\".*\">> | Acting])." < /dev/null || exit 1
+ok = apply(Users, set_permissions, [User, Vhost, All, All, All | Acting])." < /dev/null || exit 1
 wait
 """
 
@@ -117,7 +120,8 @@ class MessageUser(Resource):
 
     def _terms(self) -> str:
         stored = stored_hash(self.password, self.name)
-        return f"{{{_erlang(self.name)}, {_erlang(stored)}, {_erlang(self.vhost)}}}.\n"
+        terms = (self.name, stored, self.vhost, ".*", "packstack-lite")
+        return f"{{{', '.join(map(_erlang, terms))}}}.\n"
 
     def _definitions(self) -> str:
         stored = {"password_hash": stored_hash(self.password, self.name), "hashing_algorithm": _ALGORITHM}

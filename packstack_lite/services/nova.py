@@ -56,7 +56,8 @@ def _control(cloud: Cloud, config: Resource) -> List[Resource]:
     user = cloud.profile.user("nova")
     api, metadata = (runner(cloud, "nova", role, user) for role in ("nova-api", "nova-metadata"))
     proxy = cloud.optional("nova", "nova-consoleproxy")
-    listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
+    # Without -H, which iproute 3.10 (EL 7.0 to 7.4) does not know.
+    listening = f"ss -ltn 'sport = :{PORTS['novnc']}' | grep -q ^LISTEN"
     return [
         *api,
         *metadata,
@@ -131,7 +132,7 @@ def _hearing(cloud: Cloud, discover: Once) -> List[Resource]:
     again = Once(
         name="nova-compute-hears",
         script=f"systemctl restart {unit}",
-        done=f"began=$(systemctl show --property=ExecMainStartTimestamp --value {unit})\n"
+        done=f"began=$(systemctl show --property=ExecMainStartTimestamp {unit} | cut -d= -f2-)\n"
         f'[ -n "$began" ] || exit 75\n{younger}',
         known_after=Phase.SERVICES,
         says=f"start {unit} again, now that it is known",
