@@ -42,7 +42,8 @@ def recipe(layout: Layout) -> str:
     sources = [(here / f"{name}.py") for name in MODULES]
     code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
     more = [*layout.words("made_from"), *(pool.script for pool in layout.pools if pool.script)]
-    names = [f"{layout.name}/layout.yaml", *layout.words("tables"), *layout.words("scripts"), *more]
+    copies = (layout.data.get("copies") or {}).values()
+    names = [f"{layout.name}/layout.yaml", *layout.words("tables"), *layout.words("scripts"), *copies, *more]
     tables = [text(name) for name in names]
     return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
 
@@ -123,7 +124,8 @@ def _repositories(distro: str, layout: Layout, stage: Path, say: Say) -> Path:
 
 def _lay(root: Path, layout: Layout) -> None:
     """The base system's own files and scripts of the table, in their order."""
-    for path, content in (layout.data.get("files") or {}).items():
+    files = {path: text(name) for path, name in (layout.data.get("copies") or {}).items()}
+    for path, content in {**files, **(layout.data.get("files") or {})}.items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content)

@@ -33,6 +33,9 @@ rm -f /etc/default/locale /etc/debian_version /etc/dpkg/origins/default
 echo /usr/lib64 >/etc/ld.so.conf.d/el-layout.conf
 ldconfig
 
+# Debian 12's dnf has a plugin that keeps a repository of what was installed, and wants it signed.
+[ ! -d /etc/dnf/plugins ] || printf '[main]\nenabled = 0\n' >/etc/dnf/plugins/local.conf
+
 # The packages that stand for the release and for what is there already; the rest is for whoever deploys.
 for place in /srv/repositories/*; do
     [ ! -d "$place/repodata" ] || printf '[%s]\nname=%s\nbaseurl=file://%s\ngpgcheck=0\n' "${place##*/}" "${place##*/}" "$place"

@@ -9,4 +9,9 @@ for program in /usr/bin/* /usr/sbin/* /usr/share/openvswitch/scripts/* /usr/shar
         sed -i '1s,^#!.*,#!/usr/libexec/platform-python,' "$program"
     fi
 done
-mkdir -p /srv/repositories/updates
+
+# The tools that are older there stand before the host's own in every PATH.
+chmod 755 /usr/local/bin/el7-limits
+for tool in $(/usr/local/bin/el7-limits); do
+    ln -sfn el7-limits "/usr/local/bin/$tool"
+done
