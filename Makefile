@@ -44,8 +44,9 @@ check: venv ## ruff, mypy --strict and the rules of the house
 unit: venv ## unit and golden tests, under a minute, no root, no network
 	$(PYTEST) -q $(EVERY_CORE) tests/unit tests/golden
 
-test-tools: ## what tests/ssh and tests/e2e use of the system (apt, only what is missing)
+test-tools: ## what the tests use: of the system (apt, only what is missing), and EL7's Pythons where they are
 	sh tests/tools/install.sh
+	PYTHON="$(PYTHON)" sh tests/tools/hostside-pythons.sh .pythons
 
 test: check test-tools ## every test, the cloud deployed on a bare sandbox included
 	$(call both,-m "not slow" --durations=15)
@@ -72,7 +73,7 @@ bench: venv test-tools ## measure the figures that README tells
 	$(BIN)/python bench/bench.py
 
 clean: ## remove what make has made here (sandboxes: packstack-lite sandbox down)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .pythons build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list

@@ -8,6 +8,7 @@ from typing import Any, Dict, List
 from packstack_lite import services
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import File
+from packstack_lite.secret import Secret
 from packstack_lite.services import Cloud
 from tests.clouds import ADDRESS, MACHINE, OVN, cloud, profile_of
 
@@ -40,6 +41,8 @@ CASES = {
             "CONFIG_DEBUG_MODE": True,
             "CONFIG_SERVICE_WORKERS": "3",
             "CONFIG_NTP_SERVERS": ("198.18.0.1", "198.18.0.2"),
+            "CONFIG_REPO": ("http://198.18.0.9/more/",),
+            "CONFIG_HTTP_PROXY": Secret("http://me:p%40ss@198.18.0.9:3128"),
             "CONFIG_KEYSTONE_REGION": "Here",
             "CONFIG_KEYSTONE_ADMIN_USERNAME": "root",
             "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "7.5",

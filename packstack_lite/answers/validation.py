@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, List, Tuple
 
-from packstack_lite.answers import addresses, network, storage
+from packstack_lite.answers import addresses, network, proxy, storage
 from packstack_lite.answers.places import at, listed
 from packstack_lite.answers.table import TABLE, Parameter
 
@@ -18,7 +18,7 @@ def check(answers: Any) -> Tuple[List[str], List[str]]:
     """Faults and warnings; each names the parameter and where its answer stands."""
     faults: List[str] = []
     doubts: List[str] = []
-    for told in (_needed, network.faults, storage.faults, addresses.faults, _hosts):
+    for told in (_needed, network.faults, storage.faults, addresses.faults, proxy.faults, _hosts):
         faults += told(answers)
     for told in (_switches, _not_built, _servers, network.doubts, addresses.doubts):
         doubts += told(answers)
@@ -40,8 +40,7 @@ def _hosts(answers: Any) -> Iterator[str]:
         others = [host for host in answers[name] if host != controller]
         if others:
             yield (
-                f"{at(answers, name)}: {listed(others)}: this release deploys on one host,"
-                f" the controller {controller}"
+                f"{at(answers, name)}: {listed(others)}: this release deploys on one host, the controller {controller}"
             )
 
 

@@ -29,7 +29,7 @@ from packstack_lite.errors import PackstackLiteError, PreflightFailed, UsageFaul
 from packstack_lite.hosts import gather, inventory
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.profiles import Profile
-from packstack_lite.remote.command import Host
+from packstack_lite.remote.command import Command, Host, Reply
 from packstack_lite.report.console import Console
 from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.report.text import finding_lines
@@ -77,6 +77,12 @@ class Deployment:
             profile = None
         return preflight.run(self.facts, self.answers, profile, self.host.name)
 
+    def again(self, cures: Sequence[Command]) -> List[Reply]:
+        """Run these under the host's lock, and gather its facts anew; the replies of the cures."""
+        with lock(self.host, _who(), _ended, lambda text: say(self.options, text)):
+            replies, self.facts = gather.gather_after(self.host, cures, _exports(self.answers))
+        return replies
+
     def check(self) -> None:
         """Tell every finding; raises PreflightFailed when one forbids to go on."""
         findings = self.findings()
@@ -86,8 +92,11 @@ class Deployment:
         forbidding = worst(findings, tuple(self.options.ignore))
         if forbidding:
             names = ", ".join(dict.fromkeys(finding.name for finding in forbidding))
+            curable = dict.fromkeys(finding.name for finding in forbidding if finding.cure)
+            mend = f" (packstack-lite preflight --fix does it for {', '.join(curable)})" if curable else ""
             raise PreflightFailed(
-                f"{self.host.name}: preflight says no: {names}", "do what the findings say, or go on with --ignore NAME"
+                f"{self.host.name}: preflight says no: {names}",
+                f"do what the findings say{mend}, or go on with --ignore NAME",
             )
 
     def apply(self, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None) -> AppliedReport:
@@ -138,7 +147,7 @@ def _connected(options: Options, target: Target, answers: Answers, tree: Tree) -
     patient: Host = Patient(host, options.timeout) if options.timeout else host
     try:
         with Console(color=options.color, verbose=options.debug) as console:
-            facts = gather.parse(host.run(gather.commands(_exports(answers))))
+            facts = gather.gather(host, _exports(answers))
             yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]), tree)
     except PackstackLiteError as error:
         log.say(f"{error.message}\n{error.hint}")

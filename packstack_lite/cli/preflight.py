@@ -1,21 +1,67 @@
-"""``preflight``: every check, every finding, each with its way out."""
+"""``preflight``: every check, every finding, each with its way out; with ``--fix`` what can be mended is mended."""
 
 from __future__ import annotations
+
+import sys
+from typing import List, Sequence, Tuple
 
 import click
 
 from packstack_lite.cli import deployment, show
 from packstack_lite.cli.options import Options, pass_options, shared
-from packstack_lite.engine.events import worst
+from packstack_lite.cli.terminal import say
+from packstack_lite.engine.events import Finding, worst
 from packstack_lite.errors import ExitCode
+
+_StayedGone = Tuple[List[Finding], List[Finding]]
 
 
 @click.command("preflight", short_help="Check the host before anything is done to it.")
+@click.option("--fix", is_flag=True, help="Mend what takes no decision of yours, then check again.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask on a terminal. Without one nothing is ever asked.")
 @shared()
 @pass_options
-def preflight(options: Options) -> int:
+def preflight(options: Options, fix: bool, yes: bool) -> int:
     """Run every check on the host and tell every finding; exit with 3 when one forbids to go on."""
+    gone: List[Finding] = []
     with deployment.opened(options) as work:
         findings = work.findings()
-    show.findings(options, findings)
+        curable = [found for found in findings if found.cure and found.name not in options.ignore] if fix else []
+        if curable and _agreed(options, curable, yes):
+            findings, gone = _mend(work, findings, curable)
+        elif fix and not curable:
+            say(options, f"{work.host.name}: there is nothing that --fix can mend")
+    show.findings(options, findings, gone)
     return ExitCode.PREFLIGHT if worst(findings, tuple(options.ignore)) else ExitCode.FINE
+
+
+def _agreed(options: Options, curable: Sequence[Finding], yes: bool) -> bool:
+    """Tell what is going to be done; on a terminal, whether it may be."""
+    say(options, f"--fix will, on {curable[0].host}:")
+    for found in curable:
+        assert found.cure
+        say(options, f"  {found.name}: {found.cure.says}")
+    if yes or not _terminal():
+        return True
+    return click.confirm("Do it?", default=True, err=True)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _mend(work: deployment.Deployment, before: List[Finding], curable: Sequence[Finding]) -> _StayedGone:
+    """What stays once the cures have run and the facts were gathered again, and what is gone."""
+    replies = work.again([found.cure for found in curable if found.cure])
+    for found, reply in zip(curable, replies):
+        if not reply.ok:
+            said = (reply.err.strip() or reply.out.strip() or "no word why").splitlines()[-1]
+            say(work.options, f"{found.host}: {found.name}: --fix failed with exit code {reply.code}: {said}")
+    after = work.findings()
+    return after, [found for found in before if _gone(found, before, after)]
+
+
+def _gone(found: Finding, before: Sequence[Finding], after: Sequence[Finding]) -> bool:
+    """Whether its check has less to say, and not this: a fault told in other words has not gone."""
+    had, has = ([other for other in all_of if other.name == found.name] for all_of in (before, after))
+    return len(has) < len(had) and found.message not in [other.message for other in has]

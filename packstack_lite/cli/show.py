@@ -40,12 +40,12 @@ def faults(options: Options, found: Sequence[Fault]) -> None:
         text.faults(out(options), found)
 
 
-def findings(options: Options, found: Sequence[Finding]) -> None:
-    """What preflight found; an ignored error says so."""
+def findings(options: Options, found: Sequence[Finding], gone: Sequence[Finding] = ()) -> None:
+    """What preflight found; an ignored error says so. ``gone`` is what --fix has mended."""
     if options.json:
-        _json(jsonout.preflight(found))
+        _json(jsonout.preflight(found, gone))
     else:
-        text.findings(out(options), found, options.ignore)
+        text.findings(out(options), found, options.ignore, gone)
 
 
 def cases(options: Options, found: Sequence[Case]) -> None:

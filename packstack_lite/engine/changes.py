@@ -54,7 +54,8 @@ def in_words(gap: Gap) -> str:
     if gap.seen is None:
         return "create"
     causes = ", ".join(cause.split(":", 1)[1] for cause in gap.caused_by)
-    told = _differences(gap, gap.seen)
+    own = gap.resource.words(gap) if gap.keys else ""
+    told = [own] if own else _differences(gap, gap.seen)
     if causes:
         told = [word for word in told if word != _WORDS["stamp"]]
         told.append(f"reads {causes}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, Protocol, Sequence, Tuple, Union
+from typing import List, Optional, Protocol, Sequence, Tuple, Union
 
+from packstack_lite.remote.command import Command
 from packstack_lite.resources.base import Phase
 
 
@@ -116,7 +117,8 @@ class Fanout:
 class Finding:
     """What a preflight check found. ``level`` is ``error``, ``warning`` or ``info``.
 
-    ``name`` is the check's name for ``--ignore``; ``fix`` is what to type or do.
+    ``name`` is the check's name for ``--ignore``; ``fix`` is what to type or do, ``cure`` what ``preflight --fix``
+    does on the host about it, None where it can do nothing.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Finding:
     level: str
     message: str
     fix: str = ""
+    cure: Optional[Command] = None
 
 
 def worst(findings: Sequence[Finding], ignored: Tuple[str, ...] = ()) -> List[Finding]:

@@ -18,6 +18,21 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Repo:
+    """A repository of yum's or dnf's, as the file at ``path`` says.
+
+    ``urls`` are its baseurl, mirrorlist and metalink with their variables not yet filled in, without passwords;
+    ``excludes`` the patterns of packages that are not taken from it.
+    """
+
+    name: str
+    path: str
+    enabled: bool
+    urls: Tuple[str, ...]
+    excludes: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """One flight's worth of facts. Sizes are MiB. Empty strings and 0 mean "not there".
 
@@ -33,6 +48,16 @@ class Facts:
     ``devices`` maps block devices (and the links to them below /dev/disk) to "MIB CONTENT MOUNT", where "-" is
     nothing; ``kernel`` names what it can do of ``iscsi`` and ``nfs``; ``ceph`` are the files in /etc/ceph, and
     ``ours`` when their ceph.conf is; ``exports`` maps the NFS exports that were asked for to what is wrong with them.
+    ``hardware`` is the maker's name and the product's. ``leased`` are IPv4 addresses that DHCP has lent. ``selinux`` is
+    the mode of now, ``selinux_boot`` the one of the next boot, ``selinux_policies`` the types a policy is there for.
+    ``masked`` are units that nothing can start, ``states`` maps the units of firewalls and networks to "ACTIVE ENABLED"
+    in systemd's words, ``managed`` are the interfaces that NetworkManager configures. ``versions`` maps a few RPMs that
+    are known for trouble to their versions, ``epel`` lists the RPMs that came from EPEL, ``facter`` is what its loader
+    says where it cannot run. ``lang_missing`` is a LANG that the host does not have. ``schemas`` are the databases in
+    /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
+    ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
+    imported, ``shadowed`` directories of modules that stand before the distribution's.
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
     """
 
     hostname: str
@@ -75,6 +100,25 @@ class Facts:
     kernel: Tuple[str, ...] = ()
     ceph: Tuple[str, ...] = ()
     exports: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
+    leased: Tuple[str, ...] = ()
+    selinux_boot: str = ""
+    selinux_type: str = ""
+    selinux_policies: Tuple[str, ...] = ()
+    masked: Tuple[str, ...] = ()
+    states: Mapping[str, str] = field(default_factory=dict)
+    managed: Tuple[str, ...] = ()
+    repos: Tuple[Repo, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    epel: Tuple[str, ...] = ()
+    facter: str = ""
+    lang_missing: str = ""
+    schemas: Tuple[str, ...] = ()
+    refused: str = ""
+    packstack: Tuple[str, ...] = ()
+    python_missing: Tuple[str, ...] = ()
+    shadowed: Tuple[str, ...] = ()
+    firewall: str = ""
 
     @property
     def container(self) -> bool:

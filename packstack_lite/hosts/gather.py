@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from dataclasses import replace
+from typing import Any, Dict, List, Sequence, Tuple
 
 from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts import links, storage
+from packstack_lite.hosts import links, repos, security, software, source, storage
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.remote.command import Command, Host, Reply
 
@@ -22,6 +23,7 @@ say arch "$(uname -m)"
 if [ -d /run/systemd/system ]; then say init systemd; else say init "$(cat /proc/1/comm)"; fi
 virtualization=$(systemd-detect-virt 2>/dev/null)
 say virtualization "$virtualization"
+for part in sys_vendor product_name; do say hardware "$(cat "/sys/class/dmi/id/$part" 2>/dev/null)"; done
 say cpus "$(getconf _NPROCESSORS_ONLN)"
 say cpu_flags "$(sed -n 's/^\(flags\|Features\)[^:]*: //p' /proc/cpuinfo | head -n 1)"
 awk '/^MemTotal|^SwapTotal/ {sub(":", "", $1); printf "%s=%d\n", $1, $2 / 1024}' /proc/meminfo
@@ -41,7 +43,8 @@ if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
 [ ! -c /dev/kvm ] || say kvm_device yes
 # Asking starts a daemon on the host: not in a container, whose clock is not its own.
 if ! systemd-detect-virt --container --quiet 2>/dev/null; then
-    if [ "$(timeout 5 timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ] ||
+    # Not "show", of systemd 239; the words are of 219 and of 239 and later.
+    if timeout 5 timedatectl 2>/dev/null | grep -qE '(NTP|System clock) synchronized: yes' ||
         chronyc waitsync 1 >/dev/null 2>&1
     then say time_synchronized yes; fi
 fi
@@ -51,7 +54,7 @@ for trace in manifest.json journal jobs units once; do
 done
 for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/nova.conf /etc/neutron/neutron.conf \
     /etc/cinder/cinder.conf /etc/placement/placement.conf /etc/kolla /etc/openstack_deploy /var/lib/config-data \
-    /opt/stack/devstack /opt/stack/nova /root/packstackca /var/tmp/packstack /var/snap/openstack \
+    /opt/stack/devstack /opt/stack/nova /var/snap/openstack \
     /var/lib/mysql/mysql
 do
     [ ! -e "$path" ] || say foreign "$path"
@@ -98,47 +101,14 @@ done
 _KVM = r"""
 [ -c /dev/kvm ] || exit 1
 [ "$(uname -m)" != x86_64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || exit 1
-command -v python3 >/dev/null || exit 0
-exec python3 -c '
+for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
+[ -n "$python" ] || exit 0
+exec $python -c '
 import fcntl, os
 kvm = os.open("/dev/kvm", os.O_RDWR)
 machine = fcntl.ioctl(kvm, 0xAE01, 0)
 fcntl.ioctl(machine, 0xAE41, 0)' 2>/dev/null
 """
-
-# What apt would fetch first, fetched with apt's own settings (proxies too) and thrown away. Not "update":
-# that runs the hooks of others.
-_SOURCE = r"""
-command -v apt-get >/dev/null || exit 0
-helper=/usr/lib/apt/apt-helper
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-fetch() {
-    timeout 20 "$helper" -q -o Acquire::Retries=0 -o Acquire::http::Timeout=8 -o Acquire::https::Timeout=8 \
-        -o APT::Sandbox::User=root download-file "$1" "$d/$2"
-}
-answers() {
-    fetch "$1" "$2" > "$d/$2.said" 2>&1 && return
-    fetch "${1%InRelease}Release" "$2" >/dev/null 2>&1 && return
-    reason=$(sed -n 's/^E: *//p' "$d/$2.said" | head -n 1)
-    printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
-}
-apt-get update --print-uris 2>"$d/trouble" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" |
-    grep -v '^cdrom:' | sort -u > "$d/uris"
-if [ ! -s "$d/uris" ]; then
-    trouble=$(grep '^E:' "$d/trouble" | head -n 1)
-    echo "${trouble:-no package source is configured}"
-    exit 0
-fi
-number=0
-while read -r uri; do
-    number=$((number + 1))
-    answers "$uri" "$number" &
-done < "$d/uris" > "$d/answers"
-wait
-if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
-"""
-
 
 
 def commands(exports: Sequence[str] = ()) -> List[Command]:
@@ -148,15 +118,26 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
         Command(_INTERFACES, says="gather interfaces"),
         Command(_PORTS, says="gather listening ports"),
         Command(_KVM, timeout=10, says="try KVM"),
-        Command(_SOURCE, timeout=50, says="ask the package source", slow=True),
+        source.command(),
         *storage.commands(exports),
+        repos.command(),
+        security.command(),
+        software.command(),
     ]
 
 
-def gather(host: Host) -> Facts:
+def gather(host: Host, exports: Sequence[str] = ()) -> Facts:
     """The host's facts, in one flight. Raises PhaseFailed where they make no sense."""
+    return gather_after(host, (), exports)[1]
+
+
+def gather_after(host: Host, first: Sequence[Command], exports: Sequence[str] = ()) -> Tuple[List[Reply], Facts]:
+    """The replies to the commands of ``first`` and the facts once they have run, in one flight. Raises PhaseFailed."""
+    # Slow commands would begin before the first.
+    asked = [replace(command, slow=command.slow and not first) for command in commands(exports)]
+    replies = host.run([*first, *asked])
     try:
-        return parse(host.run(commands()))
+        return replies[: len(first)], parse(replies[len(first) :])
     except ValueError as nonsense:
         raise PhaseFailed(
             f"{host.name}: its facts cannot be read: {nonsense}", "log in and look whether commands end there at all"
@@ -165,7 +146,7 @@ def gather(host: Host) -> Facts:
 
 def parse(replies: Sequence[Reply]) -> Facts:
     """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
-    system, reachable, ports, kvm, source, *kept = replies
+    system, reachable, ports, kvm, packages, *kept = replies
     told = _pairs(system.out)
     if not system.ok or "epoch" not in told:
         raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
@@ -191,7 +172,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         ovs_module="ovs_module" in one,
         device_mapper="device_mapper" in one,
         time_synchronized="time_synchronized" in one,
-        package_source=_source(source),
+        package_source=source.parse(packages),
         own="own" in one,
         foreign=tuple(told.get("foreign", ())),
         epoch=float(one["epoch"]),
@@ -199,7 +180,12 @@ def parse(replies: Sequence[Reply]) -> Facts:
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
         mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
+        leased=links.leased(reachable.out),
+        hardware=" ".join(told.get("hardware", ())),
         **storage.parse(kept),
+        **repos.parse(kept),
+        **security.parse(kept),
+        **software.parse(kept),
     )
 
 
@@ -219,9 +205,3 @@ def _pairs(text: str) -> Dict[str, List[str]]:
 
 def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
-
-
-def _source(reply: Reply) -> str:
-    if reply.code == 124:
-        return "no answer within 50 seconds"
-    return reply.out.strip() or reply.err.strip()

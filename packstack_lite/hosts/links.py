@@ -30,6 +30,12 @@ def _interface(line: str, addresses: Mapping[str, List[str]]) -> Interface:
     return Interface(name, up, mtu, tuple(addresses.get(name, ())), kind.group(1) if kind else "")
 
 
+def leased(text: str) -> Tuple[str, ...]:
+    """The IPv4 addresses that have a lease and not a life for ever, from the same text."""
+    lines = [line.split() for line in text.partition("\n\n")[2].splitlines()]
+    return tuple(words[3].split("/")[0] for words in lines if words[2] == "inet" and "dynamic" in words[4:])
+
+
 def address_of(interfaces: Sequence[Interface], name: str) -> str:
     """The first IPv4 address of the interface of this name; "" without one."""
     own = [address for interface in interfaces if interface.name == name for address in interface.addresses]

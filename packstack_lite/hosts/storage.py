@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
+from packstack_lite.hosts.told import pairs, told
 from packstack_lite.remote.command import Command, Reply
 
 # KEY=VALUE lines, a key as often as there is something to say.
@@ -56,11 +57,12 @@ done
 
 # A server that answers on NFS's port, and one that tells what it exports must tell of this.
 _EXPORT = r"""
+for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
 while IFS= read -r export; do
     server=${export%%:/*} path=/${export#*:/}
     server=${server#[} server=${server%]}
-    if ! command -v python3 >/dev/null; then reason=
-    elif ! python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], 2049), 4)' "$server" 2>/dev/null
+    if [ -z "$python" ]; then reason=
+    elif ! $python -c 'import socket, sys; socket.create_connection((sys.argv[1], 2049), 4)' "$server" 2>/dev/null
     then reason="$server does not answer on port 2049"
     elif command -v showmount >/dev/null && list=$(timeout 5 showmount --no-headers -e "$server" 2>/dev/null) &&
         ! printf '%s\n' "$list" | awk '{print $1}' | grep -qxF "$path"
@@ -77,25 +79,18 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
     asked = Command(_ASK + "exit 0\n", says="gather facts of storage")
     if not exports:
         return [asked]
-    told = "".join(f"{export}\n" for export in exports)
-    return [asked, Command(_EXPORT, stdin=told.encode(), says="try NFS exports", slow=True)]
+    lines = "".join(f"{export}\n" for export in exports)
+    return [asked, Command(_EXPORT, stdin=lines.encode(), says="try NFS exports", slow=True)]
 
 
 def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
     """The fields of Facts that the replies to ``commands`` fill."""
-    told: Dict[str, List[str]] = {}
-    for line in "".join(reply.out for reply in replies).splitlines():
-        key, _, value = line.partition("=")
-        told.setdefault(key, []).append(value)
+    found = told(replies)
     return {
-        "kept": _pairs(told.get("kept", [])),
-        "devices": _pairs(told.get("device", [])),
-        "volume_groups": tuple(told.get("volume_group", ())),
-        "kernel": tuple(told.get("kernel", ())),
-        "ceph": tuple(told.get("ceph", ())),
-        "exports": _pairs(told.get("export", [])),
+        "kept": pairs(found.get("kept", [])),
+        "devices": pairs(found.get("device", [])),
+        "volume_groups": tuple(found.get("volume_group", ())),
+        "kernel": tuple(found.get("kernel", ())),
+        "ceph": tuple(found.get("ceph", ())),
+        "exports": pairs(found.get("export", [])),
     }
-
-
-def _pairs(lines: Sequence[str]) -> Dict[str, str]:
-    return dict(line.split(" ", 1) for line in lines)

@@ -10,31 +10,45 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
-from packstack_lite.preflight import machine, network, software, storage
+from packstack_lite.preflight import guards, machine, network, rpm, software, storage, virtualization
+from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
 
 Check = Callable[[Subject], Remarks]
 
+# In the order in which cures are applied: what others need comes first.
 CHECKS: Mapping[str, Check] = {
     "system": machine.system,
     "init": machine.init,
     "memory": machine.memory,
     "disk": machine.disk,
-    "virtualization": machine.virtualization,
+    "virtualization": virtualization.virtualization,
     "clock": machine.clock,
+    "locale": software.language,
     "hostname": network.hostname,
     "route": network.route,
+    "dhcp": guards.lease,
     "interfaces": network.interfaces,
     "agent": network.agent,
+    "networkmanager": guards.networkmanager,
+    "firewall": guards.firewall,
     "ports": network.ports,
+    "mirrors": rpm.mirrors,
     "packages": software.packages,
+    "epel": rpm.epel,
+    "leatherman": rpm.leatherman,
+    "selinux": guards.selinux,
+    "masked": guards.masked,
+    "httpd": guards.httpd,
+    "python": software.python,
     "leftovers": software.leftovers,
     "database": software.database,
     "services": software.services,
     "keys": storage.keys,
     "objects": storage.objects,
     "volumes": storage.volumes,
+    "preparation": preparing.preparation_answers,
 }
 
 
@@ -50,7 +64,7 @@ def run(facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], ho
 
 def _checked(name: str, subject: Subject, host: str) -> List[Finding]:
     try:
-        return [Finding(name, host, said.level, said.message, said.fix) for said in CHECKS[name](subject)]
+        return [Finding(name, host, said.level, said.message, said.fix, said.cure) for said in CHECKS[name](subject)]
     except Exception as bug:
         last = traceback.extract_tb(bug.__traceback__)[-1]
         where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from packstack_lite import profiles
-from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+from packstack_lite.preflight import cures
+from packstack_lite.preflight.subject import Remarks, Subject, error, warning
 
 # Measured for an all-in-one of this project: 5.2 GiB in use (sum of PSS), one small instance included.
 MEMORY_NEEDED, MEMORY_WANTED = 6 * 1024, 8 * 1024
@@ -56,42 +57,31 @@ def disk(subject: Subject) -> Remarks:
         if free is None or mount in told:
             continue
         told.add(mount)
-        fix = f"make room on {mount}: apt-get clean; du -xhd1 {mount} | sort -h"
+        fix = f"make room on {mount}: {_clean(subject)}; du -xhd1 {mount} | sort -h"
         if free < needed:
             yield error(f"{free / 1024:.1f} GiB free on {mount}; {needed // 1024} GiB are needed", fix)
         elif free < DISK_WANTED and not facts.own:
             yield warning(f"{free / 1024:.1f} GiB free on {mount} leave little for images and instances", fix)
 
 
-def virtualization(subject: Subject) -> Remarks:
-    """Instances run on the processor (KVM); without it in software, which works but is slow."""
-    facts = subject.facts
-    asked = str(subject.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
-    if facts.kvm_works or asked == "qemu" or subject.answers.get("CONFIG_NOVA_INSTALL") is False:
-        return
-    slow = "instances will run in software (qemu), many times slower"
-    if facts.container and not facts.kvm_device:
-        yield info(f"a container without /dev/kvm: {slow}", "deploy on a machine of its own for speed")
-    elif not set(facts.cpu_flags) & {"vmx", "svm"}:
-        yield warning(
-            f"the processor offers no virtualisation: {slow}",
-            "switch on VT-x or AMD-V in the firmware, or nested virtualisation in the hypervisor above this machine",
-        )
-    elif not facts.kvm_device:
-        module = "kvm_intel" if "vmx" in facts.cpu_flags else "kvm_amd"
-        yield warning(f"/dev/kvm is not there: {slow}", f"modprobe {module}; dmesg | grep -i kvm")
-    else:
-        yield warning(f"/dev/kvm is there, but no virtual processor can be made: {slow}", "dmesg | grep -i kvm")
+def _clean(subject: Subject) -> str:
+    rpm = subject.profile is not None and subject.profile.package_manager != "apt"
+    return "yum clean all" if rpm else "apt-get clean"
 
 
 def clock(subject: Subject) -> Remarks:
     """The clock is right: tokens, certificates and package signatures depend on it."""
     facts = subject.facts
     ahead = facts.epoch - subject.now
+    cure = None if facts.container else cures.keep_time()
     apart = f"the clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
     if abs(ahead) > CLOCK_MUST:
-        yield error(apart, "timedatectl set-ntp true, or date --set=TIME; in a container: on the machine below it")
+        yield error(
+            apart, "timedatectl set-ntp true, or date --set=TIME; in a container: on the machine below it", cure
+        )
     elif abs(ahead) > CLOCK_BEARS:
-        yield warning(apart, "timedatectl set-ntp true; in a container: on the machine below it")
-    if not facts.time_synchronized and not facts.container:
-        yield warning("no time server keeps the clock right", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS")
+        yield warning(apart, "timedatectl set-ntp true; in a container: on the machine below it", cure)
+    elif not facts.time_synchronized and not facts.container:
+        yield warning(
+            "no time server keeps the clock right", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS", cure
+        )

@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from packstack_lite.hosts.facts import Interface
+from packstack_lite.preflight import cures
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
 
 # Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
@@ -37,6 +38,8 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
 # Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
 # least, 1280.
 MTU_NEEDED, MTU_WANTED = 1338, 1400
+# Whoever lets us in, and whoever may hold the data of others.
+_NOT_OURS_TO_STOP = ("ssh", "dropbear", "mariadb", "mysql", "systemd-", "user@")
 _LINKS = "ip -brief link shows those that there are"
 
 
@@ -46,15 +49,17 @@ def hostname(subject: Subject) -> Remarks:
     names = f"{facts.fqdn} {facts.hostname}" if "." in facts.fqdn else facts.hostname
     found = [_bare(address) for address in facts.hostname_addresses]
     fix = f"echo '{facts.address} {names}' >> /etc/hosts"
+    cure = cures.name_in_hosts(facts.address, names.split()) if facts.address else None
     if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
         yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
     elif not found:
-        yield error(f"the name {facts.hostname} leads to no address", fix)
+        yield error(f"the name {facts.hostname} leads to no address", fix, cure)
     elif all(ip_address(address).is_loopback for address in found):
         told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}"
-        yield warning(told, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}")
+        yield warning(told, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}", cure)
     elif not _own(subject) & set(found):
-        yield error(f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address", fix)
+        told = f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address"
+        yield error(told, fix, cure)
 
 
 def route(subject: Subject) -> Remarks:
@@ -196,7 +201,8 @@ def _held(process: str, unit: str, held: List[int]) -> Remark:
     several = "ports {} are" if len(held) > 1 else "port {} is"
     what = f"{several.format(numbers)} held by {process or 'an unknown process'}"
     if unit.endswith((".service", ".socket")):
-        return error(f"{what} ({unit})", f"systemctl disable --now {unit}")
+        cure = None if unit.startswith(_NOT_OURS_TO_STOP) else cures.switch_off(unit)
+        return error(f"{what} ({unit})", f"systemctl disable --now {unit}", cure)
     return error(what, f"end it; ss -ltnp 'sport = :{min(held)}' shows its process id")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.profiles import Profile
+from packstack_lite.remote.command import Command
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,28 @@ class Subject:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something a check found: ``error``, ``warning`` or ``info``; what is wrong; the way out."""
+    """Something a check found: ``error``, ``warning`` or ``info``; what is wrong; the way out.
+
+    ``cure`` is what ``preflight --fix`` does on the host; None where it takes a decision, or hands, of the user's.
+    """
 
     level: str
     message: str
     fix: str = ""
+    cure: Optional[Command] = None
 
 
 Remarks = Iterator[Remark]
 
 
-def error(message: str, fix: str) -> Remark:
+def error(message: str, fix: str, cure: Optional[Command] = None) -> Remark:
     """A deployment would not work."""
-    return Remark("error", message, fix)
+    return Remark("error", message, fix, cure)
 
 
-def warning(message: str, fix: str) -> Remark:
+def warning(message: str, fix: str, cure: Optional[Command] = None) -> Remark:
     """A deployment would work, but not as one may expect."""
-    return Remark("warning", message, fix)
+    return Remark("warning", message, fix, cure)
 
 
 def info(message: str, fix: str = "") -> Remark:

@@ -62,7 +62,7 @@ class Job:
 
     ``name`` is unique on the host ([a-z0-9.@_-]). ``needs`` are names of jobs of the same
     batch that must have succeeded before. ``script`` and ``stdin`` as in Command.
-    ``timeout`` in seconds is the unit's RuntimeMaxSec.
+    After ``timeout`` seconds it is ended, and its code is 124.
     """
 
     name: str

@@ -21,6 +21,9 @@ from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, R
 HOME = "/var/lib/packstack-lite/jobs"
 FOLLOW_SECONDS = 20
 
+# Nothing here is newer than systemd 219, of CentOS 7. Its systemd-run knows neither --collect (236) nor
+# RuntimeMaxSec= (229): "timeout" ends what takes too long, and the unit itself always ends well, so that it is
+# not kept as a failed one. Whatever a job leaves running goes with its unit (KillMode=control-group, the default).
 _START = r"""
 set -eu
 umask 077
@@ -35,21 +38,25 @@ tar -x -f - -C "$job"
 echo %(digest)s > "$job/digest"
 : > "$job/out"
 cat > "$job/run" <<'END'
+: > "$1/begun"
 cd / || exit 1
-sh "$1/script" < "$1/stdin" >> "$1/out" 2>&1
+began=$(date +%%s)
+timeout -k 60 "$2" sh "$1/script" < "$1/stdin" >> "$1/out" 2>&1
 code=$?
+[ $code != 137 ] || [ $(($(date +%%s) - began)) -lt "$2" ] || code=124
 rm -f "$1/stdin"
 echo $code > "$1/code.new"
 mv "$1/code.new" "$1/code"
 END
-exec systemd-run --quiet --collect --unit="$unit" --property=RuntimeMaxSec=%(timeout)d \
-    --property=KillMode=control-group --setenv=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root sh "$job/run" "$job"
+exec systemd-run --quiet --unit="$unit" --setenv=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    --setenv=LC_ALL="${LC_ALL:-}" --setenv=LC_CTYPE="${LC_CTYPE:-}" --setenv=LANG="${LANG:-}" --setenv=HOME=/root \
+    /bin/sh "$job/run" "$job" %(timeout)d
 """
 
 # Waits until one of the jobs (NAME:OFFSET) has ended, or has had something to say for up to
 # two seconds; then tells of each its code ("-" while it runs, 124 when it vanished without
-# leaving one) and its new output.
+# leaving one) and its new output. A unit that was just ordered may not be active yet, as 219's
+# systemd-run does not wait for it. What was killed stays loaded as failed without --collect.
 _FOLLOW = r"""
 cat > /dev/null
 jobs='%(jobs)s'
@@ -57,7 +64,11 @@ code() {
     if [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"
     elif systemctl is-active -q "packstack-lite-job-$1.service"; then echo -
     elif [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"
-    else echo 124; fi
+    elif [ ! -e "%(home)s/$1/begun" ] && [ -n "$(find "%(home)s/$1/digest" -mmin -1 2>/dev/null)" ]; then echo -
+    else
+        systemctl reset-failed "packstack-lite-job-$1.service" 2>/dev/null
+        echo 124
+    fi
 }
 i=0
 while [ $i -lt %(turns)d ]; do

@@ -15,7 +15,8 @@ HOME = "/var/lib/packstack-lite"
 # A file is ours once its path stands in HOME/files; what stood there before is kept once,
 # as PATH.packstack-lite.orig. Each file is copied beside its target first, so that the
 # last step is a rename within one file system. A symbolic link is followed: the package
-# that made it wants the file where it points.
+# that made it wants the file where it points. "sync FILE" came with coreutils 8.24; before, on
+# EL7, it means the whole machine: dd asks for the one file on every host.
 _SCRIPT = r"""
 set -u
 umask 077
@@ -38,7 +39,8 @@ while IFS="$(printf '\t')" read -r number mode owner path; do
     fi
     new="$dir/.packstack-lite.new.$$"
     if cp -- "$stage/$number" "$new" && \
-        chown -- "$owner" "$new" && chmod "$mode" "$new" && sync -- "$new" && mv -f -- "$new" "$path"
+        chown -- "$owner" "$new" && chmod "$mode" "$new" && \
+        dd if=/dev/null of="$new" conv=notrunc,fsync status=none && mv -f -- "$new" "$path"
     then :; else echo "cannot write $path" >&2; rm -f -- "$new"; failed=1; fi
 done < "$stage/list"
 exit $failed

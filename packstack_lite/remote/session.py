@@ -17,7 +17,8 @@ from packstack_lite.remote.hostkeys import Ask, KnownHosts
 from packstack_lite.secret import Secret
 
 TIMEOUT = 20.0
-PATIENCE = 2.0
+# Seconds that a busy sshd may take to put a channel away.
+PATIENCE = 10.0
 Password = Optional[Callable[[str], Secret]]
 Socket = Union[socket.socket, paramiko.Channel]
 

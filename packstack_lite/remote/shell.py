@@ -20,10 +20,17 @@ from packstack_lite.secret import sh
 # up; and a random word parts them, since such a process may still write while they are sent.
 # Input is laid in a file too: a command that does not read it must not leave it in the
 # stream. A payload is read with head -c, which takes no byte more than it is asked for.
+# C.UTF-8 came to EL with glibc 2.28 of EL8: on EL7 characters are those of en_US.UTF-8 where it is
+# installed, and everything else (order, messages) is as in C. A locale that is not there would make
+# bash itself complain on standard error, and Python 2 and 3.6 refuse all but ASCII.
 LOOP = r"""
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-LC_ALL=C.UTF-8; export LC_ALL
+unset LC_ALL LANGUAGE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_TIME
+LANG=C; export LANG
+known() { command -v locale >/dev/null && LC_ALL=C locale -a 2>/dev/null | grep -ix "$1\.utf-*8"; }
+if LC_CTYPE=$(known c); then LC_ALL=C.UTF-8; export LC_ALL; else LC_CTYPE=$(known en_US || echo C); fi
+export LC_CTYPE
 PACKSTACK_LITE_SHELL=$$; export PACKSTACK_LITE_SHELL
 umask 022
 word=$1

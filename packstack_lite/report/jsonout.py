@@ -47,14 +47,14 @@ def verify(faults: Sequence[Fault]) -> Payload:
     return {"faults": [asdict(fault) for fault in faults]}
 
 
-def preflight(findings: Sequence[Finding]) -> Payload:
-    """What the checks found."""
-    return {
-        "findings": [
-            {"name": found.name, "host": found.host, "level": found.level, "message": found.message, "fix": found.fix}
-            for found in findings
-        ]
-    }
+def preflight(findings: Sequence[Finding], gone: Sequence[Finding] = ()) -> Payload:
+    """What the checks found, and what of it is ``gone`` since --fix; ``fixable`` is what --fix can mend."""
+    return {"findings": [*(_finding(found, False) for found in findings), *(_finding(found, True) for found in gone)]}
+
+
+def _finding(found: Finding, fixed: bool) -> Payload:
+    told = {key: getattr(found, key) for key in ("name", "host", "level", "message", "fix")}
+    return {**told, "fixable": found.cure is not None, "fixed": fixed}
 
 
 def smoke(cases: Sequence[Case]) -> Payload:

@@ -80,15 +80,20 @@ def faults(out: Rich, found: Sequence[Fault]) -> None:
     out.print(Text(count(len(found), "fault") if found else "everything is as declared", style="bold"))
 
 
-def findings(out: Rich, found: Sequence[Finding], ignored: Sequence[str] = ()) -> None:
-    """What the checks found, the worst first, each with its way out and its name for --ignore."""
+def findings(out: Rich, found: Sequence[Finding], ignored: Sequence[str] = (), gone: Sequence[Finding] = ()) -> None:
+    """What the checks found, the worst first, the ``gone`` before them, each with its name for --ignore."""
     order = {"error": 0, "warning": 1, "ignored": 2, "info": 3}
     told = sorted(found, key=lambda finding: order[level(finding, ignored)])
-    width = max((len(finding.name) for finding in told), default=0)
+    width = max((len(finding.name) for finding in [*told, *gone]), default=0)
+    for finding in gone:
+        first = finding.message.split("\n")[0]
+        out.print(Text.assemble(("✓ ", "green"), (f"{finding.name:<{width}}", "green"), f"  mended: {first}"))
     for finding in told:
         for line in finding_lines(finding, ignored, width):
             out.print(line)
-    out.print(Text(_verdict([level(finding, ignored) for finding in told]), style="bold"))
+    verdict = _verdict([level(finding, ignored) for finding in told])
+    curable = [finding for finding in told if finding.cure and level(finding, ignored) != "ignored"]
+    out.print(Text(verdict + (f"; preflight --fix mends {len(curable)} of them" if curable else ""), style="bold"))
 
 
 def level(finding: Finding, ignored: Sequence[str] = ()) -> str:

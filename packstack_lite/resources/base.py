@@ -128,6 +128,10 @@ class Resource(ABC):
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         """What closes these gaps (all of this kind, all of one phase)."""
 
+    def words(self, gap: Gap) -> str:
+        """How a person reads a difference that its keys do not tell well; "" leaves it to them."""
+        return ""
+
     def diff(self, gap: Gap) -> Tuple[str, str]:
         """Old and new text to show under ``--diff``; masked by whoever prints it."""
         seen = gap.seen if isinstance(gap.seen, Mapping) else {}

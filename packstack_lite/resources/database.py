@@ -68,7 +68,9 @@ class Database(Resource):
         hashes = {_short(told.get(("user", user), "")) for user in users}
         schemas = (self.name, *self.also_grant)
         grants = all(("grant", f"{user} {schema}") in told for user in users for schema in schemas)
-        return {"charset": told["schema", self.name], "password": ",".join(sorted(hashes)), "grants": grants}
+        # MariaDB before 10.6 calls utf8mb3 by the name that it means something else with later.
+        charset = {"utf8": "utf8mb3"}.get(told["schema", self.name], told["schema", self.name])
+        return {"charset": charset, "password": ",".join(sorted(hashes)), "grants": grants}
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:

@@ -43,15 +43,41 @@ rabbitmqctl -q import_definitions "$file" < /dev/null || exit 1
 wait
 """
 
+# The same for a broker that takes no definitions from a file (before 3.8): it reads the hash from one, as Erlang's
+# terms. Its functions want to be told who acts from 3.7 on. No quotation marks, as the words go through a second
+# shell (rabbitmq-script-wrapper).
+_CLOSE_WITHOUT = r"""
+rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
+file=$(mktemp -p /var/lib/rabbitmq) || exit 1
+trap 'rm -f "$file"' EXIT
+cat > "$file" && chown rabbitmq "$file" || exit 1
+path=$(printf %s "$file" | od -An -v -tu1 | tr -s ' \n' ',')
+path=${path#,}
+rabbitmqctl -q eval "
+{ok, [{User, Hash, Vhost, All, Actor}]} = file:consult(<<${path%,}>>),
+Users = rabbit_auth_backend_internal,
+Known = Users:lookup_user(User),
+Acting = [Actor || erlang:function_exported(Users, add_user, 3)],
+Random = base64:encode(crypto:strong_rand_bytes(24)),
+[ok = apply(Users, add_user, [User, Random | Acting]) || element(1, Known) =/= ok],
+ok = Users:change_password_hash(User, base64:decode(Hash)),
+ok = apply(Users, set_permissions, [User, Vhost, All, All, All | Acting])." < /dev/null || exit 1
+wait
+"""
+
 
 @dataclass(frozen=True)
 class MessageUser(Resource):
-    """A user with this password and all rights on ``vhost``; the account ``guest`` is gone."""
+    """A user with this password and all rights on ``vhost``; the account ``guest`` is gone.
+
+    ``definitions`` says whether the broker can read these from a file in its own format (RabbitMQ 3.8 on).
+    """
 
     kind: ClassVar[str] = "message_user"
     name: str
     password: Secret
     vhost: str = "/"
+    definitions: bool = True
     phase: Phase = Phase.DATABASES
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -89,6 +115,15 @@ class MessageUser(Resource):
         return [cast(MessageUser, gap.resource)._command() for gap in gaps]
 
     def _command(self) -> Command:
+        close, payload = (_CLOSE, self._definitions()) if self.definitions else (_CLOSE_WITHOUT, self._terms())
+        return Command(close, payload.encode(), timeout=120, says=f"make RabbitMQ user {self.name}")
+
+    def _terms(self) -> str:
+        stored = stored_hash(self.password, self.name)
+        terms = (self.name, stored, self.vhost, ".*", "packstack-lite")
+        return f"{{{', '.join(map(_erlang, terms))}}}.\n"
+
+    def _definitions(self) -> str:
         stored = {"password_hash": stored_hash(self.password, self.name), "hashing_algorithm": _ALGORITHM}
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
@@ -96,8 +131,7 @@ class MessageUser(Resource):
             "vhosts": [{"name": self.vhost}],
             "permissions": [{"user": self.name, "vhost": self.vhost, **everything}],
         }
-        payload = json.dumps(definitions).encode()
-        return Command(_CLOSE, payload, timeout=120, says=f"make RabbitMQ user {self.name}")
+        return json.dumps(definitions)
 
 
 def stored_hash(password: Secret, name: str) -> str:

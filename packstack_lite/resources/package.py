@@ -64,7 +64,7 @@ _RPM_INSTALL = r"""
 set -u
 wanted=$(cat)
 [ -n "$wanted" ] || exit 0
-TOOL -y OPTIONS install $wanted || exit 1
+TOOL -y OPTIONS ONLY install $wanted || exit 1
 left=''
 for name in $wanted; do
     rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 || left="$left $name"
@@ -96,19 +96,22 @@ _MANAGERS: Mapping[str, _Manager] = {
 class Packages(Resource):
     """These packages are installed; services that come with them are not started.
 
-    ``manager`` is apt, yum (EL7) or dnf (EL9); with the latter two a name may be one that a package provides.
+    ``manager`` is apt, yum (EL7) or dnf (EL9); with the latter two a name may be one that a package provides, and
+    ``only_from`` a pattern of the repositories that may be used. ``part`` names those that come before the rest.
     """
 
     kind: ClassVar[str] = "packages"
     names: Tuple[str, ...]
     manager: str = "apt"
+    only_from: str = ""
+    part: str = ""
     phase: Phase = Phase.PACKAGES
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return f"packages:{self.manager}"
+        return f"packages:{self.part or self.manager}"
 
     def want(self) -> Optional[State]:
         return {**dict.fromkeys(self.names, "installed"), **_MANAGERS[self.manager].holds}
@@ -132,5 +135,7 @@ class Packages(Resource):
 
     def _install(self, gap: Gap) -> Job:
         missing = [name for name in self.names if name in gap.keys]
-        script, says = _MANAGERS[self.manager].install, f"install {len(missing)} packages"
+        only = f"--disablerepo='*' --enablerepo='{self.only_from}'" if self.only_from else ""
+        script = _MANAGERS[self.manager].install.replace("ONLY", only)
+        says = f"install {len(missing)} packages"
         return Job(job_name(self.id), script, " ".join(missing).encode(), timeout=3600, says=says)

@@ -15,16 +15,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Callable, Dict, Iterator
 
-from packstack_lite.sandbox import debs, pools, rpms
+from packstack_lite.sandbox import debs, pools, rpms, train
 from packstack_lite.sandbox.el_table import Layout, load, text
 from packstack_lite.sandbox.inside import copy_tree, scratch, script
 from packstack_lite.sandbox.machine import Say, remove, run
 from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, HOME, archives_dir, records, tree_dir
 
 # How each layout's pools are filled; Debian's packages unless it says otherwise.
-FILL: Dict[str, pools.Fill] = {"el9": debs.fill}
+FILL: Dict[str, pools.Fill] = {"el9": debs.fill, "el7": train.fill}
+# What a layout needs that is made before all else, in a copy of the plain tree.
+FIRST: Dict[str, Callable[[Path, Say], None]] = {"el7": train.ensure}
 # What happens to the tree besides what the table says; the modules whose text counts in the digest.
-MODULES = ("el_layout", "el_table", "pools", "debs", "pips", "rpms")
+MODULES = ("el_layout", "el_table", "pools", "debs", "train", "rpms")
 # Where the repositories are on the host.
 REPOSITORIES = "/srv/repositories"
 
@@ -39,8 +41,10 @@ def recipe(layout: Layout) -> str:
     here = resources.files("packstack_lite.sandbox")
     sources = [(here / f"{name}.py") for name in MODULES]
     code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
-    scripts = [*layout.words("scripts"), *(pool.script for pool in layout.pools if pool.script)]
-    tables = [text(name) for name in (f"{layout.name}/layout.yaml", *layout.words("tables"), *scripts)]
+    more = [*layout.words("made_from"), *(pool.script for pool in layout.pools if pool.script)]
+    copies = (layout.data.get("copies") or {}).values()
+    names = [f"{layout.name}/layout.yaml", *layout.words("tables"), *layout.words("scripts"), *copies, *more]
+    tables = [text(name) for name in names]
     return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
 
 
@@ -52,6 +56,8 @@ def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
         return place
     say(f"making the base tree of {distro}; this happens once and takes some five minutes, half of it apt's")
     began = time.monotonic()
+    if layout.name in FIRST:
+        FIRST[layout.name](plain(), say)
     stage = _stage(distro, layout, plain(), say)
     repositories = _repositories(distro, layout, stage, say)
     say(f"laying {distro} over it")
@@ -114,12 +120,14 @@ def _repositories(distro: str, layout: Layout, stage: Path, say: Say) -> Path:
 
 def _lay(root: Path, layout: Layout) -> None:
     """The base system's own files and scripts of the table, in their order."""
-    for path, content in (layout.data.get("files") or {}).items():
+    files = {path: text(name) for path, name in (layout.data.get("copies") or {}).items()}
+    for path, content in {**files, **(layout.data.get("files") or {})}.items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content)
+    settings = {"INSTALLED": " ".join(layout.words("installed")), "RELEASEVER": str(layout.data["releasever"])}
     for name in layout.words("scripts"):
-        script(root, text(name), env={"INSTALLED": " ".join(layout.words("installed"))})
+        script(root, text(name), env=settings)
 
 
 def _prune(distro: str, place: Path) -> None:

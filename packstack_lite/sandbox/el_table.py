@@ -84,7 +84,8 @@ def load(name: str) -> Layout:
         for key, row in (table.get("rpms") or {}).items():
             rows[key] = _joined(rows.get(key, {}), row or {})
         for key in table.get("hollow") or ():
-            rows.setdefault(key, {"summary": f"{key}: its files are the base system's own", "repository": "baseos"})
+            told = f"{key}: its files are the base system's own"
+            rows.setdefault(key, {"summary": told, "repository": data["base_repository"]})
     entries = tuple(_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
     _check(entries)
     return Layout(name, pools, entries, data)

@@ -36,6 +36,7 @@ class Distro:
 DISTROS = {
     "debian12": Distro("bookworm", "debian12"),
     "debian13": Distro("trixie", "debian13"),
+    "el7": Distro("bookworm", "debian12", "el7"),
     "el9": Distro("trixie", "debian13", "el9"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
-from typing import Any, FrozenSet, Mapping, Sequence
+from typing import Any, FrozenSet, List, Mapping, Sequence
 
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.profiles import Profile
@@ -178,6 +178,10 @@ class Cloud:
         if group != "root" and mode == 0o644:
             mode = 0o640
         return File(path=path, content=content, mode=mode, group=group, phase=phase, tags=frozenset({service}))
+
+    def optional(self, service: str, *names: str, phase: Phase = Phase.CONFIGURE, **values: Any) -> List[File]:
+        """Those of the files that the distribution wants: the profile has a path for them."""
+        return [self.file(service, name, phase=phase, **values) for name in names if name in self.profile.paths]
 
     def unit(
         self,

@@ -15,7 +15,7 @@ SITES = ("site-default-ssl", "site-default")
 def declare(cloud: Cloud) -> List[Resource]:
     """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
     settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
-    snippet = [cloud.file("horizon", "horizon-wsgi")] if "horizon-wsgi" in cloud.profile.paths else []
+    snippet = cloud.optional("horizon", "horizon-wsgi")
     sites = [_without(cloud.profile.path(site)) for site in SITES if site in cloud.profile.paths]
     page = f"http://{cloud.address}{cloud.profile.path('webroot')}/auth/login/"
     read = [settings, *snippet, *sites]

@@ -1,4 +1,4 @@
-"""The host itself: all packages at once, kernel settings, time, units that nobody wants."""
+"""The host itself: where packages come from, all of them at once, kernel settings, time, units that nobody wants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import List, Tuple
 
 from packstack_lite.resources import Packages, Sysctl, Unit
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import firewall, preparation, repositories
 from packstack_lite.services.cloud import Cloud, tags
 
 # Routers forward, and their packets come back by another interface than the route says.
@@ -17,10 +18,19 @@ KERNEL = (
 
 
 def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
-    """Packages of all ``services`` (and other groups of the profile), kernel settings, masked units; chrony where the
-    clock is the host's own."""
+    """Packages of all ``services`` (and other groups of the profile) and what they come from, preparation of the host,
+    kernel settings, masked units; chrony where the clock is the host's own."""
     return [
-        Packages(names=_packages(cloud, services), manager=cloud.profile.package_manager, phase=Phase.PACKAGES),
+        *repositories.declare(cloud),
+        *preparation.declare(cloud),
+        *firewall.declare(cloud, services),
+        Packages(
+            names=_packages(cloud, services),
+            manager=cloud.profile.package_manager,
+            only_from=repositories.only_from(cloud),
+            phase=Phase.PACKAGES,
+            needs=repositories.ready(cloud),
+        ),
         cloud.file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL),
         Sysctl(settings=KERNEL, phase=Phase.PREPARE, tags=tags("host")),
         *[_masked(name) for name in cloud.profile.masked],
@@ -31,7 +41,8 @@ def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
 def _packages(cloud: Cloud, services: List[str]) -> Tuple[str, ...]:
     chosen = ["host", *([] if cloud.facts.container else ["chrony"]), *services]
     known = [service for service in chosen if service in cloud.profile.packages]
-    return tuple(dict.fromkeys(name for service in known for name in cloud.profile.packages_of(service)))
+    named = [name for service in known for name in cloud.profile.packages_of(service)]
+    return tuple(dict.fromkeys([*named, *preparation.packages(cloud)]))
 
 
 def _masked(name: str) -> Unit:

@@ -32,6 +32,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         active_keys=ACTIVE_KEYS,
     )
     how = runner(cloud, "keystone", "keystone", cloud.profile.user("keystone"))
+    how += cloud.optional("keystone", "httpd-unit")
     schema = _schema(cloud)
     return [
         config,

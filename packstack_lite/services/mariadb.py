@@ -13,9 +13,10 @@ from packstack_lite.services.cloud import Cloud, tags
 
 def declare(cloud: Cloud) -> List[Resource]:
     """The server, listening on the controller's address, and root's password beside its socket login."""
-    config = cloud.file("mariadb", "mariadb", phase=Phase.PLATFORM)
-    unit = cloud.unit("mariadb", "mariadb", watches=[config], phase=Phase.PLATFORM)
-    return [config, unit, _root(cloud)]
+    files = [cloud.file("mariadb", "mariadb", phase=Phase.PLATFORM)]
+    files += cloud.optional("mariadb", "mariadb-unit", phase=Phase.PLATFORM)
+    unit = cloud.unit("mariadb", "mariadb", watches=files, phase=Phase.PLATFORM)
+    return [*files, unit, _root(cloud)]
 
 
 def _root(cloud: Cloud) -> Once:
@@ -51,7 +52,13 @@ def _closed(cloud: Cloud) -> List[str]:
     """What the installation leaves open to everybody, where it does (mysql_secure_installation closes the same)."""
     if "mariadb-open-accounts" not in cloud.profile.quirks:
         return []
-    others = [sql(name) for name in ("127.0.0.1", "::1", cloud.facts.hostname) if name != "localhost"]
+    facts = cloud.facts
+    others = [sql(name) for name in dict.fromkeys(("127.0.0.1", "::1", facts.hostname, facts.fqdn)) if _other(name)]
     names = [*[f"''@{name}" for name in ("'localhost'", *others)], *[f"root@{name}" for name in others]]
-    rights = "DELETE FROM mysql.db WHERE User = '' AND Db LIKE 'test%'"
+    rights = "DELETE FROM mysql.db WHERE User IN ('', 'PUBLIC') AND Db LIKE 'test%'"
     return [f"DROP USER IF EXISTS {', '.join(names)}", rights, "DROP DATABASE IF EXISTS test", "FLUSH PRIVILEGES"]
+
+
+def _other(name: str) -> bool:
+    """Whether it is another name than the one that root has here: who came by that one is root over the socket."""
+    return name not in ("", "localhost")

@@ -101,9 +101,7 @@ def _server(cloud: Cloud, config: File, ml2: File) -> List[Resource]:
 
 def _server_unit(cloud: Cloud) -> List[Resource]:
     """What makes the packaged unit run the whole server, where the distribution's own does not."""
-    if "neutron-server-unit" not in cloud.profile.paths:
-        return []
-    return [cloud.file("neutron", "neutron-server-unit", log=cloud.profile.log("neutron-api", "neutron"))]
+    return [*cloud.optional("neutron", "neutron-server-unit", log=cloud.profile.log("neutron-api", "neutron"))]
 
 
 def _consumes() -> str:

@@ -55,8 +55,9 @@ def _schema(cloud: Cloud) -> Once:
 def _control(cloud: Cloud, config: Resource) -> List[Resource]:
     user = cloud.profile.user("nova")
     api, metadata = (runner(cloud, "nova", role, user) for role in ("nova-api", "nova-metadata"))
-    proxy = [cloud.file("nova", what) for what in ("nova-consoleproxy",) if what in cloud.profile.paths]
-    listening = f"ss -Hltn 'sport = :{PORTS['novnc']}' | grep -q ."
+    proxy = cloud.optional("nova", "nova-consoleproxy")
+    # Without -H, which iproute 3.10 (EL 7.0 to 7.4) does not know.
+    listening = f"ss -ltn 'sport = :{PORTS['novnc']}' | grep -q ^LISTEN"
     return [
         *api,
         *metadata,
@@ -90,7 +91,7 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:
     """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
-    files = [cloud.file("nova", what) for what in ("libvirtd", "libvirtd-default") if what in cloud.profile.paths]
+    files = cloud.optional("nova", "libvirtd", "libvirtd-default")
     return [*files, cloud.file("nova", "qemu")] if cloud.facts.container else files
 
 
@@ -131,7 +132,7 @@ def _hearing(cloud: Cloud, discover: Once) -> List[Resource]:
     again = Once(
         name="nova-compute-hears",
         script=f"systemctl restart {unit}",
-        done=f"began=$(systemctl show --property=ExecMainStartTimestamp --value {unit})\n"
+        done=f"began=$(systemctl show --property=ExecMainStartTimestamp {unit} | cut -d= -f2-)\n"
         f'[ -n "$began" ] || exit 75\n{younger}',
         known_after=Phase.SERVICES,
         says=f"start {unit} again, now that it is known",

@@ -18,7 +18,7 @@ from packstack_lite.services.option_check import check, judged, lists
 ETC = "/etc/"
 
 # Directories of /etc that belong to no single service: only what is rendered there can be overlaid.
-SHARED = ("", "default", "systemd", "sysctl.d")
+SHARED = ("", "default", "sysconfig", "systemd", "sysctl.d", "tmpfiles.d")
 
 _USERINFO = re.compile(r"://[^:/@\s]*:([^@\s]+)@")
 _PAIR = re.compile(r"""\s*["']?([\w.\-]+)["']?\s*[=:]\s*(.*)""")

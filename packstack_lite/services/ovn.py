@@ -26,10 +26,7 @@ def declare(cloud: Cloud) -> List[Resource]:
 
 def _central(cloud: Cloud) -> List[Resource]:
     options = cloud.file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=network.OVN_DATABASES)
-    own = [
-        cloud.file("ovn", what, phase=Phase.PLATFORM) for what in ("ovn-northd-unit",) if what in cloud.profile.paths
-    ]
-    files = [options, *own]
+    files = [options, *cloud.optional("ovn", "ovn-northd-unit", phase=Phase.PLATFORM)]
     # Restarting this one restarts the others with it: so it goes first.
     whole = cloud.unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
     stores = [

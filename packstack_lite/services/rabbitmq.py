@@ -14,17 +14,14 @@ def declare(cloud: Cloud) -> List[Resource]:
     files = [
         cloud.file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         cloud.file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
-        # Debian's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
-        *[
-            cloud.file("rabbitmq", what, phase=Phase.PLATFORM)
-            for what in ("epmd", "rabbitmq-unit")
-            if what in cloud.profile.paths
-        ],
+        # The broker's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
+        *cloud.optional("rabbitmq", "epmd", "rabbitmq-unit", phase=Phase.PLATFORM),
     ]
     unit = cloud.unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)
     account = MessageUser(
         name=str(cloud["CONFIG_AMQP_AUTH_USER"]),
         password=cloud.queue_password,
+        definitions="rabbitmq-without-definitions" not in cloud.profile.quirks,
         phase=Phase.DATABASES,
         tags=tags("rabbitmq"),
     )

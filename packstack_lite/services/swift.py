@@ -67,14 +67,13 @@ def declare(cloud: Cloud) -> List[Resource]:
     kept = devices(cloud)
     storage = [resource for device in kept for resource in _storage(cloud, device)]
     common = cloud.file("swift", "swift", group=cloud.profile.user("swift"))
-    directories = [cloud.file("swift", what) for what in ("swift-tmpfiles",) if what in cloud.profile.paths]
     rings = _rings(cloud, kept)
     role = Entity(type="role", name=OPERATOR, api=cloud.api, phase=Phase.CATALOG, tags=tags("swift"))
     url = cloud.endpoint("swift", "/v1/AUTH_%(project_id)s")
     return [
         *storage,
         common,
-        *directories,
+        *cloud.optional("swift", "swift-tmpfiles"),
         rings,
         role,
         catalog.account(cloud, "swift", cloud["CONFIG_SWIFT_KS_PW"]),

@@ -104,23 +104,6 @@ def test_one_channel_is_enough_for_sudo_too(target, users, tmp_path_factory):
         if Path(tempfile.gettempdir()) in path.parents:
             path.chmod(0o755)
     try:
-        told = target(port=made.port, key=made.key, known_hosts=made.known_hosts, accept_new=True)
-        assert answers(told)
-        made.new_host_key()
-        with pytest.raises(ConnectFault, match="has changed"):
-            RemoteHost(told)
-    finally:
-        made.process.terminate()
-        made.process.wait()
-
-
-def test_one_channel_is_enough_for_sudo_too(target, users, tmp_path_factory):
-    narrow = start(tmp_path_factory.mktemp("narrow"), sessions=1)
-    # The keys are read as the user who logs in, so the way to them is open.
-    for path in (narrow.home, *narrow.home.parents):
-        if path.stat().st_mode & 0o700 == 0o700 and path.stat().st_uid == os.geteuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
-    try:
         told = {"port": narrow.port, "key": narrow.key, "known_hosts": narrow.known_hosts}
         for _ in range(3):
             assert answers(target(user=NOPASS, **told))

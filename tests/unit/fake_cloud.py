@@ -21,13 +21,19 @@ KEYS = {
     "security-group-rules": "security_group_rules",
     "os-services": "services",
     "types": "volume_types",
+    "os-keypairs": "keypairs",
 }
 
 
 class FakeCloud:
-    """``lists`` holds everything; ``asked`` counts requests by method and path; ``silent`` services reply 503."""
+    """``lists`` holds everything; ``asked`` counts requests by method and path; ``silent`` services reply 503,
+    what ``refuses`` names takes no POST and says why.
 
-    def __init__(self) -> None:
+    A connection is closed after one reply without a word, as uwsgi does; with ``keeps`` it stays.
+    """
+
+    def __init__(self, keeps: bool = False) -> None:
+        self.keeps = keeps
         self.lists: Dict[str, List[Dict[str, Any]]] = {
             "identity/projects": [{"id": "p-admin", "name": "admin", "domain_id": "default"}],
             "identity/roles": [{"id": "r-admin", "name": "admin"}],
@@ -37,6 +43,7 @@ class FakeCloud:
         self.uploads: Dict[str, bytes] = {}
         self.asked: "Counter[str]" = Counter()
         self.silent: List[str] = []
+        self.refuses: Dict[str, str] = {}
         self.numbers = itertools.count(1)
         cloud = self
 
@@ -65,6 +72,8 @@ class FakeCloud:
         self.asked[f"{method} {service}/{path}"] += 1
         if service in self.silent:
             return 503, {"error": "not today"}
+        if method == "POST" and f"{service}/{path}" in self.refuses:
+            return 409, {"error": {"message": self.refuses[f"{service}/{path}"], "code": 409}}
         special = self.special(method, service, path, body)
         if special is not None:
             return special
@@ -111,10 +120,10 @@ class FakeCloud:
     def plain(self, method: str, service: str, words: List[str], query: Dict[str, str], body: Any) -> Tuple[int, Any]:
         items, key = self.of(f"{service}/{words[0]}"), KEYS.get(words[0], words[0])
         if method == "GET":
-            if service == "network" and words[0] == "security-groups":
+            if service == "network" and words[0] == "security-groups" and "project_id" in query:
                 self.default_group(query["project_id"])
             keep = [item for item in items if all(item.get(k) == v for k, v in query.items() if k in item)]
-            return 200, {key: keep}
+            return 200, {key: [{"keypair": item} for item in keep] if words[0] == "os-keypairs" else keep}
         if method == "POST":
             made = body if service == "image" else body[key[:-1]]
             return self.post(service, words[0], items, dict(made))
@@ -124,9 +133,11 @@ class FakeCloud:
         return self.change(method, service, words, items, item, body)
 
     def post(self, service: str, kind: str, items: List[Dict[str, Any]], made: Dict[str, Any]) -> Tuple[int, Any]:
-        made.setdefault("id", str(next(self.numbers)))
+        made.setdefault("id", made["name"] if kind == "os-keypairs" else str(next(self.numbers)))
         if service == "image":
             made["status"] = "queued"
+        if kind == "security-groups":
+            made.update(project_id="p-admin", security_group_rules=[])
         if kind == "security-group-rules":
             group = next(g for g in self.of("network/security-groups") if g["id"] == made["security_group_id"])
             group["security_group_rules"].append(made)
@@ -157,12 +168,13 @@ class FakeCloud:
 
     def catalog(self) -> List[Dict[str, Any]]:
         return [
-            {"type": type_, "name": type_, "id": type_, "endpoints": [self.endpoint(type_ + path)]}
+            {"type": type_, "name": type_, "id": type_, "endpoints": self.endpoints(type_ + path)}
             for type_, path in (("compute", "/v2.1"), ("image", ""), ("network", ""), ("volumev3", "/v3"))
         ]
 
-    def endpoint(self, path: str) -> Dict[str, str]:
-        return {"interface": "internal", "region": "R", "region_id": "R", "id": path, "url": f"{self.url}/{path}"}
+    def endpoints(self, path: str) -> List[Dict[str, str]]:
+        common = {"region": "R", "region_id": "R", "id": path, "url": f"{self.url}/{path}"}
+        return [{"interface": interface, **common} for interface in ("public", "internal")]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = self.served
         if self.served:
             return
-        self.served = True
+        self.served = not self.fake.keeps
         sent = self.headers.get("Content-Type", "")
         body = json.loads(data) if data and "json" in sent else data
         if self.path.endswith("/auth/tokens"):

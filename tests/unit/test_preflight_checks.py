@@ -13,6 +13,7 @@ from packstack_lite.preflight import CHECKS, network
 from packstack_lite.preflight.subject import Subject
 from packstack_lite.services.cloud import PORTS
 from tests.clouds import ADDRESS, MACHINE, facts
+from tests.unit.test_preflight_pitfalls import PITFALLS
 
 PROFILE = profiles.load("debian12-zed")
 NOW = 1_800_000_000.0
@@ -91,7 +92,12 @@ BAD = [
     ("packages", "warning", "cannot be fetched", {"package_source": "Failed to fetch x", "own": True}),
     ("packages", "info", "was not tried whether", {"package_source": ""}),
     ("leftovers", "error", "has been here: /etc/kolla", {"foreign": ("/etc/kolla",)}),
-    ("database", "error", "has not made", {"foreign": ("/var/lib/mysql/mysql",)}),
+    (
+        "database",
+        "error",
+        "has not made (shop)",
+        {"foreign": ("/var/lib/mysql/mysql",), "schemas": ("keystone", "shop")},
+    ),
 ]
 
 
@@ -106,7 +112,7 @@ def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, changes)
 
 
 def test_every_check_is_seen_to_fail():
-    elsewhere = {"interfaces", "services", "agent", "keys", "objects", "volumes"}
+    elsewhere = {"interfaces", "services", "agent", "keys", "objects", "volumes", "preparation", *PITFALLS}
     assert {check for check, *_ in BAD} | elsewhere == set(CHECKS)
 
 

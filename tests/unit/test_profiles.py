@@ -73,6 +73,7 @@ def test_every_template_is_used_and_every_used_one_is_there():
     from tests.rendered import CASES, files, on
 
     used = {"client/root/keystonerc.j2", "swift/etc/systemd/system/srv-node.mount.j2"}
+    used |= {"host/etc/yum.repos.d/packstack.repo.j2"}
     for profile in profiles.names():
         for make in CASES.values():
             for path, file in files(on(profile, make())).items():

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from packstack_lite import profiles
+from packstack_lite.profiles.preparation import preparation
 from tests.clouds import profile_of
 from tests.conftest import PROJECT
 
@@ -96,6 +97,7 @@ def test_every_package_of_a_role_is_asked_for(profile):
     are no part of this."""
     release = RELEASES[profile.name]
     asked = {name for names in profile.packages.values() for name in names}
+    asked |= set(preparation(profile.name).selinux_packages)
     left_out = {"neutron-linuxbridge", "heat", "etcd", "nova-migration"}
     for role, by_release in FACTS["_roles"].items():
         if role not in left_out and by_release[release]:

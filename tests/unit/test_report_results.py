@@ -10,6 +10,7 @@ import pytest
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
+from packstack_lite.remote.command import Command
 from packstack_lite.report import jsonout, junit, text
 from packstack_lite.report.terminal import rich_console
 from packstack_lite.report.words import seconds
@@ -26,7 +27,7 @@ REPORT = AppliedReport(
 FINDINGS = [
     Finding("virtualization", "cloud1", "info", "no KVM"),
     Finding("memory", "cloud1", "error", "5.5 GiB", "give it more"),
-    Finding("ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx"),
+    Finding("ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Command("x", says="stop")),
     Finding("hostname", "cloud1", "warning", "127.0.1.1", "sed\necho"),
 ]
 CASES = [
@@ -89,6 +90,17 @@ def test_findings_worst_first_with_the_way_out():
     ]
     assert printed(text.findings, []) == "nothing is in the way\n"
     assert printed(text.findings, FINDINGS[:1]).endswith("nothing is in the way\n")
+    assert printed(text.findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix mends 1 of them\n")
+
+
+def test_findings_that_are_gone_come_first():
+    assert printed(text.findings, FINDINGS[3:], [], FINDINGS[2:3]).splitlines() == [
+        "✓ ports     mended: port 80 is held",
+        "! hostname  127.0.1.1",
+        "            → sed",
+        "              echo",
+        "1 warning",
+    ]
 
 
 def test_faults_cases_and_sandboxes():
@@ -124,7 +136,13 @@ def test_json_contract():
     assert jsonout.verify([Fault("h", "r", "m", "f")]) == {
         "faults": [{"host": "h", "resource": "r", "message": "m", "fix": "f"}]
     }
-    assert list(jsonout.preflight(FINDINGS)["findings"][0]) == ["name", "host", "level", "message", "fix"]
+    keys = ["name", "host", "level", "message", "fix", "fixable", "fixed"]
+    assert list(jsonout.preflight(FINDINGS)["findings"][0]) == keys
+    told = jsonout.preflight(FINDINGS[:1], FINDINGS[2:3])["findings"]
+    assert [(found["name"], found["fixable"], found["fixed"]) for found in told] == [
+        ("virtualization", False, False),
+        ("ports", True, True),
+    ]
     assert jsonout.smoke(CASES)["cases"][0] == {"name": "token", "outcome": "passed", "seconds": 0.31, "detail": ""}
     box = {"name": "a", "kind": "container", "distro": "d", "address": "x", "state": "running", "key": "/secret"}
     assert list(jsonout.sandboxes([box])["sandboxes"][0]) == ["name", "kind", "distro", "address", "state"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,10 @@ def test_database_that_differs(out, differs):
     assert [key for key, value in database().want().items() if seen[key] != value] == differs
 
 
+def test_an_old_server_calls_the_character_set_by_its_old_name():
+    assert fits(database(), seen_of(database(), Reply(0, told(charset="utf8"))))
+
+
 def test_database_that_is_not_there_or_cannot_be_asked():
     assert seen_of(database(name="other"), Reply(0, told())) is None
     assert isinstance(seen_of(database(), Reply(75)), Unknown)
@@ -280,9 +286,35 @@ def test_message_user_is_made_without_the_password_on_the_host(dash):
     assert not Path(file).exists()
 
 
-def test_a_broker_that_refuses_is_a_failure(dash):
+def test_a_broker_without_definitions_reads_the_hash_from_a_file(tmp_path):
+    dash = Dash(tmp_path, moved=("/var/lib/rabbitmq",))
+    (tmp_path / "var/lib/rabbitmq").mkdir(parents=True)
+    dash.tool("rabbitmqctl", '[ "$2" = eval ] && { echo "$3" > $T/asked; cat $T/var/lib/rabbitmq/* > $T/terms; } || :')
+    dash.tool("chown", 'echo "$*" > $T/owner')
+    old = replace(user(" both ends "), definitions=False)
+    assert dash.close(old)[0].ok
+    stored = stored_hash(Secret(" both ends "), "openstack")
+    terms = ("openstack", stored, "/", ".*", "packstack-lite")
+    assert dash.noted("terms") == f"{{{', '.join(map(_binary, terms))}}}.\n"
+    asked = dash.noted("asked")
+    assert stored not in asked and "both" not in asked
+    path = bytes(map(int, re.search(r"consult\(<<([0-9,]+)>>\)", asked)[1].split(","))).decode()
+    assert path.startswith(f"{tmp_path}/var/lib/rabbitmq/")
+    assert not set("\"'`$") & set(asked), "the words go through a second shell"
+    assert list((tmp_path / "var/lib/rabbitmq").iterdir()) == []
+
+
+def _binary(text):
+    return f"<<{','.join(map(str, text.encode()))}>>"
+
+
+@pytest.mark.parametrize("definitions", [True, False])
+def test_a_broker_that_refuses_is_a_failure(tmp_path, definitions):
+    dash = Dash(tmp_path, moved=("/var/lib/rabbitmq",))
+    (tmp_path / "var/lib/rabbitmq").mkdir(parents=True)
+    dash.tool("chown", ":")
     dash.tool("rabbitmqctl", "exit 69")
-    assert dash.close(user())[0].code == 1
+    assert dash.close(replace(user(), definitions=definitions))[0].code == 1
 
 
 # --- kernel settings

@@ -48,7 +48,7 @@ def test_ids_are_unique_needs_are_met_and_nothing_waits_for_a_later_phase(profil
 def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
     of = on(profile, cloud())
     httpd = unit(profile, "httpd")
-    paths = ("keystone", "keystone-vhost", "placement", "placement-vhost", "horizon", "horizon-wsgi")
+    paths = ("keystone", "keystone-vhost", "httpd-unit", "placement", "placement-vhost", "horizon", "horizon-wsgi")
     assert {f"file:{of.profile.path(name)}" for name in paths} == set(httpd.reads)
     assert httpd.phase is Phase.SCHEMA, "the catalogue needs keystone"
     assert {"once:keystone-schema", "once:placement-schema"} <= set(httpd.needs)
@@ -62,7 +62,7 @@ def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
 def test_without_the_dashboard_the_web_server_runs_the_rest(profile):
     httpd = unit(profile, "httpd", {"CONFIG_HORIZON_INSTALL": False})
     assert "dashboard" not in httpd.ready and ":5000/v3" in httpd.ready
-    assert len(httpd.reads) == 4
+    assert len(httpd.reads) == 5
 
 
 @BOTH
@@ -149,11 +149,24 @@ def test_rabbitmq_reads_the_format_of_its_release():
 
 
 @BOTH
-def test_the_broker_waits_for_the_address_and_keeps_the_port_mapper_to_this_host(profile):
-    path = "/etc/systemd/system/rabbitmq-server.service.d/packstack-lite.conf"
+@pytest.mark.parametrize("name", ["rabbitmq-server", "mariadb", "httpd"])
+def test_what_listens_on_the_address_and_does_not_try_again_waits_for_it(profile, name):
+    path = f"/etc/systemd/system/{name}.service.d/packstack-lite.conf"
     assert "After=network-online.target" in config(profile, path)
-    assert f"file:{path}" in unit(profile, "rabbitmq-server").reads
+    assert f"file:{path}" in unit(profile, name).reads
+
+
+@BOTH
+def test_the_port_mapper_is_for_this_host_alone(profile):
+    """Whether systemd's socket or the broker starts it."""
     assert "ERL_EPMD_ADDRESS=127.0.0.1" in config(profile, "/etc/rabbitmq/rabbitmq-env.conf")
+    dropin = config(profile, "/etc/systemd/system/epmd@0.0.0.0.socket.d/packstack-lite.conf")
+    assert "ListenStream=\nListenStream=127.0.0.1:4369\n" in dropin
+
+
+def test_rabbitmq_before_definitions_is_told_in_another_way():
+    told = {name: resources_of(on(name, cloud()), MessageUser)[0].definitions for name in (TRAIN, EPOXY)}
+    assert told == {TRAIN: False, EPOXY: True}
 
 
 def statements(profile, **changes):
@@ -207,6 +220,11 @@ def test_what_dist_conf_would_say_is_said(profile):
     assert "compute_driver = libvirt.LibvirtDriver" in config(profile, "/etc/nova/nova-compute.conf")
 
 
+def test_config_drives_are_made_with_the_program_that_is_there():
+    assert "mkisofs_cmd = mkisofs" in config(EPOXY, "/etc/nova/nova.conf").splitlines()
+    assert "mkisofs_cmd" not in config(TRAIN, "/etc/nova/nova.conf")
+
+
 def test_trains_dashboard_has_its_settings_in_one_file():
     key = {"CONFIG_HORIZON_SECRET_KEY": Secret("a'b\"\\c")}
     settings = config(TRAIN, "/etc/openstack-dashboard/local_settings", key)
@@ -231,7 +249,7 @@ def test_volumes_are_exported_by_the_kernels_own_target(profile):
     assert "target_helper = lioadm" in text(files(of)["/etc/cinder/cinder.conf"])
     assert f"osapi_volume_listen = {ADDRESS}" in text(files(of)["/etc/cinder/cinder.conf"])
     assert {"target", "iscsid"} <= {found.name for found in resources_of(of, Unit)}
-    assert "targetcli" in resources_of(of, Packages)[0].names
+    assert "targetcli" in resources_of(of, Packages)[-1].names
 
 
 @BOTH
@@ -249,7 +267,6 @@ def test_nothing_of_debian_is_left(profile):
     for path, file in files(of).items():
         assert "uwsgi" not in path and "/apache2/" not in path and "/etc/default/" not in path
         assert "www-data" not in text(file)
-    assert [found.name for found in resources_of(of, MessageUser)] == ["amqp_user"]
 
 
 def test_roles_of_one_unit_become_one_that_does_all_of_it():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
+from functools import lru_cache
 
 import pytest
 
-from packstack_lite import profiles
+from packstack_lite import answers, profiles
+from packstack_lite.hosts.facts import imagined
+from packstack_lite.services import Cloud
 from tests.clouds import profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
@@ -24,6 +25,9 @@ MOVED = {
 }
 OVN_AGENT = "/etc/neutron/plugins/networking-ovn/networking-ovn-metadata-agent.ini"
 FACTS = PROJECT / "tests" / "facts"
+sys.path.insert(0, str(FACTS))
+import check_options  # noqa: E402
+
 CATALOGUED = {
     "/etc/keystone/keystone.conf": "keystone.conf",
     "/etc/glance/glance-api.conf": "glance-api.conf",
@@ -48,24 +52,48 @@ CATALOGUED = {
 }
 
 
-def problems(profile, *specs):
-    catalogue = FACTS / f"options-{profile_of(profile).release}.json.gz"
-    argv = [sys.executable, str(FACTS / "check_options.py"), "--json", str(catalogue), *specs]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stderr
-    return json.loads(done.stdout)["problems"]
+@lru_cache(maxsize=None)
+def catalogue_of(release):
+    """A catalogue, read once: it takes longer than a check."""
+    path = str(FACTS / f"options-{release}.json.gz")
+    return check_options.load_catalog(path), path
+
+
+def problems(profile, *named):
+    """What is wrong with files, each with its name in the catalogue: (name, path)."""
+    checker = check_options.Checker(*catalogue_of(profile_of(profile).release))
+    for name, path in named:
+        checker.preload(name, str(path))
+    for name, path in named:
+        checker.check(name, str(path))
+    return checker.problems
+
+
+def wrong(profile, rendered, directory):
+    """What is wrong with the rendered files; at least eight have to be judged."""
+    judged = [path for path in CATALOGUED if path in rendered]
+    assert len(judged) >= 8
+    for path in judged:
+        (directory / path.rsplit("/", 1)[1]).write_text(text(rendered[path]))
+    found = problems(profile, *[(CATALOGUED[path], directory / path.rsplit("/", 1)[1]) for path in judged])
+    return [problem for problem in found if _place(problem) not in MOVED]
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("profile", profiles.names())
 def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
-    rendered = files(on(profile, CASES[case]()))
-    checked = {path: name for path, name in CATALOGUED.items() if path in rendered}
-    for path in checked:
-        (tmp_path / path.rsplit("/", 1)[1]).write_text(text(rendered[path]))
-    assert len(checked) >= 8
-    specs = [f"{name}={tmp_path / path.rsplit('/', 1)[1]}" for path, name in checked.items()]
-    assert [problem for problem in problems(profile, *specs) if _place(problem) not in MOVED] == []
+    assert wrong(profile, files(on(profile, CASES[case]())), tmp_path) == []
+
+
+@pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
+@pytest.mark.parametrize("profile", profiles.names())
+def test_every_sample_answer_file_makes_configs_without_a_wrong_option(profile, sample, tmp_path):
+    of = profile_of(profile)
+    told = answers.load([sample], address="198.18.1.10")
+    plain = Cloud(told, imagined(of.os_id, of.os_versions[0], "198.18.1.10"), of)
+    found = wrong(profile, files(plain), tmp_path)
+    # Passwords of hostile.txt look like what they are not.
+    assert [problem for problem in found if problem["code"] != "suspicious-value"] == []
 
 
 def _place(problem):
@@ -83,6 +111,6 @@ def test_no_config_of_a_service_is_left_unchecked(profile):
 
 @pytest.mark.parametrize("profile", profiles.names())
 def test_the_checker_would_see_a_wrong_option(profile, tmp_path):
-    wrong = tmp_path / "nova.conf"
-    wrong.write_text("[DEFAULT]\nno_such_option = 1\n[glance]\nusername = x\n")
-    assert {problem["code"] for problem in problems(profile, f"nova.conf={wrong}")} == {"unknown-option"}
+    path = tmp_path / "nova.conf"
+    path.write_text("[DEFAULT]\nno_such_option = 1\n[glance]\nusername = x\n")
+    assert {problem["code"] for problem in problems(profile, ("nova.conf", path))} == {"unknown-option"}

@@ -55,7 +55,12 @@ class Wrong(Exception):
 
 def short(error):
     """An error in a line; of a connection that failed, not also the objects it went through."""
-    return " ".join(str(error).split()).split(": HTTPConnectionPool", 1)[0].split(": HTTPSConnectionPool", 1)[0][:300]
+    try:
+        told = getattr(error, "__unicode__", error.__str__)()
+    except UnicodeError:
+        # Python 2's own errors are bytes, which it takes for ASCII.
+        told = str(error).decode("utf-8", "replace")
+    return " ".join(told.split()).split(": HTTPConnectionPool", 1)[0].split(": HTTPSConnectionPool", 1)[0][:300]
 
 
 def canonical(value):
@@ -542,7 +547,8 @@ def main():
     if act is read_all:
         return 0
     errors = sorted({result["error"] for result in told.values() if not result["ok"]})
-    print("\n".join(errors), file=sys.stderr)
+    # Whatever the locale: Python 2 and 3.6 would take it for ASCII without one.
+    getattr(sys.stderr, "buffer", sys.stderr).write("".join(error + "\n" for error in errors).encode("utf-8"))
     return 1 if errors else 0
 
 

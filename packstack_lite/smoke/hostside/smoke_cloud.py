@@ -23,7 +23,7 @@ import requests
 import smoke_storage
 import smoke_volumes
 from keystoneauth1 import exceptions
-from smoke_session import BOOT, NAME, Failed, Skip, Smoke, run, run_ssh, short
+from smoke_session import BOOT, NAME, Failed, Skip, Smoke, run, run_ssh, short, text
 
 
 def token(smoke):
@@ -184,8 +184,8 @@ def metadata(smoke):
     """The instance says on its console that it has found its name and key."""
     body = {"os-getConsoleOutput": {"length": 100}}
     path = "/servers/%s/action" % smoke.made["server"]
-    text = smoke.post("compute", path, body).json()["output"]
-    marks = [line.strip() for line in text.splitlines() if "GUEST-READY" in line]
+    output = smoke.post("compute", path, body).json()["output"]
+    marks = [line.strip() for line in output.splitlines() if "GUEST-READY" in line]
     if not marks:
         raise Skip("this image prints no GUEST-READY on its console")
     if NAME not in marks[-1]:
@@ -345,9 +345,9 @@ def attempt(smoke, case, needs, outcomes):
     try:
         return "passed", case(smoke)
     except Skip as reason:
-        return "skipped", str(reason)
+        return "skipped", text(reason)
     except Failed as failure:
-        return "failed", str(failure)
+        return "failed", text(failure)
     except (
         exceptions.ClientException,
         requests.RequestException,

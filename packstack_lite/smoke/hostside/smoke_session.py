@@ -137,5 +137,13 @@ def run_ssh(smoke, command):
     return run(argv)
 
 
+def text(error):
+    """An error's words; Python 2's own errors are bytes, which it takes for ASCII."""
+    try:
+        return getattr(error, "__unicode__", error.__str__)()
+    except UnicodeError:
+        return str(error).decode("utf-8", "replace")
+
+
 def short(error):
-    return " ".join(str(error).split())[:400]
+    return " ".join(text(error).split())[:400]

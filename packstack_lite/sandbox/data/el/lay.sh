@@ -33,11 +33,16 @@ rm -f /etc/default/locale /etc/debian_version /etc/dpkg/origins/default
 echo /usr/lib64 >/etc/ld.so.conf.d/el-layout.conf
 ldconfig
 
+# One plugin of Debian's dnf keeps a repository of what was installed and wants it signed, another lacks its module.
+mkdir -p /etc/dnf/plugins
+for plugin in local system_upgrade; do printf "[main]\nenabled = 0\n" >/etc/dnf/plugins/$plugin.conf; done
+
 # The packages that stand for the release and for what is there already; the rest is for whoever deploys.
-mkdir -p /srv/repositories/crb
-printf '[base]\nname=base\nbaseurl=file:///srv/repositories/baseos\ngpgcheck=0\n[app]\nname=app\nbaseurl=file:///srv/repositories/appstream\ngpgcheck=0\n' >/tmp/first.repo
+for place in /srv/repositories/*; do
+    [ ! -d "$place/repodata" ] || printf '[%s]\nname=%s\nbaseurl=file://%s\ngpgcheck=0\n' "${place##*/}" "${place##*/}" "$place"
+done >/tmp/first.repo
 rm -f /etc/os-release
-dnf -y -q --setopt=reposdir=/tmp --releasever=9 install $INSTALLED >/tmp/dnf.log 2>&1 || { tail -n 5 /tmp/dnf.log; exit 1; }
+dnf -y -q --setopt=reposdir=/tmp --releasever=$RELEASEVER install $INSTALLED >/tmp/dnf.log 2>&1 || { tail -n 5 /tmp/dnf.log; exit 1; }
 rm -f /tmp/first.repo /tmp/dnf.log
 dnf -q clean all
 

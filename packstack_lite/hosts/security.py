@@ -1,0 +1,67 @@
+"""The part of a host's facts that is about what guards it and its network: SELinux, firewalls, units."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Sequence
+
+from packstack_lite.hosts.told import SAY, pairs, told
+from packstack_lite.remote.command import Command, Reply
+
+# Whose states are told.
+UNITS = (
+    *("firewalld", "iptables", "ip6tables", "nftables", "ufw"),
+    *("NetworkManager", "network", "systemd-networkd", "httpd", "apache2"),
+)
+# In this order: where several are active, firewalld rules. Its reload would drop what the others have loaded.
+FIREWALLS = ("firewalld", "iptables", "nftables", "ufw")
+
+_ASK = (
+    SAY
+    + r"""
+config=/etc/selinux/config
+say selinux_boot "$(sed -n 's/^SELINUX= *\([a-z]*\).*/\1/p' "$config" 2>/dev/null | tail -n 1)"
+say selinux_type "$(sed -n 's/^SELINUXTYPE= *\([a-z]*\).*/\1/p' "$config" 2>/dev/null | tail -n 1)"
+for policy in /etc/selinux/*/policy/policy.*; do
+    [ ! -e "$policy" ] || { policy=${policy%/policy/*}; say selinux_policy "${policy##*/}"; }
+done
+find /etc/systemd/system /run/systemd/system -maxdepth 1 -type l -lname /dev/null -printf 'masked=%f\n' 2>/dev/null
+[ ! -d /run/systemd/system ] ||
+    timeout 5 systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState @units@ 2>/dev/null | awk -F= '
+        function tell() { if (loaded == "loaded") printf "state=%s %s %s\n", id, active, enabled }
+        $1 == "Id" {id = $2}
+        $1 == "LoadState" {loaded = $2}
+        $1 == "ActiveState" {active = $2}
+        $1 == "UnitFileState" {enabled = $2}
+        $0 == "" {tell(); loaded = ""}
+        END {tell()}'
+# What others made and NetworkManager only looks at is "connected (externally)"; what is of type ovs-... it was given on
+# purpose, with its plug-in for Open vSwitch.
+if command -v nmcli >/dev/null && systemctl is-active --quiet NetworkManager 2>/dev/null; then
+    timeout 5 nmcli -t -f DEVICE,STATE,TYPE device 2>/dev/null |
+        sed -n '/:\(unmanaged\|unavailable\|connected (externally)\):[^:]*$/d; /:ovs-[^:]*$/d
+            s/^\(.*\):[^:]*:[^:]*$/managed=\1/p'
+fi
+exit 0
+""".replace("@units@", " ".join(f"{name}.service" for name in UNITS))
+)
+
+
+def command() -> Command:
+    """What to ask. Nothing is started by asking."""
+    return Command(_ASK, says="gather facts of SELinux, firewalls and units")
+
+
+def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
+    """The fields of Facts that the reply fills."""
+    found = told(replies)
+    states = pairs(found.get("state", []))
+    active = [name for name in FIREWALLS if states.get(f"{name}.service", "").startswith("active")]
+    return {
+        "selinux_boot": "".join(found.get("selinux_boot", [])[:1]),
+        "selinux_type": "".join(found.get("selinux_type", [])[:1]),
+        "selinux_policies": tuple(dict.fromkeys(found.get("selinux_policy", ()))),
+        "masked": tuple(dict.fromkeys(found.get("masked", ()))),
+        "states": states,
+        "firewall": "".join(active[:1]),
+        "managed": tuple(found.get("managed", ())),
+    }

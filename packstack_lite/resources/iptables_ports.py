@@ -1,0 +1,104 @@
+"""Ports opened in the rules that iptables-services loads, and networks let through, now and after a boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+
+from packstack_lite.remote.command import Action, Command, Reply
+from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.resources.edited import PUT, SCRATCH
+
+SAVED = "/etc/sysconfig/iptables"
+# iptables itself writes rules in this form, so that the saved line and the one in force compare.
+_PORT = "-A INPUT -p tcp -m tcp --dport {} -m comment --comment packstack-lite -j ACCEPT"
+_FROM = "-A FORWARD -s {} -m comment --comment packstack-lite -j ACCEPT"
+_TO = "-A FORWARD -d {} -m comment --comment packstack-lite -j ACCEPT"
+
+_LOOK = rf"""
+iptables -w 5 -S INPUT && iptables -w 5 -S FORWARD || exit 1
+echo ==
+cat {SAVED} 2>/dev/null
+exit 0
+"""
+# Each rule goes before the chain's first, as the last one of the usual set rejects what came so far. Saved by line, not
+# by "iptables-save": that would keep what Neutron and libvirt have made for this very moment.
+_OPEN = (
+    SCRATCH
+    + PUT
+    + r"""
+cat > "$work/rules"
+while read -r add chain rule; do
+    iptables -w 5 -C "$chain" $rule 2>/dev/null || iptables -w 5 -I "$chain" $rule || exit 1
+done < "$work/rules"
+[ -f SAVED ] || exit 0
+grep -vxF -f "$work/rules" SAVED > "$work/before"
+awk '
+    FNR == NR { rules[$2] = rules[$2] $0 "\n"; next }
+    /^\*/ { table = $0 }
+    table == "*filter" && $1 == "-A" { printf "%s", rules[$2]; rules[$2] = "" }
+    table == "*filter" && /^COMMIT/ { for (chain in rules) printf "%s", rules[chain] }
+    { print }
+' "$work/rules" "$work/before" > "$work/new" || exit 1
+put SAVED "$work/new"
+"""
+).replace("SAVED", SAVED)
+
+
+@dataclass(frozen=True)
+class IptablesPorts(Resource):
+    """These TCP ports are accepted by rules of ours in INPUT and in /etc/sysconfig/iptables; what comes from or goes to
+    the networks of ``forward`` by such in FORWARD.
+
+    For a host where iptables-services loads that file at boot. Other rules stay as they are.
+    """
+
+    kind: ClassVar[str] = "iptables"
+    ports: Tuple[int, ...]
+    forward: Tuple[str, ...] = ()
+    phase: Phase = Phase.PLATFORM
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return "iptables:ports"
+
+    def want(self) -> Optional[State]:
+        return {"closed": (), "closed after a boot": ()}
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        return [cast(IptablesPorts, member)._look() for member in group]
+
+    def _look(self) -> Look:
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            now, found, saved = reply.out.partition("==\n")
+            if not reply.ok or not found:
+                raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
+            return {self.id: {"closed": self._closed(now), "closed after a boot": self._closed(saved)}}
+
+        return Look(Command(_LOOK, says="look at iptables"), parse)
+
+    def _closed(self, text: str) -> Tuple[str, ...]:
+        """Ports and networks of which a rule is missing in what ``iptables -S`` or its file says."""
+        held = {line.strip().replace('"', "") for line in text.splitlines()}
+        return tuple(dict.fromkeys(name for name, rule in self._rules() if rule not in held))
+
+    def _rules(self) -> List[Tuple[str, str]]:
+        ports = [(str(port), _PORT.format(port)) for port in self.ports]
+        return ports + [(network, rule.format(network)) for network in self.forward for rule in (_FROM, _TO)]
+
+    def words(self, gap: Gap) -> str:
+        """Which ports and networks."""
+        seen = cast(State, gap.seen)
+        now, boot = (cast(Tuple[str, ...], seen[key]) for key in ("closed", "closed after a boot"))
+        return f"open {', '.join(now)}" if now else f"open {', '.join(boot)} after a boot too"
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [cast(IptablesPorts, gap.resource)._open() for gap in gaps]
+
+    def _open(self) -> Command:
+        rules = "".join(f"{rule}\n" for _, rule in self._rules())
+        return Command(_OPEN, stdin=rules.encode(), says="open ports in iptables")

@@ -1,0 +1,299 @@
+"""The pitfalls on real hosts: each built, found with its explanation, mended by --fix, gone; none on a healthy host."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator
+
+import pytest
+
+from packstack_lite.errors import UsageFault
+from packstack_lite.sandbox.model import check_request
+from tests.conftest import Outcome, Tool
+from tests.e2e.conftest import Sandbox, bare_host
+
+HOST = "e2e-pitfalls"
+# Built by hand, as users come by them: what --fix mends of it, and by which words it is found.
+BUILD = r"""
+set -e
+systemctl mask apache2
+cat > /etc/systemd/system/otherweb.service <<'UNIT'
+[Service]
+ExecStart=/usr/bin/perl -MIO::Socket::INET -e 'my $$s = IO::Socket::INET->new(Listen => 5, LocalPort => 80); sleep'
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl daemon-reload
+systemctl enable --now otherweb
+sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
+echo "198.18.255.9 $(hostname) other" >> /etc/hosts
+echo LANG=zh_CN.GB18030 > /etc/default/locale
+mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/certs
+mkdir -p /var/lib/mysql/mysql /var/lib/mysql/keystone /var/lib/mysql/nova_api
+echo kept > /var/lib/mysql/keystone/db.opt
+"""
+BUILT = {
+    "masked": "nothing can start it: apache2.service",
+    "ports": "port 80 is held by perl (otherweb.service)",
+    "hostname": "leads to 198.18.255.9, which is not this host's address",
+    "locale": "LANG=zh_CN.GB18030, which the host does not have",
+    "leftovers": "Packstack has left /var/tmp/packstack, /root/packstackca",
+    "database": "an old MariaDB with an earlier OpenStack's data (keystone, nova_api)",
+}
+# What takes the user: found and explained, and left alone.
+EXPLAINED = r"""
+set -e
+set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}')
+ip addr change "$1" dev host0 valid_lft 3000 preferred_lft 3000
+mkdir -p /usr/local/lib/python3.11/dist-packages/yaml
+mkdir -p /etc/apt/sources.list.d
+echo 'deb [trusted=yes] http://127.0.0.1:9/gone stable main' > /etc/apt/sources.list.d/gone.list
+"""
+EXPLAINED_AWAY = r"""
+set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}')
+ip addr change "$1" dev host0 valid_lft forever preferred_lft forever
+rm -r /usr/local/lib/python3.11/dist-packages/yaml /etc/apt/sources.list.d/gone.list
+"""
+WORDS = {
+    "dhcp": ("of host0 is lent by DHCP", "make it static"),
+    "python": ("/usr/local/lib/python3.11/dist-packages/yaml", "pip uninstall"),
+    "packages": ("Could not connect to 127.0.0.1:9", "mend the source"),
+}
+
+
+@pytest.fixture(scope="module")
+def host(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A Debian with nothing on it."""
+    with bare_host(tool, tmp_path_factory.mktemp("pitfalls"), HOST, {}) as made:
+        yield made
+
+
+def found(ended: Outcome) -> Dict[str, Dict[str, object]]:
+    """The findings that are more than good to know, by name; one of each."""
+    told = [one for one in ended.data["findings"] if one["level"] != "info"]
+    names = [one["name"] for one in told]
+    assert len(set(names)) == len(names), told
+    return {one["name"]: one for one in told}
+
+
+def looked(host: Sandbox) -> Dict[str, Dict[str, object]]:
+    return found(host("preflight", "--output", "json"))
+
+
+def mended(host: Sandbox) -> Dict[str, Dict[str, object]]:
+    """What --fix says of each finding; it must have had no trouble."""
+    ended = host("preflight", "--fix", "--output", "json")
+    assert "--fix failed" not in ended.err, ended.err
+    return found(ended)
+
+
+def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host):
+    assert looked(host) == {}
+    before = host.fingerprint()
+    ended = host("preflight", "--fix", "--output", "json")
+    assert (ended.code, found(ended)) == (0, {})
+    assert "there is nothing that --fix can mend" in ended.err
+    assert host.fingerprint() == before
+
+
+def test_what_is_built_is_found_mended_and_gone(host):
+    host.sh(BUILD)
+    before = looked(host)
+    assert set(before) == set(BUILT)
+    for name, words in BUILT.items():
+        assert words in str(before[name]["message"])
+        assert before[name]["fix"] and before[name]["fixable"] and not before[name]["fixed"]
+    refused = host("apply")
+    assert refused.code == 3
+    assert "preflight --fix does it for" in " ".join(refused.err.split())
+    after = mended(host)
+    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(BUILT, True)
+    assert looked(host) == {}
+
+
+def test_what_fix_has_replaced_is_kept(host):
+    told = host.sh(
+        "cat /etc/hosts.packstack-lite.orig /etc/default/locale.packstack-lite.orig"
+        " /var/lib/mysql.packstack-lite.orig/keystone/db.opt;"
+        "ls -d /var/tmp/packstack.packstack-lite.orig/*/manifests /root/packstackca.packstack-lite.orig/certs;"
+        "getent hosts other; systemctl is-enabled otherweb"
+        " || true"
+    )
+    for words in (
+        "198.18.255.9",
+        "LANG=zh_CN.GB18030",
+        "kept",
+        "manifests",
+        "certs",
+        "198.18.255.9    other",
+        "disabled",
+    ):
+        assert words in told, words
+
+
+def test_what_takes_the_user_is_explained_and_left_alone(host):
+    host.sh(EXPLAINED)
+    before = looked(host)
+    assert set(before) == set(WORDS)
+    for name, (what, way) in WORDS.items():
+        assert what in str(before[name]["message"])
+        assert way in str(before[name]["fix"])
+        assert not before[name]["fixable"]
+    ended = host("preflight", "--fix", "--output", "json")
+    assert ended.code == 3 and "there is nothing that --fix can mend" in ended.err
+    host.sh(EXPLAINED_AWAY)
+    assert looked(host) == {}
+
+
+# dns=none: NetworkManager is here for the bridge, and not for the host's resolv.conf.
+INSTALL = """
+export DEBIAN_FRONTEND=noninteractive
+mkdir -p /etc/NetworkManager/conf.d
+printf '[main]\\ndns=none\\n' > /etc/NetworkManager/conf.d/10-test.conf
+apt-get -q update && apt-get -q -y install --no-install-recommends mariadb-server firewalld nftables network-manager
+"""
+BREAK = """
+set -e
+mariadb -e "CREATE DATABASE keystone; ALTER USER root@localhost IDENTIFIED BY 'of an earlier run'"
+systemctl enable --now nftables
+ip link add br-ex type veth peer name br-ex-peer
+ip link set br-ex up && ip link set br-ex-peer up
+nmcli connection add type ethernet ifname br-ex con-name br-ex ipv4.method manual ipv4.addresses 198.18.255.1/28
+nmcli device set br-ex managed yes
+nmcli -w 20 connection up br-ex
+"""
+BROKEN = {
+    "database": "Access denied for user 'root'@'localhost'",
+    "firewall": "firewalld and nftables.service are both switched on",
+    "networkmanager": "NetworkManager configures br-ex",
+}
+
+
+def test_running_daemons_are_mended_too(host):
+    """MariaDB refuses root, nftables has thrown out firewalld's rules, NetworkManager has br-ex: real ones."""
+    host.sh(INSTALL)
+    host.sh("systemctl is-active mariadb firewalld NetworkManager")
+    assert looked(host) == {}, "an empty MariaDB, a firewall and NetworkManager are no faults"
+    host.sh(BREAK)
+    assert "firewalld" not in host.sh("nft list ruleset"), "the fault is real: the rules are lost"
+    before = looked(host)
+    assert set(before) == set(BROKEN)
+    assert all(words in str(before[name]["message"]) for name, words in BROKEN.items())
+    after = mended(host)
+    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(BROKEN, True)
+    assert looked(host) == {}
+    assert host.sh("mariadb -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
+    assert "table inet firewalld" in host.sh("nft list ruleset")
+    host.sh("systemctl restart NetworkManager; sleep 2")
+    assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
+
+
+# CentOS's own pitfalls, on hosts with its layout: real yum, rpm and loader. EPEL's leatherman replaces the one that
+# facter is linked to, as on a host where somebody has switched EPEL on.
+LEATHERMAN = """
+set -e
+yum -y -q install "$(yum -q list available 'centos-release-openstack-*' | awk '/^centos/ {print $1; exit}')"
+yum -y -q install facter
+facter | grep leatherman
+yum -y -q install epel-release
+yum -y -q update leatherman
+! facter
+"""
+# The next boot of a machine would end here; the mirrors are in a file of their own, as their releases bring them.
+ON_CENTOS = """
+set -e
+printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > /etc/selinux/config
+systemctl mask httpd
+echo LANG=zh_CN.GB18030 > /etc/locale.conf
+sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
+cat > /etc/yum.repos.d/CentOS-QEMU-EV-old.repo <<'REPO'
+[centos-qemu-ev-old]
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=virt-kvm-common
+REPO
+"""
+CENTOS = {
+    "leatherman": "error while loading shared libraries: leatherman_curl.so.1.3.0",
+    "epel": "EPEL is enabled (epel in /etc/yum.repos.d/epel.repo)",
+    "selinux": "which is not there: the next boot would stop",
+    "masked": "nothing can start it: httpd.service",
+    "locale": "LANG=zh_CN.GB18030",
+    "hostname": "leads to no address",
+}
+# No repository of the test hosts has the policy: an RPM of that name, with the file that a policy is known by.
+POLICY = """
+set -e
+mkdir -p /srv/policy
+cat > /tmp/policy.spec <<'SPEC'
+Name: selinux-policy-targeted
+Version: 3.13.1
+Release: 1
+Summary: A policy
+License: GPL
+BuildArch: noarch
+%description
+%install
+mkdir -p %{buildroot}/etc/selinux/targeted/policy
+echo policy > %{buildroot}/etc/selinux/targeted/policy/policy.31
+%files
+/etc/selinux/targeted/policy/policy.31
+SPEC
+rpmbuild --quiet -bb --define '_rpmdir /srv/policy' /tmp/policy.spec
+createrepo_c --quiet /srv/policy
+printf '[policy]\nname=policy\nbaseurl=file:///srv/policy\ngpgcheck=0\n' > /etc/yum.repos.d/policy.repo
+"""
+DISTROS = ["el7", "el9"]
+
+
+@pytest.fixture(scope="module", params=DISTROS)
+def centos(request, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A host with CentOS's layout and nothing of OpenStack."""
+    try:
+        check_request("x", request.param, "container")
+    except UsageFault as unknown:
+        pytest.skip(str(unknown))
+    name = f"{HOST}-{request.param}"
+    with bare_host(tool, tmp_path_factory.mktemp(request.param), name, {}, request.param) as made:
+        yield made
+
+
+def test_a_healthy_centos_has_no_pitfall(centos):
+    assert looked(centos) == {}
+    assert centos("preflight", "--fix").code == 0
+
+
+def test_centos_pitfalls_are_found_mended_and_gone(centos):
+    centos.sh(POLICY)
+    centos.sh(LEATHERMAN)
+    centos.sh(ON_CENTOS)
+    before = looked(centos)
+    strange = set(before) - set(CENTOS) - {"mirrors", "packages"}
+    assert not strange, [before[name] for name in strange]
+    assert set(CENTOS) <= set(before)
+    assert all(words in str(before[name]["message"]) for name, words in CENTOS.items())
+    centos.sh("rm /etc/yum.repos.d/CentOS-QEMU-EV-old.repo")
+    after = mended(centos)
+    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(CENTOS, True)
+    assert looked(centos) == {}
+    assert "leatherman => 1.3.0" in centos.sh("facter")
+    assert "exclude=" in centos.sh("cat /etc/yum.repos.d/epel.repo")
+    assert "exclude=" not in centos.sh("cat /etc/yum.repos.d/epel.repo.packstack-lite.orig")
+
+
+def test_dead_mirrors_and_sources_are_found(centos):
+    centos.sh("printf '[x]\nmirrorlist=http://mirrorlist.centos.org/?repo=x' > /etc/yum.repos.d/x.repo")
+    ended = centos("preflight", "--output", "json")
+    told = {one["name"]: one for one in ended.data["findings"]}
+    assert "x: looked for at mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
+    centos.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
+    ended = centos("preflight", "--output", "json")
+    assert ended.code == 3
+    assert "x: Failed" in str(found(ended)["packages"]["message"])
+    centos.sh("rm /etc/yum.repos.d/x.repo")
+    assert looked(centos) == {}
+
+
+def test_text_names_what_is_mended(host):
+    host.sh("systemctl mask apache2")
+    ended = host("preflight", "--fix")
+    assert ended.code == 0
+    assert "✓ masked" in ended.out and "mended: masked, so that nothing can start it: apache2.service" in ended.out
+    assert "masked: unmask apache2.service" in ended.err

@@ -1,0 +1,41 @@
+"""The Pythons that the host-side programs have to run on: this one, and EL7's 2.7 and 3.6 where they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional
+
+from tests.conftest import PROJECT
+
+OLD = ("2.7", "3.6")
+# Where tests/tools/hostside-pythons.sh (make test-tools) makes the environments with libraries.
+HOME = PROJECT / ".pythons"
+
+
+@lru_cache(maxsize=None)
+def bare(version: str) -> Optional[str]:
+    """An interpreter of this version, in the PATH or made by pyenv; None where there is none that runs."""
+    if version == "here":
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}*/bin/python")))]
+    return next((path for path in found if path and _runs(path, "")), None)
+
+
+@lru_cache(maxsize=None)
+def equipped(version: str, module: str) -> Optional[str]:
+    """One of this version that can import the module; None where there is none."""
+    path = sys.executable if version == "here" else str(HOME / version / "bin" / "python")
+    return path if _runs(path, f"import {module}") else None
+
+
+def _runs(path: str, source: str) -> bool:
+    try:
+        return subprocess.run([path, "-c", source], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False

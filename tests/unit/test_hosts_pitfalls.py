@@ -1,0 +1,298 @@
+"""The facts that pitfalls are found by: the scripts run for real by dash over a made-up /etc, /usr and /var."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import pytest
+
+from packstack_lite.hosts import links, repos, security, software, source
+from packstack_lite.hosts.facts import Repo
+from packstack_lite.remote.command import Reply
+from tests.unit.dash import Dash
+
+# As CentOS 7 ships it (centos-release, shortened), and as EPEL does.
+BASE = """\
+[base]
+name=CentOS-$releasever - Base
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra
+#baseurl=http://mirror.centos.org/centos/$releasever/os/$basearch/
+gpgcheck=1
+
+[centosplus]
+baseurl = http://mirror.centos.org/centos/$releasever/centosplus/$basearch/,
+    http://user:hunter22@mirrors.example.com/plus/
+enabled=0\r
+"""
+EPEL = """\
+[epel]
+metalink=https://mirrors.example.com/metalink?repo=epel-7&arch=$basearch
+enabled = True
+exclude=leatherman*, facter*
+    puppet*
+"""
+
+
+@pytest.fixture
+def dash(tmp_path):
+    moved = ["/etc/yum", "/etc/dnf", "/etc/selinux", "/etc/systemd/system", "/run/systemd/system", "/etc/os-release"]
+    moved += ["/etc/default/locale", "/etc/locale.conf", "/usr/local/lib", "/var/lib/mysql", "/var/tmp/packstack"]
+    return Dash(tmp_path, [*moved, "/root/packstack"])
+
+
+def put(dash, path, text=""):
+    place = dash.root / path.lstrip("/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+def told(dash, room):
+    reply = dash.run(room.command())
+    assert (reply.code, reply.err) == (0, ""), reply
+    return room.parse([reply])
+
+
+def test_repositories_are_told_as_their_files_say(dash):
+    put(dash, "/etc/yum.repos.d/CentOS-Base.repo", BASE)
+    put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
+    put(dash, "/etc/yum.repos.d/epel.repo.rpmnew", "[other]\nbaseurl=http://x/\n")
+    base, epel = (f"{dash.root}/etc/yum.repos.d/{name}" for name in ("CentOS-Base.repo", "epel.repo"))
+    infra = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra"
+    plus = "http://mirror.centos.org/centos/$releasever/centosplus/$basearch/"
+    assert told(dash, repos)["repos"] == (
+        Repo("base", base, True, (infra,)),
+        Repo("centosplus", base, False, (plus, "http://mirrors.example.com/plus/")),
+        Repo(
+            "epel",
+            epel,
+            True,
+            ("https://mirrors.example.com/metalink?repo=epel-7&arch=$basearch",),
+            ("leatherman*", "facter*", "puppet*"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("room", [repos, security, software])
+def test_where_nothing_is_nothing_is_told(dash, room):
+    for name in ("rpm", "facter", "systemctl", "nmcli", "mariadb", "mysql", "python3", "python2"):
+        dash.tool(name, "exit 1")
+    assert not any(told(dash, room).values())
+
+
+def test_selinux_units_and_interfaces(dash):
+    put(dash, "/etc/selinux/config", "# SELINUX=x\nSELINUX=enforcing\nSELINUXTYPE=targeted \n")
+    put(dash, "/etc/selinux/targeted/policy/policy.31")
+    put(dash, "/etc/selinux/targeted/policy/policy.33")
+    put(dash, "/run/systemd/system/other.service")
+    (dash.root / "etc/systemd/system").mkdir(parents=True)
+    (dash.root / "etc/systemd/system/httpd.service").symlink_to("/dev/null")
+    (dash.root / "etc/systemd/system/alias.service").symlink_to("other.service")
+    # As systemd 219 prints it: blocks in the order of the properties it likes.
+    dash.tool(
+        "systemctl",
+        "case $1 in is-active) exit 0 ;; esac\n"
+        "printf 'Id=firewalld.service\\nLoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\n\\n'\n"
+        "printf 'Id=iptables.service\\nLoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\n\\n'\n"
+        "printf 'Id=network.service\\nLoadState=loaded\\nActiveState=inactive\\nUnitFileState=\\n'",
+    )
+    dash.tool(
+        "nmcli",
+        "printf '%s\\n' eth0:connected:ethernet br-ex:connected:tun 'a\\:b:connecting (getting IP configuration):x' "
+        "'lo:connected (externally):loopback' br-int:unmanaged:openvswitch br1:connected:ovs-interface",
+    )
+    assert told(dash, security) == {
+        "selinux_boot": "enforcing",
+        "selinux_type": "targeted",
+        "selinux_policies": ("targeted",),
+        "masked": ("httpd.service",),
+        "states": {"firewalld.service": "active enabled", "network.service": "inactive "},
+        "firewall": "firewalld",
+        "managed": ("eth0", "br-ex", "a\\:b"),
+    }
+
+
+LOADER = "facter: error while loading shared libraries: leatherman_curl.so.1.3.0: cannot open shared object file"
+
+
+def test_rpms_and_a_facter_that_cannot_be_loaded(dash):
+    dash.tool(
+        "rpm",
+        "printf 'facter\\t3.9.3-7.el7\\tCentOS\\nbash\\t4.2.46-35.el7\\tCentOS\\n'\n"
+        "printf 'leatherman\\t1.10.0-1.el7\\tFedora Project\\nhtop\\t2.2\\tFedora Project\\n'",
+    )
+    dash.tool("facter", f"echo '{LOADER}: No such file or directory' >&2; exit 127")
+    found = told(dash, software)
+    assert found["versions"] == {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}
+    assert found["epel"] == ("htop", "leatherman")
+    assert found["facter"] == f"{LOADER}: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("lang", "missing"),
+    [("C.UTF-8", ""), ("en_US.UTF-8", ""), ("zh_CN.GB18030", "zh_CN.GB18030"), ("POSIX", ""), ("de", "de"), ("", "")],
+)
+def test_a_language_that_is_not_there(dash, lang, missing):
+    dash.tool("locale", "printf 'C\\nC.utf8\\nPOSIX\\nen_US.utf8\\n'")
+    put(dash, "/etc/locale.conf", f'LANG="{lang}"\n')
+    assert told(dash, software)["lang_missing"] == missing
+
+
+def test_modules_that_are_missing_or_stand_before_others(dash):
+    dash.tool("python2", "exit 1")
+    dash.tool("python3", "case $2 in *__import__*) echo 'python_missing=@python@ yaml' ;; esac")
+    put(dash, "/usr/local/lib/python3.9/site-packages/yaml/__init__.py")
+    put(dash, "/usr/local/lib/python3.9/site-packages/six.py")
+    put(dash, "/usr/local/lib/python3.9/site-packages/mine.py")
+    found = told(dash, software)
+    assert found["python_missing"] == ("python3 yaml",)
+    place = f"{dash.root}/usr/local/lib/python3.9/site-packages"
+    assert found["shadowed"] == (f"{place}/yaml", f"{place}/six.py")
+
+
+def test_old_data_and_a_root_who_is_refused(dash):
+    for schema in ("mysql", "performance_schema", "sys", "keystone", "#rocksdb"):
+        put(dash, f"/var/lib/mysql/{schema}/db.opt")
+    dash.tool("mariadb", "echo \"ERROR 1045 (28000): Access denied for user 'root'@'localhost'\" >&2; exit 1")
+    found = told(dash, software)
+    assert found["schemas"] == ("keystone",)
+    assert found["refused"] == "ERROR 1045 (28000): Access denied for user 'root'@'localhost'"
+    dash.tool("mariadb", 'echo "ERROR 2002 (HY000): Can\'t connect to local server through socket" >&2; exit 1')
+    assert told(dash, software)["refused"] == "", "a server that does not run refuses nobody"
+
+
+def test_what_packstack_leaves(dash):
+    put(dash, "/var/tmp/packstack/20200101/openstack-setup.log")
+    put(dash, "/root/packstack-answers-20200101-000000.txt")
+    assert told(dash, software)["packstack"] == (
+        f"{dash.root}/var/tmp/packstack",
+        f"{dash.root}/root/packstack-answers-20200101-000000.txt",
+    )
+
+
+def test_leases():
+    text = """\
+2: eth0: <UP>
+
+2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global dynamic eth0\\       valid_lft 3000sec
+2: eth0    inet 198.18.1.11/24 scope global secondary noprefixroute eth0\\       valid_lft forever
+2: eth0    inet6 2001:db8::1/64 scope global dynamic mngtmpaddr \\       valid_lft 86000sec
+"""
+    assert links.leased(text) == ("198.18.1.10",)
+
+
+class Source(BaseHTTPRequestHandler):
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        login = self.headers.get("Proxy-Authorization") or self.headers.get("Authorization") or "-"
+        self.seen.append(f"{self.path} {login}")
+        text = self.text()
+        self.send_response(200 if text else 404)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def text(self) -> str:
+        here = f"http://{self.headers['Host']}"
+        if self.path.startswith("http://"):
+            return "<repomd/>" if "/proxied/" in self.path else ""
+        if self.path == "/list?release=7&repo=os&infra=stock":
+            return f"{here}/dead/\n{here}/good/7\n"
+        if self.path.startswith("/metalink"):
+            url = f'<url protocol="http" type="http">{here}/good/9-stream/repodata/repomd.xml</url>'
+            return f"<metalink>\n   {url}\n</metalink>"
+        return "<repomd/>" if self.path.startswith("/good/") and self.path.endswith("/repodata/repomd.xml") else ""
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+
+@pytest.fixture
+def server():
+    Source.seen = []
+    made = HTTPServer(("127.0.0.1", 0), Source)
+    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{made.server_port}"
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def asked(dash, **environment):
+    dash.tool("yum", "exit 1")
+    put(dash, "/etc/os-release", 'ID="centos"\nVERSION_ID="7"\nID_LIKE="rhel fedora"\n')
+    put(dash, "/etc/yum/vars/infra", "stock\n")
+    put(dash, "/etc/dnf/vars/stream", "9-stream\n")
+    scratch = dash.root / "scratch"
+    scratch.mkdir(exist_ok=True)
+    env = {"TMPDIR": str(scratch), "http_proxy": "", "HTTP_PROXY": "", "no_proxy": "", **environment}
+    reply = dash.run(source.command(), env)
+    assert reply.ok, reply
+    assert not list(scratch.iterdir()), "nothing is left behind"
+    return source.parse(reply)
+
+
+YUM = [
+    ("[a]\nbaseurl=http://{at}/good/$releasever/$basearch/", "reachable"),
+    ("[a]\nbaseurl=http://{at}/dead http://{at}/good/x", "reachable"),
+    ("[a]\nbaseurl=http://{at}/dead\n  http://{at}/good/x", "reachable"),
+    ("[a]\nmirrorlist=http://{at}/list?release=$releasever&repo=os&infra=$infra", "reachable"),
+    ("[a]\nmetalink=http://{at}/metalink?repo=x-$stream", "reachable"),
+    ("[a]\nbaseurl=http://{at}/dead\nenabled=0", "no package source is configured"),
+    ("[a]\nbaseurl=http://{at}/good\n[b]\nbaseurl=http://{at}/dead\nskip_if_unavailable=1", "reachable"),
+    ("", "no package source is configured"),
+    ("[a]\nname=x", "a: names no place that answers (no URL)"),
+    ("[a]\nbaseurl=http://nowhere.invalid/x", "a: Could not resolve host: nowhere.invalid (http://nowhere.invalid/x)"),
+    ("[a]\nbaseurl=http://u:hunter22@{at}/dead", "a: The requested URL returned error: 404 (http://{at}/dead)"),
+]
+
+
+@pytest.mark.parametrize(("repo", "expected"), YUM)
+def test_yums_sources_are_asked_with_yums_settings(dash, server, repo, expected):
+    put(dash, "/etc/yum.conf", "[main]\nproxy=_none_\n")
+    put(dash, "/etc/yum.repos.d/x.repo", repo.format(at=server) + "\n")
+    assert asked(dash) == expected.format(at=server)
+
+
+def test_yums_proxy_and_its_password_are_used_and_no_argument(dash, server):
+    conf = f'[main]\nproxy=http://{server}\nproxy_username=me\nproxy_password=p"w\\1\n'
+    put(dash, "/etc/yum.conf", conf)
+    put(dash, "/etc/yum.repos.d/x.repo", "[a]\nbaseurl=http://proxied.invalid/proxied/\n")
+    real = "exec /usr/bin/curl"
+    dash.tool("curl", f'printf "%s\\n" "$@" >> "$T/arguments"\n{real} "$@"')
+    assert asked(dash) == "reachable"
+    login = "Basic " + base64.b64encode(b'me:p"w\\1').decode()
+    assert Source.seen == [f"http://proxied.invalid/proxied/repodata/repomd.xml {login}"]
+    assert 'p"w' not in dash.noted("arguments") and "proxied" not in dash.noted("arguments")
+
+
+def test_a_repository_has_settings_of_its_own(dash, server):
+    put(dash, "/etc/yum.conf", "[main]\nproxy=http://127.0.0.1:9\n")
+    repo = f"[a]\nbaseurl=http://{server}/good/\nproxy=_none_\nusername=me\npassword=secret\n"
+    put(dash, "/etc/yum.repos.d/x.repo", repo)
+    assert asked(dash) == "reachable"
+    assert Source.seen == ["/good/repodata/repomd.xml Basic bWU6c2VjcmV0"]
+
+
+def test_every_dead_repository_is_told(dash, server):
+    put(dash, "/etc/yum.conf", "[main]\nproxy=_none_\n")
+    put(dash, "/etc/yum.repos.d/x.repo", f"[b]\nbaseurl=http://{server}/one\n[a]\nbaseurl=http://{server}/two\n")
+    lines = asked(dash).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("identity", "manager"), [("ID=debian", "apt"), ("ID=rocky\nID_LIKE='rhel centos'", "yum")])
+def test_the_systems_own_package_manager_is_asked(dash, identity, manager):
+    """A Debian may have yum beside apt, and a test host of CentOS's layout apt beside yum."""
+    put(dash, "/etc/os-release", identity)
+    dash.tool("yum", "exit 1")
+    dash.tool("apt-get", "echo 'E: this is apt' >&2")
+    expected = {"apt": "E: this is apt", "yum": "no package source is configured"}
+    assert source.parse(dash.run(source.command())) == expected[manager]
+
+
+def test_a_source_that_takes_too_long_is_told_so():
+    assert source.parse(Reply(124)) == "no answer within 50 seconds"

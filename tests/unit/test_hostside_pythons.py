@@ -1,0 +1,270 @@
+"""The programs that run on the host, on the Pythons that hosts have: this one, EL7's 2.7 and its optional 3.6.
+
+cloud_api.py against a cloud of lists is in test_resources_entity.py, on all three as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from packstack_lite.resources import Rings
+from packstack_lite.services import option_check, schema
+from packstack_lite.smoke.cases import program as smoke_program
+from tests import pythons
+from tests.conftest import PROJECT
+from tests.unit.dash import Dash, fits
+from tests.unit.fake_cloud import ADMIN, FakeCloud
+
+PROGRAMS = sorted((PROJECT / "packstack_lite").glob("*/hostside/*.py"))
+every_python = pytest.mark.parametrize("version", ["here", *pythons.OLD])
+
+
+def python(version, module=""):
+    """An interpreter, one with a module where that is wanted; the test is skipped where there is none."""
+    found = pythons.equipped(version, module) if module else pythons.bare(version)
+    if found is None:
+        lacks = f" with {module} (make test-tools makes one where there is that Python)" if module else ""
+        pytest.skip(f"no Python {version}{lacks} on this machine")
+    return found
+
+
+def run(words, text="", **env):
+    """Exit code, output, errors of a program that reads ``text``."""
+    # As a service of EL7 has it: no locale at all, so that nothing but ASCII can be printed by accident.
+    environment = {**{key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}, **env}
+    done = subprocess.run(words, input=text.encode(), capture_output=True, env=environment, timeout=100, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_programs_are_found():
+    names = {path.name for path in PROGRAMS}
+    assert names >= {"cloud_api.py", "swift_rings.py", "check_options.py", "keystone_db_sync.py", "nova_cells.py"}
+    assert names >= {"smoke_cloud.py", "smoke_session.py", "smoke_storage.py", "smoke_volumes.py"}
+
+
+COMPILE = """
+import json, sys
+for name, source in json.loads(sys.stdin.read()).items():
+    try:
+        compile(source.encode("ascii"), name.encode("ascii"), "exec")
+    except SyntaxError as error:
+        print("%s: %s" % (name, error))
+"""
+
+
+def complaints(version, **sources):
+    """What a Python says that cannot read all of these."""
+    code, out, said = run([python(version), "-c", COMPILE], json.dumps(sources))
+    assert (code, said) == (0, "")
+    return out
+
+
+@every_python
+def test_programs_are_understood(version):
+    assert not complaints(version, **{path.name: path.read_text(encoding="ascii") for path in PROGRAMS})
+
+
+@every_python
+def test_what_is_newer_than_a_python_would_be_found(version):
+    assert complaints(version, f="x: int = 1\n").startswith("f") == (version == "2.7")
+    assert complaints(version, g="(x := 1)\n").startswith("g") == (version in pythons.OLD)
+
+
+# --- nova's and keystone's, whose own code is a few lines of stand-in
+
+
+NOVA = """
+import sys
+def main():
+    with open({calls!r}, "a") as calls:
+        calls.write(" ".join(sys.argv) + "\\n")
+    return {codes}.get(" ".join(sys.argv[1:3]), 0)
+"""
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """Puts modules on the path of the Pythons."""
+
+    def put(name, source):
+        place = tmp_path / "modules"
+        for package in name.split(".")[:-1]:
+            place.mkdir(exist_ok=True)
+            (place / "__init__.py").touch()
+            place = place / package
+        place.mkdir(exist_ok=True)
+        (place / "__init__.py").touch()
+        (place / f"{name.split('.')[-1]}.py").write_text(source)
+        return str(tmp_path / "modules")
+
+    return put
+
+
+@every_python
+@pytest.mark.parametrize(
+    ("codes", "ends", "steps"),
+    [
+        ({}, 0, 4),
+        ({"cell_v2 create_cell": 2}, 0, 4),
+        ({"cell_v2 create_cell": 1}, 1, 4),
+        ({"db sync": 1}, 1, 3),
+    ],
+)
+def test_novas_steps_are_done_in_their_order(version, modules, tmp_path, codes, ends, steps):
+    path = modules("nova.cmd.manage", NOVA.format(calls=str(tmp_path / "calls"), codes=codes))
+    code, _, said = run([python(version), "-"], schema.program("nova_cells.py").decode(), PYTHONPATH=path)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    wanted = [
+        "nova-manage api_db sync",
+        "nova-manage cell_v2 map_cell0",
+        "nova-manage db sync",
+        "nova-manage cell_v2 create",
+    ]
+    assert (code, len(calls)) == (ends, steps), said
+    assert all(call.startswith(want) for call, want in zip(calls, wanted))
+    assert not ends or f"ended with exit code {ends}" in said
+
+
+@every_python
+def test_a_step_of_novas_that_breaks_is_told(version, modules):
+    path = modules("nova.cmd.manage", "def main():\n    raise ValueError('no database')\n")
+    code, _, said = run([python(version), "-"], schema.program("nova_cells.py").decode(), PYTHONPATH=path)
+    assert code == 1 and "no database" in said and "exit code 255" in said
+
+
+KEYSTONE = """
+import sys
+def main():
+    try:
+        from alembic.config import Config
+        Config().set_main_option("sqlalchemy.url", "mysql://a:%40b@c/d")
+    except ImportError:
+        pass
+    print(" ".join(sys.argv))
+"""
+ALEMBIC = """
+class Config(object):
+    def set_main_option(self, name, value):
+        if "%" in value.replace("%%", ""):
+            raise ValueError("invalid interpolation syntax")
+"""
+
+
+@every_python
+@pytest.mark.parametrize("alembic", [True, False], ids=["with alembic", "as of Train, without it"])
+def test_keystones_schema_bears_a_percent_sign(version, modules, alembic):
+    path = modules("keystone.cmd.manage", KEYSTONE)
+    if alembic:
+        modules("alembic.config", ALEMBIC)
+    words = [python(version), "-c", "import sys; exec(compile(sys.stdin.read(), 'k', 'exec'))"]
+    blocked = schema.program("keystone_db_sync.py").decode()
+    if not alembic:
+        blocked = "import sys; sys.modules['alembic'] = None\n" + blocked
+    code, out, said = run(words, blocked, PYTHONPATH=path)
+    assert (code, out) == (0, "keystone-manage db_sync\n"), said
+
+
+# --- Swift's rings, with Train's own Swift
+
+
+@every_python
+def test_rings_are_built_and_extended(version, tmp_path):
+    dash = Dash(tmp_path)
+    dash.tool("python3", f'exec {python(version, "swift.common.ring")} "$@"')
+    more = {"directory": str(tmp_path / "rings"), "root": str(tmp_path / "node"), "ip": "127.0.0.1"}
+    (tmp_path / "rings").mkdir()
+    one = Rings(ports={"object": 6200}, devices={"a": 1}, power=4, **more)
+    two = Rings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, power=4, **more)
+    assert dash.see(one)[one.id] is None
+    for rings in (one, two):
+        reply = dash.close(rings)[0]
+        assert reply.ok, reply.err
+    seen = dash.see(two)[two.id]
+    assert fits(two, seen) and not fits(one, seen)
+
+
+# --- options, with Train's own oslo.config
+
+
+OPTIONS = """
+from oslo_config import cfg
+def list_opts():
+    return [("DEFAULT", [cfg.StrOpt("colour", deprecated_name="color")]), ("here", [cfg.IntOpt("number")])]
+"""
+
+
+@every_python
+def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
+    found = python(version, "oslo_config.validator")
+    (tmp_path / "mine.py").write_text(OPTIONS)
+    described = tmp_path / "mine-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[oslo.config.opts]\nmine = mine:list_opts\n")
+    given = [
+        ("DEFAULT", "colour"),
+        ("DEFAULT", "color"),
+        ("DEFAULT", "colours"),
+        ("here", "number"),
+        ("there", "number"),
+    ]
+    options = [[*option, f"my.conf:{place}"] for place, option in enumerate(given, 1)]
+    asked = {"file": "nova/nova.conf", "lists": ["mi*"], "options": options}
+    path = f"{os.path.dirname(found)}:{os.environ['PATH']}"
+    source = schema.program(option_check.PROGRAM).decode()
+    words = [found, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'c', 'exec'))"]
+    code, out, said = run(words, source + json.dumps(asked), PATH=path, PYTHONPATH=str(tmp_path))
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            "packstack-lite remarks: my.conf:2: [DEFAULT] color is an old name of an option, which will go",
+            "my.conf:3: [DEFAULT] colours is no option of nova/nova.conf; did you mean colour?",
+            "my.conf:5: [there] number is no option of nova/nova.conf; [here] has one of this name",
+        ],
+    ), said
+
+
+# --- the smoke test, against a cloud of lists
+
+
+@pytest.fixture
+def cloud():
+    made = FakeCloud(keeps=True)
+    yield made
+    made.close()
+
+
+@every_python
+def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
+    found = python(version, "keystoneauth1")
+    (tmp_path / "image").write_bytes(b"QFI\xfb")
+    cloud.of("compute/servers")
+    api = {
+        "auth_url": cloud.url + "/identity/v3",
+        "user": "admin",
+        "password": ADMIN,
+        "project": "admin",
+        "region": "R",
+    }
+    task = {
+        "api": api,
+        "image_source": str(tmp_path / "image"),
+        "user": "root",
+        "external": "\u00e4u\u00dferes",
+        "horizon_url": "",
+        "volumes": {"kind": "", "encrypted_type": ""},
+    }
+    source = smoke_program()
+    words = [found, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'smoke', 'exec'))"]
+    code, out, said = run(words, source.decode() + json.dumps(task))
+    assert (code, said) == (0, "")
+    cases = {told["name"]: told for told in map(json.loads, out.splitlines())}
+    assert cases["token"]["outcome"] == "passed" and cases["flavor"]["outcome"] == "passed"
+    assert cases["horizon"] == {**cases["horizon"], "outcome": "skipped", "detail": "CONFIG_HORIZON_INSTALL=n"}
+    assert cases["ping"]["detail"] == "needs floating_ip"
+    assert "\u00e4u\u00dferes" in cases["network"]["detail"]
+    assert cases["cleanup"]["detail"] == "nothing left" and not cloud.of("compute/flavors")

@@ -1,0 +1,229 @@
+"""What --fix does, run for real by dash over a made-up /etc: the fault goes, the rest stays, the original is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from packstack_lite.hosts import repos, security, software
+from packstack_lite.hosts.facts import Repo
+from packstack_lite.preflight import cures
+from tests.unit.dash import Dash
+
+EPEL = """\
+[epel]
+name=Extra Packages
+metalink=https://mirrors.example.com/metalink?repo=epel-7
+enabled=1
+
+[epel-source]
+name=Sources
+exclude=a b
+"""
+
+
+@pytest.fixture
+def dash(tmp_path):
+    moved = ["/etc/hosts", "/etc/default/locale", "/etc/locale.conf", "/etc/selinux", "/etc/yum.repos.d"]
+    moved += ["/var/lib/mysql", "/var/tmp/packstack", "/root/packstack", "/etc/modules-load.d", "/etc/NetworkManager"]
+    made = Dash(tmp_path, moved)
+    for name in ("systemctl", "yum", "nmcli", "ip", "modprobe", "firewall-cmd", "chronyc", "restorecon"):
+        made.tool(name, f'echo "{name} $*" >> "$T/ran"')
+    return made
+
+
+def put(dash, path, text=""):
+    place = dash.root / path.lstrip("/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+    return place
+
+
+def read(dash, path):
+    return (dash.root / path.lstrip("/")).read_text()
+
+
+def works(dash, cure, **environment):
+    reply = dash.run(cure, environment)
+    assert (reply.code, reply.err) == (0, ""), reply
+    return dash.noted("ran")
+
+
+HOSTS = [
+    ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n198.18.1.10\tcloud1.example.com cloud1\n"),
+    ("127.0.1.1\tcloud1.example.com\tcloud1\n", "198.18.1.10\tcloud1.example.com cloud1\n"),
+    ("# a cloud1 comment\n\n10.1.1.1 cloud1 other # cloud1\n", "# a cloud1 comment\n\n10.1.1.1\tother\n{ours}"),
+    ("10.1.1.1 cloud10 xcloud1\n", "10.1.1.1 cloud10 xcloud1\n{ours}"),
+    ("::1 ip6-localhost cloud1", "::1\tip6-localhost\n{ours}"),
+    ("", "{ours}"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), HOSTS)
+def test_a_name_leads_to_one_address_and_other_names_stay(dash, before, after):
+    put(dash, "/etc/hosts", before)
+    cure = cures.name_in_hosts("198.18.1.10", ["cloud1.example.com", "cloud1"])
+    for _ in range(2):
+        works(dash, cure)
+        assert read(dash, "/etc/hosts").lstrip("\n") == after.format(ours="198.18.1.10\tcloud1.example.com cloud1\n")
+    assert read(dash, "/etc/hosts.packstack-lite.orig") == before
+
+
+def repo(name):
+    return Repo(name, "/etc/yum.repos.d/epel.repo", True, ())
+
+
+def test_packages_are_excluded_from_one_repository(dash):
+    place = put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
+    works(dash, cures.exclude(repo("epel"), ["leatherman*", "facter*"]))
+    works(dash, cures.exclude(repo("epel-source"), ["leatherman*"]))
+    works(dash, cures.exclude(repo("epel"), ["facter*", "puppet*"]))
+    found = repos.parse([dash.run(repos.command())])["repos"]
+    assert [(repo.name, repo.excludes) for repo in found] == [
+        ("epel", ("leatherman*", "facter*", "puppet*")),
+        ("epel-source", ("a", "b", "leatherman*")),
+    ]
+    assert all(line in place.read_text() for line in EPEL.splitlines())
+    assert read(dash, "/etc/yum.repos.d/epel.repo.packstack-lite.orig") == EPEL, "the first original, not the second"
+
+
+def test_an_rpm_is_taken_back_without_epel(dash):
+    put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
+    ran = works(dash, cures.take_back("leatherman", [repo("epel")], ["leatherman*"]))
+    assert ran == "yum -y --disablerepo=epel downgrade leatherman\n"
+    assert "enabled=1\n\nexclude=leatherman*\n[epel-source]\n" in read(dash, "/etc/yum.repos.d/epel.repo")
+    dash.tool("yum", "echo 'No Match for argument: leatherman'; echo 'Error: Nothing to do' >&2; exit 1")
+    reply = dash.run(cures.take_back("leatherman", [], ["leatherman*"]))
+    assert (reply.code, reply.err) == (1, "Error: Nothing to do\n")
+
+
+LOCALES = [
+    ("C\nC.utf8\nPOSIX\n", "C.UTF-8"),
+    ("C\nPOSIX\nen_US.utf8\nzh_CN.gbk\n", "en_US.UTF-8"),
+    ("C\nPOSIX\n", "C"),
+]
+
+
+@pytest.mark.parametrize(("there", "lang"), LOCALES)
+def test_the_language_is_one_that_the_host_has(dash, there, lang):
+    dash.tool("locale", f"printf '{there}'")
+    put(dash, "/etc/locale.conf", "LC_TIME=C\nLANG=zh_CN.GB18030\n")
+    assert software.parse([dash.run(software.command())])["lang_missing"] == "zh_CN.GB18030"
+    works(dash, cures.language())
+    assert read(dash, "/etc/locale.conf") == f"LC_TIME=C\nLANG={lang}\n"
+    assert read(dash, "/etc/locale.conf.packstack-lite.orig").endswith("LANG=zh_CN.GB18030\n")
+    assert software.parse([dash.run(software.command())])["lang_missing"] == ""
+    assert not (dash.root / "etc/default/locale").exists()
+
+
+def test_leftovers_are_renamed_and_nothing_is_lost(dash):
+    put(dash, "/var/tmp/packstack/one/log", "1")
+    cure = cures.move_aside(["/var/tmp/packstack", "/root/packstackca"])
+    works(dash, cure)
+    put(dash, "/var/tmp/packstack/two/log", "2")
+    works(dash, cure)
+    kept = sorted(path.relative_to(dash.root).as_posix() for path in dash.root.glob("var/tmp/*/*/log"))
+    assert kept == [
+        "var/tmp/packstack.packstack-lite.orig.1/two/log",
+        "var/tmp/packstack.packstack-lite.orig/one/log",
+    ]
+
+
+def test_old_data_are_renamed_and_the_server_begins_anew(dash):
+    put(dash, "/var/lib/mysql/keystone/db.opt", "old")
+    dash.tool("systemctl", 'echo "systemctl $*" >> "$T/ran"; [ "$1" != is-active ] || [ "$3" = mariadb.service ]')
+    dash.tool("mariadb-install-db", f'echo "install-db $*" >> "$T/ran"; : > {dash.root}/var/lib/mysql/new')
+    dash.tool("install", 'for last; do :; done; mkdir -p "$last"')
+    ran = works(dash, cures.old_database())
+    assert ran.splitlines() == [
+        "systemctl is-active --quiet mariadb.service",
+        "systemctl stop mariadb.service",
+        "install-db --user=mysql",
+        f"restorecon -R {dash.root}/var/lib/mysql",
+        "systemctl start mariadb.service",
+    ]
+    assert read(dash, "/var/lib/mysql.packstack-lite.orig/keystone/db.opt") == "old"
+    assert [path.name for path in (dash.root / "var/lib/mysql").iterdir()] == ["new"]
+
+
+def test_the_mode_of_selinux_at_boot(dash):
+    put(dash, "/etc/selinux/config", "# SELINUX= can take\nSELINUX=disabled\nSELINUXTYPE=targeted\n")
+    works(dash, cures.selinux_at_boot("permissive"))
+    assert security.parse([dash.run(security.command())])["selinux_boot"] == "permissive"
+    assert "SELINUXTYPE=targeted\n" in read(dash, "/etc/selinux/config")
+    assert "SELINUX=disabled" in read(dash, "/etc/selinux/config.packstack-lite.orig")
+
+
+def test_one_firewall_stays_and_lets_ssh_in(dash):
+    ran = works(dash, cures.one_firewall(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
+    assert ran.splitlines() == [
+        "systemctl start firewalld.service",
+        "firewall-cmd -q --query-service=ssh",
+        "systemctl disable --now iptables.service nftables.service",
+        "systemctl restart firewalld.service",
+    ]
+
+
+def test_a_firewall_that_would_shut_ssh_out_is_left_alone(dash):
+    dash.tool("firewall-cmd", 'echo "firewall-cmd $*" >> "$T/ran"; exit 1')
+    cure = cures.one_firewall(["iptables.service"])
+    reply = dash.run(cure, {"SSH_CONNECTION": "198.18.1.1 50000 198.18.1.10 2222"})
+    assert reply.code == 1
+    assert "(port 2222): open that first" in reply.err
+    assert dash.noted("ran").splitlines() == [
+        "systemctl start firewalld.service",
+        "firewall-cmd -q --query-port=2222/tcp",
+    ]
+
+
+def test_networkmanager_lets_go_and_the_address_comes_back(dash):
+    dash.tool(
+        "ip",
+        'echo "ip $*" >> "$T/ran"\n'
+        "case $* in '-o addr'*) echo '9: br-ex    inet 198.18.2.1/24 scope global br-ex' ;;"
+        " 'route show'*) echo '198.18.3.0/24 via 198.18.2.9' ;; esac",
+    )
+    ran = works(dash, cures.unmanaged(["br-ex"], ["br-ex", "br-int"])).splitlines()
+    text = read(dash, "/etc/NetworkManager/conf.d/90-packstack-lite.conf")
+    assert text == "[keyfile]\nunmanaged-devices+=interface-name:br-ex;interface-name:br-int\n"
+    assert ran[ran.index("nmcli device set br-ex managed no") + 1 :] == [
+        "ip link set dev br-ex up",
+        "ip addr replace 198.18.2.1/24 dev br-ex",
+        "ip route replace 198.18.3.0/24 via 198.18.2.9 dev br-ex",
+    ]
+
+
+def test_a_module_is_loaded_at_every_boot_only_where_it_loads(dash):
+    (dash.root / "etc/modules-load.d").mkdir(parents=True)
+    assert works(dash, cures.load("kvm_intel")) == "modprobe kvm_intel\n"
+    place = dash.root / "etc/modules-load.d/packstack-lite-kvm.conf"
+    assert place.read_text() == "kvm_intel\n"
+    place.unlink()
+    dash.tool("modprobe", "echo 'modprobe: ERROR: could not insert' >&2; exit 1")
+    assert dash.run(cures.load("kvm_intel")).code == 1
+    assert not place.exists()
+
+
+def test_a_time_server_keeps_the_clock(dash):
+    ran = works(dash, cures.keep_time())
+    assert "systemctl enable --now chronyd.service\nchronyc -a makestep\n" in ran
+
+
+def test_units_are_unmasked_and_switched_off(dash):
+    works(dash, cures.unmask(["httpd.service", "mariadb.service"]))
+    ran = works(dash, cures.switch_off("nginx.service"))
+    assert ran == "systemctl unmask httpd.service mariadb.service\nsystemctl disable --now nginx.service\n"
+
+
+def test_a_program_that_failed_empties_no_file(dash):
+    put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
+    dash.tool("awk", "exit 2")
+    assert dash.run(cures.name_in_hosts("198.18.1.10", ["cloud1"])).code == 1
+    assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"
+
+
+def test_what_cannot_be_kept_is_not_replaced(dash):
+    """A full disk, say: the original stays where it was."""
+    put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
+    dash.tool("cp", "exit 1")
+    assert dash.run(cures.name_in_hosts("198.18.1.10", ["cloud1"])).code == 1
+    assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"

@@ -1,0 +1,199 @@
+"""``preflight --fix`` as a verb: what it asks, does, tells, and what it costs in flights."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from packstack_lite.cli import deployment
+from packstack_lite.cli import preflight as verb
+from packstack_lite.cli.app import cli
+from packstack_lite.engine.events import Finding
+from packstack_lite.hosts.facts import imagined
+from packstack_lite.remote.command import Command, Reply
+
+ADDRESS = "198.18.1.10"
+
+
+def finding(name, message="is wrong", level="error", cure=True):
+    return Finding(
+        name, ADDRESS, level, message, "do it", Command(f"mend {name}", says=f"mends {name}") if cure else None
+    )
+
+
+class Host:
+    """A host with faults; a cure whose script is ``mend NAME`` takes NAME's faults away, where it can."""
+
+    name = ADDRESS
+
+    def __init__(self) -> None:
+        self.flights = 0
+        self.masker = self.told = None
+        self.faults = []
+        self.incurable = {}
+        self.ran = []
+
+    def run(self, commands):
+        self.flights += 1
+        return [self.one(command) for command in commands]
+
+    def one(self, command):
+        word, _, name = command.script.partition(" ")
+        if word != "mend":
+            return Reply(0)
+        self.ran.append(name)
+        if name in self.incurable:
+            return Reply(1, "", self.incurable[name])
+        self.faults = [fault for fault in self.faults if fault.name != name]
+        return Reply(0)
+
+    def close(self):
+        """Nothing to close."""
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    made = Host()
+    monkeypatch.setattr(deployment, "reach", lambda options, target: made)
+    monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
+    monkeypatch.setattr(deployment.preflight, "run", lambda *what: list(made.faults))
+    return made
+
+
+@pytest.fixture
+def answers(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text(f"[general]\nCONFIG_CONTROLLER_HOST={ADDRESS}\n")
+    return path
+
+
+@pytest.fixture
+def run(answers):
+    def call(*words, **how):
+        return CliRunner().invoke(
+            cli, ["preflight", "--answer-file", str(answers), *words], catch_exceptions=False, **how
+        )
+
+    return call
+
+
+def told(ended):
+    return {
+        (one["name"], one["message"]): (one["fixable"], one["fixed"]) for one in json.loads(ended.stdout)["findings"]
+    }
+
+
+def test_without_fix_nothing_is_done_and_one_flight_is_enough(host, run):
+    host.faults = [finding("ports"), finding("memory", cure=False)]
+    ended = run("--output=json")
+    assert ended.exit_code == 3
+    assert told(ended) == {("ports", "is wrong"): (True, False), ("memory", "is wrong"): (False, False)}
+    assert (host.ran, host.flights) == ([], 1)
+
+
+def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
+    host.faults = [finding("locale", level="warning"), finding("ports"), finding("memory", cure=False)]
+    ended = run("--fix", "--output=json")
+    assert ended.exit_code == 3, "memory is not bought by --fix"
+    assert host.ran == ["locale", "ports"]
+    assert told(ended) == {
+        ("memory", "is wrong"): (False, False),
+        ("locale", "is wrong"): (True, True),
+        ("ports", "is wrong"): (True, True),
+    }
+    assert f"--fix will, on {ADDRESS}:\n  locale: mends locale\n  ports: mends ports\n" in ended.stderr
+    assert host.flights == 4, "look, lock, mend and look again, unlock"
+
+
+def test_fix_that_mends_the_last_error_exits_with_0(host, run):
+    host.faults = [finding("ports")]
+    ended = run("--fix")
+    assert ended.exit_code == 0
+    assert ended.stdout == "✓ ports  mended: is wrong\nnothing is in the way\n"
+
+
+def test_fix_on_a_healthy_host_sends_no_command(host, run):
+    host.faults = [finding("virtualization", level="info", cure=False)]
+    ended = run("--fix")
+    assert ended.exit_code == 0
+    assert (host.ran, host.flights) == ([], 1)
+    assert "there is nothing that --fix can mend" in ended.stderr
+
+
+def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run):
+    host.faults = [finding("leatherman", level="warning"), finding("ports")]
+    host.incurable = {"leatherman": "Loaded plugins\nError: Nothing to do"}
+    ended = run("--fix", "--output=json")
+    assert ended.exit_code == 0
+    assert f"{ADDRESS}: leatherman: --fix failed with exit code 1: Error: Nothing to do" in ended.stderr
+    assert told(ended) == {("leatherman", "is wrong"): (True, False), ("ports", "is wrong"): (True, True)}
+
+
+def test_what_is_ignored_is_left_alone(host, run):
+    host.faults = [finding("ports"), finding("locale")]
+    run("--fix", "--ignore=ports")
+    assert host.ran == ["locale"]
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "ran"), [([], "n\n", []), ([], "y\n", ["ports"]), (["--yes"], "", ["ports"])]
+)
+def test_on_a_terminal_it_asks_once_unless_told_not_to(host, run, monkeypatch, words, typed, ran):
+    monkeypatch.setattr(verb, "_terminal", lambda: True)
+    host.faults = [finding("ports")]
+    ended = run("--fix", *words, input=typed)
+    assert host.ran == ran
+    assert ended.exit_code == (0 if ran else 3)
+
+
+def test_a_fault_that_is_told_in_other_words_is_not_gone(host, run, monkeypatch):
+    host.faults = [finding("clock", "120 seconds behind")]
+
+    def later(commands, real=host.run):
+        replies = real(commands)
+        host.faults = [finding("clock", "121 seconds behind")] if host.ran else host.faults
+        return replies
+
+    monkeypatch.setattr(host, "run", later)
+    ended = run("--fix", "--output=json")
+    assert told(ended) == {("clock", "121 seconds behind"): (True, False)}
+
+
+def test_two_findings_of_one_check_are_two(host, run, monkeypatch):
+    host.faults = [finding("ports", "80 is held"), finding("ports", "5000 is held")]
+
+    def half(commands, real=host.run):
+        replies = real(commands)
+        host.faults = [finding("ports", "5000 is held")] if host.ran else host.faults
+        return replies
+
+    monkeypatch.setattr(host, "run", half)
+    ended = run("--fix", "--output=json")
+    assert told(ended) == {("ports", "80 is held"): (True, True), ("ports", "5000 is held"): (True, False)}
+
+
+def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
+    order = []
+
+    @contextmanager
+    def locked(*what):
+        order.append("lock")
+        yield
+        order.append(f"unlock after {host.ran}")
+
+    monkeypatch.setattr(deployment, "lock", locked)
+    host.faults = [finding("ports")]
+    run("--fix")
+    assert order == ["lock", "unlock after ['ports']"]
+
+
+def test_apply_names_fix_as_the_way_out(host, answers):
+    host.faults = [finding("ports"), finding("memory", cure=False)]
+    ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    assert ended.exit_code == 3
+    assert "preflight --fix does it for ports" in " ".join(ended.stderr.split())

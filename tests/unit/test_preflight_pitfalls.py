@@ -1,0 +1,307 @@
+"""The pitfalls by name: found in what a host tells, explained, and not seen on a good host of either distribution."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from packstack_lite import profiles
+from packstack_lite.hosts.facts import Interface, Repo
+from packstack_lite.preflight import CHECKS
+from packstack_lite.preflight.subject import Subject
+from packstack_lite.services.cloud import Cloud
+from tests.clouds import ADDRESS, ANSWERS, MACHINE, facts
+
+NOW = 1_800_000_000.0
+DEBIAN = profiles.load("debian12-zed")
+EL7, EL9 = profiles.load("centos7-train"), profiles.load("centos9s-epoxy")
+GOOD = {
+    **MACHINE,
+    "memory": 15900,
+    "disk_free": {"/": 50000, "/var": 50000},
+    "mounts": {"/": "/", "/var": "/"},
+    "package_source": "reachable",
+    "epoch": NOW,
+    "cpu_flags": ("vmx",),
+    "kvm_device": True,
+}
+MIRROR = "http://vault.example.com/7.9.2009/os/x86_64/"
+EPEL_METALINK = "https://mirrors.example.com/metalink?repo=epel-7&arch=$basearch"
+ON_EL7 = {
+    **GOOD,
+    "os_id": "centos",
+    "os_version": "7",
+    "selinux": "enforcing",
+    "selinux_boot": "enforcing",
+    "selinux_type": "targeted",
+    "selinux_policies": ("targeted",),
+    "locale": "en_US.UTF-8",
+    "versions": {"selinux-policy-targeted": "3.13.1", "firewalld": "0.6.3"},
+    "states": {"firewalld.service": "active enabled", "NetworkManager.service": "active enabled"},
+    "managed": ("eth0",),
+    "repos": (
+        Repo("base", "/etc/yum.repos.d/CentOS-Base.repo", True, (MIRROR,)),
+        Repo("epel", "/etc/yum.repos.d/epel.repo", False, (EPEL_METALINK,)),
+    ),
+}
+LIST = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os"
+DEAD = Repo("base", "/etc/yum.repos.d/CentOS-Base.repo", True, (LIST,))
+EPEL = Repo("epel", "/etc/yum.repos.d/epel.repo", True, (EPEL_METALINK,))
+EXCLUDING = dataclasses.replace(
+    EPEL, excludes=("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*", "qpid-proton*", "python2-qpid-*")
+)
+LOADER = (
+    "facter: error while loading shared libraries: leatherman_curl.so.1.3.0:"
+    " cannot open shared object file: No such file or directory"
+)
+DENIED = "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
+DATA = ("/var/lib/mysql/mysql",)
+ON = "active enabled"
+
+
+def remarks(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
+    return [*CHECKS[check](Subject(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check != "system"])
+@pytest.mark.parametrize(("profile", "good"), [(EL7, ON_EL7), (DEBIAN, GOOD)], ids=["el7", "debian"])
+def test_a_good_host_of_either_distribution_gives_no_remark(check, profile, good):
+    assert remarks(check, None, {}, profile, good) == []
+
+
+# Check, level, words of the message, what it is found in, and whether --fix mends it.
+BAD = [
+    ("mirrors", "error", "base: looked for at mirrorlist.centos.org, which no longer", {"repos": (DEAD,)}, False),
+    (
+        "epel",
+        "warning",
+        "(epel in /etc/yum.repos.d/epel.repo); it has other versions than RDO of leatherman*, facter*",
+        {"repos": (EPEL,)},
+        True,
+    ),
+    ("epel", "warning", "already: leatherman", {"repos": (EPEL,), "epel": ("htop", "leatherman")}, True),
+    ("leatherman", "warning", f"facter cannot run: {LOADER}", {"facter": LOADER}, True),
+    (
+        "leatherman",
+        "warning",
+        "facter 3.9.3-7.el7 needs leatherman 1.3.0, and leatherman 1.10.0-1.el7 is installed (leatherman 1.10.0",
+        {"versions": {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}, "epel": ("leatherman",)},
+        True,
+    ),
+    ("selinux", "error", "targeted, which is not there: the next boot would stop", {"selinux_policies": ()}, True),
+    (
+        "selinux",
+        "error",
+        "cannot be switched on",
+        {"selinux_policies": (), "selinux": "permissive", "selinux_boot": "permissive"},
+        True,
+    ),
+    ("selinux", "warning", "not for mls", {"selinux_type": "mls", "selinux_policies": ("mls",)}, False),
+    ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
+    ("selinux", "warning", "without openstack-selinux", {"own": True}, True),
+    ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
+    ("masked", "warning", "nothing can start it: httpd.service", {"masked": ("httpd.service",)}, True),
+    ("masked", "warning", "start them: httpd.service, mariadb", {"masked": ("httpd.service", "mariadb.service")}, True),
+    ("httpd", "error", "httpd is not installed any more", {"own": True}, True),
+    (
+        "firewall",
+        "warning",
+        "firewalld and iptables.service are both switched on",
+        {"states": {"firewalld.service": ON, "iptables.service": "inactive enabled"}},
+        True,
+    ),
+    (
+        "firewall",
+        "warning",
+        "firewalld and nftables.service are both",
+        {"states": {"firewalld.service": "inactive enabled", "nftables.service": "active disabled"}},
+        True,
+    ),
+    ("networkmanager", "error", "NetworkManager configures br-ex", {"managed": ("eth0", "br-ex")}, True),
+    ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"leased": (ADDRESS,)}, False),
+    ("locale", "warning", "LANG=zh_CN.GBK, which", {"lang_missing": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
+    ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
+    ("python", "warning", "python2 cannot import yaml", {"own": True, "python_missing": ("python2 yaml",)}, True),
+    ("python", "warning", "pip has installed", {"shadowed": ("/usr/local/lib/python2.7/site-packages/six.py",)}, False),
+    ("leftovers", "warning", "Packstack has left /root/packstackca", {"packstack": ("/root/packstackca",)}, True),
+    (
+        "leftovers",
+        "error",
+        "has been here: /etc/nova/nova.conf, /var/tmp/packstack",
+        {"packstack": ("/var/tmp/packstack", "/root/packstack-answers-1.txt"), "foreign": ("/etc/nova/nova.conf",)},
+        False,
+    ),
+    (
+        "database",
+        "error",
+        "data (keystone, nova_api) is there; its root password is not that of the answers",
+        {"foreign": DATA, "schemas": ("keystone", "nova_api")},
+        True,
+    ),
+    ("database", "error", f"authentication error ({DENIED})", {"foreign": DATA, "refused": DENIED}, True),
+    ("database", "error", "(shop); it would", {"foreign": DATA, "schemas": ("shop",), "refused": DENIED}, False),
+    (
+        "database",
+        "error",
+        f"refuses root's login over the socket: {DENIED}",
+        {"foreign": DATA, "refused": DENIED, "own": True},
+        False,
+    ),
+    ("hostname", "error", "leads to no address", {"hostname_addresses": ()}, True),
+    ("hostname", "error", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}, True),
+    ("hostname", "error", "called localhost", {"hostname": "localhost"}, False),
+    (
+        "ports",
+        "error",
+        "port 5000 is held by nginx",
+        {"ports": {5000: "nginx"}, "port_units": {5000: "nginx.service"}},
+        True,
+    ),
+    ("ports", "error", "port 80 is held by sshd", {"ports": {80: "sshd"}, "port_units": {80: "sshd.service"}}, False),
+    ("ports", "error", "port 8778 is held by x", {"ports": {8778: "x"}}, False),
+    ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}, True),
+    ("clock", "warning", "no time server", {"time_synchronized": False}, True),
+    ("memory", "error", "4.0 GiB", {"memory": 4096}, False),
+    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}, True),
+    (
+        "packages",
+        "error",
+        "fetched: base: Could not",
+        {"package_source": "base: Could not resolve host: x (http://x)"},
+        False,
+    ),
+]
+PITFALLS = {check for check, *_ in BAD}
+
+
+@pytest.mark.parametrize(
+    ("check", "level", "words", "changes", "curable"), BAD, ids=lambda it: it if isinstance(it, str) else ""
+)
+def test_a_pitfall_is_found_and_explained(check, level, words, changes, curable):
+    (remark,) = remarks(check, changes)
+    assert remark.level == level
+    assert words in remark.message
+    assert remark.fix
+    assert bool(remark.cure) == curable
+    assert not curable or remark.cure.says
+
+
+# What looks like a pitfall and is none.
+FINE = [
+    ("mirrors", {"repos": (dataclasses.replace(DEAD, enabled=False),)}, {}),
+    ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.stream.centos.org/9-stream/",)),)}, {}),
+    ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.centos.org.example.com/x",)),)}, {}),
+    ("mirrors", {"repos": (dataclasses.replace(DEAD, urls=(LIST, MIRROR)),)}, {}),
+    ("epel", {"repos": (EXCLUDING,)}, {}),
+    ("leatherman", {"versions": {"facter": "3.9.3-7.el7", "leatherman": "1.3.0-9.el7"}}, {}),
+    ("leatherman", {"versions": {"facter": "4.2.1", "leatherman": "1.10.0-1.el7"}}, {}),
+    ("selinux", {"selinux": "permissive"}, {"CONFIG_SELINUX": "permissive"}),
+    ("selinux", {"own": True}, {"CONFIG_SELINUX": "permissive"}),
+    ("selinux", {"own": True, "versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
+    ("selinux", {"selinux": "disabled", "selinux_boot": "disabled", "virtualization": "systemd-nspawn"}, {}),
+    ("masked", {"masked": ("cups.service",)}, {}),
+    ("masked", {"masked": ("openstack-swift-container-sync.service",), "own": True}, {}),
+    ("httpd", {"own": True, "versions": {"httpd": "2.4.6"}}, {}),
+    ("firewall", {"states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
+    ("firewall", {"states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
+    ("networkmanager", {"managed": ("eth0", "br-provider")}, {}),
+    ("dhcp", {"leased": ("198.18.1.99",)}, {}),
+    ("python", {"python_missing": ("python2 yaml",)}, {}),
+    ("python", {"own": True, "python_missing": ("python3 yaml",)}, {}),
+    ("leftovers", {"packstack": ("/root/packstack-answers-1.txt",)}, {}),
+    ("leftovers", {"packstack": ("/root/packstackca",), "own": True}, {}),
+    ("database", {"foreign": DATA, "schemas": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),
+    ("database", {"foreign": DATA}, {}),
+    ("database", {"foreign": DATA, "own": True, "schemas": ("keystone",)}, {}),
+    ("packages", {"package_source": "base: Could not"}, {"CONFIG_REPO_DIRECTORY": "/srv/rpms"}),
+    (
+        "packages",
+        {"package_source": "base: Could not resolve host: mirrorlist.centos.org (http://...)", "repos": (DEAD,)},
+        {"CONFIG_REPO_MIRROR": "auto"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "changes", "answers"), FINE)
+def test_what_is_no_pitfall(check, changes, answers):
+    assert remarks(check, changes, answers) == []
+
+
+def test_dead_mirrors_that_apply_will_replace_are_no_fault():
+    (remark,) = remarks("mirrors", {"repos": (DEAD,)}, {"CONFIG_REPO_MIRROR": "aliyun"})
+    assert remark.level == "info"
+    assert "apply leads /etc/yum.repos.d/CentOS-Base.repo to a mirror that answers" in remark.message
+    assert "CONFIG_REPO_MIRROR=aliyun" in remark.message
+
+
+def test_a_source_that_a_proxy_will_lead_to_is_no_error_yet():
+    told = {"package_source": "base: Could not resolve host: x (http://x)"}
+    (remark,) = remarks("packages", told, {"CONFIG_HTTP_PROXY": "http://proxy:3128"})
+    assert remark.level == "warning"
+    assert "apply sets the proxy" in remark.message
+
+
+@pytest.mark.parametrize(("profile", "version", "patterns"), [(EL7, "7", "leatherman*"), (EL9, "9", "erlang*")])
+def test_epel_is_told_by_what_the_release_has(profile, version, patterns):
+    repo = dataclasses.replace(EPEL, name="extras", urls=("https://mirrors.example.com/epel/x/$basearch",))
+    (remark,) = remarks("epel", {"repos": (repo,), "os_version": version}, profile=profile)
+    assert f"RDO of {patterns}" in remark.message
+    assert f"exclude={patterns}" in remark.fix
+
+
+WAYS = [
+    ({"virtualization": "vmware"}, "(VMware)", "vhv.enable"),
+    ({"virtualization": "oracle"}, "(VirtualBox)", "VBoxManage modifyvm NAME --nested-hw-virt on"),
+    ({"virtualization": "kvm"}, "(libvirt)", "host-passthrough"),
+    ({"virtualization": "qemu"}, "(libvirt)", "nested=1"),
+    (
+        {"virtualization": "microsoft"},
+        "(Hyper-V)",
+        "Set-VMProcessor -VMName NAME -ExposeVirtualizationExtensions $true",
+    ),
+    ({"virtualization": "none"}, "(bare metal)", "VT-x"),
+    ({"virtualization": "none", "hardware": "VMware, Inc. VMware7,1"}, "(VMware)", "vhv.enable"),
+    ({"virtualization": "", "hardware": "innotek GmbH VirtualBox"}, "(VirtualBox)", "nested-hw-virt"),
+    ({"virtualization": "none", "hardware": "Dell Inc. PowerEdge R730"}, "(bare metal)", "firmware"),
+    ({"virtualization": "bhyve"}, "virtualisation: instances", "the hypervisor below"),
+]
+
+
+@pytest.mark.parametrize(("changes", "name", "way"), WAYS)
+def test_virtualisation_is_switched_on_where_it_is_off(changes, name, way):
+    off = {"kvm_works": False, "kvm_device": False, "cpu_flags": ("sse2",), **changes}
+    (remark,) = remarks("virtualization", off)
+    assert name in remark.message
+    assert way in remark.fix
+    assert remark.cure is None, "no command of ours reaches the firmware"
+
+
+def test_without_virtualisation_instances_run_in_software():
+    """The warning is true: what it says about qemu is what is deployed."""
+    assert Cloud(ANSWERS, facts(**{**GOOD, "kvm_works": False}), DEBIAN).virt_type == "qemu"
+
+
+STATIC = [
+    (
+        EL7,
+        {"NetworkManager.service": ON},
+        "nmcli connection modify host0 ipv4.method manual ipv4.addresses 198.18.1.10/23",
+    ),
+    (EL7, {}, "ifcfg-host0: BOOTPROTO=none IPADDR=198.18.1.10 PREFIX=23 GATEWAY=198.18.1.1"),
+    (DEBIAN, {}, "/etc/network/interfaces: iface host0 inet static, address 198.18.1.10/23, gateway 198.18.1.1"),
+    (DEBIAN, {"systemd-networkd.service": ON}, "Address=198.18.1.10/23, Gateway=198.18.1.1"),
+]
+
+
+@pytest.mark.parametrize(("profile", "states", "way"), STATIC)
+def test_a_lent_address_is_made_static_by_who_configures_it(profile, states, way):
+    own = (Interface("host0", True, 1500, ("198.18.1.10/23",)),)
+    (remark,) = remarks("dhcp", {"leased": (ADDRESS,), "states": states, "interfaces": own}, profile=profile)
+    assert way in remark.fix
+
+
+def test_packstacks_answers_are_pointed_at():
+    left = ("/var/tmp/packstack", "/root/packstack-answers-1.txt", "/root/packstack-answers-2.txt")
+    (remark,) = remarks("leftovers", {"packstack": left})
+    assert remark.fix.endswith("--answer-file with a copy of /root/packstack-answers-2.txt")

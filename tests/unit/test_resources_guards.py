@@ -1,0 +1,248 @@
+"""Firewalls, SELinux and tuned, with stand-ins that remember: no machine of ours has all of them."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from packstack_lite.engine.changes import changes, in_words
+from packstack_lite.remote.command import Job
+from packstack_lite.resources import Booleans, FirewalldPorts, IptablesPorts, Permissive, TunedProfile, Unknown
+from packstack_lite.resources.edited import FILES
+from tests.unit.dash import Dash, fits
+
+
+@pytest.fixture
+def dash(tmp_path):
+    return Dash(tmp_path, moved=["/var/lib/packstack-lite", "/etc/"])
+
+
+def gap_of(dash, resource):
+    seen = dash.see(resource)[resource.id]
+    (found,) = changes([resource], {resource.id: seen})
+    return found
+
+
+# --- firewalld: ports per zone in files "now" and "boot"
+
+FIREWALL_CMD = r"""
+echo "$*" >> $T/calls
+when=now zone=
+for word in "$@"; do
+    case $word in
+    --permanent) when=boot ;;
+    --zone=*) zone=${word#*=} ;;
+    --get-zone-of-interface=eth1) echo internal ;;
+    --get-zone-of-interface=*) echo "no zone" >&2; exit 2 ;;
+    --get-default-zone) echo public ;;
+    --list-ports) cat "$T/$zone.$when" 2>/dev/null || echo ;;
+    --add-port=*)
+        [ ! -e $T/refuses ] || { echo "Error: INVALID_PORT" >&2; exit 102; }
+        printf '%s ' "${word#*=}" >> "$T/$zone.$when" ;;
+    esac
+done
+"""
+# As CentOS 7's firewalld 0.6.3 has them.
+OPTIONS = {"-q", "--permanent", "--zone", "--get-zone-of-interface", "--get-default-zone", "--list-ports", "--add-port"}
+
+
+@pytest.fixture
+def firewalld(dash):
+    dash.tool("firewall-cmd", FIREWALL_CMD)
+    return dash
+
+
+@pytest.mark.parametrize(("interface", "zone"), [("eth0", "public"), ("eth1", "internal")])
+def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, interface, zone):
+    resource = FirewalldPorts(ports=(5000, 8774), interface=interface)
+    found = gap_of(firewalld, resource)
+    assert in_words(found) == f"open 5000, 8774 in the zone {zone}"
+    (command,) = FirewalldPorts.close([found])
+    assert firewalld.run(command).ok
+    assert firewalld.noted(f"{zone}.now") == firewalld.noted(f"{zone}.boot") == "5000/tcp 8774/tcp "
+    assert fits(resource, firewalld.see(resource)[resource.id])
+    used = {word.partition("=")[0] for word in firewalld.noted("calls").split()}
+    assert used <= OPTIONS and "--permanent" in used
+
+
+def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
+    for when in ("now", "boot"):
+        (tmp_path / f"public.{when}").write_text("5000-6000/tcp 8774/udp\n")
+    resource = FirewalldPorts(ports=(5000, 5999, 8774), interface="eth0")
+    assert firewalld.see(resource)[resource.id]["closed"] == ("8774",)
+
+
+def test_ports_that_a_reload_would_close_are_a_gap(firewalld, tmp_path):
+    (tmp_path / "public.now").write_text("5000/tcp\n")
+    resource = FirewalldPorts(ports=(5000,), interface="eth0")
+    assert in_words(gap_of(firewalld, resource)) == "open 5000 in the zone public after a boot too"
+
+
+def test_a_firewalld_that_refuses_is_heard(firewalld, tmp_path):
+    (tmp_path / "refuses").touch()
+    (reply,) = firewalld.close(FirewalldPorts(ports=(5000,), interface="eth0"))
+    assert reply.code == 1 and "INVALID_PORT" in reply.err
+
+
+def test_a_firewalld_that_says_nothing_is_no_state(dash):
+    dash.tool("firewall-cmd", "echo FirewallD is not running >&2; exit 252")
+    with pytest.raises(ValueError, match="not running"):
+        dash.see(FirewalldPorts(ports=(5000,), interface="eth0"))
+
+
+# --- iptables-services: rules in a file, as "iptables -S" prints them
+
+SAVED = """\
+# sample configuration for iptables service
+*nat
+-A INPUT -p tcp -m tcp --dport 1 -j ACCEPT
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT
+-A INPUT -j REJECT --reject-with icmp-host-prohibited
+COMMIT
+"""
+IPTABLES = r"""
+shift 2
+case $1 in
+-S) cat $T/rules ;;
+-C) shift; grep -qxF -e "-A $*" $T/rules ;;
+-I) shift; { echo "-A $*"; cat $T/rules; } > $T/rules.new; mv $T/rules.new $T/rules ;;
+esac
+"""
+RULE = "-A INPUT -p tcp -m tcp --dport {} -m comment --comment packstack-lite -j ACCEPT"
+
+
+@pytest.fixture
+def iptables(dash, tmp_path):
+    dash.tool("iptables", IPTABLES)
+    (tmp_path / "etc/sysconfig").mkdir(parents=True)
+    (tmp_path / "etc/sysconfig/iptables").write_text(SAVED)
+    (tmp_path / "rules").write_text("-P INPUT ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\n")
+    return dash
+
+
+def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptables):
+    resource = IptablesPorts(ports=(5000, 8774))
+    found = gap_of(iptables, resource)
+    assert in_words(found) == "open 5000, 8774"
+    (command,) = IptablesPorts.close([found])
+    assert iptables.run(command).ok
+    ours = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
+    state = "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"
+    assert iptables.noted("etc/sysconfig/iptables") == SAVED.replace(state, ours + state)
+    assert iptables.noted("etc/sysconfig/iptables.packstack-lite.orig") == SAVED
+    assert "sysconfig/iptables" in iptables.noted(FILES[1:])
+    assert iptables.noted("rules").index("8774") < iptables.noted("rules").index("REJECT")
+    assert fits(resource, iptables.see(resource)[resource.id])
+    before = iptables.noted("rules")
+    assert iptables.run(command).ok and iptables.noted("rules") == before
+
+
+def test_one_more_port_leaves_the_others(iptables):
+    assert iptables.close(IptablesPorts(ports=(5000,)))[0].ok
+    more = IptablesPorts(ports=(80, 5000))
+    assert iptables.see(more)[more.id] == {"closed": ("80",), "closed after a boot": ("80",)}
+    assert iptables.close(more)[0].ok
+    assert iptables.noted("etc/sysconfig/iptables").count("packstack-lite") == 2
+    assert iptables.noted("rules").count("packstack-lite") == 2
+
+
+def test_without_a_saved_set_there_is_nothing_to_save_in(iptables, tmp_path):
+    (tmp_path / "etc/sysconfig/iptables").write_text("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n")
+    assert iptables.close(IptablesPorts(ports=(5000,)))[0].ok
+    assert iptables.noted("etc/sysconfig/iptables") == f"*filter\n:INPUT ACCEPT [0:0]\n{RULE.format(5000)}\nCOMMIT\n"
+
+
+# --- SELinux
+
+CONFIG = """\
+# SELINUX= can take one of these three values: enforcing, permissive, disabled
+SELINUX=enforcing
+SELINUXTYPE=targeted
+"""
+
+
+@pytest.fixture
+def selinux(dash, tmp_path):
+    dash.tool("getenforce", "cat $T/mode")
+    dash.tool("setenforce", '[ "$1" = 0 ] && echo Permissive > $T/mode')
+    dash.tool("rpm", "[ -e $T/policy ]")
+    dash.tool("getsebool", 'if [ "$1" = -a ]; then cat $T/booleans; else grep "^$1 --> " $T/booleans; fi')
+    dash.tool(
+        "setsebool",
+        '[ "$1" = -P ] || exit 1; shift; echo "$*" > $T/set\n'
+        'for word in "$@"; do sed -i "s/^${word%=1} --> off/${word%=1} --> on/" $T/booleans; done',
+    )
+    (tmp_path / "etc/selinux").mkdir(parents=True)
+    (tmp_path / "etc/selinux/config").write_text(CONFIG)
+    (tmp_path / "mode").write_text("Enforcing\n")
+    (tmp_path / "booleans").write_text("a --> on\nb --> off\nc --> off\n")
+    return dash
+
+
+def test_permissive_is_now_and_after_a_boot(selinux):
+    resource = Permissive()
+    found = gap_of(selinux, resource)
+    assert in_words(found) == "now enforcing → permissive, after a boot enforcing → permissive"
+    assert selinux.close(resource)[0].ok
+    assert selinux.noted("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
+    assert selinux.noted("etc/selinux/config.packstack-lite.orig") == CONFIG
+    assert selinux.noted("mode") == "Permissive\n"
+    assert fits(resource, selinux.see(resource)[resource.id])
+
+
+@pytest.mark.parametrize("boot", ["permissive", "disabled"])
+def test_what_is_looser_already_is_not_tightened(selinux, tmp_path, boot):
+    (tmp_path / "mode").write_text("Permissive\n")
+    (tmp_path / "etc/selinux/config").write_text(f"SELINUX={boot}\n")
+    resource = Permissive()
+    assert fits(resource, selinux.see(resource)[resource.id])
+    assert selinux.close(resource)[0].ok
+    assert selinux.noted("etc/selinux/config") == f"SELINUX={boot}\n"
+
+
+def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp_path):
+    resource = Booleans(names=("a", "b", "c"), package="openstack-selinux")
+    assert isinstance(selinux.see(resource)[resource.id], Unknown)
+    (tmp_path / "policy").touch()
+    found = gap_of(selinux, resource)
+    assert in_words(found) == "b off → on, c off → on"
+    (job,) = Booleans.close([found])
+    assert isinstance(job, Job) and selinux.run(job).ok
+    assert selinux.noted("set") == "b=1 c=1\n"
+    assert fits(resource, selinux.see(resource)[resource.id])
+
+
+def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
+    (tmp_path / "policy").touch()
+    resource = Booleans(names=("a", "os_x"), package="openstack-selinux")
+    assert in_words(gap_of(selinux, resource)) == "os_x not in the policy → on"
+    (job,) = Booleans.close([gap_of(selinux, resource)])
+    reply = selinux.run(job)
+    assert reply.code == 1 and "the policy knows no os_x" in reply.err
+    assert not selinux.noted("set")
+
+
+# --- tuned
+
+
+def test_tuned_gets_its_profile(dash):
+    resource = TunedProfile(name="virtual-host")
+    dash.tool(
+        "tuned-adm",
+        'case $1 in active) [ ! -e $T/profile ] || echo "Current active profile: $(cat $T/profile)" ;;\n'
+        'profile) echo "$2" > $T/profile ;; esac',
+    )
+    assert in_words(gap_of(dash, resource)) == "profile none → virtual-host"
+    assert dash.close(resource)[0].ok
+    assert fits(resource, dash.see(resource)[resource.id])
+
+
+@pytest.mark.skipif(bool(shutil.which("tuned-adm")), reason="tuned is on this machine")
+def test_tuned_that_is_not_there_yet_is_known_later(dash):
+    seen = dash.see(TunedProfile(name="virtual-host"))["tuned:profile"]
+    assert isinstance(seen, Unknown) and seen.after.value == "Packages"

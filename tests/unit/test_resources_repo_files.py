@@ -1,0 +1,350 @@
+"""Repository files led to a mirror that answers: real sh, awk and curl, against files made for the purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from packstack_lite.engine.changes import changes, in_words
+from packstack_lite.profiles.preparation import mirrors
+from packstack_lite.remote.command import Command
+from packstack_lite.resources import RepoFiles, Unknown
+from packstack_lite.resources.edited import FILES
+from packstack_lite.resources.repo_files import PLACE
+from packstack_lite.secret import Secret
+from tests.unit.dash import Dash, fits, gap
+
+TABLE = mirrors("centos-7")
+BASE = """\
+# CentOS-Base.repo
+[base]
+name=CentOS-$releasever - Base
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra
+#baseurl=http://mirror.centos.org/centos/$releasever/os/$basearch/
+gpgcheck=1
+gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7
+
+#additional packages that may be useful
+[extras]
+name=CentOS-$releasever - Extras
+baseurl = http://mirror.centos.org/centos/$releasever/extras/$basearch/
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=extras
+[centosplus]
+name=CentOS-$releasever - Plus
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=centosplus
+enabled=0
+"""
+TRAIN = """\
+[centos-openstack-train]
+name=CentOS-7 - OpenStack train
+mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=cloud-openstack-train
+#baseurl=http://mirror.centos.org/$contentdir/$releasever/cloud/$basearch/openstack-train/
+gpgcheck=1
+enabled=1
+exclude=sip,PyQt4
+"""
+# The Python of a test server that says where a proxy would have been asked.
+REPOMD = "<?xml version='1.0'?>\n<repomd xmlns='http://linux.duke.edu/metadata/repo'></repomd>\n"
+
+
+@pytest.fixture
+def dash(tmp_path):
+    (tmp_path / PLACE[1:]).mkdir(parents=True)
+    dash = Dash(tmp_path, moved=["/var/lib/packstack-lite", PLACE])
+    dash.tool("rpm", "[ -e $T/released ]")
+    return dash
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A mirror with some of the trees, on the loopback."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *what):
+            asked.append(self.path)
+
+    asked = []
+    served = tmp_path / "served"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.asked, server.url = asked, f"http://127.0.0.1:{server.server_address[1]}"
+    server.serve = lambda *places: [_repomd(served / place) for place in places]
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _repomd(place: Path, text: str = REPOMD) -> None:
+    (place / "repodata").mkdir(parents=True)
+    (place / "repodata/repomd.xml").write_text(text)
+
+
+def repo_files(*roots, tree="base", **more):
+    return RepoFiles(tree=tree, roots=roots, dead=TABLE.dead, paths=TABLE.paths, **more)
+
+
+def write(dash, name, text):
+    path = dash.root / PLACE[1:] / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def mend(dash, resource):
+    """What plan would say, and the replies of the change; then everything must be as wanted, and stay so."""
+    seen = dash.see(resource)[resource.id]
+    (found,) = changes([resource], {resource.id: seen})
+    replies = [dash.run(action) for action in RepoFiles.close([found])]
+    return in_words(found), replies
+
+
+def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror):
+    mirror.serve("second/os/x86_64", "second/extras/x86_64")
+    path = write(dash, "CentOS-Base.repo", BASE)
+    path.chmod(0o640)
+    resource = repo_files(f"{mirror.url}/first", f"{mirror.url}/second")
+    words, (reply,) = mend(dash, resource)
+    assert words == (
+        "base, extras, centosplus lead to mirrorlist.centos.org, mirror.centos.org, which is gone"
+        f" → {mirror.url}/second, which answers"
+    )
+    assert reply.ok, reply.err
+    root = f"{mirror.url}/second"
+    assert path.read_text() == (
+        BASE.replace(_line(BASE, 3), f"baseurl={root}/os/x86_64/")
+        .replace("http://mirror.centos.org/centos/$releasever/extras/$basearch/", f"{root}/extras/x86_64/")
+        .replace(_line(BASE, 12), "#" + _line(BASE, 12))
+        .replace(_line(BASE, 15), f"baseurl={root}/centosplus/x86_64/")
+    )
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.with_name("CentOS-Base.repo.packstack-lite.orig").read_text() == BASE
+    assert dash.noted(FILES[1:]).splitlines() == [str(path)]
+    assert fits(resource, dash.see(resource)[resource.id])
+    # What is disabled is nobody's to fetch: it was not asked for.
+    assert not [asked for asked in mirror.asked if "centosplus" in asked]
+
+
+def _line(text, number):
+    return text.splitlines()[number]
+
+
+def test_each_repository_by_itself_may_be_on_another_mirror(dash, mirror):
+    """Of tuna and others the cloud trees are not known to be where the base is."""
+    mirror.serve("a/os/x86_64", "b/extras/x86_64", "b/os/x86_64")
+    path = write(dash, "CentOS-Base.repo", BASE)
+    words, (reply,) = mend(dash, repo_files(f"{mirror.url}/a", f"{mirror.url}/b"))
+    assert reply.ok and f"{mirror.url}/a, {mirror.url}/b" in words.replace(", which", "")
+    assert f"baseurl={mirror.url}/a/os/x86_64/" in path.read_text()
+    assert f"{mirror.url}/b/extras/x86_64/" in path.read_text()
+
+
+def test_where_no_mirror_answers_nothing_is_claimed(dash, mirror):
+    mirror.serve("a/os/x86_64")
+    write(dash, "CentOS-Base.repo", BASE)
+    resource = repo_files(f"{mirror.url}/a")
+    words, (reply,) = mend(dash, resource)
+    assert words.endswith("; no mirror answers for extras")
+    assert reply.code == 1 and f"no mirror answers for extras; tried {mirror.url}/a" in reply.err
+    assert dash.see(resource)[resource.id]["dead"] == ("extras",)
+
+
+def test_a_page_that_is_no_repository_is_not_believed(dash, mirror):
+    """A captive portal or a host that redirects everything says 200 to each URL."""
+    _repomd(dash.root / "served/a/os/x86_64", "<html>log in first</html>")
+    write(dash, "CentOS-Base.repo", BASE)
+    resource = repo_files(f"{mirror.url}/a")
+    assert dash.see(resource)[resource.id]["lost"] == ("base", "extras")
+
+
+def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
+    """127.0.0.1:1 refuses: what is above another place of it is not asked."""
+    mirror.serve("a/os/x86_64", "a/extras/x86_64")
+    write(dash, "CentOS-Base.repo", BASE)
+    dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
+    resource = repo_files("http://127.0.0.1:1/x", "http://127.0.0.1:1/y", f"{mirror.url}/a")
+    assert not dash.see(resource)[resource.id]["lost"]
+    assert "127.0.0.1:1/y" not in dash.noted("curls")
+    allowed = {"-K", "--silent", "--fail", "--location", "--connect-timeout", "--max-time", "--output"}
+    options = set(re.findall(r"(?:^|\s)(--?[A-Za-z][a-z-]*)", dash.noted("curls")))
+    assert options == allowed, "curl 7.29 of CentOS 7 knows these"
+
+
+def test_the_release_s_files_are_known_after_prepare(dash, mirror):
+    mirror.serve("a/cloud/x86_64/openstack-train")
+    write(dash, "CentOS-Base.repo", BASE)
+    resource = repo_files(f"{mirror.url}/a", tree="sig", release="centos-release-openstack-train")
+    seen = dash.see(resource)[resource.id]
+    assert isinstance(seen, Unknown)
+    assert in_words(changes([resource], {resource.id: seen})[0]) == (
+        "known after Prepare (centos-release-openstack-train brings them)"
+    )
+    (dash.root / "released").touch()
+    path = write(dash, "CentOS-OpenStack-train.repo", TRAIN)
+    words, (reply,) = mend(dash, resource)
+    assert reply.ok and words.startswith("centos-openstack-train lead to mirrorlist.centos.org")
+    assert f"\nbaseurl={mirror.url}/a/cloud/x86_64/openstack-train/\n" in path.read_text()
+    assert "\nexclude=sip,PyQt4\n" in path.read_text() and "\ngpgcheck=1\n" in path.read_text()
+    # The distribution's own are the other resource's.
+    assert (dash.root / PLACE[1:] / "CentOS-Base.repo").read_text() == BASE
+    assert fits(resource, dash.see(resource)[resource.id])
+
+
+def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
+    """The test's server plays the proxy: it is asked for the whole URL."""
+    write(dash, "CentOS-Base.repo", BASE)
+    dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
+    curl = Secret(f'proxy = "{mirror.url}"\nproxy-user = "me:hidden-\\"word"\n')
+    resource = repo_files("http://mirror.invalid/7", curl=curl)
+    dash.see(resource)
+    assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.asked
+    (look,) = RepoFiles.look([resource])
+    assert "hidden" not in dash.noted("curls") and "hidden" not in look.command.script
+
+
+def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
+    dash.tool("curl", "touch $T/curled")
+    write(
+        dash,
+        "CentOS-Base.repo",
+        BASE.replace("mirrorlist.centos.org", "mirror.example").replace("mirror.centos.org", "a.b"),
+    )
+    resource = repo_files("http://127.0.0.1:1/x")
+    assert fits(resource, dash.see(resource)[resource.id])
+    assert not (dash.root / "curled").exists()
+
+
+def test_disabled_repositories_alone_are_left(dash):
+    dash.tool("curl", "touch $T/curled")
+    write(
+        dash, "CentOS-Vault.repo", BASE.replace("gpgcheck=1", "enabled=0").replace("[extras]", "[extras]\nenabled = no")
+    )
+    resource = repo_files("http://127.0.0.1:1/x")
+    assert fits(resource, dash.see(resource)[resource.id])
+    assert not (dash.root / "curled").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra", "os/x86_64"),
+        (
+            "http://mirrorlist.centos.org?arch=$basearch&release=7&repo=cloud-openstack-train",
+            "cloud/x86_64/openstack-train",
+        ),
+        ("http://mirrorlist.centos.org/?repo=sclo-rh&release=7", "sclo/x86_64/rh"),
+        ("http://mirrorlist.centos.org/?repo=odd", "?"),
+        ("http://mirrorlist.centos.org/?release=7", "?"),
+        ("http://mirror.centos.org/centos/$releasever/updates/$basearch/", "updates/x86_64"),
+        ("https://MIRROR.centos.org:80/centos/7.8.2003/os/x86_64", "os/x86_64"),
+        (
+            "http://mirror.centos.org/$contentdir/$releasever/cloud/$basearch/openstack-train/",
+            "cloud/x86_64/openstack-train",
+        ),
+        ("http://mirror.centos.org/$contentdir/$releasever/virt/$basearch/kvm-common/", "virt/x86_64/kvm-common"),
+        (
+            "http://mirror.centos.org/centos/${releasever}/storage/${basearch}/ceph-nautilus",
+            "storage/x86_64/ceph-nautilus",
+        ),
+        ("http://mirror.centos.org/centos/$releasever/$other/", "?"),
+        ("http://user:word@mirror.centos.org/centos/7/os/x86_64/", "os/x86_64"),
+        ("http://mirror.centos.org.example/centos/7/os/x86_64/", None),
+        ("http://buildlogs.centos.org/centos/7/cloud/x86_64/openstack-train/", None),
+    ],
+)
+def test_places_of_dead_urls(dash, url, place):
+    """The traps: $releasever is 7, $contentdir is the architecture's, and a mirror list hides the path."""
+    dash.tool("curl", "exit 22")
+    write(dash, "a.repo", f"[a]\nbaseurl={url}\n")
+    found = []
+    for tree in ("base", "sig"):
+        (look,) = RepoFiles.look([repo_files("http://127.0.0.1:1", tree=tree)])
+        out = dash.run(look.command).out
+        found += [line.split("\t")[5] for line in out.splitlines()]
+    assert found == ([place] if place else [])
+
+
+NAMES = st.sampled_from(["a", "base", "x-y", "C7.8.2003"])
+LIVE = st.sampled_from(
+    ["http://mirror.example/7/os/x86_64/", "file:///srv/rpms", "https://a.b/centos/$releasever/os/$basearch/"]
+)
+DEAD = st.sampled_from(
+    [
+        "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os",
+        "http://mirror.centos.org/centos/$releasever/updates/$basearch/",
+        "http://mirror.centos.org/centos/$releasever/extras/$basearch",
+    ]
+)
+LINES = st.one_of(
+    st.builds("[{}]".format, NAMES),
+    st.builds("{}={}".format, st.sampled_from(["name", "enabled", "gpgcheck", "exclude", "baseurl2", "Baseurl"]), DEAD),
+    st.builds(
+        "{}{}{}".format, st.sampled_from(["baseurl", "mirrorlist", "metalink"]), st.sampled_from(["=", " = "]), LIVE
+    ),
+    st.builds("{}={}".format, st.sampled_from(["baseurl", "mirrorlist", "metalink"]), DEAD),
+    st.builds("baseurl={} {}".format, DEAD, LIVE),
+    st.builds("    {}".format, st.one_of(DEAD, LIVE)),
+    st.builds("{}baseurl={}".format, st.sampled_from(["#", ";", "# "]), DEAD),
+    st.sampled_from(["", "  ", "enabled=0", "# ä ö", "name=x\ty\r"]),
+    st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12),
+)
+# What the program may make of a line that it changes.
+URL = "http://m.example/7"
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, max_size=12), last=st.sampled_from(["\n", ""]))
+def test_every_byte_that_is_no_dead_url_is_kept_and_once_is_enough(dash, lines, last):
+    text = ("[s]\n" + "\n".join(lines) + last).encode()
+    path = write(dash, "x.repo", text)
+    lead(dash)
+    once = path.read_bytes()
+    before, after = text.split(b"\n"), once.split(b"\n")
+    assert len(before) == len(after)
+    for old, new in zip(before, after):
+        if old != new:
+            assert re.match(rb"(baseurl|mirrorlist|metalink)[ \t]*=|[ \t]", old), (old, new)
+            # A mirror list's further lines go with it, whatever they are.
+            assert _dead(old) or (new == b"#" + old and old[:1].isspace()), (old, new)
+            assert new == b"#" + old or _others(old) == _others(new), (old, new)
+    lead(dash)
+    assert path.read_bytes() == once
+    for line in (line for line in after if re.match(rb"(baseurl|mirrorlist|metalink)[ \t]*=", line)):
+        assert not _dead(line), line
+
+
+def lead(dash):
+    places = ("os/x86_64", "updates/x86_64", "extras/x86_64")
+    seen = {"urls": tuple(f"{place}\t{URL}/{place}" for place in places), "lost": ()}
+    (command,) = RepoFiles.close([gap(repo_files(URL), seen)])
+    assert isinstance(command, Command)
+    reply = dash.run(command)
+    assert reply.ok, reply.err
+
+
+def _dead(line):
+    return re.search(rb"//(mirrorlist|mirror)\.centos\.org[/?]", line)
+
+
+def _others(line):
+    """A line without its key and without what was or is a URL of a distribution that is gone."""
+    line = re.sub(rb"^(baseurl|mirrorlist|metalink)[ \t]*=[ \t]*", b"", line)
+    line = re.sub(rb"http://(mirrorlist|mirror)\.centos\.org[^ \t\r,]*", b"@", line)
+    return re.sub(rb"http://m\.example/7[^ \t\r,]*", b"@", line)
+
+
+def test_what_is_kept_is_kept_once(dash):
+    """A second change of the same file, by whatever, is not taken for what was there before us."""
+    path = write(dash, "x.repo", BASE)
+    lead(dash)
+    path.write_text(path.read_text() + "[more]\nbaseurl=http://mirror.centos.org/centos/7/os/x86_64/\n")
+    lead(dash)
+    orig = path.with_name("x.repo.packstack-lite.orig")
+    assert hashlib.sha256(orig.read_bytes()).digest() == hashlib.sha256(BASE.encode()).digest()
+    assert not list(path.parent.glob(".packstack-lite.new*"))

@@ -1,0 +1,205 @@
+"""Single settings in files of others, and the host's own name: real sh and awk on files made for the purpose."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from packstack_lite.resources import HostsEntry, Settings
+from packstack_lite.resources.edited import FILES
+from packstack_lite.secret import Secret
+from tests.unit.dash import Dash, fits
+
+YUM = """\
+[main]
+cachedir=/var/cache/yum/$basearch/$releasever
+gpgcheck=1
+#proxy=http://old.example:1
+distroverpkg=centos-release
+
+
+#  This is the default
+[other]
+proxy=http://other.example:1"""
+EPEL = """\
+[epel]
+name=Extra Packages
+metalink=https://mirrors.example/metalink?repo=epel-7
+exclude=mine, facter*
+  more
+enabled=1
+
+[epel-source]
+enabled=0
+"""
+
+
+@pytest.fixture
+def dash(tmp_path):
+    (tmp_path / "etc").mkdir()
+    return Dash(tmp_path, moved=["/var/lib/packstack-lite", "/etc/"])
+
+
+def write(dash, text, name="yum.conf"):
+    path = dash.root / "etc" / name
+    path.write_text(text)
+    return path
+
+
+def test_a_setting_is_put_into_its_section_and_nothing_else_changes(dash):
+    path = write(dash, YUM)
+    resource = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.9:3128"),))
+    assert resource.id == "settings:/etc/yum.conf[main]"
+    assert dash.see(resource)[resource.id]["proxy"] == "nothing"
+    assert dash.close(resource)[0].ok
+    assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.9:3128\n")
+    assert fits(resource, dash.see(resource)[resource.id])
+    assert path.with_name("yum.conf.packstack-lite.orig").read_text() == YUM
+    assert dash.noted(FILES[1:]) == f"{path}\n"
+    again = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.8:3128"),))
+    assert dash.see(again)[again.id]["proxy"] == "http://198.18.0.9:3128"
+    assert dash.close(again)[0].ok
+    assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.8:3128\n")
+    assert path.with_name("yum.conf.packstack-lite.orig").read_text() == YUM
+
+
+HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m"
+
+
+def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
+    path = write(dash, YUM)
+    path.chmod(0o644)
+    values = (("proxy", "http://198.18.0.9:3128"), ("proxy_username", "me"), ("proxy_password", Secret(HOSTILE)))
+    resource = Settings(path="/etc/yum.conf", section="main", values=values, mode="0600")
+    assert dash.close(resource)[0].ok
+    assert f"\nproxy_password={HOSTILE}\n" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    # What stood there held no password: its own mode comes back with it.
+    assert path.with_name("yum.conf.packstack-lite.orig").stat().st_mode & 0o777 == 0o644
+    seen = dash.see(resource)[resource.id]
+    assert fits(resource, seen)
+    (look,) = Settings.look([resource])
+    reply = dash.run(look.command)
+    assert HOSTILE not in reply.out + look.command.script + repr(seen) + repr(resource.want())
+    changed = Settings(path="/etc/yum.conf", section="main", values=(("proxy_password", Secret("other")),))
+    assert not fits(changed, dash.see(changed)[changed.id])
+    path.chmod(0o644)
+    assert dash.see(resource)[resource.id]["mode"] == "0644"
+
+
+def test_words_are_added_to_those_that_are_there(dash):
+    path = write(dash, EPEL, "epel.repo")
+    values = (("exclude", "leatherman* facter* cpp-hocon*"),)
+    resource = Settings(path="/etc/epel.repo", section="epel", values=values, add=True)
+    assert dash.see(resource)[resource.id]["exclude"] == "mine, facter* more"
+    assert dash.close(resource)[0].ok
+    wanted = EPEL.replace("mine, facter*\n  more\n", "mine  facter* more leatherman* cpp-hocon*\n")
+    assert path.read_text() == wanted
+    assert fits(resource, dash.see(resource)[resource.id])
+    assert dash.close(resource)[0].ok and path.read_text() == wanted
+
+
+@pytest.mark.parametrize("text", [None, "[epel-source]\nenabled=0\n"])
+def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
+    if text is not None:
+        write(dash, text, "epel.repo")
+    more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "add": True}
+    optional, needed = Settings(**more, optional=True), Settings(**more)
+    assert fits(optional, dash.see(optional)[optional.id])
+    assert dash.see(needed)[needed.id] is None
+    (reply,) = dash.close(needed)
+    assert reply.code == 1
+    assert reply.err.strip() == f"there is no {dash.root}/etc/epel.repo with a section [epel]"
+
+
+def test_a_repository_is_switched_on(dash):
+    path = write(dash, "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=0\n[crb-debug]\nenabled=0\n", "centos.repo")
+    resource = Settings(path="/etc/centos.repo", section="crb", values=(("enabled", "1"),))
+    assert dash.see(resource)[resource.id]["enabled"] == "0"
+    assert dash.close(resource)[0].ok
+    assert path.read_text() == "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=1\n[crb-debug]\nenabled=0\n"
+
+
+def test_a_file_without_sections(dash):
+    path = write(dash, "# mode\nA = 1\nB=2\n", "plain")
+    resource = Settings(path="/etc/plain", values=(("A", "3"), ("C", "4")))
+    assert dash.close(resource)[0].ok
+    assert path.read_text() == "# mode\nA=3\nB=2\nC=4\n"
+    assert fits(resource, dash.see(resource)[resource.id])
+
+
+LINES = st.one_of(
+    st.sampled_from(
+        ["[main]", "[other]", "", "# proxy=1", ";proxy=2", "proxy=3", "proxy = 4", "  and more", "gpgcheck=1"]
+    ),
+    st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, max_size=10), last=st.sampled_from(["\n", ""]))
+def test_other_lines_stay_in_their_order_and_once_is_enough(dash, lines, last):
+    text = "[first]\nx=1\n[main]\ny=1\n" + "\n".join(lines) + last
+    path = write(dash, text)
+    resource = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"),))
+    assert dash.close(resource)[0].ok
+    once = path.read_text()
+    assert fits(resource, dash.see(resource)[resource.id])
+    kept = iter(text.split("\n"))
+    for line in once.split("\n"):
+        assert line == "proxy=http://p:1" or line in kept, (line, text)
+    assert dash.close(resource)[0].ok
+    assert path.read_text() == once
+
+
+# --- the host's own name
+
+HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+GETENT = r"""
+[ "$1" = ahostsv4 ] || exit 2
+sed 's/#.*//' $T/etc/hosts | awk -v name="$2" '{for (i = 2; i <= NF; i++) if ($i == name) print $1, "STREAM"}'
+"""
+
+
+@pytest.fixture
+def named(dash):
+    dash.tool("getent", GETENT)
+    return dash
+
+
+def entry(address="198.18.1.10", names=("aio.lab", "aio")):
+    return HostsEntry(address=address, names=names)
+
+
+def test_a_name_that_leads_nowhere_gets_one_line(named):
+    path = write(named, HOSTS, "hosts")
+    assert named.see(entry())[entry().id] == {"leads to": "elsewhere"}
+    assert named.close(entry())[0].ok
+    assert path.read_text() == f"198.18.1.10 aio.lab aio # packstack-lite\n{HOSTS}"
+    assert fits(entry(), named.see(entry())[entry().id])
+    assert path.with_name("hosts.packstack-lite.orig").read_text() == HOSTS
+
+
+def test_a_name_that_leads_to_the_loopback_is_led_to_the_address(named):
+    path = write(named, f"127.0.1.1 aio\n{HOSTS}", "hosts")
+    assert not fits(entry(), named.see(entry())[entry().id])
+    assert named.close(entry())[0].ok
+    assert path.read_text().splitlines()[1:] == ["127.0.1.1 aio", *HOSTS.splitlines()]
+    assert fits(entry(), named.see(entry())[entry().id])
+
+
+def test_a_name_that_is_right_is_left_alone(named):
+    write(named, f"{HOSTS}198.18.1.10 aio aio.lab\n", "hosts")
+    assert fits(entry(), named.see(entry())[entry().id])
+
+
+def test_our_line_follows_the_address(named):
+    path = write(named, HOSTS, "hosts")
+    named.close(entry())
+    moved = entry(address="198.18.1.11")
+    assert named.see(moved)[moved.id] == {"leads to": "198.18.1.10"}
+    assert named.close(moved)[0].ok
+    assert path.read_text() == f"198.18.1.11 aio.lab aio # packstack-lite\n{HOSTS}"
+    other = entry(names=("new.lab", "new"))
+    assert not fits(other, named.see(other)[other.id])
