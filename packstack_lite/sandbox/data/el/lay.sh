@@ -35,7 +35,8 @@ ldconfig
 
 # One plugin of Debian's dnf keeps a repository of what was installed and wants it signed, another lacks its module.
 mkdir -p /etc/dnf/plugins
-for plugin in local system_upgrade; do printf "[main]\nenabled = 0\n" >/etc/dnf/plugins/$plugin.conf; done
+printf '[main]\nenabled = 0\n' >/etc/dnf/plugins/local.conf
+rm -f /usr/lib/python3/dist-packages/dnf-plugins/system_upgrade.py
 
 # The packages that stand for the release and for what is there already; the rest is for whoever deploys.
 for place in /srv/repositories/*; do
