@@ -51,7 +51,8 @@ def recipe(layout: Layout) -> str:
 def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
     """The base tree of a distro with a layout; ``plain`` gives the tree of the Debian it begins with."""
     layout = load(DISTROS[distro].layout)
-    place = tree_dir(distro, f"{BOOTS_FROM}-{recipe(layout)}")
+    made_from = recipe(layout)
+    place = tree_dir(distro, f"{BOOTS_FROM}-{made_from}")
     if place.is_dir():
         return place
     say(f"making the base tree of {distro}; this happens once and takes some five minutes, half of it apt's")
@@ -59,7 +60,7 @@ def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
     if layout.name in FIRST:
         FIRST[layout.name](plain(), say)
     stage = _stage(distro, layout, plain(), say)
-    repositories = _repositories(distro, layout, stage, say)
+    repositories = _repositories(f"{distro}-{made_from}", layout, stage, say)
     say(f"laying {distro} over it")
     with whole(place) as part:
         copy_tree(stage, part)
@@ -104,9 +105,9 @@ def _stage(distro: str, layout: Layout, plain: Path, say: Say) -> Path:
     return place
 
 
-def _repositories(distro: str, layout: Layout, stage: Path, say: Say) -> Path:
+def _repositories(name: str, layout: Layout, stage: Path, say: Say) -> Path:
     """All RPMs, built in a copy of the stage, each repository in its directory."""
-    place = HOME / "repositories" / f"{distro}-{recipe(layout)}"
+    place = HOME / "repositories" / name
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)

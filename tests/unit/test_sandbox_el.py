@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from packstack_lite import profiles
 from packstack_lite.sandbox import debs, el_layout, el_table, pools, rpms
@@ -41,6 +42,20 @@ def test_a_layout_is_whole_and_its_base_begins_with_a_debian_that_is_known(name)
     assert name in el_layout.FILL
     for distro in DISTROS.values():
         assert DISTROS[distro.base].suite == distro.suite
+
+
+@every_layout
+def test_who_claims_files_has_a_pool_to_claim_them_from(name):
+    """A row with claims and no pool would be an empty package (libvirt's policies were missing so)."""
+    layout = el_table.load(name)
+    pools_there = {pool.name for pool in layout.pools}
+    claiming = {
+        key
+        for table in layout.words("tables")
+        for key, said in (yaml.safe_load(el_table.text(table)).get("rpms") or {}).items()
+        if said and said.get("claims")
+    }
+    assert not [e.rpm.key for e in layout.entries if e.rpm.key in claiming and e.pool not in pools_there]
 
 
 def test_units_are_those_of_the_facts(el9):
