@@ -24,7 +24,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-tools quick quick13 allinone reference bench clean help
+.PHONY: all venv check unit test test-all test-tools quick quick13 allinone vagrant-smoke reference bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -65,6 +65,9 @@ quick13: venv test-tools ## the same on Debian 13
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox
 	$(TOOL) smoke --sandbox
+
+vagrant-smoke: venv ## a cloud on a machine by Vagrant, looked at with testinfra (PROVIDER=lxc|libvirt|virtualbox BOX=debian12|centos7|centos9s)
+	$(BIN)/python tests/tools/vagrant-smoke.py --provider=$(or $(PROVIDER),lxc) --box=$(or $(BOX),debian12) $(if $(KEEP),--keep) -- $(WORDS)
 
 reference: venv ## docs/reference.md, from the tool itself
 	$(BIN)/python docs/reference.py

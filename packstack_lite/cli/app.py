@@ -45,7 +45,7 @@ NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --
     metavar="FILE",
     help="Tell every fault of an answer file.",
 )
-@click.option("-y", "--dry-run", is_flag=True, help="Show what would change, touch nothing (same as plan).")
+@click.option("-y", "--dry-run", is_flag=True, help="Show what would change; touch nothing (as plan).")
 @click.option(
     "-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host."
 )

@@ -80,7 +80,8 @@ class Deployment:
     def again(self, cures: Sequence[Command]) -> List[Reply]:
         """Run these under the host's lock, and gather its facts anew; the replies of the cures."""
         with lock(self.host, _who(), _ended, lambda text: say(self.options, text)):
-            replies, self.facts = gather.gather_after(self.host, cures, _exports(self.answers))
+            asked = _exports(self.answers), _uplinks(self.answers)
+            replies, self.facts = gather.gather_after(self.host, cures, *asked)
         return replies
 
     def check(self) -> None:
@@ -147,7 +148,7 @@ def _connected(options: Options, target: Target, answers: Answers, tree: Tree) -
     patient: Host = Patient(host, options.timeout) if options.timeout else host
     try:
         with Console(color=options.color, verbose=options.debug) as console:
-            facts = gather.gather(host, _exports(answers))
+            facts = gather.gather(host, _exports(answers), _uplinks(answers))
             yield Deployment(options, target, answers, patient, facts, masker, Fanout([console, log]), tree)
     except PackstackLiteError as error:
         log.say(f"{error.message}\n{error.hint}")
@@ -162,6 +163,12 @@ def _exports(answers: Answers) -> Sequence[str]:
     """The NFS exports that volumes are to be kept on."""
     wanted = answers.get("CONFIG_CINDER_INSTALL") and "nfs" in answers.get("CONFIG_CINDER_BACKEND", ())
     return tuple(answers["CONFIG_CINDER_NFS_MOUNTS"]) if wanted else ()
+
+
+def _uplinks(answers: Answers) -> Sequence[str]:
+    """The interfaces that are to go into bridges, as BRIDGE:INTERFACE, for the agent that is deployed."""
+    copy = {"openvswitch": "OVS", "ovn": "OVN"}.get(answers.get("CONFIG_NEUTRON_L2_AGENT", ""), "")
+    return tuple(answers.get(f"CONFIG_NEUTRON_{copy}_BRIDGE_IFACES") or ())
 
 
 def _log(target: Target, masker: Masker) -> RunLog:

@@ -29,6 +29,7 @@ class Options:
     sandbox: Optional[str] = None
     distro: Optional[str] = None
     ssh_key: Optional[Path] = None
+    ssh_config: Optional[Path] = None
     config_dir: Optional[Path] = None
     accept_new: bool = False
     output: str = "text"
@@ -111,6 +112,7 @@ def common_options(without: str = "") -> List[click.Option]:
         ),
         _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
+        _option("ssh_config", "--ssh-config", type=path, metavar="FILE", help="Read this in place of ~/.ssh/config."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),
         _option("output", "--output", type=click.Choice(["text", "json"]), help="Form of the result on stdout."),

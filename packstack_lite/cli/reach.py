@@ -9,6 +9,7 @@ import click
 
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.target import Target
+from packstack_lite.errors import UsageFault
 from packstack_lite.remote.host import LocalHost, RemoteHost
 from packstack_lite.remote.session import Target as SshTarget
 from packstack_lite.secret import Secret
@@ -28,9 +29,19 @@ def reach(options: Options, target: Target) -> Union[LocalHost, RemoteHost]:
             key=str(target.key or ""),
             known_hosts=str(target.known_hosts or ""),
             accept_new=options.accept_new,
+            config_file=_config_file(options),
         ),
         **policy,
     )
+
+
+def _config_file(options: Options) -> str:
+    """The ssh_config(5) file to read. Only the user's own may be absent: UsageFault for one that was named."""
+    if not options.ssh_config:
+        return SshTarget.config_file
+    if not options.ssh_config.is_file():
+        raise UsageFault(f"{options.ssh_config} is no file", "name one that ssh -F would read")
+    return str(options.ssh_config)
 
 
 def _ask(question: str) -> bool:

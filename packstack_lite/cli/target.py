@@ -25,8 +25,8 @@ WAYS = "name one with --host, --sandbox or --answer-file; --allinone alone means
 class Target:
     """How a host is reached. ``direct`` means this machine, as root, without SSH.
 
-    ``user`` and ``port`` are None where ~/.ssh/config decides. ``sandbox`` is the throw-away
-    host that the address belongs to.
+    ``user`` and ``port`` are None where ~/.ssh/config decides, or the file of --ssh-config. ``sandbox`` is
+    the throw-away host that the address belongs to.
     """
 
     address: str

@@ -18,6 +18,33 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Wiring:
+    """How an interface is connected, and who configures it; asked of those only that are to go into a bridge.
+
+    ``system`` is ``networkd``, ``ifupdown``, ``NetworkManager``, ``network-scripts`` or "" for nobody that we know;
+    ``path`` the file that it reads for this interface, as far as there is one file. ``bridge`` is the Open vSwitch
+    bridge that it is a port of, ``master`` what else it is a part of, ``uppers`` are interfaces made on top of it, and
+    ``ports`` a bridge's own ports that are interfaces of the host. ``addresses`` are those that stay, as
+    ``a.b.c.d/len``; ``dynamic``: DHCP gave it an IPv4 one; ``iaid`` is by what a DHCP server knows it (eight
+    hexadecimal digits). ``armed``: a move into a bridge was begun here and neither confirmed nor taken back.
+    """
+
+    mac: str = ""
+    carrier: bool = True
+    master: str = ""
+    bridge: str = ""
+    uppers: Tuple[str, ...] = ()
+    ports: Tuple[str, ...] = ()
+    wireless: bool = False
+    addresses: Tuple[str, ...] = ()
+    dynamic: bool = False
+    iaid: str = ""
+    system: str = ""
+    path: str = ""
+    armed: bool = False
+
+
+@dataclass(frozen=True)
 class Repo:
     """A repository of yum's or dnf's, as the file at ``path`` says.
 
@@ -48,6 +75,8 @@ class Facts:
     ``devices`` maps block devices (and the links to them below /dev/disk) to "MIB CONTENT MOUNT", where "-" is
     nothing; ``kernel`` names what it can do of ``iscsi`` and ``nfs``; ``ceph`` are the files in /etc/ceph, and
     ``ours`` when their ceph.conf is; ``exports`` maps the NFS exports that were asked for to what is wrong with them.
+    ``wiring`` tells of the interfaces that go into bridges, and of these bridges; ``network_files`` are the texts that
+    configure them, by path; ``nm_ovs``: NetworkManager has its plug-in for Open vSwitch.
     ``hardware`` is the maker's name and the product's. ``leased`` are IPv4 addresses that DHCP has lent. ``selinux`` is
     the mode of now, ``selinux_boot`` the one of the next boot, ``selinux_policies`` the types a policy is there for.
     ``masked`` are units that nothing can start, ``states`` maps the units of firewalls and networks to "ACTIVE ENABLED"
@@ -100,6 +129,9 @@ class Facts:
     kernel: Tuple[str, ...] = ()
     ceph: Tuple[str, ...] = ()
     exports: Mapping[str, str] = field(default_factory=dict)
+    wiring: Mapping[str, Wiring] = field(default_factory=dict)
+    network_files: Mapping[str, str] = field(default_factory=dict)
+    nm_ovs: bool = False
     hardware: str = ""
     leased: Tuple[str, ...] = ()
     selinux_boot: str = ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts import links, repos, security, software, source, storage
+from packstack_lite.hosts import links, repos, security, software, source, storage, uplink
 from packstack_lite.hosts.facts import Facts
 from packstack_lite.remote.command import Command, Host, Reply
 
@@ -111,8 +111,9 @@ fcntl.ioctl(machine, 0xAE41, 0)' 2>/dev/null
 """
 
 
-def commands(exports: Sequence[str] = ()) -> List[Command]:
-    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides."""
+def commands(exports: Sequence[str] = (), uplinks: Sequence[str] = ()) -> List[Command]:
+    """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides, and ``uplinks``
+    (BRIDGE:INTERFACE) looked at."""
     return [
         Command(_SYSTEM, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
@@ -123,18 +124,21 @@ def commands(exports: Sequence[str] = ()) -> List[Command]:
         repos.command(),
         security.command(),
         software.command(),
+        *uplink.commands(uplinks),
     ]
 
 
-def gather(host: Host, exports: Sequence[str] = ()) -> Facts:
+def gather(host: Host, exports: Sequence[str] = (), uplinks: Sequence[str] = ()) -> Facts:
     """The host's facts, in one flight. Raises PhaseFailed where they make no sense."""
-    return gather_after(host, (), exports)[1]
+    return gather_after(host, (), exports, uplinks)[1]
 
 
-def gather_after(host: Host, first: Sequence[Command], exports: Sequence[str] = ()) -> Tuple[List[Reply], Facts]:
+def gather_after(
+    host: Host, first: Sequence[Command], exports: Sequence[str] = (), uplinks: Sequence[str] = ()
+) -> Tuple[List[Reply], Facts]:
     """The replies to the commands of ``first`` and the facts once they have run, in one flight. Raises PhaseFailed."""
     # Slow commands would begin before the first.
-    asked = [replace(command, slow=command.slow and not first) for command in commands(exports)]
+    asked = [replace(command, slow=command.slow and not first) for command in commands(exports, uplinks)]
     replies = host.run([*first, *asked])
     try:
         return replies[: len(first)], parse(replies[len(first) :])
@@ -186,6 +190,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         **repos.parse(kept),
         **security.parse(kept),
         **software.parse(kept),
+        **uplink.parse(kept),
     )
 
 

@@ -17,6 +17,7 @@ fetch() {
 answers() {
     fetch "$1" "$2" > "$d/$2.said" 2>&1 && return
     fetch "${1%InRelease}Release" "$2" >/dev/null 2>&1 && return
+    [ -z "$url" ] || { : > "$d/reached"; return; }
     reason=$(sed -n 's/^E: *//p' "$d/$2.said" | head -n 1)
     printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
 }
@@ -38,7 +39,8 @@ if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 
 # What yum would fetch first of every enabled repository, repomd.xml, fetched with yum's own settings (proxy,
 # certificates, user) and thrown away. Not "makecache": that loads all of it, and writes it into yum's cache. A
-# repository that may be skipped is. Settings go to curl in a file, as they may hold passwords.
+# repository that may be skipped counts where no other answers either. Settings go to curl in a file, as they may
+# hold passwords.
 _YUM = r"""
 command -v curl >/dev/null || exit 0
 umask 077
@@ -70,7 +72,6 @@ umask 077
     function of(key) { return (id SUBSEP key) in said ? said[id, key] : said["main", key] }
     function tell(   name, word, count, words, i) {
         if (id == "" || id == "main" || tolower(of("enabled")) ~ /^(0|no|false|off)/) return
-        if (tolower(of("skip_if_unavailable")) ~ /^(1|yes|true|on)/) return
         number++
         for (name in option) if (of(name) != "" && of(name) !~ /^_none_$/) {
             word = full(of(name)); if (name == "username") word = word ":" full(of("password"))
@@ -81,7 +82,7 @@ umask 077
             print "proxy-user = " quoted(of("proxy_username") ":" of("proxy_password")) > (d "/" number ".curl")
         if (tolower(of("sslverify")) ~ /^(0|no|false|off)/) print "insecure" > (d "/" number ".curl")
         print "silent" > (d "/" number ".curl"); close(d "/" number ".curl")
-        print id > (d "/" number ".urls")
+        print id, tolower(of("skip_if_unavailable")) ~ /^(1|yes|true|on)/ ? "may" : "must" > (d "/" number ".urls")
         for (name in place) {
             count = split(full(of(name)), words, /[ ,]+/)
             for (i = 1; i <= count; i++) if (words[i] != "") print name, words[i] > (d "/" number ".urls")
@@ -104,26 +105,30 @@ listed() {
         -e 's|^\([a-z]*://[^ ]*[^ /]\)/* *$|\1/repodata/repomd.xml|p' "$d/$1.got" | head -n 3
 }
 answers() {
-    tried=
+    tried= url=
     while read -r kind url; do
         tried=$url
         if [ "$kind" = baseurl ]; then
-            fetch "$1" "${url%/}/repodata/repomd.xml" && return
+            fetch "$1" "${url%/}/repodata/repomd.xml" && break
         elif fetch "$1" "$url"; then
-            for url in $(listed "$1"); do fetch "$1" "$url" && return; done
+            for place in $(listed "$1"); do fetch "$1" "$place" && break 2; done
         fi
     done
+    [ -z "$url" ] || { : > "$d/reached"; return; }
     reason=$(sed -n 's/^curl: ([0-9]*) *//p' "$d/$1.said" | head -n 1)
-    printf '%s: %s (%s)\n' "$2" "${reason:-names no place that answers}" "${tried:-no URL}" | sed 's|//[^/@ ]*@|//|g'
+    printf '%s: %s (%s)\n' "$2" "${reason:-names no place that answers}" "${tried:-no URL}" |
+        sed 's|//[^/@ ]*@|//|g' > "$d/$1.$3"
 }
 number=1
 while [ -f "$d/$number.urls" ]; do
-    { read -r name; answers "$number" "$name"; } < "$d/$number.urls" &
+    { read -r name need; answers "$number" "$name" "$need"; } < "$d/$number.urls" &
     number=$((number + 1))
-done > "$d/answers"
+done
 wait
+cat "$d"/*.must > "$d/missed" 2>/dev/null
+[ -s "$d/missed" ] || [ -e "$d/reached" ] || cat "$d"/*.may > "$d/missed" 2>/dev/null
 if [ $number = 1 ]; then echo "no package source is configured"
-elif [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
+elif [ -s "$d/missed" ]; then sort -u "$d/missed"; else echo reachable; fi
 """
 
 _ASK = r"""

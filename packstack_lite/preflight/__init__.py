@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
-from packstack_lite.preflight import guards, machine, network, rpm, software, storage, virtualization
+from packstack_lite.preflight import guards, machine, network, rpm, software, storage, uplink, virtualization
 from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
@@ -30,6 +30,7 @@ CHECKS: Mapping[str, Check] = {
     "route": network.route,
     "dhcp": guards.lease,
     "interfaces": network.interfaces,
+    "uplink": uplink.uplink,
     "agent": network.agent,
     "networkmanager": guards.networkmanager,
     "firewall": guards.firewall,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.preflight import cures
+from packstack_lite.hosts.facts import Wiring
+from packstack_lite.preflight import cures, uplink
 from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+
+_MANAGER = "NetworkManager"
 
 
 def selinux(subject: Subject) -> Remarks:
@@ -89,7 +92,10 @@ def firewall(subject: Subject) -> Remarks:
 def networkmanager(subject: Subject) -> Remarks:
     """NetworkManager leaves Open vSwitch's bridges alone: it would take the address from them."""
     bridge = str(subject.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
-    found: List[str] = [name for name in subject.facts.managed if name in (bridge, "br-int", "br-tun", "ovs-system")]
+    # Where it has put an interface into the bridge itself, it is to keep its hands on both.
+    own = {name for name, card in uplink.pairs(subject) if subject.facts.wiring.get(card, Wiring()).system == _MANAGER}
+    strange = {bridge, "br-int", "br-tun", "ovs-system"} - own
+    found: List[str] = [name for name in subject.facts.managed if name in strange]
     if found:
         yield error(
             f"NetworkManager configures {', '.join(found)}: addresses and routes there go at its next restart",

@@ -6,8 +6,9 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from packstack_lite.hosts.facts import Interface
-from packstack_lite.preflight import cures
+from packstack_lite.preflight import cures, uplink
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
+from packstack_lite.profiles.preparation import preparation
 
 # Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
 # may hold it, as roles of the profile or by their names.
@@ -50,16 +51,19 @@ def hostname(subject: Subject) -> Remarks:
     found = [_bare(address) for address in facts.hostname_addresses]
     fix = f"echo '{facts.address} {names}' >> /etc/hosts"
     cure = cures.name_in_hosts(facts.address, names.split()) if facts.address else None
+    # Where apply writes the line itself, nothing has to be done first.
+    written = subject.profile is not None and preparation(subject.profile.name).hosts_file
+    remark, after = (warning, "; apply writes it into /etc/hosts") if written else (error, "")
     if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
         yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
     elif not found:
-        yield error(f"the name {facts.hostname} leads to no address", fix, cure)
+        yield remark(f"the name {facts.hostname} leads to no address{after}", fix, cure)
     elif all(ip_address(address).is_loopback for address in found):
         told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}"
-        yield warning(told, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}", cure)
+        yield warning(told + after, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}", cure)
     elif not _own(subject) & set(found):
         told = f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address"
-        yield error(told, fix, cure)
+        yield remark(told + after, fix, cure)
 
 
 def route(subject: Subject) -> Remarks:
@@ -83,9 +87,6 @@ def interfaces(subject: Subject) -> Remarks:
         tunnel = str(answers.get(f"CONFIG_NEUTRON_{agent}_TUNNEL_IF") or "")
         if tunnel and _concerns(subject, agent):
             yield from _usable(_find(subject, tunnel), tunnel, f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
-        for pair in answers.get(f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES") or ():
-            if _concerns(subject, agent):
-                yield from _bridged(subject, f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES", pair)
     yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
     if facts.address and str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address) != facts.address:
         yield from _controller(subject, str(answers["CONFIG_CONTROLLER_HOST"]))
@@ -126,25 +127,19 @@ def _usable(interface: Optional[Interface], name: str, parameter: str = "") -> R
         yield warning(told, fix) if interface.mtu >= MTU_NEEDED else error(f"{told}; tunnels need {MTU_NEEDED}", fix)
 
 
-def _bridged(subject: Subject, parameter: str, pair: str) -> Remarks:
-    _, _, name = str(pair).partition(":")
-    if not _find(subject, name):
-        yield error(f"there is no interface {name or pair} ({parameter})", _LINKS)
-    elif name == subject.facts.default_interface:
-        yield warning(
-            f"{parameter} moves {name} into a bridge, but the default route and this connection go over it",
-            "take another interface, or have a console at hand",
-        )
-
-
 def _floating(subject: Subject, bridge: str) -> Remarks:
     asked = str(subject.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
     if not asked or not subject.answers.get("CONFIG_PROVISION_DEMO") or subject.facts.own:
         return
     wanted = ip_network(asked, strict=False)
+    behind = {name for pair in uplink.pairs(subject) if pair[0] == bridge for name in pair}
     for interface in subject.facts.interfaces:
         for network in (ip_interface(address).network for address in interface.addresses):
-            if interface.name != bridge and network.version == wanted.version and network.overlaps(wanted):
+            if (
+                interface.name not in {bridge, *behind}
+                and network.version == wanted.version
+                and network.overlaps(wanted)
+            ):
                 yield warning(
                     f"CONFIG_PROVISION_DEMO_FLOATRANGE {asked} overlaps {network} on {interface.name}",
                     "set CONFIG_PROVISION_DEMO_FLOATRANGE to a range that nothing uses",

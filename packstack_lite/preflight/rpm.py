@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import List, Mapping, Tuple
+from typing import List
 
 from packstack_lite.hosts.facts import Repo
 from packstack_lite.preflight import cures
 from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+from packstack_lite.profiles.preparation import preparation
 
 # Switched off when CentOS 7 came to its end in June 2024; mirror.stream.centos.org is another one, and lives.
 _DEAD = re.compile(r"^\w+://(mirrorlist|mirror)\.centos\.org([:/?]|$)")
-# Which of RDO's packages EPEL has in another version, by the system's major version, and what then breaks.
-# Source: the releases' own notes and bug reports (research: RDO packaging, 4).
-RIVALS: Mapping[str, Tuple[str, ...]] = {
-    "7": ("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*", "qpid-proton*", "python2-qpid-proton*"),
-    "9": ("erlang*",),
-}
 _LEATHERMAN = ("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*")
 _MIRROR = "CONFIG_REPO_MIRROR"
 
@@ -49,12 +44,13 @@ def dead_repos(subject: Subject) -> List[Repo]:
 
 def chosen(subject: Subject) -> bool:
     """Whether the answers say where packages come from instead, and apply has a table of what is there."""
-    return bool(subject.answers.get(_MIRROR)) and _major(subject) == "7"
+    table = preparation(subject.profile.name).mirrors if subject.profile else ""
+    return bool(subject.answers.get(_MIRROR) and table)
 
 
 def epel(subject: Subject) -> Remarks:
     """EPEL does not replace RDO's packages by its own: it is off, or they are excluded from it."""
-    rivals = RIVALS.get(_major(subject), ())
+    rivals = preparation(subject.profile.name).epel_exclude if subject.profile else ()
     for repo in _epel(subject):
         missing = [pattern for pattern in rivals if not _excluded(pattern, repo)]
         if missing:
@@ -103,7 +99,3 @@ def _epel(subject: Subject) -> List[Repo]:
 
 def _enabled(subject: Subject) -> List[Repo]:
     return [repo for repo in subject.facts.repos if repo.enabled]
-
-
-def _major(subject: Subject) -> str:
-    return subject.facts.os_version.split(".")[0]

@@ -19,7 +19,8 @@ class Target:
     """A host as the caller names it; empty fields are left to ~/.ssh/config.
 
     ``key`` is a private key file, ``known_hosts`` one more file of host keys. ``accept_new``
-    takes the key of a host that is not known yet, and keeps it.
+    takes the key of a host that is not known yet, and keeps it. ``config_file`` is read in place of
+    the user's own (ssh -F); one that is not there says nothing.
     """
 
     host: str

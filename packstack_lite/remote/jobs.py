@@ -57,8 +57,10 @@ exec systemd-run --quiet --unit="$unit" --setenv=PATH=/usr/local/sbin:/usr/local
 # two seconds; then tells of each its code ("-" while it runs, 124 when it vanished without
 # leaving one) and its new output. A unit that was just ordered may not be active yet, as 219's
 # systemd-run does not wait for it. What was killed stays loaded as failed without --collect.
+# The mark tells a job that somebody has come (resources.uplink).
 _FOLLOW = r"""
 cat > /dev/null
+: > "%(home)s/followed"
 jobs='%(jobs)s'
 code() {
     if [ -f "%(home)s/$1/code" ]; then cat "%(home)s/$1/code"

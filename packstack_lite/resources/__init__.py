@@ -25,6 +25,7 @@ from packstack_lite.resources.settings import Settings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.tuned import TunedProfile
 from packstack_lite.resources.unit import Unit
+from packstack_lite.resources.uplink import NetFile, Uplink
 from packstack_lite.resources.volume_group import VolumeGroup
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Look",
     "MessageUser",
     "Nat",
+    "NetFile",
     "Once",
     "OvsManager",
     "OvsSetting",
@@ -65,6 +67,7 @@ __all__ = [
     "TunedProfile",
     "Unit",
     "Unknown",
+    "Uplink",
     "VolumeGroup",
     "job_name",
 ]

@@ -79,22 +79,18 @@ apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/buil
 sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
 cp /build/preferences /etc/apt/preferences.d/el-layout
 sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
-apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $(cat /build/needed) >/build/apt.log 2>&1 || {
+eatmydata apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
+$(cat /build/needed) >/build/apt.log 2>&1 || {
     tail -n 5 /build/apt.log
     exit 1
 }
 rm /etc/apt/preferences.d/el-layout
-# What is downloaded already is not fetched again; --print-uris only names what the directory lacks.
 mkdir -p /debs
 cd /debs
-apt-get -qq --print-uris download $(cat /build/debs) | cut -d' ' -f2 >/build/names
-while read -r name; do
-    [ ! -e "/var/cache/apt/archives/$name" ] || ln "/var/cache/apt/archives/$name" .
-done </build/names
-apt-get -qq -o APT::Sandbox::User=root download $(cat /build/debs)
-while read -r name; do
-    [ -e "/var/cache/apt/archives/$name" ] || ln "$name" /var/cache/apt/archives/
-done </build/names
+apt-get -qq --print-uris download $(cat /build/debs) | cut -d' ' -f2 >/build/files
+cd /var/cache/apt/archives
+apt-get -qq download $(cat /build/debs)
+ln $(cat /build/files) /debs
 """
 
 # All that happens to a tree before its packages are unpacked.

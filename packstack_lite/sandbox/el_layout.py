@@ -17,7 +17,7 @@ from typing import Callable, Dict, Iterator
 
 from packstack_lite.sandbox import debs, pools, rpms, train
 from packstack_lite.sandbox.el_table import Layout, load, text
-from packstack_lite.sandbox.inside import copy_tree, script
+from packstack_lite.sandbox.inside import copy_tree, scratch, script
 from packstack_lite.sandbox.machine import Say, remove, run
 from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, HOME, archives_dir, records, tree_dir
 
@@ -109,16 +109,12 @@ def _repositories(distro: str, layout: Layout, stage: Path, say: Say) -> Path:
     place = HOME / "repositories" / f"{distro}-{recipe(layout)}"
     if place.is_dir():
         return place
-    build = place.with_name(place.name + ".build")
-    try:
-        remove(build)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        copy_tree(stage, build)
-        pools.make(build, layout, FILL[layout.name], say)
-        rpms.build(build, [entry.rpm for entry in layout.entries], "/build/repositories", say)
-        os.rename(build / "build/repositories", place)
-    finally:
-        remove(build)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with scratch(stage, place.with_name(place.name + ".build")) as tree:
+        pools.make(tree, layout, FILL[layout.name], say)
+        rpms.build(tree, [entry.rpm for entry in layout.entries], "/build/repositories", say)
+        with whole(place) as part:
+            copy_tree(tree / "build/repositories", part)
     return place
 
 

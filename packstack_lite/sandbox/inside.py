@@ -5,11 +5,12 @@ Not a bare chroot: /proc, /dev and /run are there, and what a package's script l
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence
+from typing import Iterator, List, Mapping, Optional, Sequence
 
-from packstack_lite.sandbox.machine import run
+from packstack_lite.sandbox.machine import remove, run
 from packstack_lite.sandbox.model import SandboxFault
 
 # systemd-nspawn's word about its own clean-up.
@@ -20,6 +21,8 @@ def argv(root: Path, binds: Sequence[str] = (), env: Optional[Mapping[str, str]]
     """systemd-nspawn's command line for a shell that reads its script from standard input."""
     words = ["systemd-nspawn", "--quiet", f"--directory={root}", f"--machine=packstack-lite-build-{root.name}"]
     words += ["--register=no", "--keep-unit", "--as-pid2", "--resolv-conf=copy-host", "--pipe"]
+    # A name that resolves: rpmbuild looks its host's name up for each package.
+    words += ["--hostname=localhost"]
     words += [f"--bind={bind}" for bind in binds]
     settings = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **(env or {})}
     words += [f"--setenv={name}={value}" for name, value in settings.items()]
@@ -41,6 +44,37 @@ def script(root: Path, text: str, binds: Sequence[str] = (), env: Optional[Mappi
             hint="run it again; when it fails again, the same words in an issue say what is wrong",
         )
     return done.stdout
+
+
+@contextlib.contextmanager
+def scratch(tree: Path, place: Path) -> Iterator[Path]:
+    """A tree to write in that begins as another one and is gone afterwards: an overlay, a copy where that fails."""
+    root = place / "root"
+    try:
+        remove_mounted(place)
+        for name in ("root", "upper", "work"):
+            (place / name).mkdir(parents=True)
+        if not overlay(tree, place):
+            root.rmdir()
+            copy_tree(tree, root)
+        yield root
+    finally:
+        remove_mounted(place)
+
+
+def overlay(tree: Path, place: Path) -> bool:
+    """Mount the tree at ``place``/root, what is written going to ``place``/upper; False where overlays cannot be."""
+    options = f"lowerdir={tree},upperdir={place / 'upper'},workdir={place / 'work'}"
+    argv = ["mount", "-t", "overlay", "packstack-lite-sandbox", "-o", options, str(place / "root")]
+    return subprocess.run(argv, capture_output=True).returncode == 0
+
+
+def remove_mounted(place: Path) -> None:
+    """Remove a directory, after the mounts that are at or below it (an interrupted build may have left some)."""
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for point in sorted((p for p in points if f"{p}/".startswith(f"{place}/")), reverse=True):
+        run(["umount", "--lazy", point])
+    remove(place)
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import fnmatch
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Container, Iterator, Mapping, Optional, Sequence, Tuple
 
 from packstack_lite.sandbox.inside import script
 from packstack_lite.sandbox.machine import Say
@@ -93,15 +93,19 @@ def attributes(path: str, rpm: Rpm) -> str:
     return f"%attr({mode},{user},{group}) "
 
 
-def file_lines(payload: Path, rpm: Rpm, system: Path) -> Iterator[str]:
-    """The lines of %files: every file and link, and the directories that the system does not have already."""
+def file_lines(payload: Path, rpm: Rpm, system: Path, owned: Container[str] = ()) -> Iterator[str]:
+    """The lines of %files: every file and link, and its directories.
+
+    A directory is its own where the row says so, or else where neither the system has it nor another row
+    owns it (``owned``): two packages that own one in different ways cannot be installed together.
+    """
     for place, directories, files in os.walk(payload):
         inside = "/" + os.path.relpath(place, payload)
         for name in sorted(directories):
             path = os.path.normpath(f"{inside}/{name}")
             if os.path.islink(payload / path[1:]):
                 files.append(name)
-            elif attributes(path, rpm) or not (system / path[1:]).is_dir():
+            elif path in rpm.dirs or attributes(path, rpm) or not (path in owned or (system / path[1:]).is_dir()):
                 yield f'%dir {attributes(path, rpm)}"{path}"'
         for name in sorted(files):
             path = os.path.normpath(f"{inside}/{name}")
@@ -140,7 +144,8 @@ def spec(rpm: Rpm, payload: str) -> str:
 BUILD = """#!/bin/sh
 set -eu
 log=/build/payload/$1.log
-rpmbuild -bb --quiet --nodeps --define "_topdir /build/rpm" --define "_builddir /build/rpm/$1" --define "_rpmdir $2" \\
+rpmbuild -bb --quiet --nodeps --define "_buildhost localhost" --define "_topdir /build/rpm" \\
+    --define "_builddir /build/rpm/$1" --define "_rpmdir $2" \\
     --define "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm" "/build/payload/$1.spec" >"$log" 2>&1 || {
     echo "rpmbuild $1:" "$(tail -n 2 "$log")"
     exit 255
@@ -156,8 +161,9 @@ def build(tree: Path, rpms: Sequence[Rpm], repositories: str, say: Say) -> None:
     last words.
     """
     payloads = tree / "build/payload"
+    owned = {path for rpm in rpms for path in (*rpm.dirs, *rpm.modes)}
     for rpm in rpms:
-        _write(tree, payloads / rpm.key, rpm)
+        _write(tree, payloads / rpm.key, rpm, owned)
     say(f"building {len(rpms)} RPMs")
     (tree / "build/one").write_text(BUILD)
     jobs = "".join(f"{rpm.key} {repositories}/{rpm.repository}\n" for rpm in rpms)
@@ -170,10 +176,11 @@ def build(tree: Path, rpms: Sequence[Rpm], repositories: str, say: Say) -> None:
     )
 
 
-def _write(tree: Path, payload: Path, rpm: Rpm) -> None:
+def _write(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> None:
     payload.mkdir(parents=True, exist_ok=True)
     for path in rpm.dirs:
         (payload / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
     inside = f"/build/payload/{rpm.key}"
-    payload.with_name(rpm.key + ".files").write_text("".join(f"{x}\n" for x in file_lines(payload, rpm, tree)))
+    lines = "".join(f"{line}\n" for line in file_lines(payload, rpm, tree, owned))
+    payload.with_name(rpm.key + ".files").write_text(lines)
     payload.with_name(rpm.key + ".spec").write_text(spec(rpm, inside))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Optional
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import debs, el_layout, sources
-from packstack_lite.sandbox.machine import Say, locked_tree, remove, run
+from packstack_lite.sandbox.inside import overlay, remove_mounted
+from packstack_lite.sandbox.machine import Say, locked_tree, run
 from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, Record, SandboxFault, archives_dir, records, tree_dir
 
 # Raise it when the steps below change what a base tree holds.
@@ -48,13 +48,13 @@ def _build_base(distro: str, place: Path, say: Say) -> None:
     say(f"making the base tree of {distro} with debootstrap; this happens once and takes about a minute")
     part = place.with_name(place.name + ".part")
     try:
-        remove_tree(part)
+        remove_mounted(part)
         part.mkdir(parents=True)
         _debootstrap(distro, part)
         _settle(part, distro)
         os.rename(part, place)
     except BaseException:
-        remove_tree(part)
+        remove_mounted(part)
         raise
 
 
@@ -104,7 +104,7 @@ def unpack(record: Record, tree: Path) -> bool:
     """Give a sandbox its tree: an overlay (a second's work) or, where that fails, a copy. True for overlay."""
     for name in ("root", "upper", "work"):
         (record.place / name).mkdir(parents=True, exist_ok=True)
-    if _overlay(record.place, tree):
+    if overlay(tree, record.place):
         run(["umount", str(record.root)])
         return True
     part = record.place / "root.part"
@@ -114,17 +114,11 @@ def unpack(record: Record, tree: Path) -> bool:
     return False
 
 
-def _overlay(place: Path, tree: Path) -> bool:
-    options = f"lowerdir={tree},upperdir={place / 'upper'},workdir={place / 'work'}"
-    argv = ["mount", "-t", "overlay", "packstack-lite-sandbox", "-o", options, str(place / "root")]
-    return subprocess.run(argv, capture_output=True).returncode == 0
-
-
 def mount(record: Record, tree: Path) -> None:
     """Have the tree in its place, and the known downloads in its package cache."""
     if record.layered and not os.path.ismount(record.root):
         lend(record)
-        if not _overlay(record.place, tree):
+        if not overlay(tree, record.place):
             raise UsageFault(
                 f"the tree of sandbox {record.name!r} cannot be mounted",
                 hint=f"packstack-lite sandbox down {record.name}",
@@ -159,20 +153,12 @@ def save(record: Record, tree: str) -> Path:
         )
     part = place.with_name(place.name + ".part")
     try:
-        remove_tree(part)
+        remove_mounted(part)
         run(["cp", "-a", "--reflink=auto", str(record.root), str(part)])
         _forget(part)
-        remove_tree(place)
+        remove_mounted(place)
         os.rename(part, place)
     except BaseException:
-        remove_tree(part)
+        remove_mounted(part)
         raise
     return place
-
-
-def remove_tree(place: Path) -> None:
-    """Remove a tree, after the mounts that an interrupted debootstrap may have left below it."""
-    below = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for point in sorted((p for p in below if p.startswith(f"{place}/")), reverse=True):
-        run(["umount", "--lazy", point])
-    remove(place)

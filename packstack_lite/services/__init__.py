@@ -27,6 +27,7 @@ from packstack_lite.services import (
     placement,
     rabbitmq,
     swift,
+    uplink,
 )
 from packstack_lite.services.cloud import Cloud
 from packstack_lite.services.together import together
@@ -63,14 +64,9 @@ OPTIONAL: Mapping[str, str] = {
 AGENTS: Mapping[str, str] = {"openvswitch": "neutron-openvswitch", "ovn": "ovn"}
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
-# Answers of which some values are built so far, the first of them the one to take instead of another; and answers
-# that have to stay empty with their agent.
+# Answers of which some values are built so far, the first of them the one to take instead of another.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "CONFIG_NEUTRON_L2_AGENT": ("ovn", "openvswitch"),
-}
-EMPTY: Mapping[str, str] = {
-    "openvswitch": "CONFIG_NEUTRON_OVS_BRIDGE_IFACES",
-    "ovn": "CONFIG_NEUTRON_OVN_BRIDGE_IFACES",
 }
 
 
@@ -95,9 +91,7 @@ def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
         for name, value in answers.items()
         if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known
     ]
-    wrong += [(name, values[0]) for name, values in ONLY.items() if answers.get(name, values[0]) not in values]
-    empty = EMPTY.get(str(answers.get("CONFIG_NEUTRON_L2_AGENT")), "")
-    return wrong + ([(empty, "")] if answers.get(empty) else [])
+    return wrong + [(name, values[0]) for name, values in ONLY.items() if answers.get(name, values[0]) not in values]
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -117,7 +111,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}
-    return sorted(together(resources), key=lambda resource: rank[resource.phase])
+    return sorted(uplink.first(together(resources)), key=lambda resource: rank[resource.phase])
 
 
 def _word(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_address
 from typing import Any, Dict, List, Mapping, Optional, Sequence, cast
 
 from packstack_lite.errors import UsageFault
@@ -12,7 +13,7 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services import barbican
 from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.network import external_network, tenant_types
+from packstack_lite.services.network import external_network, tenant_types, with_interface
 
 # Packstack's flavors: id, name, RAM in MiB, virtual processors, disk in GiB.
 FLAVORS = (
@@ -104,10 +105,18 @@ def _public_subnet(cloud: Cloud) -> Dict[str, Any]:
         "cidr": str(outside),
         "ip_version": 4,
         "enable_dhcp": False,
-        "gateway_ip": str(next(outside.hosts())),
+        "gateway_ip": _gateway(cloud),
     }
     pools = allocation_pools(cloud.answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"))
     return {**subnet, "allocation_pools": pools} if pools else subnet
+
+
+def _gateway(cloud: Cloud) -> str:
+    """The way out of the floating range: the host's own router where the range is of the network behind the external
+    bridge, else the first address, which is the bridge's own."""
+    outside, router = cloud.floating_range, cloud.facts.default_gateway
+    shared = cloud.external_bridge in with_interface(cloud) and router and ip_address(router) in outside
+    return router if shared else str(next(outside.hosts()))
 
 
 def allocation_pools(answer: object) -> List[Dict[str, str]]:

@@ -51,8 +51,19 @@ def _pairs(cloud: Cloud) -> Tuple[str, ...]:
 
 
 def bridges(cloud: Cloud) -> List[str]:
-    """The external bridge, then every other one that a physical network is mapped to."""
-    return list(dict.fromkeys([cloud.external_bridge, *mappings(cloud).values()]))
+    """The external bridge, then every other one that a physical network is mapped to or that takes an interface."""
+    return list(dict.fromkeys([cloud.external_bridge, *mappings(cloud).values(), *with_interface(cloud)]))
+
+
+def interfaces(cloud: Cloud) -> List[Tuple[str, str]]:
+    """Each bridge that takes an interface of the host, with that interface."""
+    answer = cloud.answers.get(name_of(cloud, "BRIDGE_IFACES"))
+    return [(bridge, interface) for bridge, _, interface in (pair.partition(":") for pair in words(answer))]
+
+
+def with_interface(cloud: Cloud) -> List[str]:
+    """The bridges that take an interface of the host: what is behind them is a network of others too."""
+    return list(dict.fromkeys(bridge for bridge, _ in interfaces(cloud)))
 
 
 def external_network(cloud: Cloud) -> str:
@@ -82,7 +93,9 @@ def _tunnel_card(cloud: Cloud) -> "Interface | None":
     name = str(own(cloud, "TUNNEL_IF") or "")
     if not name:
         return None
-    found = [card for card in cloud.facts.interfaces if card.name == name and card.addresses]
+    # Before the move, the address that a bridge will have is on its interface.
+    names = [name, *(card for bridge, card in interfaces(cloud) if bridge == name)]
+    found = [card for one in names for card in cloud.facts.interfaces if card.name == one and card.addresses]
     if not found:
         raise UsageFault(
             f"{name_of(cloud, 'TUNNEL_IF')}={name}: {cloud.facts.hostname} has no such interface with an address",

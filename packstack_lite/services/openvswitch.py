@@ -7,8 +7,9 @@ from typing import List, Mapping, Optional, Tuple
 
 from packstack_lite.resources import Bridge, Nat, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services import uplink
 from packstack_lite.services.cloud import Cloud, tags
-from packstack_lite.services.network import bridges
+from packstack_lite.services.network import bridges, interfaces, with_interface
 
 # Who wants the bridges to be there when it starts.
 USERS: Mapping[str, Tuple[str, ...]] = {
@@ -31,6 +32,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         gateway=gateway(outside),
         switch=switch.unit,
         bridges=bridges(cloud),
+        interfaces=interfaces(cloud),
+        made_elsewhere=uplink.made_elsewhere(cloud),
         users=[f"{cloud.profile.unit(role)}.service" for role in USERS[cloud.l2_agent]],
     )
     return [
@@ -40,6 +43,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         unit_file,
         cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
         *[_bridge(cloud, name, outside, switch.id) for name in bridges(cloud)],
+        *uplink.declare(cloud),
         *([_nat(cloud, outside, switch.id)] if outside else []),
     ]
 
@@ -50,8 +54,13 @@ def gateway(outside: Optional[IPv4Network]) -> str:
 
 
 def _owns_range(cloud: Cloud) -> bool:
-    """Whether the floating range lives on this host alone, as Packstack's demo has it."""
-    return cloud.says("CONFIG_PROVISION_DEMO") and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    """Whether the floating range lives on this host alone, as Packstack's demo has it: not where the external bridge
+    has an interface, so that the range is that network's."""
+    return (
+        cloud.external_bridge not in with_interface(cloud)
+        and cloud.says("CONFIG_PROVISION_DEMO")
+        and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
+    )
 
 
 def _offload(cloud: Cloud, switch: str) -> OvsSetting:

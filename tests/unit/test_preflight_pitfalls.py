@@ -148,8 +148,8 @@ BAD = [
         {"foreign": DATA, "refused": DENIED, "own": True},
         False,
     ),
-    ("hostname", "error", "leads to no address", {"hostname_addresses": ()}, True),
-    ("hostname", "error", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}, True),
+    ("hostname", "warning", "leads to no address; apply writes it", {"hostname_addresses": ()}, True),
+    ("hostname", "warning", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}, True),
     ("hostname", "error", "called localhost", {"hostname": "localhost"}, False),
     (
         "ports",

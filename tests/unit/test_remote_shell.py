@@ -149,3 +149,27 @@ def test_an_end_in_the_middle_of_an_answer_is_a_lost_connection():
     shell = Shell(Canned(b"\nw ready\n0 \nw next\nhalf"), "host", "w")
     with pytest.raises(ConnectFault, match="connection was lost"):
         shell.run([Command("a")])
+
+
+@pytest.mark.parametrize(
+    ("installed", "everything", "characters"),
+    [
+        ("C\nC.utf8\nPOSIX", "C.UTF-8", "C.utf8"),
+        ("C\nC.UTF-8\nen_US.utf8", "C.UTF-8", "C.UTF-8"),
+        ("C\nPOSIX\nde_DE.utf8\nen_US\nen_US.iso88591\nen_US.utf8", "", "en_US.utf8"),
+        ("C\nPOSIX\nde_DE.utf8", "", "C"),
+        (None, "", "C"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["dash", "bash"])
+def test_a_locale_that_is_not_there_is_not_taken(kind, installed, everything, characters):
+    """EL7 has no C.UTF-8: bash itself would complain of it on standard error."""
+    told = "return 127" if installed is None else f"printf '%s\\n' '{installed}'"
+    word = greeting()
+    stream = Process(f"export LC_ALL=de_DE LC_MESSAGES=de_DE; locale() {{ {told}; }};", word, kind)
+    try:
+        shell = Shell(stream, "host", word)
+        reply = shell.run([Command('echo "$LC_ALL|$LC_CTYPE|$LANG|${LC_MESSAGES-none}"')])[0]
+    finally:
+        stream.close()
+    assert (reply.out, reply.err) == (f"{everything}|{characters}|C|none\n", "")

@@ -126,6 +126,15 @@ def test_a_package_owns_its_own_directories_and_not_the_systems(tmp_path):
     )
 
 
+def test_a_directory_that_another_package_owns_is_not_owned_in_passing(tmp_path):
+    put(tmp_path / "payload", "etc/nova/nova-compute.conf")
+    (tmp_path / "etc").mkdir()
+    lines = list(rpms.file_lines(tmp_path / "payload", rpm(), tmp_path, {"/etc/nova"}))
+    assert lines == ['"/etc/nova/nova-compute.conf"']
+    own = list(rpms.file_lines(tmp_path / "payload", rpm(dirs=("/etc/nova",)), tmp_path, {"/etc/nova"}))
+    assert own == ['%dir "/etc/nova"', '"/etc/nova/nova-compute.conf"']
+
+
 def test_a_spec_says_what_the_row_says():
     text = rpms.spec(rpm(version="31.0.0", release="1.el9s", requires=("a >= 1", "b"), units=("n.service",)), "/p")
     assert "Name: nova\nVersion: 31.0.0\nRelease: 1.el9s\n" in text

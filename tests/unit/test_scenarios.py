@@ -12,8 +12,9 @@ from packstack_lite.answers import BY_NAME
 from packstack_lite.cli import deploy, sources
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.target import Target
-from packstack_lite.errors import AnswersFault, ExitCode, UsageFault
-from packstack_lite.resources import Bridge, Entity, File, Once, Unit
+from packstack_lite.errors import AnswersFault, ExitCode
+from packstack_lite.hosts.facts import Wiring
+from packstack_lite.resources import Bridge, Entity, File, Once, Unit, Uplink
 from tests.clouds import ADDRESS, MACHINE, facts, profile_of
 from tests.conftest import PROJECT
 
@@ -50,10 +51,10 @@ def answers(options, name):
     return sources.load(options, [], hosts=room.host_overrides([ADDRESS]), address=ADDRESS)
 
 
-def declared(told):
+def declared(told, **changes):
     from packstack_lite.services import Cloud
 
-    return services.declare(Cloud(told, facts(**MACHINE), profile_of("debian12-zed")))
+    return services.declare(Cloud(told, facts(**MACHINE, **changes), profile_of("debian12-zed")))
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -89,7 +90,6 @@ def test_every_word_is_understood(meant, name):
                 "CONFIG_MAGNUM_INSTALL=y: Magnum is not deployed",
             ],
         ),
-        ("notes", ["CONFIG_NEUTRON_OVS_BRIDGE_IFACES=br-ex:ens33"]),
     ],
 )
 def test_what_is_not_deployed_yet_is_told(meant, name, told):
@@ -126,12 +126,16 @@ def test_scenarios_are_declared_as_they_say(meant, name):
 
 
 def test_the_notes_are_declared_as_they_say(meant):
-    """No demo, the drivers, the mapping; ens33 itself is refused until bridges take interfaces."""
+    """No demo, the drivers, the mapping, and br-ex takes ens33: nothing of the host's own is behind it."""
     told = answers(meant(*LINES["notes"]), "notes")
     assert told["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
-    with pytest.raises(UsageFault, match="not supported yet: CONFIG_NEUTRON_OVS_BRIDGE_IFACES=br-ex:ens33"):
-        declared(told)
-    resources = declared({**told, "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ()})
+    assert not [warning for warning in told.warnings if "BRIDGE_IFACES" in warning]
+    card = Wiring(addresses=(f"{ADDRESS}/24",), system="network-scripts")
+    text = {"/etc/sysconfig/network-scripts/ifcfg-ens33": f"DEVICE=ens33\nIPADDR={ADDRESS}\n"}
+    resources = declared(told, wiring={"ens33": card}, network_files=text)
+    (move,) = [resource for resource in resources if isinstance(resource, Uplink)]
+    assert (move.bridge, move.interface, move.addresses) == ("br-ex", "ens33", (f"{ADDRESS}/24",))
+    assert [file.path.rpartition("/")[2] for file in move.files] == ["ifcfg-br-ex", "ifcfg-ens33"]
     ids = {resource.id for resource in resources}
     assert not [
         i for i in ids if i in ("network:public", "project:demo", "user:demo", "image:cirros", "router:router1")
@@ -149,14 +153,14 @@ def test_the_notes_are_declared_as_they_say(meant):
 
 
 def test_the_notes_through_render(tmp_path, monkeypatch):
-    """The whole tool with these words, up to the configs: refused, with what to type; without that it is written."""
+    """The whole tool with these words, up to the configs, without a host: nobody has asked ens33 anything."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     words = ["render", "--to", str(tmp_path / "r"), f"--os-controller-host={ADDRESS}", *LINES["notes"][1:]]
-    refused = CliRunner().invoke(cli, words)
-    assert refused.exit_code == 2
-    assert "set CONFIG_NEUTRON_OVS_BRIDGE_IFACES=" in refused.stderr
-    assert CliRunner().invoke(cli, words[:-1]).exit_code == 0
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    unit = (tmp_path / "r/etc/systemd/system/packstack-lite-bridge.service").read_text()
+    assert "ip link set ens33 up" in unit
+    assert "MASQUERADE" not in unit
     assert (
         "bridge_mappings = extnet:br-ex" in (tmp_path / "r/etc/neutron/plugins/ml2/openvswitch_agent.ini").read_text()
     )

@@ -33,8 +33,10 @@ rm -f /etc/default/locale /etc/debian_version /etc/dpkg/origins/default
 echo /usr/lib64 >/etc/ld.so.conf.d/el-layout.conf
 ldconfig
 
-# Debian 12's dnf has a plugin that keeps a repository of what was installed, and wants it signed.
-[ ! -d /etc/dnf/plugins ] || printf '[main]\nenabled = 0\n' >/etc/dnf/plugins/local.conf
+# One plugin of Debian's dnf keeps a repository of what was installed and wants it signed, another lacks its module.
+mkdir -p /etc/dnf/plugins
+printf '[main]\nenabled = 0\n' >/etc/dnf/plugins/local.conf
+rm -f /usr/lib/python3/dist-packages/dnf-plugins/system_upgrade.py
 
 # The packages that stand for the release and for what is there already; the rest is for whoever deploys.
 for place in /srv/repositories/*; do

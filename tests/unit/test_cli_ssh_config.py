@@ -1,0 +1,68 @@
+"""--ssh-config: another file in the place of ~/.ssh/config, as ``ssh -F``."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from packstack_lite.cli import reach
+from packstack_lite.cli.app import cli
+from packstack_lite.cli.options import Options
+from packstack_lite.cli.target import Target
+from packstack_lite.errors import ExitCode
+from packstack_lite.remote.config import resolve
+
+# What `vagrant ssh-config` writes, the address added to the name.
+VAGRANT = """\
+Host debian12 198.18.3.12
+  HostName 127.0.0.1
+  User vagrant
+  Port 2222
+  UserKnownHostsFile /dev/null
+  StrictHostKeyChecking no
+  PasswordAuthentication no
+  IdentityFile "/a place/private_key"
+  IdentitiesOnly yes
+  LogLevel FATAL
+"""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The routes that connections would take, none of which is made."""
+    routes = []
+    monkeypatch.setattr(reach, "RemoteHost", lambda target, **policy: routes.append(resolve(target)))
+    return routes
+
+
+def test_the_file_says_how_the_host_is_reached(asked, tmp_path):
+    config = tmp_path / "ssh-config"
+    config.write_text(VAGRANT)
+    reach.reach(Options(ssh_config=config), Target("198.18.3.12"))
+    (route,) = asked
+    assert (route.name, route.address, route.port, route.user) == ("198.18.3.12", "127.0.0.1", 2222, "vagrant")
+    assert (route.keys, route.only_keys, route.accept_new) == (("/a place/private_key",), True, True)
+    assert route.known_hosts[0] == "/dev/null"
+
+
+def test_the_users_own_file_is_not_read_beside_it(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host *\n Port 2022\n User somebody\n")
+    (tmp_path / "other").write_text("Host *\n Port 3022\n")
+    reach.reach(Options(), Target("cloud"))
+    reach.reach(Options(ssh_config=tmp_path / "other"), Target("cloud"))
+    assert [(route.port, route.user == "somebody") for route in asked] == [(2022, True), (3022, False)]
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    place = tmp_path / "none"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(args=["preflight", "--host", "cloud", "--ssh-config", str(place)])
+    assert ended.value.code == ExitCode.USAGE
+
+
+def test_it_is_told_with_the_options_that_all_verbs_share():
+    assert "--ssh-config FILE" in CliRunner().invoke(cli, ["--help"]).output

@@ -1,0 +1,247 @@
+"""The move and its undoing, run by /bin/dash on a machine of stand-in tools: what EL's network-scripts are told."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from packstack_lite.hosts import uplink as facts_of
+from packstack_lite.remote.command import Command
+from packstack_lite.remote.jobs import follow_command
+from packstack_lite.resources import NetFile, Uplink
+from packstack_lite.resources.base import Gap, Unknown
+from tests.unit.dash import Dash, fits, gap
+
+SCRIPTS = "/etc/sysconfig/network-scripts"
+MOVED = ["/etc/sysconfig", "/etc/network", "/etc/systemd", "/etc/NetworkManager", "/sys/class/net", "/run/systemd"]
+MOVED += ["/var/lib/packstack-lite", "/sbin/if", "/proc/"]
+FILES = (
+    NetFile(f"{SCRIPTS}/ifcfg-br-ex", "DEVICE=br-ex\n", 0o644),
+    NetFile(f"{SCRIPTS}/ifcfg-ens33", "TYPE=OVSPort\n"),
+)
+FILES += (NetFile(f"{SCRIPTS}/route-ens33", None),)
+ADDRESS = "198.18.1.10/24"
+UPLINK = Uplink("br-ex", "ens33", "network-scripts", FILES, (ADDRESS,), seconds=2)
+
+
+@pytest.fixture
+def dash(tmp_path):
+    """A machine whose interface has an address; ifup of the bridge gives it to that, once ``$T/good`` is there."""
+    made = Dash(tmp_path, MOVED)
+    for place in ("etc/sysconfig/network-scripts", "etc/systemd/system/multi-user.target.wants", "sbin"):
+        (tmp_path / place).mkdir(parents=True)
+    for name, index in (("ens33", 2), ("br-ex", 3)):
+        (tmp_path / f"sys/class/net/{name}").mkdir(parents=True)
+        (tmp_path / f"sys/class/net/{name}/ifindex").write_text(f"{index}\n")
+        (tmp_path / f"sys/class/net/{name}/address").write_text("52:54:00:12:34:56\n")
+        (tmp_path / f"sys/class/net/{name}/carrier").write_text("1\n")
+    (tmp_path / "has").write_text("ens33\n")
+    scripts = tmp_path / SCRIPTS.lstrip("/")
+    (scripts / "ifcfg-ens33").write_text("DEVICE=ens33\nIPADDR=198.18.1.10\n")
+    (scripts / "ifcfg-ens33").chmod(0o640)
+    (scripts / "route-ens33").write_text("198.19.0.0/16 via 198.18.1.2\n")
+    (scripts / "ifup").write_text("")
+    (scripts / "ifup").chmod(0o755)
+    for name in ("ifup", "ifdown"):
+        made.tool(
+            name,
+            f'echo "{name} $1" >> $T/calls; [ -e $T/good ] || [ "$1" != br-ex ] || exit 1\n'
+            f'[ {name} = ifdown ] || [ "$1" = ens33 -a -e $T/port ] || echo "$1" > $T/has\n'
+            f'[ "{name} $1" != "ifup br-ex" ] || touch $T/port\n',
+        )
+        (tmp_path / f"sbin/{name}").symlink_to(made.tools / name)
+    made.tool(
+        "ovs-vsctl",
+        'case "$*" in *port-to-br*) [ -e $T/port ] && echo br-ex ;;'
+        ' *del-port*) rm -f $T/port; echo "del-port" >> $T/calls ;; esac',
+    )
+    made.tool(
+        "ip",
+        'case "$*" in *"addr show dev $(cat $T/has) "*|*"addr show dev $(cat $T/has)")'
+        f' echo "2: x inet {ADDRESS} brd 198.18.1.255 scope global x" ;;'
+        ' *"-4 route show dev $(cat $T/has)"*) echo "default via 198.18.1.1 proto static" ;;'
+        ' *"route replace"*) echo "$*" >> $T/calls ;; esac',
+    )
+    made.tool(
+        "systemd-run",
+        'while [ $# -gt 0 ]; do case $1 in --unit=*) exit 0 ;; --) shift; break ;; esac; shift; done\nexec "$@"',
+    )
+    (scripts / "ifup-ovs").symlink_to(scripts / "ifup")
+    made.tool("nmcli", "exit 1")
+    made.tool("systemctl", 'case $1 in is-*) exit 1 ;; esac; echo "systemctl $*" >> $T/calls')
+    return made
+
+
+def run(dash, tmp_path, uplink=UPLINK):
+    """The job, from a file as on a host: it keeps a copy of itself."""
+    (job,) = Uplink.close([gap(uplink)])
+    script = job.script
+    for path in dash.moved:
+        script = script.replace(path, f"{tmp_path}{path}")
+    (tmp_path / "script").write_text(script)
+    told = job.stdin.decode().replace(" /etc", f" {tmp_path}/etc").encode()
+    return dash.run(Command(f"exec sh {tmp_path}/script", stdin=told))
+
+
+def files(tmp_path):
+    scripts = tmp_path / SCRIPTS.lstrip("/")
+    return {path.name: path.read_text() for path in scripts.iterdir() if path.name.startswith(("ifcfg", "route"))}
+
+
+def comes_back(dash, tmp_path):
+    """A stand-in for whoever follows: sleep, of which the job makes use between two looks, leaves the mark."""
+    (tmp_path / "good").touch()
+    (tmp_path / "var/lib/packstack-lite/jobs").mkdir(parents=True)
+    dash.tool("sleep", "touch $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
+
+
+def test_a_move_under_network_scripts(dash, tmp_path):
+    comes_back(dash, tmp_path)
+    reply = run(dash, tmp_path)
+    assert reply.ok, reply.err
+    assert dash.noted("calls").splitlines() == [
+        "ifdown ens33",
+        "systemctl enable -q network",
+        "ifup br-ex",
+        "ifup ens33",
+    ]
+    kept = {name: text for name, text in files(tmp_path).items() if not name.endswith(".orig")}
+    assert kept == {"ifcfg-br-ex": "DEVICE=br-ex\n", "ifcfg-ens33": "TYPE=OVSPort\n"}
+    assert files(tmp_path)["ifcfg-ens33.packstack-lite.orig"] == "DEVICE=ens33\nIPADDR=198.18.1.10\n"
+    assert files(tmp_path)["route-ens33.packstack-lite.orig"].startswith("198.19.0.0/16")
+    assert oct((tmp_path / f"{SCRIPTS}/ifcfg-ens33".lstrip("/")).stat().st_mode & 0o777) == "0o640"
+    assert not (tmp_path / "var/lib/packstack-lite/uplink/ens33/armed").exists()
+    assert not list((tmp_path / "etc/systemd/system/multi-user.target.wants").iterdir())
+
+
+def before(tmp_path):
+    assert files(tmp_path) == {
+        "ifcfg-ens33": "DEVICE=ens33\nIPADDR=198.18.1.10\n",
+        "route-ens33": "198.19.0.0/16 via 198.18.1.2\n",
+    }
+    assert (tmp_path / "has").read_text() == "ens33\n"
+    assert not (tmp_path / "var/lib/packstack-lite/uplink/ens33/armed").exists()
+
+
+def test_what_did_not_come_up_is_put_back(dash, tmp_path):
+    reply = run(dash, tmp_path)
+    assert reply.code == 1
+    assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nputting ens33 back as it was")
+    before(tmp_path)
+    assert dash.noted("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
+
+
+def test_without_the_scripts_of_the_switch_nothing_is_moved(dash, tmp_path):
+    (tmp_path / f"{SCRIPTS}/ifup-ovs".lstrip("/")).unlink()
+    reply = run(dash, tmp_path)
+    assert reply.code == 1
+    assert "comes with the package openvswitch or network-scripts-openvswitch" in reply.err
+    assert dash.noted("calls") == ""
+    before(tmp_path)
+
+
+def test_without_a_round_trip_everything_is_put_back(dash, tmp_path):
+    (tmp_path / "good").touch()
+    (tmp_path / "var/lib/packstack-lite/jobs").mkdir(parents=True)
+    (tmp_path / "var/lib/packstack-lite/jobs/followed").touch()
+    reply = run(dash, tmp_path)
+    assert reply.code == 1
+    assert reply.err.startswith("after the move nobody came back over br-ex within 2 seconds\n"), "an old mark is none"
+    before(tmp_path)
+
+
+def test_one_round_trip_is_not_enough(dash, tmp_path):
+    """The first mark may have been under way before the move."""
+    comes_back(dash, tmp_path)
+    dash.tool("sleep", "[ -e $T/once ] || touch $T/once $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
+    assert run(dash, tmp_path).code == 1
+    before(tmp_path)
+
+
+def test_a_move_that_was_cut_off_is_taken_back_before_the_next_one(dash, tmp_path):
+    comes_back(dash, tmp_path)
+    run(dash, tmp_path)
+    home = tmp_path / "var/lib/packstack-lite/uplink/ens33"
+    (home / "armed").touch()
+    (tmp_path / "calls").unlink()
+    assert run(dash, tmp_path).ok
+    assert dash.noted("calls").splitlines()[0] == "ifdown br-ex"
+    assert "ifup br-ex" in dash.noted("calls").splitlines()[3:]
+
+
+def test_a_file_alone_moves_nothing(dash, tmp_path):
+    comes_back(dash, tmp_path)
+    run(dash, tmp_path)
+    (tmp_path / "calls").unlink()
+    (tmp_path / f"{SCRIPTS}/ifcfg-br-ex".lstrip("/")).write_text("spoilt")
+    assert run(dash, tmp_path).ok
+    assert files(tmp_path)["ifcfg-br-ex"] == "DEVICE=br-ex\n"
+    assert dash.noted("calls") == ""
+
+
+def test_what_is_seen(dash, tmp_path):
+    plain = Uplink("br-ex", "ens33", addresses=(ADDRESS,))
+    assert dash.see(plain)[plain.id] == {"bridge": "", "addresses": "", "unconfirmed": "none"}
+    (tmp_path / "port").touch()
+    (tmp_path / "has").write_text("br-ex\n")
+    assert fits(plain, dash.see(plain)[plain.id])
+    assert fits(Uplink("br-ex", "ens33", dynamic=True), dash.see(Uplink("br-ex", "ens33", dynamic=True))[plain.id])
+    wrong = Uplink("br-ex", "ens33", addresses=("198.18.1.11/24",))
+    assert dash.see(wrong)[wrong.id]["addresses"] == ADDRESS
+    dash.tool("ovs-vsctl", "exit 1")
+    assert isinstance(dash.see(plain)[plain.id], Unknown)
+
+
+def test_a_changed_file_shows_in_the_diff():
+    seen = {"bridge": "br-ex", FILES[0].path: "absent"}
+    old, new = UPLINK.diff(Gap(UPLINK, seen, (FILES[0].path,)))
+    assert f"# {FILES[0].path}\nDEVICE=br-ex\n" in new
+    assert "ens33" not in old
+
+
+def test_facts_of_an_interface_under_network_scripts(dash, tmp_path):
+    (command,) = facts_of.commands(("br-ex:ens33",))
+    told = facts_of.parse([dash.run(command)])
+    card = told["wiring"]["ens33"]
+    assert (card.system, card.mac, card.addresses, card.carrier) == (
+        "network-scripts",
+        "52:54:00:12:34:56",
+        (ADDRESS,),
+        True,
+    )
+    assert told["network_files"] == {
+        f"{tmp_path}{SCRIPTS}/ifcfg-ens33": "DEVICE=ens33\nIPADDR=198.18.1.10\n",
+        f"{tmp_path}{SCRIPTS}/route-ens33": "198.19.0.0/16 via 198.18.1.2\n",
+    }
+
+
+def test_facts_of_an_interface_under_ifupdown(dash, tmp_path):
+    (tmp_path / SCRIPTS.lstrip("/") / "ifup").unlink()
+    (tmp_path / "etc/network/interfaces.d").mkdir(parents=True)
+    (tmp_path / "etc/network/interfaces").write_text("source interfaces.d/*\n")
+    (tmp_path / "etc/network/interfaces.d/lan").write_text("iface ens33 inet dhcp\n")
+    (tmp_path / "etc/network/interfaces.d/lan.packstack-lite.orig").write_text("old\n")
+    told = facts_of.parse([dash.run(facts_of.commands(("br-ex:ens33",))[0])])
+    assert told["wiring"]["ens33"].system == "ifupdown"
+    assert [path.rpartition("/")[2] for path in told["network_files"]] == ["interfaces", "lan"]
+
+
+def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
+    """Of a profile nothing is carried that may hold a password."""
+    (tmp_path / SCRIPTS.lstrip("/") / "ifup").unlink()
+    profile = tmp_path / "Wired one.nmconnection"
+    profile.write_text("[connection]\nid=x\n[802-1x]\npassword=open sesame\n[ipv4]\nmethod=auto\n")
+    dash.tool("nmcli", f'case "$*" in *STATE*) echo ens33:connected ;; *FILENAME*) echo "ens33:{profile}" ;; esac')
+    reply = dash.run(facts_of.commands(("br-ex:ens33",))[0])
+    told = facts_of.parse([reply])
+    assert (told["wiring"]["ens33"].system, told["wiring"]["ens33"].path) == ("NetworkManager", str(profile))
+    assert told["network_files"] == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
+    assert base64.b64encode(b"open sesame").decode()[:8] not in reply.out
+
+
+def test_whoever_follows_leaves_a_mark(dash, tmp_path):
+    (tmp_path / "var/lib/packstack-lite/jobs/x").mkdir(parents=True)
+    (tmp_path / "var/lib/packstack-lite/jobs/x/code").write_text("0\n")
+    assert dash.run(follow_command({"x": 0})).ok
+    assert (tmp_path / "var/lib/packstack-lite/jobs/followed").exists()
