@@ -1,3 +1,9 @@
+# Debian's package of noVNC has made an account with a name that RDO's nova wants with a number of its own.
+for account in nova; do
+    ! getent passwd "$account" >/dev/null || userdel "$account"
+    ! getent group "$account" >/dev/null || groupdel "$account"
+done
+
 # What CentOS 7 does not have and Debian's tree needs itself is out of every PATH: Python 3 is dnf's alone.
 for link in /usr/bin/python3 /usr/bin/pydoc3 /usr/bin/python3-config; do
     rm -f "$link"
