@@ -21,3 +21,4 @@ chmod 755 /usr/local/bin/el7-limits
 for tool in $(/usr/local/bin/el7-limits); do
     ln -sfn el7-limits "/usr/local/bin/$tool"
 done
+systemctl enable -q el7-no-cpu-controller.service
