@@ -139,7 +139,8 @@ def fill(tree: Path, pool: Pool, target: Path) -> None:
     for path in sorted(paths):
         wanted = on_host(path)
         if wanted:
-            _take(payload / path, target / wanted)
+            (target / wanted).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(payload / path, target / wanted, follow_symlinks=False)
 
 
 def every_file(payload: Path) -> List[str]:
@@ -177,12 +178,3 @@ def on_host(path: str) -> str:
     if top == "share":
         return "" if rest.startswith(("man/", "doc/")) else f"usr/share/{rest}"
     return f"{PREFIX}/{path}"
-
-
-def _take(source: Path, target: Path) -> None:
-    """Code is linked and never written to; the rest is copied, for a package's row may replace it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix in (".py", ".pyc", ".so"):
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target, follow_symlinks=False)

@@ -70,8 +70,9 @@ def test_programs_are_trains(centos7: Sandbox, program: str) -> None:
 
 def test_running_apis_speak_trains_newest_versions(centos7: Sandbox) -> None:
     address = centos7.sh("hostname -I").split()[0]
-    nova = json.loads(centos7.sh(f"curl -s http://{address}:8774/v2.1/"))["version"]
-    assert nova["version"] == NOVA
+    # Train's nova tells of one version to those it knows only; the list is for everybody.
+    nova = json.loads(centos7.sh(f"curl -s http://{address}:8774/"))["versions"]
+    assert NOVA in {entry["version"] for entry in nova if entry["status"] == "CURRENT"}
     glance = json.loads(centos7.sh(f"curl -s http://{address}:9292/versions"))["versions"]
     assert GLANCE in {entry["id"] for entry in glance if entry["status"] == "CURRENT"}
 

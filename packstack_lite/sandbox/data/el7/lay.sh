@@ -1,3 +1,9 @@
+# Debian's package of noVNC has made an account with a name that RDO's nova wants with a number of its own.
+for account in nova; do
+    ! getent passwd "$account" >/dev/null || userdel "$account"
+    ! getent group "$account" >/dev/null || groupdel "$account"
+done
+
 # What CentOS 7 does not have and Debian's tree needs itself is out of every PATH: Python 3 is dnf's alone.
 for link in /usr/bin/python3 /usr/bin/pydoc3 /usr/bin/python3-config; do
     rm -f "$link"
@@ -15,3 +21,4 @@ chmod 755 /usr/local/bin/el7-limits
 for tool in $(/usr/local/bin/el7-limits); do
     ln -sfn el7-limits "/usr/local/bin/$tool"
 done
+systemctl enable -q el7-no-cpu-controller.service
