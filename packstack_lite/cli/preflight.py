@@ -55,10 +55,17 @@ def _mend(work: deployment.Deployment, before: List[Finding], curable: Sequence[
     replies = work.again([found.cure for found in curable if found.cure])
     for found, reply in zip(curable, replies):
         if not reply.ok:
-            said = (reply.err.strip() or reply.out.strip() or "no word why").splitlines()[-1]
-            say(work.options, f"{found.host}: {found.name}: --fix failed with exit code {reply.code}: {said}")
+            why = f"--fix failed with exit code {reply.code}: {_why(reply.err or reply.out)}"
+            say(work.options, f"{found.host}: {found.name}: {why}")
     after = work.findings()
     return after, [found for found in before if _gone(found, before, after)]
+
+
+def _why(text: str) -> str:
+    """The line that tells the most: a package manager's last error, else the first that anything is said in."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("Error", "ERROR", "E: "))]
+    return (errors[-1:] or lines[:1] or ["no word why"])[0]
 
 
 def _gone(found: Finding, before: Sequence[Finding], after: Sequence[Finding]) -> bool:

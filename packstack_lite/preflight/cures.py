@@ -122,24 +122,28 @@ def _excluding(repo: Repo, patterns: Sequence[str]) -> str:
     return script.replace("@path@", sh(repo.path))
 
 
-def take_back(package: str, repos: Sequence[Repo], patterns: Sequence[str]) -> Command:
+def take_back(package: str, repos: Sequence[Repo], patterns: Sequence[str], dead: Sequence[Repo] = ()) -> Command:
     """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
     names = ", ".join(repo.name for repo in repos)
-    without = "".join(f"--disablerepo={sh(repo.name)} " for repo in repos)
     script = "".join(f"{_excluding(repo, patterns).strip()} || exit 1\n" for repo in repos)
-    script += f"yum -y {without}downgrade {sh(package)} > /dev/null\n"
+    script += f"yum -y{_without([*repos, *dead])} downgrade {sh(package)} > /dev/null\n"
     says = f"yum downgrade {package}" + (f", without {names}; exclude {' '.join(patterns)} there" if repos else "")
     return cure(says, script, _PATIENCE)
 
 
-def install(packages: Sequence[str]) -> Command:
-    """RPMs from the repositories that are enabled."""
-    return cure(f"yum install {' '.join(packages)}", f"yum -y install {' '.join(packages)} >/dev/null\n", _PATIENCE)
+def install(packages: Sequence[str], dead: Sequence[Repo] = ()) -> Command:
+    """RPMs from the repositories that are enabled and not ``dead``: one that does not answer stops yum."""
+    words = " ".join(packages)
+    return cure(f"yum install {words}", f"yum -y{_without(dead)} install {words} >/dev/null\n", _PATIENCE)
 
 
-def selinux_policy(package: str) -> Command:
+def _without(repos: Sequence[Repo]) -> str:
+    return "".join(f" --disablerepo={sh(repo.name)}" for repo in repos)
+
+
+def selinux_policy(package: str, dead: Sequence[Repo] = ()) -> Command:
     """A policy, and the order to the next boot to label all files by it."""
-    script = f"yum -y install {package} >/dev/null && : > /.autorelabel\n"
+    script = f"yum -y{_without(dead)} install {package} >/dev/null && : > /.autorelabel\n"
     return cure(f"yum install {package}, and have the next boot label all files (/.autorelabel)", script, _PATIENCE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List
 
 from packstack_lite.hosts.facts import Wiring
-from packstack_lite.preflight import cures, uplink
+from packstack_lite.preflight import cures, rpm, uplink
 from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
 
 _MANAGER = "NetworkManager"
@@ -24,7 +24,7 @@ def selinux(subject: Subject) -> Remarks:
             f"/etc/selinux/config says {boot} with the policy {kind}, which is not there: "
             + ("the next boot would stop" if boot == "enforcing" else "SELinux cannot be switched on"),
             f"yum install selinux-policy-{kind}; touch /.autorelabel before the next boot",
-            cures.selinux_policy(f"selinux-policy-{kind}"),
+            cures.selinux_policy(f"selinux-policy-{kind}", rpm.dead_repos(subject)),
         )
     elif now == "enforcing" and kind != "targeted":
         yield warning(f"openstack-selinux is made for the policy targeted, not for {kind}", "CONFIG_SELINUX=permissive")
@@ -38,7 +38,7 @@ def selinux(subject: Subject) -> Remarks:
         yield warning(
             "SELinux is enforcing without openstack-selinux: services will be denied what they need",
             "yum install openstack-selinux; or answer CONFIG_SELINUX=permissive",
-            cures.install(["openstack-selinux"]),
+            cures.install(["openstack-selinux"], rpm.dead_repos(subject)),
         )
     if now in ("enforcing", "permissive") and boot and boot != now and not permissive:
         yield warning(
@@ -73,7 +73,7 @@ def httpd(subject: Subject) -> Remarks:
         yield error(
             "httpd is not installed any more: Keystone, Placement and the dashboard run in it",
             "yum install httpd",
-            cures.install(["httpd"]),
+            cures.install(["httpd"], rpm.dead_repos(subject)),
         )
 
 
@@ -101,7 +101,7 @@ def networkmanager(subject: Subject) -> Remarks:
             f"NetworkManager configures {', '.join(found)}: addresses and routes there go at its next restart",
             f"nmcli device set {found[0]} managed no; for good: unmanaged-devices below [keyfile] in"
             " /etc/NetworkManager/conf.d/",
-            cures.unmanaged(found, [bridge, "br-int", "br-tun", "ovs-system"]),
+            cures.unmanaged(found, sorted(strange)),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, Tuple
 
-from packstack_lite.preflight.subject import Remarks, Subject, warning
+from packstack_lite.preflight.subject import Remarks, Subject, info, warning
 from packstack_lite.profiles.preparation import preparation
 
 
@@ -12,8 +12,10 @@ def preparation_answers(subject: Subject) -> Remarks:
     """Every answer about repositories, SELinux and the firewall does something on this host."""
     if subject.profile is None:
         return
-    for answer, why, fix in (*_repositories(subject), *_selinux(subject)):
+    for answer, why, fix in _repositories(subject):
         yield warning(f"{answer} does nothing here: {why}", fix)
+    for answer, why, fix in _selinux(subject):
+        yield info(f"{answer} does nothing here: {why}", fix)
     if subject.answers.get("CONFIG_FIREWALL") and subject.facts.firewall in ("nftables", "ufw"):
         yield warning(
             f"the firewall is {subject.facts.firewall}, whose rules are not touched: APIs and dashboard may be closed",

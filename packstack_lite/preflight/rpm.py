@@ -76,7 +76,7 @@ def leatherman(subject: Subject) -> Remarks:
         + (f" (leatherman {there} is EPEL's)" if "leatherman" in facts.epel else "")
         + "; packstack-lite does without it, Packstack and Puppet do not",
         "yum --disablerepo='epel*' downgrade leatherman; and exclude=" + " ".join(_LEATHERMAN) + " in EPEL's repo file",
-        cures.take_back("leatherman", _epel(subject), _LEATHERMAN),
+        cures.take_back("leatherman", _epel(subject), _LEATHERMAN, dead_repos(subject)),
     )
 
 

@@ -106,7 +106,7 @@ def python(subject: Subject) -> Remarks:
         yield warning(
             f"{profile.python} cannot import {', '.join(lost)}, which OpenStack's programs need",
             f"{'yum' if rpms else 'apt-get'} install {' '.join(names)}",
-            cures.install(names) if rpms else cures.apt_install(names),
+            cures.install(names, rpm.dead_repos(subject)) if rpms else cures.apt_install(names),
         )
     if facts.shadowed:
         yield warning(

@@ -147,7 +147,7 @@ class Directory(_Path):
 
 @dataclass(frozen=True)
 class Absent(_Path):
-    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig.
+    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig unless it is ``ours`` alone.
 
     ``comes_with`` is a directory of the package that brings it: as long as that is missing
     too, nobody can say yet whether there will be something to remove.
@@ -155,6 +155,7 @@ class Absent(_Path):
 
     kind: ClassVar[str] = "absent"
     comes_with: str = ""
+    ours: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -176,7 +177,8 @@ class Absent(_Path):
         return [cast(Absent, gap.resource)._remove() for gap in gaps]
 
     def _remove(self) -> Command:
-        return Command(_ASIDE % {"path": sh(self.path)}, says=f"remove {self.path}")
+        script = f"rm -f -- {sh(self.path)}" if self.ours else _ASIDE % {"path": sh(self.path)}
+        return Command(script, says=f"remove {self.path}")
 
 
 @dataclass(frozen=True)

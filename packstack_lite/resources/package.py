@@ -36,8 +36,13 @@ known() { [ -z "$wanted" ] || apt-cache show --no-all-versions $wanted >/dev/nul
 if ! known || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" ]; then
     apt-get -q -o DPkg::Lock::Timeout=300 update || exit 1
 fi
-apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
-    -o Dpkg::Options::=--force-confold install --no-install-recommends $wanted || exit 1
+install() {
+    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold install --no-install-recommends $wanted
+}
+# A download, and what a package does to set itself up, can fail once and pass again: openstack-dashboard's
+# compression of style sheets was seen to.
+install || { echo "the installation failed; once more" >&2; dpkg --configure -a && install; } || exit 1
 rm -f "$policy"
 systemctl daemon-reload
 systemctl reload dbus 2>/dev/null || :

@@ -104,8 +104,8 @@ class RepoFiles(Resource):
         seen = cast(Mapping[str, Tuple[str, ...]], gap.seen)
         found = dict(line.split("\t") for line in seen["urls"])
         roots = dict.fromkeys(url[: -len(place) - 1] for place, url in found.items())
-        told = f"{', '.join(seen['dead'])} lead to {', '.join(seen['hosts'])}, which is gone"
-        told += f" → {', '.join(roots)}, which answers" if roots else ""
+        told = f"{', '.join(seen['dead'])} lead to {', '.join(seen['hosts'])} (gone)"
+        told += f" → {', '.join(roots)} (answers)" if roots else ""
         return told + (f"; no mirror answers for {', '.join(seen['lost'])}" if seen["lost"] else "")
 
     def diff(self, gap: Gap) -> Tuple[str, str]:

@@ -103,6 +103,11 @@ class Cloud:
         return self.l2_agent == "ovn"
 
     @property
+    def firewalld(self) -> bool:
+        """Whether firewalld runs on the host and may be told what the cloud needs."""
+        return self.facts.firewall == "firewalld" and self.says("CONFIG_FIREWALL")
+
+    @property
     def external_bridge(self) -> str:
         return str(self.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
 

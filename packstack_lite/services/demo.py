@@ -157,4 +157,6 @@ def _image(cloud: Cloud) -> Entity:
         **extra,
         "source": str(cloud["CONFIG_PROVISION_IMAGE_URL"]),
     }
-    return _entity(cloud, "image", str(cloud["CONFIG_PROVISION_IMAGE_NAME"]), body, phase=Phase.DEMO)
+    proxy = cloud.answers.get("CONFIG_HTTP_PROXY")
+    secrets = {"proxy": proxy} if proxy else {}
+    return _entity(cloud, "image", str(cloud["CONFIG_PROVISION_IMAGE_NAME"]), body, secrets=secrets, phase=Phase.DEMO)

@@ -28,10 +28,10 @@ DASHBOARD = 80
 def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
     """The open ports of ``services``, and floating addresses let through; nothing where no firewall runs, or where the
     user keeps it to himself."""
-    ports, behind = _ports(services), [found for found in openvswitch.declare(cloud) if isinstance(found, Nat)]
+    ports, behind = _ports(services), openvswitch.translated(cloud)
     if not cloud.says("CONFIG_FIREWALL"):
         return []
-    if cloud.facts.firewall == "firewalld":
+    if cloud.firewalld:
         interface = cloud.facts.default_interface
         opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))
         return [opened, *[_let_through(nat, opened.id) for nat in behind]]

@@ -44,7 +44,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
         *[_bridge(cloud, name, outside, switch.id) for name in bridges(cloud)],
         *uplink.declare(cloud),
-        *([_nat(cloud, outside, switch.id)] if outside else []),
+        *([] if cloud.firewalld else translated(cloud)),
     ]
 
 
@@ -85,11 +85,17 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
     )
 
 
-def _nat(cloud: Cloud, outside: IPv4Network, switch: str) -> Nat:
-    return Nat(
-        source=str(outside),
-        bridge=cloud.external_bridge,
-        phase=Phase.PLATFORM,
-        tags=tags("openvswitch"),
-        needs=(switch,),
-    )
+def translated(cloud: Cloud) -> List[Nat]:
+    """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
+    throws other rules away."""
+    if not _owns_range(cloud):
+        return []
+    return [
+        Nat(
+            source=str(cloud.floating_range),
+            bridge=cloud.external_bridge,
+            phase=Phase.PLATFORM,
+            tags=tags("openvswitch"),
+            needs=(cloud.unit_id("openvswitch"),),
+        )
+    ]

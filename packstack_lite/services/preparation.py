@@ -33,7 +33,7 @@ def _own_kernel(cloud: Cloud) -> bool:
 
 def _name(cloud: Cloud) -> List[Resource]:
     facts = cloud.facts
-    if not preparation(cloud.profile.name).hosts_file or not facts.hostname:
+    if not preparation(cloud.profile.name).hosts_file or not facts.hostname or ":" in cloud.address:
         return []
     full = facts.fqdn if "." in facts.fqdn and facts.fqdn != "localhost.localdomain" else facts.hostname
     names = tuple(dict.fromkeys((full, facts.hostname)))

@@ -77,9 +77,10 @@ def _roots(cloud: Cloud, name: str) -> Tuple[str, ...]:
 
 
 def _switches(wants: Preparation) -> List[Resource]:
+    """A host with repositories of somebody's own may have none of that name."""
     on = (("enabled", "1"),)
     return [
-        Settings(path=path, section=section, values=on, phase=Phase.PREPARE, tags=tags("host"))
+        Settings(path=path, section=section, values=on, optional=True, phase=Phase.PREPARE, tags=tags("host"))
         for path, sections in wants.switched_on.items()
         for section in sections
     ]
@@ -103,11 +104,13 @@ def _own(cloud: Cloud, wants: Preparation) -> List[Resource]:
     has laid into a directory of the host is believed.
     """
     urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(cloud.answers.get("CONFIG_REPO") or ())]
-    directory = _directory(cloud)
-    return [
-        *[_repo(cloud, wants, name, url, checked=True) for name, url in urls],
-        *([_repo(cloud, wants, "packstack_directory", f"file://{directory}", checked=False)] if directory else []),
-    ]
+    directory, name = _directory(cloud), "packstack_directory"
+    if directory:
+        beside = _repo(cloud, wants, name, f"file://{directory}", checked=False)
+    else:
+        path = f"{wants.repo_files}/{name}.repo"
+        beside = Absent(path=path, ours=True, phase=Phase.PREPARE, tags=tags("host"))
+    return [*[_repo(cloud, wants, name, url, checked=True) for name, url in urls], beside]
 
 
 def _repo(cloud: Cloud, wants: Preparation, name: str, url: str, checked: bool) -> Resource:
@@ -125,8 +128,8 @@ def _proxy(cloud: Cloud, wants: Preparation) -> List[Resource]:
     if not address:
         return []
     values: List[Tuple[str, "str | Secret"]] = [("proxy", address)]
-    if user:
-        values += [("proxy_username", user), ("proxy_password", password)]
+    values += [("proxy_username", user)] if user else []
+    values += [("proxy_password", password)] if password else []
     mode = "0600" if password else ""
     path, phase = wants.package_config, Phase.PREPARE
     return [Settings(path=path, section="main", values=tuple(values), mode=mode, phase=phase, tags=tags("host"))]
@@ -136,7 +139,7 @@ def _apt_proxy(cloud: Cloud, wants: Preparation) -> List[Resource]:
     if not wants.proxy_file:
         return []
     if not _answer(cloud):
-        return [Absent(path=wants.proxy_file, phase=Phase.PREPARE, tags=tags("host"))]
+        return [Absent(path=wants.proxy_file, ours=True, phase=Phase.PREPARE, tags=tags("host"))]
     address, user, password = _parts(cloud)
     content = cloud.render(f"host{wants.proxy_file}.j2", address=address, user=user, password=password)
     return [File(path=wants.proxy_file, content=content, mode=0o600, phase=Phase.PREPARE, tags=tags("host"))]

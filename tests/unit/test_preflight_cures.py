@@ -91,6 +91,8 @@ def test_an_rpm_is_taken_back_without_epel(dash):
     ran = works(dash, cures.take_back("leatherman", [repo("epel")], ["leatherman*"]))
     assert ran == "yum -y --disablerepo=epel downgrade leatherman\n"
     assert "enabled=1\n\nexclude=leatherman*\n[epel-source]\n" in read(dash, "/etc/yum.repos.d/epel.repo")
+    ran = works(dash, cures.take_back("leatherman", [], ["leatherman*"], [repo("base")]))
+    assert ran.endswith("yum -y --disablerepo=base downgrade leatherman\n"), "a repository that is gone stops yum"
     dash.tool("yum", "echo 'No Match for argument: leatherman'; echo 'Error: Nothing to do' >&2; exit 1")
     reply = dash.run(cures.take_back("leatherman", [], ["leatherman*"]))
     assert (reply.code, reply.err) == (1, "Error: Nothing to do\n")

@@ -134,6 +134,19 @@ def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run)
     assert told(ended) == {("leatherman", "is wrong"): (True, False), ("ports", "is wrong"): (True, True)}
 
 
+def test_of_a_cures_words_its_error_is_told_or_the_first(host, run):
+    host.faults = [finding("leatherman", level="warning"), finding("clock", level="warning"), finding("locale")]
+    host.incurable = {
+        "leatherman": "Error: no such key\nusername:\n",
+        "clock": "You have enabled checking of packages\nuser_agent: x\nusername:\n",
+        "locale": "",
+    }
+    told = run("--fix").stderr
+    assert "leatherman: --fix failed with exit code 1: Error: no such key\n" in told
+    assert "clock: --fix failed with exit code 1: You have enabled checking of packages\n" in told
+    assert "locale: --fix failed with exit code 1: no word why\n" in told
+
+
 def test_what_is_ignored_is_left_alone(host, run):
     host.faults = [finding("ports"), finding("locale")]
     run("--fix", "--ignore=ports")

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from packstack_lite import profiles
-from packstack_lite.hosts.facts import Interface, Repo
+from packstack_lite.hosts.facts import Interface, Repo, Wiring
 from packstack_lite.preflight import CHECKS
 from packstack_lite.preflight.subject import Subject
 from packstack_lite.services.cloud import Cloud
@@ -299,6 +299,15 @@ def test_a_lent_address_is_made_static_by_who_configures_it(profile, states, way
     own = (Interface("host0", True, 1500, ("198.18.1.10/23",)),)
     (remark,) = remarks("dhcp", {"leased": (ADDRESS,), "states": states, "interfaces": own}, profile=profile)
     assert way in remark.fix
+
+
+def test_a_bridge_that_networkmanager_was_given_stays_with_it():
+    """An interface that its plug-in for Open vSwitch has put into br-ex; br-int is another matter."""
+    answers = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth1",)}
+    facts_of = {"managed": ("br-ex", "br-int"), "wiring": {"eth1": Wiring(system="NetworkManager")}}
+    (remark,) = remarks("networkmanager", facts_of, answers)
+    assert "configures br-int:" in remark.message
+    assert "br-ex" not in remark.cure.says
 
 
 def test_packstacks_answers_are_pointed_at():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -270,6 +273,33 @@ def test_image_is_downloaded_and_its_format_found_out(cloud, dash, make):
     settled(dash, image)
     assert cloud.named("image/images", "web")["disk_format"] == "raw"
     assert json.loads(next(iter(cloud.uploads.values()))) == {"images": []}
+
+
+def test_image_comes_through_the_proxy(cloud, dash, make):
+    """For which the APIs themselves are not asked; and no secret is in what is seen."""
+    asked = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers.get("Proxy-Authorization")))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"an image")
+
+        def log_message(self, *what):
+            """Not on the test's output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    proxy = f"http://me:hid%40den@127.0.0.1:{server.server_address[1]}"
+    image = make("image", "far", {"source": "http://images.invalid/x.img"}, secrets={"proxy": proxy})
+    settled(dash, image)
+    server.shutdown()
+    server.server_close()
+    login = base64.b64encode(b"me:hid@den").decode()
+    assert asked == [("http://images.invalid/x.img", f"Basic {login}")]
+    assert list(cloud.uploads.values()) == [b"an image"]
+    assert dash.see(image)[image.id]["proxy"] == "as answered"
 
 
 def test_failed_download_is_said(cloud, dash, make):

@@ -109,6 +109,15 @@ def test_absent_keeps_the_first_original(dash, tmp_path):
     assert (tmp_path / "default site.packstack-lite.orig").read_text() == "first"
 
 
+def test_of_what_can_only_be_ours_nothing_is_kept(dash, tmp_path):
+    """It may hold a password, and apt remarks on every other file in its directory."""
+    path = tmp_path / "proxy"
+    path.write_text("secret")
+    gone = Absent(path=str(path), ours=True)
+    assert dash.close(gone)[0].ok and dash.see(gone)[gone.id] is None
+    assert os.listdir(tmp_path) == ["tools"]
+
+
 @pytest.mark.parametrize("target", ["there", "dangling"])
 def test_absent_takes_links_away(dash, tmp_path, target):
     (tmp_path / "there").write_text("kept")

@@ -8,7 +8,15 @@ import pytest
 
 from packstack_lite.engine.changes import changes, in_words
 from packstack_lite.remote.command import Job
-from packstack_lite.resources import Booleans, FirewalldPorts, IptablesPorts, Permissive, TunedProfile, Unknown
+from packstack_lite.resources import (
+    Booleans,
+    FirewalldForward,
+    FirewalldPorts,
+    IptablesPorts,
+    Permissive,
+    TunedProfile,
+    Unknown,
+)
 from packstack_lite.resources.edited import FILES
 from tests.unit.dash import Dash, fits
 
@@ -91,6 +99,54 @@ def test_a_firewalld_that_says_nothing_is_no_state(dash):
         dash.see(FirewalldPorts(ports=(5000,), interface="eth0"))
 
 
+# --- what firewalld forwards: rules as it lists them, quoted in its own way, in files "now" and "boot"
+
+FORWARDING = r"""
+when=now rule= add=
+case "$*" in
+*--get-policies*) [ ! -e $T/down ] || { echo "FirewallD is not running" >&2; exit 252; }
+    [ ! -e $T/old ] || { echo "unrecognized arguments: --get-policies" >&2; exit 2; }; exit 0 ;;
+*--reload*) echo reload >> $T/calls; cp $T/boot $T/now; exit 0 ;;
+*--permanent*) when=boot ;;
+esac
+case "$*" in
+*--list-rich-rules*) sed 's/=\([^ ]*\)/="\1"/g' $T/$when 2>/dev/null ;;
+*--get-all-rules*) sed "s/ ! / '!' /" $T/$when 2>/dev/null ;;
+*--direct*--query-rule*) grep -qxF -e "${*#*--query-rule }" $T/$when 2>/dev/null ;;
+*--direct*--add-rule*) echo "${*#*--add-rule }" >> $T/$when ;;
+*--add-rich-rule*) for word in "$@"; do :; done; grep -qxF -e "$word" $T/boot 2>/dev/null || echo "$word" >> $T/boot ;;
+*--info-policy*) [ -e $T/policy ] ;;
+*--new-policy*) touch $T/policy ;;
+*--query-*-zone*) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["policies", "direct rules"])
+def test_floating_addresses_pass_firewalld_now_and_for_good(dash, tmp_path, old):
+    """CentOS 7's firewalld knows no policies. Both ways were tried with a real one: these are its answers."""
+    dash.tool("firewall-cmd", FORWARDING)
+    if old:
+        (tmp_path / "old").touch()
+    resource = FirewalldForward(source="198.18.2.0/24", bridge="br-ex")
+    assert dash.see(resource)[resource.id] == {"passes": False, "passes after a boot": False}
+    (reply,) = dash.close(resource)
+    assert reply.ok, reply.err
+    assert fits(resource, dash.see(resource)[resource.id])
+    rules = dash.noted("boot")
+    assert dash.noted("now") == rules and len(rules.splitlines()) == 3
+    assert ("masquerade" in rules, "! -o br-ex -j MASQUERADE" in rules) == (not old, old)
+    assert dash.close(resource)[0].ok and dash.noted("boot") == rules
+    assert dash.noted("calls") == ("" if old else "reload\n"), "connections of others notice a reload"
+
+
+def test_a_firewalld_that_does_not_run_is_no_state(dash, tmp_path):
+    dash.tool("firewall-cmd", FORWARDING)
+    (tmp_path / "down").touch()
+    with pytest.raises(ValueError, match="does not run"):
+        dash.see(FirewalldForward(source="198.18.2.0/24", bridge="br-ex"))
+
+
 # --- iptables-services: rules in a file, as "iptables -S" prints them
 
 SAVED = """\
@@ -149,6 +205,18 @@ def test_one_more_port_leaves_the_others(iptables):
     assert iptables.close(more)[0].ok
     assert iptables.noted("etc/sysconfig/iptables").count("packstack-lite") == 2
     assert iptables.noted("rules").count("packstack-lite") == 2
+
+
+def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):
+    rejecting = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
+    (tmp_path / "etc/sysconfig/iptables").write_text(rejecting)
+    resource = IptablesPorts(ports=(5000,), forward=("198.18.2.0/24",))
+    assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
+    assert iptables.close(resource)[0].ok
+    saved = iptables.noted("etc/sysconfig/iptables").splitlines()
+    places = [saved.index(line) for line in saved if line.startswith("-A FORWARD")]
+    assert [saved[place].split()[2] for place in places] == ["-s", "-d", "-j"]
+    assert fits(resource, iptables.see(resource)[resource.id])
 
 
 def test_without_a_saved_set_there_is_nothing_to_save_in(iptables, tmp_path):

@@ -51,6 +51,7 @@ done
 APT_GET = r"""
 echo "apt-get $*" >> $T/calls
 [ -e $T/breaks ] && exit 100
+case "$*" in *" install "*) [ -e $T/stumbles ] && { rm $T/stumbles; exit 100; } ;; esac
 case "$*" in
 *" install "*)
     cp $T/usr/sbin/policy-rc.d $T/policy-then
@@ -103,6 +104,12 @@ def test_a_held_lock_is_waited_for(apt, tmp_path):
     (tmp_path / "locked").touch()
     assert apt.close(Packages(names=("a",)))[0].ok
     assert apt.noted("calls").count("dpkg --configure -a") == 2
+
+
+def test_an_installation_that_stumbles_is_tried_once_more(apt, tmp_path):
+    (tmp_path / "stumbles").touch()
+    assert apt.close(Packages(names=("a",)))[0].ok
+    assert apt.noted("calls").count("--no-install-recommends a") == 2
 
 
 def test_a_failed_installation_leaves_no_policy(apt, tmp_path):

@@ -13,9 +13,11 @@ from packstack_lite.resources import (
     Absent,
     Booleans,
     File,
+    FirewalldForward,
     FirewalldPorts,
     HostsEntry,
     IptablesPorts,
+    Nat,
     Packages,
     Permissive,
     RepoFiles,
@@ -118,6 +120,8 @@ def test_a_directory_takes_the_place_of_every_network():
     (packages,) = [found for found in declared(of) if isinstance(found, Packages)]
     (job,) = Packages.close([_gap(packages)])
     assert " --disablerepo='*' --enablerepo='packstack_*' install " in job.script
+    (gone,) = kinds(el(), Absent)
+    assert (gone.path, gone.ours) == (file.path, True), "signatures of what is there are not checked"
     (packages,) = [found for found in declared(el()) if found.id == "packages:yum"]
     (job,) = Packages.close([_gap(packages)])
     assert "disablerepo" not in job.script
@@ -137,6 +141,8 @@ def test_a_proxy_with_a_password_is_root_s_alone():
     assert (values["proxy_username"], values["proxy_password"]) == ("me", Secret('p@ss"'))
     for files in kinds(el(answers=PROXY), RepoFiles):
         assert files.curl == Secret('proxy = "http://198.18.0.9:3128"\nproxy-user = "me:p@ss\\""\n')
+    (proxy, *_) = kinds(el(answers={"CONFIG_HTTP_PROXY": Secret("http://me@198.18.0.9")}), Settings)
+    assert (proxy.mode, dict(proxy.values)) == ("", {"proxy": "http://198.18.0.9", "proxy_username": "me"})
     (proxy, *_) = kinds(el("centos9s-epoxy", {"CONFIG_HTTP_PROXY": Secret("http://198.18.0.9:3128")}), Settings)
     assert (proxy.path, proxy.mode, dict(proxy.values)) == (
         "/etc/dnf/dnf.conf",
@@ -235,6 +241,18 @@ def test_only_what_users_reach_is_opened(on, answers, ports):
     assert found.ports == ports
 
 
+def test_floating_addresses_pass_the_firewall_where_they_are_translated():
+    of = el(answers={"CONFIG_FIREWALL": True}, firewall="firewalld")
+    (forward,) = kinds(of, FirewalldForward)
+    assert (forward.source, forward.bridge, forward.needs) == ("198.18.2.0/24", "br-ex", ("firewalld:ports",))
+    # Rules of iptables' own would be gone at firewalld's next reload, and verify would tell so.
+    assert not [found for found in services.declare(of) if isinstance(found, Nat)]
+    (rules,) = kinds(el(answers={"CONFIG_FIREWALL": True}, firewall="iptables"), IptablesPorts)
+    assert rules.forward == ("198.18.2.0/24",)
+    without = {"CONFIG_FIREWALL": True, "CONFIG_PROVISION_DEMO": False}
+    assert not kinds(el(answers=without, firewall="firewalld"), FirewalldForward)
+
+
 @pytest.mark.parametrize(("on", "wanted"), [("", True), ("nftables", True), ("ufw", True), ("firewalld", False)])
 def test_no_firewall_is_touched_that_is_not_there_or_not_to_be(on, wanted):
     assert not kinds(el(answers={"CONFIG_FIREWALL": wanted}, firewall=on), (FirewalldPorts, IptablesPorts))
@@ -264,7 +282,10 @@ def remarks(of):
             cloud({"CONFIG_SELINUX": "permissive"}, selinux="enforcing"),
             "CONFIG_SELINUX=permissive does nothing here: a container's",
         ),
-        (el(answers={"CONFIG_FIREWALL": True}, firewall="ufw"), "the firewall is ufw, whose rules are not touched"),
+        (
+            el(answers={"CONFIG_FIREWALL": True}, firewall="nftables"),
+            "the firewall is nftables, whose rules are not touched",
+        ),
     ],
 )
 def test_an_answer_that_does_nothing_says_so(of, said):
@@ -277,3 +298,16 @@ def test_answers_that_do_something_are_not_remarked_on(name):
     answers = {"CONFIG_REPO": ("http://a/1",), "CONFIG_REPO_DIRECTORY": "/srv", "CONFIG_FIREWALL": True}
     assert not remarks(el(name, {**answers, "CONFIG_SELINUX": "permissive"}, selinux="enforcing", firewall="firewalld"))
     assert not remarks(cloud({"CONFIG_REPO_MIRROR": "auto", "CONFIG_SELINUX": "enforcing", "CONFIG_FIREWALL": True}))
+
+
+@pytest.mark.parametrize("found", [(), ("127.0.1.1",), ("198.18.9.9",)])
+def test_a_name_that_apply_leads_to_the_host_does_not_forbid_to_go_on(found):
+    from packstack_lite.preflight.network import hostname
+    from packstack_lite.preflight.subject import Subject
+
+    of = el(hostname_addresses=found)
+    (told,) = hostname(Subject(of.facts, of.answers, of.profile))
+    assert told.level == "warning" and told.message.endswith("; apply writes it into /etc/hosts") and told.cure
+    assert kinds(of, HostsEntry)
+    right = el(hostname_addresses=(ADDRESS,))
+    assert not list(hostname(Subject(right.facts, right.answers, right.profile)))

@@ -25,9 +25,9 @@ from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
 try:
-    from urllib.request import urlopen
+    from urllib.request import ProxyHandler, build_opener
 except ImportError:
-    from urllib2 import urlopen
+    from urllib2 import ProxyHandler, build_opener
 
 # Seconds: a request that reads (tried twice), one that writes, all waiting for agents together, an upload's socket.
 PATIENCE = {"read": 15, "write": 120}
@@ -270,21 +270,22 @@ class Flavor(Plain):
 
 
 class Image(Plain):
-    """Body: source (a path on this host, or a URL), disk_format (found out when not given), ..."""
+    """Body: source (a path on this host, or a URL), disk_format (found out if not given), ... Secret: proxy, a URL."""
 
     def match(self, cloud, want):
         return {"name": want["name"], "status": "active"}
 
     def read(self, cloud, want):
         item = self.find(cloud, want)
-        return {key: item.get(key) for key in want["body"] if key != "source"}
+        told = {key: item.get(key) for key in want["body"] if key != "source"}
+        return dict(told, **dict.fromkeys(want["secrets"], "as answered"))
 
     def write(self, cloud, want):
         body = {key: value for key, value in want["body"].items() if key != "source"}
         try:
             self.mended(cloud, self.find(cloud, want), body)
         except Absent:
-            path, borrowed = fetched(want["body"]["source"])
+            path, borrowed = fetched(want["body"]["source"], want["secrets"].get("proxy"))
             try:
                 self.upload(cloud, want["name"], dict(body, disk_format=checked_format(path, body, want)), path)
             finally:
@@ -321,7 +322,7 @@ def checked_format(path, body, want):
     return told
 
 
-def fetched(source):
+def fetched(source, proxy):
     """A path on this host that holds the source, and whether it is ours to remove."""
     path = source[7:] if source.startswith("file://") else source
     if path.startswith("/"):
@@ -331,15 +332,17 @@ def fetched(source):
     handle, path = tempfile.mkstemp(prefix="packstack-lite-image.", dir="/var/tmp")
     try:
         with os.fdopen(handle, "wb") as target:
-            download(source, target)
+            download(source, target, proxy)
     except (EnvironmentError, ValueError, Wrong) as error:
         os.unlink(path)
         raise Wrong("%s cannot be downloaded: %s" % (source, short(error)))
     return path, True
 
 
-def download(source, target):
-    reply = urlopen(source, timeout=60)
+def download(source, target, proxy):
+    # Without one, the environment's.
+    ways = [ProxyHandler({"http": proxy, "https": proxy})] if proxy else []
+    reply = build_opener(*ways).open(source, timeout=60)
     for block in iter(lambda: reply.read(1 << 20), b""):
         target.write(block)
     promised = reply.headers.get("Content-Length")
