@@ -13,7 +13,7 @@ import os
 import time
 from importlib import resources
 from pathlib import Path
-from typing import Callable, Dict, Iterator
+from typing import Callable, Dict, Iterator, List
 
 from packstack_lite.sandbox import debs, pools, rpms, train
 from packstack_lite.sandbox.el_table import Layout, load, text
@@ -70,7 +70,7 @@ def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         run(["cp", "-al", str(repositories), str(copy)])
         _lay(part, layout)
-    _prune(distro, place)
+    prune(distro, place, stage)
     say(f"the base tree of {distro} took {time.monotonic() - began:.0f} s")
     return place
 
@@ -131,10 +131,23 @@ def _lay(root: Path, layout: Layout) -> None:
         script(root, text(name), env=settings)
 
 
-def _prune(distro: str, place: Path) -> None:
-    """Older bases that no sandbox uses, and the repositories they were made with."""
-    used = {record.tree for record in records() if record.distro == distro} | {place.name}
-    for tree in place.parent.glob(f"{BOOTS_FROM}-*"):
+def prune(distro: str, base: Path, stage: Path) -> None:
+    """Remove older bases that no sandbox uses, repositories without a base, and all stages but two.
+
+    Two, since two versions of this program on one machine would else make them anew in turns.
+    """
+    used = {record.tree for record in records() if record.distro == distro} | {base.name}
+    for tree in base.parent.glob(f"{BOOTS_FROM}-*"):
         if tree.name not in used:
             remove(tree)
-            remove(HOME / "repositories" / tree.name.replace(BOOTS_FROM, distro))
+    for place in base_repositories(distro):
+        if place.name.replace(distro, BOOTS_FROM, 1) not in used:
+            remove(place)
+    others = [place for place in stage.parent.iterdir() if place.is_dir() and place != stage]
+    for place in sorted(others, key=lambda each: each.stat().st_mtime)[:-1]:
+        remove(place)
+
+
+def base_repositories(distro: str) -> List[Path]:
+    """The repositories kept for a distro, whole ones."""
+    return [place for place in (HOME / "repositories").glob(f"{distro}-*") if place.suffix == ""]

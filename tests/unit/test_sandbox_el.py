@@ -1,12 +1,13 @@
 """The table of an enterprise Linux test host, and how files become packages; nothing is built here."""
 
 import json
+import os
 
 import pytest
 import yaml
 
 from packstack_lite import profiles
-from packstack_lite.sandbox import debs, el_layout, el_table, pools, rpms
+from packstack_lite.sandbox import debs, el_layout, el_table, model, pools, rpms
 from packstack_lite.sandbox.model import DISTROS, archives_dir
 
 LAYOUTS = sorted({distro.layout for distro in DISTROS.values() if distro.layout})
@@ -223,6 +224,24 @@ def test_what_fails_leaves_nothing_half_made(tmp_path):
     with el_layout.whole(tmp_path / "tree") as part:
         put(part, "etc/x")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_what_is_no_longer_used_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "HOME", tmp_path)
+    monkeypatch.setattr(el_layout, "HOME", tmp_path)
+    trees, stages, repositories = tmp_path / "trees/el9", tmp_path / "stages/el9", tmp_path / "repositories"
+    put(trees, "base-new/a", "base-old/a", "base-used/a", "saved/a")
+    put(repositories, "el9-new/a", "el9-old/a", "el9-used/a", "el9-orphan/a", "el7-orphan/a", "el9-half.part/a")
+    for age, name in enumerate(("first", "second", "third", "now")):
+        put(stages, f"{name}/a")
+        os.utime(stages / name, (age, age))
+    record = model.Record("a", "container", "el9", 1, "base-used", True)
+    record.place.mkdir(parents=True)
+    record.save()
+    el_layout.prune("el9", trees / "base-new", stages / "now")
+    assert sorted(path.name for path in trees.iterdir()) == ["base-new", "base-used", "saved"]
+    assert sorted(p.name for p in repositories.iterdir()) == ["el7-orphan", "el9-half.part", "el9-new", "el9-used"]
+    assert sorted(path.name for path in stages.iterdir()) == ["now", "third"]
 
 
 def test_distros_of_one_suite_share_their_downloads():
