@@ -13,7 +13,7 @@ from packstack_lite.sandbox.machine import Say
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
     DEFAULT_DISTRO,
-    SUITES,
+    DISTROS,
     Record,
     Sandbox,
     agree,
@@ -47,6 +47,8 @@ def up(
     check_request(name, wanted, kind)
     machine.need_root()
     machine.install(machine.CONTAINER_TOOLS, say)
+    if not any(record.name == name for record in records()):
+        trees.ensure(wanted, tree, say)
     with machine.locked(name):
         with machine.locked():
             known = [record for record in records() if record.name == name]
@@ -76,7 +78,8 @@ def _create(name: str, distro: str, kind: str, tree: str, say: Say) -> Record:
         trees.lend(record)
         trees.mount(record, lower)
         identity.write(record)
-        sources.write(record.root, sources.find(SUITES[distro]))
+        if not DISTROS[distro].layout:
+            sources.write(record.root, sources.find(DISTROS[distro].suite))
         record.save()
     except BaseException:
         trees.unmount(record)

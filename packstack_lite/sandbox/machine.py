@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -91,15 +91,24 @@ def apt_get(words: Sequence[str], patience: float = PATIENCE) -> str:
     return ask()
 
 
-@contextlib.contextmanager
-def locked(name: str = "") -> Iterator[None]:
-    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number or build one tree.
+def locked(name: str = "") -> ContextManager[None]:
+    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number.
 
     Not to be taken twice by one process: the second would wait for the first.
     """
+    return _lock(f"sandbox-{name}" if name else "all")
+
+
+def locked_tree(distro: str) -> ContextManager[None]:
+    """Hold the lock of a distro's base: two commands at once must not build one tree."""
+    return _lock(f"tree-{distro}")
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
     place = HOME / "locks"
     place.mkdir(parents=True, exist_ok=True)
-    with open(place / (f"sandbox-{name}" if name else "all"), "w") as handle:
+    with open(place / name, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -13,12 +13,32 @@ from typing import Iterable, List, Optional
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
 
 HOME = Path("/var/lib/packstack-lite-sandbox")
-SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 DEFAULT_DISTRO = "debian12"
 KINDS = ("container",)
 MAX_NUMBER = 127
 BOOTS_FROM = "base"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Distro:
+    """What a sandbox can run: a Debian suite as it is, or an enterprise Linux laid over one.
+
+    ``base`` is the plain distro whose tree and downloaded packages it begins with, itself where it is plain;
+    ``layout`` names the directory of ``data`` that says what is laid over it, "" where nothing is.
+    """
+
+    suite: str
+    base: str
+    layout: str = ""
+
+
+DISTROS = {
+    "debian12": Distro("bookworm", "debian12"),
+    "debian13": Distro("trixie", "debian13"),
+    "el7": Distro("bookworm", "debian12", "el7"),
+    "el9": Distro("trixie", "debian13", "el9"),
+}
 
 
 class SandboxFault(PackstackLiteError):
@@ -144,6 +164,11 @@ def tree_dir(distro: str, tree: str) -> Path:
     return HOME / "trees" / distro / tree
 
 
+def archives_dir(distro: str) -> Path:
+    """Where a distro's downloaded packages are kept, for all that begin with the same suite."""
+    return HOME / "archives" / DISTROS[distro].base
+
+
 def records() -> List[Record]:
     """Every sandbox on this machine, by number."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
@@ -186,7 +211,7 @@ def check_request(name: str, distro: str, kind: str) -> None:
         raise UsageFault(
             f"{name!r} cannot be a sandbox's name", hint="use up to 32 lower-case letters, digits and dashes"
         )
-    if distro not in SUITES:
-        raise UsageFault(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(SUITES))}")
+    if distro not in DISTROS:
+        raise UsageFault(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(DISTROS))}")
     if kind not in KINDS:
         raise UsageFault(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")

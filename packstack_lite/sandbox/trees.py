@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Optional
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import sources
-from packstack_lite.sandbox.machine import Say, remove, run
-from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SUITES, Record, SandboxFault, records, tree_dir
+from packstack_lite.sandbox import debs, el_layout, sources
+from packstack_lite.sandbox.inside import overlay, remove_mounted
+from packstack_lite.sandbox.machine import Say, locked_tree, run
+from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, Record, SandboxFault, archives_dir, records, tree_dir
 
 # Raise it when the steps below change what a base tree holds.
 BASE_VERSION = 1
@@ -25,16 +25,22 @@ LOCAL_CAS = Path("usr/local/share/ca-certificates")
 
 
 def ensure(distro: str, tree: str, say: Say) -> Path:
-    """The directory of a tree; the base is made when it is not there, another one must have been saved."""
+    """The directory of a tree; the base is made when it is not there, another one must have been saved.
+
+    A base has a lock of its own: minutes pass, and other sandboxes go on meanwhile.
+    """
     if tree != BOOTS_FROM:
         place = tree_dir(distro, tree)
         if not place.is_dir():
             raise UsageFault(f"there is no saved tree {tree!r} for {distro}", hint="start from the base tree")
         return place
-    place = tree_dir(distro, f"{BOOTS_FROM}-{BASE_VERSION}")
-    if not place.is_dir():
-        _build_base(distro, place, say)
-    return place
+    with locked_tree(distro):
+        if DISTROS[distro].layout:
+            return el_layout.ensure(distro, lambda: ensure(DISTROS[distro].base, BOOTS_FROM, say), say)
+        place = tree_dir(distro, f"{BOOTS_FROM}-{BASE_VERSION}")
+        if not place.is_dir():
+            _build_base(distro, place, say)
+        return place
 
 
 def _build_base(distro: str, place: Path, say: Say) -> None:
@@ -42,20 +48,20 @@ def _build_base(distro: str, place: Path, say: Say) -> None:
     say(f"making the base tree of {distro} with debootstrap; this happens once and takes about a minute")
     part = place.with_name(place.name + ".part")
     try:
-        _remove_tree(part)
+        remove_mounted(part)
         part.mkdir(parents=True)
         _debootstrap(distro, part)
         _settle(part, distro)
         os.rename(part, place)
     except BaseException:
-        _remove_tree(part)
+        remove_mounted(part)
         raise
 
 
 def _debootstrap(distro: str, part: Path) -> None:
-    suite = SUITES[distro]
+    suite = DISTROS[distro].suite
     mirror = next(source for source in sources.find(suite) if source.suite == suite)
-    cache = HOME / "archives" / distro
+    cache = archives_dir(distro)
     cache.mkdir(parents=True, exist_ok=True)
     argv = ["debootstrap", f"--cache-dir={cache}", f"--include={INCLUDE}", suite, str(part), mirror.uri]
     try:
@@ -79,7 +85,7 @@ def unknown_key(fault: SandboxFault, suite: str) -> Optional[SandboxFault]:
 
 def _settle(root: Path, distro: str) -> None:
     """What every sandbox of the base shares: sources, trusted authorities, networkd, no identity."""
-    sources.write(root, sources.find(SUITES[distro]))
+    sources.write(root, sources.find(DISTROS[distro].suite))
     for certificate in (Path("/") / LOCAL_CAS).glob("*.crt"):
         shutil.copy2(certificate, root / LOCAL_CAS / certificate.name)
     run(["chroot", str(root), "update-ca-certificates"])
@@ -98,7 +104,7 @@ def unpack(record: Record, tree: Path) -> bool:
     """Give a sandbox its tree: an overlay (a second's work) or, where that fails, a copy. True for overlay."""
     for name in ("root", "upper", "work"):
         (record.place / name).mkdir(parents=True, exist_ok=True)
-    if _overlay(record.place, tree):
+    if overlay(tree, record.place):
         run(["umount", str(record.root)])
         return True
     part = record.place / "root.part"
@@ -108,17 +114,11 @@ def unpack(record: Record, tree: Path) -> bool:
     return False
 
 
-def _overlay(place: Path, tree: Path) -> bool:
-    options = f"lowerdir={tree},upperdir={place / 'upper'},workdir={place / 'work'}"
-    argv = ["mount", "-t", "overlay", "packstack-lite-sandbox", "-o", options, str(place / "root")]
-    return subprocess.run(argv, capture_output=True).returncode == 0
-
-
 def mount(record: Record, tree: Path) -> None:
     """Have the tree in its place, and the known downloads in its package cache."""
     if record.layered and not os.path.ismount(record.root):
         lend(record)
-        if not _overlay(record.place, tree):
+        if not overlay(tree, record.place):
             raise UsageFault(
                 f"the tree of sandbox {record.name!r} cannot be mounted",
                 hint=f"packstack-lite sandbox down {record.name}",
@@ -133,20 +133,14 @@ def unmount(record: Record) -> None:
 
 def lend(record: Record) -> None:
     """Link every package downloaded so far into the sandbox's own apt cache (not while it is mounted)."""
-    _link_packages(HOME / "archives" / record.distro, record.written / ARCHIVES)
+    if not DISTROS[record.distro].layout:
+        debs.link(archives_dir(record.distro), record.written / ARCHIVES)
 
 
 def harvest(record: Record) -> None:
     """Link what a sandbox has downloaded into the shared cache; apt renames a package there only when whole."""
     if (record.written / ARCHIVES).is_dir():
-        _link_packages(record.written / ARCHIVES, HOME / "archives" / record.distro)
-
-
-def _link_packages(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for path in source.glob("*.deb"):
-        if not (target / path.name).exists():
-            os.link(path, target / path.name)
+        debs.link(record.written / ARCHIVES, archives_dir(record.distro))
 
 
 def save(record: Record, tree: str) -> Path:
@@ -159,20 +153,12 @@ def save(record: Record, tree: str) -> Path:
         )
     part = place.with_name(place.name + ".part")
     try:
-        _remove_tree(part)
+        remove_mounted(part)
         run(["cp", "-a", "--reflink=auto", str(record.root), str(part)])
         _forget(part)
-        _remove_tree(place)
+        remove_mounted(place)
         os.rename(part, place)
     except BaseException:
-        _remove_tree(part)
+        remove_mounted(part)
         raise
     return place
-
-
-def _remove_tree(place: Path) -> None:
-    """Remove a tree, after the mounts that an interrupted debootstrap may have left below it."""
-    below = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for point in sorted((p for p in below if p.startswith(f"{place}/")), reverse=True):
-        run(["umount", "--lazy", point])
-    remove(place)

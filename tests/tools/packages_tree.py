@@ -15,7 +15,7 @@ from packstack_lite import profiles, sandbox
 from packstack_lite.secret import sh
 
 # Packages enable their units; booted before they are configured these would crash for ever.
-INSTALL = """
+APT = """
 set -e
 enabled() {{ systemctl list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }}
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
@@ -27,6 +27,17 @@ enabled > /run/after
 comm -13 /run/before /run/after | xargs -r systemctl disable -q
 rm /usr/sbin/policy-rc.d
 """
+# Enterprise Linux's packages enable nothing but what its presets say.
+DNF = """
+set -e
+{}
+dnf -y -q install {} >/dev/null
+dnf -q clean all
+"""
+# What makes RDO's repositories known, as its guide says.
+REPOSITORIES = {
+    "centos9s-epoxy": "dnf config-manager --set-enabled crb; dnf -y -q install centos-release-openstack-epoxy",
+}
 
 
 def say(text: str) -> None:
@@ -36,7 +47,16 @@ def say(text: str) -> None:
 
 def packages_of(profile: profiles.Profile) -> List[str]:
     """Everything that the profile can install in a container."""
-    return sorted({name for service, names in profile.packages.items() if service != "chrony" for name in names})
+    left_out = {"chrony", *([] if profile.package_manager == "apt" else ["ceph"])}
+    return sorted({name for service, names in profile.packages.items() if service not in left_out for name in names})
+
+
+def install_script(profile: profiles.Profile, packages: List[str]) -> str:
+    """Shell text that installs the packages with the profile's package manager and starts none."""
+    names = " ".join(packages)
+    if profile.package_manager == "apt":
+        return APT.format(names)
+    return DNF.format(REPOSITORIES.get(profile.name, ":"), names)
 
 
 def make(profile: profiles.Profile, distro: str) -> str:
@@ -49,7 +69,7 @@ def make(profile: profiles.Profile, distro: str) -> str:
     box = sandbox.up(name, say, distro=distro)
     try:
         say(f"installing {len(packages)} packages and what they need")
-        subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(INSTALL.format(' '.join(packages)))}"), check=True)
+        subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(install_script(profile, packages))}"), check=True)
         sandbox.save_tree(name, tree, say)
     finally:
         sandbox.down(name, say)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite.sandbox import machine, model, sources, trees
+from packstack_lite.sandbox import debs, machine, model, sources, trees
 
 TARGETS = """\
 http://mirror.test/debian/|bookworm|main|Debian
@@ -85,8 +85,8 @@ def test_packages_are_linked_and_partial_ones_left_alone(tmp_path):
     (archives / "a_1.deb").write_text("a")
     (archives / "lock").touch()
     (archives / "partial/b_1.deb").write_text("half")
-    trees._link_packages(archives, cache)
-    trees._link_packages(archives, cache)
+    debs.link(archives, cache)
+    debs.link(archives, cache)
     assert [path.name for path in cache.iterdir()] == ["a_1.deb"]
     assert (cache / "a_1.deb").stat().st_nlink == 2
 

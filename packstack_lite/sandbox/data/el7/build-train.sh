@@ -1,0 +1,48 @@
+#!/bin/sh
+# Makes /opt/train, a CPython 3.6 with the packages of /build/train-constraints.txt: build-train.sh WHERE-CPYTHON-WAS.
+# Runs in a throw-away tree that holds a copy of that CPython in /opt/train, a compiler and the headers.
+set -eu
+old=$1
+new=/opt/train
+site=$new/lib/python3.6/site-packages
+
+# What only a developer of CPython needs, and what its owner has installed for himself.
+rm -rf $new/lib/python3.6/test $new/lib/python3.6/*/test $new/lib/python3.6/*/tests $new/lib/python3.6/idlelib $site $new/share/man
+mkdir $site
+find $new -name __pycache__ -prune -exec rm -rf {} +
+# Its own paths, in texts and in what the linker of the host reads.
+grep -rIl "$old" $new/bin $new/lib | xargs -r sed -i "s#$old#$new#g"
+find $new -type f \( -name '*.so*' -o -name python3.6 \) -exec patchelf --set-rpath $new/lib {} +
+ln -sf python3.6 $new/bin/python2
+ln -sf python3.6 $new/bin/python
+
+python=$new/bin/python3.6
+$python -m ensurepip >/dev/null
+install="$python -m pip install --quiet --no-compile --disable-pip-version-check --no-warn-script-location"
+# The last that run on 3.6 and (setuptools) still turn Python 2 sources to 3, as one package of Train's wants.
+$install pip==21.3.1
+$install setuptools==57.5.0 wheel==0.37.1
+# What other packages' setup.py import comes first.
+grep -iE '^(pbr|cffi|pycparser|six)==' /build/train-constraints.txt >/build/first.txt
+$install --no-deps -r /build/first.txt
+$install --no-deps --no-build-isolation -r /build/train-constraints.txt
+$python -m pip check
+
+# RDO's patch of oslo.config: /usr/share/PROJECT/PROJECT-dist.conf and PROG-dist.conf are read before all others.
+$python - $site/oslo_config/cfg.py <<'EOF'
+import sys
+text = open(sys.argv[1]).read()
+head, begin, rest = text.partition("\ndef find_config_files(")
+old = "    return _find_config_files(project, prog, extension)\n"
+new = """    names = [project, prog or os.path.basename(sys.argv[0])] if project else []
+    dist = ['/usr/share/%s/%s-dist%s' % (project, name, extension) for name in names]
+    return [path for path in dist if os.path.exists(path)] + _find_config_files(project, prog, extension)
+"""
+assert begin and old in rest
+open(sys.argv[1], "w").write(head + begin + rest.replace(old, new, 1))
+EOF
+
+find $site -type d -name tests -prune -exec rm -rf {} +
+# What links a program to CPython is not needed again, but config-3.6m's Makefile is read by sysconfig.
+rm -f $new/lib/python3.6/config-3.6m-*/*.a $new/lib/python3.6/config-3.6m-*/*.o
+$python -m compileall -q -j 0 $new/lib/python3.6 >/dev/null || :

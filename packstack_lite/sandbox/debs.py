@@ -1,0 +1,136 @@
+"""Pools filled with Debian's packages: downloaded with this machine's own apt settings, unpacked, not installed."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from pathlib import Path
+from typing import Iterable, List, Sequence
+
+from packstack_lite.sandbox.el_table import Layout, Pool
+from packstack_lite.sandbox.inside import script
+from packstack_lite.sandbox.machine import Say, run
+
+# What is Debian's way of starting, turning and documenting, and not the program's own.
+NOT_TAKEN = (
+    "/etc/init.d", "/etc/default", "/etc/logrotate.d", "/etc/cron.*", "/etc/apparmor.d", "/etc/policy.d",
+    "/usr/lib/systemd", "/lib", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/share/doc", "/usr/share/man",
+    "/usr/share/lintian", "/usr/share/bug", "/usr/share/locale", "/usr/share/metainfo", "/usr/share/doc-base",
+    "/usr/share/bash-completion", "/usr/share/zsh", "/usr/share/apport", "/etc/ufw", "/run", "/var",
+)  # fmt: skip
+
+
+def wanted(pools: Iterable[Pool]) -> List[str]:
+    """The Debian packages of all pools, once each."""
+    return sorted({name for pool in pools for name in pool.debs})
+
+
+def pins(names: Sequence[str]) -> str:
+    """apt's preferences that keep these packages from being installed for another's sake."""
+    return "".join(f"Package: {name}\nPin: version *\nPin-Priority: -1\n\n" for name in names)
+
+
+# Whatever a package's script wants to start, it is told no (policy-rc.d, 101).
+BEFORE = """
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+apt-get -qq update
+"""
+INSTALL = """
+apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.log 2>&1 || {{
+    tail -n 5 /tmp/apt.log
+    exit 1
+}}
+"""
+
+
+def install(tree: Path, names: str) -> None:
+    """Install Debian packages in the tree; nothing is started then or later by the scripts of packages."""
+    script(tree, BEFORE + INSTALL.format(names))
+
+
+# Each package's script would compile its modules alone, which is a third of apt's time: once in the end, on every core.
+# And what Debian's packages enable is what their own services need, none of which is wanted.
+HASTE = """
+enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
+enabled >/build/enabled
+mv /usr/bin/py3compile /usr/bin/py3compile.real
+ln -s /bin/true /usr/bin/py3compile
+"""
+AFTERWARDS = """
+mv -f /usr/bin/py3compile.real /usr/bin/py3compile
+python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages >/dev/null || :
+enabled | comm -13 /build/enabled - | xargs -r systemctl --root=/ disable -q
+"""
+
+
+def link(source: Path, target: Path) -> None:
+    """Link every package of one directory into another that lacks it."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.glob("*.deb"):
+        if not (target / path.name).exists():
+            os.link(path, target / path.name)
+
+
+# The base's packages and what those of the pools need, and not these themselves. apt says what it would do, one
+# "Inst NAME" a line.
+NEEDED = """
+apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/build/plan
+sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
+cp /build/preferences /etc/apt/preferences.d/el-layout
+sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
+eatmydata apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
+$(cat /build/needed) >/build/apt.log 2>&1 || {
+    tail -n 5 /build/apt.log
+    exit 1
+}
+rm /etc/apt/preferences.d/el-layout
+mkdir -p /debs
+cd /debs
+apt-get -qq --print-uris download $(cat /build/debs) | cut -d' ' -f2 >/build/files
+cd /var/cache/apt/archives
+apt-get -qq download $(cat /build/debs)
+ln $(cat /build/files) /debs
+"""
+
+# All that happens to a tree before its packages are unpacked.
+STEPS = BEFORE + HASTE + NEEDED + AFTERWARDS
+
+
+def prepare(tree: Path, layout: Layout, say: Say) -> None:
+    """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
+
+    SandboxFault where apt cannot: a package that is needed and also in a pool belongs to one of them only.
+    """
+    names, base = wanted(layout.pools), [*layout.words("tools"), *layout.words("base")]
+    (tree / "build").mkdir(exist_ok=True)
+    (tree / "build/debs").write_text("".join(f"{name}\n" for name in names))
+    (tree / "build/base").write_text("".join(f"{name}\n" for name in base))
+    without = layout.words("without")
+    (tree / "build/without").write_text("".join(f"{name}\n" for name in without))
+    (tree / "build/preferences").write_text(pins([*names, *without]))
+    say(f"installing in it {' '.join(base)}, and what {len(names)} more packages need; downloading these")
+    script(tree, STEPS)
+
+
+def fill(tree: Path, pool: Pool, target: Path) -> None:
+    """Unpack a pool's packages into ``target``, without what is Debian's own way."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in pool.debs:
+        found = sorted((tree / "debs").glob(f"{name}_*.deb"))
+        run(["dpkg-deb", "-x", str(found[-1]), str(target)])
+    drop(target, NOT_TAKEN)
+
+
+def drop(target: Path, patterns: Sequence[str]) -> None:
+    """Remove what the patterns name, whole directories where they name one."""
+    doomed = []
+    for place, directories, files in os.walk(target):
+        inside = place[len(str(target)) :]
+        for name in list(directories):
+            if any(fnmatch.fnmatchcase(f"{inside}/{name}", pattern) for pattern in patterns):
+                directories.remove(name)
+                doomed.append(f"{place}/{name}")
+        doomed += [f"{place}/{n}" for n in files if any(fnmatch.fnmatchcase(f"{inside}/{n}", p) for p in patterns)]
+    for at in range(0, len(doomed), 500):
+        run(["rm", "-rf", *doomed[at : at + 500]])

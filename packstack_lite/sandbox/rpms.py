@@ -1,0 +1,186 @@
+"""RPMs from payloads: a directory of files for each name, and a row of a table that says what goes with them.
+
+Pure but for ``build``. The packages are built by the real rpmbuild, inside a tree that holds it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Container, Iterator, Mapping, Optional, Sequence, Tuple
+
+from packstack_lite.sandbox.inside import script
+from packstack_lite.sandbox.machine import Say
+
+
+@dataclass(frozen=True)
+class User:
+    """An account that a package's %pre makes, with a group of its name; ``uid`` None is the next free one."""
+
+    name: str
+    uid: Optional[int] = None
+    groups: Tuple[str, ...] = ()
+    home: str = "/"
+    shell: str = "/sbin/nologin"
+
+
+@dataclass(frozen=True)
+class Rpm:
+    """One package but for its files.
+
+    ``key`` is its row of the table and the directory of its payload, ``name`` what rpm calls it.
+    ``repository`` is the name of the one it is kept in. ``modes`` maps a path or a pattern to ``MODE OWNER:GROUP``
+    ("-" keeps the mode it has). ``dirs`` are directories that it owns besides those of its payload. ``config`` are
+    patterns of %config(noreplace) files. ``units`` are preset at installation, as %systemd_post does. ``pre`` and
+    ``post`` are shell text, ``raw`` lines of the spec's head and ``triggers`` its last sections, as they are.
+    """
+
+    key: str
+    name: str
+    repository: str
+    version: str = "1"
+    release: str = "1"
+    summary: str = ""
+    requires: Tuple[str, ...] = ()
+    provides: Tuple[str, ...] = ()
+    obsoletes: Tuple[str, ...] = ()
+    conflicts: Tuple[str, ...] = ()
+    users: Tuple[User, ...] = ()
+    modes: Mapping[str, str] = field(default_factory=dict)
+    dirs: Tuple[str, ...] = ()
+    config: Tuple[str, ...] = ()
+    units: Tuple[str, ...] = ()
+    pre: str = ""
+    post: str = ""
+    raw: str = ""
+    triggers: str = ""
+
+
+def pre_script(rpm: Rpm) -> str:
+    """What RDO's %pre does: groups and accounts that are not there, memberships always."""
+    lines = []
+    for user in rpm.users:
+        wanted = f"-u {user.uid} " if user.uid is not None else ""
+        group = f"-g {user.uid} " if user.uid is not None else ""
+        lines.append(f"getent group {user.name} >/dev/null || groupadd -r {group}{user.name}")
+        lines.append(
+            f"getent passwd {user.name} >/dev/null || "
+            f"useradd -r {wanted}-g {user.name} -d {user.home} -s {user.shell} -M {user.name}"
+        )
+        others = [name for name in user.groups if name != user.name]
+        lines += [f"getent group {name} >/dev/null || groupadd -r {name}" for name in others]
+        lines += [f"usermod -a -G {','.join(others)} {user.name}"] if others else []
+    return "\n".join([*lines, rpm.pre.strip()]).strip()
+
+
+def post_script(rpm: Rpm) -> str:
+    """%systemd_post, then the package's own."""
+    lines = [f'[ "$1" -ne 1 ] || systemctl --no-reload preset {" ".join(rpm.units)} >/dev/null 2>&1 || :'] * bool(
+        rpm.units
+    )
+    return "\n".join([*lines, rpm.post.strip()]).strip()
+
+
+def attributes(path: str, rpm: Rpm) -> str:
+    """The %attr of a path, "" where it keeps what it has; the longest pattern that fits decides."""
+    fitting = sorted((p for p in rpm.modes if fnmatch.fnmatchcase(path, p.rstrip("/"))), key=len)
+    if not fitting:
+        return ""
+    mode, owner = rpm.modes[fitting[-1]].split()
+    user, group = owner.split(":")
+    return f"%attr({mode},{user},{group}) "
+
+
+def file_lines(payload: Path, rpm: Rpm, system: Path, owned: Container[str] = ()) -> Iterator[str]:
+    """The lines of %files: every file and link, and its directories.
+
+    A directory is its own where the row says so, or else where neither the system has it nor another row
+    owns it (``owned``): two packages that own one in different ways cannot be installed together.
+    """
+    for place, directories, files in os.walk(payload):
+        inside = "/" + os.path.relpath(place, payload)
+        for name in sorted(directories):
+            path = os.path.normpath(f"{inside}/{name}")
+            if os.path.islink(payload / path[1:]):
+                files.append(name)
+            elif path in rpm.dirs or attributes(path, rpm) or not (path in owned or (system / path[1:]).is_dir()):
+                yield f'%dir {attributes(path, rpm)}"{path}"'
+        for name in sorted(files):
+            path = os.path.normpath(f"{inside}/{name}")
+            config = any(fnmatch.fnmatchcase(path, pattern) for pattern in rpm.config)
+            yield f'{"%config(noreplace) " if config else ""}{attributes(path, rpm)}"{path}"'
+
+
+def spec(rpm: Rpm, payload: str) -> str:
+    """The spec file; ``payload`` is the directory of its files inside the tree where it is built."""
+    tags = [("Requires", rpm.requires), ("Provides", rpm.provides), ("Obsoletes", rpm.obsoletes)]
+    tags += [("Conflicts", rpm.conflicts)]
+    head = [
+        "%global debug_package %{nil}",
+        "%global __os_install_post %{nil}",
+        "%global _build_id_links none",
+        "%global _empty_manifest_terminate_build 0",
+        "%global _binary_payload w1.gzdio",
+        f"Name: {rpm.name}",
+        f"Version: {rpm.version}",
+        f"Release: {rpm.release}",
+        f"Summary: {rpm.summary or rpm.name}",
+        "License: see the files",
+        "AutoReqProv: no",
+        *[f"{tag}: {value}" for tag, values in tags for value in values],
+        *rpm.raw.splitlines(),
+    ]
+    parts = [("%description", "A package of the test host with enterprise Linux's layout.")]
+    parts += [("%install", f"mkdir -p %{{buildroot}}; cp -al {payload}/. %{{buildroot}}/")]
+    parts += [("%pre", pre_script(rpm))] * bool(pre_script(rpm))
+    parts += [("%post", post_script(rpm))] * bool(post_script(rpm))
+    parts += [(f"%files -f {payload}.files", "%defattr(-,root,root,-)")]
+    return "\n".join(head) + "\n\n" + "\n\n".join(f"{title}\n{text}" for title, text in parts) + f"\n\n{rpm.triggers}"
+
+
+# $1 is the package, $2 the directory for it; rpmbuild's own words are kept until it has succeeded.
+BUILD = """#!/bin/sh
+set -eu
+log=/build/payload/$1.log
+rpmbuild -bb --quiet --nodeps --define "_buildhost localhost" --define "_topdir /build/rpm" \\
+    --define "_builddir /build/rpm/$1" --define "_rpmdir $2" \\
+    --define "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm" "/build/payload/$1.spec" >"$log" 2>&1 || {
+    echo "rpmbuild $1:" "$(tail -n 2 "$log")"
+    exit 255
+}
+rm -rf "/build/rpm/$1"
+"""
+
+
+def build(tree: Path, rpms: Sequence[Rpm], repositories: str, say: Say) -> None:
+    """Build every package from ``tree``/build/payload/KEY into its directory of ``repositories``, and index these.
+
+    ``tree`` must hold rpmbuild and createrepo_c; ``repositories`` is a place inside it. SandboxFault with rpmbuild's
+    last words.
+    """
+    payloads = tree / "build/payload"
+    owned = {path for rpm in rpms for path in (*rpm.dirs, *rpm.modes)}
+    for rpm in rpms:
+        _write(tree, payloads / rpm.key, rpm, owned)
+    say(f"building {len(rpms)} RPMs")
+    (tree / "build/one").write_text(BUILD)
+    jobs = "".join(f"{rpm.key} {repositories}/{rpm.repository}\n" for rpm in rpms)
+    places = " ".join(sorted({f"{repositories}/{rpm.repository}" for rpm in rpms}))
+    script(
+        tree,
+        f"mkdir -p /build/rpm {places}\n"
+        f"xargs -P {os.cpu_count() or 1} -L 1 sh /build/one <<'EOF'\n{jobs}EOF\n"
+        f"for place in {places}; do createrepo_c --quiet $place; done\n",
+    )
+
+
+def _write(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> None:
+    payload.mkdir(parents=True, exist_ok=True)
+    for path in rpm.dirs:
+        (payload / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    inside = f"/build/payload/{rpm.key}"
+    lines = "".join(f"{line}\n" for line in file_lines(payload, rpm, tree, owned))
+    payload.with_name(rpm.key + ".files").write_text(lines)
+    payload.with_name(rpm.key + ".spec").write_text(spec(rpm, inside))
