@@ -79,6 +79,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
     return Tool(tmp_path_factory.mktemp("home"))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
     """Tests that share a cloud, or the users of the SSH server, stay in one lane (the Makefile's IN_LANES)."""
     for item in items:
