@@ -8,9 +8,9 @@ PYTEST := $(BIN)/python -m pytest
 # One process per core; who is done early takes tests from the others. Only for tests without a host.
 EVERY_CORE := -n auto --dist worksteal
 # Tests with a host run in two lanes where two clouds fit into memory: packages are installed by one processor.
-# A lane takes the tests of one cloud after those of another (tests/e2e/conftest.py groups them).
-LANES  ?= $(shell awk '/^MemTotal/ {print $$2 > 15000000 ? 2 : 1}' /proc/meminfo)
-IN_LANES := -n $(LANES) --dist loadgroup
+# A lane takes the tests of one cloud after those of another (tests/conftest.py tells which).
+LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/meminfo)
+IN_LANES := -n $(LANES) --dist loadfile
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
