@@ -113,31 +113,49 @@ def file_lines(payload: Path, rpm: Rpm, system: Path, owned: Container[str] = ()
             yield f'{"%config(noreplace) " if config else ""}{attributes(path, rpm)}"{path}"'
 
 
-def spec(rpm: Rpm, payload: str) -> str:
-    """The spec file; ``payload`` is the directory of its files inside the tree where it is built."""
-    tags = [("Requires", rpm.requires), ("Provides", rpm.provides), ("Obsoletes", rpm.obsoletes)]
-    tags += [("Conflicts", rpm.conflicts)]
-    head = [
-        "%global debug_package %{nil}",
-        "%global __os_install_post %{nil}",
-        "%global _build_id_links none",
-        "%global _empty_manifest_terminate_build 0",
-        "%global _binary_payload w1.gzdio",
-        f"Name: {rpm.name}",
+MACROS = """\
+%global debug_package %{nil}
+%global __os_install_post %{nil}
+%global _build_id_links none
+%global _empty_manifest_terminate_build 0
+%global _binary_payload w1.gzdio
+"""
+DESCRIPTION = "A package of the test host with enterprise Linux's layout."
+
+
+def tags(rpm: Rpm) -> str:
+    """The lines of a package's head that follow its name."""
+    lists = [("Requires", rpm.requires), ("Provides", rpm.provides), ("Obsoletes", rpm.obsoletes)]
+    lists += [("Conflicts", rpm.conflicts)]
+    lines = [
         f"Version: {rpm.version}",
         f"Release: {rpm.release}",
         f"Summary: {rpm.summary or rpm.name}",
         "License: see the files",
         "AutoReqProv: no",
-        *[f"{tag}: {value}" for tag, values in tags for value in values],
+        *[f"{tag}: {value}" for tag, values in lists for value in values],
         *rpm.raw.splitlines(),
     ]
-    parts = [("%description", "A package of the test host with enterprise Linux's layout.")]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def spec(rpm: Rpm, payload: str) -> str:
+    """The spec file; ``payload`` is the directory of its files inside the tree where it is built."""
+    parts = [("%description", DESCRIPTION)]
     parts += [("%install", f"mkdir -p %{{buildroot}}; cp -al {payload}/. %{{buildroot}}/")]
     parts += [("%pre", pre_script(rpm))] * bool(pre_script(rpm))
     parts += [("%post", post_script(rpm))] * bool(post_script(rpm))
     parts += [(f"%files -f {payload}.files", "%defattr(-,root,root,-)")]
-    return "\n".join(head) + "\n\n" + "\n\n".join(f"{title}\n{text}" for title, text in parts) + f"\n\n{rpm.triggers}"
+    body = "\n\n".join(f"{title}\n{text}" for title, text in parts)
+    return f"{MACROS}Name: {rpm.name}\n{tags(rpm)}\n{body}\n\n{rpm.triggers}"
+
+
+def hollow_spec(rpms: Sequence[Rpm]) -> str:
+    """One spec for many packages of which each is but its name: rpmbuild's start is most of what one takes."""
+    main = tags(Rpm("hollow", "hollow", ""))
+    parts = [f"%package -n {rpm.name}\n{tags(rpm)}%description -n {rpm.name}\n{DESCRIPTION}" for rpm in rpms]
+    files = [f"%files -n {rpm.name}" for rpm in rpms]
+    return f"{MACROS}Name: hollow\n{main}\n%description\n{DESCRIPTION}\n\n" + "\n\n".join([*parts, *files]) + "\n"
 
 
 # $1 is the package, $2 the directory for it; rpmbuild's own words are kept until it has succeeded.
@@ -162,21 +180,25 @@ def build(tree: Path, rpms: Sequence[Rpm], repositories: str, say: Say) -> None:
     """
     payloads = tree / "build/payload"
     owned = {path for rpm in rpms for path in (*rpm.dirs, *rpm.modes)}
-    for rpm in rpms:
-        _write(tree, payloads / rpm.key, rpm, owned)
+    full = [rpm for rpm in rpms if not _write(tree, payloads / rpm.key, rpm, owned)]
     say(f"building {len(rpms)} RPMs")
+    jobs = [f"{rpm.key} {repositories}/{rpm.repository}\n" for rpm in full]
+    places = sorted({rpm.repository for rpm in rpms})
+    for place in places:
+        bare = [rpm for rpm in rpms if rpm.repository == place and rpm not in full]
+        (payloads / f"hollow-of-{place}.spec").write_text(hollow_spec(bare))
+        jobs += [f"hollow-of-{place} {repositories}/{place}\n"] if bare else []
     (tree / "build/one").write_text(BUILD)
-    jobs = "".join(f"{rpm.key} {repositories}/{rpm.repository}\n" for rpm in rpms)
-    places = " ".join(sorted({f"{repositories}/{rpm.repository}" for rpm in rpms}))
     script(
         tree,
-        f"mkdir -p /build/rpm {places}\n"
-        f"xargs -P {os.cpu_count() or 1} -L 1 sh /build/one <<'EOF'\n{jobs}EOF\n"
-        f"for place in {places}; do createrepo_c --quiet $place; done\n",
+        f"cd / && mkdir -p /build/rpm {repositories} && cd {repositories} && mkdir -p {' '.join(places)}\n"
+        f"xargs -P {os.cpu_count() or 1} -L 1 sh /build/one <<'EOF'\n{''.join(jobs)}EOF\n"
+        f"for place in {' '.join(places)}; do createrepo_c --quiet $place; done\n",
     )
 
 
-def _write(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> None:
+def _write(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> bool:
+    """Have the package's spec and list of files beside its payload; True where it is hollow: no file, no script."""
     payload.mkdir(parents=True, exist_ok=True)
     for path in rpm.dirs:
         (payload / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -184,3 +206,4 @@ def _write(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> None:
     lines = "".join(f"{line}\n" for line in file_lines(payload, rpm, tree, owned))
     payload.with_name(rpm.key + ".files").write_text(lines)
     payload.with_name(rpm.key + ".spec").write_text(spec(rpm, inside))
+    return not (lines or pre_script(rpm) or post_script(rpm) or rpm.triggers)

@@ -159,6 +159,16 @@ def test_a_spec_says_what_the_row_says():
     assert "%files -f /p.files" in text
 
 
+def test_packages_that_are_but_a_name_share_a_spec():
+    named = [rpms.Rpm("a", "a", "r", version="2"), rpms.Rpm("b", "b", "r", requires=("a",), raw="Epoch: 1")]
+    text = rpms.hollow_spec(named)
+    assert "%package -n a\nVersion: 2\n" in text
+    assert "Requires: a\nEpoch: 1\n%description -n b\n" in text
+    assert text.endswith("%files -n a\n\n%files -n b\n")
+    # The main package has no %files, so that it is not built.
+    assert "\n%files\n" not in text
+
+
 def test_files_go_to_who_claims_them_first_then_to_the_rest(tmp_path):
     place, payloads = tmp_path / "pool", tmp_path / "payload"
     put(place, "usr/bin/nova-api", "usr/bin/nova-compute", "usr/lib/nova.py")

@@ -17,5 +17,6 @@ for version in 1.3.0 1.10.0; do
     tcc -shared "-DVERSION=\"$version\"" -soname "leatherman_curl.so.$version" -o "usr/lib64/leatherman_curl.so.$version" work/curl.c
 done
 cp usr/lib64/leatherman_curl.so.1.3.0 work/libleatherman_curl.so
-tcc -o usr/bin/facter work/facter.c -Lwork -lleatherman_curl
+# EL's loader looks into /usr/lib64 by itself, Debian's does not, and ldconfig takes only names that begin with lib.
+tcc -Wl,-rpath=/usr/lib64 -o usr/bin/facter work/facter.c -Lwork -lleatherman_curl
 rm -r work
