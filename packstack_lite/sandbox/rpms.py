@@ -164,7 +164,7 @@ set -eu
 log=/build/payload/$1.log
 rpmbuild -bb --quiet --nodeps --define "_buildhost localhost" --define "_topdir /build/rpm" \\
     --define "_builddir /build/rpm/$1" --define "_rpmdir $2" \\
-    --define "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm" "/build/payload/$1.spec" >"$log" 2>&1 || {
+    --define "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" "/build/payload/$1.spec" >"$log" 2>&1 || {
     echo "rpmbuild $1:" "$(tail -n 2 "$log")"
     exit 255
 }
