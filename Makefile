@@ -42,7 +42,7 @@ check: venv ## ruff, mypy --strict and the rules of the house
 	$(PYTEST) -q tests/unit/test_house.py
 
 unit: venv ## unit and golden tests, under a minute, no root, no network
-	$(PYTEST) -q $(EVERY_CORE) tests/unit tests/golden
+	$(PYTEST) -q -m "not old_python" $(EVERY_CORE) tests/unit tests/golden
 
 test-tools: ## what the tests use: of the system (apt, only what is missing), and EL7's Pythons where they are
 	sh tests/tools/install.sh

@@ -10,9 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Optional
 
+import pytest
+
 from tests.conftest import PROJECT
 
 OLD = ("2.7", "3.6")
+# For parametrize: starting them, with OpenStack's libraries, takes longer than make unit may.
+OLD_ONES = [pytest.param(version, marks=pytest.mark.old_python) for version in OLD]
 # Where tests/tools/hostside-pythons.sh (make test-tools) makes the environments with libraries.
 HOME = PROJECT / ".pythons"
 

@@ -104,7 +104,7 @@ def cloud():
 
 
 # On EL7's Pythons too, with the libraries of Train: those tests that between them go everywhere in the program.
-every_python = pytest.mark.parametrize("dash", ["here", *pythons.OLD], indirect=True)
+every_python = pytest.mark.parametrize("dash", ["here", *pythons.OLD_ONES], indirect=True)
 
 
 @pytest.fixture
