@@ -27,7 +27,7 @@ KEYS = {
 
 class FakeCloud:
     """``lists`` holds everything; ``asked`` counts requests by method and path; ``silent`` services reply 503,
-    what ``refuses`` names takes no POST and says why.
+    what ``refuses`` names takes no POST and says why. ``wakes`` are agents who answer once their list was asked for.
 
     A connection is closed after one reply without a word, as uwsgi does; with ``keeps`` it stays.
     """
@@ -44,6 +44,7 @@ class FakeCloud:
         self.asked: "Counter[str]" = Counter()
         self.silent: List[str] = []
         self.refuses: Dict[str, str] = {}
+        self.wakes: List[Dict[str, Any]] = []
         self.numbers = itertools.count(1)
         cloud = self
 
@@ -74,6 +75,8 @@ class FakeCloud:
             return 503, {"error": "not today"}
         if method == "POST" and f"{service}/{path}" in self.refuses:
             return 409, {"error": {"message": self.refuses[f"{service}/{path}"], "code": 409}}
+        if self.wakes and self.asked[f"{method} {service}/{path}"] > 1 and path == "agents":
+            self.wakes.pop()["alive"] = True
         special = self.special(method, service, path, body)
         if special is not None:
             return special

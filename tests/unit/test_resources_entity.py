@@ -321,6 +321,18 @@ def test_reports_are_waited_for(cloud, dash, make):
     assert dash.close(agent, compute)[0].ok
 
 
+def test_an_agent_that_answers_when_its_list_is_asked_for_is_alive(cloud, dash, make):
+    """OVN's, after a minute in which nobody has asked: one look in a hundred called them dead (seen with Zed)."""
+    agent = make("network_agent", "ovn-controller@host", {"alive": True})
+    asleep = {"binary": "ovn-controller", "host": "host", "alive": False}
+    cloud.of("network/agents").append(asleep)
+    cloud.wakes.append(asleep)
+    assert fits(agent, dash.see(agent)[agent.id])
+    assert cloud.asked["GET network/agents"] == 2
+    asleep["alive"] = False
+    assert not fits(agent, dash.see(agent)[agent.id]), "one that does not answer is dead"
+
+
 LUKS = {"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256, "control_location": "front-end"}
 
 
