@@ -20,6 +20,7 @@ from packstack_lite.cli.preflight import preflight
 from packstack_lite.cli.render import render
 from packstack_lite.cli.sandbox import sandbox
 from packstack_lite.cli.smoke import smoke
+from packstack_lite.cli.terminal import attended
 from packstack_lite.cli.verify import verify
 from packstack_lite.errors import ExitCode, UsageFault
 
@@ -110,7 +111,7 @@ def _without_words(ctx: click.Context, options: Options) -> int:
     )
     if from_terminal:
         raise UsageFault("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", NEXT)
-    if interview.possible():
+    if attended():
         return interview.run(options)
     click.echo(ctx.get_help(), color=ctx.color)
     return ExitCode.FINE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Callable, Dict, List, Optional, Tuple
 
 import click
@@ -36,11 +35,6 @@ SERVICES: Tuple[Tuple[str, str], ...] = (
 )
 # What has to be wanted before a question makes sense.
 ONLY_WITH: Dict[str, Tuple[str, ...]] = {ENCRYPTION: ("CONFIG_CINDER_INSTALL", "CONFIG_BARBICAN_INSTALL")}
-
-
-def possible() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def run(options: Options) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import List, Sequence, Tuple
 
 import click
 
 from packstack_lite.cli import deployment, show
 from packstack_lite.cli.options import Options, pass_options, shared
-from packstack_lite.cli.terminal import say
+from packstack_lite.cli.terminal import attended, say
 from packstack_lite.engine.events import Finding, worst
 from packstack_lite.errors import ExitCode
 
@@ -41,13 +40,9 @@ def _agreed(options: Options, curable: Sequence[Finding], yes: bool) -> bool:
     for found in curable:
         assert found.cure
         say(options, f"  {found.name}: {found.cure.says}")
-    if yes or not _terminal():
+    if yes or not attended():
         return True
     return click.confirm("Do it?", default=True, err=True)
-
-
-def _terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _mend(work: deployment.Deployment, before: List[Finding], curable: Sequence[Finding]) -> _StayedGone:

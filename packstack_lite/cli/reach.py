@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Dict, Union
 
 import click
 
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.target import Target
+from packstack_lite.cli.terminal import attended
 from packstack_lite.errors import UsageFault
 from packstack_lite.remote.host import LocalHost, RemoteHost
 from packstack_lite.remote.session import Target as SshTarget
@@ -19,8 +19,7 @@ def reach(options: Options, target: Target) -> Union[LocalHost, RemoteHost]:
     """A host we are root on. Raises ConnectFault."""
     if target.direct:
         return LocalHost(target.address)
-    terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    policy: Dict[str, Any] = {"ask": _ask, "password": _password} if terminal else {}
+    policy: Dict[str, Any] = {"ask": _ask, "password": _password} if attended() else {}
     return RemoteHost(
         SshTarget(
             host=target.address,

@@ -13,6 +13,11 @@ from packstack_lite.cli.options import Options
 SCHEMA = 1
 
 
+def attended() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _console(options: Options, stderr: bool) -> Console:
     """A console that keeps to --color; ``auto`` leaves it to rich, which knows NO_COLOR and FORCE_COLOR."""
     if options.color == "never":

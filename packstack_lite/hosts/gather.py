@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from packstack_lite.errors import PhaseFailed
 from packstack_lite.hosts import links, repos, security, software, source, storage, uplink
 from packstack_lite.hosts.facts import Facts
+from packstack_lite.hosts.told import told as words
 from packstack_lite.remote.command import Command, Host, Reply
 
 # KEY=VALUE lines. A key may come several times; its values are then a list.
@@ -151,7 +152,7 @@ def gather_after(
 def parse(replies: Sequence[Reply]) -> Facts:
     """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
     system, reachable, ports, kvm, packages, *kept = replies
-    told = _pairs(system.out)
+    told = words([system])
     if not system.ok or "epoch" not in told:
         raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
     one = {key: values[0] for key, values in told.items()}
@@ -198,14 +199,6 @@ _TEXTS = (
     *("hostname", "fqdn", "os_id", "os_version", "os_name", "arch", "init", "virtualization"),
     *("default_gateway", "selinux", "locale", "python"),
 )
-
-
-def _pairs(text: str) -> Dict[str, List[str]]:
-    told: Dict[str, List[str]] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        told.setdefault(key, []).append(value)
-    return told
 
 
 def _number(text: str) -> int:

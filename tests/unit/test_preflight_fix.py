@@ -157,7 +157,7 @@ def test_what_is_ignored_is_left_alone(host, run):
     ("words", "typed", "ran"), [([], "n\n", []), ([], "y\n", ["ports"]), (["--yes"], "", ["ports"])]
 )
 def test_on_a_terminal_it_asks_once_unless_told_not_to(host, run, monkeypatch, words, typed, ran):
-    monkeypatch.setattr(verb, "_terminal", lambda: True)
+    monkeypatch.setattr(verb, "attended", lambda: True)
     host.faults = [finding("ports")]
     ended = run("--fix", *words, input=typed)
     assert host.ran == ran

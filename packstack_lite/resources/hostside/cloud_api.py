@@ -126,7 +126,7 @@ class Cloud(object):
         except (exceptions.ClientException, ValueError) as error:
             raise Unknown(short(error))
 
-    def fetched(self, service, path, key):
+    def asked(self, service, path, key):
         """A list as it is now. Neutron asks OVN's agents for a sign of life when it is asked for their list, and takes
         them for dead that nobody has asked for a minute (agent_down_time): their answer is in the next list."""
         found = self.get(service, path)[key]
@@ -143,7 +143,7 @@ class Cloud(object):
         with lock:
             if place not in self.lists:
                 try:
-                    self.lists[place] = self.fetched(service, path, key)
+                    self.lists[place] = self.asked(service, path, key)
                 except Unknown as error:
                     self.lists[place] = error
             if isinstance(self.lists[place], Unknown):
