@@ -38,6 +38,7 @@ CASES = {
     # Every answer that changes a line, at another value than its default.
     "answers": lambda: cloud(
         {
+            "CONFIG_FIREWALL": True,
             "CONFIG_DEBUG_MODE": True,
             "CONFIG_SERVICE_WORKERS": "3",
             "CONFIG_NTP_SERVERS": ("198.18.0.1", "198.18.0.2"),

@@ -212,6 +212,10 @@ def test_database_queue_and_cache_listen_only_where_needed(sandbox: Any) -> None
         assert addresses and not addresses & {"0.0.0.0", "*", "[::]"}, (port, addresses)
 
 
+def test_a_port_scan_finds_public_apis_dashboard_console_and_ssh_alone(sandbox: Any) -> None:
+    assert_public_alone(sandbox)
+
+
 @pytest.mark.parametrize("user", ["guest"])
 def test_no_default_account(sandbox: Any, user: str) -> None:
     assert user not in sandbox.sh("rabbitmqctl -q list_users").split()
