@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
+from packstack_lite.answers.agents import parameter
 from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import Entity, Unit
 from packstack_lite.resources.base import Phase
 from packstack_lite.services.cloud import Cloud, tags
 
-# The middle of the names of the answers that come once for each agent.
-COPIES: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
 TUNNELS = ("vxlan", "gre", "geneve")
 # What a bridge without an interface of the host carries.
 MTU = 1500
@@ -33,7 +32,7 @@ def own(cloud: Cloud, what: str) -> Any:
 
 def name_of(cloud: Cloud, what: str) -> str:
     """The parameter of this meaning for the chosen agent."""
-    return f"CONFIG_NEUTRON_{COPIES[cloud.l2_agent]}_{what}"
+    return parameter(cloud.answers, what)
 
 
 def tenant_types(cloud: Cloud) -> Tuple[str, ...]:
