@@ -172,7 +172,13 @@ def archives_dir(distro: str) -> Path:
 def records() -> List[Record]:
     """Every sandbox on this machine, by number."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((Record(**json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+    return sorted(map(_read, found), key=lambda r: r.number)
+
+
+def _read(path: Path) -> Record:
+    """A record, without what a newer version has written into it: all versions on a machine share the sandboxes."""
+    told = json.loads(path.read_text())
+    return Record(**{name: value for name, value in told.items() if name in Record.__dataclass_fields__})
 
 
 def record_of(name: str) -> Record:

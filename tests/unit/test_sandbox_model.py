@@ -86,6 +86,12 @@ def test_a_saved_record_is_found_again_by_number(home):
     assert json.loads((home / "sandboxes/b/sandbox.json").read_text())["number"] == 2
 
 
+def test_a_record_that_a_newer_version_has_written_is_read(home):
+    path = saved("aio", 1).place / "sandbox.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "moons": 2}))
+    assert model.records() == [record("aio", 1)]
+
+
 def test_a_missing_sandbox_is_a_usage_fault_that_says_what_to_type(home):
     with pytest.raises(UsageFault) as fault:
         lifecycle.find("mine")
