@@ -22,6 +22,8 @@ _IDS = {_VNI_RANGES: (1, 2**24 - 1), _TUNNEL_RANGES: (1, 2**32 - 1)}
 _VLANS = (1, 4094)
 # Where a kind of network takes its ids from: without ids none can be made.
 _IDS_OF = {"vxlan": _VNI_RANGES, "geneve": _VNI_RANGES, "gre": _TUNNEL_RANGES}
+# The drivers whose agents, or whose work in the server, this tool sets up.
+_DRIVEN = ("ovn", "openvswitch", "l2population")
 # Packstack's words for: routers reach the outside by the physical network's own bridge.
 _NO_BRIDGE = ("", "provider")
 
@@ -34,7 +36,7 @@ def faults(answers: Any) -> Iterator[str]:
 
 def doubts(answers: Any) -> Iterator[str]:
     """What may be meant, but seldom is."""
-    for rule in (_unreached, _tunnels, _copies):
+    for rule in (_unreached, _tunnels, _copies, _metering):
         yield from rule(answers)
 
 
@@ -86,6 +88,9 @@ def _vlans(answers: Any) -> Iterator[str]:
 
 def _mechanisms(answers: Any) -> Iterator[str]:
     agent = answers[_AGENT]
+    for driver in answers[_MECHANISMS]:
+        if driver not in _DRIVEN:
+            yield f"{at(answers, _MECHANISMS)}: {driver} is not deployed by this release; leave it out"
     if agent not in answers[_MECHANISMS]:
         told = f"{at(answers, _MECHANISMS)}: {','.join(answers[_MECHANISMS]) or 'empty'}"
         yield f"{told} is without {agent}, the {also(answers, _AGENT)}: no port would ever be connected"
@@ -160,6 +165,15 @@ def _tunnels(answers: Any) -> Iterator[str]:
         if interface == card:
             place = also(answers, bridges)
             yield f"{at(answers, name)}: {card} is put into {bridge} by {place}; say {bridge} for tunnels"
+
+
+def _metering(answers: Any) -> Iterator[str]:
+    name = "CONFIG_NEUTRON_METERING_AGENT_INSTALL"
+    if answers[name] and answers[_AGENT] == "ovn":
+        yield (
+            f"{at(answers, name)}=y: is not used with {also(answers, _AGENT)}=ovn: the agent counts in routers that are"
+            " network namespaces, and OVN's are flows"
+        )
 
 
 def _copies(answers: Any) -> Iterator[str]:
