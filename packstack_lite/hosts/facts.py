@@ -87,6 +87,7 @@ class Facts:
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
     ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
+    ``functions`` maps the network cards that can give parts of themselves away (SR-IOV) to how many there are now.
     """
 
     hostname: str
@@ -151,6 +152,7 @@ class Facts:
     python_missing: Tuple[str, ...] = ()
     shadowed: Tuple[str, ...] = ()
     firewall: str = ""
+    functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def container(self) -> bool:
