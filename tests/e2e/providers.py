@@ -39,7 +39,7 @@ class Segment:
         kind = f"vlan --provider-segment {self.tag}" if self.tag else "flat"
         return f"""
 network create --provider-network-type {kind} --provider-physical-network {self.physnet} {self.name}
-subnet create --network {self.name} --subnet-range {self.subnet}.0/24 --gateway none {self.name}
+subnet create --network {self.name} --subnet-range {self.subnet}.0/24 {self.name}
 port create --network {self.name} --security-group provider {self.name}
 server create --image cirros --flavor provider --key-name provider --port {self.name} {self.name}
 """
