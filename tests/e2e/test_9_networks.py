@@ -4,11 +4,11 @@ groups by iptables; all of it by other answers for a cloud that is there."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Iterator
 
 import pytest
 
-from tests.e2e.conftest import PROMISES, Sandbox
+from tests.e2e.conftest import PROMISES, Sandbox, changed
 from tests.e2e.providers import Segment, proves
 
 MORE = {
@@ -25,12 +25,6 @@ OVN = {
     "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,flat",
     "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve",
 }
-
-
-def changed(path: Path, answers: Dict[str, str]) -> None:
-    """The answer file with other answers; those that it does not name yet are added."""
-    lines = [line for line in path.read_text().splitlines() if line.split("=", 1)[0] not in answers]
-    path.write_text("\n".join([*lines, *(f"{name}={text}" for name, text in answers.items())]) + "\n")
 
 
 @pytest.fixture(scope="module")
