@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Iterator, List, Sequence, Tuple
 
 from packstack_lite.answers.agents import AGENT as _AGENT
-from packstack_lite.answers.agents import COPIES, parameter
+from packstack_lite.answers.agents import COPIES, METERING, SRIOV, VPN, parameter
+from packstack_lite.answers.agents import MECHANISMS as _MECHANISMS
 from packstack_lite.answers.places import also, at
 from packstack_lite.answers.table import BY_NAME, TABLE
 
 _DRIVERS = "CONFIG_NEUTRON_ML2_TYPE_DRIVERS"
 _TENANT = "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES"
-_MECHANISMS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
 _VLAN_RANGES = "CONFIG_NEUTRON_ML2_VLAN_RANGES"
 _FLAT = "CONFIG_NEUTRON_ML2_FLAT_NETWORKS"
 _BRIDGE = "CONFIG_NEUTRON_L3_EXT_BRIDGE"
@@ -23,27 +23,21 @@ _VLANS = (1, 4094)
 # Where a kind of network takes its ids from: without ids none can be made.
 _IDS_OF = {"vxlan": _VNI_RANGES, "geneve": _VNI_RANGES, "gre": _TUNNEL_RANGES}
 # The drivers whose agents, or whose work in the server, this tool sets up.
-_DRIVEN = ("ovn", "openvswitch", "l2population")
+_DRIVEN = ("ovn", "openvswitch", "linuxbridge", "l2population", "sriovnicswitch")
 # Packstack's words for: routers reach the outside by the physical network's own bridge.
 _NO_BRIDGE = ("", "provider")
 
 
 def faults(answers: Any) -> Iterator[str]:
     """What cannot work; each names its parameters and where their answers stand."""
-    for rule in (_agent, _types, _ids, _ranges, _vlans, _mechanisms, _mappings, _interfaces, _external):
+    for rule in (_types, _ids, _ranges, _vlans, _mechanisms, _mappings, _interfaces, _external):
         yield from rule(answers)
 
 
 def doubts(answers: Any) -> Iterator[str]:
     """What may be meant, but seldom is."""
-    for rule in (_unreached, _tunnels, _copies, _metering):
+    for rule in (_unreached, _tunnels, _copies, _routers, _functions):
         yield from rule(answers)
-
-
-def _agent(answers: Any) -> Iterator[str]:
-    agent = answers[_AGENT]
-    if agent not in COPIES:
-        yield f"{at(answers, _AGENT)}: {agent} is not deployed by this release; say ovn or openvswitch"
 
 
 def _types(answers: Any) -> Iterator[str]:
@@ -51,10 +45,12 @@ def _types(answers: Any) -> Iterator[str]:
     for kind in tenant:
         if kind not in answers[_DRIVERS]:
             yield f"{place}: {kind} is not among {also(answers, _DRIVERS)}"
-    if "geneve" in tenant and answers[_AGENT] == "openvswitch":
-        yield f"{place}: geneve needs OVN; say vxlan with openvswitch"
+    if "geneve" in tenant and answers[_AGENT] != "ovn":
+        yield f"{place}: geneve needs OVN; say vxlan with {answers[_AGENT]}"
     if "gre" in tenant and answers[_AGENT] == "ovn":
         yield f"{place}: gre is nothing that OVN can make; say geneve with ovn"
+    if "gre" in tenant and answers[_AGENT] == "linuxbridge":
+        yield f"{place}: gre is nothing that linuxbridge can make; say vxlan with linuxbridge"
     if "vlan" in tenant and not any(":" in span for span in answers[_VLAN_RANGES]):
         yield f"{place}: vlan needs ranges in {also(answers, _VLAN_RANGES)}, PHYSNET:FIRST:LAST"
 
@@ -91,6 +87,8 @@ def _mechanisms(answers: Any) -> Iterator[str]:
     for driver in answers[_MECHANISMS]:
         if driver not in _DRIVEN:
             yield f"{at(answers, _MECHANISMS)}: {driver} is not deployed by this release; leave it out"
+    if "sriovnicswitch" in answers[_MECHANISMS] and not answers[SRIOV]:
+        yield f"{at(answers, _MECHANISMS)}: sriovnicswitch needs the network cards in {also(answers, SRIOV)}"
     if agent not in answers[_MECHANISMS]:
         told = f"{at(answers, _MECHANISMS)}: {','.join(answers[_MECHANISMS]) or 'empty'}"
         yield f"{told} is without {agent}, the {also(answers, _AGENT)}: no port would ever be connected"
@@ -121,9 +119,9 @@ def _external(answers: Any) -> Iterator[str]:
     if not network or not answers["CONFIG_PROVISION_DEMO"]:
         return
     known = dict(_pairs(answers, mappings))
-    if network not in known:
+    if mappings and network not in known:
         yield f"{at(answers, name)}: {network} is not in {_known(answers, mappings)}"
-    elif answers["CONFIG_PROVISION_OVS_BRIDGE"] and answers[_BRIDGE] not in (*_NO_BRIDGE, known[network]):
+    elif mappings and answers["CONFIG_PROVISION_OVS_BRIDGE"] and answers[_BRIDGE] not in (*_NO_BRIDGE, known[network]):
         yield (
             f"{at(answers, mappings)}: {network} leads to {known[network]}, but the gateway of the floating addresses"
             f" stands on {answers[_BRIDGE]}, the {also(answers, _BRIDGE)}"
@@ -167,13 +165,19 @@ def _tunnels(answers: Any) -> Iterator[str]:
             yield f"{at(answers, name)}: {card} is put into {bridge} by {place}; say {bridge} for tunnels"
 
 
-def _metering(answers: Any) -> Iterator[str]:
-    name = "CONFIG_NEUTRON_METERING_AGENT_INSTALL"
-    if answers[name] and answers[_AGENT] == "ovn":
-        yield (
-            f"{at(answers, name)}=y: is not used with {also(answers, _AGENT)}=ovn: the agent counts in routers that are"
-            " network namespaces, and OVN's are flows"
-        )
+def _routers(answers: Any) -> Iterator[str]:
+    for name in (METERING, VPN):
+        if answers[name] and answers[_AGENT] == "ovn":
+            yield (
+                f"{at(answers, name)}=y: is not used with {also(answers, _AGENT)}=ovn: it works in routers that are"
+                " network namespaces, and OVN's are flows"
+            )
+
+
+def _functions(answers: Any) -> Iterator[str]:
+    """Network cards that give parts of themselves to instances (SR-IOV)."""
+    if answers[SRIOV] and "sriovnicswitch" not in answers[_MECHANISMS]:
+        yield f"{at(answers, SRIOV)}: is not used without sriovnicswitch in {also(answers, _MECHANISMS)}"
 
 
 def _copies(answers: Any) -> Iterator[str]:

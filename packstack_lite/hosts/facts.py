@@ -88,6 +88,7 @@ class Facts:
     imported, ``shadowed`` directories of modules that stand before the distribution's.
     ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw); ``nft`` is "no" where the
     kernel takes no rules of nftables.
+    ``functions`` maps the network cards that can give parts of themselves away (SR-IOV) to how many there are now.
     """
 
     hostname: str
@@ -153,6 +154,7 @@ class Facts:
     shadowed: Tuple[str, ...] = ()
     firewall: str = ""
     nft: str = ""
+    functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def container(self) -> bool:

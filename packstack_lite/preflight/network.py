@@ -93,21 +93,6 @@ def interfaces(subject: Subject) -> Remarks:
         yield from _controller(subject, str(answers["CONFIG_CONTROLLER_HOST"]))
 
 
-def agent(subject: Subject) -> Remarks:
-    """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
-    wanted, there = str(subject.answers.get(agents.AGENT) or ""), subject.facts.mechanisms
-    if there and wanted not in there:
-        yield error(
-            f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave"
-            " every network, router and instance port without a connection",
-            f"set CONFIG_NEUTRON_L2_AGENT={_known(there)}, or deploy {wanted} on a fresh host",
-        )
-
-
-def _known(mechanisms: Tuple[str, ...]) -> str:
-    return next((name for name in mechanisms if name in ("ovn", "openvswitch", "linuxbridge")), mechanisms[0])
-
-
 def _find(subject: Subject, name: str) -> Optional[Interface]:
     return next((interface for interface in subject.facts.interfaces if interface.name == name), None)
 

@@ -2,7 +2,7 @@
 
 from packstack_lite.resources.base import PHASES, Gap, Look, Phase, Resource, Seen, State, Unknown
 from packstack_lite.resources.booleans import Booleans
-from packstack_lite.resources.bridge import Bridge, Nat
+from packstack_lite.resources.bridge import Bridge, LinuxBridge, Nat
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
@@ -48,6 +48,7 @@ __all__ = [
     "IptablesPorts",
     "Keys",
     "Link",
+    "LinuxBridge",
     "Look",
     "MessageUser",
     "Nat",

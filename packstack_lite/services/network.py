@@ -46,14 +46,24 @@ def mappings(cloud: Cloud) -> Dict[str, str]:
 
 
 def _pairs(cloud: Cloud) -> Tuple[str, ...]:
-    return words(own(cloud, "BRIDGE_MAPPINGS"))
+    if cloud.l2_agent != "linuxbridge":
+        return words(own(cloud, "BRIDGE_MAPPINGS"))
+    outside = str(own(cloud, "EXTERNAL_PHYSNET"))
+    return () if outside in cards(cloud) else (f"{outside}:{cloud.external_bridge}",)
+
+
+def cards(cloud: Cloud) -> Dict[str, str]:
+    """Physical network -> the interface that Neutron itself puts into a bridge, as it does with Linux bridges."""
+    answer = cloud.answers.get("CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS") if cloud.l2_agent == "linuxbridge" else ()
+    return {network: card for network, _, card in (pair.partition(":") for pair in words(answer))}
 
 
 def bridges(cloud: Cloud) -> List[str]:
     """The external bridge, then every other one that a physical network is mapped to, that takes an interface or that
     compute hosts have: this host is one."""
     others = words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE")))
-    return list(dict.fromkeys([cloud.external_bridge, *mappings(cloud).values(), *with_interface(cloud), *others]))
+    outside = [] if cards(cloud).get(external_network(cloud)) else [cloud.external_bridge]
+    return list(dict.fromkeys([*outside, *mappings(cloud).values(), *with_interface(cloud), *others]))
 
 
 def interfaces(cloud: Cloud) -> List[Tuple[str, str]]:
@@ -96,7 +106,8 @@ def network_mtus(cloud: Cloud) -> Dict[str, int]:
     inside = dict(interfaces(cloud))
     known = {card.name: card.mtu for card in cloud.facts.interfaces if card.mtu}
     own = min(MTU, physical_mtu(cloud))
-    return {network: known.get(inside.get(bridge, ""), own) for network, bridge in mappings(cloud).items()}
+    bridged = {network: known.get(inside.get(bridge, ""), own) for network, bridge in mappings(cloud).items()}
+    return {**bridged, **{network: known.get(card, own) for network, card in cards(cloud).items()}}
 
 
 def greatest_mtu(cloud: Cloud) -> int:

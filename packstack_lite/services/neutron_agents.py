@@ -21,11 +21,12 @@ METERING: Mapping[str, str] = {"neutron-metering-agent": "metering-agent"}
 def routing(cloud: Cloud) -> List[Resource]:
     """The agents that route, lend addresses, pass metadata on and count."""
     roles = {**ROUTING, **(METERING if neutron.meters(cloud) else {})}
-    return [resource for role, what in roles.items() for resource in agent(cloud, role, what)]
+    tunnels = neutron.tunnels(cloud)
+    return [resource for role, what in roles.items() for resource in agent(cloud, role, what, tunnels=tunnels)]
 
 
-def agent(cloud: Cloud, role: str, what: str, **values: Any) -> List[Resource]:
-    """One agent, started once the server hears it."""
+def agent(cloud: Cloud, role: str, what: str, binary: str = "", **values: Any) -> List[Resource]:
+    """One agent, started once the server hears it; ``binary`` is how Neutron calls it, if not by its role."""
     config = cloud.file("neutron", what, group=cloud.profile.user("neutron"), **values)
     unit = cloud.unit(role, "neutron", [neutron.config(cloud), config], needs=[cloud.unit_id("neutron-rpc")])
-    return [config, unit, alive(cloud, role, unit)]
+    return [config, unit, alive(cloud, binary or role, unit)]

@@ -127,6 +127,12 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
     path.write_text("\n".join(lines) + "\n")
 
 
+def changed(path: Path, answers: Dict[str, str]) -> None:
+    """The answer file with other answers; those that it does not name yet are added."""
+    lines = [line for line in path.read_text().splitlines() if line.split("=", 1)[0] not in answers]
+    path.write_text("\n".join([*lines, *(f"{name}={text}" for name, text in answers.items())]) + "\n")
+
+
 def hostile(passwords: Sequence[str]) -> Dict[str, str]:
     """Answers that try every quoting on their way."""
     return {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(passwords)}

@@ -41,7 +41,15 @@ FAULTS = {
     ),
     "linuxbridge with other drivers": (
         ["CONFIG_NEUTRON_L2_AGENT=linuxbridge", f"{ML2}MECHANISM_DRIVERS=openvswitch"],
-        [(3, "linuxbridge is not deployed"), (4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+        [(4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+    ),
+    "gre under linuxbridge": (
+        [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", f"{AGENT}=linuxbridge"],
+        [(3, "gre is nothing that linuxbridge can make")],
+    ),
+    "functions of no card": (
+        [f"{ML2}MECHANISM_DRIVERS=openvswitch,sriovnicswitch"],
+        [(3, f"sriovnicswitch needs the network cards in {ML2}SRIOV_INTERFACE_MAPPINGS")],
     ),
     "a driver of another vendor": (
         [f"{ML2}MECHANISM_DRIVERS=openvswitch,cisco_nexus"],
@@ -87,6 +95,14 @@ FAULTS = {
     ),
 }
 DOUBTS = {
+    "tunnels without routers of the agent's": (
+        [f"{AGENT}=ovn", "CONFIG_NEUTRON_VPNAAS=y"],
+        [(4, f"is not used with {AGENT} (")],
+    ),
+    "a card whose functions nobody hands out": (
+        [f"{ML2}SRIOV_INTERFACE_MAPPINGS=extnet:eth1"],
+        [(3, f"is not used without sriovnicswitch in {ML2}MECHANISM_DRIVERS")],
+    ),
     "counting without routers of the agent's": (
         [f"{AGENT}=ovn", "CONFIG_NEUTRON_METERING_AGENT_INSTALL=y"],
         [(4, f"is not used with {AGENT} (")],

@@ -110,6 +110,17 @@ def test_packets_are_as_large_as_the_physical_network_carries(make, mtu, smaller
     assert ("physical_network_mtus = extnet:1500" in lines(of, ML2)) == smaller
 
 
+def test_neutron_of_zed_finds_the_bridges_of_the_chassis():
+    """It looks into external_ids, which OVN 23.03 leaves empty: no port could be bound on a flat network or a VLAN."""
+    of = ovn({"CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": ("extnet:br-ex", "lab:br-lab")})
+    unit_file = lines(of, "/etc/systemd/system/packstack-lite-ovn-chassis.service")
+    assert any("extnet:br-ex,lab:br-lab" in line for line in unit_file)
+    assert {"PartOf=ovn-controller.service", "WantedBy=ovn-controller.service"} <= set(unit_file)
+    assert "packstack-lite-ovn-chassis" in units(of)
+    assert "packstack-lite-ovn-chassis" not in units(ovn(profile="debian13-epoxy"))
+    assert "packstack-lite-ovn-chassis" not in units(cloud())
+
+
 def test_each_network_is_told_by_what_it_runs_over():
     """An interface of jumbo frames for one network, of small ones for tunnels; the third ends in a bridge."""
     cards = (
