@@ -6,9 +6,9 @@ import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
 
@@ -172,7 +172,12 @@ def archives_dir(distro: str) -> Path:
 def records() -> List[Record]:
     """Every sandbox on this machine, by number."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((Record(**json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+    return sorted((_record(json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+
+
+def _record(told: Dict[str, Any]) -> Record:
+    """A record, perhaps of a newer version of this program: what it says besides is for that one alone."""
+    return Record(**{each.name: told[each.name] for each in fields(Record) if each.name in told})
 
 
 def record_of(name: str) -> Record:

@@ -1,4 +1,7 @@
-"""The main job on the test host with CentOS 7's layout, from bare: Train's own code, the network as in the notes."""
+"""The main job on the test host with CentOS 7's layout, from bare: Train's own code, the network as in the notes.
+
+It is the complete cloud, with secrets, objects, and volumes on Ceph.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,18 @@ import pytest
 
 from packstack_lite.sandbox import train
 from tests.conftest import Tool
-from tests.e2e.conftest import OPENVSWITCH, PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
+from tests.e2e.conftest import (
+    COMPLETE,
+    MORE_PASSWORDS,
+    OPENVSWITCH,
+    PASSWORDS,
+    Sandbox,
+    alone,
+    bare_host,
+    hostile,
+)
+from tests.e2e.pitfalls import goes
 
 # Each service's own word for Train, as its program says it.
 PROGRAMS = {
@@ -18,6 +32,7 @@ PROGRAMS = {
     "placement-manage --version": "2.0.1",
     "nova-manage --version": "20.6.1",
     "neutron-server --version": "15.3.4",
+    "cinder-manage --version": "15.6.0",
     "openstack --version": "4.0.2",
 }
 # The newest that the running API speaks.
@@ -29,8 +44,8 @@ def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     """A bare host with CentOS 7's layout (E2E_CENTOS7_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
     if not train.interpreter():
         pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine")
-    answers = tmp_path_factory.mktemp("centos7")
-    with alone(), bare_host(tool, answers, "e2e-centos7", {**hostile(PASSWORDS), **OPENVSWITCH}, "el7") as host:
+    answers, everything = tmp_path_factory.mktemp("centos7"), {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
+    with alone(), bare_host(tool, answers, "e2e-centos7", {**everything, **OPENVSWITCH}, "el7") as host:
         yield host
 
 
@@ -42,28 +57,15 @@ def test_it_looks_like_centos_7(centos7: Sandbox) -> None:
 
 
 def test_apply_does_what_plan_announced_and_ends_with_a_cloud(centos7: Sandbox) -> None:
-    planned = centos7("plan", "--exit-code", "--output", "json", "--distro", "el7")
-    assert planned.code == 10, planned.err
-    applied = centos7("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-6000:]
-    announced = {change["resource"] for change in planned.data["changes"]}
-    assert {change["resource"] for change in applied.data["changes"]} <= announced
+    apply_does_what_plan_announced(centos7, "--distro", "el7")
 
 
 def test_smoke_proves_each_promise(centos7: Sandbox) -> None:
-    smoked = centos7("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+    smoke_proves(centos7, STORAGE)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(centos7: Sandbox) -> None:
-    before = centos7.started()
-    applied = centos7("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert centos7.started() == before
+    second_apply_changes_nothing(centos7)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -82,3 +84,16 @@ def test_running_apis_speak_trains_newest_versions(centos7: Sandbox) -> None:
 
 def test_nothing_has_failed_and_nothing_restarts_for_ever(centos7: Sandbox) -> None:
     assert centos7.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
+
+
+def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos7: Sandbox) -> None:
+    """The web server and two modules: preflight tells and brings the packages again, apply the rest."""
+    centos7.sh("systemctl stop httpd && rpm -e --nodeps httpd PyYAML pytz")
+    goes(
+        centos7,
+        {"httpd": "httpd is not installed any more", "python": "python2 cannot import yaml, pytz, which OpenStack's"},
+    )
+    applied = centos7("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert centos7("verify").code == 0
+    assert centos7.sh(". /root/keystonerc_admin; openstack token issue -f value -c id")

@@ -86,6 +86,13 @@ def test_a_saved_record_is_found_again_by_number(home):
     assert json.loads((home / "sandboxes/b/sandbox.json").read_text())["number"] == 2
 
 
+def test_a_record_of_a_newer_version_is_read_too(home):
+    saved("a", 1)
+    place = home / "sandboxes/a/sandbox.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "of_later": "x"}))
+    assert [r.name for r in model.records()] == ["a"]
+
+
 def test_a_missing_sandbox_is_a_usage_fault_that_says_what_to_type(home):
     with pytest.raises(UsageFault) as fault:
         lifecycle.find("mine")
