@@ -92,7 +92,8 @@ def dress(payload: Path, entry: Entry) -> None:
 # Debian's programs in Python 3, where the layout has no Python 3 but the one of the base system's own tools.
 INTERPRETER = """
 for program in /build/payload/*/usr/bin/* /build/payload/*/usr/sbin/* /build/payload/*/usr/share/*/scripts/*; do
-    if [ -f "$program" ] && [ ! -L "$program" ] && head -c 40 "$program" | head -n 1 | grep -aq '^#!.*python3'; then
+    [ -f "$program" ] && [ ! -L "$program" ] || continue
+    if head -c 40 "$program" | head -n 1 | grep -aqE '^#! */usr/bin/(env )?python3'; then
         sed -i "1s,^#!.*,#!$PLATFORM_PYTHON," "$program"
     fi
 done

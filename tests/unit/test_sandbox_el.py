@@ -74,6 +74,27 @@ def test_units_that_are_the_programs_own_are_taken_and_debians_are_not(tmp_path)
     assert unit == "[Service]\nEnvironmentFile=-/etc/sysconfig/ceph\n"
 
 
+def test_only_programs_of_the_base_systems_python_get_the_platforms(tmp_path):
+    """Train's own begin with a python3 too."""
+    for name, first in (
+        ("ceph", "#! /usr/bin/python3"),
+        ("nova-manage", "#!/opt/train/bin/python3.6"),
+        ("sh", "#!/bin/sh"),
+    ):
+        put(tmp_path, f"payload/one/usr/bin/{name}")
+        (tmp_path / f"payload/one/usr/bin/{name}").write_text(f"{first}\nimport sys\n")
+    script = pools.INTERPRETER.replace("/build/payload", f"{tmp_path}/payload")
+    subprocess.run(
+        ["sh", "-eu", "-c", script], check=True, env={**os.environ, "PLATFORM_PYTHON": "/usr/libexec/python"}
+    )
+    heads = {path.name: path.read_text().splitlines()[0] for path in (tmp_path / "payload/one/usr/bin").iterdir()}
+    assert heads == {
+        "ceph": "#!/usr/libexec/python",
+        "nova-manage": "#!/opt/train/bin/python3.6",
+        "sh": "#!/bin/sh",
+    }
+
+
 def test_a_row_may_have_a_file_of_data_as_it_is_and_the_base_is_made_anew_when_that_changes():
     layout = el_table.load("el7")
     files = row(layout, "python-rbd").files
