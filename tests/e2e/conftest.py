@@ -79,6 +79,7 @@ class Sandbox:
     always: Sequence[str] = ()
     # What the deployment said, where the fixture has made it.
     applied: Optional[Outcome] = None
+    distro: str = "debian12"
 
     def __call__(self, verb: str, *words: str, timeout: float = 1800) -> Outcome:
         said = [verb, "--sandbox", self.name, "--answer-file", str(self.answers), *self.always, *words]
@@ -150,7 +151,7 @@ def bare_host(
     prefix = name.upper().replace("-", "_")
     known = {what: os.environ.get(f"{prefix}_{what}") for what in ("SANDBOX", "ANSWERS", "TREE")}
     if known["SANDBOX"]:
-        yield Sandbox(known["SANDBOX"], tool, Path(known["ANSWERS"] or ""))
+        yield Sandbox(known["SANDBOX"], tool, Path(known["ANSWERS"] or ""), distro=distro)
         return
     tool("sandbox", "down", name)
     if known["TREE"]:
@@ -162,7 +163,7 @@ def bare_host(
     # A saved tree looks as if another tool had been there.
     always = ["--ignore", "leftovers", "--ignore", "database"] if known["TREE"] else []
     OURS.append(name)
-    yield Sandbox(name, tool, answers, always)
+    yield Sandbox(name, tool, answers, always, distro=distro)
     OURS.remove(name)
     tool("sandbox", "down", name)
 

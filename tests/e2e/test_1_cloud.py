@@ -10,7 +10,8 @@ from typing import Any, Dict, Set
 
 import pytest
 
-from tests.e2e.conftest import PROMISES
+from tests.e2e.cloud_contract import second_apply_changes_nothing, smoke_proves
+from tests.e2e.scan import assert_public_alone
 
 FRESH: dict = {}
 
@@ -37,21 +38,11 @@ def test_apply_ends_with_a_cloud(sandbox: Any) -> None:
 
 
 def test_smoke_proves_each_promise(sandbox: Any) -> None:
-    smoked = sandbox("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert set(outcomes) >= PROMISES
+    smoke_proves(sandbox)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(sandbox: Any) -> None:
-    before = sandbox.started()
-    applied = sandbox("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert applied.data["changes"] == []
-    assert applied.data["restarted"] == []
-    assert sandbox.started() == before
-    assert applied.data["flights"] <= 24
+    assert second_apply_changes_nothing(sandbox).data["flights"] <= 24
 
 
 def test_plan_of_the_deployed_host_is_empty_and_touches_nothing(sandbox: Any) -> None:
