@@ -10,6 +10,8 @@ from typing import Any, Dict, Set
 
 import pytest
 
+from tests.e2e.scan import assert_public_alone
+
 FRESH: dict = {}
 
 
