@@ -107,7 +107,7 @@ def declare(cloud: Cloud) -> List[Resource]:
             "set " + ", ".join(f"{name}={value}" for name, value in refused),
         )
     services = chosen(cloud)
-    resources = host.declare(cloud, [*services, *cinder.groups(cloud)])
+    resources = host.declare(cloud, [*services, *cinder.groups(cloud), *neutron.groups(cloud)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}
