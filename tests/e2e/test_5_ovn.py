@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import OPENVSWITCH, Sandbox, changed
 from tests.e2e.providers import Segment, proves
+from tests.e2e.scan import assert_public_alone
 
 MAKE = """
 flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
