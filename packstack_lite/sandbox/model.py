@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Iterable, List, Optional
 
@@ -172,7 +172,13 @@ def archives_dir(distro: str) -> Path:
 def records() -> List[Record]:
     """Every sandbox on this machine, by number."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((Record(**json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+    return sorted((_read(path) for path in found), key=lambda r: r.number)
+
+
+def _read(path: Path) -> Record:
+    """A record as this release understands it: another one on the same machine may have written more."""
+    known = {field.name for field in fields(Record)}
+    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})
 
 
 def record_of(name: str) -> Record:
