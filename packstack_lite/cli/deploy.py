@@ -26,14 +26,16 @@ def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
 def write_answers(options: Options, install_hosts: Optional[str], make: bool) -> None:
     """Write the answer file of a new deployment, and name it in the options; ``make`` lets a sandbox be made."""
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
-    if len(hosts) > 1:
+    if len(hosts) > 1 and (options.host or options.sandbox):
+        word = "--host" if options.host else "--sandbox"
         raise UsageFault(
-            f"--install-hosts names several hosts: {', '.join(hosts)}",
-            "packstack-lite deploys to one host for now: name one",
+            f"--install-hosts names {len(hosts)} hosts, and {word} another way to say where to",
+            f"leave {word} out; hosts of a sandbox are named by their addresses (packstack-lite sandbox list)",
         )
     target, meant = _new_target(options, hosts[0] if hosts else "", make)
-    path = sources.fresh(options, target, meant)
-    say(options, f"answers for {target.address}: {path}")
+    others = [parse_host(host).address for host in hosts[1:]]
+    path = sources.fresh(options, target, meant, others)
+    say(options, f"answers for {', '.join([target.address, *others])}: {path}")
     options.answer_files = [path]
 
 

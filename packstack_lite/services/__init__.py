@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, List, Mapping, Tuple
 
@@ -22,8 +23,10 @@ from packstack_lite.services import (
     neutron,
     neutron_openvswitch,
     nova,
+    nova_compute,
     openvswitch,
     ovn,
+    ovn_central,
     placement,
     rabbitmq,
     swift,
@@ -42,8 +45,10 @@ SERVICES: Mapping[str, ModuleType] = {
     "glance": glance,
     "placement": placement,
     "nova": nova,
+    "nova-compute": nova_compute,
     "neutron": neutron,
     "neutron-openvswitch": neutron_openvswitch,
+    "ovn-central": ovn_central,
     "ovn": ovn,
     "barbican": barbican,
     "swift": swift,
@@ -60,8 +65,18 @@ OPTIONAL: Mapping[str, str] = {
     "horizon": "CONFIG_HORIZON_INSTALL",
     "client": "CONFIG_CLIENT_INSTALL",
 }
-# The agents of each way to switch packets; the others are not even installed.
-AGENTS: Mapping[str, str] = {"openvswitch": "neutron-openvswitch", "ovn": "ovn"}
+# The services of each way to switch packets; the others are not even installed.
+AGENTS: Mapping[str, Tuple[str, ...]] = {"openvswitch": ("neutron-openvswitch",), "ovn": ("ovn-central", "ovn")}
+# Who else than the controller has a service (in its place, not beside it, unless that has the role too).
+ROLES: Mapping[str, Tuple[str, ...]] = {
+    "mariadb": ("database",),
+    "rabbitmq": ("queue",),
+    "openvswitch": ("compute", "network"),
+    "nova-compute": ("compute",),
+    "neutron-openvswitch": ("compute", "network"),
+    "ovn": ("compute", "network"),
+    "cinder": ("controller", "storage"),
+}
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 # Answers of which some values are built so far, the first of them the one to take instead of another.
@@ -75,11 +90,16 @@ def supported() -> Tuple[str, ...]:
     return tuple(SERVICES)
 
 
-def chosen(cloud: Cloud) -> List[str]:
-    """The services that these answers ask for."""
-    others = {service for agent, service in AGENTS.items() if agent != cloud.l2_agent}
+def asked(cloud: Cloud) -> List[str]:
+    """The services that these answers ask for, on whichever host."""
+    others = {service for agent, services in AGENTS.items() if agent != cloud.l2_agent for service in services}
     wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
     return [name for name in wanted if name not in others]
+
+
+def chosen(cloud: Cloud) -> List[str]:
+    """Those of them that this host has a part in."""
+    return [name for name in asked(cloud) if cloud.has(*ROLES.get(name, ("controller",)))]
 
 
 def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
@@ -107,11 +127,29 @@ def declare(cloud: Cloud) -> List[Resource]:
             "set " + ", ".join(f"{name}={value}" for name, value in refused),
         )
     services = chosen(cloud)
-    resources = host.declare(cloud, [*services, *cinder.groups(cloud)])
+    resources = host.declare(cloud, [*services, *_groups(cloud, services)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}
     return sorted(uplink.first(together(resources)), key=lambda resource: rank[resource.phase])
+
+
+def _groups(cloud: Cloud, services: List[str]) -> List[str]:
+    """The other groups of packages that these services bring along."""
+    agents = ["neutron-network"] if "neutron-openvswitch" in services and cloud.has("network") else []
+    return [*agents, *(cinder.groups(cloud) if "cinder" in services else [])]
+
+
+def joined(controller: Cloud, member: Cloud) -> List[Resource]:
+    """What is to be done on the controller for another host, by phase; all of it is about that host."""
+    found: List[Resource] = []
+    for name in chosen(member):
+        if hasattr(SERVICES[name], "joined"):
+            found += SERVICES[name].joined(controller, member)
+    rank = {phase: place for place, phase in enumerate(PHASES)}
+    # What it needs of the controller's own is another lane's affair, which is waited for.
+    alone = [replace(resource, needs=()) for resource in found]  # type: ignore[type-var]
+    return sorted(alone, key=lambda resource: rank[resource.phase])
 
 
 def _word(value: object) -> str:
@@ -121,4 +159,15 @@ def _word(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-__all__ = ["ALWAYS", "OPTIONAL", "SERVICES", "Cloud", "chosen", "declare", "supported", "unsupported"]
+__all__ = [
+    "ALWAYS",
+    "OPTIONAL",
+    "SERVICES",
+    "Cloud",
+    "asked",
+    "chosen",
+    "declare",
+    "joined",
+    "supported",
+    "unsupported",
+]

@@ -57,7 +57,8 @@ def _owns_range(cloud: Cloud) -> bool:
     """Whether the floating range lives on this host alone, as Packstack's demo has it: not where the external bridge
     has an interface, so that the range is that network's."""
     return (
-        cloud.external_bridge not in with_interface(cloud)
+        cloud.has("network")
+        and cloud.external_bridge not in with_interface(cloud)
         and cloud.says("CONFIG_PROVISION_DEMO")
         and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
     )
