@@ -29,7 +29,7 @@ from packstack_lite.hosts import gather
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Command, Host, Reply
 from packstack_lite.report.text import finding_lines
-from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.base import PHASES, Phase, Resource
 from packstack_lite.secret import Masker
 from packstack_lite.services import waits
 from packstack_lite.services.cloud import Cloud
@@ -94,7 +94,7 @@ class Deployment:
             profile: Optional[Profile] = site.profile
         except PackstackLiteError:
             profile = None
-        return preflight.run(site.facts, self.answers, profile, site.host.name)
+        return preflight.run(site.facts, self.answers, profile, site.host.name, site.member.roles)
 
     def again(self, cures: Sequence[Tuple[str, Command]]) -> List[Reply]:
         """Run these, each on the host of that name and under its lock, and gather its facts anew; their replies."""
@@ -131,7 +131,9 @@ class Deployment:
         """What apply would change, host by host."""
         self._all_reached()
         found = side_by_side(lambda site: plan(site.there, self._seen_by(site), diff, self.masker), self.connected)
-        return [change for changes in found for change in self._of_whom(changes)]
+        places = [site.target.address for site in self.sites]
+        told = [change for changes in found for change in self._of_whom(changes)]
+        return sorted(told, key=lambda change: (places.index(change.host), PHASES.index(Phase(change.phase))))
 
     def verify(self) -> List[Fault]:
         """What is no longer as declared, host by host."""

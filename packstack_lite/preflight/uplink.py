@@ -12,14 +12,16 @@ AGENTS = {"openvswitch": "OVS", "ovn": "OVN"}
 
 
 def pairs(subject: Subject) -> List[Tuple[str, str]]:
-    """Bridge and interface, for the agent that is deployed."""
+    """Bridge and interface, for the agent that is deployed and as far as this host gets the bridge."""
     found = [str(pair).partition(":") for pair in subject.answers.get(parameter(subject)) or ()]
-    return [(bridge, interface) for bridge, _, interface in found]
+    everywhere = {subject.answers.get(parameter(subject, "TUNNEL_IF"))}
+    everywhere |= set(subject.answers.get(parameter(subject, "BRIDGES_COMPUTE")) or ())
+    return [(bridge, interface) for bridge, _, interface in found if subject.has("network") or bridge in everywhere]
 
 
-def parameter(subject: Subject) -> str:
+def parameter(subject: Subject, what: str = "BRIDGE_IFACES") -> str:
     """The answer that names them."""
-    return f"CONFIG_NEUTRON_{AGENTS.get(str(subject.answers.get('CONFIG_NEUTRON_L2_AGENT')), '')}_BRIDGE_IFACES"
+    return f"CONFIG_NEUTRON_{AGENTS.get(str(subject.answers.get('CONFIG_NEUTRON_L2_AGENT')), '')}_{what}"
 
 
 def uplink(subject: Subject) -> Remarks:

@@ -16,7 +16,8 @@ LIBVIRT = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
 
 def declare(cloud: Cloud) -> List[Resource]:
     """The hypervisor on this host; what the controller has to do for one on another host is in ``joined``."""
-    found = _hypervisor(cloud, nova.config(cloud))
+    config = nova.config(cloud)
+    found = [config, *_hypervisor(cloud, config)]
     if not cloud.has("controller"):
         return [*found, *_hearing_elsewhere(cloud)]
     discover = _discovered(cloud, cloud.facts.hostname, "nova-discover-hosts", (cloud.unit_id("nova-compute"),))
