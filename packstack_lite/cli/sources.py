@@ -133,7 +133,7 @@ def _tunnels(first: Answers, box: Sandbox) -> Dict[str, str]:
     """Where tunnels end on hosts of one segment: on a bridge with their second interface, as Open vSwitch finds its
     way through user space from bridge to bridge alone."""
     agent = AGENTS.get(first["CONFIG_NEUTRON_L2_AGENT"])
-    if not getattr(box, "tunnel", "") or not agent or first["CONFIG_COMPUTE_HOSTS"] == (box.address,):
+    if not box.tunnel or not agent or first["CONFIG_COMPUTE_HOSTS"] == (box.address,):
         return {}
     names = (f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES", f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
     if any(first.text(name) for name in names):

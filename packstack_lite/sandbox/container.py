@@ -32,7 +32,7 @@ def keeper_argv(record: Record, keeper: Path, resolv: str, scope: bool) -> List[
     unit = f"--unit=packstack-lite-sandbox-{record.name}"
     prefix = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes", unit] if scope else []
     words = [str(record.root), record.name, record.interface, record.gateway, record.address, record.external_network]
-    return ["/bin/sh", str(keeper), *words, resolv, *prefix]
+    return ["/bin/sh", str(keeper), *words, record.tunnel_interface, resolv, *prefix]
 
 
 def boot(record: Record) -> None:
