@@ -98,7 +98,8 @@ class Deployment:
 
     def again(self, cures: Sequence[Tuple[str, Command]]) -> List[Reply]:
         """Run these, each on the host of that name and under its lock, and gather its facts anew; their replies."""
-        del self._declared
+        for known in ("_declared", "_told"):
+            self.__dict__.pop(known, None)
         replies: List[Reply] = []
         for site in self.connected:
             assert site.host

@@ -64,23 +64,23 @@ def choose(options: Options, controller: str = "", here: bool = False, make: boo
     if options.sandbox:
         return _in_sandbox(options, options.sandbox, make)
     if options.host:
-        return _with_key(parse_host(options.host), options)
+        return _over_ssh(parse_host(options.host), options)
     if controller:
         return of_host(options, controller)
     if here:
-        return _with_key(Target(own_address()), options, direct=os.geteuid() == 0)
+        return _over_ssh(Target(own_address()), options, direct=os.geteuid() == 0)
     raise UsageFault("no host is named", WAYS)
 
 
 def of_host(options: Options, name: str) -> Target:
     """How a host that the answers name is reached."""
-    return _with_key(parse_host(name), options, direct=os.geteuid() == 0 and is_own(name))
-
-
-def _with_key(target: Target, options: Options, direct: bool = False) -> Target:
-    box = None if options.ssh_key or target.user or target.port else _sandbox_at(target.address)
+    box = None if options.ssh_key else _sandbox_at(name)
     if box:
         return _of_sandbox(box)
+    return _over_ssh(parse_host(name), options, direct=os.geteuid() == 0 and is_own(name))
+
+
+def _over_ssh(target: Target, options: Options, direct: bool = False) -> Target:
     return Target(target.address, target.user, target.port, options.ssh_key, None, direct)
 
 

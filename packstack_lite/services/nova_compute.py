@@ -7,7 +7,7 @@ from typing import List, Sequence
 
 from packstack_lite.resources import Entity, Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import ceph, nova
+from packstack_lite.services import ceph, migration, nova
 from packstack_lite.services.cloud import Cloud, tags
 
 # libvirt, and what it leaves to daemons of their own where it comes in parts.
@@ -32,7 +32,8 @@ def joined(controller: Cloud, member: Cloud) -> List[Resource]:
 
 def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
-    compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"))
+    moves = migration.declare(cloud)
+    compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"), moves=bool(moves))
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
     secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) else []
@@ -45,7 +46,7 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     # Whoever looks for new hosts before this one has told of itself finds none.
     known = _told(cloud, cloud.facts.hostname) if asked else "true"
     unit = cloud.unit("nova-compute", "nova", [config, compute], needs=needs, ready=known)
-    return [compute, *libvirt, *daemons, *secrets, unit]
+    return [compute, *moves, *libvirt, *daemons, *secrets, unit]
 
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Dict, List
 
-from packstack_lite.resources import OvsManager, OvsSetting
+from packstack_lite.resources import Once, OvsManager, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import sh
 from packstack_lite.services import network, neutron, ovn_central
 from packstack_lite.services.cloud import Cloud, tags
 
@@ -22,12 +23,55 @@ def declare(cloud: Cloud) -> List[Resource]:
     settings = _settings(cloud, switch)
     manager = OvsManager(target=SWITCH_DATABASE, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
     found = [manager, *settings, *_controller(cloud, settings), *_metadata(cloud)]
-    return [*found, *(_alive(cloud, cloud, found) if cloud.has("controller") else [])]
+    if not cloud.has("controller"):
+        return found
+    return [*found, *_alive(cloud, cloud, found), *(_as_neutron_reads(cloud, cloud) if cloud.others else [])]
 
 
 def joined(controller: Cloud, member: Cloud) -> List[Resource]:
     """What the controller sees of another host's agents."""
-    return _alive(controller, member, [])
+    return [*_as_neutron_reads(controller, member), *_alive(controller, member, [])]
+
+
+def _as_neutron_reads(controller: Cloud, member: Cloud) -> List[Resource]:
+    """What a chassis offers, laid where Neutron looks for it: else it takes any host for a gateway.
+
+    Zed's Neutron reads external_ids of the chassis, where OVN from 22.12 on writes nothing any more (Debian 12: 23.03).
+    """
+    told = _offers(member)
+    if "ovn-neutron-reads-external-ids" not in controller.profile.quirks or not any(told.values()):
+        return []
+    database = ovn_central.databases(controller)["sb"]
+    ask = f"ovn-sbctl --timeout=5 --no-leader-only --db={database}"
+    find = (
+        f'chassis=$({ask} --bare --columns=name find Chassis hostname={sh(member.facts.hostname)}) && [ -n "$chassis" ]'
+    )
+    pairs = {f"external_ids:{name}": value for name, value in told.items() if value}
+    same = " && ".join(
+        f'[ "$({ask} --if-exists get Chassis "$chassis" {name} | tr -d \\")" = {sh(value)} ]'
+        for name, value in pairs.items()
+    )
+    words = " ".join(sh(f'{name}="{value}"') for name, value in pairs.items())
+    wait = f"i=0\nuntil {find}; do i=$((i + 1)); [ $i -lt 60 ] || exit 1; sleep 1; done\n"
+    return [
+        Once(
+            name=f"ovn-chassis-{member.facts.hostname}",
+            script=f'{wait}{ask} set Chassis "$chassis" {words}',
+            done=f"{find} || exit 75\n{same}",
+            known_after=Phase.PLATFORM,
+            says=f"tell neutron what the chassis of {member.facts.hostname} offers",
+            phase=Phase.SERVICES,
+            tags=tags("ovn"),
+        )
+    ]
+
+
+def _offers(cloud: Cloud) -> Dict[str, str]:
+    """The physical networks that a host leads to, and whether it takes routers."""
+    return {
+        "ovn-bridge-mappings": ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items()),
+        "ovn-cms-options": "enable-chassis-as-gw" if cloud.has("network") else "",
+    }
 
 
 def _alive(cloud: Cloud, member: Cloud, found: List[Resource]) -> List[Resource]:
@@ -49,8 +93,7 @@ def _settings(cloud: Cloud, switch: str) -> List[Resource]:
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": network.tunnel_address(cloud),
         "ovn-bridge-datapath-type": cloud.datapath,
-        "ovn-bridge-mappings": ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items()),
-        "ovn-cms-options": "enable-chassis-as-gw" if cloud.has("network") else "",
+        **_offers(cloud),
     }
     return [
         OvsSetting(column=f"external_ids:{name}", value=value, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
