@@ -24,7 +24,7 @@ def check(answers: Any) -> Tuple[List[str], List[str]]:
 
 
 def _needed(answers: Any) -> Iterator[str]:
-    for service in ("NEUTRON", "MARIADB", "NOVA", "GLANCE"):
+    for service in ("NEUTRON", "NOVA", "GLANCE"):
         name = f"CONFIG_{service}_INSTALL"
         if not answers[name]:
             yield f"{at(answers, name)}: must be y: the cloud does not work without it"

@@ -124,16 +124,25 @@ def _of_sandbox(first: Answers, target: Target) -> Dict[str, str]:
         "CONFIG_PROVISION_IMAGE_SSH_USER": "root",
         **_tunnels(first, target.sandbox),
         # A container has no device mapper for Packstack's default, LVM.
-        **({"CONFIG_CINDER_BACKEND": "ceph"} if target.sandbox.kind == "container" else {}),
+        **(_volumes(first, target.sandbox) if target.sandbox.kind == "container" else {}),
     }
     return {name: text for name, text in brings.items() if first.text(name) == BY_NAME[name].default}
+
+
+def _volumes(first: Answers, box: Sandbox) -> Dict[str, str]:
+    """Ceph, which is but for its own host; none where instances are on others."""
+    return {"CONFIG_CINDER_BACKEND": "ceph"} if _alone(first, box) else {"CONFIG_CINDER_INSTALL": "n"}
+
+
+def _alone(first: Answers, box: Sandbox) -> bool:
+    return tuple(first["CONFIG_COMPUTE_HOSTS"]) == (box.address,)
 
 
 def _tunnels(first: Answers, box: Sandbox) -> Dict[str, str]:
     """Where tunnels end on hosts of one segment: on a bridge with their second interface, as Open vSwitch finds its
     way through user space from bridge to bridge alone."""
     agent = AGENTS.get(first["CONFIG_NEUTRON_L2_AGENT"])
-    if not box.tunnel or not agent or first["CONFIG_COMPUTE_HOSTS"] == (box.address,):
+    if not box.tunnel or not agent or _alone(first, box):
         return {}
     names = (f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES", f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
     if any(first.text(name) for name in names):

@@ -19,6 +19,7 @@ from packstack_lite.services import (
     host,
     keystone,
     mariadb,
+    mariadb_client,
     memcached,
     neutron,
     neutron_openvswitch,
@@ -38,6 +39,7 @@ from packstack_lite.services.together import together
 # In the order in which a person would name them; each module has declare(cloud).
 SERVICES: Mapping[str, ModuleType] = {
     "mariadb": mariadb,
+    "mariadb-client": mariadb_client,
     "rabbitmq": rabbitmq,
     "memcached": memcached,
     "openvswitch": openvswitch,
@@ -78,7 +80,7 @@ ROLES: Mapping[str, Tuple[str, ...]] = {
     "cinder": ("controller", "storage"),
 }
 # What a cloud cannot be without, and what else can be asked for so far.
-ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
+ALWAYS = ("CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 # Answers of which some values are built so far, the first of them the one to take instead of another.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "CONFIG_NEUTRON_L2_AGENT": ("ovn", "openvswitch"),
@@ -93,18 +95,20 @@ def supported() -> Tuple[str, ...]:
 def asked(cloud: Cloud) -> List[str]:
     """The services that these answers ask for, on whichever host."""
     others = {service for agent, services in AGENTS.items() if agent != cloud.l2_agent for service in services}
+    others |= set() if cloud.makes_database else {"mariadb"}
     wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
     return [name for name in wanted if name not in others]
 
 
 def chosen(cloud: Cloud) -> List[str]:
     """Those of them that this host has a part in."""
-    return [name for name in asked(cloud) if cloud.has(*ROLES.get(name, ("controller",)))]
+    here = [name for name in asked(cloud) if cloud.has(*ROLES.get(name, ("controller",)))]
+    return [name for name in here if name != "mariadb-client" or not cloud.database_here]
 
 
 def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
     """The answers that cannot be met yet, each with the value that can: (name, value)."""
-    known = {*ALWAYS, *OPTIONAL.values()}
+    known = {*ALWAYS, *OPTIONAL.values(), "CONFIG_MARIADB_INSTALL"}
     wrong = [(name, "y") for name in ALWAYS if not answers.get(name, True)]
     wrong += [
         (name, "n")

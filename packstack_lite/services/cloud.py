@@ -13,7 +13,10 @@ from packstack_lite.services.placing import Placing
 from packstack_lite.services.ports import PORTS
 from packstack_lite.services.templating import render
 
-__all__ = ["PORTS", "Account", "Cloud", "tags"]
+__all__ = ["DATABASE_ACCESS", "PORTS", "Account", "Cloud", "tags"]
+
+# Where the client reads how to reach a database server that is not on its host. Root's alone.
+DATABASE_ACCESS = "/root/.packstack-lite-database.cnf"
 
 
 @dataclass(frozen=True)
@@ -190,9 +193,10 @@ class Cloud(Placing):
 
     def in_database(self, query: str) -> str:
         """Exit 0 when the query answers 1, 1 when not, 75 when the database cannot be asked yet (POSIX sh)."""
-        client = self.profile.command("mariadb")
+        program = self.profile.command("mariadb")
+        client = program if self.database_here else f"{program} --defaults-extra-file={DATABASE_ACCESS}"
         return (
-            f"command -v {client} >/dev/null 2>&1 && {client} -N -e 'SELECT 1' >/dev/null 2>&1 || exit 75\n"
+            f"command -v {program} >/dev/null 2>&1 && {client} -N -e 'SELECT 1' >/dev/null 2>&1 || exit 75\n"
             f'[ "$({client} -N -e "{query}" 2>/dev/null)" = 1 ]'
         )
 

@@ -64,7 +64,10 @@ def interfaces(cloud: Cloud) -> List[Tuple[str, str]]:
 def _wanted(cloud: Cloud, bridge: str) -> bool:
     """Whether a bridge is for this host: hosts with routers have them all, others those that the answers give to
     compute hosts, and the one that tunnels end at."""
-    return cloud.has("network") or bridge in (*words(own(cloud, "BRIDGES_COMPUTE")), own(cloud, "TUNNEL_IF"))
+    return cloud.has("network") or bridge in (
+        *words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE"))),
+        own(cloud, "TUNNEL_IF"),
+    )
 
 
 def with_interface(cloud: Cloud) -> List[str]:

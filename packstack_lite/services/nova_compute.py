@@ -36,7 +36,8 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"), moves=bool(moves))
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
-    secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) else []
+    # The key to Ceph is where Ceph is, and libvirt of another host cannot be given it from here.
+    secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) and cloud.has("storage") else []
     asked = ("nova-conductor", "nova-scheduler", "placement-api") if cloud.has("controller") else ()
     needs = [
         *[daemon.id for daemon in daemons],
