@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
-from packstack_lite.answers import Answers
+from packstack_lite.answers import Answers, agents
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.patience import Patient
 from packstack_lite.cli.reach import reach
@@ -23,7 +23,6 @@ from packstack_lite.hosts import gather
 from packstack_lite.report.console import Console
 from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.secret import Masker
-from packstack_lite.services import network
 from packstack_lite.services.overlay import Tree
 
 
@@ -91,8 +90,7 @@ def _exports(answers: Answers) -> Sequence[str]:
 
 def _uplinks(answers: Answers) -> Sequence[str]:
     """The interfaces that are to go into bridges, as BRIDGE:INTERFACE, for the agent that is deployed."""
-    copy = network.COPIES.get(answers.get("CONFIG_NEUTRON_L2_AGENT", ""), "")
-    return tuple(answers.get(f"CONFIG_NEUTRON_{copy}_BRIDGE_IFACES") or ())
+    return tuple(answers.get(agents.parameter(answers, "BRIDGE_IFACES")) or ())
 
 
 def _log(target: Target, masker: Masker) -> RunLog:

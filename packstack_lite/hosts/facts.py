@@ -86,7 +86,8 @@ class Facts:
     /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
-    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw); ``nft`` is "no" where the
+    kernel takes no rules of nftables.
     """
 
     hostname: str
@@ -151,6 +152,7 @@ class Facts:
     python_missing: Tuple[str, ...] = ()
     shadowed: Tuple[str, ...] = ()
     firewall: str = ""
+    nft: str = ""
 
     @property
     def container(self) -> bool:

@@ -35,6 +35,7 @@ CHECKS: Mapping[str, Check] = {
     "agent": network.agent,
     "networkmanager": guards.networkmanager,
     "firewall": guards.firewall,
+    "guard": guards.guard,
     "ports": network.ports,
     "mirrors": rpm.mirrors,
     "packages": software.packages,

@@ -89,6 +89,19 @@ def firewall(subject: Subject) -> Remarks:
         )
 
 
+def guard(subject: Subject) -> Remarks:
+    """What the cloud's own hosts alone may reach can be closed to others: the kernel takes the rules."""
+    facts, profile = subject.facts, subject.profile
+    if profile is None or not subject.answers.get("CONFIG_FIREWALL") or facts.firewall in ("firewalld", "iptables"):
+        return
+    if profile.command("guard") == "nft" and facts.nft == "no":
+        yield warning(
+            "this kernel takes no rules of nftables: databases, queue and consoles' own ports are open to whoever"
+            " reaches the host",
+            "close them outside the host, or load the module nf_tables; CONFIG_FIREWALL=n to hear no more of it",
+        )
+
+
 def networkmanager(subject: Subject) -> Remarks:
     """NetworkManager leaves Open vSwitch's bridges alone: it would take the address from them."""
     bridge = str(subject.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")

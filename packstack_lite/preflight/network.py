@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
+from packstack_lite.answers import agents
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.preflight import cures, uplink
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
@@ -87,23 +88,19 @@ def interfaces(subject: Subject) -> Remarks:
     answers, facts = subject.answers, subject.facts
     # A bridge that takes an interface is made by apply.
     made = {bridge for bridge, _ in uplink.pairs(subject)}
-    for agent in ("OVS", "OVN") if subject.has("compute", "network") else ():
-        tunnel = str(answers.get(f"CONFIG_NEUTRON_{agent}_TUNNEL_IF") or "")
-        if tunnel and tunnel not in made and _concerns(subject, agent):
-            yield from _usable(_find(subject, tunnel), tunnel, f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
+    asked = agents.parameter(answers, "TUNNEL_IF")
+    tunnel = str(answers.get(asked) or "")
+    if tunnel and tunnel not in made and subject.has("compute", "network"):
+        yield from _usable(_find(subject, tunnel), tunnel, asked)
     yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
     controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address)
     if subject.has("controller") and facts.address and controller != facts.address:
         yield from _controller(subject, controller)
 
 
-def _concerns(subject: Subject, agent: str) -> bool:
-    return str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or "") == {"OVS": "openvswitch", "OVN": "ovn"}[agent]
-
-
 def agent(subject: Subject) -> Remarks:
     """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
-    wanted, there = str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or ""), subject.facts.mechanisms
+    wanted, there = str(subject.answers.get(agents.AGENT) or ""), subject.facts.mechanisms
     if there and wanted not in there:
         yield error(
             f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave"
@@ -177,7 +174,7 @@ def _wanted(subject: Subject, service: str, port: int) -> bool:
     if not subject.has(_ROLES.get(port, "controller")):
         return False
     if service == "OVN":
-        return _concerns(subject, "OVN")
+        return bool(subject.answers.get(agents.AGENT) == "ovn")
     return not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
 
 

@@ -9,6 +9,7 @@ from packstack_lite.resources.file import Absent, Directory, File, Link
 from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.firewalld import FirewalldPorts
 from packstack_lite.resources.firewalld_forward import FirewalldForward
+from packstack_lite.resources.guard import Guard
 from packstack_lite.resources.hosts_entry import HostsEntry
 from packstack_lite.resources.iptables_ports import IptablesPorts
 from packstack_lite.resources.keys import Keys
@@ -42,6 +43,7 @@ __all__ = [
     "FirewalldForward",
     "FirewalldPorts",
     "Gap",
+    "Guard",
     "HostsEntry",
     "IptablesPorts",
     "Keys",

@@ -140,8 +140,10 @@ def declare(cloud: Cloud) -> List[Resource]:
 
 def _groups(cloud: Cloud, services: List[str]) -> List[str]:
     """The other groups of packages that these services bring along."""
-    agents = ["neutron-network"] if "neutron-openvswitch" in services and cloud.has("network") else []
-    return [*agents, *(cinder.groups(cloud) if "cinder" in services else [])]
+    routes = cloud.has("network")
+    agents = ["neutron-network"] if routes and "neutron-openvswitch" in services else []
+    counting = neutron.groups(cloud) if routes else []
+    return [*agents, *counting, *(cinder.groups(cloud) if "cinder" in services else [])]
 
 
 def joined(controller: Cloud, member: Cloud) -> List[Resource]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
+from packstack_lite.answers.agents import parameter
 from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import Entity
 from packstack_lite.resources.base import Phase
 from packstack_lite.services.cloud import Cloud, tags
 
-# The middle of the names of the answers that come once for each agent.
-COPIES: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
 TUNNELS = ("vxlan", "gre", "geneve")
 # What a bridge without an interface of the host carries.
 MTU = 1500
@@ -30,7 +29,7 @@ def own(cloud: Cloud, what: str) -> Any:
 
 def name_of(cloud: Cloud, what: str) -> str:
     """The parameter of this meaning for the chosen agent."""
-    return f"CONFIG_NEUTRON_{COPIES[cloud.l2_agent]}_{what}"
+    return parameter(cloud.answers, what)
 
 
 def tenant_types(cloud: Cloud) -> Tuple[str, ...]:
@@ -49,8 +48,10 @@ def pairs(cloud: Cloud) -> Tuple[str, ...]:
 
 
 def bridges(cloud: Cloud) -> List[str]:
-    """The external bridge, then every other one that a physical network is mapped to or that takes an interface."""
-    named = [cloud.external_bridge, *mappings(cloud).values(), *with_interface(cloud)]
+    """The external bridge, then every other one that a physical network is mapped to, that takes an interface or that
+    compute hosts have."""
+    others = words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE"))) if cloud.has("compute") else ()
+    named = [cloud.external_bridge, *mappings(cloud).values(), *with_interface(cloud), *others]
     return [name for name in dict.fromkeys(named) if _wanted(cloud, name)]
 
 
@@ -96,6 +97,20 @@ def physical_mtu(cloud: Cloud) -> int:
     """The largest packet that the host's own network carries; 1500 where that cannot be seen."""
     found = [card.mtu for card in cloud.facts.interfaces if card.name == cloud.facts.default_interface and card.mtu]
     return found[0] if found else MTU
+
+
+def network_mtus(cloud: Cloud) -> Dict[str, int]:
+    """Physical network -> the largest packet that it carries: its interface's, where it has one. A bridge of the host's
+    own carries 1500 bytes, and leads out through the host's own network."""
+    inside = dict(interfaces(cloud))
+    known = {card.name: card.mtu for card in cloud.facts.interfaces if card.mtu}
+    own = min(MTU, physical_mtu(cloud))
+    return {network: known.get(inside.get(bridge, ""), own) for network, bridge in mappings(cloud).items()}
+
+
+def greatest_mtu(cloud: Cloud) -> int:
+    """What Neutron is told of all networks; those that carry less are told by their names, and tunnels by their own."""
+    return max(physical_mtu(cloud), tunnel_mtu(cloud), *network_mtus(cloud).values())
 
 
 def _tunnel_card(cloud: Cloud) -> "Interface | None":

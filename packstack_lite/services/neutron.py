@@ -34,6 +34,16 @@ def declare(cloud: Cloud) -> List[Resource]:
     ]
 
 
+def meters(cloud: Cloud) -> bool:
+    """Whether the traffic of routers is counted: OVN's routers are flows, in which nobody can."""
+    return cloud.says("CONFIG_NEUTRON_METERING_AGENT_INSTALL") and not cloud.ovn
+
+
+def groups(cloud: Cloud) -> List[str]:
+    """The groups of packages that not every cloud's network needs."""
+    return ["neutron-metering"] if meters(cloud) else []
+
+
 def _account(cloud: Cloud) -> Account:
     return Account("neutron", cloud["CONFIG_NEUTRON_DB_PW"], "neutron")
 
@@ -46,8 +56,8 @@ def config(cloud: Cloud) -> File:
         group=cloud.profile.user("neutron"),
         serves=cloud.has("controller"),
         connection=cloud.db_url(_account(cloud)),
-        plugins=PLUGINS[cloud.l2_agent],
-        mtu=network.physical_mtu(cloud),
+        plugins=[*PLUGINS[cloud.l2_agent], *(["metering"] if meters(cloud) else [])],
+        mtu=network.greatest_mtu(cloud),
     )
 
 
@@ -80,10 +90,10 @@ def _plugin(cloud: Cloud, ml2: File) -> List[Link]:
 
 
 def _smaller(cloud: Cloud) -> Dict[str, int]:
-    """Physical networks that carry less than the host's own: a bridge without an interface carries 1500 bytes."""
-    if network.physical_mtu(cloud) <= network.MTU:
-        return {}
-    return dict.fromkeys(network.mappings(cloud), network.MTU)
+    """Physical networks that carry less than others. Neutron takes the least of what it is told of a network (Zed,
+    type_flat.py, get_mtu)."""
+    most = network.greatest_mtu(cloud)
+    return {name: mtu for name, mtu in network.network_mtus(cloud).items() if mtu < most}
 
 
 def _migrate(cloud: Cloud) -> str:

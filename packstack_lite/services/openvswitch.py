@@ -80,6 +80,7 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
         name=name,
         address=gateway(outside) if name == cloud.external_bridge else "",
         datapath=cloud.datapath,
+        tunnels=bool(cloud.others),
         phase=Phase.PLATFORM,
         tags=tags("openvswitch"),
         needs=(switch,),

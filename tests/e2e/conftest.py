@@ -60,6 +60,11 @@ MORE_PASSWORDS = [
     "CONFIG_CINDER_DB_PW",
     "CONFIG_CINDER_KS_PW",
 ]
+# What smoke proves of every cloud.
+PROMISES = {
+    *("token", "catalog", "agents", "image", "instance", "console", "console_log", "horizon"),
+    *("floating_ip", "ping", "ssh", "metadata", "neighbour", "two_networks", "security_group"),
+}
 # The sandboxes that this lane of the tests has made and not yet removed.
 OURS: List[str] = []
 

@@ -48,6 +48,11 @@ def ovn(complete: Sandbox) -> Sandbox:
     return complete
 
 
+def test_a_port_scan_finds_nothing_that_is_not_public(ovn: Sandbox) -> None:
+    """With OVN's databases, Swift's and Ceph's own ports, and an instance's display."""
+    assert_public_alone(ovn)
+
+
 def test_the_default_is_ovn_without_a_trace_of_the_other_agents(ovn: Sandbox) -> None:
     assert "\nCONFIG_NEUTRON_L2_AGENT=ovn\n" in ovn.answers.read_text()
     if ovn.applied:

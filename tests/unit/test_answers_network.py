@@ -43,6 +43,10 @@ FAULTS = {
         ["CONFIG_NEUTRON_L2_AGENT=linuxbridge", f"{ML2}MECHANISM_DRIVERS=openvswitch"],
         [(3, "linuxbridge is not deployed"), (4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
     ),
+    "a driver of another vendor": (
+        [f"{ML2}MECHANISM_DRIVERS=openvswitch,cisco_nexus"],
+        [(3, "cisco_nexus is not deployed by this release; leave it out")],
+    ),
     "a network mapped twice": ([f"{MAPPINGS}=extnet:br-b,extnet:br-ex"], [(3, "the network extnet is there twice")]),
     "a bridge mapped twice": ([f"{MAPPINGS}=extnet:br-ex,other:br-ex"], [(3, "the bridge br-ex is there twice")]),
     "an interface in two bridges": (
@@ -83,6 +87,10 @@ FAULTS = {
     ),
 }
 DOUBTS = {
+    "counting without routers of the agent's": (
+        [f"{AGENT}=ovn", "CONFIG_NEUTRON_METERING_AGENT_INSTALL=y"],
+        [(4, f"is not used with {AGENT} (")],
+    ),
     "a mapping without an interface": (
         [f"{MAPPINGS}=extnet:br-ex,vlans:br-vlan"],
         [(3, f"vlans:br-vlan has no interface in {IFACES}: vlans ends on this host")],

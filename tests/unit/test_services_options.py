@@ -40,6 +40,7 @@ CATALOGUED = {
     "/etc/neutron/l3_agent.ini": "l3_agent.ini",
     "/etc/neutron/dhcp_agent.ini": "dhcp_agent.ini",
     "/etc/neutron/metadata_agent.ini": "metadata_agent.ini",
+    "/etc/neutron/metering_agent.ini": "metering_agent.ini",
     "/etc/neutron/neutron_ovn_metadata_agent.ini": "neutron_ovn_metadata_agent.ini",
     OVN_AGENT: "networking-ovn-metadata-agent.ini",
     "/etc/barbican/barbican.conf": "barbican.conf",
