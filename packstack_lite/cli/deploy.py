@@ -7,7 +7,7 @@ from typing import Callable, FrozenSet, List, Optional, Tuple
 from packstack_lite.cli import clouds, deployment, show, sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.plan import tell
-from packstack_lite.cli.target import Target, choose, own_address, parse_host
+from packstack_lite.cli.target import Target, choose, of_host, own_address, parse_host
 from packstack_lite.cli.terminal import say
 from packstack_lite.errors import ExitCode, UsageFault
 from packstack_lite.resources.base import Phase
@@ -47,6 +47,9 @@ def _new_target(options: Options, first: str, make: bool) -> Tuple[Target, str]:
     meant = parse_host(first).address if first else own_address()
     told = sources.controller_beside(options, meant, here=not first)
     if first and not told:
+        there = of_host(options, first)
+        if there.sandbox:
+            return there, meant
         options.host = first
     return choose(options, told, here=not first), meant
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, Set
 import pytest
 
 from tests.e2e.conftest import PROMISES
+from tests.e2e.scan import assert_public_alone
 
 FRESH: dict = {}
 

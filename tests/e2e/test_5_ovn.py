@@ -8,6 +8,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.e2e.conftest import OPENVSWITCH, Sandbox
+from tests.e2e.scan import assert_public_alone
 
 MAKE = """
 flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
