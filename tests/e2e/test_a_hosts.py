@@ -1,4 +1,4 @@
-"""One controller and two hypervisors on a segment: deployed side by side, used over the tunnel, one more added later."""
+"""A controller and two hypervisors on a segment: deployed side by side, used over the tunnel, one more added later."""
 
 from __future__ import annotations
 
