@@ -93,6 +93,11 @@ def sql(value: Value) -> str:
     return f"'{text}'"
 
 
+def cnf(value: Value) -> str:
+    """For an option file of MariaDB's client: in double quotes, in which a backslash escapes (my_default.c)."""
+    return '"' + plain(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def sh(value: Value) -> str:
     """For POSIX sh: one word."""
     return shlex.quote(plain(value))

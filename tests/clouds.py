@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Tuple
 
 from packstack_lite import profiles
 from packstack_lite.hosts.facts import Facts, Interface
+from packstack_lite.hosts.place import Place
 from packstack_lite.secret import Secret
 from packstack_lite.services import Cloud
 
@@ -68,6 +70,7 @@ ANSWERS: Dict[str, Any] = {
     "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "16.0",
     "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO": "1.5",
     "CONFIG_NOVA_MANAGE_FLAVORS": True,
+    "CONFIG_NOVA_MIGRATION_KEY": Secret("bWlncmF0aW9uLW1pZ3JhdGlvbi1taWdyYXRpb24tbWk="),
     "CONFIG_NEUTRON_DB_PW": Secret("neutron-db-pw"),
     "CONFIG_NEUTRON_KS_PW": Secret("neutron-ks-pw"),
     "CONFIG_NEUTRON_METADATA_PW": Secret("metadata-pw"),
@@ -164,3 +167,35 @@ OVN: Dict[str, Any] = {
 }
 # A real machine: processor virtualisation, the kernel's own Open vSwitch, a clock of its own.
 MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "ovs_module": True, "cpus": 16}
+# A controller that serves networks too, and two hypervisors; tunnels over interfaces of their own.
+THREE: Mapping[str, Tuple[str, ...]] = {
+    "controller": ("controller", "network", "storage", "queue", "database"),
+    "compute-1": ("compute",),
+    "compute-2": ("compute",),
+}
+# The controller with hosts of their own for everything that may have one.
+SPREAD: Mapping[str, Tuple[str, ...]] = {
+    "controller": ("controller",),
+    "compute-1": ("compute",),
+    "network-1": ("network",),
+    "storage-1": ("storage",),
+    "queue-1": ("queue",),
+    "database-1": ("database",),
+}
+
+
+def member(which: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any) -> Cloud:
+    """A cloud of several hosts, as seen from one of them; addresses end on 10, 11 and so on."""
+    places = {
+        name: Place(name, f"198.18.1.{10 + number}", name, roles, f"198.18.9.{10 + number}")
+        for number, (name, roles) in enumerate(layout.items())
+    }
+    here = places.pop(which)
+    cards = (
+        Interface("host0", True, 1500, (f"{here.address}/24",)),
+        Interface("eth1", True, 1600, (f"{here.tunnel}/24",)),
+    )
+    names = {"hostname": which, "fqdn": which, "address": here.address, "interfaces": cards, **changes}
+    tunnels = {"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1", "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth1"}
+    alone = cloud({**tunnels, **(answers or {})}, **names)
+    return replace(alone, here=here, others=tuple(places.values()))

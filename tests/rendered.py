@@ -10,7 +10,7 @@ from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.secret import Secret
 from packstack_lite.services import Cloud
-from tests.clouds import ADDRESS, MACHINE, OVN, cloud, profile_of
+from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, cloud, member, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
 STORAGE: Dict[str, Any] = {
@@ -31,6 +31,9 @@ DISKS: Dict[str, Any] = {
     "CONFIG_CINDER_BACKEND": ("lvm", "nfs"),
     "CONFIG_CINDER_NFS_MOUNTS": ("198.18.9.9:/srv/volumes",),
 }
+
+TUNNELS: Dict[str, Any] = {"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1"}
+VOLUMES: Dict[str, Any] = {"CONFIG_CINDER_INSTALL": True}
 
 CASES = {
     "container": lambda: cloud(),
@@ -83,6 +86,11 @@ CASES = {
     ),
     "storage": lambda: cloud(STORAGE),
     "disks": lambda: cloud(DISKS, **MACHINE),
+    "hosts-controller": lambda: member("controller", {**OVN, **TUNNELS}),
+    "hosts-compute": lambda: member("compute-2", {**OVN, **TUNNELS}),
+    "hosts-compute-ovs": lambda: member("compute-1", **MACHINE),
+    "spread-controller": lambda: member("controller", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
+    "spread-storage": lambda: member("storage-1", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
 }
 
 

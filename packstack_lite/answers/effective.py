@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -24,7 +24,6 @@ PLACEHOLDER = "PW_PLACEHOLDER"
 DEFAULT_PASSWORD = "CONFIG_DEFAULT_PASSWORD"
 # Kinds for which an empty answer means nothing: Packstack lets it pass and fails later.
 _NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
-_EXCLUDED_FROM = ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
 
 
 def load(
@@ -172,11 +171,6 @@ class _Settling:
                 self.warnings.append(f"{told}; its default counts: {self._plain(parameter)}")
             text, origin = self._mended(parameter) or self._default(parameter, counts)
             self.answers[parameter.name] = Answer(text, self._value(parameter, text, origin, counts), origin)
-        gone = self.answers["EXCLUDE_SERVERS"].value
-        for name in _EXCLUDED_FROM:
-            answer = self.answers[name]
-            left = tuple(host for host in answer.value if host not in gone)
-            self.answers[name] = replace(answer, value=left)
 
     def _mended(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
         """What was given, or what stands in for it and is told."""

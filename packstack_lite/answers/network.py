@@ -143,7 +143,7 @@ def _unreached(answers: Any) -> Iterator[str]:
                 f"{at(answers, mappings)}: {network}:{bridge} has no interface in {also(answers, name)}:"
                 f" {network} ends on this host"
             )
-    for bridge in sorted(with_interface - mapped):
+    for bridge in sorted(with_interface - mapped - {answers.get(parameter(answers, "TUNNEL_IF"))}):
         yield f"{at(answers, name)}: {bridge} is not in {also(answers, mappings)}: no network leads to it"
     if answers[_FLAT] != ("*",) and mappings:
         known = dict(_pairs(answers, mappings))

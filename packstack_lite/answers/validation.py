@@ -6,12 +6,10 @@ import re
 from typing import Any, Iterator, List, Tuple
 
 from packstack_lite.answers import addresses, network, proxy, storage
-from packstack_lite.answers.places import at, listed
+from packstack_lite.answers.places import at
 from packstack_lite.answers.table import TABLE, Parameter
 
 _SWITCH = re.compile(r"CONFIG_([A-Z]+)_INSTALL")
-_ONE_HOST = ("CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
-_SERVERS = ("CONFIG_MARIADB_HOST", "CONFIG_AMQP_HOST")
 
 
 def check(answers: Any) -> Tuple[List[str], List[str]]:
@@ -20,13 +18,13 @@ def check(answers: Any) -> Tuple[List[str], List[str]]:
     doubts: List[str] = []
     for told in (_needed, network.faults, storage.faults, addresses.faults, proxy.faults, _hosts):
         faults += told(answers)
-    for told in (_switches, _not_built, _servers, network.doubts, addresses.doubts):
+    for told in (_switches, _not_built, network.doubts, addresses.doubts):
         doubts += told(answers)
     return faults, doubts
 
 
 def _needed(answers: Any) -> Iterator[str]:
-    for service in ("NEUTRON", "MARIADB", "NOVA", "GLANCE"):
+    for service in ("NEUTRON", "NOVA", "GLANCE"):
         name = f"CONFIG_{service}_INSTALL"
         if not answers[name]:
             yield f"{at(answers, name)}: must be y: the cloud does not work without it"
@@ -36,19 +34,6 @@ def _hosts(answers: Any) -> Iterator[str]:
     controller = answers["CONFIG_CONTROLLER_HOST"]
     if controller in answers["EXCLUDE_SERVERS"]:
         yield f"{at(answers, 'EXCLUDE_SERVERS')}: {controller} is the controller, and nothing would be deployed"
-    for name in _ONE_HOST:
-        others = [host for host in answers[name] if host != controller]
-        if others:
-            yield (
-                f"{at(answers, name)}: {listed(others)}: this release deploys on one host, the controller {controller}"
-            )
-
-
-def _servers(answers: Any) -> Iterator[str]:
-    controller = answers["CONFIG_CONTROLLER_HOST"]
-    for name in _SERVERS:
-        if answers[name] != controller:
-            yield f"{at(answers, name)}: {answers[name]} is not used: this release puts it on {controller}"
 
 
 def _unbuilt(answers: Any) -> Iterator[Parameter]:

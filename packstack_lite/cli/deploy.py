@@ -7,7 +7,7 @@ from typing import Callable, FrozenSet, List, Optional, Tuple
 from packstack_lite.cli import clouds, deployment, show, sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.plan import tell
-from packstack_lite.cli.target import Target, choose, own_address, parse_host
+from packstack_lite.cli.target import Target, choose, of_host, own_address, parse_host
 from packstack_lite.cli.terminal import say
 from packstack_lite.errors import ExitCode, UsageFault
 from packstack_lite.resources.base import Phase
@@ -26,14 +26,16 @@ def new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
 def write_answers(options: Options, install_hosts: Optional[str], make: bool) -> None:
     """Write the answer file of a new deployment, and name it in the options; ``make`` lets a sandbox be made."""
     hosts = [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
-    if len(hosts) > 1:
+    if len(hosts) > 1 and (options.host or options.sandbox):
+        word = "--host" if options.host else "--sandbox"
         raise UsageFault(
-            f"--install-hosts names several hosts: {', '.join(hosts)}",
-            "packstack-lite deploys to one host for now: name one",
+            f"--install-hosts names {len(hosts)} hosts, and {word} another way to say where to",
+            f"leave {word} out; hosts of a sandbox are named by their addresses (packstack-lite sandbox list)",
         )
     target, meant = _new_target(options, hosts[0] if hosts else "", make)
-    path = sources.fresh(options, target, meant)
-    say(options, f"answers for {target.address}: {path}")
+    others = [parse_host(host).address for host in hosts[1:]]
+    path = sources.fresh(options, target, meant, others)
+    say(options, f"answers for {', '.join([target.address, *others])}: {path}")
     options.answer_files = [path]
 
 
@@ -45,6 +47,9 @@ def _new_target(options: Options, first: str, make: bool) -> Tuple[Target, str]:
     meant = parse_host(first).address if first else own_address()
     told = sources.controller_beside(options, meant, here=not first)
     if first and not told:
+        there = of_host(options, first)
+        if there.sandbox:
+            return there, meant
         options.host = first
     return choose(options, told, here=not first), meant
 

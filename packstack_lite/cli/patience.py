@@ -42,3 +42,7 @@ class Patient:
     def close(self) -> None:
         """See Host."""
         self._host.close()
+
+    def end(self) -> None:
+        """See Host."""
+        self._host.end()

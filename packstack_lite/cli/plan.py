@@ -6,7 +6,6 @@ import click
 
 from packstack_lite.cli import deployment, show
 from packstack_lite.cli.options import Options, pass_options, shared
-from packstack_lite.engine.plan import plan as planned
 from packstack_lite.errors import ExitCode
 
 
@@ -23,6 +22,6 @@ def plan(options: Options, diff: bool, exit_code: bool) -> int:
 
 def tell(work: deployment.Deployment, diff: bool = False, exit_code: bool = False) -> int:
     """Plan an opened deployment and print the plan."""
-    changes = planned(work.host, work.resources, diff, work.masker)
+    changes = work.plan(diff)
     show.changes(work.options, changes, diff)
     return ExitCode.CHANGES if exit_code and changes else ExitCode.FINE

@@ -29,17 +29,21 @@ def preflight(options: Options, fix: bool, yes: bool) -> int:
         if curable and _agreed(options, curable, yes):
             findings, gone = _mend(work, findings, curable)
         elif fix and not curable:
-            say(options, f"{work.host.name}: there is nothing that --fix can mend")
+            say(
+                options,
+                f"{', '.join(site.target.address for site in work.connected)}: there is nothing that --fix can mend",
+            )
     show.findings(options, findings, gone)
     return ExitCode.PREFLIGHT if worst(findings, tuple(options.ignore)) else ExitCode.FINE
 
 
 def _agreed(options: Options, curable: Sequence[Finding], yes: bool) -> bool:
     """Tell what is going to be done; on a terminal, whether it may be."""
-    say(options, f"--fix will, on {curable[0].host}:")
-    for found in curable:
-        assert found.cure
-        say(options, f"  {found.name}: {found.cure.says}")
+    for host in dict.fromkeys(found.host for found in curable):
+        say(options, f"--fix will, on {host}:")
+        for found in curable:
+            if found.cure and found.host == host:
+                say(options, f"  {found.name}: {found.cure.says}")
     if yes or not attended():
         return True
     return click.confirm("Do it?", default=True, err=True)
@@ -47,8 +51,9 @@ def _agreed(options: Options, curable: Sequence[Finding], yes: bool) -> bool:
 
 def _mend(work: deployment.Deployment, before: List[Finding], curable: Sequence[Finding]) -> _StayedGone:
     """What stays once the cures have run and the facts were gathered again, and what is gone."""
-    replies = work.again([found.cure for found in curable if found.cure])
-    for found, reply in zip(curable, replies):
+    by_host = sorted(curable, key=lambda found: [site.target.address for site in work.connected].index(found.host))
+    replies = work.again([(found.host, found.cure) for found in by_host if found.cure])
+    for found, reply in zip(by_host, replies):
         if not reply.ok:
             why = f"--fix failed with exit code {reply.code}: {_why(reply.err or reply.out)}"
             say(work.options, f"{found.host}: {found.name}: {why}")

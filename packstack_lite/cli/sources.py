@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -16,9 +17,12 @@ from packstack_lite.cli.options import Options
 from packstack_lite.cli.target import LOOPBACK, Target, is_own
 from packstack_lite.errors import UsageFault
 from packstack_lite.report.runlog import state_home
-from packstack_lite.sandbox import guest_image
+from packstack_lite.sandbox import Sandbox, guest_image
 
 CONTROLLER = "CONFIG_CONTROLLER_HOST"
+# The second interface of a segment's hosts, and the bridge that it goes into.
+TUNNEL, TUNNEL_BRIDGE = "tunnel0", "br-tunnel"
+AGENTS = {"openvswitch": "OVS", "ovn": "OVN"}
 
 
 def controller(options: Options) -> str:
@@ -66,8 +70,9 @@ def answers(options: Options, target: Target, needed: bool = False) -> Answers:
     return _load(options, target, files, address)
 
 
-def fresh(options: Options, target: Target, meant: str = "") -> Path:
-    """The file that holds the answers of --allinone or --install-hosts, which ``meant`` this host.
+def fresh(options: Options, target: Target, meant: str = "", others: Sequence[str] = ()) -> Path:
+    """The file that holds the answers of --allinone or --install-hosts, which ``meant`` this host, and ``others`` as
+    its compute hosts.
 
     Without an answer file those of an earlier one for the same host are kept, its passwords too.
     The user's own files are layers and stay as they are. A new file is only written when it
@@ -77,7 +82,8 @@ def fresh(options: Options, target: Target, meant: str = "") -> Path:
     known = earlier(address)
     files = list(options.answer_files) or known
     named = controller(options)
-    hosts = room.host_overrides([named if named in LOOPBACK else ip_of(meant or target.address)])
+    first = named if named in LOOPBACK else ip_of(meant or target.address)
+    hosts = room.host_overrides([first, *map(ip_of, others)])
     told = _load(options, target, files, address, hosts)
     if known and room.render(told) == known[0].read_text(encoding="utf-8"):
         return known[0]
@@ -93,9 +99,15 @@ def _load(
     how: Dict[str, Any] = {"hosts": hosts or {}, "address": address, "vault": vault}
     if not target.sandbox:
         return load(options, files, **how)
-    own = room.host_overrides([address])
+    own = {} if _names(options, files, address) else hosts or room.host_overrides([address])
     first = load(options, files, **how, over=own)
     return load(options, files, **how, over={**own, **_of_sandbox(first, target)})
+
+
+def _names(options: Options, files: Sequence[Path], address: str) -> bool:
+    """Whether the answers were written for this host: then they know the others too."""
+    told = _controller(replace(options, answer_files=list(files)))[0]
+    return told == address
 
 
 def load(options: Options, files: Sequence[Path], **how: Any) -> Answers:
@@ -110,10 +122,32 @@ def _of_sandbox(first: Answers, target: Target) -> Dict[str, str]:
         "CONFIG_PROVISION_DEMO_FLOATRANGE": target.sandbox.external_network,
         "CONFIG_PROVISION_IMAGE_URL": guest_image.INSIDE,
         "CONFIG_PROVISION_IMAGE_SSH_USER": "root",
+        **_tunnels(first, target.sandbox),
         # A container has no device mapper for Packstack's default, LVM.
-        **({"CONFIG_CINDER_BACKEND": "ceph"} if target.sandbox.kind == "container" else {}),
+        **(_volumes(first, target.sandbox) if target.sandbox.kind == "container" else {}),
     }
     return {name: text for name, text in brings.items() if first.text(name) == BY_NAME[name].default}
+
+
+def _volumes(first: Answers, box: Sandbox) -> Dict[str, str]:
+    """Ceph, which is but for its own host; none where instances are on others."""
+    return {"CONFIG_CINDER_BACKEND": "ceph"} if _alone(first, box) else {"CONFIG_CINDER_INSTALL": "n"}
+
+
+def _alone(first: Answers, box: Sandbox) -> bool:
+    return tuple(first["CONFIG_COMPUTE_HOSTS"]) == (box.address,)
+
+
+def _tunnels(first: Answers, box: Sandbox) -> Dict[str, str]:
+    """Where tunnels end on hosts of one segment: on a bridge with their second interface, as Open vSwitch finds its
+    way through user space from bridge to bridge alone."""
+    agent = AGENTS.get(first["CONFIG_NEUTRON_L2_AGENT"])
+    if not box.tunnel or not agent or _alone(first, box):
+        return {}
+    names = (f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES", f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
+    if any(first.text(name) for name in names):
+        return {}
+    return dict(zip(names, (f"{TUNNEL_BRIDGE}:{TUNNEL}", TUNNEL_BRIDGE)))
 
 
 def earlier(address: str) -> List[Path]:

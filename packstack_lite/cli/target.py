@@ -64,16 +64,34 @@ def choose(options: Options, controller: str = "", here: bool = False, make: boo
     if options.sandbox:
         return _in_sandbox(options, options.sandbox, make)
     if options.host:
-        return _with_key(parse_host(options.host), options)
+        return _over_ssh(parse_host(options.host), options)
     if controller:
-        return _with_key(parse_host(controller), options, direct=os.geteuid() == 0 and is_own(controller))
+        return of_host(options, controller)
     if here:
-        return _with_key(Target(own_address()), options, direct=os.geteuid() == 0)
+        return _over_ssh(Target(own_address()), options, direct=os.geteuid() == 0)
     raise UsageFault("no host is named", WAYS)
 
 
-def _with_key(target: Target, options: Options, direct: bool = False) -> Target:
+def of_host(options: Options, name: str) -> Target:
+    """How a host that the answers name is reached."""
+    box = None if options.ssh_key else _sandbox_at(name)
+    if box:
+        return _of_sandbox(box)
+    return _over_ssh(parse_host(name), options, direct=os.geteuid() == 0 and is_own(name))
+
+
+def _over_ssh(target: Target, options: Options, direct: bool = False) -> Target:
     return Target(target.address, target.user, target.port, options.ssh_key, None, direct)
+
+
+def _sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
+    """The sandbox of this machine that an address belongs to: its key and its host key are known here."""
+    boxes = sandbox.list_all() if os.geteuid() == 0 else []
+    return next((box for box in boxes if box.address == address), None)
+
+
+def _of_sandbox(box: sandbox.Sandbox) -> Target:
+    return Target(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
 
 
 def _in_sandbox(options: Options, name: str, make: bool) -> Target:
@@ -83,7 +101,7 @@ def _in_sandbox(options: Options, name: str, make: bool) -> Target:
         box = sandbox.agree(sandbox.find(name), options.distro)
         if box.state != "running":
             raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
-    return Target(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
+    return _of_sandbox(box)
 
 
 def furnished(options: Options, box: sandbox.Sandbox) -> sandbox.Sandbox:

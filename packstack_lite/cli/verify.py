@@ -6,7 +6,6 @@ import click
 
 from packstack_lite.cli import deployment, show
 from packstack_lite.cli.options import Options, pass_options, shared
-from packstack_lite.engine.verify import verify as verified
 from packstack_lite.errors import ExitCode
 
 
@@ -16,6 +15,6 @@ from packstack_lite.errors import ExitCode
 def verify(options: Options) -> int:
     """Compare the host with what the answers declare; exit with 6 when something differs."""
     with deployment.opened(options, answers_needed=True) as work:
-        faults = verified(work.host, work.resources, work.masker)
+        faults = work.verify()
     show.faults(options, faults)
     return ExitCode.FAULT if faults else ExitCode.FINE

@@ -8,7 +8,7 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Set
 from packstack_lite.engine.changes import by_phase, changes, in_words
 from packstack_lite.engine.events import Changed, Failed, Listener, PhaseFinished, PhaseStarted, Skipped
 from packstack_lite.engine.read import read
-from packstack_lite.engine.results import AppliedReport, Change, PhaseTime
+from packstack_lite.engine.results import AppliedReport, Change, PhaseTime, joined
 from packstack_lite.engine.steps import Steps
 from packstack_lite.engine.waves import next_wave
 from packstack_lite.errors import PackstackLiteError, PhaseFailed
@@ -41,18 +41,15 @@ def apply(
     after that each phase reads its own again. Raises PhaseFailed at the end of the first
     phase in which a resource is still wrong.
     """
-    began = time.monotonic()
-    run = _Run(host, resources, listener, masker)
+    run = Run(host, resources, listener, masker)
     wanted = chosen(resources, only, start)
     run.seen = read(host, wanted)
     for phase, group in by_phase(wanted).items():
         run.phase(phase, group)
-    return AppliedReport(
-        tuple(run.changed), tuple(run.restarted), host.flights, time.monotonic() - began, tuple(run.times)
-    )
+    return run.report()
 
 
-class _Run:
+class Run:
     """One apply: what has been seen, changed, restarted, and how long each phase took."""
 
     def __init__(self, host: Host, everything: Sequence[Resource], listener: Listener, masker: Masker) -> None:
@@ -65,6 +62,20 @@ class _Run:
         self.restarted: List[str] = []
         self.times: List[PhaseTime] = []
         self.touched = False
+        self._began = time.monotonic()
+
+    def report(self, *others: "Run", trouble: str = "") -> AppliedReport:
+        """What it came to by now; what ``others`` did for this host is laid to it."""
+        runs = (self, *others)
+        return AppliedReport(
+            tuple(change for run in runs for change in run.changed),
+            tuple(unit for run in runs for unit in run.restarted),
+            self.host.flights,
+            time.monotonic() - self._began,
+            joined([time for run in runs for time in run.times]),
+            self.host.name,
+            trouble,
+        )
 
     def phase(self, phase: Phase, group: Sequence[Resource]) -> None:
         """Bring one phase's resources to their wanted state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import List, Optional, Protocol, Sequence, Tuple, Union
 
@@ -104,13 +105,27 @@ class Listener(Protocol):
 
 @dataclass
 class Fanout:
-    """Several listeners as one."""
+    """Several listeners as one. Hosts that are worked on side by side speak one at a time."""
 
     listeners: List[Listener] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def heard(self, event: Event) -> None:
-        for listener in self.listeners:
-            listener.heard(event)
+        with self._turn:
+            for listener in self.listeners:
+                listener.heard(event)
+
+
+@dataclass(frozen=True)
+class OfHost:
+    """Hears of one host alone."""
+
+    host: str
+    listener: Listener
+
+    def heard(self, event: Event) -> None:
+        if event.host == self.host:
+            self.listener.heard(event)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Callable, Iterator
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from packstack_lite.errors import Locked, PackstackLiteError
+from packstack_lite.errors import ConnectFault, Locked, PackstackLiteError
 from packstack_lite.remote.command import Command, Host
 
 LOCK = "/var/lib/packstack-lite/lock"
@@ -72,7 +72,9 @@ def lock(
     try:
         yield
     finally:
-        host.run([release()])
+        # With the connection the holder is gone, so the lock is nobody's any more.
+        with suppress(ConnectFault):
+            host.run([release()])
 
 
 class _Ending(Locked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence, cast
 
 from packstack_lite.engine.changes import changes, in_words
 from packstack_lite.engine.read import read
@@ -31,14 +31,18 @@ def plan(host: Host, resources: Sequence[Resource], diff: bool, masker: Masker) 
 
 
 def _diffs(host: Host, gaps: Sequence[Gap], masker: Masker) -> Dict[str, str]:
-    old = _old_texts(host, [gap for gap in gaps if isinstance(gap.resource, File) and not gap.missing])
+    old = _old_texts(host, [gap for gap in gaps if _readable(gap.resource) and not gap.missing])
     shown = {}
     for gap in gaps:
         before, after = gap.resource.diff(_telling(gap))
-        if isinstance(gap.resource, File):
-            before = old.get(gap.resource.path, "")
+        if _readable(gap.resource):
+            before = old.get(cast(File, gap.resource).path, "")
         shown[gap.resource.id] = "" if gap.unknown else masker.lines(_unified(gap.resource.id, before, after))
     return shown
+
+
+def _readable(resource: Resource) -> bool:
+    return isinstance(resource, File) and not resource.hidden
 
 
 def _telling(gap: Gap) -> Gap:

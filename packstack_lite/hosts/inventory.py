@@ -6,23 +6,35 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from packstack_lite.errors import UsageFault
+from packstack_lite.hosts.place import ROLES
 
-# Role -> the answers that name its hosts.
-_ROLES: Mapping[str, Tuple[str, ...]] = {
-    "controller": ("CONFIG_CONTROLLER_HOST",),
-    "network": ("CONFIG_NETWORK_HOSTS",),
-    "compute": ("CONFIG_COMPUTE_HOSTS",),
-    "storage": ("CONFIG_STORAGE_HOST",),
+# Role -> the answer that names its hosts.
+NAMED_BY: Mapping[str, str] = {
+    "controller": "CONFIG_CONTROLLER_HOST",
+    "network": "CONFIG_NETWORK_HOSTS",
+    "compute": "CONFIG_COMPUTE_HOSTS",
+    "storage": "CONFIG_STORAGE_HOST",
+    "queue": "CONFIG_AMQP_HOST",
+    "database": "CONFIG_MARIADB_HOST",
+}
+# Roles that are only given away where an answer says y (and what it says where nobody was asked).
+_ONLY_IF: Mapping[str, Tuple[str, bool]] = {
+    "storage": ("CONFIG_UNSUPPORTED", False),
+    "database": ("CONFIG_MARIADB_INSTALL", True),
 }
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A host of the cloud: ``name`` as the answers write it, its ``roles`` in Packstack's order."""
+    """A host of the cloud: ``name`` as the answers write it, its ``roles`` in Packstack's order.
+
+    One that is ``left`` alone (EXCLUDE_SERVERS) does its part already, and nothing on it is looked at or changed.
+    """
 
     name: str
     roles: Tuple[str, ...]
+    left: bool = False
 
 
 def members(answers: Mapping[str, Any], default: str = "") -> List[Member]:
@@ -30,9 +42,9 @@ def members(answers: Mapping[str, Any], default: str = "") -> List[Member]:
 
     A role that names no host falls to the controller; a controller that is not named, or
     that is the loopback, to ``default`` (the host of the command line). Raises UsageFault
-    when there is no controller at all.
+    when there is no controller at all, or when it is one of those to be left alone.
     """
-    controllers = _named(answers, _ROLES["controller"]) or ([default] if default else [])
+    controllers = _named(answers, NAMED_BY["controller"]) or ([default] if default else [])
     if not controllers:
         raise UsageFault("no controller is named", "set CONFIG_CONTROLLER_HOST, or say --host or --sandbox")
     if len(controllers) > 1:
@@ -40,34 +52,32 @@ def members(answers: Mapping[str, Any], default: str = "") -> List[Member]:
             f"CONFIG_CONTROLLER_HOST names several hosts: {', '.join(controllers)}",
             "name one: a cloud has one controller",
         )
-    roles: Dict[str, List[str]] = {}
-    for role, names in _ROLES.items():
-        for host in _named(answers, names) or controllers:
-            roles.setdefault(default if default and host in _LOOPBACK else host, []).append(role)
-    return [Member(host, tuple(has)) for host, has in roles.items()]
-
-
-def single(answers: Mapping[str, Any], default: str = "") -> Member:
-    """The one host that has every role. Raises UsageFault that names the others."""
-    first, *others = members(answers, default)
-    if others:
-        told = "; ".join(f"{other.name} ({', '.join(other.roles)})" for other in others)
+    left = _named(answers, "EXCLUDE_SERVERS")
+    if controllers[0] in left:
         raise UsageFault(
-            f"the answers spread the cloud over several hosts: besides {first.name} there are {told}",
-            f"packstack-lite deploys to one host for now: name {first.name} in {_names(others)}",
+            f"EXCLUDE_SERVERS names the controller, {controllers[0]}", "without it there is no cloud: take it out"
         )
-    return first
+    roles: Dict[str, List[str]] = {}
+    for role in ROLES:
+        for host in _of_role(answers, role) or controllers:
+            roles.setdefault(default if default and host in _LOOPBACK else host, []).append(role)
+    return [Member(host, tuple(has), host in left) for host, has in roles.items()]
 
 
-def _names(others: Iterable[Member]) -> str:
-    parameters = [name for other in others for role in other.roles for name in _ROLES[role]]
-    return ", ".join(dict.fromkeys(parameters))
+def _of_role(answers: Mapping[str, Any], role: str) -> List[str]:
+    """The hosts that the answers give a role to; none where that is left to the controller."""
+    if role in _ONLY_IF and not answers.get(*_ONLY_IF[role]):
+        return []
+    return _named(answers, NAMED_BY[role])
 
 
-def _named(answers: Mapping[str, Any], names: Iterable[str]) -> List[str]:
-    """The hosts in these answers, each once; lists may come as tuples or comma-separated."""
-    hosts: List[str] = []
-    for name in names:
-        answer = answers.get(name) or ()
-        hosts.extend(answer.split(",") if isinstance(answer, str) else map(str, answer))
+def names(members: Iterable[Member]) -> str:
+    """Hosts with their roles, to tell a person."""
+    return "; ".join(f"{member.name} ({', '.join(member.roles)})" for member in members)
+
+
+def _named(answers: Mapping[str, Any], name: str) -> List[str]:
+    """The hosts in an answer, each once; lists may come as tuples or comma-separated."""
+    answer = answers.get(name) or ()
+    hosts = answer.split(",") if isinstance(answer, str) else map(str, answer)
     return list(dict.fromkeys(host.strip() for host in hosts if host.strip()))

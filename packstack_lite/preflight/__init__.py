@@ -6,10 +6,11 @@ Every check runs, whatever the others found. Names are for ``--ignore``.
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
+from packstack_lite.hosts.place import ROLES
 from packstack_lite.preflight import guards, machine, network, rpm, software, storage, switching, uplink, virtualization
 from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight.subject import Remarks, Subject
@@ -56,14 +57,31 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def run(facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], host: str) -> List[Finding]:
-    """What every check has to say of the host, in the order of CHECKS.
+# Checks that concern hosts of some roles alone.
+ROLES_OF: Mapping[str, Tuple[str, ...]] = {
+    "database": ("database",),
+    "httpd": ("controller",),
+    "keys": ("controller",),
+    "objects": ("controller",),
+    "volumes": ("storage",),
+    "agent": ("controller",),
+    "services": ("controller",),
+    "preparation": ("controller",),
+    "uplink": ("compute", "network"),
+}
+
+
+def run(
+    facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], host: str, roles: Tuple[str, ...] = ROLES
+) -> List[Finding]:
+    """What every check has to say of a host with these roles, in the order of CHECKS.
 
     ``profile`` is None where the system is not supported. A check that itself fails is a
     finding too: an error that names it, so that ``--ignore`` can step over it.
     """
-    subject = Subject(facts, answers, profile)
-    return [finding for name in CHECKS for finding in _checked(name, subject, host)]
+    subject = Subject(facts, answers, profile, roles=roles)
+    checks = [name for name in CHECKS if subject.has(*ROLES_OF.get(name, ROLES))]
+    return [finding for name in checks for finding in _checked(name, subject, host)]
 
 
 def _checked(name: str, subject: Subject, host: str) -> List[Finding]:

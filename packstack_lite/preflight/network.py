@@ -37,6 +37,8 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     11211: ("", ("memcached",)),
     25672: ("", ("rabbitmq",)),
 }
+# Whose they are, where it is not the controller's.
+_ROLES: Mapping[int, str] = {3306: "database", 4369: "queue", 5672: "queue", 25672: "queue"}
 # Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
 # least, 1280.
 MTU_NEEDED, MTU_WANTED = 1338, 1400
@@ -84,13 +86,16 @@ def route(subject: Subject) -> Remarks:
 def interfaces(subject: Subject) -> Remarks:
     """The interfaces that the answers name are there, and the floating range is nobody else's."""
     answers, facts = subject.answers, subject.facts
+    # A bridge that takes an interface is made by apply.
+    made = {bridge for bridge, _ in uplink.pairs(subject)}
     asked = agents.parameter(answers, "TUNNEL_IF")
     tunnel = str(answers.get(asked) or "")
-    if tunnel:
+    if tunnel and tunnel not in made and subject.has("compute", "network"):
         yield from _usable(_find(subject, tunnel), tunnel, asked)
     yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
-    if facts.address and str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address) != facts.address:
-        yield from _controller(subject, str(answers["CONFIG_CONTROLLER_HOST"]))
+    controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address)
+    if subject.has("controller") and facts.address and controller != facts.address:
+        yield from _controller(subject, controller)
 
 
 def _find(subject: Subject, name: str) -> Optional[Interface]:
@@ -143,14 +148,16 @@ def ports(subject: Subject) -> Remarks:
     """The ports of the cloud's services are free, or held by these services themselves."""
     strangers: Dict[Tuple[str, str], List[int]] = {}
     for port, (service, roles) in PORTS.items():
-        if _wanted(subject, service) and port in subject.facts.ports and not _ours(subject, port, roles):
+        if _wanted(subject, service, port) and port in subject.facts.ports and not _ours(subject, port, roles):
             holder = (subject.facts.ports[port], subject.facts.port_units.get(port, ""))
             strangers.setdefault(holder, []).append(port)
     for (process, unit), held in strangers.items():
         yield _held(process, unit, held)
 
 
-def _wanted(subject: Subject, service: str) -> bool:
+def _wanted(subject: Subject, service: str, port: int) -> bool:
+    if not subject.has(_ROLES.get(port, "controller")):
+        return False
     if service == "OVN":
         return bool(subject.answers.get(agents.AGENT) == "ovn")
     return not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False

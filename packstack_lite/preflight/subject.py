@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from packstack_lite.hosts.facts import Facts
+from packstack_lite.hosts.place import ROLES
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Command
 
@@ -16,13 +17,18 @@ class Subject:
     """A host before anything is done to it, and what is wanted of it.
 
     ``profile`` is None where the system is not supported. ``now`` is this machine's clock
-    when the facts were gathered, in seconds.
+    when the facts were gathered, in seconds. ``roles`` are the host's part in the cloud.
     """
 
     facts: Facts
     answers: Mapping[str, Any]
     profile: Optional[Profile] = None
     now: float = field(default_factory=time.time)
+    roles: Tuple[str, ...] = ROLES
+
+    def has(self, *roles: str) -> bool:
+        """Whether the host has one of the roles."""
+        return bool(set(roles) & set(self.roles))
 
     @property
     def deployed(self) -> bool:

@@ -11,14 +11,16 @@ from packstack_lite.preflight.subject import Remarks, Subject, error, info, warn
 
 
 def pairs(subject: Subject) -> List[Tuple[str, str]]:
-    """Bridge and interface, for the agent that is deployed."""
+    """Bridge and interface, for the agent that is deployed and as far as this host gets the bridge."""
     found = [str(pair).partition(":") for pair in subject.answers.get(parameter(subject)) or ()]
-    return [(bridge, interface) for bridge, _, interface in found]
+    everywhere = {subject.answers.get(parameter(subject, "TUNNEL_IF"))}
+    everywhere |= set(subject.answers.get(parameter(subject, "BRIDGES_COMPUTE")) or ())
+    return [(bridge, interface) for bridge, _, interface in found if subject.has("network") or bridge in everywhere]
 
 
-def parameter(subject: Subject) -> str:
+def parameter(subject: Subject, what: str = "BRIDGE_IFACES") -> str:
     """The answer that names them."""
-    return agents.parameter(subject.answers, "BRIDGE_IFACES")
+    return agents.parameter(subject.answers, what)
 
 
 def uplink(subject: Subject) -> Remarks:

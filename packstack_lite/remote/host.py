@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from abc import ABC, abstractmethod
 from typing import Callable, List, Optional, Sequence
 
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
 
 from packstack_lite.errors import ConnectFault, PackstackLiteError, PhaseFailed
 from packstack_lite.remote.command import Command, FileItem, Job, JobResult, JobWatcher, Reply
@@ -18,8 +19,19 @@ from packstack_lite.remote.shell import LOOP, Shell, Stream, greeting
 from packstack_lite.secret import Masker, Secret, sh
 
 
+class _Ended(ConnectFault):
+    """The run is over; nothing is opened again."""
+
+
+def _comes_back(error: BaseException) -> bool:
+    return isinstance(error, ConnectFault) and not isinstance(error, _Ended)
+
+
 class ShellHost(ABC):
-    """What all hosts share once there is a root shell; ``_open`` makes one (again)."""
+    """What all hosts share once there is a root shell; ``_open`` makes one (again).
+
+    Several threads may use it: one flight is whole before the next begins.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -27,6 +39,8 @@ class ShellHost(ABC):
         self.masker: Optional[Masker] = None
         self.told: Optional[Callable[[Command, Reply], None]] = None
         self._shell: Optional[Shell] = None
+        self._turn = threading.RLock()
+        self._ended = False
 
     @abstractmethod
     def _open(self) -> Shell:
@@ -41,18 +55,24 @@ class ShellHost(ABC):
                 )
         if not commands:
             return []
-        if self._shell is None:
-            self._shell = self._open()
-        self.flights += 1
-        try:
-            replies = self._shell.run(commands)
-        except ConnectFault:
-            self.close()
-            raise
+        with self._turn:
+            replies = self._flight(commands)
         if self.told:
             for command, reply in zip(commands, replies):
                 self.told(command, reply)
         return replies
+
+    def _flight(self, commands: Sequence[Command]) -> List[Reply]:
+        if self._ended:
+            raise _Ended(f"{self.name}: the run was ended", "run the same command again: it resumes")
+        if self._shell is None:
+            self._shell = self._open()
+        self.flights += 1
+        try:
+            return self._shell.run(commands)
+        except ConnectFault:
+            self.close()
+            raise
 
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
@@ -69,7 +89,7 @@ class ShellHost(ABC):
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
         """See Host. Starting a job twice joins it, so a lost connection is simply tried again."""
         again = retry(
-            retry=retry_if_exception_type(ConnectFault),
+            retry=retry_if_exception(_comes_back),
             stop=stop_after_delay(60),
             wait=wait_exponential(0.5, max=5),
             reraise=True,
@@ -81,6 +101,11 @@ class ShellHost(ABC):
         if self._shell is not None:
             self._shell.close()
             self._shell = None
+
+    def end(self) -> None:
+        """See Host."""
+        self._ended = True
+        self.close()
 
 
 class RemoteHost(ShellHost):

@@ -17,6 +17,8 @@ from packstack_lite.remote.hostkeys import Ask, KnownHosts
 from packstack_lite.secret import Secret
 
 TIMEOUT = 20.0
+# Seconds without an acknowledgement after which a connection counts as lost; the kernel's own are 15 minutes.
+PATIENCE_WITH_SILENCE = 60.0
 # Seconds that a busy sshd may take to put a channel away.
 PATIENCE = 10.0
 Password = Optional[Callable[[str], Secret]]
@@ -161,6 +163,9 @@ def _dial(route: Route) -> socket.socket:
     # Without it a small request waits 40 ms for the acknowledgement of the one before.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A host that is cut off is noticed by what it does not acknowledge: the keepalive's packets at the latest.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_WITH_SILENCE * 1000))
     sock.settimeout(None)
     return sock
 

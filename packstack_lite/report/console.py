@@ -41,7 +41,7 @@ class Console:
     """A Listener for people; also a context manager, which takes the live part off the screen.
 
     ``color`` is auto, always or never. ``verbose`` shows each change and what the host
-    prints. ``clock`` counts seconds.
+    prints. ``clock`` counts seconds. Where there are several ``hosts``, each line names its own.
     """
 
     def __init__(
@@ -50,12 +50,14 @@ class Console:
         color: str = AUTO,
         verbose: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        hosts: int = 1,
     ) -> None:
+        self._hosts = hosts
         self.rich = rich_console(stream or sys.stderr, color)
         self.verbose = verbose
         self._clock = clock
         self._began = clock()
-        self._board = _Board(clock)
+        self._boards: Dict[str, _Board] = {}
         self._live: Optional[Live] = None
         self._alive = self.rich.is_terminal and not self.rich.is_dumb_terminal
 
@@ -87,33 +89,40 @@ class Console:
     def _plainly(self, event: Event) -> None:
         if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
             return
-        first, *others = sentence(event).split("\n")
+        named = self._hosts > 1 and not isinstance(event, Note)
+        first, *others = (f"{event.host}: {sentence(event)}" if named else sentence(event)).split("\n")
         detail = event.detail.split("\n") if isinstance(event, StepFinished) and event.detail and self.verbose else []
         self.rich.print(Text(f"{self._clock() - self._began:7.1f}  {first}"))
         for line in others + detail:
             self.rich.print(Text(f"         {line}"))
 
     def _on_screen(self, event: Event) -> None:
-        self._board.heard(event)
+        name = event.host if self._hosts > 1 else ""
+        # Replaced whole: the drawing is on another thread.
+        self._boards = {**self._boards, name: self._boards.get(name) or _Board(self._clock, name)}
+        self._boards[name].heard(event)
         if isinstance(event, PhaseStarted) and self._live is None:
             self._live = Live(
                 console=self.rich,
-                get_renderable=self._board.render,
+                get_renderable=self._render,
                 transient=True,
                 refresh_per_second=8,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
             self._live.start()
-        if isinstance(event, PhaseFinished):
+        if isinstance(event, PhaseFinished) and not any(board.busy for board in self._boards.values()):
             self.close()
         for line in self._lasting(event):
             self.rich.print(line)
 
+    def _render(self) -> RenderableType:
+        return Group(*(board.render() for board in self._boards.values() if board.busy))
+
     def _lasting(self, event: Event) -> List[Text]:
         """What stays on the screen of this event."""
         if isinstance(event, PhaseFinished):
-            return [_phase_line(event)]
+            return [_phase_line(event, event.host if self._hosts > 1 else "")]
         if isinstance(event, Failed):
             return _failure(event)
         if isinstance(event, Note):
@@ -128,7 +137,7 @@ class Console:
         return []
 
 
-def _phase_line(event: PhaseFinished) -> Text:
+def _phase_line(event: PhaseFinished, host: str = "") -> Text:
     if not event.ok:
         sign, style = "✗", "red"
     elif event.changes:
@@ -137,7 +146,8 @@ def _phase_line(event: PhaseFinished) -> Text:
         sign, style = "·", "dim"
     what = Text(f"{outcome(event):<{_OUTCOME}}", style="red" if not event.ok else "" if event.changes else "dim")
     name = Text(f"{event.phase.value:<{_NAME}}", style="bold" if event.changes or not event.ok else "dim")
-    return Text.assemble((f"  {sign} ", style), name, what, (f"{seconds(event.seconds):>12}", "dim"))
+    line = Text.assemble((f"  {sign} ", style), name, what, (f"{seconds(event.seconds):>12}", "dim"))
+    return line.append(f"  {host}", "dim") if host else line
 
 
 def _failure(event: Failed) -> List[Text]:
@@ -156,8 +166,10 @@ def _failure(event: Failed) -> List[Text]:
 class _Board:
     """The live part: the phase at work and its steps, drawn eight times a second."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], host: str = "") -> None:
         self._clock = clock
+        self._host = host
+        self.busy = False
         self._phase = ""
         self._since = 0.0
         self._steps: Dict[str, float] = {}
@@ -166,6 +178,8 @@ class _Board:
 
     def heard(self, event: Event) -> None:
         """Keep what the drawing needs. Values are replaced whole: the drawing is on another thread."""
+        if isinstance(event, (PhaseStarted, PhaseFinished)):
+            self.busy = isinstance(event, PhaseStarted)
         if isinstance(event, PhaseStarted):
             self._phase, self._since, self._steps, self._said, self._done = event.phase.value, self._clock(), {}, {}, 0
         elif isinstance(event, StepStarted):
@@ -189,6 +203,7 @@ class _Board:
                 (f"{self._phase:<{_NAME}}", "bold"),
                 (f"{self._progress(steps):<{_OUTCOME}}", "dim"),
                 (f"{seconds(now - self._since):>12}", "dim"),
+                (f"  {self._host}" if self._host else "", "dim"),
             )
         ]
         for step, since in shown:

@@ -29,8 +29,8 @@ def _change(change: Change, diff: bool = False) -> Payload:
 
 
 def applied(report: AppliedReport) -> Payload:
-    """What apply changed and restarted; ``seconds`` to the hundredth."""
-    return {
+    """What apply changed and restarted; ``seconds`` to the hundredth. With several hosts, ``hosts`` tells of each."""
+    told = {
         **plan(report.changes),
         "restarted": list(report.restarted),
         "flights": report.flights,
@@ -40,6 +40,17 @@ def applied(report: AppliedReport) -> Payload:
             for phase in report.phases
         ],
     }
+    hosts = [
+        {
+            "name": each.host,
+            "changes": len(each.changes),
+            "restarted": list(each.restarted),
+            "flights": each.flights,
+            "seconds": round(each.seconds, 2),
+        }
+        for each in report.hosts
+    ]
+    return {**told, "hosts": hosts} if hosts else told
 
 
 def verify(faults: Sequence[Fault]) -> Payload:

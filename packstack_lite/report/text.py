@@ -30,9 +30,11 @@ def plan(out: Rich, changes: Sequence[Change], diff: bool = False) -> None:
     if not changes:
         out.print(Text("nothing to change"))
         return
-    for phase, group in groupby(changes, key=lambda change: change.phase):
+    several = len({change.host for change in changes}) > 1
+    for (host, phase), group in groupby(changes, key=lambda change: (change.host, change.phase)):
         members = list(group)
-        out.print(Text.assemble((phase, "bold"), (f"  {count(len(members), 'change')}", "dim")))
+        where = f"  on {host}" if several else ""
+        out.print(Text.assemble((phase, "bold"), (f"  {count(len(members), 'change')}{where}", "dim")))
         width = min(max(len(change.resource) for change in members), 60)
         for change in members:
             _change(out, change, width, diff)
@@ -63,11 +65,16 @@ def applied(out: Rich, report: AppliedReport, extra: Sequence[str] = ()) -> None
     if report.phases:
         out.print(table)
         out.print()
-    told = [count(len(report.changes), "change"), f"{count(len(report.restarted), 'service')} restarted"]
-    told += [count(report.flights, "flight"), seconds(report.seconds)]
-    out.print(Text(", ".join(told), style="bold"))
+    for each in report.hosts:
+        out.print(Text(f"{each.host}  {_sum(each)}"))
+    out.print(Text(_sum(report), style="bold"))
     for line in extra:
         out.print(Text(line))
+
+
+def _sum(report: AppliedReport) -> str:
+    told = [count(len(report.changes), "change"), f"{count(len(report.restarted), 'service')} restarted"]
+    return ", ".join([*told, count(report.flights, "flight"), seconds(report.seconds)])
 
 
 def faults(out: Rich, found: Sequence[Fault]) -> None:
@@ -88,8 +95,9 @@ def findings(out: Rich, found: Sequence[Finding], ignored: Sequence[str] = (), g
     for finding in gone:
         first = finding.message.split("\n")[0]
         out.print(Text.assemble(("✓ ", "green"), (f"{finding.name:<{width}}", "green"), f"  mended: {first}"))
+    several = len({finding.host for finding in told}) > 1
     for finding in told:
-        for line in finding_lines(finding, ignored, width):
+        for line in finding_lines(finding, ignored, width, finding.host if several else ""):
             out.print(line)
     verdict = _verdict([level(finding, ignored) for finding in told])
     curable = [finding for finding in told if finding.cure and level(finding, ignored) != "ignored"]
@@ -101,11 +109,12 @@ def level(finding: Finding, ignored: Sequence[str] = ()) -> str:
     return "ignored" if finding.level == "error" and finding.name in ignored else finding.level
 
 
-def finding_lines(finding: Finding, ignored: Sequence[str] = (), width: int = 0) -> List[Text]:
-    """A finding as lines: what is wrong, and below it the way out. ``width`` is that of the names' column."""
+def finding_lines(finding: Finding, ignored: Sequence[str] = (), width: int = 0, host: str = "") -> List[Text]:
+    """A finding as lines: what is wrong, and below it the way out. ``width`` is that of the names' column, ``host``
+    whose it is where that has to be said."""
     sign, style = _SIGNS[level(finding, ignored)]
     width = width or len(finding.name)
-    first, *others = finding.message.split("\n")
+    first, *others = (f"{host}: {finding.message}" if host else finding.message).split("\n")
     lines = [Text.assemble((f"{sign} ", style), (f"{finding.name:<{width}}", style), f"  {first}")]
     lines.extend(Text(" " * (width + 4) + line) for line in others)
     for place, line in enumerate(finding.fix.split("\n") if finding.fix else ()):

@@ -12,7 +12,7 @@ from packstack_lite.secret import Secret, sql
 
 # mysql.user is a table before MariaDB 10.4 and a view since; both have these columns.
 _LOOK = r"""
-client=$(command -v mariadb || command -v mysql) || exit 75
+client="$(command -v mariadb || command -v mysql)ACCESS" || exit 75
 $client -e 'SELECT 1' >/dev/null 2>&1 || exit 75
 exec $client --skip-column-names --batch <<'END'
 SELECT 'schema', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA;
@@ -21,12 +21,15 @@ SELECT 'grant', CONCAT(User, '@', Host, ' ', REPLACE(Db, '\\', '')), 'all'
     FROM mysql.db WHERE Select_priv = 'Y' AND Create_priv = 'Y' AND Drop_priv = 'Y';
 END
 """
-_CLOSE = "client=$(command -v mariadb || command -v mysql) || exit 1\nexec $client --default-character-set=utf8"
+_CLOSE = 'client="$(command -v mariadb || command -v mysql)ACCESS" || exit 1\nexec $client --default-character-set=utf8'
 
 
 @dataclass(frozen=True)
 class Database(Resource):
-    """A schema, its user at each of ``hosts`` with this password, and all rights on it (and on ``also_grant``)."""
+    """A schema, its user at each of ``hosts`` with this password, and all rights on it (and on ``also_grant``).
+
+    ``access`` is the option file that says where the server is and who asks; "" for root over this host's own socket.
+    """
 
     kind: ClassVar[str] = "database"
     name: str
@@ -35,6 +38,7 @@ class Database(Resource):
     hosts: Tuple[str, ...] = ("%",)
     charset: str = "utf8mb3"
     also_grant: Tuple[str, ...] = ()
+    access: str = ""
     phase: Phase = Phase.DATABASES
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -59,7 +63,7 @@ class Database(Resource):
             told = {(kind, name): value for kind, name, value in lines}
             return {database.id: database._seen(told) for database in databases}
 
-        return [Look(Command(_LOOK, says="look at databases"), parse)]
+        return [Look(Command(_by(_LOOK, databases), says="look at databases"), parse)]
 
     def _seen(self, told: Dict[Tuple[str, str], str]) -> Seen:
         if ("schema", self.name) not in told:
@@ -75,7 +79,8 @@ class Database(Resource):
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         statements = "".join(cast(Database, gap.resource)._statements() for gap in gaps)
-        return [Command(_CLOSE, stdin=statements.encode(), says="make databases and their users")]
+        script = _by(_CLOSE, [cast(Database, gap.resource) for gap in gaps])
+        return [Command(script, stdin=statements.encode(), says="make databases and their users")]
 
     def _statements(self) -> str:
         lines = [f"CREATE DATABASE IF NOT EXISTS `{self.name}` CHARACTER SET {self.charset};"]
@@ -86,6 +91,11 @@ class Database(Resource):
             lines.append(f"ALTER USER {user} IDENTIFIED BY {sql(self.password)};")
             lines += [f"GRANT ALL PRIVILEGES ON `{schema}`.* TO {user};" for schema in (self.name, *self.also_grant)]
         return "\n".join(lines) + "\n"
+
+
+def _by(script: str, databases: Sequence[Database]) -> str:
+    access = databases[0].access
+    return script.replace("ACCESS", f" --defaults-extra-file={access}" if access else "")
 
 
 def native_hash(password: Secret) -> str:

@@ -76,13 +76,14 @@ class _Path(Resource):
 
 @dataclass(frozen=True)
 class File(_Path):
-    """A file with exactly this content, mode and owner."""
+    """A file with exactly this content, mode and owner. What is in one that is ``hidden`` is never shown."""
 
     kind: ClassVar[str] = "file"
     content: Union[str, bytes] = ""
     mode: int = 0o644
     owner: str = "root"
     group: str = "root"
+    hidden: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -105,7 +106,7 @@ class File(_Path):
 
     def diff(self, gap: Gap) -> Tuple[str, str]:
         """Only the new text; the old one stands on the host, see read_command."""
-        return "", self.data.decode(errors="replace")
+        return "", "" if self.hidden else self.data.decode(errors="replace")
 
     @staticmethod
     def read_command(gaps: Sequence[Gap]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:

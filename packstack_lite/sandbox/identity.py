@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -43,6 +44,8 @@ def make_keys(place: Path, first: Optional[Path] = None) -> None:
 def write(record: Record) -> None:
     """Give the mounted tree this sandbox's identity, and this machine the sandbox's host key."""
     root, place = record.root, record.place
+    # Two hosts with one id get the same MACs for their bridges, and libvirt takes one for the other.
+    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "etc/hostname").write_text(record.name + "\n")
     (root / "etc/hosts").write_text(hosts_file(record))
     (root / "etc/systemd/network/10-host0.network").write_text(network_file(record))

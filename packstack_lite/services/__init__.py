@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, List, Mapping, Tuple
 
@@ -19,14 +20,17 @@ from packstack_lite.services import (
     host,
     keystone,
     mariadb,
+    mariadb_client,
     memcached,
     neutron,
     neutron_linuxbridge,
     neutron_openvswitch,
     neutron_sriov,
     nova,
+    nova_compute,
     openvswitch,
     ovn,
+    ovn_central,
     placement,
     rabbitmq,
     swift,
@@ -38,6 +42,7 @@ from packstack_lite.services.together import together
 # In the order in which a person would name them; each module has declare(cloud).
 SERVICES: Mapping[str, ModuleType] = {
     "mariadb": mariadb,
+    "mariadb-client": mariadb_client,
     "rabbitmq": rabbitmq,
     "memcached": memcached,
     "openvswitch": openvswitch,
@@ -45,10 +50,12 @@ SERVICES: Mapping[str, ModuleType] = {
     "glance": glance,
     "placement": placement,
     "nova": nova,
+    "nova-compute": nova_compute,
     "neutron": neutron,
     "neutron-openvswitch": neutron_openvswitch,
     "neutron-linuxbridge": neutron_linuxbridge,
     "neutron-sriov": neutron_sriov,
+    "ovn-central": ovn_central,
     "ovn": ovn,
     "barbican": barbican,
     "swift": swift,
@@ -69,10 +76,22 @@ OPTIONAL: Mapping[str, str] = {
 AGENTS: Mapping[str, Tuple[str, ...]] = {
     "openvswitch": ("openvswitch", "neutron-openvswitch"),
     "linuxbridge": ("neutron-linuxbridge",),
-    "ovn": ("openvswitch", "ovn"),
+    "ovn": ("openvswitch", "ovn-central", "ovn"),
+}
+# Who else than the controller has a service (in its place, not beside it, unless that has the role too).
+ROLES: Mapping[str, Tuple[str, ...]] = {
+    "mariadb": ("database",),
+    "rabbitmq": ("queue",),
+    "openvswitch": ("compute", "network"),
+    "nova-compute": ("compute",),
+    "neutron-openvswitch": ("compute", "network"),
+    "neutron-linuxbridge": ("compute", "network"),
+    "neutron-sriov": ("compute",),
+    "ovn": ("compute", "network"),
+    "cinder": ("controller", "storage"),
 }
 # What a cloud cannot be without, and what else can be asked for so far.
-ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
+ALWAYS = ("CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 
 
 def supported() -> Tuple[str, ...]:
@@ -80,18 +99,24 @@ def supported() -> Tuple[str, ...]:
     return tuple(SERVICES)
 
 
-def chosen(cloud: Cloud) -> List[str]:
-    """The services that these answers ask for."""
+def asked(cloud: Cloud) -> List[str]:
+    """The services that these answers ask for, on whichever host."""
     others = {service for services in AGENTS.values() for service in services} - set(AGENTS[cloud.l2_agent])
-    if not neutron_sriov.wanted(cloud):
-        others.add("neutron-sriov")
+    others |= set() if neutron_sriov.wanted(cloud) else {"neutron-sriov"}
+    others |= set() if cloud.makes_database else {"mariadb"}
     wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
     return [name for name in wanted if name not in others]
 
 
+def chosen(cloud: Cloud) -> List[str]:
+    """Those of them that this host has a part in."""
+    here = [name for name in asked(cloud) if cloud.has(*ROLES.get(name, ("controller",)))]
+    return [name for name in here if name != "mariadb-client" or not cloud.database_here]
+
+
 def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
     """The answers that cannot be met yet, each with the value that can: (name, value)."""
-    known = {*ALWAYS, *OPTIONAL.values()}
+    known = {*ALWAYS, *OPTIONAL.values(), "CONFIG_MARIADB_INSTALL"}
     wrong = [(name, "y") for name in ALWAYS if not answers.get(name, True)]
     wrong += [
         (name, "n")
@@ -120,11 +145,31 @@ def declare(cloud: Cloud) -> List[Resource]:
             "set " + ", ".join(instead for _, instead in lacking),
         )
     services = chosen(cloud)
-    resources = host.declare(cloud, [*services, *cinder.groups(cloud), *neutron.groups(cloud)])
+    resources = host.declare(cloud, [*services, *_groups(cloud, services)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}
     return sorted(uplink.first(together(resources)), key=lambda resource: rank[resource.phase])
+
+
+def _groups(cloud: Cloud, services: List[str]) -> List[str]:
+    """The other groups of packages that these services bring along."""
+    routes = cloud.has("network")
+    agents = ["neutron-network"] if routes and "neutron-openvswitch" in services else []
+    counting = neutron.groups(cloud) if routes else []
+    return [*agents, *counting, *(cinder.groups(cloud) if "cinder" in services else [])]
+
+
+def joined(controller: Cloud, member: Cloud) -> List[Resource]:
+    """What is to be done on the controller for another host, by phase; all of it is about that host."""
+    found: List[Resource] = []
+    for name in chosen(member):
+        if hasattr(SERVICES[name], "joined"):
+            found += SERVICES[name].joined(controller, member)
+    rank = {phase: place for place, phase in enumerate(PHASES)}
+    # What it needs of the controller's own is another lane's affair, which is waited for.
+    alone = [replace(resource, needs=()) for resource in found]  # type: ignore[type-var]
+    return sorted(alone, key=lambda resource: rank[resource.phase])
 
 
 def _word(value: object) -> str:
@@ -134,4 +179,15 @@ def _word(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-__all__ = ["ALWAYS", "OPTIONAL", "SERVICES", "Cloud", "chosen", "declare", "supported", "unsupported"]
+__all__ = [
+    "ALWAYS",
+    "OPTIONAL",
+    "SERVICES",
+    "Cloud",
+    "asked",
+    "chosen",
+    "declare",
+    "joined",
+    "supported",
+    "unsupported",
+]

@@ -41,14 +41,14 @@ def encrypts(cloud: Cloud) -> bool:
 
 def groups(cloud: Cloud) -> List[str]:
     """The groups of packages that the backends bring along."""
-    if not wanted(cloud):
+    if not wanted(cloud) or not cloud.has("storage"):
         return []
     makes = ["ceph"] if ceph.makes(cloud) else []
     return [*[f"cinder-{name}" for name in backends(cloud)], *makes]
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """Block storage on this host."""
+    """Block storage: API and scheduler on the controller, the volumes on the storage host."""
     account = Account("cinder", cloud["CONFIG_CINDER_DB_PW"], "cinder")
     config, stores = _config(cloud, account), _stores(cloud)
     how = runner(cloud, "cinder", "cinder", cloud.profile.user("cinder"))
@@ -56,22 +56,32 @@ def declare(cloud: Cloud) -> List[Resource]:
     ready = cloud.http_ready(cloud.endpoint("cinder", "/"))
     watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
     needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
+    volumes = [
+        *stores,
+        *_patient_qemu(cloud),
+        cloud.unit("cinder-volume", "cinder", watches, needs=needs),
+        cloud.unit("cinder-backup", "cinder", watches, needs=needs),
+    ]
+    if not cloud.has("controller"):
+        return [config, *volumes]
     return [
         config,
         *how,
-        *stores,
-        *_patient_qemu(cloud),
-        database(cloud, "cinder", account),
+        *(volumes if cloud.has("storage") else []),
+        database(cloud, "cinder", account, [place.address for place in cloud.of_role("storage")]),
         sync(cloud, "cinder", cloud.as_user("cinder", "cinder-manage db sync")),
         catalog.account(cloud, "cinder", cloud["CONFIG_CINDER_KS_PW"]),
         *catalog.service(cloud, "cinderv3", "volumev3", url, "OpenStack Block Storage", tag="cinder"),
         cloud.unit("cinder-api", "cinder", [config, *how], ready=ready),
         cloud.unit("cinder-scheduler", "cinder", [config]),
-        cloud.unit("cinder-volume", "cinder", watches, needs=needs),
-        cloud.unit("cinder-backup", "cinder", watches, needs=needs),
         *_types(cloud),
-        *_alive(cloud),
+        *_alive(cloud, cloud),
     ]
+
+
+def joined(controller: Cloud, member: Cloud) -> List[Resource]:
+    """What the controller sees of the volume services on another host."""
+    return list(_alive(controller, member))
 
 
 def _config(cloud: Cloud, account: Account) -> Resource:
@@ -79,6 +89,7 @@ def _config(cloud: Cloud, account: Account) -> Resource:
         "cinder",
         "cinder",
         group=cloud.profile.user("cinder"),
+        controls=cloud.has("controller"),
         connection=cloud.db_url(account),
         backends=backends(cloud),
         types=TYPES,
@@ -130,11 +141,12 @@ def _type(cloud: Cloud, name: str, backend: str, encryption: Mapping[str, Any] =
     )
 
 
-def _alive(cloud: Cloud) -> Sequence[Resource]:
+def _alive(cloud: Cloud, member: Cloud) -> Sequence[Resource]:
     """Each service has reported itself; a volume service that cannot reach its backend does not."""
-    host = cloud.facts.hostname
-    names = ["cinder-scheduler@" + host, "cinder-backup@" + host]
-    names += [f"cinder-volume@{host}@{name}" for name in backends(cloud)]
+    host = member.facts.hostname
+    names = ["cinder-scheduler@" + host] if member.has("controller") else []
+    if member.has("storage"):
+        names += ["cinder-backup@" + host, *(f"cinder-volume@{host}@{name}" for name in backends(cloud))]
     return [
         Entity(
             type="volume_service",

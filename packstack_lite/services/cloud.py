@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_address
-from typing import Any, FrozenSet, List, Mapping, Sequence, Tuple
+from ipaddress import IPv4Network
+from typing import Any, FrozenSet, List, Sequence
 
-from packstack_lite.hosts.facts import Facts
-from packstack_lite.hosts.place import ALONE, Place
-from packstack_lite.profiles import Profile
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret, url
+from packstack_lite.services.placing import Placing
 from packstack_lite.services.ports import PORTS
 from packstack_lite.services.templating import render
 
-__all__ = ["PORTS", "Account", "Cloud", "tags"]
+__all__ = ["DATABASE_ACCESS", "PORTS", "Account", "Cloud", "tags"]
+
+# Where the client reads how to reach a database server that is not on its host. Root's alone.
+DATABASE_ACCESS = "/root/.packstack-lite-database.cnf"
 
 
 @dataclass(frozen=True)
@@ -27,40 +28,8 @@ class Account:
     schema: str
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """Everything a service may look at. ``answers`` maps Packstack's names to typed values
-    (bool for y/n, int, str, tuple of str for lists, Secret). ``here`` is the host that is declared for, ``others``
-    the rest of the cloud's."""
-
-    answers: Mapping[str, Any]
-    facts: Facts
-    profile: Profile
-    here: Place = ALONE
-    others: Tuple[Place, ...] = ()
-
-    def __getitem__(self, name: str) -> Any:
-        return self.answers[name]
-
-    def says(self, name: str) -> bool:
-        """A y/n answer; no when the table does not have the question."""
-        return bool(self.answers.get(name, False))
-
-    @property
-    def peers(self) -> Tuple[str, ...]:
-        """The addresses of the cloud's other hosts, tunnel endpoints included; none where the cloud is one host."""
-        told = (address for other in self.others for address in (other.address, other.tunnel))
-        return tuple(dict.fromkeys(address for address in told if address))
-
-    def has(self, *roles: str) -> bool:
-        """Whether this host has one of the roles."""
-        return bool(set(roles) & set(self.here.roles))
-
-    @property
-    def address(self) -> str:
-        """The controller's IP address: what URLs hold and where services listen."""
-        answer = str(self.answers.get("CONFIG_CONTROLLER_HOST", ""))
-        return answer if _is_address(answer) and not ip_address(answer).is_loopback else self.facts.address
+class Cloud(Placing):
+    """Everything a service may look at."""
 
     @property
     def region(self) -> str:
@@ -137,7 +106,7 @@ class Cloud:
 
     def db_url(self, account: Account) -> Secret:
         """SQLAlchemy's URL; still to be quoted for the place where it lands."""
-        host = f"{self.address}:{PORTS['mariadb']}"
+        host = f"{self.database_host}:{PORTS['mariadb']}"
         return Secret(f"mysql+pymysql://{url(account.user)}:{url(account.password)}@{host}/{account.schema}")
 
     @property
@@ -153,7 +122,7 @@ class Cloud:
     def transport_url(self) -> Secret:
         """oslo.messaging's URL; still to be quoted for the place where it lands."""
         login = f"{url(self['CONFIG_AMQP_AUTH_USER'])}:{url(self.queue_password)}"
-        return Secret(f"rabbit://{login}@{self.address}:{PORTS['rabbitmq']}/")
+        return Secret(f"rabbit://{login}@{self.queue_host}:{PORTS['rabbitmq']}/")
 
     def render(self, template: str, **values: Any) -> str:
         """A template of the templates tree, told everything that a service may look at."""
@@ -224,9 +193,10 @@ class Cloud:
 
     def in_database(self, query: str) -> str:
         """Exit 0 when the query answers 1, 1 when not, 75 when the database cannot be asked yet (POSIX sh)."""
-        client = self.profile.command("mariadb")
+        program = self.profile.command("mariadb")
+        client = program if self.database_here else f"{program} --defaults-extra-file={DATABASE_ACCESS}"
         return (
-            f"command -v {client} >/dev/null 2>&1 && {client} -N -e 'SELECT 1' >/dev/null 2>&1 || exit 75\n"
+            f"command -v {program} >/dev/null 2>&1 && {client} -N -e 'SELECT 1' >/dev/null 2>&1 || exit 75\n"
             f'[ "$({client} -N -e "{query}" 2>/dev/null)" = 1 ]'
         )
 
@@ -234,11 +204,3 @@ class Cloud:
 def tags(*services: str) -> FrozenSet[str]:
     """The tags of a resource."""
     return frozenset(services)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

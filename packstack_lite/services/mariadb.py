@@ -36,12 +36,14 @@ def _root(cloud: Cloud) -> Once:
 
 def _ways(cloud: Cloud, password: Secret) -> List[str]:
     """Both ways for one account; where an account has but one, the password is root's who comes by the address."""
-    if "mariadb-one-way-per-account" not in cloud.profile.quirks:
-        ways = f"unix_socket OR mysql_native_password USING PASSWORD({sql(password)})"
-        return [f"ALTER USER root@localhost IDENTIFIED VIA {ways}"]
+    both = f"unix_socket OR mysql_native_password USING PASSWORD({sql(password)})"
+    one_way = "mariadb-one-way-per-account" in cloud.profile.quirks
+    local = f"ALTER USER root@localhost IDENTIFIED VIA {'unix_socket' if one_way else both}"
+    if not one_way and cloud.has("controller"):
+        return [local]
     remote = f"root@{sql(cloud.address)}"
     return [
-        "ALTER USER root@localhost IDENTIFIED VIA unix_socket",
+        local,
         f"CREATE USER IF NOT EXISTS {remote} IDENTIFIED BY {sql(password)}",
         f"ALTER USER {remote} IDENTIFIED BY {sql(password)}",
         f"GRANT ALL PRIVILEGES ON *.* TO {remote} WITH GRANT OPTION",

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from packstack_lite.answers.agents import parameter
 from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import Interface
-from packstack_lite.resources import Entity, Unit
+from packstack_lite.resources import Entity
 from packstack_lite.resources.base import Phase
 from packstack_lite.services.cloud import Cloud, tags
 
 TUNNELS = ("vxlan", "gre", "geneve")
 # What a bridge without an interface of the host carries.
 MTU = 1500
-# OVN's two databases (ports: OVN's own defaults). They ask for no password: whoever reaches them rules the
-# network. Everything that asks them is on this host, so nobody else can.
-OVN_DATABASES: Mapping[str, str] = {"nb": "tcp:127.0.0.1:6641", "sb": "tcp:127.0.0.1:6642"}
 
 
 def words(answer: object) -> Tuple[str, ...]:
@@ -42,12 +39,13 @@ def tenant_types(cloud: Cloud) -> Tuple[str, ...]:
 
 def mappings(cloud: Cloud) -> Dict[str, str]:
     """Physical network -> bridge, as the answers have them."""
-    return {network: bridge for network, _, bridge in (pair.partition(":") for pair in _pairs(cloud))}
+    return {network: bridge for network, _, bridge in (pair.partition(":") for pair in pairs(cloud))}
 
 
-def _pairs(cloud: Cloud) -> Tuple[str, ...]:
+def pairs(cloud: Cloud) -> Tuple[str, ...]:
+    """The mappings that count on this host, as NETWORK:BRIDGE."""
     if cloud.l2_agent != "linuxbridge":
-        return words(own(cloud, "BRIDGE_MAPPINGS"))
+        return tuple(pair for pair in words(own(cloud, "BRIDGE_MAPPINGS")) if _wanted(cloud, pair.partition(":")[2]))
     outside = str(own(cloud, "EXTERNAL_PHYSNET"))
     return () if outside in cards(cloud) else (f"{outside}:{cloud.external_bridge}",)
 
@@ -60,16 +58,27 @@ def cards(cloud: Cloud) -> Dict[str, str]:
 
 def bridges(cloud: Cloud) -> List[str]:
     """The external bridge, then every other one that a physical network is mapped to, that takes an interface or that
-    compute hosts have: this host is one."""
-    others = words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE")))
+    compute hosts have."""
+    others = words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE"))) if cloud.has("compute") else ()
     outside = [] if cards(cloud).get(external_network(cloud)) else [cloud.external_bridge]
-    return list(dict.fromkeys([*outside, *mappings(cloud).values(), *with_interface(cloud), *others]))
+    named = [*outside, *mappings(cloud).values(), *with_interface(cloud), *others]
+    return [name for name in dict.fromkeys(named) if _wanted(cloud, name)]
 
 
 def interfaces(cloud: Cloud) -> List[Tuple[str, str]]:
     """Each bridge that takes an interface of the host, with that interface."""
     answer = cloud.answers.get(name_of(cloud, "BRIDGE_IFACES"))
-    return [(bridge, interface) for bridge, _, interface in (pair.partition(":") for pair in words(answer))]
+    told = ((bridge, interface) for bridge, _, interface in (pair.partition(":") for pair in words(answer)))
+    return [(bridge, interface) for bridge, interface in told if _wanted(cloud, bridge)]
+
+
+def _wanted(cloud: Cloud, bridge: str) -> bool:
+    """Whether a bridge is for this host: hosts with routers have them all, others those that the answers give to
+    compute hosts, and the one that tunnels end at."""
+    return cloud.has("network") or bridge in (
+        *words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE"))),
+        own(cloud, "TUNNEL_IF"),
+    )
 
 
 def with_interface(cloud: Cloud) -> List[str]:
@@ -83,9 +92,9 @@ def external_network(cloud: Cloud) -> str:
 
 
 def tunnel_address(cloud: Cloud) -> str:
-    """The address on the interface for tunnels; the controller's own when none is named."""
+    """The address on the interface for tunnels; the host's own when none is named."""
     card = _tunnel_card(cloud)
-    return card.addresses[0].split("/")[0] if card else cloud.address
+    return card.addresses[0].split("/")[0] if card else cloud.own_address
 
 
 def tunnel_mtu(cloud: Cloud) -> int:
@@ -130,14 +139,14 @@ def _tunnel_card(cloud: Cloud) -> "Interface | None":
     return found[0]
 
 
-def alive(cloud: Cloud, binary: str, unit: Unit) -> Entity:
+def alive(cloud: Cloud, binary: str, host: str, needs: Sequence[str] = ()) -> Entity:
     """Neutron sees this agent alive: a port that is bound before that fails."""
     return Entity(
         type="network_agent",
-        name=f"{binary}@{cloud.facts.hostname}",
+        name=f"{binary}@{host}",
         body={"alive": True},
         api=cloud.api,
         phase=Phase.SERVICES,
         tags=tags("neutron"),
-        needs=(unit.id, cloud.unit_id("neutron-api")),
+        needs=(*needs, cloud.unit_id("neutron-api")),
     )

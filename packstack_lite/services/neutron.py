@@ -7,7 +7,7 @@ from typing import Dict, List, Mapping, Sequence
 import packstack_lite.answers.agents as agents
 from packstack_lite.resources import File, Link
 from packstack_lite.resources.base import Resource
-from packstack_lite.services import catalog, network
+from packstack_lite.services import catalog, network, ovn_central
 from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
 from packstack_lite.services.network import words
 from packstack_lite.services.schema import database, sync
@@ -70,11 +70,12 @@ def _account(cloud: Cloud) -> Account:
 
 
 def config(cloud: Cloud) -> File:
-    """neutron.conf, which the server and every agent read."""
+    """neutron.conf, which the server and every agent read. Only the server is told the database and who asks it."""
     return cloud.file(
         "neutron",
         "neutron",
         group=cloud.profile.user("neutron"),
+        serves=cloud.has("controller"),
         connection=cloud.db_url(_account(cloud)),
         plugins=_plugins(cloud),
         tunnels=tunnels(cloud),
@@ -99,7 +100,7 @@ def _ml2(cloud: Cloud) -> File:
         path_mtu=network.tunnel_mtu(cloud),
         smaller=_smaller(cloud),
         geneve_header=GENEVE_HEADER,
-        databases=network.OVN_DATABASES,
+        databases=ovn_central.databases(cloud),
     )
 
 
@@ -134,7 +135,7 @@ def _schemas(cloud: Cloud) -> List[Resource]:
 def _server(cloud: Cloud, config: File, ml2: File) -> List[Resource]:
     """The unit that serves the API and the agents."""
     own = _server_unit(cloud)
-    ready = f"{cloud.http_ready(cloud.endpoint('neutron', '/'))} && {_consumes()}"
+    ready = f"{cloud.http_ready(cloud.endpoint('neutron', '/'))} && {_consumes(cloud)}"
     read = [config, ml2, *_plugin(cloud, ml2), *own]
     return [*own, cloud.unit("neutron-api", "neutron", read, ready=ready)]
 
@@ -144,10 +145,12 @@ def _server_unit(cloud: Cloud) -> List[Resource]:
     return [*cloud.optional("neutron", "neutron-server-unit", log=cloud.profile.log("neutron-api", "neutron"))]
 
 
-def _consumes() -> str:
+def _consumes(cloud: Cloud) -> str:
     """The server consumes its queue: an agent that calls earlier waits 60 s for nothing.
 
-    Asking RabbitMQ costs an Erlang start of 1 to 2 s, so only once the server is connected.
+    Asking RabbitMQ costs an Erlang start of 1 to 2 s, so only once the server is connected; and only on its own host.
     """
     connected = f"ss -Hntp state established 'dport = :{PORTS['rabbitmq']}' | grep -q '\"neutron-'"
+    if not cloud.has("queue"):
+        return connected
     return f"{connected} && rabbitmqctl -q list_consumers queue_name | grep -qx q-plugin"

@@ -57,7 +57,8 @@ def own_range(cloud: Cloud) -> Optional[IPv4Network]:
     """The floating range, where it lives on this host alone, as Packstack's demo has it: not where the external bridge
     has an interface, so that the range is that network's."""
     alone = (
-        cloud.external_bridge in bridges(cloud)
+        cloud.has("network")
+        and cloud.external_bridge in bridges(cloud)
         and cloud.external_bridge not in with_interface(cloud)
         and cloud.says("CONFIG_PROVISION_DEMO")
         and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
@@ -81,6 +82,7 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
         name=name,
         address=gateway(outside) if name == cloud.external_bridge else "",
         datapath=cloud.datapath,
+        tunnels=bool(cloud.others),
         phase=Phase.PLATFORM,
         tags=tags("openvswitch"),
         needs=(switch,),

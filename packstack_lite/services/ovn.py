@@ -1,5 +1,5 @@
-"""OVN: its two databases, northd that translates between them, the controller that programs the switch, and
-Neutron's metadata agent. Routers, DHCP and security groups are flows of the switch, not processes."""
+"""OVN on a host with instances or routers: the controller that programs the switch, and Neutron's metadata agent.
+Routers, DHCP and security groups are flows of the switch, not processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Dict, List
 
 from packstack_lite.resources import OvsManager, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import network, neutron
+from packstack_lite.services import network, neutron, ovn_central
 from packstack_lite.services.cloud import Cloud, tags
 
 # Where the switch's own database listens besides its socket: os-vif's default, in Nova, is to ask there.
@@ -17,28 +17,35 @@ SWITCH = "tcp:127.0.0.1:6640"
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """Databases and northd, the switch told of them, the controller, then the metadata agent."""
+    """The switch told of OVN's databases, the controller, then the metadata agent."""
     switch = cloud.unit_id("openvswitch")
     settings = _settings(cloud, switch)
     manager = OvsManager(target=SWITCH_DATABASE, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
-    return [*_central(cloud), manager, *settings, *_controller(cloud, settings), *_chassis(cloud), *_metadata(cloud)]
+    found = [manager, *settings, *_controller(cloud, settings), *_chassis(cloud), *_metadata(cloud)]
+    return [*found, *(_alive(cloud, cloud, found) if cloud.has("controller") else [])]
 
 
-def _central(cloud: Cloud) -> List[Resource]:
-    options = cloud.file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=network.OVN_DATABASES)
-    files = [options, *cloud.optional("ovn", "ovn-northd-unit", phase=Phase.PLATFORM)]
-    # Restarting this one restarts the others with it: so it goes first.
-    whole = cloud.unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
-    stores = [
-        cloud.unit(f"ovn-{which}", "ovn", [options], [whole.id], _answers(which), Phase.PLATFORM)
-        for which in network.OVN_DATABASES
-    ]
-    northd = cloud.unit("ovn-northd", "ovn", files, [store.id for store in stores], phase=Phase.PLATFORM)
-    return [*files, whole, *stores, northd]
+def joined(controller: Cloud, member: Cloud) -> List[Resource]:
+    """What the controller sees of another host's agents."""
+    return _alive(controller, member, [])
 
 
-def _answers(which: str) -> str:
-    return f"ovn-{which}ctl --timeout=5 --no-leader-only --db={network.OVN_DATABASES[which]} show"
+def _offers(cloud: Cloud) -> Dict[str, str]:
+    """The physical networks that a host leads to, and whether it takes routers."""
+    return {
+        "ovn-bridge-mappings": ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items()),
+        "ovn-cms-options": "enable-chassis-as-gw" if cloud.has("network") else "",
+    }
+
+
+def _alive(cloud: Cloud, member: Cloud, found: List[Resource]) -> List[Resource]:
+    """Neutron knows the metadata agent by its program's name, which is that of its unit."""
+    names = {"ovn-controller": "ovn-controller"}
+    if member.has("compute"):
+        names["neutron-ovn-metadata-agent"] = member.profile.unit("neutron-ovn-metadata-agent")
+    here = {resource.id for resource in found}
+    needs = {role: [need for need in (member.unit_id(role),) if need in here] for role in names}
+    return [network.alive(cloud, binary, member.facts.hostname, needs[role]) for role, binary in names.items()]
 
 
 def _settings(cloud: Cloud, switch: str) -> List[Resource]:
@@ -46,11 +53,11 @@ def _settings(cloud: Cloud, switch: str) -> List[Resource]:
     wanted = {
         # Neutron binds a port to the host that Nova names, and Nova names it so.
         "hostname": cloud.facts.hostname,
-        "ovn-remote": network.OVN_DATABASES["sb"],
+        "ovn-remote": ovn_central.databases(cloud)["sb"],
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": network.tunnel_address(cloud),
         "ovn-bridge-datapath-type": cloud.datapath,
-        **_told(cloud),
+        **_offers(cloud),
     }
     return [
         OvsSetting(column=f"external_ids:{name}", value=value, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
@@ -59,17 +66,12 @@ def _settings(cloud: Cloud, switch: str) -> List[Resource]:
     ]
 
 
-def _told(cloud: Cloud) -> Dict[str, str]:
-    """What the controller passes on to Neutron."""
-    mappings = ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items())
-    return {"ovn-bridge-mappings": mappings, "ovn-cms-options": "enable-chassis-as-gw"}
-
-
 def _chassis(cloud: Cloud) -> List[Resource]:
     """The same where Neutron looks for it, if that is not where OVN puts it; again whenever the controller has begun
     anew, which makes the chassis anew."""
-    told = {**_told(cloud), "datapath-type": cloud.datapath}
-    files = cloud.optional("ovn", "ovn-chassis-unit", phase=Phase.PLATFORM, databases=network.OVN_DATABASES, told=told)
+    told = {name: value for name, value in {**_offers(cloud), "datapath-type": cloud.datapath}.items() if value}
+    databases = ovn_central.databases(cloud)
+    files = cloud.optional("ovn", "ovn-chassis-unit", phase=Phase.PLATFORM, databases=databases, told=told)
     needs = [cloud.unit_id("ovn-controller")]
     return [*files, *[cloud.unit("ovn-chassis", "ovn", files, needs, phase=Phase.PLATFORM) for _ in files]]
 
@@ -78,24 +80,27 @@ def _controller(cloud: Cloud, settings: List[Resource]) -> List[Resource]:
     told = [setting.id for setting in settings]
     whole = cloud.unit("ovn-host", "ovn", needs=told, phase=Phase.PLATFORM)
     ready = "[ $(ovn-appctl -t ovn-controller connection-status) = connected ] && ovs-vsctl br-exists br-int"
-    needs = [whole.id, cloud.unit_id("ovn-sb"), *told]
+    central = [cloud.unit_id("ovn-sb")] if cloud.has("controller") else []
+    needs = [whole.id, *central, *told]
     controller = cloud.unit("ovn-controller", "ovn", needs=needs, ready=ready, phase=Phase.PLATFORM)
-    return [whole, controller, network.alive(cloud, "ovn-controller", controller)]
+    return [whole, controller]
 
 
 def _metadata(cloud: Cloud) -> List[Resource]:
+    """On the hosts with instances, which ask their own host."""
+    if not cloud.has("compute"):
+        return []
     common = neutron.config(cloud)
     config = cloud.file(
         "neutron",
         "ovn-metadata-agent",
         group=cloud.profile.user("neutron"),
-        databases=network.OVN_DATABASES,
+        databases=ovn_central.databases(cloud),
         switch=_switch(cloud),
     )
     role = "neutron-ovn-metadata-agent"
     unit = cloud.unit(role, "neutron", [common, config], needs=[cloud.unit_id("ovn-controller")])
-    # Neutron knows the agent by its program's name, which is that of its unit.
-    return [config, unit, network.alive(cloud, cloud.profile.unit(role), unit)]
+    return [common, config, unit]
 
 
 def _switch(cloud: Cloud) -> str:

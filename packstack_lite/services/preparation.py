@@ -33,11 +33,11 @@ def _own_kernel(cloud: Cloud) -> bool:
 
 def _name(cloud: Cloud) -> List[Resource]:
     facts = cloud.facts
-    if not preparation(cloud.profile.name).hosts_file or not facts.hostname or ":" in cloud.address:
+    if not preparation(cloud.profile.name).hosts_file or not facts.hostname or ":" in cloud.own_address:
         return []
     full = facts.fqdn if "." in facts.fqdn and facts.fqdn != "localhost.localdomain" else facts.hostname
     names = tuple(dict.fromkeys((full, facts.hostname)))
-    return [HostsEntry(address=cloud.address, names=names, phase=Phase.PREPARE, tags=tags("host"))]
+    return [HostsEntry(address=cloud.own_address, names=names, phase=Phase.PREPARE, tags=tags("host"))]
 
 
 def _selinux(cloud: Cloud) -> List[Resource]:

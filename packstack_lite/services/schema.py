@@ -7,16 +7,17 @@ from typing import List, Sequence
 
 from packstack_lite.resources import Database, Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services.cloud import Account, Cloud, tags
+from packstack_lite.services.cloud import DATABASE_ACCESS, Account, Cloud, tags
 
 
-def database(cloud: Cloud, service: str, account: Account) -> Database:
-    """A schema and the account that owns it, let in from the controller alone."""
+def database(cloud: Cloud, service: str, account: Account, also: Sequence[str] = ()) -> Database:
+    """A schema and the account that owns it, let in from the controller and from ``also`` alone."""
     return Database(
         name=account.schema,
         user=account.user,
         password=account.password,
-        hosts=(cloud.address,),
+        hosts=tuple(dict.fromkeys((cloud.address, *also))),
+        access="" if cloud.database_here else DATABASE_ACCESS,
         phase=Phase.DATABASES,
         tags=tags(service),
     )

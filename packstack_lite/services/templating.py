@@ -13,7 +13,7 @@ from packstack_lite.secret import Secret
 if TYPE_CHECKING:  # its place in the standard library differs between Python versions
     from importlib.abc import Traversable
 
-FILTERS = ("ini", "percent", "paste", "url", "ini_url", "sql", "sh", "py", "yaml")
+FILTERS = ("cnf", "ini", "percent", "paste", "url", "ini_url", "sql", "sh", "py", "yaml")
 
 
 def root() -> Traversable:

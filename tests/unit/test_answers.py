@@ -212,7 +212,6 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "no"}, "JSON list"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.9.1,end=198.18.9.9"]'}, "not a span"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.1,end=172.24.4.9"]'}, "gateway"),
-        ({"CONFIG_COMPUTE_HOSTS": "198.18.1.10,198.18.1.11"}, "on one host"),
         ({"CONFIG_NOVA_INSTALL": "n"}, "must be y"),
         ({"CONFIG_GLANCE_BACKEND": "swift", "CONFIG_SWIFT_INSTALL": "n"}, "needs CONFIG_SWIFT_INSTALL=y"),
         ({"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_VOLUME_ENCRYPTION": "y"}, "needs CONFIG_BARBICAN_INSTALL=y"),

@@ -44,7 +44,7 @@ ANYTHING = {
     "an old name again and again": lambda: START + b"CONFIG_QPID_HOST=a\n" * 49_000,
     "a huge number": lambda: START + b"CONFIG_SERVICE_WORKERS=" + b"9" * LONGEST,
     "a number without end": lambda: START + b"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=" + b"9" * 400,
-    "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a," * (LONGEST // 2),
+    "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a,198.18.1.9," * (LONGEST // 13),
     "many mappings": lambda: START + b"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=" + b"a:b," * (LONGEST // 4),
     "nested pools": lambda: START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=" + b"[" * (LONGEST - 1),
     "many pools": lambda: (

@@ -108,12 +108,6 @@ def test_flags_beat_allinone_hosts_included(deployed):
     assert told["CONFIG_CONTROLLER_HOST"] == OTHER
 
 
-def test_a_controller_apart_from_the_computes_is_told(deployed):
-    ended = run("--allinone", f"--os-controller-host={OTHER}")
-    assert ended.exit_code == 2
-    assert f"CONFIG_COMPUTE_HOSTS: {HERE}: this release deploys on one host" in ended.stderr
-
-
 def shown(*words, **env):
     ended = run("answers", "show", "--output=json", f"--host={HERE}", *words, **env)
     assert ended.exit_code == 0, ended.stderr

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from packstack_lite.cli import deployment, target
+from packstack_lite.cli import connecting, target
 from packstack_lite.cli.options import Options
 from packstack_lite.errors import UsageFault
 
@@ -101,7 +101,7 @@ def test_own_addresses_are_known():
 def test_a_run_of_ours_is_over_when_its_process_is_gone():
     process = subprocess.Popen(["true"])
     process.wait()
-    assert deployment._ended(deployment._who(process.pid))
-    assert not deployment._ended(deployment._who())
-    assert not deployment._ended(f"somebody@elsewhere (process {process.pid})")
-    assert not deployment._ended("somebody who has not said who")
+    assert connecting.ended(connecting.who(process.pid))
+    assert not connecting.ended(connecting.who())
+    assert not connecting.ended(f"somebody@elsewhere (process {process.pid})")
+    assert not connecting.ended("somebody who has not said who")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List
 
@@ -11,9 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from packstack_lite.cli import deployment, sources
-from packstack_lite.cli import plan as plan_verb
-from packstack_lite.cli import verify as verify_verb
+from packstack_lite.cli import connecting, deployment, sources
 from packstack_lite.cli.app import cli
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
@@ -56,7 +55,7 @@ def host(tmp_path, monkeypatch) -> FakeHost:
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     fake = FakeHost()
-    monkeypatch.setattr(deployment, "reach", lambda options, target: fake)
+    monkeypatch.setattr(connecting, "reach", lambda options, target: fake)
     monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
     monkeypatch.setattr(deployment.preflight, "run", lambda *what: [])
     monkeypatch.setattr(deployment, "lock", lambda *what: nullcontext())
@@ -90,7 +89,7 @@ def raises(error: BaseException) -> Any:
 
 
 def test_plan_json(host, answers, monkeypatch):
-    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
     ended = run("plan", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 0
     (change,) = payload(ended)["changes"]
@@ -105,20 +104,20 @@ def test_plan_json(host, answers, monkeypatch):
 
 @pytest.mark.parametrize(("found", "code"), [([CHANGE], 10), ([], 0)])
 def test_plan_exit_code(host, answers, monkeypatch, found, code):
-    monkeypatch.setattr(plan_verb, "planned", lambda *what: found)
+    monkeypatch.setattr(deployment, "plan", lambda *what: found)
     assert run("plan", "--answer-file", answers, "--exit-code").exit_code == code
     assert run("plan", "--answer-file", answers).exit_code == 0
 
 
 def test_plan_diff_shows_the_lines(host, answers, monkeypatch):
-    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
     shown = run("plan", "--diff", "--answer-file", answers).stdout
     assert "+a = 2" in shown
     assert "+a = 2" not in run("plan", "--answer-file", answers).stdout
 
 
 def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(plan_verb, "planned", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
     monkeypatch.setattr(deployment, "apply", raises(AssertionError("applied")))
     assert run("--answer-file", answers, "--dry-run", "--output=json").exit_code == 0
     assert not (tmp_path / "openstack").exists()
@@ -126,11 +125,11 @@ def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path)
 
 def test_verify_json_and_exit_code(host, answers, monkeypatch):
     fault = Fault(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
-    monkeypatch.setattr(verify_verb, "verified", lambda *what: [fault])
+    monkeypatch.setattr(deployment, "verify", lambda *what: [fault])
     ended = run("verify", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 6
     assert payload(ended)["faults"][0]["resource"] == "unit:nova-api"
-    monkeypatch.setattr(verify_verb, "verified", lambda *what: [])
+    monkeypatch.setattr(deployment, "verify", lambda *what: [])
     assert run("verify", "--answer-file", answers).exit_code == 0
 
 
@@ -192,7 +191,7 @@ def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, c
 
 
 def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
-    monkeypatch.setattr(deployment, "reach", raises(ConnectFault(f"{ADDRESS}: cannot be reached", "start it")))
+    monkeypatch.setattr(connecting, "reach", raises(ConnectFault(f"{ADDRESS}: cannot be reached", "start it")))
     ended = run("plan", "--answer-file", answers)
     assert (ended.exit_code, ended.stdout) == (4, "")
     assert "start it" in ended.stderr
@@ -237,16 +236,79 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
 
 
 def test_verbs_find_the_answers_of_an_earlier_allinone(host, monkeypatch):
-    monkeypatch.setattr(verify_verb, "verified", lambda *what: [])
+    monkeypatch.setattr(deployment, "verify", lambda *what: [])
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert run("verify", "--host", ADDRESS).exit_code == 0
 
 
-def test_more_than_one_host_is_refused_with_the_way_out(host, tmp_path):
-    ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
+def test_the_first_of_several_hosts_is_the_controller_and_the_others_compute(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(deployment, "apply_all", lambda lanes, *rest: [replace(REPORT, host=one.name) for one in lanes])
+    ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--output=json")
+    assert ended.exit_code == 0, ended.stderr
+    (path,) = tmp_path.glob("packstack-answers-*")
+    written = path.read_text().splitlines()
+    assert f"CONFIG_CONTROLLER_HOST={ADDRESS}" in written
+    assert f"CONFIG_NETWORK_HOSTS={ADDRESS}" in written
+    assert "CONFIG_COMPUTE_HOSTS=198.18.1.11,198.18.1.12" in written
+    told = payload(ended)
+    assert [each["name"] for each in told["hosts"]] == [ADDRESS, "198.18.1.11", "198.18.1.12"]
+    assert told["flights"] == 3 * REPORT.flights
+
+
+def test_several_hosts_and_another_word_for_the_host_exclude_each_other(host, tmp_path):
+    ended = run(f"--install-hosts={ADDRESS},198.18.1.11", "--host=198.18.1.9")
     assert ended.exit_code == 2
-    assert "198.18.1.11" in ended.stderr
+    assert "--host" in ended.stderr
     assert not [*tmp_path.glob("packstack-answers-*")]
+
+
+def test_a_host_that_failed_is_named_with_the_others_and_exits_with_5(host, monkeypatch):
+    def partly(lanes, *rest):
+        first, *others = [replace(REPORT, host=one.name) for one in lanes]
+        return [first, *(replace(one, trouble=f"{one.host}: phase Services failed at unit:x") for one in others)]
+
+    monkeypatch.setattr(deployment, "apply_all", partly)
+    ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
+    assert ended.exit_code == 5
+    assert "198.18.1.11: phase Services failed at unit:x" in ended.stderr
+    assert f"through to the end: {ADDRESS}" in ended.stderr
+    assert "run the same command again" in ended.stderr
+
+
+def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the_others(host, monkeypatch):
+    def some(options, target):
+        if target.address == ADDRESS:
+            return host
+        raise ConnectFault(f"{target.address}: does not answer", "start it")
+
+    lanes = []
+    monkeypatch.setattr(connecting, "reach", some)
+    monkeypatch.setattr(deployment, "apply_all", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found])
+    assert run(f"--install-hosts={ADDRESS},198.18.1.11").exit_code == 0
+    assert [(lane.name, bool(lane.host), lane.trouble) for lane in lanes] == [
+        (ADDRESS, True, ""),
+        ("198.18.1.11", False, "198.18.1.11: does not answer"),
+    ]
+    told = run(
+        "preflight",
+        f"--set=CONFIG_CONTROLLER_HOST={ADDRESS}",
+        "--set=CONFIG_COMPUTE_HOSTS=198.18.1.11",
+        "--output=json",
+    )
+    (finding,) = payload(told)["findings"]
+    assert (finding["name"], finding["host"], finding["level"]) == ("reach", "198.18.1.11", "error")
+    assert "EXCLUDE_SERVERS=198.18.1.11" in finding["fix"]
+    planned = run("plan", f"--set=CONFIG_CONTROLLER_HOST={ADDRESS}", "--set=CONFIG_COMPUTE_HOSTS=198.18.1.11")
+    assert planned.exit_code == 4
+
+
+def test_an_excluded_host_is_not_even_connected_to(host, monkeypatch):
+    reached = []
+    monkeypatch.setattr(connecting, "reach", lambda options, target: reached.append(target.address) or host)
+    monkeypatch.setattr(deployment, "apply_all", lambda lanes, *rest: [replace(REPORT, host=one.name) for one in lanes])
+    ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--exclude-servers=198.18.1.11")
+    assert ended.exit_code == 0, ended.stderr
+    assert sorted(reached) == [ADDRESS, "198.18.1.12"]
 
 
 def test_timeout_is_the_limit_of_a_step(host, answers, monkeypatch):

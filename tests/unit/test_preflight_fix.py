@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite.cli import deployment
+from packstack_lite.cli import connecting, deployment
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
 from packstack_lite.engine.events import Finding
@@ -59,7 +59,7 @@ def host(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     made = Host()
-    monkeypatch.setattr(deployment, "reach", lambda options, target: made)
+    monkeypatch.setattr(connecting, "reach", lambda options, target: made)
     monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
     monkeypatch.setattr(deployment.preflight, "run", lambda *what: list(made.faults))
     return made

@@ -84,6 +84,7 @@ def test_every_template_is_used_and_every_used_one_is_there():
     used |= {f"{tag}{path}.j2" for path, file in bridges.items() for tag in file.tags}
     there = {path.relative_to(PROJECT / "templates").as_posix() for path in (PROJECT / "templates").rglob("*.j2")}
     texts = "".join((PROJECT / "templates" / name).read_text() for name in there)
+    texts += "".join(path.read_text() for path in (PROJECT / "packstack_lite/services").glob("*.py"))
     used |= {name for name in there if name.startswith("common/") and f'"{name}"' in texts}
     assert there - used == set()
     assert services.supported()

@@ -120,7 +120,7 @@ def test_the_live_part_shows_phase_steps_and_their_seconds(clock):
     console.heard(StepFinished(HOST, PHASE, "start unit-0", 12))
     console.close()
     with console.rich.capture() as captured:
-        console.rich.print(console._board.render())
+        console.rich.print(console._render())
     head, *rows = [line.rstrip() for line in visible(captured.get()).splitlines()]
     assert re.fullmatch(r"  \S Services    1 of 8 steps +12 s", head)
     assert re.fullmatch(r"      start unit-1 +12 s", rows[0])

@@ -85,10 +85,10 @@ def problems(profile, *named):
     return checker.problems
 
 
-def wrong(profile, rendered, directory):
-    """What is wrong with the rendered files; at least eight have to be judged."""
+def wrong(profile, rendered, directory, least=8):
+    """What is wrong with the rendered files; so many have to be judged."""
     judged = [path for path in CATALOGUED if path in rendered]
-    assert len(judged) >= 8
+    assert len(judged) >= least
     for path in judged:
         (directory / path.rsplit("/", 1)[1]).write_text(text(rendered[path]))
     found = problems(profile, *[(CATALOGUED[path], directory / path.rsplit("/", 1)[1]) for path in judged])
@@ -98,7 +98,16 @@ def wrong(profile, rendered, directory):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("profile", profiles.names())
 def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
-    assert wrong(profile, files(on(profile, CASES[case]())), tmp_path) == []
+    # A host with a part of the cloud has a part of the files.
+    parts = {
+        "hosts-controller": 6,
+        "spread-controller": 6,
+        "hosts-compute": 4,
+        "hosts-compute-ovs": 4,
+        "spread-storage": 1,
+    }
+    least = parts.get(case, 8)
+    assert wrong(profile, files(on(profile, CASES[case]())), tmp_path, least) == []
 
 
 @pytest.mark.parametrize("case", SOME)

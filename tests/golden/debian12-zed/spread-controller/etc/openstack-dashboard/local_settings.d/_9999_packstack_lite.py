@@ -1,0 +1,14 @@
+# Written by packstack-lite. Read last, over the distribution's settings.
+SECRET_KEY = "horizon-secret-key"
+ALLOWED_HOSTS = ["*"]
+OPENSTACK_HOST = "198.18.1.10"
+OPENSTACK_KEYSTONE_URL = "http://198.18.1.10:5000/v3"
+OPENSTACK_KEYSTONE_DEFAULT_ROLE = "member"
+SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+        "LOCATION": "127.0.0.1:11211",
+    }
+}
+OPENSTACK_CINDER_FEATURES = {"enable_backup": True}
