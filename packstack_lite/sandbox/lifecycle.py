@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
+from types import ModuleType
 from typing import List, Optional
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, machine, network, sources, trees
+from packstack_lite.sandbox import container, identity, machine, network, sources, trees, uml, virtual
 from packstack_lite.sandbox.machine import Say
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
@@ -46,7 +47,7 @@ def up(
     wanted = distro or DEFAULT_DISTRO
     check_request(name, wanted, kind)
     machine.need_root()
-    machine.install(machine.CONTAINER_TOOLS, say)
+    machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if kind == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
         trees.ensure(wanted, tree, say)
     with machine.locked(name):
@@ -80,6 +81,9 @@ def _create(name: str, distro: str, kind: str, tree: str, say: Say) -> Record:
         identity.write(record)
         if not DISTROS[distro].layout:
             sources.write(record.root, sources.find(DISTROS[distro].suite))
+        if kind == "machine":
+            virtual.fill(record)
+            record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:
         trees.unmount(record)
@@ -90,20 +94,25 @@ def _create(name: str, distro: str, kind: str, tree: str, say: Say) -> Record:
 
 def _boot(record: Record) -> Sandbox:
     """End what a killed keeper left, mount, open the way, boot; on failure it is stopped again, its tree kept."""
-    container.kill(record)
+    _way(record).kill(record)
     try:
         trees.mount(record, tree_dir(record.distro, record.tree))
         network.open_way(record)
-        container.boot(record)
+        _way(record).boot(record)
     except BaseException:
         _halt(record)
         raise
     return record.view()
 
 
+def _way(record: Record) -> ModuleType:
+    """How a sandbox of its kind is booted and ended."""
+    return virtual if record.kind == "machine" else container
+
+
 def _halt(record: Record) -> None:
     """Nothing of the sandbox stays on the machine but its directory."""
-    container.kill(record)
+    _way(record).kill(record)
     network.close_way(record)
     trees.unmount(record)
 
@@ -139,7 +148,10 @@ def stop(name: str) -> Sandbox:
 
 
 def _stop(record: Record) -> None:
-    container.power_off(record)
+    if record.kind == "machine":
+        virtual.power_off(record, ssh_argv(record.view()))
+    else:
+        container.power_off(record)
     _halt(record)
     trees.harvest(record)
 
@@ -153,6 +165,8 @@ def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
     if tree == BOOTS_FROM or tree.startswith(f"{BOOTS_FROM}-"):
         raise UsageFault(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
     record = record_of(name)
+    if record.kind == "machine":
+        raise UsageFault(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
     with machine.locked(name):
         _stop(record)
         say(f"keeping the tree of {name} as {tree}")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Iterable, List, Optional
 
@@ -14,7 +14,7 @@ from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
 
 HOME = Path("/var/lib/packstack-lite-sandbox")
 DEFAULT_DISTRO = "debian12"
-KINDS = ("container",)
+KINDS = ("container", "machine")
 MAX_NUMBER = 127
 BOOTS_FROM = "base"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -172,7 +172,13 @@ def archives_dir(distro: str) -> Path:
 def records() -> List[Record]:
     """Every sandbox on this machine, by number."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((Record(**json.loads(path.read_text())) for path in found), key=lambda r: r.number)
+    return sorted((_read(path) for path in found), key=lambda r: r.number)
+
+
+def _read(path: Path) -> Record:
+    """One record; what a newer version of ours has written into it as well is left aside."""
+    kept = json.loads(path.read_text())
+    return Record(**{field.name: kept[field.name] for field in fields(Record) if field.name in kept})
 
 
 def record_of(name: str) -> Record:
