@@ -176,9 +176,9 @@ def records() -> List[Record]:
 
 
 def _read(path: Path) -> Record:
-    """One record; what a newer version of ours has written into it as well is left aside."""
-    kept = json.loads(path.read_text())
-    return Record(**{field.name: kept[field.name] for field in fields(Record) if field.name in kept})
+    """A record as this release understands it: another one on the same machine may have written more."""
+    known = {field.name for field in fields(Record)}
+    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})
 
 
 def record_of(name: str) -> Record:

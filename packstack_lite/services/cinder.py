@@ -60,6 +60,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         config,
         *how,
         *stores,
+        *_patient_qemu(cloud),
         database(cloud, "cinder", account),
         sync(cloud, "cinder", cloud.as_user("cinder", "cinder-manage db sync")),
         catalog.account(cloud, "cinder", cloud["CONFIG_CINDER_KS_PW"]),
@@ -86,6 +87,13 @@ def _config(cloud: Cloud, account: Account) -> Resource:
         ceph_conf=ceph.conf(cloud) if ceph.used(cloud) else "",
         ceph_secret=ceph.SECRET,
     )
+
+
+def _patient_qemu(cloud: Cloud) -> List[Resource]:
+    """A qemu-img that tries again, for backends whose driver has it make the keys (rbd.py, remotefs.py); those of
+    LVM are made by cryptsetup. Read anew by each run, so nothing restarts for it."""
+    needed = encrypts(cloud) and {"ceph", "nfs"} & set(backends(cloud))
+    return [cloud.file("cinder", "/usr/sbin/qemu-img", mode=0o755)] if needed else []
 
 
 def _stores(cloud: Cloud) -> List[Resource]:

@@ -157,8 +157,9 @@ def _put(storage: Sandbox) -> None:
         "openstack secret store --name kept --payload 'kept for long' >/dev/null;"
         "openstack volume create --size 1 --image cirros kept >/dev/null;"
         "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null;"
-        "for v in kept kept-encrypted; do n=0; until [ $(openstack volume show -f value -c status $v) = available ];"
-        " do n=$((n+1)); [ $n -lt 60 ]; sleep 2; done; done"
+        "for v in kept kept-encrypted; do n=0; while s=$(openstack volume show -f value -c status $v);"
+        " [ $s != available ]; do n=$((n+1)); [ $n -lt 60 ] && [ $s != error ] ||"
+        " { echo $v is $s; tail -n 40 /var/log/cinder/cinder-volume.log; exit 1; }; sleep 2; done; done"
     )
 
 

@@ -86,6 +86,13 @@ def test_a_saved_record_is_found_again_by_number(home):
     assert json.loads((home / "sandboxes/b/sandbox.json").read_text())["number"] == 2
 
 
+def test_a_record_of_a_later_release_is_read_as_far_as_it_is_known(home):
+    made = saved("a", 1)
+    path = made.place / "sandbox.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "unheard-of": 1}))
+    assert model.records() == [made]
+
+
 def test_a_missing_sandbox_is_a_usage_fault_that_says_what_to_type(home):
     with pytest.raises(UsageFault) as fault:
         lifecycle.find("mine")

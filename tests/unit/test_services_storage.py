@@ -55,6 +55,56 @@ def test_each_backend_brings_its_packages_and_its_type(backends, wanted):
     assert all(f"\n[{backend}]\n" in config for backend in backends)
 
 
+FICKLE = """#!/bin/sh
+read left < {0}/left
+echo run >> {0}/runs
+cat
+if [ "$left" -gt 0 ]; then
+    echo $((left - 1)) > {0}/left
+    echo "qemu-img: x: error while converting luks: {1}" >&2
+    exit 1
+fi
+echo done
+echo "a warning" >&2
+exit 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "trouble", "fails", "runs", "code"),
+    [
+        (["create", "-f", "luks", "x"], "Unable to get accurate CPU usage", 2, 3, 3),
+        (["create", "-f", "luks", "x"], "Unable to get accurate CPU usage", 9, 5, 1),
+        (["create", "-f", "luks", "x"], "no space", 2, 1, 1),
+        (["convert", "-O", "raw", "x"], "Unable to get accurate CPU usage", 2, 1, 1),
+    ],
+)
+def test_making_a_key_is_tried_again_where_the_processors_time_could_not_be_told(
+    tmp_path, words, trouble, fails, runs, code
+):
+    own = {**STORAGE, "CONFIG_CINDER_VOLUME_ENCRYPTION": True, "CONFIG_CINDER_BACKEND": ("ceph",)}
+    wrapper = text(files(cloud(own))["/usr/sbin/qemu-img"])
+    real = tmp_path / "real"
+    real.write_text(FICKLE.format(tmp_path, trouble))
+    real.chmod(0o755)
+    (tmp_path / "left").write_text(f"{fails}\n")
+    script = wrapper.replace("/usr/bin/qemu-img", str(real))
+    assert script != wrapper
+    done = subprocess.run(["dash", "-c", script, "qemu-img", *words], input=b"in\n", capture_output=True, check=False)
+    assert ((tmp_path / "runs").read_text().count("run"), done.returncode) == (runs, code), done
+    ended_well = code == 3
+    assert done.stdout == (b"in\ndone\n" if ended_well else b"in\n")
+    assert done.stderr == (
+        b"a warning\n" if ended_well else f"qemu-img: x: error while converting luks: {trouble}\n".encode()
+    )
+
+
+def test_nobody_else_gets_a_qemu_img_of_ours():
+    lvm = {**STORAGE, "CONFIG_CINDER_VOLUME_ENCRYPTION": True, "CONFIG_CINDER_BACKEND": ("lvm",)}
+    plain = {**STORAGE, "CONFIG_CINDER_VOLUME_ENCRYPTION": False, "CONFIG_CINDER_BACKEND": ("ceph",)}
+    assert [of for of in (lvm, plain) if "/usr/sbin/qemu-img" in files(cloud(of))] == []
+
+
 def test_an_existing_ceph_cluster_is_used_and_not_made():
     answers = {**STORAGE, "CONFIG_CINDER_CEPH_CREATE": False, "CONFIG_CINDER_CEPH_CONF": "/etc/ceph/far.conf"}
     of = cloud(answers)
