@@ -16,6 +16,7 @@ from packstack_lite.sandbox.lifecycle import (
     stop,
     up,
 )
+from packstack_lite.sandbox.link import change as change_link
 from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxFault, agree
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Sandbox",
     "SandboxFault",
     "agree",
+    "change_link",
     "down",
     "find",
     "has_tree",

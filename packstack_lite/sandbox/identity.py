@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Optional, Sequence
 
 from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import Record
@@ -15,17 +16,28 @@ def hosts_file(record: Record) -> str:
 
 
 def network_file(record: Record) -> str:
-    """systemd-networkd's file for the container's only interface."""
+    """systemd-networkd's file for the container's interface on the management network."""
     return (
         f"[Match]\nName={'vec0' if record.kind == 'machine' else 'host0'}\n\n[Network]\n"
         f"Address={record.address}/24\nGateway={record.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
 
 
-def make_keys(place: Path) -> None:
-    """The key that opens the sandbox and the key by which it is known."""
+def tunnel_file(record: Record) -> str:
+    """systemd-networkd's file for the second interface of a segment's host: an address and no way out."""
+    return (
+        "[Match]\nName=tunnel0\n\n[Network]\n"
+        f"Address={record.tunnel_address}/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+    )
+
+
+def make_keys(place: Path, first: Optional[Path] = None) -> None:
+    """The key that opens the sandbox, which is that of ``first`` (another one's place), and the one it is known by."""
     for name, comment in (("id_ed25519", "packstack-lite-sandbox"), ("ssh_host_ed25519_key", place.name)):
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(place / name)])
+    if first:
+        for name in ("id_ed25519", "id_ed25519.pub"):
+            shutil.copy(first / name, place / name)
 
 
 def write(record: Record) -> None:
@@ -34,10 +46,19 @@ def write(record: Record) -> None:
     (root / "etc/hostname").write_text(record.name + "\n")
     (root / "etc/hosts").write_text(hosts_file(record))
     (root / "etc/systemd/network/10-host0.network").write_text(network_file(record))
+    if record.segment:
+        (root / "etc/systemd/network/10-tunnel0.network").write_text(tunnel_file(record))
     ssh = root / "root/.ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(place / "id_ed25519.pub", ssh / "authorized_keys")
     for name in ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"):
         shutil.copy(place / name, root / "etc/ssh" / name)
-    host_key = " ".join((place / "ssh_host_ed25519_key.pub").read_text().split()[:2])
-    (place / "known_hosts").write_text(f"{record.address} {host_key}\n")
+    introduce([record])
+
+
+def introduce(group: Sequence[Record]) -> None:
+    """The host keys of all of them, in the known_hosts that this machine keeps for each."""
+    keys = [(record.place / "ssh_host_ed25519_key.pub").read_text().split()[:2] for record in group]
+    known = "".join(f"{record.address} {' '.join(key)}\n" for record, key in zip(group, keys))
+    for record in group:
+        (record.place / "known_hosts").write_text(known)

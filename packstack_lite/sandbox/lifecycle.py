@@ -6,11 +6,11 @@ import dataclasses
 import shlex
 from pathlib import Path
 from types import ModuleType
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, machine, network, sources, trees, uml, virtual
-from packstack_lite.sandbox.machine import Say
+from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, uml, virtual
+from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
     DEFAULT_DISTRO,
@@ -20,6 +20,8 @@ from packstack_lite.sandbox.model import (
     agree,
     check_request,
     free_number,
+    group_of,
+    members,
     record_of,
     records,
     tree_dir,
@@ -36,52 +38,80 @@ def up(
     distro: Optional[str] = None,
     kind: str = "container",
     tree: str = BOOTS_FROM,
+    hosts: int = 0,
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
 
     ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
-    ``tree`` names a tree kept by ``save_tree``. Missing tools are installed on this machine,
-    said first. Raises UsageFault for words that cannot be, SandboxFault when this machine
-    cannot do it; a sandbox that did not come up is gone again.
+    ``tree`` names a tree kept by ``save_tree``. ``hosts`` makes a segment of so many, of which the first is returned;
+    one that has fewer grows, one that has more stays. Missing tools are installed on this machine, said first.
+    Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
+    gone again.
     """
     wanted = distro or DEFAULT_DISTRO
-    check_request(name, wanted, kind)
+    for each in segment.host_names(name, hosts):
+        check_request(each, wanted, kind)
     machine.need_root()
     machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if kind == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
         trees.ensure(wanted, tree, say)
-    with machine.locked(name):
+    with machine.locked(group_of(name)):
         with machine.locked():
-            known = [record for record in records() if record.name == name]
-            record = known[0] if known else _create(name, wanted, kind, tree, say)
-        if known:
-            agree(record.view(), distro)
-            return _started(record)
+            segment.check(name, hosts, records())
+            known = [record for record in records() if name in (record.name, record.segment)]
+            runs = agree(known[0].view(), distro).distro if known else wanted
+            made = _create_all(name, hosts, known, Wish(runs, kind, tree, say))
         try:
-            return _boot(record)
+            together(_started, [*known, *made])
         except BaseException:
-            _remove(record)
+            together(_remove, made)
             raise
+    return record_of(name).view()
 
 
-def _create(name: str, distro: str, kind: str, tree: str, say: Say) -> Record:
-    """Number, keys, tree and identity of a new sandbox; all of it or nothing."""
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What new hosts are made of, and who hears of it."""
+
+    distro: str
+    kind: str
+    tree: str
+    say: Say
+
+
+def _create_all(name: str, hosts: int, known: Sequence[Record], wish: Wish) -> List[Record]:
+    """The hosts that a sandbox still lacks; all of them or none."""
     for other in records():
         trees.harvest(other)
-    lower = trees.ensure(distro, tree, say)
-    number = free_number((r.number for r in records()), machine.run(["ip", "-4", "route", "show"]))
-    record = Record(name, kind, distro, number, lower.name, layered=True)
+    lower = trees.ensure(wish.distro, wish.tree, wish.say)
+    taken = free_number((r.number for r in records()), machine.run(["ip", "-4", "route", "show"])) if not known else 0
+    number = known[0].number if known else taken
+    first = Record(name, wish.kind, wish.distro, number, lower.name, layered=True)
+    made: List[Record] = []
+    try:
+        for record in segment.missing(first, hosts, known):
+            made.append(_create(record, lower, [*known, *made]))
+        if hosts:
+            identity.introduce([*known, *made])
+    except BaseException:
+        together(_remove, made)
+        raise
+    return made
+
+
+def _create(record: Record, lower: Path, others: Sequence[Record]) -> Record:
+    """Keys, tree and identity of a new host, which opens to the key of the ``others``; all of it or nothing."""
     _remove(record)
     record.place.mkdir(parents=True, mode=0o755)
     try:
         record = dataclasses.replace(record, layered=trees.unpack(record, lower))
-        identity.make_keys(record.place)
+        identity.make_keys(record.place, others[0].place if others else None)
         trees.lend(record)
         trees.mount(record, lower)
         identity.write(record)
-        if not DISTROS[distro].layout:
-            sources.write(record.root, sources.find(DISTROS[distro].suite))
-        if kind == "machine":
+        if not DISTROS[record.distro].layout:
+            sources.write(record.root, sources.find(DISTROS[record.distro].suite))
+        if record.kind == "machine":
             virtual.fill(record)
             record = dataclasses.replace(record, layered=False)
         record.save()
@@ -111,10 +141,14 @@ def _way(record: Record) -> ModuleType:
 
 
 def _halt(record: Record) -> None:
-    """Nothing of the sandbox stays on the machine but its directory."""
+    """Nothing of the sandbox stays on the machine but its directory.
+
+    Of a segment's hosts that end side by side, the last one to be unmounted closes the way.
+    """
+    link.forget(record)
     _way(record).kill(record)
-    network.close_way(record)
     trees.unmount(record)
+    network.close_way(record)
 
 
 def list_all() -> List[Sandbox]:
@@ -128,10 +162,11 @@ def find(name: str) -> Sandbox:
 
 
 def start(name: str) -> Sandbox:
-    """Boot a stopped sandbox's tree again; a running one is returned as it is."""
+    """Boot a stopped sandbox's tree again; a running one is returned as it is. A segment's name means all its hosts."""
     machine.need_root()
-    with machine.locked(name):
-        return _started(record_of(name))
+    with machine.locked(group_of(name)):
+        together(_started, members(name))
+    return record_of(name).view()
 
 
 def _started(record: Record) -> Sandbox:
@@ -139,12 +174,11 @@ def _started(record: Record) -> Sandbox:
 
 
 def stop(name: str) -> Sandbox:
-    """Shut a sandbox down in order; its tree stays for ``start``."""
+    """Shut a sandbox down in order; its tree stays for ``start``. A segment's name means all its hosts."""
     machine.need_root()
-    record = record_of(name)
-    with machine.locked(name):
-        _stop(record)
-    return record.view()
+    with machine.locked(group_of(name)):
+        together(_stop, members(name))
+    return record_of(name).view()
 
 
 def _stop(record: Record) -> None:
@@ -167,7 +201,7 @@ def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
     record = record_of(name)
     if record.kind == "machine":
         raise UsageFault(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
-    with machine.locked(name):
+    with machine.locked(record.group):
         _stop(record)
         say(f"keeping the tree of {name} as {tree}")
         with machine.locked():
@@ -184,12 +218,15 @@ def has_tree(tree: str, distro: str = DEFAULT_DISTRO) -> bool:
 
 
 def down(name: str, say: Say = _silent) -> None:
-    """Remove a sandbox: processes, network, rules, tree. Its downloads stay for the next one."""
+    """Remove a sandbox: processes, network, rules, tree. Its downloads stay for the next one.
+
+    A segment's name means all its hosts; another host of it goes alone.
+    """
     machine.need_root()
-    record = record_of(name)
-    say(f"removing sandbox {name}")
-    with machine.locked(name):
-        _remove(record)
+    with machine.locked(group_of(name)):
+        doomed = members(name)
+        say(f"removing sandbox {', '.join(record.name for record in doomed)}")
+        together(_remove, doomed)
 
 
 def _remove(record: Record) -> None:

@@ -7,8 +7,9 @@ import fcntl
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -16,6 +17,7 @@ from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox.model import HOME, SandboxFault
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 # Seconds to wait for another apt at work.
 PATIENCE = 300.0
@@ -111,6 +113,14 @@ def _lock(name: str) -> Iterator[None]:
     with open(place / name, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def together(do: Callable[[T], object], items: Sequence[T]) -> None:
+    """Do it to all of them side by side; the first fault is raised when all have ended."""
+    with ThreadPoolExecutor(max(len(items), 1)) as pool:
+        futures = [pool.submit(do, item) for item in items]
+    for future in futures:
+        future.result()
 
 
 def systemd_here() -> bool:

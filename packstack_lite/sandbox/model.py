@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Iterable, List, Optional
 
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
+from packstack_lite.sandbox.addresses import Addresses
 
 HOME = Path("/var/lib/packstack-lite-sandbox")
 DEFAULT_DISTRO = "debian12"
@@ -51,7 +52,9 @@ class SandboxFault(PackstackLiteError):
 class Sandbox:
     """A throw-away host as its user sees it; addresses come from 198.18.0.0/15 (RFC 2544).
 
-    ``state`` is ``running`` or ``stopped``; ``pid`` is the keeper's process on this machine,
+    ``segment`` is the first host's name where several were made together, and ``tunnel`` the address
+    of the second interface that each of these has; "" for a host that is alone. ``state`` is
+    ``running`` or ``stopped``; ``pid`` is the keeper's process on this machine,
     0 when stopped; ``root`` is the tree as the sandbox sees it, an empty directory while
     a layered sandbox is stopped. ``external_network`` is routed to ``address``.
     """
@@ -66,13 +69,16 @@ class Sandbox:
     external_network: str
     root: Path
     pid: int
+    segment: str = ""
+    tunnel: str = ""
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Addresses):
     """What is kept on disk about one sandbox (``sandbox.json``); all else follows from it.
 
-    ``layered`` says that the tree is an overlay over the named tree and not a copy of it.
+    ``layered`` says that the tree is an overlay over the named tree and not a copy of it. Hosts that were made
+    together (``--hosts``) share ``number`` and ``segment``, the first one's name; ``member`` counts them from 1.
     """
 
     name: str
@@ -81,6 +87,13 @@ class Record:
     number: int
     tree: str
     layered: bool
+    segment: str = ""
+    member: int = 0
+
+    @property
+    def group(self) -> str:
+        """What names the hosts that come and go together."""
+        return self.segment or self.name
 
     @property
     def place(self) -> Path:
@@ -96,31 +109,6 @@ class Record:
     def written(self) -> Path:
         """The directory whose files are this sandbox's own: the overlay's upper one, or the copy."""
         return self.place / "upper" if self.layered else self.root
-
-    @property
-    def interface(self) -> str:
-        """The machine's end of the virtual cable; at most 15 characters, unique by number."""
-        return f"plsandbox{self.number}"
-
-    @property
-    def network(self) -> str:
-        """The management network."""
-        return f"198.18.{2 * self.number - 1}.0/24"
-
-    @property
-    def gateway(self) -> str:
-        """The machine's own address on the management network."""
-        return f"198.18.{2 * self.number - 1}.1"
-
-    @property
-    def address(self) -> str:
-        """The sandbox's address on the management network."""
-        return f"198.18.{2 * self.number - 1}.10"
-
-    @property
-    def external_network(self) -> str:
-        """The network for floating addresses, which the machine routes to the sandbox."""
-        return f"198.18.{2 * self.number}.0/24"
 
     def save(self) -> None:
         """Write ``sandbox.json``; the rename makes it appear whole or not at all."""
@@ -142,6 +130,10 @@ class Record:
             return 0
         return pid if str(self.root).encode() in words else 0
 
+    def in_use(self) -> bool:
+        """Whether it runs, or is about to: its tree is mounted before it boots."""
+        return bool(self.pid()) or os.path.ismount(self.root)
+
     def view(self) -> Sandbox:
         """The record together with what is true right now."""
         pid = self.pid()
@@ -156,6 +148,8 @@ class Record:
             external_network=self.external_network,
             root=self.root,
             pid=pid,
+            segment=self.segment,
+            tunnel=self.tunnel_address,
         )
 
 
@@ -170,15 +164,25 @@ def archives_dir(distro: str) -> Path:
 
 
 def records() -> List[Record]:
-    """Every sandbox on this machine, by number."""
+    """Every sandbox on this machine, by number and member."""
     found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((_read(path) for path in found), key=lambda r: r.number)
+    return sorted((_read(path) for path in found), key=lambda r: (r.number, r.member))
 
 
 def _read(path: Path) -> Record:
     """A record as this release understands it: another one on the same machine may have written more."""
     known = {field.name for field in fields(Record)}
     return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})
+
+
+def members(name: str) -> List[Record]:
+    """What a name stands for: all hosts of the segment that bears it, else one host; UsageFault for neither."""
+    return [record for record in records() if record.segment == name] or [record_of(name)]
+
+
+def group_of(name: str) -> str:
+    """What the hosts that come and go together with a host are locked by; the name itself while there is none."""
+    return next((record.group for record in records() if record.name == name), name)
 
 
 def record_of(name: str) -> Record:

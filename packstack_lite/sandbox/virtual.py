@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from packstack_lite.sandbox import trees, uml
-from packstack_lite.sandbox.container import _children as children
-from packstack_lite.sandbox.container import _until as until
-from packstack_lite.sandbox.container import answers, interface_exists, last_words
+from packstack_lite.sandbox.container import answers, children, interface_exists, last_words, until
 from packstack_lite.sandbox.inside import remove_mounted
 from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import HOME, Record, SandboxFault

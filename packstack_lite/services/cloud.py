@@ -4,36 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
-from typing import Any, FrozenSet, List, Mapping, Sequence
+from typing import Any, FrozenSet, List, Mapping, Sequence, Tuple
 
 from packstack_lite.hosts.facts import Facts
+from packstack_lite.hosts.place import ALONE, Place
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret, url
+from packstack_lite.services.ports import PORTS
 from packstack_lite.services.templating import render
 
-# Where each API listens: the field's own well-known ports (source: the packages' defaults).
-PORTS: Mapping[str, int] = {
-    "keystone": 5000,
-    "glance": 9292,
-    "placement": 8778,
-    "nova": 8774,
-    "metadata": 8775,
-    "neutron": 9696,
-    "novnc": 6080,
-    "barbican": 9311,
-    "cinder": 8776,
-    "ceph": 3300,
-    "ceph-old": 6789,
-    "swift": 8080,
-    "swift-object": 6200,
-    "swift-container": 6201,
-    "swift-account": 6202,
-    "memcached": 11211,
-    "mariadb": 3306,
-    "rabbitmq": 5672,
-}
+__all__ = ["PORTS", "Account", "Cloud", "tags"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +30,14 @@ class Account:
 @dataclass(frozen=True)
 class Cloud:
     """Everything a service may look at. ``answers`` maps Packstack's names to typed values
-    (bool for y/n, int, str, tuple of str for lists, Secret)."""
+    (bool for y/n, int, str, tuple of str for lists, Secret). ``here`` is the host that is declared for, ``others``
+    the rest of the cloud's."""
 
     answers: Mapping[str, Any]
     facts: Facts
     profile: Profile
+    here: Place = ALONE
+    others: Tuple[Place, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.answers[name]
@@ -60,6 +45,16 @@ class Cloud:
     def says(self, name: str) -> bool:
         """A y/n answer; no when the table does not have the question."""
         return bool(self.answers.get(name, False))
+
+    @property
+    def peers(self) -> Tuple[str, ...]:
+        """The addresses of the cloud's other hosts, tunnel endpoints included; none where the cloud is one host."""
+        told = (address for other in self.others for address in (other.address, other.tunnel))
+        return tuple(dict.fromkeys(address for address in told if address))
+
+    def has(self, *roles: str) -> bool:
+        """Whether this host has one of the roles."""
+        return bool(set(roles) & set(self.here.roles))
 
     @property
     def address(self) -> str:
