@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, uml, virtual
+from packstack_lite.sandbox.entry import ssh_argv
 from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
@@ -36,31 +36,34 @@ def up(
     name: str = "aio",
     say: Say = _silent,
     distro: Optional[str] = None,
-    kind: str = "container",
+    kind: Optional[str] = None,
     tree: str = BOOTS_FROM,
     hosts: int = 0,
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
 
     ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
-    ``tree`` names a tree kept by ``save_tree``. ``hosts`` makes a segment of so many, of which the first is returned;
+    ``kind`` is how a new one is made: container, the default, or machine. ``tree`` names a tree kept by ``save_tree``.
+    ``hosts`` makes a segment of so many, of which the first is returned;
     one that has fewer grows, one that has more stays. Missing tools are installed on this machine, said first.
     Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
     gone again.
     """
-    wanted = distro or DEFAULT_DISTRO
+    wanted, how = distro or DEFAULT_DISTRO, kind or "container"
     for each in segment.host_names(name, hosts):
-        check_request(each, wanted, kind)
+        check_request(each, wanted, how)
+    if hosts and how == "machine":
+        raise UsageFault("several machines on one segment cannot be", hint="leave out --hosts or --kind")
     machine.need_root()
-    machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if kind == "machine" else {})}, say)
+    machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if how == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
         trees.ensure(wanted, tree, say)
     with machine.locked(group_of(name)):
         with machine.locked():
             segment.check(name, hosts, records())
             known = [record for record in records() if name in (record.name, record.segment)]
-            runs = agree(known[0].view(), distro).distro if known else wanted
-            made = _create_all(name, hosts, known, Wish(runs, kind, tree, say))
+            runs = agree(known[0].view(), distro, kind).distro if known else wanted
+            made = _create_all(name, hosts, known, Wish(runs, how, tree, say))
         try:
             together(_started, [*known, *made])
         except BaseException:
@@ -234,22 +237,3 @@ def _remove(record: Record) -> None:
     _halt(record)
     trees.harvest(record)
     machine.remove(record.place)
-
-
-def ssh_argv(sandbox: Sandbox, command: str = "") -> List[str]:
-    """OpenSSH's command line into the sandbox as root; a login shell without a command."""
-    options = [
-        "IdentitiesOnly=yes",
-        f"UserKnownHostsFile={sandbox.known_hosts}",
-        "GlobalKnownHostsFile=/dev/null",
-        "StrictHostKeyChecking=yes",
-        "LogLevel=ERROR",
-    ]
-    words = [word for option in options for word in ("-o", option)]
-    argv = ["ssh", "-F", "/dev/null", "-i", str(sandbox.key), *words, f"root@{sandbox.address}"]
-    return [*argv, command] if command else argv
-
-
-def ssh_line(sandbox: Sandbox) -> str:
-    """The same for people to paste."""
-    return " ".join(shlex.quote(word) for word in ssh_argv(sandbox))

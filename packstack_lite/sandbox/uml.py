@@ -1,4 +1,4 @@
-"""User-mode Linux: a kernel that runs as an ordinary process of this machine, without KVM (research: sandbox.md §15)."""
+"""User-mode Linux: a kernel that runs as an ordinary process, without KVM (research: sandbox.md §15)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ SECOND_DISK = "/dev/ubdb"
 TUNABLES = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ"
 
 
+# Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
+# has anything to do on such a host.
+NOT_RUN = (
+    "bless-boot", "cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "system-update",
+    "veritysetup",
+)  # fmt: skip
+# A process has half a terabyte of addresses here; newer MariaDBs set eight aside for a buffer that may grow.
+MARIADB = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
+# The kernel has nf_tables, but no table of addresses in it: iptables is to use its older way, whenever it is installed.
+LEGACY = """
+for family in iptables ip6tables; do
+    [ ! -x /usr/sbin/$family-legacy ] || update-alternatives --quiet --set $family /usr/sbin/$family-legacy
+done
+"""
+
+
 def version() -> str:
     """The kernel's release; its modules are in a directory of that name."""
     found = sorted(path.name for path in MODULES.glob("*") if (path / "kernel").is_dir())
@@ -37,14 +53,26 @@ def version() -> str:
 
 
 def equip(root: Path) -> None:
-    """Give a tree the kernel's modules; the kernel itself stays outside."""
+    """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
     release = version()
     place = root / "usr/lib/modules" / release
-    if place.exists():
-        return
     place.parent.mkdir(parents=True, exist_ok=True)
     run(["cp", "-a", str(MODULES / release), str(place)])
     run(["chroot", str(root), "depmod", release])
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for name in NOT_RUN:
+        (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
+    hook = root / "usr/local/sbin/packstack-lite-legacy-iptables"
+    hook.write_text(f"#!/bin/sh{LEGACY}")
+    hook.chmod(0o755)
+    (root / "etc/apt/apt.conf.d/90packstack-lite-sandbox").write_text(
+        'DPkg::Post-Invoke { "/usr/local/sbin/packstack-lite-legacy-iptables"; };\n'
+    )
+    run(["chroot", str(root), "/usr/local/sbin/packstack-lite-legacy-iptables"])
+    settings = root / "etc/mysql/mariadb.conf.d"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "10-packstack-lite-sandbox.cnf").write_text(MARIADB)
 
 
 def shim() -> Path:
