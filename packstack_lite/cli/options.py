@@ -109,7 +109,7 @@ def common_options(without: str = "") -> List[click.Option]:
             "--config-dir",
             type=path,
             metavar="DIR",
-            help="Your own options: DIR/nova/nova.conf is laid over /etc/nova/nova.conf, and so on.",
+            help="Your own, such as DIR/nova/nova.conf.",
         ),
         _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
         _option("kind", "--kind", metavar="container|machine", help="How a new sandbox is made (default: container)."),

@@ -16,6 +16,9 @@ from packstack_lite.services.ports import PORTS
 from packstack_lite.services.templating import render
 
 __all__ = ["PORTS", "Account", "Cloud", "tags"]
+# Hosts that run without the processor's help, in systemd-detect-virt's words, and how much longer all takes there.
+IN_SOFTWARE = ("uml", "qemu")
+SLOW = 5
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ class Cloud:
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             watches=tuple(watches),
             ready=ready,
-            ready_timeout=ready_timeout,
+            ready_timeout=ready_timeout * (SLOW if self.facts.virtualization in IN_SOFTWARE else 1),
             logs=(self.profile.log(role, service),),
             phase=phase,
             tags=frozenset({service}),
