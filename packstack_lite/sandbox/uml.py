@@ -36,6 +36,8 @@ NOT_RUN = (
 )  # fmt: skip
 # A process has half a terabyte of addresses here; newer MariaDBs set eight aside for a buffer that may grow.
 MARIADB = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
+# For units without a limit of their own: where all of a cloud starts at once, 90 seconds are too few.
+LIMITS = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
 # The kernel has nf_tables, but no table of addresses in it: iptables is to use its older way, whenever it is installed.
 LEGACY = """
 for family in iptables ip6tables; do
@@ -63,6 +65,9 @@ def equip(root: Path) -> None:
     generators.mkdir(exist_ok=True)
     for name in NOT_RUN:
         (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
+    limits = root / "etc/systemd/system.conf.d"
+    limits.mkdir(exist_ok=True)
+    (limits / "packstack-lite-sandbox.conf").write_text(LIMITS)
     hook = root / "usr/local/sbin/packstack-lite-legacy-iptables"
     hook.write_text(f"#!/bin/sh{LEGACY}")
     hook.chmod(0o755)
