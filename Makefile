@@ -24,7 +24,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-tools quick quick13 allinone vagrant-smoke reference bench clean help
+.PHONY: all venv check unit test test-all test-machine test-tools quick quick13 allinone vagrant-smoke reference bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -49,10 +49,13 @@ test-tools: ## what the tests use: of the system (apt, only what is missing), an
 	PYTHON="$(PYTHON)" sh tests/tools/hostside-pythons.sh .pythons
 
 test: check test-tools ## every test, the cloud deployed on a bare sandbox included
-	$(call both,-m "not slow" --durations=15)
+	$(call both,-m "not slow and not machine" --durations=15)
 
 test-all: check test-tools ## make test, and what takes longer than CI has
-	$(call both,--durations=15)
+	$(call both,-m "not machine" --durations=15)
+
+test-machine: venv test-tools ## volumes on LVM, encryption and the kernel's own switch, on a sandbox with a kernel of its own
+	$(PYTEST) --durations=15 -m machine tests/e2e/test_b_machine.py
 
 quick: venv test-tools ## the cloud's tests on a host whose packages are installed already (a saved tree, made once)
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \

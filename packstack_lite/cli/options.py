@@ -21,13 +21,14 @@ class Options:
 
     ``flags`` maps Packstack's parameter names to the text given for them, ``settings`` are the
     NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other; ``distro`` is what a sandbox
-    that has to be made runs. ``timeout`` is in seconds, for a single step.
+    that has to be made runs, ``kind`` how it is made. ``timeout`` is in seconds, for a single step.
     """
 
     answer_files: List[Path] = field(default_factory=list)
     host: Optional[str] = None
     sandbox: Optional[str] = None
     distro: Optional[str] = None
+    kind: Optional[str] = None
     ssh_key: Optional[Path] = None
     ssh_config: Optional[Path] = None
     config_dir: Optional[Path] = None
@@ -108,9 +109,10 @@ def common_options(without: str = "") -> List[click.Option]:
             "--config-dir",
             type=path,
             metavar="DIR",
-            help="Your own options: DIR/nova/nova.conf is laid over /etc/nova/nova.conf, and so on.",
+            help="Your own, such as DIR/nova/nova.conf.",
         ),
         _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
+        _option("kind", "--kind", metavar="container|machine", help="How a new sandbox is made (default: container)."),
         _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
         _option("ssh_config", "--ssh-config", type=path, metavar="FILE", help="Read this in place of ~/.ssh/config."),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),

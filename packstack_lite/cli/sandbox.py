@@ -28,11 +28,10 @@ def sandbox() -> None:
 
 @sandbox.command("up")
 @_name
-@click.option("--kind", default="container", show_default=True, help="How it is made.")
 @click.option("--hosts", type=int, help="So many hosts on one segment: NAME, NAME-2 and so on.")
 @shared(parameters=False)
 @pass_options
-def up(options: Options, name: str, kind: str, hosts: Optional[int]) -> None:
+def up(options: Options, name: str, hosts: Optional[int]) -> None:
     """Bring sandbox NAME up; one that is up stays as it is.
 
     With --hosts each has a second interface, tunnel0, on a network of its own; more hosts may be added later by a
@@ -40,7 +39,7 @@ def up(options: Options, name: str, kind: str, hosts: Optional[int]) -> None:
     """
     if hosts is not None and hosts < 1:
         raise UsageFault(f"a segment of {hosts} hosts cannot be", "--hosts takes 1 or more")
-    made = room.up(name, lambda text: say(options, text), options.distro, kind, hosts=hosts or 0)
+    made = room.up(name, lambda text: say(options, text), options.distro, options.kind, hosts=hosts or 0)
     every = [each for each in room.list_all() if made.segment and each.segment == made.name] or [made]
     _tell(options, *[furnished(options, each) for each in every])
     say(options, f"root there: packstack-lite sandbox ssh {made.name}")

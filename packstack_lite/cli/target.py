@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from packstack_lite import sandbox
+from packstack_lite import profiles, sandbox
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.terminal import say
 from packstack_lite.errors import UsageFault
@@ -61,6 +61,8 @@ def choose(options: Options, controller: str = "", here: bool = False, make: boo
         raise UsageFault("--host and --sandbox exclude each other", "leave one of them out")
     if options.distro and not options.sandbox:
         raise UsageFault("--distro says what a sandbox runs, and no sandbox is named", "add --sandbox, or leave it out")
+    if options.kind and not options.sandbox:
+        raise UsageFault("--kind says how a sandbox is made, and no sandbox is named", "add --sandbox, or leave it out")
     if options.sandbox:
         return _in_sandbox(options, options.sandbox, make)
     if options.host:
@@ -96,17 +98,41 @@ def _of_sandbox(box: sandbox.Sandbox) -> Target:
 
 def _in_sandbox(options: Options, name: str, make: bool) -> Target:
     if make:
-        box = furnished(options, sandbox.up(name, say=lambda text: say(options, text), distro=options.distro))
+        box = furnished(options, _up(options, name))
     else:
-        box = sandbox.agree(sandbox.find(name), options.distro)
+        box = sandbox.agree(sandbox.find(name), options.distro, options.kind)
         if box.state != "running":
             raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
+    if box.kind == "machine":
+        # Its packages were there before us.
+        options.ignore += ["leftovers", "database"]
     return _of_sandbox(box)
+
+
+def _up(options: Options, name: str) -> sandbox.Sandbox:
+    """A sandbox to deploy on. A new machine has the packages already: installing is slow within it."""
+
+    def tell(text: str) -> None:
+        say(options, text)
+
+    if any(box.name == name for box in sandbox.list_all()):
+        box = sandbox.agree(sandbox.find(name), options.distro, options.kind)
+        return sandbox.up(name, tell, kind=box.kind)
+    if options.kind != "machine":
+        return sandbox.up(name, tell, options.distro, options.kind or "container")
+    distro = options.distro or sandbox.DEFAULT_DISTRO
+    sandbox.check_request(name, distro, "machine")
+    found = re.fullmatch(r"([a-z]+)(\d+)", distro)
+    packages = profiles.detect(*found.groups()).every_package() if found else ()
+    return sandbox.up(name, tell, distro, "machine", sandbox.packaged_tree(distro, packages, tell))
 
 
 def furnished(options: Options, box: sandbox.Sandbox) -> sandbox.Sandbox:
     """The sandbox, with the guest image that its demo is made from."""
-    guest_image.lend(box.root, say=lambda text: say(options, text))
+    if box.kind == "container":
+        guest_image.lend(box.root, say=lambda text: say(options, text))
+    else:
+        guest_image.send(sandbox.ssh_argv(box), say=lambda text: say(options, text))
     return box
 
 

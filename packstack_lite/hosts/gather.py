@@ -11,6 +11,8 @@ from packstack_lite.hosts.facts import Facts
 from packstack_lite.hosts.told import told as words
 from packstack_lite.remote.command import Command, Host, Reply
 
+# What a command replies that took too long.
+LATE = 124
 # KEY=VALUE lines. A key may come several times; its values are then a list.
 _SYSTEM = r"""
 say() { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"; }
@@ -153,11 +155,14 @@ def gather_after(
 
 
 def parse(replies: Sequence[Reply]) -> Facts:
-    """The facts, from the replies to ``commands()``; ValueError when the first one broke off."""
+    """The facts, from the replies to ``commands()``; ValueError when one that counts broke off."""
     system, reachable, ports, kvm, packages, *kept = replies
     told = words([system])
     if not system.ok or "epoch" not in told:
         raise ValueError(f"exit code {system.code}: {system.err.strip()[-300:] or 'no error message'}")
+    # What was not told in time would be taken for what is not there.
+    if any(reply.code == LATE for reply in (reachable, ports, *kept)):
+        raise ValueError("the host is so slow that some were not told in time")
     one = {key: values[0] for key, values in told.items()}
     disks = [line.split(" ", 2) for line in told.get("disk", ())]
     held = [line.split("\t") for line in ports.out.splitlines()]

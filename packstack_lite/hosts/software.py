@@ -74,7 +74,7 @@ exit 0
 
 def command() -> Command:
     """What to ask; beside the others, as the list of all RPMs takes a second or two."""
-    return Command(_ASK, timeout=60, says="gather facts of software", slow=True)
+    return Command(_ASK, says="gather facts of software", slow=True)
 
 
 def parse(replies: Sequence[Reply]) -> Dict[str, Any]:

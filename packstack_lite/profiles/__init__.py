@@ -115,6 +115,10 @@ class Profile:
         """The packages of a service."""
         return self._look_up("packages", self.packages, service)
 
+    def every_package(self) -> Tuple[str, ...]:
+        """All that any answers may bring, but a Ceph cluster's own."""
+        return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
+
     def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
         if key not in entries:
             raise LookupError(f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml")

@@ -17,7 +17,7 @@ class Command:
 
     script: str
     stdin: bytes = b""
-    timeout: float = 30.0
+    timeout: float = 120.0
     says: str = ""
     slow: bool = False
 

@@ -44,7 +44,7 @@ def boot(record: Record) -> None:
         data = resources.files("packstack_lite.sandbox") / "data" / "keeper"
         shutil.copy(stack.enter_context(resources.as_file(data)), keeper)
     _launch(record, keeper_argv(record, keeper, resolv, systemd_here()))
-    if not _until(lambda: not record.pid() or answers(record.address), BOOT_SECONDS) or not record.pid():
+    if not until(lambda: not record.pid() or answers(record.address), BOOT_SECONDS) or not record.pid():
         said = last_words((record.place / "console.log").read_text(errors="replace"))
         raise SandboxFault(
             f"sandbox {record.name!r} did not come up: {said}",
@@ -74,9 +74,9 @@ def power_off(record: Record) -> None:
     if not pid:
         return
     os.kill(pid, signal.SIGTERM)
-    if not _until(lambda: not record.pid(), STOP_SECONDS):
+    if not until(lambda: not record.pid(), STOP_SECONDS):
         kill(record)
-    _until(lambda: not interface_exists(record), 10)
+    until(lambda: not interface_exists(record), 10)
 
 
 def kill(record: Record) -> None:
@@ -91,13 +91,13 @@ def kill(record: Record) -> None:
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-    _until(lambda: not record.pid() and not _cgroup_members(record), 10)
-    _until(lambda: not interface_exists(record), 10)
+    until(lambda: not record.pid() and not _cgroup_members(record), 10)
+    until(lambda: not interface_exists(record), 10)
     _remove_cgroups(record)
     remove(Path("/run/systemd/nspawn/propagate") / f"packstack-lite-{record.name}")
 
 
-def _children(pid: int) -> List[int]:
+def children(pid: int) -> List[int]:
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -106,7 +106,7 @@ def _children(pid: int) -> List[int]:
 
 def _grandchildren(keeper: int) -> List[int]:
     """The container's first process is systemd-nspawn's child, and that is the keeper's."""
-    return [grandchild for child in _children(keeper) for grandchild in _children(child)]
+    return [grandchild for child in children(keeper) for grandchild in children(child)]
 
 
 def _cgroups(record: Record) -> List[Path]:
@@ -135,7 +135,7 @@ def interface_exists(record: Record) -> bool:
     return Path(f"/sys/class/net/{record.interface}").exists()
 
 
-def _until(true: Callable[[], bool], seconds: float) -> bool:
+def until(true: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:

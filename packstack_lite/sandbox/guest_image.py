@@ -13,10 +13,11 @@ import lzma
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from importlib import resources
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Sequence
 
 from packstack_lite.sandbox.machine import IMAGE_TOOLS, Say, install, run
 from packstack_lite.sandbox.model import HOME, SandboxFault
@@ -181,6 +182,15 @@ def _disk(work: Path) -> Path:
     run(["mcopy", "-i", str(raw), *map(str, files), "::"])
     run(["qemu-img", "convert", "-O", "qcow2", "-c", str(raw), str(image)])
     return image
+
+
+def send(ssh: Sequence[str], say: Say = lambda text: None) -> None:
+    """Have the guest image on a running machine that ``ssh``, a command line, leads to."""
+    image, script = build(say=say), f"test -e {INSIDE} || {{ mkdir -p {os.path.dirname(INSIDE)}; cat >{INSIDE}; }}"
+    with image.open("rb") as stream:
+        done = subprocess.run([*ssh, script], stdin=stream, capture_output=True, text=True)
+    if done.returncode:
+        raise SandboxFault(f"the guest image cannot be put on the sandbox: {done.stderr.strip()}", hint="try again")
 
 
 def lend(root: Path, say: Say = lambda text: None) -> None:

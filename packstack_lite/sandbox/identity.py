@@ -19,7 +19,7 @@ def hosts_file(record: Record) -> str:
 def network_file(record: Record) -> str:
     """systemd-networkd's file for the container's interface on the management network."""
     return (
-        "[Match]\nName=host0\n\n[Network]\n"
+        f"[Match]\nName={'vec0' if record.kind == 'machine' else 'host0'}\n\n[Network]\n"
         f"Address={record.address}/24\nGateway={record.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
+from types import ModuleType
 from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees
+from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, uml, virtual
+from packstack_lite.sandbox.entry import ssh_argv
 from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
     BOOTS_FROM,
@@ -35,31 +36,34 @@ def up(
     name: str = "aio",
     say: Say = _silent,
     distro: Optional[str] = None,
-    kind: str = "container",
+    kind: Optional[str] = None,
     tree: str = BOOTS_FROM,
     hosts: int = 0,
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
 
     ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
-    ``tree`` names a tree kept by ``save_tree``. ``hosts`` makes a segment of so many, of which the first is returned;
+    ``kind`` is how a new one is made: container, the default, or machine. ``tree`` names a tree kept by ``save_tree``.
+    ``hosts`` makes a segment of so many, of which the first is returned;
     one that has fewer grows, one that has more stays. Missing tools are installed on this machine, said first.
     Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
     gone again.
     """
-    wanted = distro or DEFAULT_DISTRO
+    wanted, how = distro or DEFAULT_DISTRO, kind or "container"
     for each in segment.host_names(name, hosts):
-        check_request(each, wanted, kind)
+        check_request(each, wanted, how)
+    if hosts and how == "machine":
+        raise UsageFault("several machines on one segment cannot be", hint="leave out --hosts or --kind")
     machine.need_root()
-    machine.install(machine.CONTAINER_TOOLS, say)
+    machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if how == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
         trees.ensure(wanted, tree, say)
     with machine.locked(group_of(name)):
         with machine.locked():
             segment.check(name, hosts, records())
             known = [record for record in records() if name in (record.name, record.segment)]
-            runs = agree(known[0].view(), distro).distro if known else wanted
-            made = _create_all(name, hosts, known, Wish(runs, kind, tree, say))
+            runs = agree(known[0].view(), distro, kind).distro if known else wanted
+            made = _create_all(name, hosts, known, Wish(runs, how, tree, say))
         try:
             together(_started, [*known, *made])
         except BaseException:
@@ -110,6 +114,9 @@ def _create(record: Record, lower: Path, others: Sequence[Record]) -> Record:
         identity.write(record)
         if not DISTROS[record.distro].layout:
             sources.write(record.root, sources.find(DISTROS[record.distro].suite))
+        if record.kind == "machine":
+            virtual.fill(record)
+            record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:
         trees.unmount(record)
@@ -120,15 +127,20 @@ def _create(record: Record, lower: Path, others: Sequence[Record]) -> Record:
 
 def _boot(record: Record) -> Sandbox:
     """End what a killed keeper left, mount, open the way, boot; on failure it is stopped again, its tree kept."""
-    container.kill(record)
+    _way(record).kill(record)
     try:
         trees.mount(record, tree_dir(record.distro, record.tree))
         network.open_way(record)
-        container.boot(record)
+        _way(record).boot(record)
     except BaseException:
         _halt(record)
         raise
     return record.view()
+
+
+def _way(record: Record) -> ModuleType:
+    """How a sandbox of its kind is booted and ended."""
+    return virtual if record.kind == "machine" else container
 
 
 def _halt(record: Record) -> None:
@@ -137,7 +149,7 @@ def _halt(record: Record) -> None:
     Of a segment's hosts that end side by side, the last one to be unmounted closes the way.
     """
     link.forget(record)
-    container.kill(record)
+    _way(record).kill(record)
     trees.unmount(record)
     network.close_way(record)
 
@@ -173,7 +185,10 @@ def stop(name: str) -> Sandbox:
 
 
 def _stop(record: Record) -> None:
-    container.power_off(record)
+    if record.kind == "machine":
+        virtual.power_off(record, ssh_argv(record.view()))
+    else:
+        container.power_off(record)
     _halt(record)
     trees.harvest(record)
 
@@ -187,6 +202,8 @@ def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
     if tree == BOOTS_FROM or tree.startswith(f"{BOOTS_FROM}-"):
         raise UsageFault(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
     record = record_of(name)
+    if record.kind == "machine":
+        raise UsageFault(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
     with machine.locked(record.group):
         _stop(record)
         say(f"keeping the tree of {name} as {tree}")
@@ -220,22 +237,3 @@ def _remove(record: Record) -> None:
     _halt(record)
     trees.harvest(record)
     machine.remove(record.place)
-
-
-def ssh_argv(sandbox: Sandbox, command: str = "") -> List[str]:
-    """OpenSSH's command line into the sandbox as root; a login shell without a command."""
-    options = [
-        "IdentitiesOnly=yes",
-        f"UserKnownHostsFile={sandbox.known_hosts}",
-        "GlobalKnownHostsFile=/dev/null",
-        "StrictHostKeyChecking=yes",
-        "LogLevel=ERROR",
-    ]
-    words = [word for option in options for word in ("-o", option)]
-    argv = ["ssh", "-F", "/dev/null", "-i", str(sandbox.key), *words, f"root@{sandbox.address}"]
-    return [*argv, command] if command else argv
-
-
-def ssh_line(sandbox: Sandbox) -> str:
-    """The same for people to paste."""
-    return " ".join(shlex.quote(word) for word in ssh_argv(sandbox))

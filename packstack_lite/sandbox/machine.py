@@ -56,9 +56,9 @@ def need_root() -> None:
 
 
 def missing(tools: Mapping[str, str]) -> List[str]:
-    """The packages whose tool this machine lacks."""
+    """The packages whose tool this machine lacks; a name that begins with a slash is a file's."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return sorted({package for tool, package in tools.items() if not shutil.which(tool, path=path)})
+    return sorted({tools[tool] for tool in tools if not os.path.exists(tool) and not shutil.which(tool, path=path)})
 
 
 def install(tools: Mapping[str, str], say: Say) -> None:

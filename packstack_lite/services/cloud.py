@@ -17,6 +17,9 @@ __all__ = ["DATABASE_ACCESS", "PORTS", "Account", "Cloud", "tags"]
 
 # Where the client reads how to reach a database server that is not on its host. Root's alone.
 DATABASE_ACCESS = "/root/.packstack-lite-database.cnf"
+# Hosts that run without the processor's help, in systemd-detect-virt's words, and how much longer all takes there.
+IN_SOFTWARE = ("uml", "qemu")
+SLOW = 5
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ class Cloud(Placing):
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             watches=tuple(watches),
             ready=ready,
-            ready_timeout=ready_timeout,
+            ready_timeout=ready_timeout * (SLOW if self.facts.virtualization in IN_SOFTWARE else 1),
             logs=(self.profile.log(role, service),),
             phase=phase,
             tags=frozenset({service}),

@@ -14,7 +14,8 @@ from packstack_lite.resources.entity import hostside
 
 Say = Callable[[Case], None]
 EXTERNAL = "public"
-TIMEOUT = 1200.0
+# Of a smoke test in all; on a host in software it takes a good part of that.
+TIMEOUT = 5400.0
 # Each imports only from those before it.
 MODULES = ("smoke_session", "smoke_instance", "smoke_network", "smoke_storage", "smoke_volumes")
 # The program is sent as one; what it imports of ours becomes modules there.

@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence
 
 import pytest
 
+from packstack_lite import profiles
 from packstack_lite import sandbox as room
 from tests.conftest import Outcome, Tool
 
@@ -165,6 +166,24 @@ def bare_host(
     OURS.append(name)
     yield Sandbox(name, tool, answers, always, distro=distro)
     OURS.remove(name)
+    tool("sandbox", "down", name)
+
+
+@contextmanager
+def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, str]) -> Iterator[Sandbox]:
+    """As ``bare_host``, with a kernel of its own and the packages installed; made as ``--kind machine`` makes it."""
+    known = [os.environ.get(f"{name.upper().replace('-', '_')}_{what}") for what in ("SANDBOX", "ANSWERS")]
+    if known[0]:
+        yield Sandbox(known[0], tool, Path(known[1] or ""))
+        return
+    tool("sandbox", "down", name)
+    packages = profiles.load("debian12-zed").every_package()
+    room.up(name, kind="machine", tree=room.packaged_tree("debian12", packages, print))
+    up = tool("sandbox", "up", name)
+    assert up.code == 0, up.err
+    answers = directory / "answers.txt"
+    write_answers(answers, tool, name, {"CONFIG_PROVISION_DEMO": "y", **changes})
+    yield Sandbox(name, tool, answers)
     tool("sandbox", "down", name)
 
 

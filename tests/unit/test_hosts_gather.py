@@ -135,6 +135,14 @@ def test_facts_that_broke_off_are_an_error_that_names_the_host():
         gather(Here(replies))
 
 
+@pytest.mark.parametrize("late", [1, 2, 5])
+def test_facts_that_were_not_told_in_time_are_not_taken_for_what_is_not_there(late):
+    replies = [Reply(0, SYSTEM), *[Reply(0)] * 5]
+    replies[late] = Reply(124)
+    with pytest.raises(PhaseFailed, match="so slow that some were not told in time"):
+        gather(Here(replies))
+
+
 def test_this_machine():
     host = Here()
     facts = gather(host)

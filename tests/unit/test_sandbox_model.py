@@ -4,7 +4,7 @@ import os
 import pytest
 
 from packstack_lite.errors import ExitCode, UsageFault
-from packstack_lite.sandbox import lifecycle, model
+from packstack_lite.sandbox import entry, lifecycle, model
 from packstack_lite.sandbox.container import keeper_argv, last_words, resolv_mode
 from packstack_lite.sandbox.identity import hosts_file, network_file
 from packstack_lite.sandbox.network import rules
@@ -64,14 +64,22 @@ def test_unknown_distro_and_kind_name_the_known_ones():
         model.check_request("aio", "debian1", "container")
     assert "debian12" in fault.value.hint
     with pytest.raises(UsageFault) as fault:
-        model.check_request("aio", "debian12", "machine")
-    assert "container" in fault.value.hint
+        model.check_request("aio", "debian12", "cloud")
+    assert fault.value.hint == "known: container, machine"
+
+
+def test_a_machine_runs_debian_alone():
+    model.check_request("aio", "debian13", "machine")
+    with pytest.raises(UsageFault, match="a machine does not run el7"):
+        model.check_request("aio", "el7", "machine")
 
 
 def test_what_a_sandbox_runs_stays_and_a_contradiction_is_a_sentence():
     box = record().view()
     assert model.agree(box, None) is box
     assert model.agree(box, "debian12") is box
+    with pytest.raises(UsageFault, match="is a container, not a machine"):
+        model.agree(box, None, "machine")
     with pytest.raises(UsageFault, match="runs debian12, not debian13") as fault:
         model.agree(box, "debian13")
     assert "sandbox down aio" in fault.value.hint
@@ -156,13 +164,13 @@ def test_the_last_words_of_a_console_skip_nspawns_own_clean_up():
 
 def test_ssh_argv_trusts_the_sandboxes_own_key_alone(home):
     sandbox = saved("a", 1).view()
-    argv = lifecycle.ssh_argv(sandbox, "id -u")
+    argv = entry.ssh_argv(sandbox, "id -u")
     assert argv[0] == "ssh"
     assert argv[-2:] == ["root@198.18.1.10", "id -u"]
     assert f"UserKnownHostsFile={home}/sandboxes/a/known_hosts" in argv
     assert "StrictHostKeyChecking=yes" in argv
-    assert lifecycle.ssh_argv(sandbox)[-1] == "root@198.18.1.10"
-    assert lifecycle.ssh_line(sandbox).startswith("ssh -F /dev/null -i ")
+    assert entry.ssh_argv(sandbox)[-1] == "root@198.18.1.10"
+    assert entry.ssh_line(sandbox).startswith("ssh -F /dev/null -i ")
 
 
 def test_without_root_up_says_so_before_it_does_anything(home, monkeypatch):

@@ -273,3 +273,8 @@ def test_a_changed_admin_password_bootstraps_again():
 def test_hosts_are_looked_for_once_nova_compute_has_told_of_itself():
     """A start of it ends earlier: on Debian 13 the search came first and found nobody."""
     assert "nova.services WHERE topic = 'compute'" in unit(cloud(), "nova-compute").ready
+
+
+@pytest.mark.parametrize(("virtualization", "seconds"), [("none", 120), ("kvm", 120), ("uml", 600), ("qemu", 600)])
+def test_a_host_in_software_gets_more_time_to_be_ready(virtualization, seconds):
+    assert cloud(virtualization=virtualization).unit("glance-api", "glance").ready_timeout == seconds

@@ -1,0 +1,151 @@
+"""A whole kernel: volumes on LVM over iSCSI, dm-crypt, Open vSwitch's own datapath; used, applied again, rebooted.
+
+Takes the better part of an hour: make test-machine. For a developer's own loop E2E_MACHINE_SANDBOX and
+E2E_MACHINE_ANSWERS name a machine that is deployed already and its answer file (tests/e2e/conftest.py).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Dict, Iterator, List
+
+import pytest
+
+from packstack_lite import sandbox as room
+from tests.conftest import Tool
+from tests.e2e.conftest import MORE_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile
+from tests.e2e.test_4_storage import CASES, OPENSTACK
+
+pytestmark = pytest.mark.machine
+
+ANSWERS = {
+    "CONFIG_BARBICAN_INSTALL": "y",
+    "CONFIG_SWIFT_INSTALL": "y",
+    "CONFIG_CINDER_INSTALL": "y",
+    "CONFIG_CINDER_BACKEND": "lvm",
+    "CONFIG_CINDER_VOLUMES_SIZE": "8G",
+    "CONFIG_CINDER_VOLUME_ENCRYPTION": "y",
+}
+HOUR = 3600
+SECOND_DISK = "/dev/ubdb"
+
+
+@pytest.fixture(scope="module")
+def bare(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The machine with its packages, before anything is deployed."""
+    answers = {**hostile(PASSWORDS + MORE_PASSWORDS), **ANSWERS}
+    with bare_machine(tool, tmp_path_factory.mktemp("machine"), "e2e-machine", answers) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def cloud(bare: Sandbox) -> Sandbox:
+    """The same, deployed."""
+    bare.applied = bare("apply", "--output", "json", timeout=2 * HOUR)
+    assert bare.applied.code == 0, bare.applied.err[-6000:]
+    return bare
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--cinder-volumes-device=" + SECOND_DISK], f"{SECOND_DISK} (CONFIG_CINDER_VOLUMES_DEVICE) holds ext4"),
+        (["--cinder-volumes-device=/dev/nothing"], "there is no device /dev/nothing"),
+        (["--cinder-volumes-create=n"], "there is no volume group cinder-volumes"),
+        (["--cinder-volumes-size=4000G"], "CONFIG_CINDER_VOLUMES_SIZE is 4000.0 GiB"),
+        (["--cinder-backend=nfs", "--cinder-nfs-mounts=127.0.0.1:/missing"], "does not answer on port 2049"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_changes(bare: Sandbox, flags: List[str], words: str) -> None:
+    if bare.sh("ls -d /var/lib/packstack-lite 2>/dev/null; true"):
+        pytest.skip("this machine is deployed already (E2E_MACHINE_SANDBOX)")
+    bare.sh(f"blkid {SECOND_DISK} >/dev/null || mkfs.ext4 -q {SECOND_DISK} 100M")
+    before = bare.fingerprint()
+    refused = bare("apply", *flags)
+    assert refused.code == 3, refused.err
+    assert words in " ".join(refused.err.split())
+    assert bare.fingerprint() == before
+
+
+def test_smoke_proves_each_promise(cloud: Sandbox) -> None:
+    smoked = cloud("smoke", "--output", "json", timeout=HOUR)
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
+    assert set(outcomes) >= CASES
+
+
+def test_the_kernels_own_switch_is_used(cloud: Sandbox) -> None:
+    assert "openvswitch" in cloud.sh("lsmod")
+    assert "system@ovs-system" in cloud.sh("ovs-appctl dpif/show")
+
+
+def test_a_second_apply_changes_nothing_and_loses_nothing(cloud: Sandbox) -> None:
+    _put(cloud)
+    before, started = _kept(cloud), cloud.started()
+    applied = cloud("apply", "--output", "json", timeout=HOUR)
+    assert applied.code == 0, applied.err[-3000:]
+    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
+    assert cloud.started() == started
+    assert _kept(cloud) == before
+
+
+def test_everything_comes_back_after_a_reboot(cloud: Sandbox) -> None:
+    before = _kept(cloud)
+    room.stop(cloud.name)
+    room.start(cloud.name)
+    end = time.monotonic() + HOUR / 2
+    while (verified := cloud("verify", "--output", "json")).code:
+        assert time.monotonic() < end, verified.out + verified.err[-2000:]
+        time.sleep(10)
+    assert _kept(cloud) == before
+    assert cloud.sh("losetup -j /var/lib/cinder/cinder-volumes; findmnt -n /srv/node/swiftloopback").count("\n") == 2
+    cloud.sh(OPENSTACK + "openstack server start kept")
+    _becomes(cloud, "server show -f value -c status kept", "ACTIVE")
+
+
+def _becomes(cloud: Sandbox, question: str, wanted: str, seconds: float = 600) -> None:
+    end = time.monotonic() + seconds
+    while (said := cloud.sh(f"{OPENSTACK} openstack {question}").strip()) != wanted:
+        assert said.lower() != "error" and time.monotonic() < end, f"openstack {question}: {said}"
+        time.sleep(5)
+
+
+def _put(cloud: Sandbox) -> None:
+    """An object, a secret, two volumes with content, and an instance that has one of them."""
+    cloud.sh(
+        OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
+        "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
+        "openstack object create --name kept.bin kept /root/kept.bin >/dev/null;"
+        "openstack secret store --name kept --payload 'kept for long' >/dev/null;"
+        "openstack volume create --size 1 --image cirros kept >/dev/null;"
+        "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null"
+    )
+    for volume in ("kept", "kept-encrypted"):
+        _becomes(cloud, f"volume show -f value -c status {volume}", "available")
+    network = cloud.sh(OPENSTACK + "openstack network list --internal -f value -c ID | head -n 1").strip()
+    cloud.sh(OPENSTACK + f"openstack server create --flavor m1.tiny --image cirros --network {network} kept >/dev/null")
+    _becomes(cloud, "server show -f value -c status kept", "ACTIVE")
+    cloud.sh(OPENSTACK + "openstack server stop kept")
+    _becomes(cloud, "server show -f value -c status kept", "SHUTOFF")
+
+
+def _kept(cloud: Sandbox) -> Dict[str, str]:
+    """Checksums of all that was put there."""
+    volume = (
+        "lvchange -ay -K cinder-volumes/volume-$(openstack volume show -f value -c id {0}) 2>/dev/null;"
+        " sha256sum < /dev/cinder-volumes/volume-$(openstack volume show -f value -c id {0})"
+    )
+    looks = {
+        "object": "openstack object save --file - kept kept.bin | sha256sum",
+        "as put": "sha256sum < /root/kept.bin",
+        "secret": "openstack secret get -p -f value -c Payload"
+        " $(openstack secret list --name kept -f value -c 'Secret href')",
+        "volume": volume.format("kept"),
+        "encrypted": volume.format("kept-encrypted"),
+        "group": "vgs --noheadings -o vg_uuid cinder-volumes",
+        "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
+    }
+    found = {name: cloud.sh(OPENSTACK + look).strip() for name, look in looks.items()}
+    assert found["object"] == found["as put"] and all(found.values()), found
+    return found
