@@ -83,7 +83,9 @@ ip -o -d link show && echo && ip -o addr show
 _PORTS = r"""
 listening() {
     if command -v ss >/dev/null; then
+        # A name in parentheses is a child of systemd before it becomes its program: it has all sockets of systemd.
         ss -ltnp | awk '$1 == "LISTEN" {
+            gsub(/\("\([^"]*\)",pid=[0-9]+,fd=[0-9]+\),?/, "")
             count = split($4, end, ":")
             print end[count], match($0, /pid=[0-9]+/) ? substr($0, RSTART + 4, RLENGTH - 4) : "" }'
         return

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,15 @@ def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
     script = command.script.replace("/etc/neutron/plugins/ml2/ml2_conf.ini", str(tmp_path / "ml2"))
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert [line for line in done.stdout.splitlines() if line.startswith("mechanisms=")] == told
+
+
+def test_a_port_is_not_held_by_a_child_of_systemds_that_has_yet_to_become_a_program(tmp_path):
+    line = 'LISTEN 0 4096 127.0.0.1:4369 0.0.0.0:* users:(("(agetty)",pid=2153,fd=53),("systemd",pid=1,fd=53))'
+    (tmp_path / "ss").write_text(f"#!/bin/sh\ncat <<'END'\n{line}\nEND\n")
+    (tmp_path / "ss").chmod(0o755)
+    told = run("gather listening ports", PATH=f"{tmp_path}:{os.environ['PATH']}").out.splitlines()
+    name = Path("/proc/1/comm").read_text().strip()
+    assert [row.split("\t")[:2] for row in told] == [["4369", name]]
 
 
 def test_parse_interfaces():
