@@ -105,7 +105,7 @@ def test_bad_values(name, text, word):
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "10"}, "FIRST:LAST"),
         ({"CONFIG_NEUTRON_ML2_VLAN_RANGES": "extnet:1:4095"}, "within 1 to 4094"),
         ({"CONFIG_NEUTRON_ML2_VLAN_RANGES": "extnet:9:8"}, "within 1 to 4094"),
-        ({"CONFIG_MARIADB_INSTALL": "n"}, "must be y"),
+        ({"CONFIG_NOVA_INSTALL": "n"}, "must be y"),
     ],
 )
 def test_faults_between_answers_name_the_flag(flags, word):
