@@ -23,6 +23,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 CLOUDS = {
     "test_1_cloud.py": "sandbox",
     "test_2_jobs.py": "sandbox",
+    "test_9_networks.py": "sandbox",
     "test_4_storage.py": "complete",
     "test_5_ovn.py": "complete",
 }

@@ -38,6 +38,7 @@ CASES = {
     # Every answer that changes a line, at another value than its default.
     "answers": lambda: cloud(
         {
+            "CONFIG_FIREWALL": True,
             "CONFIG_DEBUG_MODE": True,
             "CONFIG_SERVICE_WORKERS": "3",
             "CONFIG_NTP_SERVERS": ("198.18.0.1", "198.18.0.2"),
@@ -53,9 +54,12 @@ CASES = {
             "CONFIG_NEUTRON_ML2_VLAN_RANGES": ("extnet:100:199",),
             "CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES": ("1:1000",),
             "CONFIG_NEUTRON_ML2_VXLAN_GROUP": "239.1.1.1",
-            "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("openvswitch", "l2population"),
+            "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("openvswitch", "l2population", "sriovnicswitch"),
+            "CONFIG_NEUTRON_ML2_SRIOV_INTERFACE_MAPPINGS": ("lab:eth4", "lab:eth5"),
             "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-out", "lab:br-lab"),
             "CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT": 8472,
+            "CONFIG_NEUTRON_METERING_AGENT_INSTALL": True,
+            "CONFIG_NEUTRON_FIREWALL_DRIVER": "iptables_hybrid",
         },
         **MACHINE,
     ),

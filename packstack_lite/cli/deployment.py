@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import FrozenSet, Iterator, List, Optional, Sequence
 
 from packstack_lite import preflight, profiles, services, smoke
-from packstack_lite.answers import Answers
+from packstack_lite.answers import Answers, agents
 from packstack_lite.cli import config_dir, sources
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.patience import Patient
@@ -35,7 +35,7 @@ from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.report.text import finding_lines
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Masker
-from packstack_lite.services import network, overlay
+from packstack_lite.services import overlay
 from packstack_lite.services.cloud import Cloud
 from packstack_lite.services.overlay import Tree
 
@@ -167,8 +167,7 @@ def _exports(answers: Answers) -> Sequence[str]:
 
 def _uplinks(answers: Answers) -> Sequence[str]:
     """The interfaces that are to go into bridges, as BRIDGE:INTERFACE, for the agent that is deployed."""
-    copy = network.COPIES.get(answers.get("CONFIG_NEUTRON_L2_AGENT", ""), "")
-    return tuple(answers.get(f"CONFIG_NEUTRON_{copy}_BRIDGE_IFACES") or ())
+    return tuple(answers.get(agents.parameter(answers, "BRIDGE_IFACES")) or ())
 
 
 def _log(target: Target, masker: Masker) -> RunLog:

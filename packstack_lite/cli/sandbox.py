@@ -98,7 +98,10 @@ def _tell(options: Options, *sandboxes: room.Sandbox) -> None:
         say(options, "no sandbox; make one: packstack-lite sandbox up")
         return
     shown = [key for key in rows[0] if key in _SHOWN or any(row[key] for row in rows)]
-    table = Table(*shown, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for key in shown:
+        # An address that is cut short for want of room is of no use to anybody.
+        table.add_column(key, no_wrap=True, min_width=max(len(row[key]) for row in rows))
     for row in rows:
         table.add_row(*(row[key] for key in shown))
-    out(options).print(table)
+    out(options).print(table, crop=False)

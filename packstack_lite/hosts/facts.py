@@ -86,7 +86,9 @@ class Facts:
     /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
-    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw).
+    ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw); ``nft`` is "no" where the
+    kernel takes no rules of nftables.
+    ``functions`` maps the network cards that can give parts of themselves away (SR-IOV) to how many there are now.
     """
 
     hostname: str
@@ -151,6 +153,8 @@ class Facts:
     python_missing: Tuple[str, ...] = ()
     shadowed: Tuple[str, ...] = ()
     firewall: str = ""
+    nft: str = ""
+    functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def container(self) -> bool:

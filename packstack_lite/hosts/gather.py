@@ -66,6 +66,9 @@ done
 ml2=/etc/neutron/plugins/ml2/ml2_conf.ini
 [ ! -r "$ml2" ] || ! head -n 1 "$ml2" | grep -q packstack-lite ||
     say mechanisms "$(sed -n 's/^mechanism_drivers *= *//p' "$ml2")"
+for card in /sys/class/net/*/device/sriov_numvfs; do
+    [ ! -r "$card" ] || say functions "$(echo "$card" | cut -d/ -f5) $(cat "$card")"
+done
 say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc/locale.conf 2>/dev/null | head -n 1)"
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
@@ -192,6 +195,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         mounts={path: mount for path, _, mount in disks},
         kvm_device="kvm_device" in one,
         mechanisms=tuple(filter(None, one.get("mechanisms", "").replace(" ", "").split(","))),
+        functions={card: _number(now) for card, now in map(str.split, told.get("functions", ()))},
         leased=links.leased(reachable.out),
         hardware=" ".join(told.get("hardware", ())),
         **storage.parse(kept),

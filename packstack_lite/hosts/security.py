@@ -34,6 +34,7 @@ find /etc/systemd/system /run/systemd/system -maxdepth 1 -type l -lname /dev/nul
         $1 == "UnitFileState" {enabled = $2}
         $0 == "" {tell(); loaded = ""}
         END {tell()}'
+! command -v nft >/dev/null || timeout 5 nft list tables >/dev/null 2>&1 || say nft no
 # What others made and NetworkManager only looks at is "connected (externally)"; what is of type ovs-... it was given on
 # purpose, with its plug-in for Open vSwitch.
 if command -v nmcli >/dev/null && systemctl is-active --quiet NetworkManager 2>/dev/null; then
@@ -63,5 +64,6 @@ def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
         "masked": tuple(dict.fromkeys(found.get("masked", ()))),
         "states": states,
         "firewall": "".join(active[:1]),
+        "nft": "".join(found.get("nft", [])[:1]),
         "managed": tuple(found.get("managed", ())),
     }

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.hosts.facts import Facts
-from packstack_lite.preflight import guards, machine, network, rpm, software, storage, uplink, virtualization
+from packstack_lite.preflight import guards, machine, network, rpm, software, storage, switching, uplink, virtualization
 from packstack_lite.preflight import host as preparing
 from packstack_lite.preflight.subject import Remarks, Subject
 from packstack_lite.profiles import Profile
@@ -31,9 +31,12 @@ CHECKS: Mapping[str, Check] = {
     "dhcp": guards.lease,
     "interfaces": network.interfaces,
     "uplink": uplink.uplink,
-    "agent": network.agent,
+    "agent": switching.agent,
+    "driver": switching.packaged,
+    "sriov": switching.functions,
     "networkmanager": guards.networkmanager,
     "firewall": guards.firewall,
+    "guard": guards.guard,
     "ports": network.ports,
     "mirrors": rpm.mirrors,
     "packages": software.packages,

@@ -69,6 +69,8 @@ def language() -> Command:
 has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
 if has c.utf8; then lang=C.UTF-8; elif has en_us.utf8; then lang=en_US.UTF-8; else lang=C; fi
 for file in /etc/default/locale /etc/locale.conf; do
+    # A link to the other one is not a file of its own.
+    [ ! -L "$file" ] || continue
     ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | into "$file"
 done
 """

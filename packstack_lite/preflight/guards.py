@@ -34,7 +34,7 @@ def selinux(subject: Subject) -> Remarks:
             "sed -i 's/^SELINUX=.*/SELINUX=permissive/' /etc/selinux/config; touch /.autorelabel; reboot; or answer"
             " CONFIG_SELINUX=permissive",
         )
-    if now == "enforcing" and facts.own and not permissive and "openstack-selinux" not in facts.versions:
+    if now == "enforcing" and subject.deployed and not permissive and "openstack-selinux" not in facts.versions:
         yield warning(
             "SELinux is enforcing without openstack-selinux: services will be denied what they need",
             "yum install openstack-selinux; or answer CONFIG_SELINUX=permissive",
@@ -67,7 +67,7 @@ def masked(subject: Subject) -> Remarks:
 def httpd(subject: Subject) -> Remarks:
     """The web server that runs the APIs and the dashboard is still there once the host was deployed."""
     facts, profile = subject.facts, subject.profile
-    if profile is None or not facts.own or profile.package_manager == "apt" or not facts.versions:
+    if profile is None or not subject.deployed or profile.package_manager == "apt" or not facts.versions:
         return
     if "httpd" not in facts.versions:
         yield error(
@@ -86,6 +86,19 @@ def firewall(subject: Subject) -> Remarks:
             f"firewalld and {', '.join(units)} are both switched on: rules are lost at each reload or boot",
             f"systemctl disable --now {' '.join(units)}; systemctl restart firewalld",
             cures.one_firewall(units),
+        )
+
+
+def guard(subject: Subject) -> Remarks:
+    """What the cloud's own hosts alone may reach can be closed to others: the kernel takes the rules."""
+    facts, profile = subject.facts, subject.profile
+    if profile is None or not subject.answers.get("CONFIG_FIREWALL") or facts.firewall in ("firewalld", "iptables"):
+        return
+    if profile.command("guard") == "nft" and facts.nft == "no":
+        yield warning(
+            "this kernel takes no rules of nftables: databases, queue and consoles' own ports are open to whoever"
+            " reaches the host",
+            "close them outside the host, or load the module nf_tables; CONFIG_FIREWALL=n to hear no more of it",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
+from packstack_lite.answers import agents
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.preflight import cures, uplink
 from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
@@ -83,32 +84,13 @@ def route(subject: Subject) -> Remarks:
 def interfaces(subject: Subject) -> Remarks:
     """The interfaces that the answers name are there, and the floating range is nobody else's."""
     answers, facts = subject.answers, subject.facts
-    for agent in ("OVS", "OVN"):
-        tunnel = str(answers.get(f"CONFIG_NEUTRON_{agent}_TUNNEL_IF") or "")
-        if tunnel and _concerns(subject, agent):
-            yield from _usable(_find(subject, tunnel), tunnel, f"CONFIG_NEUTRON_{agent}_TUNNEL_IF")
+    asked = agents.parameter(answers, "TUNNEL_IF")
+    tunnel = str(answers.get(asked) or "")
+    if tunnel:
+        yield from _usable(_find(subject, tunnel), tunnel, asked)
     yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
     if facts.address and str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address) != facts.address:
         yield from _controller(subject, str(answers["CONFIG_CONTROLLER_HOST"]))
-
-
-def _concerns(subject: Subject, agent: str) -> bool:
-    return str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or "") == {"OVS": "openvswitch", "OVN": "ovn"}[agent]
-
-
-def agent(subject: Subject) -> Remarks:
-    """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
-    wanted, there = str(subject.answers.get("CONFIG_NEUTRON_L2_AGENT") or ""), subject.facts.mechanisms
-    if there and wanted not in there:
-        yield error(
-            f"this cloud's networks were made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave"
-            " every network, router and instance port without a connection",
-            f"set CONFIG_NEUTRON_L2_AGENT={_known(there)}, or deploy {wanted} on a fresh host",
-        )
-
-
-def _known(mechanisms: Tuple[str, ...]) -> str:
-    return next((name for name in mechanisms if name in ("ovn", "openvswitch", "linuxbridge")), mechanisms[0])
 
 
 def _find(subject: Subject, name: str) -> Optional[Interface]:
@@ -170,7 +152,7 @@ def ports(subject: Subject) -> Remarks:
 
 def _wanted(subject: Subject, service: str) -> bool:
     if service == "OVN":
-        return _concerns(subject, "OVN")
+        return bool(subject.answers.get(agents.AGENT) == "ovn")
     return not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
 
 

@@ -100,7 +100,7 @@ def python(subject: Subject) -> Remarks:
     if profile is None:
         return
     lost = [told.split(" ")[1] for told in facts.python_missing if profile.python.startswith(told.split(" ")[0])]
-    if facts.own and lost:
+    if subject.deployed and lost:
         rpms = profile.package_manager != "apt"
         names = [_PACKAGES[module][_place(profile)] for module in lost]
         yield warning(

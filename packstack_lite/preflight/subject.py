@@ -24,6 +24,11 @@ class Subject:
     profile: Optional[Profile] = None
     now: float = field(default_factory=time.time)
 
+    @property
+    def deployed(self) -> bool:
+        """Whether an earlier run of ours came as far as OpenStack's packages."""
+        return self.facts.own and any(path.endswith(".conf") for path in self.facts.foreign)
+
 
 @dataclass(frozen=True)
 class Remark:

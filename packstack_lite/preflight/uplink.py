@@ -5,10 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_interface, ip_network
 from typing import List, Tuple
 
+from packstack_lite.answers import agents
 from packstack_lite.hosts.facts import Wiring
 from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
-
-AGENTS = {"openvswitch": "OVS", "ovn": "OVN"}
 
 
 def pairs(subject: Subject) -> List[Tuple[str, str]]:
@@ -19,7 +18,7 @@ def pairs(subject: Subject) -> List[Tuple[str, str]]:
 
 def parameter(subject: Subject) -> str:
     """The answer that names them."""
-    return f"CONFIG_NEUTRON_{AGENTS.get(str(subject.answers.get('CONFIG_NEUTRON_L2_AGENT')), '')}_BRIDGE_IFACES"
+    return agents.parameter(subject.answers, "BRIDGE_IFACES")
 
 
 def uplink(subject: Subject) -> Remarks:

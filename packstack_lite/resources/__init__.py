@@ -2,13 +2,14 @@
 
 from packstack_lite.resources.base import PHASES, Gap, Look, Phase, Resource, Seen, State, Unknown
 from packstack_lite.resources.booleans import Booleans
-from packstack_lite.resources.bridge import Bridge, Nat
+from packstack_lite.resources.bridge import Bridge, LinuxBridge, Nat
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.entity import Credentials, Entity
 from packstack_lite.resources.file import Absent, Directory, File, Link
 from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.firewalld import FirewalldPorts
 from packstack_lite.resources.firewalld_forward import FirewalldForward
+from packstack_lite.resources.guard import Guard
 from packstack_lite.resources.hosts_entry import HostsEntry
 from packstack_lite.resources.iptables_ports import IptablesPorts
 from packstack_lite.resources.keys import Keys
@@ -42,10 +43,12 @@ __all__ = [
     "FirewalldForward",
     "FirewalldPorts",
     "Gap",
+    "Guard",
     "HostsEntry",
     "IptablesPorts",
     "Keys",
     "Link",
+    "LinuxBridge",
     "Look",
     "MessageUser",
     "Nat",

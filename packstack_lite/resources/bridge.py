@@ -1,4 +1,4 @@
-"""Open vSwitch bridges, and address translation for what is behind one."""
+"""Bridges of Open vSwitch and of the kernel, and address translation for what is behind one."""
 
 from __future__ import annotations
 
@@ -88,6 +88,64 @@ class Bridge(Resource):
             lines.append(f"ip addr replace {sh(self.address)} dev {name} || exit 1")
         if self._without_offload:
             lines.append(f"ethtool -K {name} tso off gso off || exit 1")
+        return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
+
+
+_LOOK_AT_LINUX = r"""
+ip link show dev %(name)s >/dev/null 2>&1 || exit 3
+[ -d /sys/class/net/%(name)s/bridge ] && echo bridge || echo other
+ip -o -4 addr show dev %(name)s | awk '{print $4}' | tr '\n' ' '; echo
+ip -o link show dev %(name)s | grep -q '[<,]UP[,>]' && echo up || echo down
+"""
+
+
+@dataclass(frozen=True)
+class LinuxBridge(Resource):
+    """A bridge of the kernel's with its address. An interface of another kind by that name is not touched."""
+
+    kind: ClassVar[str] = "linux_bridge"
+    name: str
+    address: str = ""
+    phase: Phase = Phase.PLATFORM
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"linux_bridge:{self.name}"
+
+    def want(self) -> Optional[State]:
+        wanted = {"kind": "bridge", "state": "up"}
+        return {**wanted, "address": self.address} if self.address else wanted
+
+    @classmethod
+    def look(cls, group: Sequence[Resource]) -> List[Look]:
+        return [cast(LinuxBridge, member)._look() for member in group]
+
+    def _look(self) -> Look:
+        def parse(reply: Reply) -> Dict[str, Seen]:
+            if reply.code == 3:
+                return {self.id: None}
+            if not reply.ok:
+                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+            kind, addresses, state = reply.out.splitlines()
+            address = self.address if self.address in addresses.split() else addresses.strip()
+            return {self.id: {"kind": kind, "address": address, "state": state}}
+
+        return Look(Command(_LOOK_AT_LINUX % {"name": sh(self.name)}, says=f"look at bridge {self.name}"), parse)
+
+    @classmethod
+    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+        return [cast(LinuxBridge, gap.resource)._command() for gap in gaps]
+
+    def _command(self) -> Command:
+        name = sh(self.name)
+        lines = [
+            f"[ -e /sys/class/net/{name} ] || ip link add {name} type bridge || exit 1",
+            f"ip link set {name} up || exit 1",
+        ]
+        if self.address:
+            lines.append(f"ip addr replace {sh(self.address)} dev {name} || exit 1")
         return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
 
 

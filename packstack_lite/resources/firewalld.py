@@ -1,4 +1,4 @@
-"""Ports opened in firewalld, now and after a boot."""
+"""Ports opened in firewalld, and hosts let in, now and after a boot."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _LOOK = (
 printf 'zone\t%%s\n' "$zone"
 printf 'now\t%%s\n' "$(firewall-cmd --zone="$zone" --list-ports)"
 printf 'boot\t%%s\n' "$(firewall-cmd --permanent --zone="$zone" --list-ports)"
+[ -n "%(peers)s" ] || exit 0
+rules() { firewall-cmd "$@" --list-rich-rules | tr -d "\"'" | sed 's/ *$//'; }
+rules --zone="$zone" | sed 's/^/now rule\t/'
+rules --permanent --zone="$zone" | sed 's/^/boot rule\t/'
 """
 )
 _OPEN = (
@@ -34,11 +38,15 @@ said=$(firewall-cmd -q --permanent --zone="$zone" %(boot)s 2>&1) || { echo "$sai
 
 @dataclass(frozen=True)
 class FirewalldPorts(Resource):
-    """These TCP ports are open in the zone of the interface; firewalld has to run. Nothing else of it is touched."""
+    """These TCP ports are open in the zone of the interface, and every port to the addresses ``peers``.
+
+    firewalld has to run. Nothing else of it is touched.
+    """
 
     kind: ClassVar[str] = "firewalld"
     ports: Tuple[int, ...]
     interface: str
+    peers: Tuple[str, ...] = ()
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -56,20 +64,23 @@ class FirewalldPorts(Resource):
 
     def _look(self) -> Look:
         def parse(reply: Reply) -> Dict[str, Seen]:
-            lines = dict(line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line)
+            told = [line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line]
+            lines = {key: text for key, text in told if not key.endswith(" rule")}
             if not reply.ok or not {"now", "boot"} <= set(lines):
                 raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
-            closed, after = (self._closed(lines[when]) for when in ("now", "boot"))
+            rules = {when: [text for key, text in told if key == f"{when} rule"] for when in ("now", "boot")}
+            closed, after = (self._closed(lines[when], rules[when]) for when in ("now", "boot"))
             return {self.id: {"closed": closed, "closed after a boot": after, "zone": lines.get("zone", "")}}
 
-        command = _LOOK % {"interface": sh(self.interface)}
+        command = _LOOK % {"interface": sh(self.interface), "peers": " ".join(self.peers)}
         return Look(Command(command, says="look at firewalld", slow=True), parse)
 
-    def _closed(self, listed: str) -> Tuple[str, ...]:
-        """The wanted ports that ``--list-ports`` (``80/tcp 5000-6000/tcp``) does not hold."""
+    def _closed(self, listed: str, rules: Sequence[str]) -> Tuple[str, ...]:
+        """The wanted ports that ``--list-ports`` (``80/tcp 5000-6000/tcp``) does not hold; peers without a rule."""
         spans = [entry[: -len("/tcp")].split("-") for entry in listed.split() if entry.endswith("/tcp")]
         held = [range(int(span[0]), int(span[-1]) + 1) for span in spans]
-        return tuple(str(port) for port in self.ports if not any(port in span for span in held))
+        ports = [str(port) for port in self.ports if not any(port in span for span in held)]
+        return (*ports, *(peer for peer in self.peers if _rule(peer) not in rules))
 
     def words(self, gap: Gap) -> str:
         """Which ports, in which zone."""
@@ -83,6 +94,13 @@ class FirewalldPorts(Resource):
         return [cast(FirewalldPorts, gap.resource)._open() for gap in gaps]
 
     def _open(self) -> Command:
-        ports = " ".join(f"--add-port={port}/tcp" for port in self.ports)
-        script = _OPEN % {"interface": sh(self.interface), "now": ports, "boot": ports}
+        words = [f"--add-port={port}/tcp" for port in self.ports]
+        words += [f"--add-rich-rule={_rule(peer)}" for peer in self.peers]
+        opened = " ".join(map(sh, words))
+        script = _OPEN % {"interface": sh(self.interface), "now": opened, "boot": opened}
         return Command(script, timeout=60, says="open ports in firewalld")
+
+
+def _rule(peer: str) -> str:
+    """As firewalld lists it, but for quotation marks."""
+    return f"rule family={'ipv6' if ':' in peer else 'ipv4'} source address={peer} accept"

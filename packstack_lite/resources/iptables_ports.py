@@ -12,6 +12,7 @@ from packstack_lite.resources.edited import PUT, SCRATCH
 SAVED = "/etc/sysconfig/iptables"
 # iptables itself writes rules in this form, so that the saved line and the one in force compare.
 _PORT = "-A INPUT -p tcp -m tcp --dport {} -m comment --comment packstack-lite -j ACCEPT"
+_PEER = "-A INPUT -s {}/32 -m comment --comment packstack-lite -j ACCEPT"
 _FROM = "-A FORWARD -s {} -m comment --comment packstack-lite -j ACCEPT"
 _TO = "-A FORWARD -d {} -m comment --comment packstack-lite -j ACCEPT"
 
@@ -47,14 +48,15 @@ put SAVED "$work/new"
 
 @dataclass(frozen=True)
 class IptablesPorts(Resource):
-    """These TCP ports are accepted by rules of ours in INPUT and in /etc/sysconfig/iptables; what comes from or goes to
-    the networks of ``forward`` by such in FORWARD.
+    """These TCP ports, and all that comes from ``peers``, are accepted by rules of ours in INPUT and in
+    /etc/sysconfig/iptables; what comes from or goes to the networks of ``forward`` by such in FORWARD.
 
     For a host where iptables-services loads that file at boot. Other rules stay as they are.
     """
 
     kind: ClassVar[str] = "iptables"
     ports: Tuple[int, ...]
+    peers: Tuple[str, ...] = ()
     forward: Tuple[str, ...] = ()
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
@@ -87,6 +89,7 @@ class IptablesPorts(Resource):
 
     def _rules(self) -> List[Tuple[str, str]]:
         ports = [(str(port), _PORT.format(port)) for port in self.ports]
+        ports += [(peer, _PEER.format(peer)) for peer in self.peers if ":" not in peer]
         return ports + [(network, rule.format(network)) for network in self.forward for rule in (_FROM, _TO)]
 
     def words(self, gap: Gap) -> str:

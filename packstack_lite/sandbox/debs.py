@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Iterable, List, Sequence
 
-from packstack_lite.sandbox.el_table import Layout, Pool
+from packstack_lite.sandbox.el_table import UNITS, Layout, Pool
 from packstack_lite.sandbox.inside import script
 from packstack_lite.sandbox.machine import Say, run
 
@@ -119,7 +119,21 @@ def fill(tree: Path, pool: Pool, target: Path) -> None:
     for name in pool.debs:
         found = sorted((tree / "debs").glob(f"{name}_*.deb"))
         run(["dpkg-deb", "-x", str(found[-1]), str(target)])
+    units = {path.name: path.read_text() for path in _units(target) if _fits(path.name, pool.units)}
     drop(target, NOT_TAKEN)
+    for unit, told in units.items():
+        place = target / UNITS.lstrip("/") / unit
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(told.replace("/etc/default/", "/etc/sysconfig/"))
+
+
+def _units(target: Path) -> List[Path]:
+    """Unit files as they are, not links to another one or to nothing."""
+    return [path for path in target.glob("**/systemd/system/*") if path.is_file() and not path.is_symlink()]
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def drop(target: Path, patterns: Sequence[str]) -> None:
@@ -128,9 +142,9 @@ def drop(target: Path, patterns: Sequence[str]) -> None:
     for place, directories, files in os.walk(target):
         inside = place[len(str(target)) :]
         for name in list(directories):
-            if any(fnmatch.fnmatchcase(f"{inside}/{name}", pattern) for pattern in patterns):
+            if _fits(f"{inside}/{name}", patterns):
                 directories.remove(name)
                 doomed.append(f"{place}/{name}")
-        doomed += [f"{place}/{n}" for n in files if any(fnmatch.fnmatchcase(f"{inside}/{n}", p) for p in patterns)]
+        doomed += [f"{place}/{name}" for name in files if _fits(f"{inside}/{name}", patterns)]
     for at in range(0, len(doomed), 500):
         run(["rm", "-rf", *doomed[at : at + 500]])

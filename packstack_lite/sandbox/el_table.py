@@ -26,14 +26,16 @@ class Pool:
     """Files as on a host, to be handed out to RPMs.
 
     ``debs`` are Debian packages whose files it holds, ``script`` a file of ``data`` that makes some in the pool's
-    directory; ``pip`` are requirements, for a layout whose code comes from there. ``moves`` are renamed, in order,
-    ``drop`` patterns left out; what no package claims belongs to ``rest``.
+    directory; ``pip`` are requirements, for a layout whose code comes from there. ``units`` are patterns of unit files
+    that are the program's own and not Debian's. ``moves`` are renamed, in order, ``drop`` patterns left out; what no
+    package claims belongs to ``rest``.
     """
 
     name: str
     debs: Tuple[str, ...] = ()
     pip: Tuple[str, ...] = ()
     script: str = ""
+    units: Tuple[str, ...] = ()
     moves: Mapping[str, str] = field(default_factory=dict)
     drop: Tuple[str, ...] = ()
     rest: str = ""
@@ -92,7 +94,7 @@ def load(name: str) -> Layout:
 
 
 def _pool(name: str, row: Mapping[str, Any]) -> Pool:
-    lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "drop")}
+    lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "units", "drop")}
     return Pool(name, moves=row.get("moves") or {}, rest=row.get("rest", ""), script=row.get("script", ""), **lists)
 
 
@@ -149,6 +151,7 @@ def ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 def _entry(name: str, row: Mapping[str, Any], repository: str) -> Entry:
     details, files, links = row.get("unit_details") or {}, dict(row.get("files") or {}), dict(row.get("links") or {})
+    files.update({path: text(copied) for path, copied in (row.get("copies") or {}).items()})
     for unit in row.get("units") or ():
         about = details.get(unit)
         if about and "alias_of" in about:

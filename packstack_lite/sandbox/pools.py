@@ -30,6 +30,8 @@ def make(tree: Path, layout: Layout, fill: Fill, say: Say) -> None:
         hand_out(place, [entry for entry in layout.entries if entry.pool == pool.name], pool.rest, payloads)
     for entry in layout.entries:
         dress(payloads / entry.rpm.key, entry)
+    if layout.data.get("platform_python"):
+        script(tree, INTERPRETER, env={"PLATFORM_PYTHON": str(layout.data["platform_python"])})
     compile_python(tree)
 
 
@@ -87,6 +89,15 @@ def dress(payload: Path, entry: Entry) -> None:
         place.symlink_to(target)
 
 
+# Debian's programs in Python 3, where the layout has no Python 3 but the one of the base system's own tools.
+INTERPRETER = """
+for program in /build/payload/*/usr/bin/* /build/payload/*/usr/sbin/* /build/payload/*/usr/share/*/scripts/*; do
+    [ -f "$program" ] && [ ! -L "$program" ] || continue
+    if head -c 40 "$program" | head -n 1 | grep -aqE '^#! */usr/bin/(env )?python3'; then
+        sed -i "1s,^#!.*,#!$PLATFORM_PYTHON," "$program"
+    fi
+done
+"""
 # A service cannot write the byte code of root's files: without it each start would compile all again.
 COMPILE = """
 for place in /build/payload/*/usr/lib/python3/dist-packages; do

@@ -6,6 +6,7 @@ import re
 from types import ModuleType
 from typing import Any, List, Mapping, Tuple
 
+import packstack_lite.answers.agents as agents
 from packstack_lite.errors import UsageFault
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services import (
@@ -20,7 +21,9 @@ from packstack_lite.services import (
     mariadb,
     memcached,
     neutron,
+    neutron_linuxbridge,
     neutron_openvswitch,
+    neutron_sriov,
     nova,
     openvswitch,
     ovn,
@@ -44,6 +47,8 @@ SERVICES: Mapping[str, ModuleType] = {
     "nova": nova,
     "neutron": neutron,
     "neutron-openvswitch": neutron_openvswitch,
+    "neutron-linuxbridge": neutron_linuxbridge,
+    "neutron-sriov": neutron_sriov,
     "ovn": ovn,
     "barbican": barbican,
     "swift": swift,
@@ -60,14 +65,14 @@ OPTIONAL: Mapping[str, str] = {
     "horizon": "CONFIG_HORIZON_INSTALL",
     "client": "CONFIG_CLIENT_INSTALL",
 }
-# The agents of each way to switch packets; the others are not even installed.
-AGENTS: Mapping[str, str] = {"openvswitch": "neutron-openvswitch", "ovn": "ovn"}
+# The services of each way to switch packets; the others' are not even installed.
+AGENTS: Mapping[str, Tuple[str, ...]] = {
+    "openvswitch": ("openvswitch", "neutron-openvswitch"),
+    "linuxbridge": ("neutron-linuxbridge",),
+    "ovn": ("openvswitch", "ovn"),
+}
 # What a cloud cannot be without, and what else can be asked for so far.
 ALWAYS = ("CONFIG_MARIADB_INSTALL", "CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
-# Answers of which some values are built so far, the first of them the one to take instead of another.
-ONLY: Mapping[str, Tuple[str, ...]] = {
-    "CONFIG_NEUTRON_L2_AGENT": ("ovn", "openvswitch"),
-}
 
 
 def supported() -> Tuple[str, ...]:
@@ -77,7 +82,9 @@ def supported() -> Tuple[str, ...]:
 
 def chosen(cloud: Cloud) -> List[str]:
     """The services that these answers ask for."""
-    others = {service for agent, service in AGENTS.items() if agent != cloud.l2_agent}
+    others = {service for services in AGENTS.values() for service in services} - set(AGENTS[cloud.l2_agent])
+    if not neutron_sriov.wanted(cloud):
+        others.add("neutron-sriov")
     wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
     return [name for name in wanted if name not in others]
 
@@ -91,7 +98,7 @@ def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
         for name, value in answers.items()
         if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known
     ]
-    return wrong + [(name, values[0]) for name, values in ONLY.items() if answers.get(name, values[0]) not in values]
+    return wrong
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -106,8 +113,14 @@ def declare(cloud: Cloud) -> List[Resource]:
             "not supported yet: " + ", ".join(f"{name}={_word(cloud.answers[name])}" for name, _ in refused),
             "set " + ", ".join(f"{name}={value}" for name, value in refused),
         )
+    lacking = list(agents.lacking(cloud.answers, cloud.profile.packages))
+    if lacking:
+        raise UsageFault(
+            f"{cloud.profile.title} is without: " + ", ".join(asked for asked, _ in lacking),
+            "set " + ", ".join(instead for _, instead in lacking),
+        )
     services = chosen(cloud)
-    resources = host.declare(cloud, [*services, *cinder.groups(cloud)])
+    resources = host.declare(cloud, [*services, *cinder.groups(cloud), *neutron.groups(cloud)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
     rank = {phase: place for place, phase in enumerate(PHASES)}

@@ -13,6 +13,8 @@ from packstack_lite.services.schema import program
 
 # By this name libvirt knows the key that instances reach their volumes with.
 SECRET = "8d5f2c9e-31c4-4d0b-9a57-52d4c0a1e7b6"
+# Without a URI it looks which daemon answers, and finds none where each task has one of its own (libvirt 11 on EL9).
+VIRSH = "virsh -c qemu:///system"
 # Few, as each costs memory and this cluster has one disk.
 PLACEMENT_GROUPS = 8
 GIB = 2**30
@@ -52,13 +54,13 @@ def libvirt_secret(cloud: Cloud) -> Once:
         name="nova-ceph-secret",
         script=f"""
 printf '%s' "{xml}" > /run/packstack-lite-secret.xml
-virsh secret-define /run/packstack-lite-secret.xml || exit 1
+{VIRSH} secret-define /run/packstack-lite-secret.xml || exit 1
 rm /run/packstack-lite-secret.xml
-{key} | tr -d '\\n' | virsh secret-set-value --secret {SECRET} --file /dev/stdin
+{key} | tr -d '\\n' | {VIRSH} secret-set-value --secret {SECRET} --file /dev/stdin
 """,
         done=f"""
 command -v virsh >/dev/null && [ -s {keyring(cloud)} ] || exit 75
-[ "$(timeout 10 virsh secret-get-value {SECRET} 2>/dev/null | head -n 1)" = "$({key})" ]""",
+[ "$(timeout 10 {VIRSH} secret-get-value {SECRET} 2>/dev/null | head -n 1)" = "$({key})" ]""",
         known_after=Phase.SERVICES,
         phase=Phase.SERVICES,
         tags=tags("nova", "cinder"),

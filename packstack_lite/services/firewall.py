@@ -1,10 +1,12 @@
-"""The ports that users of the cloud reach, opened in the firewall that the host has."""
+"""The ports that users of the cloud reach, opened in the firewall that the host has, and those that only the cloud's
+own hosts may reach, guarded where it has none (docs/decisions/0015)."""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import List, Mapping, Tuple
 
-from packstack_lite.resources import FirewalldForward, FirewalldPorts, IptablesPorts, Nat
+from packstack_lite.resources import Absent, FirewalldForward, FirewalldPorts, Guard, IptablesPorts, Nat
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import openvswitch
 from packstack_lite.services.cloud import PORTS, Cloud, tags
@@ -23,22 +25,87 @@ PUBLIC: Mapping[str, Tuple[str, ...]] = {
     "heat": ("heat", "heat-cfn"),
 }
 DASHBOARD = 80
+# Service -> ports that hosts of the cloud alone have to reach; "A-B" is a range. What listens on loopback alone by our
+# configuration is here too where a package's own would have it elsewhere. Libvirt's are the display, its own TCP and
+# TLS port and migration (qemu.conf: 49152 to 49215), Ceph's the monitors and ms_bind_port_min to _max.
+INTERNAL: Mapping[str, Tuple[str, ...]] = {
+    "mariadb": ("3306",),
+    "rabbitmq": ("4369", "5672", "25672"),
+    "memcached": ("11211",),
+    "nova": ("8775", "5900-6079", "16509", "16514", "49152-49215"),
+    "nova-compute": ("5900-6079", "16509", "16514", "49152-49215"),
+    "ovn": ("6641-6644",),
+    "ovn-central": ("6641-6644",),
+    "swift": ("873", "6200-6202"),
+    "cinder-lvm": ("3260",),
+    "ceph": ("3300", "6789", "6800-7568"),
+}
 
 
 def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
-    """The open ports of ``services``, and floating addresses let through; nothing where no firewall runs, or where the
-    user keeps it to himself."""
+    """The open ports of ``services``, and floating addresses let through; the guard of the rest where no firewall of
+    ours to tell is in force. Neither where the user keeps it to himself."""
     ports, behind = _ports(services), openvswitch.translated(cloud)
-    if not cloud.says("CONFIG_FIREWALL"):
-        return []
     if cloud.firewalld:
         interface = cloud.facts.default_interface
-        opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))
-        return [opened, *[_let_through(nat, opened.id) for nat in behind]]
-    if cloud.facts.firewall == "iptables":
+        opened = FirewalldPorts(
+            ports=ports, peers=cloud.peers, interface=interface, phase=Phase.PLATFORM, tags=tags("host")
+        )
+        return [*_unguarded(cloud), opened, *[_let_through(nat, opened.id) for nat in behind]]
+    if cloud.facts.firewall == "iptables" and cloud.says("CONFIG_FIREWALL"):
         networks = tuple(nat.source for nat in behind)
-        return [IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))]
-    return []
+        told = IptablesPorts(ports=ports, peers=cloud.peers, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
+        return [*_unguarded(cloud), told]
+    return _guarded(cloud, services) if guards(cloud) else _unguarded(cloud)
+
+
+def guards(cloud: Cloud) -> bool:
+    """Whether ports are guarded by rules of our own: they may be, and the kernel takes them."""
+    able = cloud.profile.command("guard") != "nft" or cloud.facts.nft != "no"
+    return able and cloud.says("CONFIG_FIREWALL")
+
+
+def _guarded(cloud: Cloud, services: List[str]) -> List[Resource]:
+    closed = {port for service in services for port in INTERNAL.get(service, ())}
+    families = [(family, [peer for peer in cloud.peers if _family(peer) == family]) for family in ("ip", "ip6")]
+    script = cloud.file(
+        "host",
+        "guard",
+        mode=0o755,
+        phase=Phase.PLATFORM,
+        tool=cloud.profile.command("guard"),
+        ports=sorted(closed, key=lambda port: int(port.partition("-")[0])),
+        peers=[(family, peers) for family, peers in families if peers],
+    )
+    unit = cloud.file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
+    return [script, unit, _guard(cloud, files=(script, unit))]
+
+
+def _guard(cloud: Cloud, files: Tuple[Resource, ...] = (), wanted: bool = True) -> Guard:
+    return Guard(
+        unit=f"{cloud.profile.unit('guard')}.service",
+        script=cloud.profile.path("guard"),
+        files=files,
+        wanted=wanted,
+        phase=Phase.PLATFORM,
+        tags=tags("host"),
+        needs=tuple(file.id for file in files),
+    )
+
+
+def _unguarded(cloud: Cloud) -> List[Resource]:
+    """What an earlier run has guarded is no longer: the rules go before the files that take them back."""
+    guard = _guard(cloud, wanted=False)
+    return [guard, *[_gone(cloud.profile.path(name), guard.id) for name in ("guard", "guard-unit")]]
+
+
+def _gone(path: str, guard: str) -> Absent:
+    return Absent(path, ours=True, phase=Phase.PLATFORM, tags=tags("host"), needs=(guard,))
+
+
+def _family(address: str) -> str:
+    """nftables' word for it."""
+    return "ip" if ip_address(address).version == 4 else "ip6"
 
 
 def _let_through(nat: Nat, ports: str) -> Resource:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
+from packstack_lite.answers.agents import parameter
 from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.resources import Entity, Unit
 from packstack_lite.resources.base import Phase
 from packstack_lite.services.cloud import Cloud, tags
 
-# The middle of the names of the answers that come once for each agent.
-COPIES: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
 TUNNELS = ("vxlan", "gre", "geneve")
 # What a bridge without an interface of the host carries.
 MTU = 1500
@@ -33,7 +32,7 @@ def own(cloud: Cloud, what: str) -> Any:
 
 def name_of(cloud: Cloud, what: str) -> str:
     """The parameter of this meaning for the chosen agent."""
-    return f"CONFIG_NEUTRON_{COPIES[cloud.l2_agent]}_{what}"
+    return parameter(cloud.answers, what)
 
 
 def tenant_types(cloud: Cloud) -> Tuple[str, ...]:
@@ -47,12 +46,24 @@ def mappings(cloud: Cloud) -> Dict[str, str]:
 
 
 def _pairs(cloud: Cloud) -> Tuple[str, ...]:
-    return words(own(cloud, "BRIDGE_MAPPINGS"))
+    if cloud.l2_agent != "linuxbridge":
+        return words(own(cloud, "BRIDGE_MAPPINGS"))
+    outside = str(own(cloud, "EXTERNAL_PHYSNET"))
+    return () if outside in cards(cloud) else (f"{outside}:{cloud.external_bridge}",)
+
+
+def cards(cloud: Cloud) -> Dict[str, str]:
+    """Physical network -> the interface that Neutron itself puts into a bridge, as it does with Linux bridges."""
+    answer = cloud.answers.get("CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS") if cloud.l2_agent == "linuxbridge" else ()
+    return {network: card for network, _, card in (pair.partition(":") for pair in words(answer))}
 
 
 def bridges(cloud: Cloud) -> List[str]:
-    """The external bridge, then every other one that a physical network is mapped to or that takes an interface."""
-    return list(dict.fromkeys([cloud.external_bridge, *mappings(cloud).values(), *with_interface(cloud)]))
+    """The external bridge, then every other one that a physical network is mapped to, that takes an interface or that
+    compute hosts have: this host is one."""
+    others = words(cloud.answers.get(name_of(cloud, "BRIDGES_COMPUTE")))
+    outside = [] if cards(cloud).get(external_network(cloud)) else [cloud.external_bridge]
+    return list(dict.fromkeys([*outside, *mappings(cloud).values(), *with_interface(cloud), *others]))
 
 
 def interfaces(cloud: Cloud) -> List[Tuple[str, str]]:
@@ -87,6 +98,21 @@ def physical_mtu(cloud: Cloud) -> int:
     """The largest packet that the host's own network carries; 1500 where that cannot be seen."""
     found = [card.mtu for card in cloud.facts.interfaces if card.name == cloud.facts.default_interface and card.mtu]
     return found[0] if found else MTU
+
+
+def network_mtus(cloud: Cloud) -> Dict[str, int]:
+    """Physical network -> the largest packet that it carries: its interface's, where it has one. A bridge of the host's
+    own carries 1500 bytes, and leads out through the host's own network."""
+    inside = dict(interfaces(cloud))
+    known = {card.name: card.mtu for card in cloud.facts.interfaces if card.mtu}
+    own = min(MTU, physical_mtu(cloud))
+    bridged = {network: known.get(inside.get(bridge, ""), own) for network, bridge in mappings(cloud).items()}
+    return {**bridged, **{network: known.get(card, own) for network, card in cards(cloud).items()}}
+
+
+def greatest_mtu(cloud: Cloud) -> int:
+    """What Neutron is told of all networks; those that carry less are told by their names, and tunnels by their own."""
+    return max(physical_mtu(cloud), tunnel_mtu(cloud), *network_mtus(cloud).values())
 
 
 def _tunnel_card(cloud: Cloud) -> "Interface | None":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Sequence
 
+import packstack_lite.answers.agents as agents
 from packstack_lite.resources import File, Link
 from packstack_lite.resources.base import Resource
 from packstack_lite.services import catalog, network
@@ -15,8 +16,18 @@ from packstack_lite.services.schema import database, sync
 # refuses less (Zed, mech_driver.py, _validate_geneve_header_size); the outer IP header comes on top.
 GENEVE_HEADER = 38
 # Packstack's, as far as the agents of each take part.
-PLUGINS: Mapping[str, Sequence[str]] = {"openvswitch": ("router",), "ovn": ("qos", "trunk", "ovn-router")}
-EXTENSIONS: Mapping[str, Sequence[str]] = {"openvswitch": ("port_security",), "ovn": ("port_security", "qos")}
+PLUGINS: Mapping[str, Sequence[str]] = {
+    "openvswitch": ("router",),
+    "linuxbridge": ("router",),
+    "ovn": ("qos", "trunk", "ovn-router"),
+}
+EXTENSIONS: Mapping[str, Sequence[str]] = {
+    "openvswitch": ("port_security",),
+    "linuxbridge": ("port_security",),
+    "ovn": ("port_security", "qos"),
+}
+# What VPNaaS's own migration leaves behind; the same in every release (neutron_vpnaas/db/migration).
+VPN_MARKER = "neutron.alembic_version_vpnaas"
 
 
 def declare(cloud: Cloud) -> List[Resource]:
@@ -27,11 +38,31 @@ def declare(cloud: Cloud) -> List[Resource]:
         ml2,
         *_plugin(cloud, ml2),
         database(cloud, "neutron", _account(cloud)),
-        sync(cloud, "neutron", _migrate(cloud)),
+        *_schemas(cloud),
         catalog.account(cloud, "neutron", cloud["CONFIG_NEUTRON_KS_PW"]),
         *catalog.service(cloud, "neutron", "network", cloud.endpoint("neutron"), "OpenStack Networking"),
         *_server(cloud, configuration, ml2),
     ]
+
+
+def meters(cloud: Cloud) -> bool:
+    """Whether the traffic of routers is counted."""
+    return agents.routed(cloud.answers, agents.METERING)
+
+
+def tunnels(cloud: Cloud) -> bool:
+    """Whether routers have IPsec tunnels."""
+    return agents.routed(cloud.answers, agents.VPN)
+
+
+def groups(cloud: Cloud) -> List[str]:
+    """The groups of packages that not every cloud's network needs."""
+    return [group for group, _, _ in agents.groups(cloud.answers)]
+
+
+def _plugins(cloud: Cloud) -> List[str]:
+    more = {"metering": meters(cloud), "vpnaas": tunnels(cloud)}
+    return [*PLUGINS[cloud.l2_agent], *[plugin for plugin, wanted in more.items() if wanted]]
 
 
 def _account(cloud: Cloud) -> Account:
@@ -45,8 +76,9 @@ def config(cloud: Cloud) -> File:
         "neutron",
         group=cloud.profile.user("neutron"),
         connection=cloud.db_url(_account(cloud)),
-        plugins=PLUGINS[cloud.l2_agent],
-        mtu=network.physical_mtu(cloud),
+        plugins=_plugins(cloud),
+        tunnels=tunnels(cloud),
+        mtu=network.greatest_mtu(cloud),
     )
 
 
@@ -79,16 +111,24 @@ def _plugin(cloud: Cloud, ml2: File) -> List[Link]:
 
 
 def _smaller(cloud: Cloud) -> Dict[str, int]:
-    """Physical networks that carry less than the host's own: a bridge without an interface carries 1500 bytes."""
-    if network.physical_mtu(cloud) <= network.MTU:
-        return {}
-    return dict.fromkeys(network.mappings(cloud), network.MTU)
+    """Physical networks that carry less than others. Neutron takes the least of what it is told of a network (Zed,
+    type_flat.py, get_mtu)."""
+    most = network.greatest_mtu(cloud)
+    return {name: mtu for name, mtu in network.network_mtus(cloud).items() if mtu < most}
 
 
-def _migrate(cloud: Cloud) -> str:
+def _migrate(cloud: Cloud, which: str = "") -> str:
     """Neutron's own migration reads its URL from the first file, the plugin's models from the second."""
     files = " ".join(f"--config-file {cloud.profile.path(what)}" for what in ("neutron", "ml2"))
-    return cloud.as_user("neutron", f"neutron-db-manage {files} upgrade heads")
+    return cloud.as_user("neutron", f"neutron-db-manage {files} {which}upgrade heads")
+
+
+def _schemas(cloud: Cloud) -> List[Resource]:
+    """The plug-in for tunnels has tables of its own, also where it comes later."""
+    own = sync(cloud, "neutron", _migrate(cloud))
+    tables = _migrate(cloud, "--subproject neutron-vpnaas ")
+    more = sync(cloud, "neutron-vpnaas", tables, VPN_MARKER, needs=[own.id])
+    return [own, *([more] if tunnels(cloud) else [])]
 
 
 def _server(cloud: Cloud, config: File, ml2: File) -> List[Resource]:

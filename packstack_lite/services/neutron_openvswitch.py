@@ -5,36 +5,22 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from packstack_lite.resources.base import Resource
-from packstack_lite.services import neutron
 from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.network import TUNNELS, alive, own, tenant_types, tunnel_address, words
-
-AGENTS = {
-    "neutron-openvswitch-agent": "openvswitch-agent",
-    "neutron-l3-agent": "l3-agent",
-    "neutron-dhcp-agent": "dhcp-agent",
-    "neutron-metadata-agent": "metadata-agent",
-}
+from packstack_lite.services.network import TUNNELS, own, tenant_types, tunnel_address, words
+from packstack_lite.services.neutron_agents import agent, routing
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """The agents, started once the server hears them, and that neutron sees them alive."""
-    common = neutron.config(cloud)
-    found: List[Resource] = []
-    for role, what in AGENTS.items():
-        config = cloud.file("neutron", what, group=cloud.profile.user("neutron"), **_of_agent(cloud, what))
-        unit = cloud.unit(role, "neutron", [common, config], needs=[cloud.unit_id("neutron-rpc")])
-        found += [config, unit, alive(cloud, role, unit)]
-    return found
+    """The agent of the switch, then the others."""
+    return [*agent(cloud, "neutron-openvswitch-agent", "openvswitch-agent", **_told(cloud)), *routing(cloud)]
 
 
-def _of_agent(cloud: Cloud, what: str) -> Dict[str, Any]:
-    if what != "openvswitch-agent":
-        return {}
+def _told(cloud: Cloud) -> Dict[str, Any]:
     return {
         "mappings": words(own(cloud, "BRIDGE_MAPPINGS")),
         "l2population": "l2population" in words(cloud["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
         "tunnel_types": tuple(kind for kind in tenant_types(cloud) if kind in TUNNELS),
         "tunnel_address": tunnel_address(cloud),
         "vxlan_port": cloud["CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT"],
+        "firewall": str(cloud["CONFIG_NEUTRON_FIREWALL_DRIVER"]),
     }

@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 from packstack_lite.resources import Entity, Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import catalog, ceph, cinder
+from packstack_lite.services import catalog, ceph, cinder, neutron_sriov
 from packstack_lite.services.cloud import PORTS, Account, Cloud, tags
 from packstack_lite.services.schema import databases, program, sync
 from packstack_lite.services.wsgi import runner
@@ -42,6 +42,7 @@ def _config(cloud: Cloud, api: Account, cell: Account) -> Resource:
         ports=PORTS,
         volumes=cinder.wanted(cloud),
         encrypts=cinder.encrypts(cloud),
+        devices=neutron_sriov.devices(cloud),
     )
 
 

@@ -23,7 +23,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     userspace = cloud.datapath == "netdev"
     dropin = [cloud.file("openvswitch", "vswitchd", phase=Phase.PLATFORM)] if userspace else []
     switch = cloud.unit("openvswitch", "openvswitch", dropin, phase=Phase.PLATFORM)
-    outside = cloud.floating_range if _owns_range(cloud) else None
+    outside = own_range(cloud)
     unit_file = cloud.file(
         "openvswitch",
         "bridge-unit",
@@ -53,14 +53,16 @@ def gateway(outside: Optional[IPv4Network]) -> str:
     return f"{next(outside.hosts())}/{outside.prefixlen}" if outside else ""
 
 
-def _owns_range(cloud: Cloud) -> bool:
-    """Whether the floating range lives on this host alone, as Packstack's demo has it: not where the external bridge
+def own_range(cloud: Cloud) -> Optional[IPv4Network]:
+    """The floating range, where it lives on this host alone, as Packstack's demo has it: not where the external bridge
     has an interface, so that the range is that network's."""
-    return (
-        cloud.external_bridge not in with_interface(cloud)
+    alone = (
+        cloud.external_bridge in bridges(cloud)
+        and cloud.external_bridge not in with_interface(cloud)
         and cloud.says("CONFIG_PROVISION_DEMO")
         and cloud.answers.get("CONFIG_PROVISION_OVS_BRIDGE", True) is not False
     )
+    return cloud.floating_range if alone else None
 
 
 def _offload(cloud: Cloud, switch: str) -> OvsSetting:
@@ -88,7 +90,7 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
 def translated(cloud: Cloud) -> List[Nat]:
     """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
     throws other rules away."""
-    if not _owns_range(cloud):
+    if own_range(cloud) is None:
         return []
     return [
         Nat(
@@ -96,6 +98,6 @@ def translated(cloud: Cloud) -> List[Nat]:
             bridge=cloud.external_bridge,
             phase=Phase.PLATFORM,
             tags=tags("openvswitch"),
-            needs=(cloud.unit_id("openvswitch"),),
+            needs=(cloud.unit_id("bridge"),),
         )
     ]

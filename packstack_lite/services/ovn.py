@@ -21,7 +21,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     switch = cloud.unit_id("openvswitch")
     settings = _settings(cloud, switch)
     manager = OvsManager(target=SWITCH_DATABASE, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
-    return [*_central(cloud), manager, *settings, *_controller(cloud, settings), *_metadata(cloud)]
+    return [*_central(cloud), manager, *settings, *_controller(cloud, settings), *_chassis(cloud), *_metadata(cloud)]
 
 
 def _central(cloud: Cloud) -> List[Resource]:
@@ -43,21 +43,35 @@ def _answers(which: str) -> str:
 
 def _settings(cloud: Cloud, switch: str) -> List[Resource]:
     """What the controller reads from the switch's database, as it changes: it needs no restart."""
-    wanted: Dict[str, str] = {
+    wanted = {
         # Neutron binds a port to the host that Nova names, and Nova names it so.
         "hostname": cloud.facts.hostname,
         "ovn-remote": network.OVN_DATABASES["sb"],
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": network.tunnel_address(cloud),
         "ovn-bridge-datapath-type": cloud.datapath,
-        "ovn-bridge-mappings": ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items()),
-        "ovn-cms-options": "enable-chassis-as-gw",
+        **_told(cloud),
     }
     return [
         OvsSetting(column=f"external_ids:{name}", value=value, phase=Phase.PLATFORM, tags=tags("ovn"), needs=(switch,))
         for name, value in wanted.items()
         if value
     ]
+
+
+def _told(cloud: Cloud) -> Dict[str, str]:
+    """What the controller passes on to Neutron."""
+    mappings = ",".join(f"{name}:{bridge}" for name, bridge in network.mappings(cloud).items())
+    return {"ovn-bridge-mappings": mappings, "ovn-cms-options": "enable-chassis-as-gw"}
+
+
+def _chassis(cloud: Cloud) -> List[Resource]:
+    """The same where Neutron looks for it, if that is not where OVN puts it; again whenever the controller has begun
+    anew, which makes the chassis anew."""
+    told = {**_told(cloud), "datapath-type": cloud.datapath}
+    files = cloud.optional("ovn", "ovn-chassis-unit", phase=Phase.PLATFORM, databases=network.OVN_DATABASES, told=told)
+    needs = [cloud.unit_id("ovn-controller")]
+    return [*files, *[cloud.unit("ovn-chassis", "ovn", files, needs, phase=Phase.PLATFORM) for _ in files]]
 
 
 def _controller(cloud: Cloud, settings: List[Resource]) -> List[Resource]:

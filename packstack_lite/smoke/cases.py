@@ -16,8 +16,8 @@ Say = Callable[[Case], None]
 EXTERNAL = "public"
 # Of a smoke test in all; on a host in software it takes a good part of that.
 TIMEOUT = 5400.0
-
-
+# Each imports only from those before it.
+MODULES = ("smoke_session", "smoke_instance", "smoke_network", "smoke_storage", "smoke_volumes")
 # The program is sent as one; what it imports of ours becomes modules there.
 _MODULE = """
 import sys, types
@@ -31,7 +31,7 @@ def program() -> bytes:
     """The host-side program's source, its own modules included."""
     here = package_files.files("packstack_lite.smoke") / "hostside"
     parts = [_MODULE]
-    for name in ("smoke_session", "smoke_storage", "smoke_volumes"):
+    for name in MODULES:
         source = (here / f"{name}.py").read_text(encoding="ascii")
         parts.append(f"bring({name!r}, {source!r})\n")
     main = (here / "smoke_cloud.py").read_text(encoding="ascii")

@@ -61,6 +61,11 @@ MORE_PASSWORDS = [
     "CONFIG_CINDER_DB_PW",
     "CONFIG_CINDER_KS_PW",
 ]
+# What smoke proves of every cloud.
+PROMISES = {
+    *("token", "catalog", "agents", "image", "instance", "console", "console_log", "horizon"),
+    *("floating_ip", "ping", "ssh", "metadata", "neighbour", "two_networks", "security_group"),
+}
 # The sandboxes that this lane of the tests has made and not yet removed.
 OURS: List[str] = []
 
@@ -75,6 +80,7 @@ class Sandbox:
     always: Sequence[str] = ()
     # What the deployment said, where the fixture has made it.
     applied: Optional[Outcome] = None
+    distro: str = "debian12"
 
     def __call__(self, verb: str, *words: str, timeout: float = 1800) -> Outcome:
         said = [verb, "--sandbox", self.name, "--answer-file", str(self.answers), *self.always, *words]
@@ -123,6 +129,12 @@ def write_answers(path: Path, tool: Tool, name: str, changes: Dict[str, str]) ->
     path.write_text("\n".join(lines) + "\n")
 
 
+def changed(path: Path, answers: Dict[str, str]) -> None:
+    """The answer file with other answers; those that it does not name yet are added."""
+    lines = [line for line in path.read_text().splitlines() if line.split("=", 1)[0] not in answers]
+    path.write_text("\n".join([*lines, *(f"{name}={text}" for name, text in answers.items())]) + "\n")
+
+
 def hostile(passwords: Sequence[str]) -> Dict[str, str]:
     """Answers that try every quoting on their way."""
     return {key: HOSTILE[place % len(HOSTILE)] + str(place) for place, key in enumerate(passwords)}
@@ -140,7 +152,7 @@ def bare_host(
     prefix = name.upper().replace("-", "_")
     known = {what: os.environ.get(f"{prefix}_{what}") for what in ("SANDBOX", "ANSWERS", "TREE")}
     if known["SANDBOX"]:
-        yield Sandbox(known["SANDBOX"], tool, Path(known["ANSWERS"] or ""))
+        yield Sandbox(known["SANDBOX"], tool, Path(known["ANSWERS"] or ""), distro=distro)
         return
     tool("sandbox", "down", name)
     if known["TREE"]:
@@ -152,7 +164,7 @@ def bare_host(
     # A saved tree looks as if another tool had been there.
     always = ["--ignore", "leftovers", "--ignore", "database"] if known["TREE"] else []
     OURS.append(name)
-    yield Sandbox(name, tool, answers, always)
+    yield Sandbox(name, tool, answers, always, distro=distro)
     OURS.remove(name)
     tool("sandbox", "down", name)
 

@@ -10,6 +10,9 @@ from typing import Any, Dict, Set
 
 import pytest
 
+from tests.e2e.cloud_contract import second_apply_changes_nothing, smoke_proves
+from tests.e2e.scan import assert_public_alone
+
 FRESH: dict = {}
 
 
@@ -35,21 +38,11 @@ def test_apply_ends_with_a_cloud(sandbox: Any) -> None:
 
 
 def test_smoke_proves_each_promise(sandbox: Any) -> None:
-    smoked = sandbox("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+    smoke_proves(sandbox)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(sandbox: Any) -> None:
-    before = sandbox.started()
-    applied = sandbox("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert applied.data["changes"] == []
-    assert applied.data["restarted"] == []
-    assert sandbox.started() == before
-    assert applied.data["flights"] <= 24
+    assert second_apply_changes_nothing(sandbox).data["flights"] <= 24
 
 
 def test_plan_of_the_deployed_host_is_empty_and_touches_nothing(sandbox: Any) -> None:
@@ -210,6 +203,10 @@ def test_database_queue_and_cache_listen_only_where_needed(sandbox: Any) -> None
     for port in ("3306", "11211"):
         addresses = {address.rsplit(":", 1)[0] for address in shown if address.endswith(f":{port}")}
         assert addresses and not addresses & {"0.0.0.0", "*", "[::]"}, (port, addresses)
+
+
+def test_a_port_scan_finds_public_apis_dashboard_console_and_ssh_alone(sandbox: Any) -> None:
+    assert_public_alone(sandbox)
 
 
 @pytest.mark.parametrize("user", ["guest"])

@@ -8,6 +8,7 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
+from tests.e2e.cloud_contract import apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import PASSWORDS, Sandbox, alone, bare_host, hostile
 
 # Each service's own word for Epoxy (2025.1), as its program says it.
@@ -41,28 +42,15 @@ def test_another_distro_is_not_promised_of_a_host_that_is_there(debian13: Sandbo
 
 
 def test_apply_does_what_plan_announced_and_ends_with_a_cloud(debian13: Sandbox) -> None:
-    planned = debian13("plan", "--exit-code", "--output", "json", "--distro", "debian13")
-    assert planned.code == 10, planned.err
-    applied = debian13("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-6000:]
-    announced = {change["resource"] for change in planned.data["changes"]}
-    assert {change["resource"] for change in applied.data["changes"]} <= announced
+    apply_does_what_plan_announced(debian13, "--distro", "debian13")
 
 
 def test_smoke_proves_each_promise(debian13: Sandbox) -> None:
-    smoked = debian13("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+    smoke_proves(debian13)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(debian13: Sandbox) -> None:
-    before = debian13.started()
-    applied = debian13("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert debian13.started() == before
+    second_apply_changes_nothing(debian13)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

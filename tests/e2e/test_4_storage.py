@@ -15,13 +15,10 @@ from packstack_lite.remote.command import JobResult
 from packstack_lite.remote.host import RemoteHost
 from packstack_lite.remote.session import Target
 from packstack_lite.resources import FileSystem, Gap, Resource, Rings, VolumeGroup
+from tests.e2e.cloud_contract import STORAGE, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import Sandbox
 from tests.e2e.test_2_jobs import Ear
 
-CASES = {
-    *("secret", "objects", "volume", "volume_snapshot", "volume_extend", "volume_backup", "volume_encrypted"),
-    "boot_from_volume",
-}
 OPENSTACK = ". /root/keystonerc_admin; "
 
 
@@ -31,21 +28,14 @@ def storage(complete: Sandbox) -> Sandbox:
 
 
 def test_smoke_proves_each_promise(storage: Sandbox) -> None:
-    smoked = storage("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert set(outcomes) >= CASES
+    smoke_proves(storage, STORAGE)
 
 
 def test_a_second_apply_changes_nothing_and_loses_nothing(storage: Sandbox) -> None:
     _put(storage)
-    before, started = _kept(storage), storage.started()
+    before = _kept(storage)
     assert all(before.values()), before
-    applied = storage("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert storage.started() == started
+    second_apply_changes_nothing(storage)
     assert _kept(storage) == before
 
 

@@ -7,7 +7,9 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests.e2e.conftest import OPENVSWITCH, Sandbox
+from tests.e2e.conftest import OPENVSWITCH, Sandbox, changed
+from tests.e2e.providers import Segment, proves
+from tests.e2e.scan import assert_public_alone
 
 MAKE = """
 flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
@@ -46,6 +48,11 @@ flavor delete ovn-tiny
 @pytest.fixture(scope="module")
 def ovn(complete: Sandbox) -> Sandbox:
     return complete
+
+
+def test_a_port_scan_finds_nothing_that_is_not_public(ovn: Sandbox) -> None:
+    """With OVN's databases, Swift's and Ceph's own ports, and an instance's display."""
+    assert_public_alone(ovn)
 
 
 def test_the_default_is_ovn_without_a_trace_of_the_other_agents(ovn: Sandbox) -> None:
@@ -144,3 +151,22 @@ def test_another_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: Any) -
     assert refused.code == 3, refused.err
     assert "networks were made with ovn" in refused.err
     assert ovn.fingerprint() == before
+
+
+def test_an_instance_in_a_vlan_answers_in_it_and_only_in_it(ovn: Sandbox) -> None:
+    """A second bridge and VLANs come by other answers; Neutron has to find the bridge at this chassis."""
+    before = ovn.answers.read_text()
+    more = {
+        "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,vlan,flat",
+        "CONFIG_NEUTRON_ML2_VLAN_RANGES": "lab:100:199",
+        "CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": "extnet:br-ex,lab:br-lab",
+    }
+    changed(ovn.answers, more)
+    try:
+        applied = ovn("apply", "--output", "json")
+        assert applied.code == 0, applied.err[-3000:]
+        seen = proves(ovn, Segment("lab", "br-lab", 101, "198.19.101"))
+    finally:
+        ovn.answers.write_text(before)
+    assert seen == {"answers": "True", "login": "seg101", "next VLAN": "True"}
+    assert ovn("apply").code == 0

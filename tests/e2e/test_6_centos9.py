@@ -1,7 +1,8 @@
 """The main job on a host with CentOS Stream 9's layout: RDO's names, dnf, httpd, and Epoxy's own code in the RPMs.
 
 It is no CentOS (docs/decisions/0008-el-layout-host.md); what is shown is that the profile centos9s-epoxy
-finds everything where RDO puts it, and that the cloud made from it works.
+finds everything where RDO puts it, and that the cloud made from it works: the complete one, with secrets, objects,
+and volumes on Ceph.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.conftest import PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
+from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.pitfalls import goes
 
 # Each service's own word for Epoxy (2025.1), as its program says it, and the package that brings the program.
 PROGRAMS = {
@@ -21,6 +24,8 @@ PROGRAMS = {
     "placement-manage": ("13.", "openstack-placement-common"),
     "nova-manage": ("31.", "openstack-nova-common"),
     "neutron-server": ("26.", "openstack-neutron"),
+    "cinder-manage": ("26.", "openstack-cinder"),
+    "barbican-manage": ("20.", "openstack-barbican-common"),
 }
 # The newest that the running API speaks: Epoxy's microversion of nova, Epoxy's image API.
 NOVA, GLANCE = "2.100", "v2.17"
@@ -37,6 +42,8 @@ OWNERS = {
     "/usr/lib/systemd/system/openstack-nova-api.service": "openstack-nova-api",
     "/usr/lib/systemd/system/neutron-server.service": "openstack-neutron",
     "/usr/share/openstack-dashboard/manage.py": "openstack-dashboard",
+    "/usr/bin/ceph-osd": "ceph-osd",
+    "/usr/bin/swift-proxy-server": "openstack-swift-proxy",
     "/etc/redhat-release": "centos-stream-release",
 }
 
@@ -44,8 +51,8 @@ OWNERS = {
 @pytest.fixture(scope="module")
 def centos9(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare host with CentOS Stream 9's layout (E2E_CENTOS9_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
-    answers = tmp_path_factory.mktemp("centos9")
-    with alone(), bare_host(tool, answers, "e2e-centos9", hostile(PASSWORDS), "el9") as host:
+    answers, everything = tmp_path_factory.mktemp("centos9"), {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
+    with alone(), bare_host(tool, answers, "e2e-centos9", everything, "el9") as host:
         yield host
 
 
@@ -59,28 +66,15 @@ def test_it_looks_like_centos_stream_9(centos9: Sandbox) -> None:
 
 
 def test_apply_does_what_plan_announced_and_ends_with_a_cloud(centos9: Sandbox) -> None:
-    planned = centos9("plan", "--exit-code", "--output", "json", "--distro", "el9")
-    assert planned.code == 10, planned.err
-    applied = centos9("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-6000:]
-    announced = {change["resource"] for change in planned.data["changes"]}
-    assert {change["resource"] for change in applied.data["changes"]} <= announced
+    apply_does_what_plan_announced(centos9, "--distro", "el9")
 
 
 def test_smoke_proves_each_promise(centos9: Sandbox) -> None:
-    smoked = centos9("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+    smoke_proves(centos9, STORAGE)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(centos9: Sandbox) -> None:
-    before = centos9.started()
-    applied = centos9("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert centos9.started() == before
+    second_apply_changes_nothing(centos9)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -120,14 +114,18 @@ def test_nothing_has_failed_and_nothing_restarts_for_ever(centos9: Sandbox) -> N
     assert centos9.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
 
 
-def test_leatherman_of_epel_breaks_facter_and_the_downgrade_heals_it(centos9: Sandbox) -> None:
-    """The pair that the preflight check is tried on: the loader's own message, yum's own downgrade."""
-    centos9.sh("dnf -y -q install facter && facter | grep 1.3.0")
-    centos9.sh("dnf -y -q install epel-release && dnf -y -q --setopt=epel.excludepkgs= update leatherman")
-    broken = centos9.sh("facter 2>&1", check=False)
-    assert broken == (
-        "facter: error while loading shared libraries: leatherman_curl.so.1.3.0:"
-        " cannot open shared object file: No such file or directory\n"
+@pytest.mark.slow
+def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos9: Sandbox) -> None:
+    """The web server and a module: preflight tells and brings the packages again, apply the rest."""
+    centos9.sh("systemctl stop httpd && rpm -e --nodeps httpd python3-pyyaml")
+    goes(
+        centos9,
+        {
+            "httpd": "httpd is not installed any more",
+            "python": "python3 cannot import yaml, which OpenStack's programs",
+        },
     )
-    centos9.sh("yum -y -q downgrade leatherman && facter | grep 1.3.0")
-    centos9.sh("dnf -y -q remove facter leatherman epel-release")
+    applied = centos9("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert centos9("verify").code == 0
+    assert centos9.sh(". /root/keystonerc_admin; openstack token issue -f value -c id")

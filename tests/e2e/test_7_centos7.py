@@ -9,7 +9,16 @@ import pytest
 
 from packstack_lite.sandbox import train
 from tests.conftest import Tool
-from tests.e2e.conftest import OPENVSWITCH, PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.cloud_contract import apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
+from tests.e2e.conftest import (
+    OPENVSWITCH,
+    PASSWORDS,
+    Sandbox,
+    alone,
+    bare_host,
+    hostile,
+)
+from tests.e2e.pitfalls import goes
 
 # Each service's own word for Train, as its program says it.
 PROGRAMS = {
@@ -42,28 +51,15 @@ def test_it_looks_like_centos_7(centos7: Sandbox) -> None:
 
 
 def test_apply_does_what_plan_announced_and_ends_with_a_cloud(centos7: Sandbox) -> None:
-    planned = centos7("plan", "--exit-code", "--output", "json", "--distro", "el7")
-    assert planned.code == 10, planned.err
-    applied = centos7("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-6000:]
-    announced = {change["resource"] for change in planned.data["changes"]}
-    assert {change["resource"] for change in applied.data["changes"]} <= announced
+    apply_does_what_plan_announced(centos7, "--distro", "el7")
 
 
 def test_smoke_proves_each_promise(centos7: Sandbox) -> None:
-    smoked = centos7("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {outcome for outcome, _ in outcomes.values()} == {"passed"}, outcomes
-    assert {"token", "catalog", "instance", "ping", "ssh", "console", "horizon"} <= set(outcomes)
+    smoke_proves(centos7)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(centos7: Sandbox) -> None:
-    before = centos7.started()
-    applied = centos7("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert centos7.started() == before
+    second_apply_changes_nothing(centos7)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -82,3 +78,17 @@ def test_running_apis_speak_trains_newest_versions(centos7: Sandbox) -> None:
 
 def test_nothing_has_failed_and_nothing_restarts_for_ever(centos7: Sandbox) -> None:
     assert centos7.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
+
+
+@pytest.mark.slow
+def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos7: Sandbox) -> None:
+    """The web server and two modules: preflight tells and brings the packages again, apply the rest."""
+    centos7.sh("systemctl stop httpd && rpm -e --nodeps httpd PyYAML pytz")
+    goes(
+        centos7,
+        {"httpd": "httpd is not installed any more", "python": "python2 cannot import yaml, pytz, which OpenStack's"},
+    )
+    applied = centos7("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-3000:]
+    assert centos7("verify").code == 0
+    assert centos7.sh(". /root/keystonerc_admin; openstack token issue -f value -c id")

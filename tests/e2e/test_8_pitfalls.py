@@ -1,13 +1,17 @@
-"""The pitfalls on real hosts: each built, found with its explanation, mended by --fix, gone; none on a healthy host."""
+"""The pitfalls on a real host: each built, found with its explanation, mended by --fix, gone; none on a healthy host.
+
+This one is a Debian; CentOS's are in test_8_pitfalls_el.py.
+"""
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+from typing import Iterator
 
 import pytest
 
-from tests.conftest import Outcome, Tool
+from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
+from tests.e2e.pitfalls import found, looked, mended
 
 HOST = "e2e-pitfalls"
 # Built by hand, as users come by them: what --fix mends of it, and by which words it is found.
@@ -63,25 +67,6 @@ def host(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandb
     """A Debian with nothing on it."""
     with bare_host(tool, tmp_path_factory.mktemp("pitfalls"), HOST, {}) as made:
         yield made
-
-
-def found(ended: Outcome) -> Dict[str, Dict[str, object]]:
-    """The findings that are more than good to know, by name; one of each."""
-    told = [one for one in ended.data["findings"] if one["level"] != "info"]
-    names = [one["name"] for one in told]
-    assert len(set(names)) == len(names), told
-    return {one["name"]: one for one in told}
-
-
-def looked(host: Sandbox) -> Dict[str, Dict[str, object]]:
-    return found(host("preflight", "--output", "json"))
-
-
-def mended(host: Sandbox) -> Dict[str, Dict[str, object]]:
-    """What --fix says of each finding; it must have had no trouble."""
-    ended = host("preflight", "--fix", "--output", "json")
-    assert "--fix failed" not in ended.err, ended.err
-    return found(ended)
 
 
 def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host):
@@ -184,138 +169,6 @@ def test_running_daemons_are_mended_too(host):
     assert "table inet firewalld" in host.sh("nft list ruleset")
     host.sh("systemctl restart NetworkManager; sleep 2")
     assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
-
-
-# CentOS's own pitfalls. A Debian dressed as CentOS 7 has what they are made of: real yum, rpm and loader, and RPMs
-# of the names and versions that break, made here.
-DRESS = r"""
-set -e
-export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q -y install --no-install-recommends rpm dnf createrepo-c tcc libc6-dev curl
-ln -s dnf-3 /usr/bin/yum
-sed -i 's/^skip_if_unavailable=.*/skip_if_unavailable=False/' /etc/dnf/dnf.conf
-rm /etc/os-release
-printf '%s\n' 'NAME="CentOS Linux"' 'ID="centos"' 'ID_LIKE="rhel fedora"' 'VERSION_ID="7"' \
-    'PRETTY_NAME="CentOS Linux 7 (Core)"' > /etc/os-release
-mkdir -p /root/made/usr/lib64 /root/made/usr/bin /etc/yum.repos.d
-cd /root/made
-echo 'const char *leatherman_curl(void) { return VERSION; }' > curl.c
-cat > facter.c <<'C'
-#include <stdio.h>
-const char *leatherman_curl(void);
-int main(void) { printf("leatherman => %s\n", leatherman_curl()); return 0; }
-C
-for version in 1.3.0 1.10.0; do
-    library=leatherman_curl.so.$version
-    tcc -shared "-DVERSION=\"$version\"" -soname $library -o usr/lib64/$library curl.c
-done
-cp usr/lib64/leatherman_curl.so.1.3.0 libleatherman_curl.so
-tcc -Wl,-rpath=/usr/lib64 -o usr/bin/facter facter.c -L. -lleatherman_curl
-make_rpm() {
-    repository=$1 name=$2 version=$3 release=$4 file=$5 tag=$6
-    cat > $name.spec <<SPEC
-Name: $name
-Version: $version
-Release: $release
-Summary: $name
-License: none
-$tag
-AutoReqProv: no
-%define __strip /bin/true
-%define debug_package %{nil}
-%description
-%install
-mkdir -p %{buildroot}${file%/*} && cp -a /root/made$file %{buildroot}$file
-%files
-$file
-SPEC
-    rpmbuild --quiet -bb --define "_rpmdir /srv/$repository" $name.spec
-}
-make_rpm base leatherman 1.3.0 9.el7 /usr/lib64/leatherman_curl.so.1.3.0 ''
-make_rpm base facter 3.9.3 7.el7 /usr/bin/facter 'Requires: leatherman'
-make_rpm epel leatherman 1.10.0 1.el7 /usr/lib64/leatherman_curl.so.1.10.0 'Vendor: Fedora Project'
-mkdir -p etc/selinux/targeted/policy && echo policy > etc/selinux/targeted/policy/policy.31
-make_rpm base selinux-policy-targeted 3.13.1 268.el7 /etc/selinux/targeted/policy/policy.31 ''
-for name in base epel; do createrepo_c -q /srv/$name; done
-printf '[base]\nname=base\nbaseurl=file:///srv/base\ngpgcheck=0\n' > /etc/yum.repos.d/CentOS-Base.repo
-cat > /usr/local/sbin/switch-epel-on <<'SH'
-printf '[epel]\nname=epel\nbaseurl=file:///srv/epel\ngpgcheck=0\n' > /etc/yum.repos.d/epel.repo
-SH
-chmod +x /usr/local/sbin/switch-epel-on
-"""
-# EPEL's leatherman replaces the one that facter is linked to, as on a host where somebody has switched EPEL on.
-LEATHERMAN = """
-set -e
-yum -y -q install facter
-facter
-switch-epel-on
-yum -y -q update leatherman
-! facter
-"""
-# The next boot of a machine would end here; the mirrors are in a file of their own, as their releases bring them.
-ON_CENTOS = """
-set -e
-printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > /etc/selinux/config
-systemctl mask httpd
-echo LANG=zh_CN.GB18030 > /etc/locale.conf
-sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
-cat > /etc/yum.repos.d/CentOS-QEMU-EV-old.repo <<'REPO'
-[centos-qemu-ev-old]
-mirrorlist=http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=virt-kvm-common
-REPO
-"""
-CENTOS = {
-    "leatherman": "error while loading shared libraries: leatherman_curl.so.1.3.0",
-    "epel": "EPEL is enabled (epel in /etc/yum.repos.d/epel.repo)",
-    "selinux": "which is not there: the next boot would stop",
-    "masked": "nothing can start it: httpd.service",
-    "locale": "LANG=zh_CN.GB18030",
-    "hostname": "leads to no address",
-}
-
-
-@pytest.fixture(scope="module")
-def centos(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A host that says it is CentOS 7, with yum and nothing of OpenStack."""
-    with bare_host(tool, tmp_path_factory.mktemp("centos"), f"{HOST}-rpm", {}) as made:
-        made.sh(DRESS)
-        yield made
-
-
-def test_a_healthy_centos_has_no_pitfall(centos):
-    assert looked(centos) == {}
-    assert centos("preflight", "--fix").code == 0
-
-
-def test_centos_pitfalls_are_found_mended_and_gone(centos):
-    centos.sh(LEATHERMAN)
-    centos.sh(ON_CENTOS)
-    before = looked(centos)
-    strange = set(before) - set(CENTOS) - {"mirrors", "packages"}
-    assert not strange, [before[name] for name in strange]
-    assert set(CENTOS) <= set(before)
-    assert all(words in str(before[name]["message"]) for name, words in CENTOS.items())
-    centos.sh("rm /etc/yum.repos.d/CentOS-QEMU-EV-old.repo")
-    after = mended(centos)
-    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(CENTOS, True)
-    assert looked(centos) == {}
-    assert "leatherman => 1.3.0" in centos.sh("yum -y -q update; facter"), "and it stays so"
-    assert "exclude=" in centos.sh("cat /etc/yum.repos.d/epel.repo")
-    assert "exclude=" not in centos.sh("cat /etc/yum.repos.d/epel.repo.packstack-lite.orig")
-
-
-def test_dead_mirrors_and_sources_are_found(centos):
-    centos.sh("printf '[x]\nmirrorlist=http://mirrorlist.centos.org/?repo=x' > /etc/yum.repos.d/x.repo")
-    ended = centos("preflight", "--output", "json")
-    told = {one["name"]: one for one in ended.data["findings"]}
-    assert "x: looked for at mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
-    centos.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
-    ended = centos("preflight", "--output", "json")
-    assert ended.code == 3
-    assert "x: Failed" in str(found(ended)["packages"]["message"])
-    centos.sh("rm /etc/yum.repos.d/x.repo")
-    assert looked(centos) == {}
 
 
 def test_text_names_what_is_mended(host):

@@ -193,7 +193,7 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
 @pytest.mark.parametrize(
     "flags, word",
     [
-        ({"CONFIG_NEUTRON_L2_AGENT": "linuxbridge"}, "not deployed"),
+        ({"CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": "ovn,arista"}, "arista is not deployed"),
         ({"CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "vxlan"}, "not among"),
         (
             {

@@ -41,7 +41,19 @@ FAULTS = {
     ),
     "linuxbridge with other drivers": (
         ["CONFIG_NEUTRON_L2_AGENT=linuxbridge", f"{ML2}MECHANISM_DRIVERS=openvswitch"],
-        [(3, "linuxbridge is not deployed"), (4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+        [(4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+    ),
+    "gre under linuxbridge": (
+        [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", f"{AGENT}=linuxbridge"],
+        [(3, "gre is nothing that linuxbridge can make")],
+    ),
+    "functions of no card": (
+        [f"{ML2}MECHANISM_DRIVERS=openvswitch,sriovnicswitch"],
+        [(3, f"sriovnicswitch needs the network cards in {ML2}SRIOV_INTERFACE_MAPPINGS")],
+    ),
+    "a driver of another vendor": (
+        [f"{ML2}MECHANISM_DRIVERS=openvswitch,cisco_nexus"],
+        [(3, "cisco_nexus is not deployed by this release; leave it out")],
     ),
     "a network mapped twice": ([f"{MAPPINGS}=extnet:br-b,extnet:br-ex"], [(3, "the network extnet is there twice")]),
     "a bridge mapped twice": ([f"{MAPPINGS}=extnet:br-ex,other:br-ex"], [(3, "the bridge br-ex is there twice")]),
@@ -83,6 +95,18 @@ FAULTS = {
     ),
 }
 DOUBTS = {
+    "tunnels without routers of the agent's": (
+        [f"{AGENT}=ovn", "CONFIG_NEUTRON_VPNAAS=y"],
+        [(4, f"is not used with {AGENT} (")],
+    ),
+    "a card whose functions nobody hands out": (
+        [f"{ML2}SRIOV_INTERFACE_MAPPINGS=extnet:eth1"],
+        [(3, f"is not used without sriovnicswitch in {ML2}MECHANISM_DRIVERS")],
+    ),
+    "counting without routers of the agent's": (
+        [f"{AGENT}=ovn", "CONFIG_NEUTRON_METERING_AGENT_INSTALL=y"],
+        [(4, f"is not used with {AGENT} (")],
+    ),
     "a mapping without an interface": (
         [f"{MAPPINGS}=extnet:br-ex,vlans:br-vlan"],
         [(3, f"vlans:br-vlan has no interface in {IFACES}: vlans ends on this host")],

@@ -117,6 +117,19 @@ def test_the_language_is_one_that_the_host_has(dash, there, lang):
     assert not (dash.root / "etc/default/locale").exists()
 
 
+def test_a_language_that_has_two_names_is_kept_as_it_was(dash):
+    """On Debian 13 /etc/default/locale is a link to the other file."""
+    dash.tool("locale", "echo C.utf8")
+    place = put(dash, "/etc/locale.conf", "LANG=zh_CN.GB18030\n")
+    link = dash.root / "etc/default/locale"
+    link.parent.mkdir()
+    link.symlink_to("../locale.conf")
+    works(dash, cures.language())
+    assert (link.is_symlink(), place.read_text()) == (True, "LANG=C.UTF-8\n")
+    assert read(dash, "/etc/locale.conf.packstack-lite.orig") == "LANG=zh_CN.GB18030\n"
+    assert [path.name for path in link.parent.iterdir()] == ["locale"]
+
+
 def test_leftovers_are_renamed_and_nothing_is_lost(dash):
     put(dash, "/var/tmp/packstack/one/log", "1")
     cure = cures.move_aside(["/var/tmp/packstack", "/root/packstackca"])

@@ -58,6 +58,8 @@ LOADER = (
 DENIED = "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
 DATA = ("/var/lib/mysql/mysql",)
 ON = "active enabled"
+# A host that an earlier run has brought as far as its packages.
+OURS = {"own": True, "foreign": ("/etc/keystone/keystone.conf",)}
 
 
 def remarks(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
@@ -99,11 +101,11 @@ BAD = [
     ),
     ("selinux", "warning", "not for mls", {"selinux_type": "mls", "selinux_policies": ("mls",)}, False),
     ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
-    ("selinux", "warning", "without openstack-selinux", {"own": True}, True),
+    ("selinux", "warning", "without openstack-selinux", OURS, True),
     ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
     ("masked", "warning", "nothing can start it: httpd.service", {"masked": ("httpd.service",)}, True),
     ("masked", "warning", "start them: httpd.service, mariadb", {"masked": ("httpd.service", "mariadb.service")}, True),
-    ("httpd", "error", "httpd is not installed any more", {"own": True}, True),
+    ("httpd", "error", "httpd is not installed any more", OURS, True),
     (
         "firewall",
         "warning",
@@ -122,7 +124,7 @@ BAD = [
     ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"leased": (ADDRESS,)}, False),
     ("locale", "warning", "LANG=zh_CN.GBK, which", {"lang_missing": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
     ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
-    ("python", "warning", "python2 cannot import yaml", {"own": True, "python_missing": ("python2 yaml",)}, True),
+    ("python", "warning", "python2 cannot import yaml", {**OURS, "python_missing": ("python2 yaml",)}, True),
     ("python", "warning", "pip has installed", {"shadowed": ("/usr/local/lib/python2.7/site-packages/six.py",)}, False),
     ("leftovers", "warning", "Packstack has left /root/packstackca", {"packstack": ("/root/packstackca",)}, True),
     (
@@ -197,18 +199,22 @@ FINE = [
     ("leatherman", {"versions": {"facter": "3.9.3-7.el7", "leatherman": "1.3.0-9.el7"}}, {}),
     ("leatherman", {"versions": {"facter": "4.2.1", "leatherman": "1.10.0-1.el7"}}, {}),
     ("selinux", {"selinux": "permissive"}, {"CONFIG_SELINUX": "permissive"}),
-    ("selinux", {"own": True}, {"CONFIG_SELINUX": "permissive"}),
-    ("selinux", {"own": True, "versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
+    ("selinux", OURS, {"CONFIG_SELINUX": "permissive"}),
+    ("selinux", {**OURS, "versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
     ("selinux", {"selinux": "disabled", "selinux_boot": "disabled", "virtualization": "systemd-nspawn"}, {}),
     ("masked", {"masked": ("cups.service",)}, {}),
     ("masked", {"masked": ("openstack-swift-container-sync.service",), "own": True}, {}),
-    ("httpd", {"own": True, "versions": {"httpd": "2.4.6"}}, {}),
+    ("httpd", {**OURS, "versions": {"httpd": "2.4.6"}}, {}),
+    # A first run that ended before the packages came.
+    ("httpd", {"own": True}, {}),
+    ("python", {"own": True, "python_missing": ("python2 yaml",)}, {}),
+    ("selinux", {"own": True}, {}),
     ("firewall", {"states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
     ("firewall", {"states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
     ("networkmanager", {"managed": ("eth0", "br-provider")}, {}),
     ("dhcp", {"leased": ("198.18.1.99",)}, {}),
     ("python", {"python_missing": ("python2 yaml",)}, {}),
-    ("python", {"own": True, "python_missing": ("python3 yaml",)}, {}),
+    ("python", {**OURS, "python_missing": ("python3 yaml",)}, {}),
     ("leftovers", {"packstack": ("/root/packstack-answers-1.txt",)}, {}),
     ("leftovers", {"packstack": ("/root/packstackca",), "own": True}, {}),
     ("database", {"foreign": DATA, "schemas": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),

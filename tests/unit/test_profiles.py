@@ -9,6 +9,7 @@ import yaml
 
 from packstack_lite import profiles, services
 from packstack_lite.errors import UsageFault
+from tests.clouds import cloud
 from tests.conftest import PROJECT
 
 
@@ -71,6 +72,7 @@ def test_services_hold_no_name_that_differs_between_distributions():
 
 def test_every_template_is_used_and_every_used_one_is_there():
     from tests.rendered import CASES, files, on
+    from tests.unit.test_services_options import LINUX_BRIDGE
 
     used = {"client/root/keystonerc.j2", "swift/etc/systemd/system/srv-node.mount.j2"}
     used |= {"host/etc/yum.repos.d/packstack.repo.j2"}
@@ -78,6 +80,8 @@ def test_every_template_is_used_and_every_used_one_is_there():
         for make in CASES.values():
             for path, file in files(on(profile, make())).items():
                 used |= {f"{tag}{path}.j2" for tag in file.tags}
+    bridges = files(cloud({**LINUX_BRIDGE, "CONFIG_NEUTRON_ML2_FLAT_NETWORKS": ("*",)}))
+    used |= {f"{tag}{path}.j2" for path, file in bridges.items() for tag in file.tags}
     there = {path.relative_to(PROJECT / "templates").as_posix() for path in (PROJECT / "templates").rglob("*.j2")}
     texts = "".join((PROJECT / "templates" / name).read_text() for name in there)
     used |= {name for name in there if name.startswith("common/") and f'"{name}"' in texts}

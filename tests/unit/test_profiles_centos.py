@@ -20,6 +20,8 @@ OF_THE_SYSTEM = {
     "iptables": "the base system's",
     "nfs-utils": "the base system's",
     "cryptsetup": "the base system's on EL7; Cinder's own requirement on EL9",
+    "libreswan": "the base system's",
+    "openstack-neutron-vpnaas": "of RDO's neutron-vpnaas-distgit, of which the facts hold nothing",
     "ceph-common": "of the repository of Ceph that the release's own package brings along",
     "ceph-mon": "the same",
     "ceph-mgr": "the same",

@@ -48,11 +48,14 @@ for word in "$@"; do
     --add-port=*)
         [ ! -e $T/refuses ] || { echo "Error: INVALID_PORT" >&2; exit 102; }
         printf '%s ' "${word#*=}" >> "$T/$zone.$when" ;;
+    --list-rich-rules) sed 's/=\([^ ]*\)/="\1"/g' "$T/$zone.$when.rules" 2>/dev/null ;;
+    --add-rich-rule=*) echo "${word#*=}" >> "$T/$zone.$when.rules" ;;
     esac
 done
 """
 # As CentOS 7's firewalld 0.6.3 has them.
 OPTIONS = {"-q", "--permanent", "--zone", "--get-zone-of-interface", "--get-default-zone", "--list-ports", "--add-port"}
+OPTIONS |= {"--list-rich-rules", "--add-rich-rule"}
 
 
 @pytest.fixture
@@ -72,6 +75,17 @@ def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, in
     assert fits(resource, firewalld.see(resource)[resource.id])
     used = {word.partition("=")[0] for word in firewalld.noted("calls").split()}
     assert used <= OPTIONS and "--permanent" in used
+
+
+def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
+    resource = FirewalldPorts(ports=(5000,), interface="eth0", peers=("198.18.1.11", "2001:db8::2"))
+    assert in_words(gap_of(firewalld, resource)) == "open 5000, 198.18.1.11, 2001:db8::2 in the zone public"
+    assert firewalld.close(resource)[0].ok
+    rules = "rule family=ipv4 source address=198.18.1.11 accept\nrule family=ipv6 source address=2001:db8::2 accept\n"
+    assert firewalld.noted("public.now.rules") == firewalld.noted("public.boot.rules") == rules
+    assert fits(resource, firewalld.see(resource)[resource.id])
+    (tmp_path / "public.boot.rules").unlink()
+    assert firewalld.see(resource)[resource.id]["closed after a boot"] == ("198.18.1.11", "2001:db8::2")
 
 
 def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
@@ -205,6 +219,15 @@ def test_one_more_port_leaves_the_others(iptables):
     assert iptables.close(more)[0].ok
     assert iptables.noted("etc/sysconfig/iptables").count("packstack-lite") == 2
     assert iptables.noted("rules").count("packstack-lite") == 2
+
+
+def test_the_clouds_other_hosts_are_let_in_before_what_rejects_them(iptables):
+    resource = IptablesPorts(ports=(5000,), peers=("198.18.1.11", "2001:db8::2"))
+    assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.1.11")
+    assert iptables.close(resource)[0].ok
+    for text in (iptables.noted("rules"), iptables.noted("etc/sysconfig/iptables")):
+        assert text.index("-s 198.18.1.11/32 ") < text.index("REJECT")
+    assert fits(resource, iptables.see(resource)[resource.id])
 
 
 def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):

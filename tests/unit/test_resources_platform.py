@@ -16,6 +16,7 @@ from packstack_lite.remote.command import Command, Job, Reply
 from packstack_lite.resources import (
     Bridge,
     Database,
+    LinuxBridge,
     MessageUser,
     Nat,
     OvsManager,
@@ -406,6 +407,23 @@ def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
     (tmp_path / "down").touch()
     for resource in (Bridge(name="br-ex"), OvsSetting(column="other_config:x", value="true"), OvsManager(target="x")):
         assert ovs.see(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
+
+
+def test_linux_bridge_is_made_with_its_address(dash, tmp_path):
+    name = "lo"  # there on every machine, and no bridge
+    other = LinuxBridge(name=name, address="198.18.2.1/24")
+    dash.tool("ip", IP)
+    assert dash.see(other)[other.id]["kind"] == "other"
+    (command,) = LinuxBridge.close([gap(LinuxBridge(name="br-x", address="198.18.2.1/24"))])
+    assert command.script.splitlines() == [
+        "[ -e /sys/class/net/br-x ] || ip link add br-x type bridge || exit 1",
+        "ip link set br-x up || exit 1",
+        "ip addr replace 198.18.2.1/24 dev br-x || exit 1",
+    ]
+    assert other.want() == {"kind": "bridge", "state": "up", "address": "198.18.2.1/24"}
+    assert seen_of(other, Reply(3)) is None
+    with pytest.raises(ValueError):
+        seen_of(other, Reply(1))
 
 
 def test_nonsense_about_bridges_is_refused():

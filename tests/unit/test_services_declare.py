@@ -241,13 +241,11 @@ def test_a_malformed_allocation_pool_is_refused():
 
 
 def test_what_is_not_built_yet_is_said_all_at_once():
-    of = cloud(
-        {"CONFIG_CINDER_INSTALL": True, "CONFIG_NEUTRON_L2_AGENT": "linuxbridge", "CONFIG_GLANCE_INSTALL": False}
-    )
+    of = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NOVA_INSTALL": False, "CONFIG_GLANCE_INSTALL": False})
     with pytest.raises(UsageFault) as fault:
         services.declare(of)
-    assert fault.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NEUTRON_L2_AGENT=linuxbridge"
-    assert "CONFIG_NEUTRON_L2_AGENT=ovn" in fault.value.hint
+    assert fault.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NOVA_INSTALL=n"
+    assert "CONFIG_NOVA_INSTALL=y" in fault.value.hint
 
 
 def test_a_tunnel_interface_that_is_not_there():

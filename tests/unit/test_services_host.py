@@ -43,7 +43,8 @@ def el(name="centos7-train", answers=None, **changes):
 
 
 def kinds(of, kind):
-    found = [*repositories.declare(of), *prepared.declare(of), *firewall.declare(of, services.chosen(of))]
+    told = [resource for resource in firewall.declare(of, services.chosen(of)) if "guard" not in resource.id]
+    found = [*repositories.declare(of), *prepared.declare(of), *told]
     return [resource for resource in found if isinstance(resource, kind)]
 
 

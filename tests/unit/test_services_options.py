@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
 
 import pytest
 
 from packstack_lite import answers, profiles
+from packstack_lite.errors import UsageFault
 from packstack_lite.hosts.facts import imagined
 from packstack_lite.services import Cloud
-from tests.clouds import profile_of
+from tests.clouds import cloud, profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
 
@@ -22,8 +24,19 @@ NOT_OSLO = {"/etc/glance/glance-swift.conf", "/etc/cinder/nfs_shares", "/etc/bar
 MOVED = {
     ("neutron_ovn_metadata_agent.ini", "agent", "root_helper"),
     ("neutron_ovn_metadata_agent.ini", "oslo_concurrency", "lock_path"),
+    # VPNaaS's own, which is no part of Neutron's code (neutron_vpnaas/services/vpn/agent.py).
+    ("l3_agent.ini", "vpnagent", ""),
 }
+LINUX_BRIDGE = {
+    "CONFIG_NEUTRON_L2_AGENT": "linuxbridge",
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("linuxbridge", "l2population"),
+    "CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS": ("lab:eth1",),
+    "CONFIG_NEUTRON_METERING_AGENT_INSTALL": True,
+}
+# What not every release has; at least one of them has each.
+SOME = {"linuxbridge": LINUX_BRIDGE, "vpn": {"CONFIG_NEUTRON_VPNAAS": True}}
 OVN_AGENT = "/etc/neutron/plugins/networking-ovn/networking-ovn-metadata-agent.ini"
+BRIDGE_AGENT = "/etc/neutron/plugins/ml2/linuxbridge_agent.ini"
 FACTS = PROJECT / "tests" / "facts"
 sys.path.insert(0, str(FACTS))
 import check_options  # noqa: E402
@@ -40,6 +53,9 @@ CATALOGUED = {
     "/etc/neutron/l3_agent.ini": "l3_agent.ini",
     "/etc/neutron/dhcp_agent.ini": "dhcp_agent.ini",
     "/etc/neutron/metadata_agent.ini": "metadata_agent.ini",
+    "/etc/neutron/metering_agent.ini": "metering_agent.ini",
+    "/etc/neutron/plugins/ml2/sriov_agent.ini": "sriov_agent.ini",
+    BRIDGE_AGENT: "linuxbridge_agent.ini",
     "/etc/neutron/neutron_ovn_metadata_agent.ini": "neutron_ovn_metadata_agent.ini",
     OVN_AGENT: "networking-ovn-metadata-agent.ini",
     "/etc/barbican/barbican.conf": "barbican.conf",
@@ -85,6 +101,24 @@ def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
     assert wrong(profile, files(on(profile, CASES[case]())), tmp_path) == []
 
 
+@pytest.mark.parametrize("case", SOME)
+@pytest.mark.parametrize("profile", profiles.names())
+def test_what_only_some_releases_have_is_right_there_and_refused_elsewhere(profile, case, tmp_path):
+    of = cloud(SOME[case], profile)
+    if f"neutron-{'vpnaas' if case == 'vpn' else case}" in of.profile.packages:
+        assert wrong(profile, files(of), tmp_path) == []
+        return
+    with pytest.raises(UsageFault, match=f"{re.escape(of.profile.title)} is without: CONFIG_NEUTRON_") as refused:
+        files(of)
+    assert refused.value.hint.startswith("set CONFIG_NEUTRON_")
+
+
+def test_each_of_them_is_somewhere():
+    groups = {group for name in profiles.names() for group in profile_of(name).packages}
+    assert {"neutron-linuxbridge", "neutron-vpnaas"} <= groups
+    assert "neutron-linuxbridge" not in profile_of("debian13-epoxy").packages
+
+
 @pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
 @pytest.mark.parametrize("profile", profiles.names())
 def test_every_sample_answer_file_makes_configs_without_a_wrong_option(profile, sample, tmp_path):
@@ -106,7 +140,10 @@ def test_no_config_of_a_service_is_left_unchecked(profile):
     services = tuple(f"/etc/{name}/" for name in SERVICES)
     written = {path for make in CASES.values() for path in files(on(profile, make())) if path.startswith(services)}
     agent = "/etc/neutron/neutron_ovn_metadata_agent.ini" if OVN_AGENT in written else OVN_AGENT
-    assert {path for path in written if not path.endswith("uwsgi.ini")} - NOT_OSLO == set(CATALOGUED) - {agent}
+    assert {path for path in written if not path.endswith("uwsgi.ini")} - NOT_OSLO == set(CATALOGUED) - {
+        agent,
+        BRIDGE_AGENT,
+    }
 
 
 @pytest.mark.parametrize("profile", profiles.names())

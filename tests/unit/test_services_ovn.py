@@ -110,6 +110,51 @@ def test_packets_are_as_large_as_the_physical_network_carries(make, mtu, smaller
     assert ("physical_network_mtus = extnet:1500" in lines(of, ML2)) == smaller
 
 
+def test_neutron_of_zed_finds_the_bridges_of_the_chassis():
+    """It looks into external_ids, which OVN 23.03 leaves empty: no port could be bound on a flat network or a VLAN."""
+    of = ovn({"CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": ("extnet:br-ex", "lab:br-lab")})
+    unit_file = lines(of, "/etc/systemd/system/packstack-lite-ovn-chassis.service")
+    assert any("extnet:br-ex,lab:br-lab" in line for line in unit_file)
+    assert {"PartOf=ovn-controller.service", "WantedBy=ovn-controller.service"} <= set(unit_file)
+    assert "packstack-lite-ovn-chassis" in units(of)
+    assert "packstack-lite-ovn-chassis" not in units(ovn(profile="debian13-epoxy"))
+    assert "packstack-lite-ovn-chassis" not in units(cloud())
+
+
+def test_each_network_is_told_by_what_it_runs_over():
+    """An interface of jumbo frames for one network, of small ones for tunnels; the third ends in a bridge."""
+    cards = (
+        Interface("host0", True, 1500, (f"{ADDRESS}/24",)),
+        Interface("eth1", True, 9000, ()),
+        Interface("eth2", True, 1400, ("198.18.9.10/24",)),
+    )
+    answers = {
+        "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("extnet:br-ex", "lab:br-lab"),
+        "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-lab:eth1",),
+        "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth2",
+    }
+    of = cloud(answers, interfaces=cards)
+    assert "global_physnet_mtu = 9000" in lines(of, "/etc/neutron/neutron.conf")
+    assert {"path_mtu = 1400", "physical_network_mtus = extnet:1500"} <= set(lines(of, ML2))
+
+
+@pytest.mark.parametrize("profile", ["debian12-zed", "debian13-epoxy", "centos7-train", "centos9s-epoxy"])
+def test_traffic_of_routers_is_counted_where_it_is_asked_for_and_routers_are_processes(profile):
+    counted = {"CONFIG_NEUTRON_METERING_AGENT_INSTALL": True}
+    of = cloud(counted, profile)
+    assert "service_plugins = router,metering" in lines(of, "/etc/neutron/neutron.conf")
+    assert "neutron-metering-agent@aio" in agents(of) and "neutron-metering-agent" in units(of)
+    names = {name for packages in resources_of(of, Packages) for name in packages.names}
+    assert any(name.endswith("neutron-metering-agent") for name in names)
+    without = cloud({**OVN, **counted}, profile)
+    assert "neutron-metering-agent" not in units(without)
+
+
+def test_the_bridges_of_compute_hosts_are_made_here_too():
+    of = cloud({"CONFIG_NEUTRON_OVS_BRIDGES_COMPUTE": ("br-data",)})
+    assert {bridge.name for bridge in resources_of(of, Bridge)} == {"br-ex", "br-data"}
+
+
 def test_tunnels_over_an_interface_of_their_own():
     cards = (
         Interface("host0", True, 1500, (f"{ADDRESS}/24",)),

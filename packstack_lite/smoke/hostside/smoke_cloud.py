@@ -11,19 +11,19 @@ Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client
 from __future__ import print_function
 
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 
 import requests
+import smoke_instance
+import smoke_network
 import smoke_storage
 import smoke_volumes
 from keystoneauth1 import exceptions
-from smoke_session import BOOT, NAME, Failed, Skip, Smoke, run, run_ssh, short, text
+from smoke_session import Failed, Skip, Smoke, short, text
 
 
 def token(smoke):
@@ -70,162 +70,6 @@ def agents(smoke):
     return "%d agents alive" % len(found)
 
 
-def image(smoke):
-    source = smoke.task["image_source"]
-    if source.startswith("file://"):
-        source = source[7:]
-    if not source.startswith("/"):
-        raise Skip("the demo image comes from a URL; its copy in Glance is used")
-    body = {"name": NAME, "disk_format": "qcow2", "container_format": "bare", "visibility": "private"}
-    made = smoke.post("image", "/images", body).json()
-    smoke.made["image"] = made["id"]
-    with open(source, "rb") as data:
-        smoke.put(
-            "image", "/images/%s/file" % made["id"], data=data, headers={"Content-Type": "application/octet-stream"}
-        )
-    seen = smoke.get("image", "/images/" + made["id"])
-    if seen["status"] != "active" or seen["size"] != os.path.getsize(source):
-        raise Failed("the image is %s with %s bytes; see /var/log/glance" % (seen["status"], seen["size"]))
-    return "%.1f MiB" % (seen["size"] / 1048576.0)
-
-
-def flavor(smoke):
-    body = {"name": NAME, "ram": 256, "vcpus": 1, "disk": 1}
-    smoke.made["flavor"] = smoke.post("compute", "/flavors", {"flavor": body}).json()["flavor"]["id"]
-    return "256 MiB, 1 vcpu, 1 GiB"
-
-
-def network(smoke):
-    """A network of its own behind a router to the external one, a security group."""
-    external = [
-        n
-        for n in smoke.get("network", "/networks?router:external=true")["networks"]
-        if n["name"] == smoke.task["external"]
-    ]
-    if not external:
-        raise Skip("there is no external network %s (CONFIG_PROVISION_DEMO=n)" % smoke.task["external"])
-    smoke.external = external[0]["id"]
-    smoke.made["network"] = smoke.post("network", "/networks", {"network": {"name": NAME}}).json()["network"]["id"]
-    subnet = {"name": NAME, "network_id": smoke.made["network"], "cidr": "10.99.0.0/24", "ip_version": 4}
-    smoke.made["subnet"] = smoke.post("network", "/subnets", {"subnet": subnet}).json()["subnet"]["id"]
-    router = {"name": NAME, "external_gateway_info": {"network_id": smoke.external}}
-    smoke.made["router"] = smoke.post("network", "/routers", {"router": router}).json()["router"]["id"]
-    smoke.put(
-        "network", "/routers/%s/add_router_interface" % smoke.made["router"], json={"subnet_id": smoke.made["subnet"]}
-    )
-    group = smoke.post("network", "/security-groups", {"security_group": {"name": NAME}}).json()["security_group"]["id"]
-    smoke.made["group"] = group
-    rule = {"security_group_id": group, "direction": "ingress", "ethertype": "IPv4"}
-    smoke.post("network", "/security-group-rules", {"security_group_rule": dict(rule, protocol="icmp")})
-    ssh = dict(rule, protocol="tcp", port_range_min=22, port_range_max=22)
-    smoke.rule = smoke.post("network", "/security-group-rules", {"security_group_rule": ssh}).json()[
-        "security_group_rule"
-    ]["id"]
-    return "10.99.0.0/24 behind a router"
-
-
-def keypair(smoke):
-    key = os.path.join(smoke.keys, "key")
-    # Not ed25519: nova refuses it where its cryptography is older than 2.7 (tried: 2.5), dropbear before 2020.
-    subprocess.check_output(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", key], stderr=subprocess.STDOUT)
-    with open(key + ".pub") as public:
-        body = {"name": NAME, "public_key": public.read()}
-    smoke.post("compute", "/os-keypairs", {"keypair": body})
-    smoke.made["keypair"] = NAME
-    return "ecdsa"
-
-
-def instance(smoke):
-    glance = smoke.made.get("image") or smoke.get("image", "/images?status=active&limit=1")["images"][0]["id"]
-    body = {
-        "name": NAME,
-        "flavorRef": smoke.made["flavor"],
-        "imageRef": glance,
-        "key_name": NAME,
-        "networks": [{"uuid": smoke.made["network"]}],
-        "security_groups": [{"name": smoke.made["group"]}],
-    }
-    smoke.made["server"] = smoke.post("compute", "/servers", {"server": body}).json()["server"]["id"]
-
-    def active():
-        server = smoke.get("compute", "/servers/" + smoke.made["server"])["server"]
-        if server["status"] == "ERROR":
-            raise Failed(
-                "ERROR: %s; see /var/log/nova/nova-compute.log"
-                % server.get("fault", {}).get("message", "no reason given")
-            )
-        return server["status"] == "ACTIVE", server["status"]
-
-    return smoke.wait("not ACTIVE", BOOT, active)
-
-
-def floating_ip(smoke):
-    ports = smoke.get("network", "/ports?device_id=" + smoke.made["server"])["ports"]
-    body = {"floating_network_id": smoke.external, "port_id": ports[0]["id"]}
-    made = smoke.post("network", "/floatingips", {"floatingip": body}).json()["floatingip"]
-    smoke.made["floating"] = made["id"]
-    smoke.address = made["floating_ip_address"]
-    return smoke.address
-
-
-def ping(smoke):
-    def answered():
-        answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
-        return answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
-
-    smoke.wait("no ping", BOOT, answered)
-    return smoke.address
-
-
-def ssh(smoke):
-    """A login with the key pair, the key having come by the metadata service."""
-    name = smoke.wait("no login", BOOT, lambda: run_ssh(smoke, "hostname"))
-    if name.split(".")[0] != NAME:
-        raise Failed("the instance calls itself %s, not %s: metadata did not reach it" % (name, NAME))
-    return "%s@%s" % (smoke.task["user"], smoke.address)
-
-
-def metadata(smoke):
-    """The instance says on its console that it has found its name and key."""
-    body = {"os-getConsoleOutput": {"length": 100}}
-    path = "/servers/%s/action" % smoke.made["server"]
-    output = smoke.post("compute", path, body).json()["output"]
-    marks = [line.strip() for line in output.splitlines() if "GUEST-READY" in line]
-    if not marks:
-        raise Skip("this image prints no GUEST-READY on its console")
-    if NAME not in marks[-1]:
-        raise Failed("the console says %r" % marks[-1])
-    return marks[-1][-80:]
-
-
-def security_group(smoke):
-    """Without its rule, port 22 is closed to new connections."""
-    smoke.client("network").delete("/security-group-rules/" + smoke.rule)
-
-    def closed():
-        try:
-            socket.create_connection((smoke.address, 22), timeout=2).close()
-            return False, "port 22 still answers; see the log of the Open vSwitch agent, or of ovn-controller"
-        except (socket.timeout, socket.error):
-            return True, "port 22 closed"
-
-    return smoke.wait("not blocked", 30, closed)
-
-
-def console(smoke):
-    body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
-    made = smoke.client("compute").post(
-        "/servers/%s/remote-consoles" % smoke.made["server"],
-        json=body,
-        headers={"OpenStack-API-Version": "compute 2.6", "X-OpenStack-Nova-API-Version": "2.6"},
-    )
-    url = made.json()["remote_console"]["url"]
-    code = requests.get(url, timeout=20).status_code
-    if code != 200:
-        raise Failed("%s says %d; see nova-novncproxy" % (url.split("?")[0], code))
-    return url.split("?")[0]
-
-
 def horizon(smoke):
     """A login with a real POST, and the first page after it."""
     base = smoke.task["horizon_url"]
@@ -259,19 +103,14 @@ def horizon(smoke):
 
 def cleanup(smoke):
     """Everything named smoke-* goes, what an earlier run left included."""
-    left = []
     if "floating" in smoke.made:
         smoke.client("network").delete("/floatingips/" + smoke.made["floating"])
-    servers = [s for s in smoke.get("compute", "/servers?all_tenants=1")["servers"] if s["name"].startswith("smoke-")]
-    for server in servers:
+    everyones = ("compute", "/servers?all_tenants=1", "servers")
+    for server in smoke.ours(*everyones):
         smoke.client("compute").delete("/servers/" + server["id"])
 
     def gone():
-        left = [
-            s["name"]
-            for s in smoke.get("compute", "/servers?all_tenants=1")["servers"]
-            if s["name"].startswith("smoke-")
-        ]
+        left = [server["name"] for server in smoke.ours(*everyones)]
         return not left, "left: " + ", ".join(left)
 
     smoke.wait("servers stay", 90, gone)
@@ -282,26 +121,15 @@ def cleanup(smoke):
     ):
         if smoke.has(service):
             clean(smoke)
-    for router in ours(smoke, "network", "/routers", "routers"):
-        for port in smoke.get("network", "/ports?device_id=" + router["id"])["ports"]:
-            if port["device_owner"] == "network:router_interface":
-                smoke.put("network", "/routers/%s/remove_router_interface" % router["id"], json={"port_id": port["id"]})
-        smoke.client("network").delete("/routers/" + router["id"])
-    for path, key in (("/networks", "networks"), ("/security-groups", "security_groups")):
-        for thing in ours(smoke, "network", path, key):
-            smoke.client("network").delete("%s/%s" % (path, thing["id"]))
-    for thing in ours(smoke, "image", "/images", "images"):
+    smoke_network.clean_networks(smoke)
+    for thing in smoke.ours("image", "/images", "images"):
         smoke.client("image").delete("/images/" + thing["id"])
-    for thing in ours(smoke, "compute", "/flavors", "flavors"):
+    for thing in smoke.ours("compute", "/flavors", "flavors"):
         smoke.client("compute").delete("/flavors/" + thing["id"])
     for pair in smoke.get("compute", "/os-keypairs")["keypairs"]:
         if pair["keypair"]["name"].startswith("smoke-"):
             smoke.client("compute").delete("/os-keypairs/" + pair["keypair"]["name"])
-    return "nothing left" if not left else ", ".join(left)
-
-
-def ours(smoke, service, path, key):
-    return [thing for thing in smoke.get(service, path)[key] if thing["name"].startswith("smoke-")]
+    return "nothing left"
 
 
 # Each promise, and the ones without which it cannot be tried.
@@ -309,16 +137,18 @@ CASES = (
     (token, ()),
     (catalog, ("token",)),
     (agents, ("token",)),
-    (image, ("token",)),
-    (flavor, ("token",)),
-    (network, ("token",)),
-    (keypair, ("token",)),
-    (instance, ("flavor", "network", "keypair")),
-    (floating_ip, ("instance",)),
-    (ping, ("floating_ip",)),
-    (ssh, ("floating_ip",)),
-    (metadata, ("ssh",)),
-    (console, ("instance",)),
+    (smoke_instance.image, ("token",)),
+    (smoke_instance.flavor, ("token",)),
+    (smoke_network.network, ("token",)),
+    (smoke_instance.keypair, ("token",)),
+    (smoke_instance.instance, ("flavor", "network", "keypair")),
+    (smoke_network.neighbour, ("instance",)),
+    (smoke_network.floating_ip, ("instance",)),
+    (smoke_network.ping, ("floating_ip",)),
+    (smoke_network.ssh, ("floating_ip",)),
+    (smoke_network.metadata, ("ssh",)),
+    (smoke_instance.console_log, ("ssh",)),
+    (smoke_instance.console, ("instance",)),
     (horizon, ("token",)),
     (smoke_storage.secret, ("token",)),
     (smoke_storage.objects, ("token",)),
@@ -328,7 +158,8 @@ CASES = (
     (smoke_volumes.volume_extend, ("volume",)),
     (smoke_volumes.volume_encrypted, ("volume",)),
     (smoke_volumes.boot_from_volume, ("instance",)),
-    (security_group, ("ssh",)),
+    (smoke_network.two_networks, ("neighbour", "ssh")),
+    (smoke_network.security_group, ("ssh",)),
     (cleanup, ("token",)),
 )
 

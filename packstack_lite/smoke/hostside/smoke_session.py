@@ -103,6 +103,10 @@ class Smoke(object):
         access = self.session.auth.get_access(self.session)
         return any(entry["type"] == service for entry in access.service_catalog.catalog)
 
+    def ours(self, service, path, key):
+        """What this run has made, and what earlier ones have left."""
+        return [thing for thing in self.get(service, path)[key] if thing["name"].startswith("smoke-")]
+
     def put(self, service, path, **how):
         return self.client(service).put(path, **how)
 

@@ -1,6 +1,6 @@
 # Turns a Debian tree into a host with enterprise Linux's layout; run inside it, once (see layout.yaml).
 # The group and user numbers that RDO's packages ask for are given to nobody else.
-for id in 27 48 107 160 161 162 163 164 165 187 188; do
+for id in 27 48 107 160 161 162 163 164 165 167 187 188; do
     name=$(getent group "$id" | cut -d: -f1)
     if [ -n "$name" ]; then
         new=900

@@ -1,0 +1,5 @@
+# In the builder, in the pool's directory.
+mkdir -p usr/lib/python3/dist-packages
+cd usr/lib/python3/dist-packages
+cp -a /usr/lib/python3/dist-packages/yaml /usr/lib/python3/dist-packages/_yaml /usr/lib/python3/dist-packages/PyYAML* .
+cp -a /usr/lib/python3/dist-packages/pytz* .

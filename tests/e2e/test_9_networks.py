@@ -1,0 +1,72 @@
+"""More than the default network on the cloud with plain Open vSwitch: a second bridge, VLANs, counted traffic, security
+groups by iptables; all of it by other answers for a cloud that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from tests.e2e.conftest import PROMISES, Sandbox, changed
+from tests.e2e.providers import Segment, proves
+
+MORE = {
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,gre,vlan,flat,local",
+    "CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES": "1:1000",
+    "CONFIG_NEUTRON_ML2_VLAN_RANGES": "lab:100:199,extnet",
+    "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": "extnet:br-ex,lab:br-lab",
+    "CONFIG_NEUTRON_METERING_AGENT_INSTALL": "y",
+    "CONFIG_NEUTRON_FIREWALL_DRIVER": "iptables_hybrid",
+}
+OVN = {
+    "CONFIG_NEUTRON_L2_AGENT": "ovn",
+    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": "ovn",
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,flat",
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "geneve",
+}
+
+
+@pytest.fixture(scope="module")
+def networks(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The cloud with these answers; it is deployed first where the tests before this file have not run."""
+    before = sandbox.answers.read_text()
+    changed(sandbox.answers, MORE)
+    applied = sandbox("apply", "--output", "json")
+    assert applied.code == 0, applied.err[-6000:]
+    yield sandbox
+    sandbox.answers.write_text(before)
+
+
+def test_all_of_it_is_there_and_stays(networks: Sandbox) -> None:
+    assert networks.sh("ovs-vsctl list-br").split() == ["br-ex", "br-int", "br-lab", "br-tun"]
+    again = networks("apply", "--output", "json")
+    assert (again.code, again.data["changes"], again.data["restarted"]) == (0, [], []), again.err[-3000:]
+
+
+def test_an_instance_in_a_vlan_answers_in_it_and_only_in_it(networks: Sandbox) -> None:
+    seen = proves(networks, Segment("lab", "br-lab", 101, "198.19.101"))
+    assert seen == {"answers": "True", "login": "seg101", "next VLAN": "True"}
+
+
+def test_an_instance_on_a_flat_network_answers(networks: Sandbox) -> None:
+    assert proves(networks, Segment("lab", "br-lab", 0, "198.19.100")) == {"answers": "True", "login": "seg0"}
+
+
+def test_smoke_with_security_groups_by_iptables(networks: Sandbox) -> None:
+    smoked = networks("smoke", "--output", "json")
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert set(outcomes) >= PROMISES
+    assert "5 agents alive" in outcomes["agents"][1], "the metering agent among them"
+
+
+def test_ovn_is_refused_with_the_reason(networks: Sandbox, tmp_path: Path) -> None:
+    other = tmp_path / "ovn.txt"
+    other.write_text(networks.answers.read_text())
+    changed(other, OVN)
+    before = networks.fingerprint()
+    refused = networks.tool("apply", "--sandbox", networks.name, "--answer-file", str(other))
+    assert refused.code == 3, refused.err
+    assert "networks were made with openvswitch" in refused.err
+    assert networks.fingerprint() == before

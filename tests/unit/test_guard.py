@@ -1,0 +1,256 @@
+"""Ports that the cloud's own hosts alone may reach: which, for whom, and rules that are lost are seen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from packstack_lite import services
+from packstack_lite.hosts import security
+from packstack_lite.hosts.place import Place
+from packstack_lite.preflight import guards
+from packstack_lite.preflight.subject import Subject
+from packstack_lite.remote.command import Reply
+from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts
+from packstack_lite.services import firewall
+from packstack_lite.services.cloud import PORTS
+from tests.clouds import ADDRESS, cloud
+from tests.unit.dash import Dash, fits
+
+PROFILES = ["centos7-train", "centos9s-epoxy", "debian12-zed", "debian13-epoxy"]
+OTHERS = (
+    Place("c1", "198.18.1.11", "c1", ("compute",), "198.19.1.11"),
+    Place("c2", "198.18.1.12", "c2", ("compute",), "2001:db8::2"),
+)
+ON = {"CONFIG_FIREWALL": True}
+
+
+def of(profile="debian12-zed", answers=None, others=(), **facts):
+    return replace(cloud({**ON, **(answers or {})}, profile=profile, **facts), others=others)
+
+
+def declared(found, kind):
+    made = firewall.declare(found, services.chosen(found))
+    return [resource for resource in made if isinstance(resource, kind)]
+
+
+def script(found):
+    return next(file.content for file in declared(found, File) if file.path == "/etc/packstack-lite/guard")
+
+
+def closed(text):
+    """The ports that the rules refuse."""
+    spans = re.findall(r"--dport ([\d:]+)", text) or re.search(r"tcp dport \{ (.*?) \}", text)[1].split(", ")
+    ends = [[int(end) for end in re.split("[-:]", span)] for span in spans]
+    return {port for span in ends for port in range(span[0], span[-1] + 1)}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile):
+    everything = dict.fromkeys([f"CONFIG_{name}_INSTALL" for name in ("SWIFT", "BARBICAN", "CINDER", "HORIZON")], True)
+    found = of(profile, everything)
+    ports = closed(script(found))
+    internal = {"mariadb", "rabbitmq", "memcached", "metadata", "swift-object", "swift-container", "swift-account"}
+    assert {PORTS[name] for name in internal} <= ports
+    public = {PORTS[api] for apis in firewall.PUBLIC.values() for api in apis if api in PORTS}
+    assert not ports & {22, 80, 443, *public}
+    assert {5900, 16509, 49152, 49215} <= ports and 49216 not in ports
+
+
+def test_only_ports_of_what_the_host_has_are_closed():
+    """The user may have a database of his own on a host that only computes."""
+    found = of()
+    (text,) = [file.content for file in firewall.declare(found, ["nova-compute"]) if file.id.endswith("/guard")]
+    assert 5900 in closed(text) and not closed(text) & {3306, 5672, 11211}
+    assert not closed(script(found)) & {6200, 3260, 3300}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_other_hosts_of_the_cloud_are_let_in_before_anybody_is_refused(profile):
+    alone, together = script(of(profile)), script(of(profile, others=OTHERS))
+    assert "saddr" not in alone and "PACKSTACK-LITE -s " not in alone
+    for address in ("198.18.1.11", "198.19.1.11", "198.18.1.12"):
+        assert address in together
+        assert together.index(address) < together.lower().index("reject")
+    assert ("2001:db8::2" in together) == (profile != "centos7-train"), "iptables is of IPv4 alone"
+    assert ADDRESS not in together, "its own packets come over the loopback"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_answer_to_a_connection_of_the_hosts_own_is_never_refused(profile):
+    """Ports of migration are within those that the kernel takes for connections of its own."""
+    assert re.search(
+        r"tcp flags & \(fin \| syn \| rst \| ack\) == syn|--tcp-flags FIN,SYN,RST,ACK SYN", script(of(profile))
+    )
+    assert "policy drop" not in script(of(profile))
+
+
+@pytest.mark.parametrize(("on", "kind"), [("firewalld", FirewalldPorts), ("iptables", IptablesPorts)])
+def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
+    found = of("centos7-train", others=OTHERS, firewall=on)
+    (told,) = declared(found, kind)
+    assert told.peers == ("198.18.1.11", "198.19.1.11", "198.18.1.12", "2001:db8::2")
+    assert [guard.wanted for guard in declared(found, Guard)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("answers", "facts", "wanted"),
+    [
+        ({}, {}, True),
+        ({}, {"firewall": "ufw"}, True),
+        ({}, {"firewall": "nftables"}, True),
+        ({}, {"firewall": "firewalld"}, False),
+        ({}, {"nft": "no"}, False),
+        ({"CONFIG_FIREWALL": False}, {}, False),
+    ],
+)
+def test_where_there_is_a_guard_and_where_an_earlier_one_is_taken_back(answers, facts, wanted):
+    found = of(answers=answers, **facts)
+    (guard,) = declared(found, Guard)
+    assert guard.wanted is wanted
+    gone = declared(found, Absent)
+    assert bool(gone) is not wanted and all(each.ours and guard.id in each.needs for each in gone)
+    assert set(guard.reads) == ({file.id for file in declared(found, File)} if wanted else set())
+
+
+def test_a_kernel_that_takes_no_rules_is_a_finding_with_a_way_out():
+    def remarks(found):
+        return list(guards.guard(Subject(found.facts, found.answers, found.profile, "host")))
+
+    (remark,) = remarks(of(nft="no"))
+    assert "nftables" in remark.message and "CONFIG_FIREWALL" in remark.fix
+    assert remarks(of()) == remarks(of("centos7-train", nft="no")) == []
+    assert (
+        remarks(of(nft="no", firewall="firewalld")) == remarks(of(answers={"CONFIG_FIREWALL": False}, nft="no")) == []
+    )
+
+
+def test_whether_the_kernel_takes_rules_is_a_fact():
+    assert security.parse([Reply(0, "nft=no\n", "")])["nft"] == "no"
+    assert security.parse([Reply(0, "", "")])["nft"] == ""
+
+
+# --- the script and the resource, with stand-ins that remember
+
+SYSTEMCTL = r"""
+echo "$*" >> $T/calls
+case $1 in
+is-enabled) cat $T/enabled 2>/dev/null || exit 1 ;;
+is-active) cat $T/active 2>/dev/null || { echo inactive; exit 3; } ;;
+enable) echo enabled > $T/enabled ;;
+restart) sh $T/etc/packstack-lite/guard start && echo active > $T/active ;;
+disable) sh $T/etc/packstack-lite/guard stop; rm -f $T/enabled $T/active ;;
+esac
+"""
+NFT = r"""
+case $1 in
+-f) cat > $T/rules ;;
+list) cat $T/rules 2>/dev/null || exit 1 ;;
+delete) rm $T/rules ;;
+esac
+"""
+
+
+@pytest.fixture
+def dash(tmp_path):
+    made = Dash(tmp_path, moved=["/etc/packstack-lite", "/run/packstack-lite"])
+    made.tool("systemctl", SYSTEMCTL)
+    made.tool("nft", NFT)
+    return made
+
+
+def install(dash, text):
+    place = dash.root / "etc/packstack-lite"
+    place.mkdir(parents=True, exist_ok=True)
+    for path in dash.moved:
+        text = text.replace(path, f"{dash.root}{path}")
+    (place / "guard").write_text(text)
+
+
+def wanted(found):
+    (guard,) = declared(found, Guard)
+    return guard
+
+
+def told(dash, guard):
+    return dash.see(guard)[guard.id]
+
+
+def test_rules_are_loaded_once_and_seen_when_lost_or_changed(dash):
+    guard = wanted(of())
+    assert told(dash, guard) is None
+    install(dash, script(of()))
+    assert all(reply.ok for reply in dash.close(guard))
+    assert fits(guard, told(dash, guard))
+    (dash.root / "rules").write_text("table inet packstack_lite { }")
+    assert told(dash, guard)["rules"] == "lost"
+    dash.close(guard)
+    assert fits(guard, told(dash, guard))
+    (dash.root / "rules").unlink()
+    assert told(dash, guard)["rules"] == "lost"
+    dash.close(guard)
+    (dash.root / "enabled").write_text("disabled")
+    assert told(dash, guard)["after a boot"] == "disabled"
+
+
+def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
+    guard = wanted(of())
+    install(dash, script(of()))
+    dash.close(guard)
+    dash.run(guard.forget())
+    assert told(dash, guard)["rules"] == "lost"
+    assert "198.18.1.11" not in dash.noted("rules")
+    install(dash, script(of(others=OTHERS)))
+    dash.close(guard)
+    assert fits(guard, told(dash, guard)) and "198.18.1.11" in dash.noted("rules")
+
+
+def test_a_guard_is_taken_back_with_its_unit_and_its_rules(dash):
+    install(dash, script(of()))
+    dash.close(wanted(of()))
+    off = wanted(of(answers={"CONFIG_FIREWALL": False}))
+    assert told(dash, off) is not None
+    assert all(reply.ok for reply in dash.close(off))
+    assert told(dash, off) is None and not dash.noted("rules")
+
+
+def test_rules_that_the_kernel_refuses_are_a_fault_and_not_in_force(dash):
+    guard = wanted(of())
+    install(dash, script(of()))
+    dash.tool("nft", "echo refused >&2; exit 1")
+    dash.tool("journalctl", "echo 'guard: refused'")
+    (reply,) = dash.close(guard)
+    assert not reply.ok and "refused" in reply.err
+    assert not fits(guard, told(dash, guard))
+
+
+IPTABLES = r"""
+while [ "$1" = -w ]; do shift 2; done
+case "$1 $2" in
+"-C INPUT") [ -e $T/jumps ] ;;
+"-I INPUT") [ ! -e $T/jumps ] && echo '-A INPUT -j PACKSTACK-LITE' > $T/jumps ;;
+"-D INPUT") rm $T/jumps ;;
+"-S INPUT") cat $T/jumps 2>/dev/null ;;
+"-S PACKSTACK-LITE") cat $T/rules 2>/dev/null ;;
+"-F PACKSTACK-LITE") [ -e $T/rules ] ;;
+"-X PACKSTACK-LITE") rm $T/rules ;;
+esac
+"""
+
+
+def test_iptables_is_told_the_same_where_there_is_no_nft(dash):
+    dash.tool("iptables", IPTABLES)
+    dash.tool("iptables-restore", '[ "$1" = --noflush ] && cat > $T/rules')
+    found = of("centos7-train", others=OTHERS)
+    guard = wanted(found)
+    install(dash, script(found))
+    for _ in range(2):
+        assert all(reply.ok for reply in dash.close(guard))
+        assert fits(guard, told(dash, guard))
+    (dash.root / "jumps").unlink()
+    assert told(dash, guard)["rules"] == "lost", "a chain that nobody asks"
+    dash.close(guard)
+    assert all(reply.ok for reply in dash.close(wanted(of("centos7-train", {"CONFIG_FIREWALL": False}))))
+    assert not dash.noted("rules") and not dash.noted("jumps")
