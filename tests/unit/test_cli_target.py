@@ -51,7 +51,8 @@ def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
     class Heard(Exception):
         pass
 
-    def up(name, say, distro):
+    def up(name, say, distro, kind):
+        assert kind == "container"
         heard.append((name, distro))
         raise Heard
 

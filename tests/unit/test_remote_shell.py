@@ -109,10 +109,10 @@ def test_payloads_follow_in_the_order_they_are_read():
     steps = [line for line in program.splitlines() if not line.startswith("script")]
     assert steps == [
         "input 1 3",
-        'one 1 30 "$d/1.in" &',
+        'one 1 120 "$d/1.in" &',
         "input 0 2",
-        'one 0 30 "$d/0.in"',
-        "one 2 30 /dev/null",
+        'one 0 120 "$d/0.in"',
+        "one 2 120 /dev/null",
         "answer 3",
     ]
 
