@@ -11,12 +11,15 @@ from packstack_lite.services.cloud import DATABASE_ACCESS, Account, Cloud, tags
 
 
 def database(cloud: Cloud, service: str, account: Account, also: Sequence[str] = ()) -> Database:
-    """A schema and the account that owns it, let in from the controller and from ``also`` alone."""
+    """A schema and the account that owns it, let in from the controller and from ``also`` alone.
+
+    A cloud of one host has no address in ``also``: it is the controller's.
+    """
     return Database(
         name=account.schema,
         user=account.user,
         password=account.password,
-        hosts=tuple(dict.fromkeys((cloud.address, *also))),
+        hosts=tuple(dict.fromkeys(host for host in (cloud.address, *also) if host)),
         access="" if cloud.database_here else DATABASE_ACCESS,
         phase=Phase.DATABASES,
         tags=tags(service),

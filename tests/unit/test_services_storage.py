@@ -8,7 +8,18 @@ import subprocess
 import pytest
 
 from packstack_lite import services
-from packstack_lite.resources import Directory, Entity, File, FileSystem, Once, Packages, Rings, Unit, VolumeGroup
+from packstack_lite.resources import (
+    Database,
+    Directory,
+    Entity,
+    File,
+    FileSystem,
+    Once,
+    Packages,
+    Rings,
+    Unit,
+    VolumeGroup,
+)
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Secret, paste
 from tests.clouds import MACHINE, cloud
@@ -97,6 +108,12 @@ def test_making_a_key_is_tried_again_where_the_processors_time_could_not_be_told
     assert done.stderr == (
         b"a warning\n" if ended_well else f"qemu-img: x: error while converting luks: {trouble}\n".encode()
     )
+
+
+def test_every_account_of_a_single_host_is_let_in_from_that_host_alone():
+    of = cloud({**STORAGE})
+    found = {database.name: database.hosts for database in resources_of(of, Database)}
+    assert "cinder" in found and set(found.values()) == {(of.address,)}
 
 
 def test_nobody_else_gets_a_qemu_img_of_ours():
