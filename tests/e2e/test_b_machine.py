@@ -13,8 +13,9 @@ import pytest
 
 from packstack_lite import sandbox as room
 from tests.conftest import Tool
+from tests.e2e.cloud_contract import STORAGE as CASES
 from tests.e2e.conftest import MORE_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile
-from tests.e2e.test_4_storage import CASES, OPENSTACK
+from tests.e2e.test_4_storage import OPENSTACK
 
 pytestmark = pytest.mark.machine
 
