@@ -73,7 +73,7 @@ class Bridge(Resource):
             if not reply.ok:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             datapath, addresses, state, offload, checksums = reply.out.splitlines()
-            address = self.address if self.address in addresses.split() else addresses.strip()
+            address = _address(self.address, addresses)
             seen = {"datapath": datapath or "system", "address": address, "state": state, "offload": offload}
             return {self.id: {**seen, "checksums": "the host's" if checksums == "off" else "offloaded"}}
 
@@ -95,6 +95,11 @@ class Bridge(Resource):
         if self._without_offload:
             lines.append(f"ethtool -K {name} tso off gso off{' tx off' if self.tunnels else ''} || exit 1")
         return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
+
+
+def _address(wanted: str, there: str) -> str:
+    """The wanted one, if it is among those that are there (others may stand beside it), else all of these."""
+    return wanted if wanted in there.split() else there.strip()
 
 
 _LOOK_AT_LINUX = r"""
@@ -135,7 +140,7 @@ class LinuxBridge(Resource):
             if not reply.ok:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             kind, addresses, state = reply.out.splitlines()
-            address = self.address if self.address in addresses.split() else addresses.strip()
+            address = _address(self.address, addresses)
             return {self.id: {"kind": kind, "address": address, "state": state}}
 
         return Look(Command(_LOOK_AT_LINUX % {"name": sh(self.name)}, says=f"look at bridge {self.name}"), parse)

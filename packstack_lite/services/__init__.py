@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from types import ModuleType
-from typing import Any, List, Mapping, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 import packstack_lite.answers.agents as agents
 from packstack_lite.errors import UsageFault
@@ -148,8 +148,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     resources = host.declare(cloud, [*services, *_groups(cloud, services)])
     for name in services:
         resources += SERVICES[name].declare(cloud)
-    rank = {phase: place for place, phase in enumerate(PHASES)}
-    return sorted(uplink.first(together(resources)), key=lambda resource: rank[resource.phase])
+    return _by_phase(uplink.first(together(resources)))
 
 
 def _groups(cloud: Cloud, services: List[str]) -> List[str]:
@@ -166,10 +165,14 @@ def joined(controller: Cloud, member: Cloud) -> List[Resource]:
     for name in chosen(member):
         if hasattr(SERVICES[name], "joined"):
             found += SERVICES[name].joined(controller, member)
-    rank = {phase: place for place, phase in enumerate(PHASES)}
     # What it needs of the controller's own is another lane's affair, which is waited for.
     alone = [replace(resource, needs=()) for resource in found]  # type: ignore[type-var]
-    return sorted(alone, key=lambda resource: rank[resource.phase])
+    return _by_phase(alone)
+
+
+def _by_phase(resources: Sequence[Resource]) -> List[Resource]:
+    """Within a phase as they were."""
+    return sorted(resources, key=lambda resource: PHASES.index(resource.phase))
 
 
 def _word(value: object) -> str:

@@ -7,6 +7,19 @@ from typing import Dict, Mapping
 from tests.conftest import Outcome
 from tests.e2e.conftest import Sandbox
 
+# Another web server on port 80, and a host name that leads elsewhere.
+ELSEWHERE = r"""cat > /etc/systemd/system/otherweb.service <<'UNIT'
+[Service]
+ExecStart=/usr/bin/perl -MIO::Socket::INET -e 'my $$s = IO::Socket::INET->new(Listen => 5, LocalPort => 80); sleep'
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl daemon-reload
+systemctl enable --now otherweb
+sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
+echo "198.18.255.9 $(hostname) other" >> /etc/hosts
+"""
+
 Findings = Dict[str, Dict[str, object]]
 
 

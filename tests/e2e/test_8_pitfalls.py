@@ -11,28 +11,22 @@ import pytest
 
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
-from tests.e2e.pitfalls import found, looked, mended
+from tests.e2e.pitfalls import ELSEWHERE, found, looked, mended
 
 HOST = "e2e-pitfalls"
 # Built by hand, as users come by them: what --fix mends of it, and by which words it is found.
-BUILD = r"""
+BUILD = (
+    r"""
 set -e
 systemctl mask apache2
-cat > /etc/systemd/system/otherweb.service <<'UNIT'
-[Service]
-ExecStart=/usr/bin/perl -MIO::Socket::INET -e 'my $$s = IO::Socket::INET->new(Listen => 5, LocalPort => 80); sleep'
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl daemon-reload
-systemctl enable --now otherweb
-sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
-echo "198.18.255.9 $(hostname) other" >> /etc/hosts
-echo LANG=zh_CN.GB18030 > /etc/default/locale
+"""
+    + ELSEWHERE
+    + r"""echo LANG=zh_CN.GB18030 > /etc/default/locale
 mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/certs
 mkdir -p /var/lib/mysql/mysql /var/lib/mysql/keystone /var/lib/mysql/nova_api
 echo kept > /var/lib/mysql/keystone/db.opt
 """
+)
 BUILT = {
     "masked": "nothing can start it: apache2.service",
     "ports": "port 80 is held by perl (otherweb.service)",

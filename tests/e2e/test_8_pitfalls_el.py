@@ -24,7 +24,7 @@ import pytest
 from packstack_lite.sandbox import train
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
-from tests.e2e.pitfalls import are, goes, looked, stays
+from tests.e2e.pitfalls import ELSEWHERE, are, goes, looked, stays
 
 RELEASES = {"el7": "centos-release-openstack-train", "el9": "centos-release-openstack-epoxy"}
 # Which packages EPEL has other versions of than RDO, as the finding names the first of them.
@@ -52,24 +52,18 @@ def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host: Sandbox)
 
 
 # The policy's package is not there, as on an image that came without SELinux and was told to have it.
-BUILD = r"""
+BUILD = (
+    r"""
 set -e
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > /etc/selinux/config
 yum -y -q install httpd
 systemctl mask httpd
-cat > /etc/systemd/system/otherweb.service <<'UNIT'
-[Service]
-ExecStart=/usr/bin/perl -MIO::Socket::INET -e 'my $$s = IO::Socket::INET->new(Listen => 5, LocalPort => 80); sleep'
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl daemon-reload
-systemctl enable --now otherweb
-sed -i "/[[:space:]]$(hostname)/d" /etc/hosts
-echo "198.18.255.9 $(hostname) other" >> /etc/hosts
-echo LANG=zh_CN.GB18030 > /etc/locale.conf
+"""
+    + ELSEWHERE
+    + r"""echo LANG=zh_CN.GB18030 > /etc/locale.conf
 mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/certs
 """
+)
 BUILT = {
     "selinux": "says enforcing with the policy targeted, which is not there: the next boot would stop",
     "masked": "nothing can start it: httpd.service",
