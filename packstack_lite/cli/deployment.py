@@ -64,6 +64,11 @@ class Deployment:
         return [site for site in self.sites if site.connected]
 
     @property
+    def _tried(self) -> List[Site]:
+        """The same, and those that could not be reached; not those that are left alone."""
+        return [site for site in self.sites if site.connected or site.trouble]
+
+    @property
     def cloud(self) -> Cloud:
         return self._declared.cloud(self.sites[0])
 
@@ -155,12 +160,23 @@ class Deployment:
     def _of_whom(self, found: Sequence[A]) -> List[A]:
         """Those about another host than the one that was asked, told by that one's name."""
         whose = {
-            resource.id: site.target.address
+            (self.target.address, resource.id): site.target.address
             for site in self.connected[1:]
             for resource in self._declared.elsewhere(site)
         }
-        own = self.target.address
-        return [replace(one, host=whose.get(one.resource, one.host)) if one.host == own else one for one in found]
+        called = {site.member.name: site.target.address for site in self._tried}
+        whose.update(
+            ((site.target.address, resource.id), called[resource.concerns])
+            for site in self.connected
+            for resource in self.resources(site)
+            if resource.concerns in called
+        )
+        return [replace(one, host=whose.get((one.host, one.resource), one.host)) for one in found]
+
+    def _by_owner(self, reports: Sequence[AppliedReport]) -> List[AppliedReport]:
+        """The reports with each change in that of the host whose affair it is."""
+        told = self._of_whom([change for report in reports for change in report.changes])
+        return [replace(report, changes=tuple(one for one in told if one.host == report.host)) for report in reports]
 
     def apply(self, only: FrozenSet[str] = frozenset(), start: Optional[Phase] = None) -> AppliedReport:
         """Make every host as declared, under its lock, and leave a line in its journal.
@@ -176,13 +192,12 @@ class Deployment:
             else:
                 needed = waits.of(services.asked(self.cloud))
                 reports = apply_all(self._lanes(), needed, self.listener, self.masker, Scope(only, start))
-            tried = [site for site in self.sites if site.connected or site.trouble]
-            side_by_side(lambda pair: self._record(*pair), [*zip(tried, reports)])
+            side_by_side(lambda pair: self._record(*pair), [*zip(self._tried, reports)])
         raise_for(reports)
-        return together(reports)
+        return together(self._by_owner(reports))
 
     def _lanes(self) -> List[Lane]:
-        return [self._lane(site) for site in self.sites if site.connected or site.trouble]
+        return [self._lane(site) for site in self._tried]
 
     def _lane(self, site: Site) -> Lane:
         name, roles = site.target.address, site.member.roles

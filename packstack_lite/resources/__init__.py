@@ -18,6 +18,7 @@ from packstack_lite.resources.names import job_name
 from packstack_lite.resources.once import Once
 from packstack_lite.resources.ovs import OvsManager, OvsSetting
 from packstack_lite.resources.package import Packages
+from packstack_lite.resources.peer import NoOtherPeer, Peer
 from packstack_lite.resources.placed import Placed
 from packstack_lite.resources.repo_files import RepoFiles
 from packstack_lite.resources.rings import Rings
@@ -53,10 +54,12 @@ __all__ = [
     "MessageUser",
     "Nat",
     "NetFile",
+    "NoOtherPeer",
     "Once",
     "OvsManager",
     "OvsSetting",
     "Packages",
+    "Peer",
     "Permissive",
     "Phase",
     "Placed",

@@ -91,11 +91,13 @@ class Resource(ABC):
     """Something that shall be so on a host. Kinds are frozen dataclasses with these fields last.
 
     ``needs`` are ids of resources that must be right before this one is worked on; within
-    a phase they order jobs and commands. ``tags`` (service names) serve ``--only``.
+    a phase they order jobs and commands. ``tags`` (service names) serve ``--only``. ``concerns`` is the host, as
+    the answers call it, to which a change is laid where that is not the one that it is made on.
     """
 
     kind: ClassVar[str]
     guards: bool = False
+    concerns: str = ""
     phase: Phase
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()

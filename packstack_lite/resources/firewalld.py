@@ -38,7 +38,8 @@ said=$(firewall-cmd -q --permanent --zone="$zone" %(boot)s 2>&1) || { echo "$sai
 
 @dataclass(frozen=True)
 class FirewalldPorts(Resource):
-    """These TCP ports are open in the zone of the interface, and every port to the addresses ``peers``.
+    """These TCP ports are open in the zone of the interface, and every port to the addresses ``peers``, which are
+    those of the host that this ``concerns``.
 
     firewalld has to run. Nothing else of it is touched.
     """
@@ -47,13 +48,14 @@ class FirewalldPorts(Resource):
     ports: Tuple[int, ...]
     interface: str
     peers: Tuple[str, ...] = ()
+    concerns: str = ""
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return "firewalld:ports"
+        return f"firewalld:{self.concerns or 'ports'}"
 
     def want(self) -> Optional[State]:
         return {"closed": (), "closed after a boot": ()}

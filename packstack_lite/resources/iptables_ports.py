@@ -49,7 +49,8 @@ put SAVED "$work/new"
 @dataclass(frozen=True)
 class IptablesPorts(Resource):
     """These TCP ports, and all that comes from ``peers``, are accepted by rules of ours in INPUT and in
-    /etc/sysconfig/iptables; what comes from or goes to the networks of ``forward`` by such in FORWARD.
+    /etc/sysconfig/iptables; what comes from or goes to the networks of ``forward`` by such in FORWARD. The peers are
+    addresses of the host that this ``concerns``.
 
     For a host where iptables-services loads that file at boot. Other rules stay as they are.
     """
@@ -58,13 +59,14 @@ class IptablesPorts(Resource):
     ports: Tuple[int, ...]
     peers: Tuple[str, ...] = ()
     forward: Tuple[str, ...] = ()
+    concerns: str = ""
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return "iptables:ports"
+        return f"iptables:{self.concerns or 'ports'}"
 
     def want(self) -> Optional[State]:
         return {"closed": (), "closed after a boot": ()}

@@ -3,13 +3,24 @@ own hosts may reach, guarded where it has none (docs/decisions/0015)."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import List, Mapping, Tuple
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Tuple
 
-from packstack_lite.resources import Absent, FirewalldForward, FirewalldPorts, Guard, IptablesPorts, Nat
+from packstack_lite.resources import (
+    Absent,
+    FirewalldForward,
+    FirewalldPorts,
+    Guard,
+    IptablesPorts,
+    Nat,
+    NoOtherPeer,
+    Peer,
+    peer,
+)
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import openvswitch
 from packstack_lite.services.cloud import PORTS, Cloud, tags
+from packstack_lite.services.placing import addresses
 
 # Service -> its APIs that the catalog names, and the console. Databases, queue, cache and metadata are asked on the
 # host itself only.
@@ -48,14 +59,14 @@ def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
     ports, behind = _ports(services), openvswitch.translated(cloud)
     if cloud.firewalld:
         interface = cloud.facts.default_interface
-        opened = FirewalldPorts(
-            ports=ports, peers=cloud.peers, interface=interface, phase=Phase.PLATFORM, tags=tags("host")
-        )
-        return [*_unguarded(cloud), opened, *[_let_through(nat, opened.id) for nat in behind]]
+        opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))
+        peers = [replace(opened, ports=(), **whom) for whom in _peers(cloud, "peers")]
+        return [*_unguarded(cloud), opened, *peers, *[_let_through(nat, opened.id) for nat in behind]]
     if cloud.facts.firewall == "iptables" and cloud.says("CONFIG_FIREWALL"):
         networks = tuple(nat.source for nat in behind)
-        told = IptablesPorts(ports=ports, peers=cloud.peers, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
-        return [*_unguarded(cloud), told]
+        told = IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
+        others = [replace(told, ports=(), forward=(), **whom) for whom in _peers(cloud, "peers")]
+        return [*_unguarded(cloud), told, *others]
     return _guarded(cloud, services) if guards(cloud) else _unguarded(cloud)
 
 
@@ -67,7 +78,6 @@ def guards(cloud: Cloud) -> bool:
 
 def _guarded(cloud: Cloud, services: List[str]) -> List[Resource]:
     closed = {port for service in services for port in INTERNAL.get(service, ())}
-    families = [(family, [peer for peer in cloud.peers if _family(peer) == family]) for family in ("ip", "ip6")]
     script = cloud.file(
         "host",
         "guard",
@@ -75,10 +85,20 @@ def _guarded(cloud: Cloud, services: List[str]) -> List[Resource]:
         phase=Phase.PLATFORM,
         tool=cloud.profile.command("guard"),
         ports=sorted(closed, key=lambda port: int(port.partition("-")[0])),
-        peers=[(family, peers) for family, peers in families if peers],
+        peers=peer.DIRECTORY,
     )
     unit = cloud.file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
-    return [script, unit, _guard(cloud, files=(script, unit))]
+    about: Mapping[str, Any] = {"script": script.path, "phase": Phase.PLATFORM, "tags": tags("host")}
+    peers = [Peer(**whom, **about) for whom in _peers(cloud, "addresses")]
+    guard = _guard(cloud, files=(script, unit))
+    # Before the guard, which else would shut them out for a moment.
+    guard = replace(guard, needs=(*guard.needs, *(one.id for one in peers)))
+    return [script, unit, *peers, guard, NoOtherPeer(cloud.peers, **about, needs=(guard.id,))]
+
+
+def _peers(cloud: Cloud, name: str) -> List[Dict[str, Any]]:
+    """The cloud's other hosts, one by one: a change is laid to the host that comes, not to those that let it in."""
+    return [{"concerns": other.name, name: addresses(other)} for other in cloud.others if addresses(other)]
 
 
 def _guard(cloud: Cloud, files: Tuple[Resource, ...] = (), wanted: bool = True) -> Guard:
@@ -96,16 +116,12 @@ def _guard(cloud: Cloud, files: Tuple[Resource, ...] = (), wanted: bool = True) 
 def _unguarded(cloud: Cloud) -> List[Resource]:
     """What an earlier run has guarded is no longer: the rules go before the files that take them back."""
     guard = _guard(cloud, wanted=False)
-    return [guard, *[_gone(cloud.profile.path(name), guard.id) for name in ("guard", "guard-unit")]]
+    nobody = NoOtherPeer((), guard.script, phase=Phase.PLATFORM, tags=tags("host"), needs=(guard.id,))
+    return [guard, nobody, *[_gone(cloud.profile.path(name), guard.id) for name in ("guard", "guard-unit")]]
 
 
 def _gone(path: str, guard: str) -> Absent:
     return Absent(path, ours=True, phase=Phase.PLATFORM, tags=tags("host"), needs=(guard,))
-
-
-def _family(address: str) -> str:
-    """nftables' word for it."""
-    return "ip" if ip_address(address).version == 4 else "ip6"
 
 
 def _let_through(nat: Nat, ports: str) -> Resource:

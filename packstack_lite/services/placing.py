@@ -42,8 +42,7 @@ class Placing:
     @property
     def peers(self) -> Tuple[str, ...]:
         """The addresses of the cloud's other hosts, tunnel endpoints included; none where the cloud is one host."""
-        told = (address for other in self.others for address in (other.address, other.tunnel))
-        return tuple(dict.fromkeys(address for address in told if address))
+        return tuple(dict.fromkeys(address for other in self.others for address in addresses(other)))
 
     @property
     def address(self) -> str:
@@ -83,6 +82,11 @@ class Placing:
     def _alone(self) -> str:
         answer = str(self.answers.get("CONFIG_CONTROLLER_HOST", ""))
         return address_of(answer, self.facts)
+
+
+def addresses(place: Place) -> Tuple[str, ...]:
+    """Every address that a host speaks from to the cloud's others."""
+    return tuple(dict.fromkeys(address for address in (place.address, place.tunnel) if address))
 
 
 def address_of(name: str, facts: Facts) -> str:

@@ -108,9 +108,12 @@ def test_internal_ports_answer_the_host_itself_alone(hosts, remote):
 
 
 def test_another_host_of_the_cloud_is_let_in_and_nobody_else(hosts, remote):
-    assert applied(remote, declared(remote, [hosts[1].address])) == ["file", "guard"]
+    assert applied(remote, declared(remote, [hosts[1].address])) == ["peer"]
     assert from_peer(hosts[0].address) == [22, *CLOSED, *OPEN]
     assert from_here(hosts[0].address) == [22, *OPEN]
+    assert applied(remote, declared(remote, [])) == ["peers"]
+    assert from_peer(hosts[0].address) == [22, *OPEN], "a host that is the cloud's no longer"
+    assert applied(remote, declared(remote, [hosts[1].address])) == ["peer"]
 
 
 def test_rules_that_somebody_threw_out_are_seen_and_loaded_again(hosts, remote):
@@ -145,7 +148,7 @@ def test_they_are_there_after_a_boot(hosts):
 
 
 def test_without_the_answer_everything_is_as_it_was(hosts, remote):
-    assert applied(remote, declared(remote, [], on=False)) == ["guard", "absent", "absent"]
+    assert applied(remote, declared(remote, [], on=False)) == ["guard", "peers", "absent", "absent"]
     assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]
     left = "nft list ruleset; systemctl list-unit-files; find /etc/packstack-lite /run/packstack-lite -type f"
     assert "guard" not in sh(HOST, left) and "packstack" not in sh(HOST, "nft list ruleset")
@@ -155,12 +158,14 @@ def test_iptables_does_the_same_where_there_is_no_nft(hosts, remote):
     """CentOS 7's way, with Debian's tool."""
     sh(HOST, "apt-get -q update && apt-get -q -y install --no-install-recommends iptables")
     sh(HOST, "iptables -I INPUT -p tcp --dport 8000 -j ACCEPT")
-    assert applied(remote, declared(remote, [hosts[1].address], profile="centos7-train")) == ["file", "file", "guard"]
+    told = applied(remote, declared(remote, [hosts[1].address], profile="centos7-train"))
+    assert told == ["file", "file", "peer", "guard"]
     assert from_peer(hosts[0].address) == [22, *CLOSED, *OPEN]
     assert from_here(hosts[0].address) == [22, *OPEN]
     sh(HOST, "iptables -F INPUT")
     wanted = declared(remote, [hosts[1].address], profile="centos7-train")
     assert applied(remote, wanted) == ["guard"]
     assert from_here(hosts[0].address) == [22, *OPEN]
-    assert applied(remote, declared(remote, [], on=False, profile="centos7-train")) == ["guard", "absent", "absent"]
+    told = applied(remote, declared(remote, [], on=False, profile="centos7-train"))
+    assert told == ["guard", "peers", "absent", "absent"]
     assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from packstack_lite import services
+from packstack_lite.engine.changes import changes, in_words
 from packstack_lite.hosts import security
 from packstack_lite.hosts.place import Place
 from packstack_lite.preflight import guards
 from packstack_lite.preflight.subject import Subject
 from packstack_lite.remote.command import Reply
-from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts
+from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts, NoOtherPeer, Peer
 from packstack_lite.services import firewall
 from packstack_lite.services.cloud import PORTS
 from tests.clouds import ADDRESS, cloud
@@ -68,14 +69,19 @@ def test_only_ports_of_what_the_host_has_are_closed():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_other_hosts_of_the_cloud_are_let_in_before_anybody_is_refused(profile):
-    alone, together = script(of(profile)), script(of(profile, others=OTHERS))
-    assert "saddr" not in alone and "PACKSTACK-LITE -s " not in alone
-    for address in ("198.18.1.11", "198.19.1.11", "198.18.1.12"):
-        assert address in together
-        assert together.index(address) < together.lower().index("reject")
-    assert ("2001:db8::2" in together) == (profile != "centos7-train"), "iptables is of IPv4 alone"
-    assert ADDRESS not in together, "its own packets come over the loopback"
+def test_each_other_host_is_let_in_on_its_own_before_anybody_is_refused(profile):
+    found = of(profile, others=OTHERS)
+    assert script(found) == script(of(profile)), "a host that is added changes no rules of the others"
+    told = declared(found, Peer)
+    assert {peer.concerns: peer.addresses for peer in told} == {
+        "c1": ("198.18.1.11", "198.19.1.11"),
+        "c2": ("198.18.1.12", "2001:db8::2"),
+    }
+    (guard,) = declared(found, Guard)
+    assert {peer.id for peer in told} <= set(guard.needs)
+    (only,) = declared(found, NoOtherPeer)
+    assert {*only.addresses} == {address for peer in told for address in peer.addresses}
+    assert ADDRESS not in only.addresses, "its own packets come over the loopback"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -90,8 +96,13 @@ def test_an_answer_to_a_connection_of_the_hosts_own_is_never_refused(profile):
 @pytest.mark.parametrize(("on", "kind"), [("firewalld", FirewalldPorts), ("iptables", IptablesPorts)])
 def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
     found = of("centos7-train", others=OTHERS, firewall=on)
-    (told,) = declared(found, kind)
-    assert told.peers == ("198.18.1.11", "198.19.1.11", "198.18.1.12", "2001:db8::2")
+    ports, *others = declared(found, kind)
+    assert (bool(ports.ports), ports.peers) == (True, ())
+    assert [(told.concerns, told.ports, told.peers) for told in others] == [
+        ("c1", (), ("198.18.1.11", "198.19.1.11")),
+        ("c2", (), ("198.18.1.12", "2001:db8::2")),
+    ]
+    assert len({told.id for told in (ports, *others)}) == 3
     assert [guard.wanted for guard in declared(found, Guard)] == [False]
 
 
@@ -201,10 +212,33 @@ def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
     dash.close(guard)
     dash.run(guard.forget())
     assert told(dash, guard)["rules"] == "lost"
-    assert "198.18.1.11" not in dash.noted("rules")
-    install(dash, script(of(others=OTHERS)))
+    assert " 6200" not in dash.noted("rules")
+    install(dash, script(of(answers={"CONFIG_SWIFT_INSTALL": True})))
     dash.close(guard)
-    assert fits(guard, told(dash, guard)) and "198.18.1.11" in dash.noted("rules")
+    assert fits(guard, told(dash, guard)) and " 6200" in dash.noted("rules")
+
+
+def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
+    """Before there are rules it is noted; then rules are loaded anew in one step, and count as loaded."""
+    found = of(others=OTHERS)
+    guard, (first, second), (only,) = wanted(found), declared(found, Peer), declared(found, NoOtherPeer)
+    assert dash.see(first)[first.id] == {"shut out": ("198.18.1.11", "198.19.1.11")}
+    assert dash.close(first)[0].ok and fits(first, dash.see(first)[first.id])
+    assert dash.noted("rules") == ""
+    install(dash, script(found))
+    dash.close(guard)
+    rules = dash.noted("rules")
+    assert rules.index("ip saddr 198.18.1.11 accept") < rules.index("reject") and "198.18.1.12" not in rules
+    assert not fits(second, dash.see(second)[second.id])
+    assert dash.close(second)[0].ok
+    assert "ip6 saddr 2001:db8::2 accept" in dash.noted("rules") and fits(guard, told(dash, guard))
+    assert fits(only, dash.see(only)[only.id])
+    fewer = replace(only, addresses=first.addresses)
+    (gap,) = changes([fewer], dash.see(fewer))
+    assert in_words(gap) == "no longer let 198.18.1.12, 2001:db8::2 reach internal ports"
+    assert fewer.close([gap]) and dash.run(fewer.close([gap])[0]).ok
+    assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
+    assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))
 
 
 def test_a_guard_is_taken_back_with_its_unit_and_its_rules(dash):
@@ -249,6 +283,12 @@ def test_iptables_is_told_the_same_where_there_is_no_nft(dash):
     for _ in range(2):
         assert all(reply.ok for reply in dash.close(guard))
         assert fits(guard, told(dash, guard))
+    for peer in declared(found, Peer):
+        assert dash.close(peer)[0].ok
+    rules = dash.noted("rules")
+    assert rules.index("-s 198.19.1.11 -j RETURN") < rules.index("REJECT") and "COMMIT" in rules
+    assert "2001:db8::2" not in rules, "iptables is of IPv4 alone"
+    assert fits(guard, told(dash, guard))
     (dash.root / "jumps").unlink()
     assert told(dash, guard)["rules"] == "lost", "a chain that nobody asks"
     dash.close(guard)

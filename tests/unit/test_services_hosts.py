@@ -166,9 +166,9 @@ def test_no_host_but_the_controller_asks_the_apis():
         assert bool(found) == (which == "controller")
 
 
-def without_peers(resources):
-    """All but the rules that name the cloud's hosts one by one: a new host has to be let in."""
-    told = {one.id: one for one in resources if "guard" not in one.id}
+def of_its_own(resources):
+    """What is the host's own affair: that another host is let in is laid to that one."""
+    told = {one.id: one for one in resources if not one.concerns}
     return {name: (text(one) if isinstance(one, File) else one.want()) for name, one in told.items()}
 
 
@@ -176,7 +176,7 @@ def without_peers(resources):
 @pytest.mark.parametrize("which", ["controller", "compute-1"])
 def test_a_hypervisor_that_is_added_changes_nothing_on_the_others(which, answers):
     two = {name: roles for name, roles in THREE.items() if name != "compute-2"}
-    before, after = (without_peers(declared(which, answers, layout, **MACHINE)) for layout in (two, THREE))
+    before, after = (of_its_own(declared(which, answers, layout, **MACHINE)) for layout in (two, THREE))
     assert before == after
 
 
@@ -257,7 +257,7 @@ def test_one_host_is_as_it_was_whether_it_knows_its_roles_or_not():
         fqdn="controller",
         interfaces=here.facts.interfaces,
     )
-    assert without_peers(services.declare(here)) == without_peers(services.declare(plain))
+    assert of_its_own(services.declare(here)) == of_its_own(services.declare(plain))
 
 
 def test_phases_of_what_is_joined_are_those_that_come_after_the_host_itself():
