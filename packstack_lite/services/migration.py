@@ -9,12 +9,14 @@ from typing import List, Tuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from packstack_lite.resources import Directory, File
+from packstack_lite.resources import Directory, File, Once
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services.cloud import Cloud, tags
 
 COMMENT = "nova, packstack-lite"
+SSH = "/etc/packstack-lite/migration-ssh"
+_HOME = "/var/lib/nova/.ssh"
 _KIND = b"ssh-ed25519"
 
 
@@ -27,7 +29,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     """The key pair of all hypervisors, the same on each: one that is added later changes nothing on the others."""
     if not wanted(cloud):
         return []
-    user, home = cloud.profile.user("nova"), "/var/lib/nova/.ssh"
+    user, home = cloud.profile.user("nova"), _HOME
     private, public = key_pair(cloud["CONFIG_NOVA_MIGRATION_KEY"])
     room = Directory(path=home, mode=0o700, owner=user, group=user, phase=Phase.CONFIGURE, tags=tags("nova"))
     strict = "no" if "ssh-without-accept-new" in cloud.profile.quirks else "accept-new"
@@ -50,7 +52,38 @@ def declare(cloud: Cloud) -> List[Resource]:
         )
         for name, content in contents.items()
     ]
-    return [room, *files]
+    return [room, *files, _of_libvirt(cloud), *_shell(cloud, user)]
+
+
+def uri(cloud: Cloud) -> str:
+    """Where libvirt goes, with nova's ``%s`` for the other hypervisor.
+
+    Nova calls the option deprecated, and has no other that takes more than a scheme: libvirt's daemon is root, and by
+    that alone it would look for root's keys (libvirt.org/uri.html: ``command`` is for the transport ssh).
+    """
+    return f"qemu+ssh://{cloud.profile.user('nova')}@%s/system?command={SSH}"
+
+
+def _of_libvirt(cloud: Cloud) -> File:
+    content = cloud.render("common/nova_migration_ssh.j2", home=_HOME, known_hosts="/root/.ssh/known_hosts")
+    return File(path=SSH, content=content, mode=0o755, phase=Phase.CONFIGURE, tags=tags("nova"))
+
+
+def _shell(cloud: Cloud, user: str) -> List[Resource]:
+    """Who may not log in cannot be asked for anything over SSH either."""
+    if "nova-without-shell" not in cloud.profile.quirks:
+        return []
+    return [
+        Once(
+            name="nova-shell",
+            script=f"usermod --shell /bin/bash {user}",
+            done=f"entry=$(getent passwd {user}) || exit 75; [ \"${{entry##*/}}\" = bash ]",
+            known_after=Phase.PACKAGES,
+            says="let nova's account run commands",
+            phase=Phase.CONFIGURE,
+            tags=tags("nova"),
+        )
+    ]
 
 
 def key_pair(seed: Secret) -> Tuple[str, str]:

@@ -192,7 +192,19 @@ def test_hypervisors_let_each_other_in_by_one_key_and_keep_it_to_themselves(tmp_
     assert keys not in files(member("controller", OF_OVN))
     assert keys not in files(cloud(OVN))
     compute = text(here["/etc/nova/nova-compute.conf"])
-    assert "live_migration_scheme = ssh\nlive_migration_inbound_addr = 198.18.1.11\n" in compute
+    way = "qemu+ssh://nova@%s/system?command=/etc/packstack-lite/migration-ssh"
+    assert f"live_migration_uri = {way}\nlive_migration_inbound_addr = 198.18.1.11\n" in compute
+    ssh = here["/etc/packstack-lite/migration-ssh"]
+    assert ssh.mode == 0o755 and "exec ssh -F /var/lib/nova/.ssh/config " in text(ssh)
+
+
+@pytest.mark.parametrize(("profile", "shut"), [("debian12-zed", False), ("centos9s-epoxy", True)])
+def test_a_nova_that_may_not_log_in_gets_a_shell_where_instances_move(profile, shut):
+    def shells(which):
+        return [one.script for one in declared(which, OF_OVN, profile=profile) if one.id == "once:nova-shell"]
+
+    assert shells("compute-1") == (["usermod --shell /bin/bash nova"] if shut else [])
+    assert shells("controller") == []
 
 
 @pytest.mark.parametrize("seed", [bytes(32), bytes(range(32)), b"\xff" * 32])
