@@ -108,7 +108,8 @@ def test_smoke_proves_each_promise_from_the_network_host(cloud: Sandbox) -> None
     smoked = cloud("smoke", "--output", "json")
     outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
     assert smoked.code == 0, outcomes
-    assert {name for name, (outcome, _) in outcomes.items() if outcome == "passed"} == PROMISES - {"image"}, outcomes
+    assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == {"image"}, outcomes
+    assert set(outcomes) >= PROMISES
     assert "Glance" in outcomes["image"][1], "it is a file on the controller"
 
 
