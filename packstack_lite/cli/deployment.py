@@ -138,14 +138,14 @@ class Deployment:
         self._all_reached()
         found = side_by_side(lambda site: plan(site.there, self._seen_by(site), diff, self.masker), self.connected)
         places = [site.target.address for site in self.sites]
-        told = [change for changes in found for change in self._of_whom(changes)]
+        told = self._of_whom([change for changes in found for change in changes])
         return sorted(told, key=lambda change: (places.index(change.host), PHASES.index(Phase(change.phase))))
 
     def verify(self) -> List[Fault]:
         """What is no longer as declared, host by host."""
         self._all_reached()
         found = side_by_side(lambda site: verify(site.there, self._seen_by(site), self.masker), self.connected)
-        return [fault for faults in found for fault in self._of_whom(faults)]
+        return self._of_whom([fault for faults in found for fault in faults])
 
     def _all_reached(self) -> None:
         for site in self.sites:
@@ -165,13 +165,13 @@ class Deployment:
             for resource in self._declared.elsewhere(site)
         }
         called = {site.member.name: site.target.address for site in self._tried}
-        whose.update(
-            ((site.target.address, resource.id), called[resource.concerns])
+        about = {
+            (site.target.address, resource.id): called[resource.concerns]
             for site in self.connected
             for resource in self.resources(site)
             if resource.concerns in called
-        )
-        return [replace(one, host=whose.get((one.host, one.resource), one.host)) for one in found]
+        }
+        return laid_to(found, whose, about)
 
     def _by_owner(self, reports: Sequence[AppliedReport]) -> List[AppliedReport]:
         """The reports with each change in that of the host whose affair it is."""
@@ -216,12 +216,15 @@ class Deployment:
 
     def smoke(self) -> List[Case]:
         """Use the cloud; each case is told as it ends."""
+        # Floating addresses are behind a bridge of that host.
+        at = next((site for site in self.connected if "network" in site.member.roles), self.sites[0])
         return smoke.run(
-            self.host,
+            at.there,
             self.cloud.api,
             self.answers,
             self.sites[0].profile,
             lambda case: say(self.options, f"{case.outcome:8}{case.name} {case.seconds:.1f} s"),
+            at.member.roles,
         )
 
 

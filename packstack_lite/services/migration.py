@@ -77,7 +77,7 @@ def _shell(cloud: Cloud, user: str) -> List[Resource]:
         Once(
             name="nova-shell",
             script=f"usermod --shell /bin/bash {user}",
-            done=f"entry=$(getent passwd {user}) || exit 75; [ \"${{entry##*/}}\" = bash ]",
+            done=f'entry=$(getent passwd {user}) || exit 75; [ "${{entry##*/}}" = bash ]',
             known_after=Phase.PACKAGES,
             says="let nova's account run commands",
             phase=Phase.CONFIGURE,

@@ -33,7 +33,9 @@ def joined(controller: Cloud, member: Cloud) -> List[Resource]:
 def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
     moves = migration.declare(cloud)
-    compute = cloud.file("nova", "nova-compute", group=cloud.profile.user("nova"), moves=migration.uri(cloud) if moves else "")
+    compute = cloud.file(
+        "nova", "nova-compute", group=cloud.profile.user("nova"), moves=migration.uri(cloud) if moves else ""
+    )
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
     # The key to Ceph is where Ceph is, and libvirt of another host cannot be given it from here.

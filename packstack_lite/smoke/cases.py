@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from importlib import resources as package_files
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from packstack_lite.engine.results import Case
+from packstack_lite.hosts.place import ROLES
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Host, Job, JobResult
 from packstack_lite.resources import Credentials
@@ -38,21 +39,23 @@ def program() -> bytes:
     return "".join([*parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
 
 
-def task(api: Credentials, answers: Mapping[str, Any], profile: Profile) -> Dict[str, Any]:
-    """What the program is told; holds the administrator's password."""
+def task(
+    api: Credentials, answers: Mapping[str, Any], profile: Profile, roles: Sequence[str] = ROLES
+) -> Dict[str, Any]:
+    """What the program is told on a host with these roles; holds the administrator's password."""
     address = api.auth_url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
     horizon = f"http://{address}{profile.path('webroot')}" if answers["CONFIG_HORIZON_INSTALL"] else ""
     return {
         "api": api.told(),
-        "image_source": str(answers["CONFIG_PROVISION_IMAGE_URL"]),
+        "image_source": str(answers["CONFIG_PROVISION_IMAGE_URL"]) if "controller" in roles else "",
         "user": str(answers["CONFIG_PROVISION_IMAGE_SSH_USER"] or "root"),
         "external": EXTERNAL,
         "horizon_url": horizon,
-        "volumes": _volumes(answers),
+        "volumes": {**_volumes(answers), "here": "storage" in roles},
     }
 
 
-def _volumes(answers: Mapping[str, Any]) -> Dict[str, str]:
+def _volumes(answers: Mapping[str, Any]) -> Dict[str, Any]:
     """Where the default type's volumes are on the host, to look at them from below."""
     names = [str(name) for name in answers.get("CONFIG_CINDER_BACKEND") or ()]
     kind = names[0] if answers.get("CONFIG_CINDER_INSTALL") and names else ""
@@ -108,10 +111,16 @@ class _Ear:
 
 
 def run(
-    host: Host, api: Credentials, answers: Mapping[str, Any], profile: Profile, say: Optional[Say] = None
+    host: Host,
+    api: Credentials,
+    answers: Mapping[str, Any],
+    profile: Profile,
+    say: Optional[Say] = None,
+    roles: Sequence[str] = ROLES,
 ) -> List[Case]:
-    """Every case, in order. ``say`` hears each as it ends. The program cleans up what it made."""
-    command = hostside(program(), task(api, answers, profile), TIMEOUT, "use the cloud")
+    """Every case, in order, tried from this host of the cloud, which has ``roles``. ``say`` hears each as it ends.
+    The program cleans up what it made."""
+    command = hostside(program(), task(api, answers, profile, roles), TIMEOUT, "use the cloud")
     ear = _Ear(say)
     host.run_jobs([Job("smoke", command.script, command.stdin, timeout=TIMEOUT, says="smoke")], ear)
     return ear.cases

@@ -1,8 +1,8 @@
 # mypy: ignore-errors
-"""Runs on the controller: uses the cloud as a user would, one line of JSON per promise.
+"""Runs on a host with a bridge to floating addresses: uses the cloud as a user would, one line of JSON per promise.
 
 Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url",
-"volumes": {"kind", "encrypted_type", and where they are on this host}}. Standard output:
+"volumes": {"kind", "encrypted_type", "here", and where they are on their host}}. Standard output:
 {"name", "outcome", "seconds", "detail"} per case.
 Everything made is called smoke-<id> and removed at the end, leftovers of earlier runs too.
 Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client brings.

@@ -15,7 +15,7 @@ def image(smoke):
     if source.startswith("file://"):
         source = source[7:]
     if not source.startswith("/"):
-        raise Skip("the demo image comes from a URL; its copy in Glance is used")
+        raise Skip("the demo image is no file on this host; its copy in Glance is used")
     body = {"name": NAME, "disk_format": "qcow2", "container_format": "bare", "visibility": "private"}
     made = smoke.post("image", "/images", body).json()
     smoke.made["image"] = made["id"]

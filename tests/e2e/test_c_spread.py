@@ -1,0 +1,124 @@
+"""Every role on a host of its own, and a database that was there before: Open vSwitch's agents over several hosts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from packstack_lite import sandbox as room
+from packstack_lite.secret import sh as quoted
+from tests.conftest import Tool
+from tests.e2e.conftest import OPENVSWITCH, OURS, PROMISES, Sandbox, write_answers
+
+pytestmark = pytest.mark.slow
+
+NAME = "e2e-spread"
+NETWORK, COMPUTE, SERVERS = (f"{NAME}-{number}" for number in (2, 3, 4))
+PASSWORD = 'it\'s "theirs" $x'
+EXISTING = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update && apt-get -q -y install --no-install-recommends mariadb-server || exit 1
+printf '[mysqld]\\nbind-address = 0.0.0.0\\nmax_connections = 2000\\n' > /etc/mysql/mariadb.conf.d/99-theirs.cnf
+systemctl restart mariadb && mariadb
+"""
+ACCOUNT = """
+CREATE DATABASE theirs;
+CREATE USER packer@'%' IDENTIFIED BY '{password}';
+GRANT ALL ON *.* TO packer@'%' WITH GRANT OPTION;
+"""
+
+
+def address(name: str) -> str:
+    return room.find(name).address
+
+
+def sh(name: str, script: str, stdin: str = "") -> str:
+    argv = room.ssh_argv(room.find(name), f"sh -c {quoted(script)}")
+    done = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=900)
+    assert done.returncode == 0, f"{script}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Controller, network host, hypervisor, and a host with a database of somebody's, where the queue comes to.
+
+    A developer's own one, which stays: E2E_SPREAD_ANSWERS names the answer file, its sandbox has this test's name.
+    """
+    if "E2E_SPREAD_ANSWERS" in os.environ:
+        yield Sandbox(NAME, tool, Path(os.environ["E2E_SPREAD_ANSWERS"]))
+        return
+    OURS.append(NAME)
+    done = tool("sandbox", "up", NAME, "--hosts", "4")
+    assert done.code == 0, done.err
+    sh(SERVERS, EXISTING, ACCOUNT.format(password=PASSWORD.replace("'", "''")))
+    answers = tmp_path_factory.mktemp("spread") / "answers.txt"
+    theirs = {"INSTALL": "n", "HOST": address(SERVERS), "USER": "packer", "PW": PASSWORD}
+    changes = {
+        **OPENVSWITCH,
+        "CONFIG_CONTROLLER_HOST": address(NAME),
+        "CONFIG_STORAGE_HOST": address(NAME),
+        "CONFIG_NETWORK_HOSTS": address(NETWORK),
+        "CONFIG_COMPUTE_HOSTS": address(COMPUTE),
+        "CONFIG_AMQP_HOST": address(SERVERS),
+        **{f"CONFIG_MARIADB_{name}": text for name, text in theirs.items()},
+    }
+    write_answers(answers, tool, NAME, changes)
+    yield Sandbox(NAME, tool, answers)
+    tool("sandbox", "down", NAME)
+    OURS.remove(NAME)
+
+
+def test_a_cloud_comes_to_be_and_a_second_apply_changes_nothing(cloud: Sandbox) -> None:
+    if "E2E_SPREAD_ANSWERS" not in os.environ:
+        first = cloud("apply", "--output", "json", timeout=2400)
+        assert first.code == 0, first.err[-5000:]
+        assert all(host["changes"] > 5 for host in first.data["hosts"]), first.data["hosts"]
+        assert len(first.data["hosts"]) == 4
+    second = cloud("apply", "--output", "json")
+    assert second.code == 0, second.err[-3000:]
+    assert (second.data["changes"], second.data["restarted"]) == ([], [])
+    assert cloud("verify", "--output", "json").data["faults"] == []
+
+
+def test_each_host_has_its_part_and_no_more(cloud: Sandbox) -> None:
+    listening = "ss -Htln | awk '{ sub(/.*:/, \"\", $4); print $4 }'"
+    ports = {name: set(sh(name, listening).split()) for name in (NAME, NETWORK, COMPUTE, SERVERS)}
+    assert {"5000", "8774", "9696"} <= ports[NAME] and not {"3306", "5672"} & ports[NAME]
+    assert {"3306", "5672"} <= ports[SERVERS] and "5000" not in ports[SERVERS]
+    running = "systemctl list-units --state=running --plain --no-legend | cut -d. -f1"
+    units = {name: set(sh(name, running).split()) for name in (NAME, NETWORK, COMPUTE)}
+    assert {"neutron-l3-agent", "neutron-dhcp-agent", "neutron-openvswitch-agent"} <= units[NETWORK]
+    assert {"nova-compute", "neutron-openvswitch-agent"} <= units[COMPUTE]
+    assert not {"nova-compute", "neutron-l3-agent"} & units[NAME]
+    assert "nova-compute" not in units[NETWORK] and "neutron-l3-agent" not in units[COMPUTE]
+
+
+def test_the_database_that_was_there_is_used_and_what_else_is_in_it_stays(cloud: Sandbox) -> None:
+    databases = sh(SERVERS, "mariadb -N -e 'SHOW DATABASES'").split()
+    assert {"theirs", "keystone", "nova_cell0", "neutron"} <= set(databases)
+    assert sh(SERVERS, "cat /etc/mysql/mariadb.conf.d/99-theirs.cnf").startswith("[mysqld]")
+
+
+def test_smoke_proves_each_promise_from_the_network_host(cloud: Sandbox) -> None:
+    smoked = cloud("smoke", "--output", "json")
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
+    assert smoked.code == 0, outcomes
+    assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == {"image"}, outcomes
+    assert set(outcomes) >= PROMISES
+    assert "Glance" in outcomes["image"][1], "it is a file on the controller"
+
+
+def test_a_host_that_is_excluded_is_not_looked_at(cloud: Sandbox) -> None:
+    left = address(COMPUTE)
+    sh(COMPUTE, "systemctl stop nova-compute")
+    told = cloud("plan", f"--exclude-servers={left}", "--output", "json")
+    assert told.code == 0, told.err
+    assert [change for change in told.data["changes"] if change["host"] == left] == []
+    healed = cloud("apply", "--output", "json")
+    assert healed.code == 0, healed.err[-3000:]
+    assert "unit:nova-compute" in {change["resource"] for change in healed.data["changes"] if change["host"] == left}
