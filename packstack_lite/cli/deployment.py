@@ -11,7 +11,7 @@ from packstack_lite import preflight, services, smoke
 from packstack_lite.answers import Answers
 from packstack_lite.cli import config_dir, sources
 from packstack_lite.cli.connecting import asked, connected, ended, who
-from packstack_lite.cli.hosts import UNREACHABLE, A, raise_for, unreachable
+from packstack_lite.cli.hosts import UNREACHABLE, A, laid_to, raise_for, unreachable
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.sites import Declared, Site, side_by_side, sites
 from packstack_lite.cli.target import Target, choose
