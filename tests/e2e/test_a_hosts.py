@@ -13,6 +13,7 @@ import pytest
 
 from packstack_lite import sandbox as room
 from tests.conftest import Tool
+from tests.e2e.cloud_contract import smoke_proves
 from tests.e2e.conftest import OURS, Sandbox, write_answers
 
 pytestmark = pytest.mark.slow
@@ -168,3 +169,7 @@ def test_a_hypervisor_that_is_added_changes_itself_alone(cloud: Sandbox) -> None
     assert f"once:nova-discover-{fourth}" in mapped
     assert fourth in openstack("compute service list --service nova-compute -f value -c Host -c State")
     answers_ping(instance("on-the-new-one", fourth))
+
+
+def test_smoke_proves_each_promise_of_every_cloud(cloud: Sandbox) -> None:
+    smoke_proves(cloud, without=["horizon"])
