@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.services.overlay import Given, Tree
+from packstack_lite.services.given import Given, Tree
 
 # More than any configuration file has; keeps a wrong directory from being read whole.
 LARGEST = 1024 * 1024

@@ -23,7 +23,7 @@ from packstack_lite.hosts import gather
 from packstack_lite.report.console import Console
 from packstack_lite.report.runlog import RunLog, open_log
 from packstack_lite.secret import Masker
-from packstack_lite.services.overlay import Tree
+from packstack_lite.services.given import Tree
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from packstack_lite.resources.base import PHASES, Phase, Resource
 from packstack_lite.secret import Masker
 from packstack_lite.services import waits
 from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.overlay import Tree
+from packstack_lite.services.given import Tree
 
 
 @dataclass

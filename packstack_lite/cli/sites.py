@@ -21,7 +21,8 @@ from packstack_lite.report.runlog import RunLog
 from packstack_lite.resources.base import Resource
 from packstack_lite.services import network, overlay
 from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.overlay import Laid, Tree
+from packstack_lite.services.given import Tree
+from packstack_lite.services.overlay import Laid
 from packstack_lite.services.placing import address_of, is_address
 
 T = TypeVar("T")
@@ -106,10 +107,8 @@ class Declared:
     def laid(self) -> Mapping[str, Laid]:
         """The resources of each host with the user's own files laid over them, and the remarks on those."""
         connected = [site for site in self._sites if site.connected]
-        return {
-            site.member.name: overlay.lay(services.declare(self.cloud(site)), self._tree, site.profile)
-            for site in connected
-        }
+        declared = {site.member.name: (services.declare(self.cloud(site)), site.profile) for site in connected}
+        return overlay.lay_all(declared, self._tree)
 
     def elsewhere(self, site: Site) -> List[Resource]:
         """What is to be done on the controller for a host."""

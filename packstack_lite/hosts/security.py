@@ -34,7 +34,9 @@ find /etc/systemd/system /run/systemd/system -maxdepth 1 -type l -lname /dev/nul
         $1 == "UnitFileState" {enabled = $2}
         $0 == "" {tell(); loaded = ""}
         END {tell()}'
-! command -v nft >/dev/null || timeout 5 nft list tables >/dev/null 2>&1 || say nft no
+rules='add table inet x; add chain inet x i { type filter hook input priority -5; }'
+rules="$rules; add rule inet x i tcp dport { 1, 2-3 } reject with tcp reset"
+! command -v nft >/dev/null || timeout 5 nft -c "$rules" >/dev/null 2>&1 || say nft no
 # What others made and NetworkManager only looks at is "connected (externally)"; what is of type ovs-... it was given on
 # purpose, with its plug-in for Open vSwitch.
 if command -v nmcli >/dev/null && systemctl is-active --quiet NetworkManager 2>/dev/null; then

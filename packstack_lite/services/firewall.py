@@ -4,7 +4,7 @@ own hosts may reach, guarded where it has none (docs/decisions/0015)."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Tuple
 
 from packstack_lite.resources import (
     Absent,
@@ -67,7 +67,8 @@ def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
         told = IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
         others = [replace(told, ports=(), forward=(), **whom) for whom in _peers(cloud, "peers")]
         return [*_unguarded(cloud), told, *others]
-    return _guarded(cloud, services) if guards(cloud) else _unguarded(cloud)
+    closed = {port for service in services for port in INTERNAL.get(service, ())}
+    return _guarded(cloud, closed) if closed and guards(cloud) else _unguarded(cloud)
 
 
 def guards(cloud: Cloud) -> bool:
@@ -76,8 +77,7 @@ def guards(cloud: Cloud) -> bool:
     return able and cloud.says("CONFIG_FIREWALL")
 
 
-def _guarded(cloud: Cloud, services: List[str]) -> List[Resource]:
-    closed = {port for service in services for port in INTERNAL.get(service, ())}
+def _guarded(cloud: Cloud, closed: Collection[str]) -> List[Resource]:
     script = cloud.file(
         "host",
         "guard",

@@ -3,60 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass, field, replace
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from packstack_lite.errors import OverlayFault
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import Absent, Directory, File, Keys, Link, Placed, Unit
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import Secret, names_secret
 from packstack_lite.services import ini
+from packstack_lite.services.given import ETC, Given, Tree, unix
 from packstack_lite.services.option_check import check, judged, lists
-
-ETC = "/etc/"
 
 # Directories of /etc that belong to no single service: only what is rendered there can be overlaid.
 SHARED = ("", "default", "sysconfig", "systemd", "sysctl.d", "tmpfiles.d")
-
-_USERINFO = re.compile(r"://[^:/@\s]*:([^@\s]+)@")
-_PAIR = re.compile(r"""\s*["']?([\w.\-]+)["']?\s*[=:]\s*(.*)""")
-
-
-@dataclass(frozen=True)
-class Given:
-    """A file of the user's: ``name`` below /etc, ``source`` as the user finds it, its text."""
-
-    name: str
-    source: str
-    text: str
-
-    @property
-    def path(self) -> str:
-        return f"{ETC}{self.name}"
-
-    @property
-    def top(self) -> str:
-        """The directory of /etc that it is in; "" when it is in /etc itself."""
-        return self.name.split("/")[0] if "/" in self.name else ""
-
-    def __repr__(self) -> str:
-        return f"Given({self.source!r})"
-
-
-@dataclass(frozen=True)
-class Tree:
-    """What --config-dir holds, and what in it could not be read."""
-
-    files: Tuple[Given, ...] = ()
-    faults: Tuple[str, ...] = ()
-
-    def secrets(self) -> List[Secret]:
-        """Values that must not be shown: those whose names say so, and passwords in URLs."""
-        # A plain word or a number ("service", 3600) would be hidden wherever else it stands.
-        values = [text for given in self.files for text in _secret_values(given.text)]
-        return [Secret(text) for text in dict.fromkeys(values) if not re.fullmatch(r"[a-z_]*|\d{1,6}", text)]
 
 
 @dataclass
@@ -72,15 +31,22 @@ def lay(resources: Sequence[Resource], tree: Tree, profile: Profile) -> Laid:
 
     Raises OverlayFault with everything that is wrong in the tree.
     """
-    work = _Laying(resources, profile)
+    return lay_all({"": (resources, profile)}, tree)[""]
+
+
+def lay_all(hosts: Mapping[str, Tuple[Sequence[Resource], Profile]], tree: Tree) -> Dict[str, Laid]:
+    """The same for several hosts: a file is laid on each that has a place for it, and one at least has to."""
+    works = {name: _Laying(resources, profile) for name, (resources, profile) in hosts.items()}
+    faults = [*tree.faults]
     for given in tree.files:
-        work.take(given)
-    faults = [*tree.faults, *work.faults]
+        homeless = [work.take(given) for work in works.values()]
+        faults += homeless[:1] if all(homeless) else []
+        faults += dict.fromkeys(fault for work in works.values() for fault in work.faults if fault not in faults)
     if faults:
         raise OverlayFault(
             f"--config-dir: {len(faults)} fault{'s' * (len(faults) > 1)}", faults, "nothing was changed on the host"
         )
-    return Laid(work.result(), work.remarks)
+    return {name: Laid(work.result(), work.remarks) for name, work in works.items()}
 
 
 class _Laying:
@@ -99,17 +65,20 @@ class _Laying:
         self.faults: List[str] = []
         self.remarks: List[str] = []
 
-    def take(self, given: Given) -> None:
-        """Lay one file."""
-        rendered, fault = self.files.get(given.path), ""
-        if rendered is None:
-            fault = self._why_not(given)
-        if fault:
-            self.faults.append(f"{given.source}: {fault}")
-        elif rendered is None:
-            self._place(given)
-        else:
+    def take(self, given: Given) -> str:
+        """Lay one file; or why there is no place for it on this host."""
+        rendered = self.files.get(given.path)
+        if rendered is not None:
             self._over(rendered, given)
+            return ""
+        if given.path in self.taken or any(given.path.startswith(f"{path}/") for path in self.keys):
+            self.faults.append(f"{given.source}: cannot be given: packstack-lite makes or removes it itself")
+            return ""
+        why = self._why_not(given)
+        if why:
+            return f"{given.source}: {why}"
+        self._place(given)
+        return ""
 
     def _over(self, rendered: File, given: Given) -> None:
         below = ini.parse(rendered.data.decode(errors="replace"))
@@ -119,7 +88,7 @@ class _Laying:
                 f"{given.source}: stands in place of the whole {given.path}, which has no [sections] to merge by"
             )
             return
-        over = ini.parse(_unix(given.text))
+        over = ini.parse(unix(given.text))
         self._faults_of(given, over)
         merged = ini.merge(below, over)
         self.new[given.path] = replace(rendered, content=merged)
@@ -130,7 +99,7 @@ class _Laying:
         self.placed[given.path] = file
         self.remarks.append(f"{given.source}: nothing is rendered there; it is placed as it is")
         if lists(given.name):
-            over = ini.parse(_unix(given.text))
+            over = ini.parse(unix(given.text))
             self._faults_of(given, over)
             self._check(file, given, over, over)
 
@@ -153,8 +122,6 @@ class _Laying:
     def _why_not(self, given: Given) -> str:
         """Why a file that is not rendered cannot be placed; "" when it can."""
         same = [path for path in self.files if _base(path) == _base(given.path)]
-        if given.path in self.taken or any(given.path.startswith(f"{path}/") for path in self.keys):
-            return "cannot be given: packstack-lite makes or removes it itself"
         if same:
             return "nothing reads that; " + _or(_below_etc(path) for path in same) + " is what is read"
         if given.top == "etc":
@@ -222,23 +189,3 @@ def _below_etc(path: str) -> str:
 
 def _or(names: Iterable[str]) -> str:
     return " or ".join(names)
-
-
-def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _secret_values(text: str) -> Iterable[str]:
-    """By line, whatever the format; indented lines go on with what is above them."""
-    hidden = False
-    for line in _unix(text).split("\n"):
-        pair = _PAIR.fullmatch(line)
-        if pair:
-            hidden = names_secret(pair.group(1))
-            if hidden:
-                yield pair.group(2).strip().strip("\"'")
-        elif hidden and line.startswith((" ", "\t")):
-            yield line.strip()
-        else:
-            hidden = False
-        yield from _USERINFO.findall(line)

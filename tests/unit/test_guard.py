@@ -68,6 +68,13 @@ def test_only_ports_of_what_the_host_has_are_closed():
     assert not closed(script(found)) & {6200, 3260, 3300}
 
 
+def test_a_host_without_such_ports_has_nothing_to_guard():
+    """One that routes alone: no empty list of ports, which the kernel would refuse."""
+    made = firewall.declare(of(others=OTHERS), ["openvswitch", "neutron-openvswitch"])
+    assert [guard.wanted for guard in made if isinstance(guard, Guard)] == [False]
+    assert not [peer for peer in made if isinstance(peer, Peer)]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_other_host_is_let_in_on_its_own_before_anybody_is_refused(profile):
     found = of(profile, others=OTHERS)

@@ -11,8 +11,9 @@ from packstack_lite.errors import OverlayFault
 from packstack_lite.resources import File, Once, Placed, Unit
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker
-from packstack_lite.services.overlay import Given, Tree, lay
-from tests.clouds import cloud
+from packstack_lite.services.given import Given, Tree
+from packstack_lite.services.overlay import lay, lay_all
+from tests.clouds import cloud, member
 from tests.rendered import text
 
 CLOUD = cloud()
@@ -240,3 +241,20 @@ def test_secrets_of_the_tree_are_hidden():
     shown = hide("p4ss:w0rd s3cr3t! k3y k3y abc123 def456 visible1 service")
     assert shown == "*** *** *** *** *** visible1 service"
     assert "p4ss" not in repr(found) and "s3cr3t" not in repr(found)
+
+
+def test_of_several_hosts_each_takes_what_it_has_a_place_for():
+    """The controller's dashboard and the hypervisor's own settings; what no host reads is refused once."""
+    profile = CLOUD.profile
+    hosts = {which: (services.declare(member(which)), profile) for which in ("controller", "compute-1")}
+    glance, compute = "glance/glance-api.conf", "nova/nova-compute.conf"
+    found = lay_all(hosts, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"}))
+    assert "workers = 7" in text(file_at(found["controller"], f"/etc/{glance}"))
+    assert "images_type = raw" in text(file_at(found["compute-1"], f"/etc/{compute}"))
+    assert not [one for one in found["compute-1"].resources if isinstance(one, File) and "glance" in one.path]
+    with pytest.raises(OverlayFault) as refused:
+        lay_all(hosts, tree({"glanse/glance-api.conf": "[DEFAULT]\n", "nova/nova.conf": "[DEFAULT]\nmax-x = 1\n"}))
+    assert [fault.split(":")[0] for fault in refused.value.faults] == [
+        "mine/glanse/glance-api.conf",
+        "mine/nova/nova.conf",
+    ]
