@@ -106,8 +106,8 @@ class Declared:
     @cached_property
     def laid(self) -> Mapping[str, Laid]:
         """The resources of each host with the user's own files laid over them, and the remarks on those."""
-        connected = [site for site in self._sites if site.connected]
-        declared = {site.member.name: (services.declare(self.cloud(site)), site.profile) for site in connected}
+        known = [site for site in self._sites if site.facts]
+        declared = {site.member.name: (services.declare(self.cloud(site)), site.profile) for site in known}
         return overlay.lay_all(declared, self._tree)
 
     def elsewhere(self, site: Site) -> List[Resource]:

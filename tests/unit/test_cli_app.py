@@ -270,6 +270,19 @@ def test_render_needs_no_host_and_keeps_passwords_private(home):
     assert "hunter22" in nova.read_text()
 
 
+def test_render_gives_each_host_a_directory(home):
+    target = home / "configs"
+    hosts = ["--os-controller-host=198.18.1.10", "--os-compute-hosts=198.18.1.11,far", "--os-network-hosts=198.18.1.10"]
+    rest = ["--mariadb-host=198.18.1.10", "--amqp-host=198.18.1.10", "--os-neutron-ovn-tunnel-if=eth1"]
+    ended = run("render", "--output", str(target), *hosts, *rest)
+    assert ended.exit_code == 0, ended.stderr
+    assert {path.name for path in target.iterdir()} == {"198.18.1.10", "198.18.1.11", "far"}
+    assert (target / "198.18.1.10/etc/keystone/keystone.conf").is_file()
+    compute = target / "198.18.1.11" / "etc"
+    assert not (compute / "keystone").exists()
+    assert "live_migration_inbound_addr = 198.18.1.11" in (compute / "nova/nova-compute.conf").read_text()
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script(shell):
     ended = run("completion", shell)
