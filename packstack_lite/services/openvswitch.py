@@ -21,7 +21,8 @@ USERS: Mapping[str, Tuple[str, ...]] = {
 def declare(cloud: Cloud) -> List[Resource]:
     """The switch, then the bridges: live, and by a unit of ours after each boot."""
     userspace = cloud.datapath == "netdev"
-    dropin = [cloud.file("openvswitch", "vswitchd", phase=Phase.PLATFORM)] if userspace else []
+    offload = "true" if _offloads(cloud) else "false"
+    dropin = [cloud.file("openvswitch", "vswitchd", phase=Phase.PLATFORM, offload=offload)] if userspace else []
     switch = cloud.unit("openvswitch", "openvswitch", dropin, phase=Phase.PLATFORM)
     outside = own_range(cloud)
     unit_file = cloud.file(
@@ -39,7 +40,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     return [
         *dropin,
         switch,
-        *([_offload(cloud, switch.id)] if userspace else []),
+        *([_offload(cloud, switch.id, offload)] if userspace else []),
         unit_file,
         cloud.unit("bridge", "openvswitch", [unit_file], needs=[switch.id], phase=Phase.PLATFORM),
         *[_bridge(cloud, name, outside, switch.id) for name in bridges(cloud)],
@@ -66,11 +67,23 @@ def own_range(cloud: Cloud) -> Optional[IPv4Network]:
     return cloud.floating_range if alone else None
 
 
-def _offload(cloud: Cloud, switch: str) -> OvsSetting:
+def _offloads(cloud: Cloud) -> bool:
+    """Whether the switch in user space leaves checksums to whoever takes a packet off it.
+
+    Not where Neutron's own agents make ports for routers and DHCP servers and some of their packets go into tunnels:
+    it would drop these (OVS 3.1, netdev_push_header), and nobody tells those ports, as ours, to compute them. Nor
+    where guests are behind bridges of the kernel, which it reaches through pairs of interfaces (seen to pass nothing).
+    Guests have to compute theirs then (virtio_net csum=0). OVN answers on each host by itself.
+    """
+    behind_bridges = cloud.answers.get("CONFIG_NEUTRON_FIREWALL_DRIVER") == "iptables_hybrid"
+    return cloud.l2_agent == "ovn" or not (cloud.others or behind_bridges)
+
+
+def _offload(cloud: Cloud, switch: str, offload: str) -> OvsSetting:
     """The drop-in sets it before the switch starts; this sees that it stays so."""
     return OvsSetting(
         column="other_config:userspace-tso-enable",
-        value="true",
+        value=offload,
         phase=Phase.PLATFORM,
         tags=tags("openvswitch"),
         needs=(switch,),

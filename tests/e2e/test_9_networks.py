@@ -53,8 +53,6 @@ def test_an_instance_on_a_flat_network_answers(networks: Sandbox) -> None:
     assert proves(networks, Segment("lab", "br-lab", 0, "198.19.100")) == {"answers": "True", "login": "seg0"}
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(reason="seen to fail on a sandbox, why is not known yet: docs/tested.md", strict=False)
 def test_smoke_with_security_groups_by_iptables(networks: Sandbox) -> None:
     smoked = networks("smoke", "--output", "json")
     outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}

@@ -13,7 +13,7 @@ from packstack_lite import sandbox as room
 from packstack_lite.secret import sh as quoted
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import smoke_proves
-from tests.e2e.conftest import OPENVSWITCH, OURS, Sandbox, write_answers
+from tests.e2e.conftest import OPENVSWITCH, OURS, Sandbox, changed, write_answers
 
 pytestmark = pytest.mark.slow
 
@@ -119,3 +119,12 @@ def test_a_host_that_is_excluded_is_not_looked_at(cloud: Sandbox) -> None:
     healed = cloud("apply", "--output", "json")
     assert healed.code == 0, healed.err[-3000:]
     assert "unit:nova-compute" in {change["resource"] for change in healed.data["changes"] if change["host"] == left}
+
+
+def test_smoke_with_security_groups_by_iptables(cloud: Sandbox) -> None:
+    """Guests behind bridges of the kernel, which the switch reaches through pairs of interfaces."""
+    changed(cloud.answers, {"CONFIG_NEUTRON_FIREWALL_DRIVER": "iptables_hybrid"})
+    told = cloud("apply", "--output", "json")
+    assert told.code == 0, told.err[-3000:]
+    assert {change["host"] for change in told.data["changes"]} == {address(NETWORK), address(COMPUTE)}
+    smoke_proves(cloud, without=["image"])

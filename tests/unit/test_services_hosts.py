@@ -17,6 +17,7 @@ from tests.clouds import ANSWERS, MACHINE, OVN, SPREAD, THREE, cloud, member
 from tests.rendered import TUNNELS, VOLUMES, files, on, resources_of, text
 
 OF_OVN = {**OVN, **TUNNELS, **VOLUMES}
+ALONE = {"controller": ("controller", "network", "compute", "storage", "queue", "database")}
 LAYOUTS = [(name, layout) for layout in (THREE, SPREAD) for name in layout]
 
 
@@ -279,3 +280,25 @@ def test_phases_of_what_is_joined_are_those_that_come_after_the_host_itself():
         "volume_service:cinder-volume@storage-1@lvm",
     }
     assert {one.phase for one in told} == {Phase.VERIFY}
+
+
+@pytest.mark.parametrize(
+    ("layout", "answers", "value"),
+    [
+        (ALONE, VOLUMES, "true"),
+        (THREE, OF_OVN, "true"),
+        (THREE, VOLUMES, "false"),
+        (
+            ALONE,
+            {**VOLUMES, "CONFIG_NEUTRON_FIREWALL_DRIVER": "iptables_hybrid"},
+            "false",
+        ),
+    ],
+    ids=["alone", "ovn", "agents-of-several-hosts", "behind-bridges-of-the-kernel"],
+)
+def test_who_computes_checksums_for_a_switch_in_user_space(layout, answers, value):
+    """The switch drops a packet without one before a tunnel; so did the metadata service's answers to another host."""
+    resources = declared("controller", answers, layout, ovs_module=False)
+    (setting,) = [one for one in resources if isinstance(one, OvsSetting) and "tso" in one.column]
+    (file,) = [one for one in resources if isinstance(one, File) and "ovs-vswitchd.service.d" in one.path]
+    assert setting.value == value and f"userspace-tso-enable={value}" in text(file)

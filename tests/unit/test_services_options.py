@@ -24,6 +24,8 @@ NOT_OSLO = {"/etc/glance/glance-swift.conf", "/etc/cinder/nfs_shares", "/etc/bar
 MOVED = {
     ("neutron_ovn_metadata_agent.ini", "agent", "root_helper"),
     ("neutron_ovn_metadata_agent.ini", "oslo_concurrency", "lock_path"),
+    # The only one that says more than a scheme; its fate is "for removal" since Ocata (services/migration.py).
+    ("nova-compute.conf", "libvirt", "live_migration_uri"),
     # VPNaaS's own, which is no part of Neutron's code (neutron_vpnaas/services/vpn/agent.py).
     ("l3_agent.ini", "vpnagent", ""),
 }
