@@ -162,11 +162,16 @@ class LinuxBridge(Resource):
 
 @dataclass(frozen=True)
 class Nat(Resource):
-    """What comes from ``source`` (a CIDR) leaves by the default route under the host's own address."""
+    """What comes from ``source`` (a CIDR) leaves by the default route under the host's own address.
+
+    ``bridges_pass`` keeps it off what only passes a bridge of the kernel on its way to an instance: its answer would
+    come back under another address than the one that was asked, and be refused.
+    """
 
     kind: ClassVar[str] = "nat"
     source: str
     bridge: str = "br-ex"
+    bridges_pass: bool = False
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -175,9 +180,13 @@ class Nat(Resource):
     def id(self) -> str:
         return f"nat:{self.source}"
 
+    def _translation(self, bridges_pass: bool) -> str:
+        routed = " -m physdev ! --physdev-is-bridged" if bridges_pass else ""
+        return f"-t nat {{}} POSTROUTING -s {self.source} ! -o {self.bridge}{routed} -j MASQUERADE"
+
     def _rules(self) -> List[str]:
         return [
-            f"-t nat {{}} POSTROUTING -s {self.source} ! -o {self.bridge} -j MASQUERADE",
+            self._translation(self.bridges_pass),
             f"{{}} FORWARD -i {self.bridge} -j ACCEPT",
             f"{{}} FORWARD -o {self.bridge} -j ACCEPT",
         ]
@@ -191,7 +200,8 @@ class Nat(Resource):
 
     def _look(self) -> Look:
         checks = " && ".join("iptables -w 5 " + rule.format("-C") + " 2>/dev/null" for rule in self._rules())
-        script = f"command -v iptables >/dev/null || exit 75\n{checks}"
+        past = self._translation(not self.bridges_pass).format("-C")
+        script = f"command -v iptables >/dev/null || exit 75\n{checks} && ! iptables -w 5 {past} 2>/dev/null"
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             if reply.code == 75:
@@ -207,4 +217,6 @@ class Nat(Resource):
     def _command(self) -> Command:
         pairs = [(rule.format("-C"), rule.format("-A")) for rule in self._rules()]
         script = "\n".join(f"iptables -w 10 {old} 2>/dev/null || iptables -w 10 {new} || exit 1" for old, new in pairs)
+        past = self._translation(not self.bridges_pass).format("-D")
+        script += f"\niptables -w 10 {past} 2>/dev/null || true"
         return Command(script, says=f"translate addresses of {self.source}")

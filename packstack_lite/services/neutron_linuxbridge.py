@@ -35,6 +35,7 @@ def _bridges(cloud: Cloud) -> List[Resource]:
         phase=Phase.PLATFORM,
         outside=outside,
         gateway=gateway,
+        bridges_pass=openvswitch.behind_bridges(cloud),
         bridges=names,
         users=[f"{cloud.profile.unit(role)}.service" for role in USERS],
     )

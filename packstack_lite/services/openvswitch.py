@@ -31,6 +31,7 @@ def declare(cloud: Cloud) -> List[Resource]:
         phase=Phase.PLATFORM,
         outside=outside,
         gateway=gateway(outside),
+        bridges_pass=behind_bridges(cloud),
         switch=switch.unit,
         bridges=bridges(cloud),
         interfaces=interfaces(cloud),
@@ -71,12 +72,10 @@ def _offloads(cloud: Cloud) -> bool:
     """Whether the switch in user space leaves checksums to whoever takes a packet off it.
 
     Not where Neutron's own agents make ports for routers and DHCP servers and some of their packets go into tunnels:
-    it would drop these (OVS 3.1, netdev_push_header), and nobody tells those ports, as ours, to compute them. Nor
-    where guests are behind bridges of the kernel, which it reaches through pairs of interfaces (seen to pass nothing).
-    Guests have to compute theirs then (virtio_net csum=0). OVN answers on each host by itself.
+    it would drop these (OVS 3.1, netdev_push_header), and nobody tells those ports, as ours, to compute them. Guests
+    have to compute theirs then (virtio_net csum=0). OVN answers on each host by itself.
     """
-    behind_bridges = cloud.answers.get("CONFIG_NEUTRON_FIREWALL_DRIVER") == "iptables_hybrid"
-    return cloud.l2_agent == "ovn" or not (cloud.others or behind_bridges)
+    return cloud.l2_agent == "ovn" or not cloud.others
 
 
 def _offload(cloud: Cloud, switch: str, offload: str) -> OvsSetting:
@@ -102,6 +101,12 @@ def _bridge(cloud: Cloud, name: str, outside: Optional[IPv4Network], switch: str
     )
 
 
+def behind_bridges(cloud: Cloud) -> bool:
+    """Whether instances are behind bridges of the host's own kernel, whose packets its firewall sees as well."""
+    by_iptables = cloud.answers.get("CONFIG_NEUTRON_FIREWALL_DRIVER") == "iptables_hybrid"
+    return cloud.l2_agent == "linuxbridge" or (cloud.l2_agent == "openvswitch" and by_iptables)
+
+
 def translated(cloud: Cloud) -> List[Nat]:
     """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
     throws other rules away."""
@@ -111,6 +116,7 @@ def translated(cloud: Cloud) -> List[Nat]:
         Nat(
             source=str(cloud.floating_range),
             bridge=cloud.external_bridge,
+            bridges_pass=behind_bridges(cloud),
             phase=Phase.PLATFORM,
             tags=tags("openvswitch"),
             needs=(cloud.unit_id("bridge"),),

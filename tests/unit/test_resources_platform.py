@@ -476,10 +476,11 @@ def test_a_manager_is_added_beside_those_of_others(dash):
 
 IPTABLES = r"""
 shift 2
-rule=$(echo "$*" | sed 's/-[AC] //')
+rule=$(echo "$*" | sed 's/-[ACD] //')
 case " $* " in
 *" -C "*) grep -qxF -e "$rule" $T/rules 2>/dev/null ;;
 *" -A "*) echo "$rule" >> $T/rules ;;
+*" -D "*) grep -vxF -e "$rule" $T/rules > $T/left; mv $T/left $T/rules ;;
 esac
 """
 
@@ -497,3 +498,16 @@ def test_translation_is_added_once(dash):
         "FORWARD -o br-ex -j ACCEPT",
     ]
     assert isinstance(seen_of(nat, Reply(75)), Unknown)
+
+
+def test_translation_leaves_alone_what_only_passes_a_bridge_where_instances_are_behind_one(dash):
+    """By other answers on a host that is there: the rule of before would go on to catch it."""
+    dash.tool("iptables", IPTABLES)
+    before = Nat(source="198.18.2.0/24")
+    dash.close(before)
+    for nat in (Nat(source="198.18.2.0/24", bridges_pass=True), before):
+        assert not fits(nat, dash.see(nat)[nat.id])
+        assert dash.close(nat)[0].ok
+        assert fits(nat, dash.see(nat)[nat.id])
+        assert dash.noted("rules").count("MASQUERADE") == 1
+        assert ("! --physdev-is-bridged" in dash.noted("rules")) is nat.bridges_pass

@@ -288,13 +288,8 @@ def test_phases_of_what_is_joined_are_those_that_come_after_the_host_itself():
         (ALONE, VOLUMES, "true"),
         (THREE, OF_OVN, "true"),
         (THREE, VOLUMES, "false"),
-        (
-            ALONE,
-            {**VOLUMES, "CONFIG_NEUTRON_FIREWALL_DRIVER": "iptables_hybrid"},
-            "false",
-        ),
     ],
-    ids=["alone", "ovn", "agents-of-several-hosts", "behind-bridges-of-the-kernel"],
+    ids=["alone", "ovn", "agents-of-several-hosts"],
 )
 def test_who_computes_checksums_for_a_switch_in_user_space(layout, answers, value):
     """The switch drops a packet without one before a tunnel; so did the metadata service's answers to another host."""
