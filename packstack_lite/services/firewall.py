@@ -93,7 +93,10 @@ def _guarded(cloud: Cloud, closed: Collection[str]) -> List[Resource]:
     guard = _guard(cloud, files=(script, unit))
     # Before the guard, which else would shut them out for a moment.
     guard = replace(guard, needs=(*guard.needs, *(one.id for one in peers)))
-    return [script, unit, *peers, guard, NoOtherPeer(cloud.peers, **about, needs=(guard.id,))]
+    # Of a host that could not be asked nobody knows every address.
+    all_known = all(other.hostname for other in cloud.others)
+    only = [NoOtherPeer(cloud.peers, **about, needs=(guard.id,))] if all_known else []
+    return [script, unit, *peers, guard, *only]
 
 
 def _peers(cloud: Cloud, name: str) -> List[Dict[str, Any]]:

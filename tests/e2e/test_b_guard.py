@@ -89,7 +89,7 @@ def declared(
 ) -> List[Resource]:
     facts: Dict[str, str] = {"nft": gather.gather(remote).nft}
     made = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
-    made = replace(made, others=tuple(Place(peer, peer) for peer in peers))
+    made = replace(made, others=tuple(Place(peer, peer, peer) for peer in peers))
     return list(firewall.declare(made, services.chosen(made)))
 
 

@@ -68,6 +68,14 @@ def test_only_ports_of_what_the_host_has_are_closed():
     assert not closed(script(found)) & {6200, 3260, 3300}
 
 
+def test_nobody_is_shut_out_while_a_host_cannot_be_asked_for_its_addresses():
+    silent = Place("c3", "", "", ("compute",))
+    assert declared(of(others=OTHERS), NoOtherPeer)
+    found = of(others=(*OTHERS, silent))
+    assert not declared(found, NoOtherPeer)
+    assert [peer.concerns for peer in declared(found, Peer)] == ["c1", "c2"]
+
+
 def test_a_host_without_such_ports_has_nothing_to_guard():
     """One that routes alone: no empty list of ports, which the kernel would refuse."""
     made = firewall.declare(of(others=OTHERS), ["openvswitch", "neutron-openvswitch"])
