@@ -104,7 +104,7 @@ def _listed(reply: Reply) -> List[str]:
 
 
 def _strangers(gap: Gap) -> Tuple[str, ...]:
-    return cast(Tuple[str, ...], cast(State, gap.seen)["let in"])
+    return cast(Tuple[str, ...], cast(State, gap.seen or {}).get("let in", ()))
 
 
 def _command(script: str, names: str, guard: str, says: str) -> Command:

@@ -15,8 +15,6 @@ from packstack_lite.secret import Secret
 from packstack_lite.services.cloud import Cloud, tags
 
 COMMENT = "nova, packstack-lite"
-SSH = "/etc/packstack-lite/migration-ssh"
-_HOME = "/var/lib/nova/.ssh"
 _KIND = b"ssh-ed25519"
 
 
@@ -29,7 +27,7 @@ def declare(cloud: Cloud) -> List[Resource]:
     """The key pair of all hypervisors, the same on each: one that is added later changes nothing on the others."""
     if not wanted(cloud):
         return []
-    user, home = cloud.profile.user("nova"), _HOME
+    user, home = cloud.profile.user("nova"), "/var/lib/nova/.ssh"
     private, public = key_pair(cloud["CONFIG_NOVA_MIGRATION_KEY"])
     room = Directory(path=home, mode=0o700, owner=user, group=user, phase=Phase.CONFIGURE, tags=tags("nova"))
     strict = "no" if "ssh-without-accept-new" in cloud.profile.quirks else "accept-new"
@@ -52,7 +50,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         )
         for name, content in contents.items()
     ]
-    return [room, *files, _of_libvirt(cloud), *_shell(cloud, user)]
+    ssh = cloud.file("nova", "migration-ssh", mode=0o755, home=home, known_hosts="/root/.ssh/known_hosts")
+    return [room, *files, ssh, *_shell(cloud, user)]
 
 
 def uri(cloud: Cloud) -> str:
@@ -61,12 +60,7 @@ def uri(cloud: Cloud) -> str:
     Nova calls the option deprecated, and has no other that takes more than a scheme: libvirt's daemon is root, and by
     that alone it would look for root's keys (libvirt.org/uri.html: ``command`` is for the transport ssh).
     """
-    return f"qemu+ssh://{cloud.profile.user('nova')}@%s/system?command={SSH}"
-
-
-def _of_libvirt(cloud: Cloud) -> File:
-    content = cloud.render("common/nova_migration_ssh.j2", home=_HOME, known_hosts="/root/.ssh/known_hosts")
-    return File(path=SSH, content=content, mode=0o755, phase=Phase.CONFIGURE, tags=tags("nova"))
+    return f"qemu+ssh://{cloud.profile.user('nova')}@%s/system?command={cloud.profile.path('migration-ssh')}"
 
 
 def _shell(cloud: Cloud, user: str) -> List[Resource]:
