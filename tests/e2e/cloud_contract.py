@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Collection, Tuple
+from typing import Collection, Dict, Tuple
 
 from tests.conftest import Outcome
 from tests.e2e.conftest import PROMISES, Sandbox
@@ -26,13 +26,17 @@ def apply_does_what_plan_announced(host: Sandbox, *words: str) -> Tuple[Outcome,
     return planned, applied
 
 
-def smoke_proves(host: Sandbox, promises: Collection[str] = (), without: Collection[str] = ()) -> None:
-    """Every case has passed ``without`` these, and ``promises`` are among them besides those of every cloud."""
-    smoked = host("smoke", "--output", "json")
+def smoke_proves(
+    host: Sandbox, promises: Collection[str] = (), without: Collection[str] = (), timeout: float = 1800
+) -> Dict[str, Tuple[str, str]]:
+    """Every case has passed ``without`` these, and ``promises`` are among them besides those of every cloud; each
+    case's outcome and detail. The command may take ``timeout`` seconds."""
+    smoked = host("smoke", "--output", "json", timeout=timeout)
     outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
     assert smoked.code == 0, outcomes
     assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == set(without), outcomes
     assert set(outcomes) >= PROMISES | set(promises)
+    return outcomes
 
 
 def second_apply_changes_nothing(host: Sandbox) -> Outcome:

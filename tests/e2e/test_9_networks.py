@@ -8,7 +8,8 @@ from typing import Iterator
 
 import pytest
 
-from tests.e2e.conftest import PROMISES, Sandbox, changed
+from tests.e2e.cloud_contract import smoke_proves
+from tests.e2e.conftest import Sandbox, changed
 from tests.e2e.providers import Segment, proves
 
 MORE = {
@@ -54,10 +55,7 @@ def test_an_instance_on_a_flat_network_answers(networks: Sandbox) -> None:
 
 
 def test_smoke_with_security_groups_by_iptables(networks: Sandbox) -> None:
-    smoked = networks("smoke", "--output", "json")
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert set(outcomes) >= PROMISES
+    outcomes = smoke_proves(networks)
     assert "5 agents alive" in outcomes["agents"][1], "the metering agent among them"
 
 

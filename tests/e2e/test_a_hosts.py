@@ -15,6 +15,7 @@ from packstack_lite import sandbox as room
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import smoke_proves
 from tests.e2e.conftest import OURS, Sandbox, write_answers
+from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,7 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
     done = tool("sandbox", "up", NAME, "--hosts", "4", timeout=1800)
     assert done.code == 0, done.err
     answers = tmp_path_factory.mktemp("hosts") / "answers.txt"
-    hosts = {f"CONFIG_{role}": room.find(NAME).address for role in CONTROLLER_ROLES}
+    hosts = {f"CONFIG_{role}": address(NAME) for role in CONTROLLER_ROLES}
     write_answers(
         answers,
         tool,
@@ -50,16 +51,6 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
     yield Sandbox(NAME, tool, answers)
     tool("sandbox", "down", NAME)
     OURS.remove(NAME)
-
-
-def address(name: str) -> str:
-    return room.find(name).address
-
-
-def sh(name: str, script: str) -> str:
-    done = subprocess.run(room.ssh_argv(room.find(name), script), capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, f"{script}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout.strip()
 
 
 def openstack(words: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from packstack_lite import sandbox as room
 from tests.conftest import Tool
+from tests.e2e.segment import sh
 
 NAME = "e2e-segment"
 HOSTS = [NAME, f"{NAME}-2", f"{NAME}-3"]
@@ -25,13 +26,6 @@ def segment(tool: Tool) -> Iterator[List[room.Sandbox]]:
     assert [each["name"] for each in up.data["sandboxes"]] == HOSTS
     yield [room.find(name) for name in HOSTS]
     tool("sandbox", "down", NAME)
-
-
-def sh(name: str, script: str) -> str:
-    """Run it as root there, without the tool's own start: there are many."""
-    done = subprocess.run(room.ssh_argv(room.find(name), script), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def ping(name: str, *addresses: str) -> float:

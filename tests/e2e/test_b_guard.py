@@ -23,7 +23,7 @@ from packstack_lite.secret import Masker
 from packstack_lite.services import firewall
 from tests.clouds import cloud
 from tests.conftest import Tool
-from tests.e2e.test_a_segment import sh
+from tests.e2e.segment import sh
 
 HOST = "e2e-guard"
 PEER = f"{HOST}-2"

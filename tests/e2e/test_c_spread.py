@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
-from packstack_lite import sandbox as room
-from packstack_lite.secret import sh as quoted
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import smoke_proves
 from tests.e2e.conftest import OPENVSWITCH, OURS, Sandbox, changed, write_answers
+from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
 
@@ -31,17 +29,6 @@ CREATE DATABASE theirs;
 CREATE USER packer@'%' IDENTIFIED BY '{password}';
 GRANT ALL ON *.* TO packer@'%' WITH GRANT OPTION;
 """
-
-
-def address(name: str) -> str:
-    return room.find(name).address
-
-
-def sh(name: str, script: str, stdin: str = "") -> str:
-    argv = room.ssh_argv(room.find(name), f"sh -c {quoted(script)}")
-    done = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=900)
-    assert done.returncode == 0, f"{script}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
