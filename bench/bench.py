@@ -49,16 +49,21 @@ def quiet(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def fresh() -> sandbox.Sandbox:
-    """A bare host of our own, whatever an earlier run left."""
-    if any(box.name == NAME for box in sandbox.list_all()):
-        sandbox.down(NAME, quiet)
-    return sandbox.up(NAME, quiet)
+def fresh(name: str, hosts: int = 0) -> sandbox.Sandbox:
+    """A bare host of our own, or the first of several on a segment, whatever an earlier run left."""
+    if any(box.name == name for box in sandbox.list_all()):
+        sandbox.down(name, quiet)
+    return sandbox.up(name, quiet, hosts=hosts)
+
+
+def heading() -> str:
+    """Where and when this was measured."""
+    return f"{platform.platform()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}\n"
 
 
 def bare_installation(packages: List[str]) -> float:
     """Seconds that the packages alone take on a fresh host."""
-    box = fresh()
+    box = fresh(NAME)
     began = time.monotonic()
     subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(BARE.format(' '.join(packages)))}"), check=True)
     return time.monotonic() - began
@@ -94,7 +99,7 @@ def main() -> None:
         second = tool(home, "apply", "--sandbox", NAME)
         rows[f"second apply ({len(second['changes'])} changes, {second['flights']} flights)"] = second["seconds"]
     sandbox.down(NAME, quiet)
-    print(f"{platform.platform()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}\n")
+    print(heading())
     print("| what | seconds | against the packages alone |\n|---|---:|---:|")
     for name, seconds in rows.items():
         print(f"| {name} | {seconds:.1f} | {seconds / base:.2f} |")

@@ -6,13 +6,11 @@ the ratio travels between machines that are as wide, the seconds do not.
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
 import time
 from typing import Dict
 
-from bench import quiet, tool
+from bench import fresh, heading, quiet, tool
 from packstack_lite import sandbox
 
 NAME = "bench-hosts"
@@ -20,9 +18,7 @@ NAME = "bench-hosts"
 
 def cloud(hypervisors: int, home: str) -> Dict[str, float]:
     """Seconds of each phase, and of the whole first run, on a fresh segment."""
-    if any(box.name == NAME for box in sandbox.list_all()):
-        sandbox.down(NAME, quiet)
-    sandbox.up(NAME, quiet, hosts=1 + hypervisors)
+    fresh(NAME, hosts=1 + hypervisors)
     addresses = [box.address for box in sandbox.list_all() if box.segment == NAME]
     began = time.monotonic()
     told = tool(home, f"--install-hosts={','.join(addresses)}", "--provision-demo=n")
@@ -35,7 +31,7 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         first, second = cloud(1, one), cloud(2, two)
-    print(f"{platform.platform()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}\n")
+    print(heading())
     print("| phase | one hypervisor, s | two, s | ratio |\n|---|---:|---:|---:|")
     for name, seconds in first.items():
         ratio = f"{second[name] / seconds:.2f}" if seconds >= 1 else ""

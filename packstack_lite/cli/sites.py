@@ -72,7 +72,7 @@ def side_by_side(do: Callable[[T], R], things: Sequence[T]) -> List[R]:
 
 
 class Declared:
-    """What is declared for every host that is connected, by its name in the answers."""
+    """What is declared for every host that is known (by its facts), by its name in the answers."""
 
     def __init__(self, answers: Mapping[str, object], found: Sequence[Site], tree: Tree) -> None:
         self._answers = answers

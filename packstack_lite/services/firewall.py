@@ -4,7 +4,7 @@ own hosts may reach, guarded where it has none (docs/decisions/0015)."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Collection, Dict, List, Mapping, Tuple
+from typing import Collection, List, Mapping, Tuple
 
 from packstack_lite.resources import (
     Absent,
@@ -60,13 +60,15 @@ def declare(cloud: Cloud, services: List[str]) -> List[Resource]:
     if cloud.firewalld:
         interface = cloud.facts.default_interface
         opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=tags("host"))
-        peers = [replace(opened, ports=(), **whom) for whom in _peers(cloud, "peers")]
+        peers = [replace(opened, ports=(), peers=told, concerns=name) for name, told in _others(cloud)]
         return [*_unguarded(cloud), opened, *peers, *[_let_through(nat, opened.id) for nat in behind]]
     if cloud.facts.firewall == "iptables" and cloud.says("CONFIG_FIREWALL"):
         networks = tuple(nat.source for nat in behind)
-        told = IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
-        others = [replace(told, ports=(), forward=(), **whom) for whom in _peers(cloud, "peers")]
-        return [*_unguarded(cloud), told, *others]
+        opened_by_rules = IptablesPorts(ports=ports, forward=networks, phase=Phase.PLATFORM, tags=tags("host"))
+        others = [
+            replace(opened_by_rules, ports=(), forward=(), peers=told, concerns=name) for name, told in _others(cloud)
+        ]
+        return [*_unguarded(cloud), opened_by_rules, *others]
     closed = {port for service in services for port in INTERNAL.get(service, ())}
     return _guarded(cloud, closed) if closed and guards(cloud) else _unguarded(cloud)
 
@@ -88,20 +90,25 @@ def _guarded(cloud: Cloud, closed: Collection[str]) -> List[Resource]:
         peers=peer.DIRECTORY,
     )
     unit = cloud.file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
-    about: Mapping[str, Any] = {"script": script.path, "phase": Phase.PLATFORM, "tags": tags("host")}
-    peers = [Peer(**whom, **about) for whom in _peers(cloud, "addresses")]
+    peers = [
+        Peer(told, script.path, concerns=name, phase=Phase.PLATFORM, tags=tags("host")) for name, told in _others(cloud)
+    ]
     guard = _guard(cloud, files=(script, unit))
     # Before the guard, which else would shut them out for a moment.
     guard = replace(guard, needs=(*guard.needs, *(one.id for one in peers)))
     # Of a host that could not be asked nobody knows every address.
     all_known = all(other.hostname for other in cloud.others)
-    only = [NoOtherPeer(cloud.peers, **about, needs=(guard.id,))] if all_known else []
-    return [script, unit, *peers, guard, *only]
+    return [script, unit, *peers, guard, *([_nobody_but(cloud.peers, guard)] if all_known else [])]
 
 
-def _peers(cloud: Cloud, name: str) -> List[Dict[str, Any]]:
-    """The cloud's other hosts, one by one: a change is laid to the host that comes, not to those that let it in."""
-    return [{"concerns": other.name, name: addresses(other)} for other in cloud.others if addresses(other)]
+def _nobody_but(peers: Tuple[str, ...], guard: Guard) -> NoOtherPeer:
+    return NoOtherPeer(peers, guard.script, phase=Phase.PLATFORM, tags=tags("host"), needs=(guard.id,))
+
+
+def _others(cloud: Cloud) -> List[Tuple[str, Tuple[str, ...]]]:
+    """The cloud's other hosts, one by one, as the answers call them, and their addresses: a change is laid to the host
+    that comes, not to those that let it in."""
+    return [(other.name, addresses(other)) for other in cloud.others if addresses(other)]
 
 
 def _guard(cloud: Cloud, files: Tuple[Resource, ...] = (), wanted: bool = True) -> Guard:
@@ -119,8 +126,11 @@ def _guard(cloud: Cloud, files: Tuple[Resource, ...] = (), wanted: bool = True) 
 def _unguarded(cloud: Cloud) -> List[Resource]:
     """What an earlier run has guarded is no longer: the rules go before the files that take them back."""
     guard = _guard(cloud, wanted=False)
-    nobody = NoOtherPeer((), guard.script, phase=Phase.PLATFORM, tags=tags("host"), needs=(guard.id,))
-    return [guard, nobody, *[_gone(cloud.profile.path(name), guard.id) for name in ("guard", "guard-unit")]]
+    return [
+        guard,
+        _nobody_but((), guard),
+        *[_gone(cloud.profile.path(name), guard.id) for name in ("guard", "guard-unit")],
+    ]
 
 
 def _gone(path: str, guard: str) -> Absent:

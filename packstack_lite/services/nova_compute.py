@@ -34,7 +34,7 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
     moves = migration.declare(cloud)
     compute = cloud.file(
-        "nova", "nova-compute", group=cloud.profile.user("nova"), moves=migration.uri(cloud) if moves else ""
+        "nova", "nova-compute", group=cloud.profile.user("nova"), migration_uri=migration.uri(cloud) if moves else ""
     )
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]

@@ -41,7 +41,8 @@ def lay_all(hosts: Mapping[str, Tuple[Sequence[Resource], Profile]], tree: Tree)
     for given in tree.files:
         homeless = [work.take(given) for work in works.values()]
         faults += homeless[:1] if all(homeless) else []
-        faults += dict.fromkeys(fault for work in works.values() for fault in work.faults if fault not in faults)
+        faults += [fault for work in works.values() for fault in work.faults]
+    faults = [*dict.fromkeys(faults)]
     if faults:
         raise OverlayFault(
             f"--config-dir: {len(faults)} fault{'s' * (len(faults) > 1)}", faults, "nothing was changed on the host"
