@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
@@ -180,16 +180,20 @@ class Nat(Resource):
     def id(self) -> str:
         return f"nat:{self.source}"
 
-    def _translation(self, bridges_pass: bool) -> str:
-        routed = " -m physdev ! --physdev-is-bridged" if bridges_pass else ""
-        return f"-t nat {{}} POSTROUTING -s {self.source} ! -o {self.bridge}{routed} -j MASQUERADE"
-
-    def _rules(self) -> List[str]:
+    @property
+    def rules(self) -> List[Tuple[str, str]]:
+        """Each rule's table, and the rule from its chain on."""
+        routed = " -m physdev ! --physdev-is-bridged" if self.bridges_pass else ""
         return [
-            self._translation(self.bridges_pass),
-            f"{{}} FORWARD -i {self.bridge} -j ACCEPT",
-            f"{{}} FORWARD -o {self.bridge} -j ACCEPT",
+            ("nat", f"POSTROUTING -s {self.source} ! -o {self.bridge}{routed} -j MASQUERADE"),
+            ("filter", f"FORWARD -i {self.bridge} -j ACCEPT"),
+            ("filter", f"FORWARD -o {self.bridge} -j ACCEPT"),
         ]
+
+    @property
+    def _past(self) -> Tuple[str, str]:
+        """The translation as other answers had it."""
+        return replace(self, bridges_pass=not self.bridges_pass).rules[0]
 
     def want(self) -> Optional[State]:
         return {"rules": True}
@@ -199,9 +203,9 @@ class Nat(Resource):
         return [cast(Nat, member)._look() for member in group]
 
     def _look(self) -> Look:
-        checks = " && ".join("iptables -w 5 " + rule.format("-C") + " 2>/dev/null" for rule in self._rules())
-        past = self._translation(not self.bridges_pass).format("-C")
-        script = f"command -v iptables >/dev/null || exit 75\n{checks} && ! iptables -w 5 {past} 2>/dev/null"
+        checks = [f"iptables -w 5 {_words('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._past)]
+        checks[-1] = f"! {checks[-1]}"
+        script = "command -v iptables >/dev/null || exit 75\n" + " && ".join(checks)
 
         def parse(reply: Reply) -> Dict[str, Seen]:
             if reply.code == 75:
@@ -215,8 +219,13 @@ class Nat(Resource):
         return [cast(Nat, gap.resource)._command() for gap in gaps]
 
     def _command(self) -> Command:
-        pairs = [(rule.format("-C"), rule.format("-A")) for rule in self._rules()]
-        script = "\n".join(f"iptables -w 10 {old} 2>/dev/null || iptables -w 10 {new} || exit 1" for old, new in pairs)
-        past = self._translation(not self.bridges_pass).format("-D")
-        script += f"\niptables -w 10 {past} 2>/dev/null || true"
-        return Command(script, says=f"translate addresses of {self.source}")
+        pairs = [(_words("-C", rule), _words("-A", rule)) for rule in self.rules]
+        lines = [f"iptables -w 10 {there} 2>/dev/null || iptables -w 10 {new} || exit 1" for there, new in pairs]
+        lines.append(f"iptables -w 10 {_words('-D', self._past)} 2>/dev/null || true")
+        return Command("\n".join(lines), says=f"translate addresses of {self.source}")
+
+
+def _words(action: str, rule: Tuple[str, str]) -> str:
+    """What iptables is told; without a table it means filter."""
+    table, text = rule
+    return f"{action} {text}" if table == "filter" else f"-t {table} {action} {text}"

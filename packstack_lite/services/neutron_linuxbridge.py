@@ -25,17 +25,16 @@ def declare(cloud: Cloud) -> List[Resource]:
 
 
 def _bridges(cloud: Cloud) -> List[Resource]:
-    names, outside = network.bridges(cloud), openvswitch.own_range(cloud)
+    names = network.bridges(cloud)
     if not names:
         return []
-    gateway = openvswitch.gateway(outside)
+    gateway, translated = openvswitch.gateway(openvswitch.own_range(cloud)), openvswitch.translated(cloud)
     unit_file = cloud.file(
         "linuxbridge",
         "bridge-unit",
         phase=Phase.PLATFORM,
-        outside=outside,
         gateway=gateway,
-        bridges_pass=openvswitch.behind_bridges(cloud),
+        translation=[rule for nat in translated for rule in nat.rules],
         bridges=names,
         users=[f"{cloud.profile.unit(role)}.service" for role in USERS],
     )
@@ -50,7 +49,7 @@ def _bridges(cloud: Cloud) -> List[Resource]:
         )
         for name in names
     ]
-    return [unit_file, unit, *made, *([] if cloud.firewalld else openvswitch.translated(cloud))]
+    return [unit_file, unit, *made, *([] if cloud.firewalld else translated)]
 
 
 def _told(cloud: Cloud) -> Dict[str, Any]:
