@@ -79,10 +79,12 @@ def _imagined(told: Answers, target: Target, profile: Profile) -> List[Site]:
     """The hosts that the answers name, as nobody has asked them."""
     found = []
     for number, member in enumerate(members(told, target.address)):
-        address = member.name if is_address(member.name) else told["CONFIG_CONTROLLER_HOST"]
-        facts = imagined(profile.os_id, profile.os_versions[0], address)
+        # A name stands where an address would: nobody was asked for it.
+        facts = imagined(
+            profile.os_id, profile.os_versions[0], member.name if number else told["CONFIG_CONTROLLER_HOST"]
+        )
         tunnels = {str(told[name]) for name in _TUNNEL if told[name]} - {"eth0"}
-        more = tuple(Interface(name, True, 1500, (f"{address}/24",)) for name in sorted(tunnels))
+        more = tuple(Interface(name, True, 1500, (f"{facts.address}/24",)) for name in sorted(tunnels))
         facts = replace(facts, interfaces=(*facts.interfaces, *more))
         if number:
             name = f"{member.roles[0]}-{number}" if is_address(member.name) else member.name

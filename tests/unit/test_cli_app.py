@@ -281,6 +281,7 @@ def test_render_gives_each_host_a_directory(home):
     compute = target / "198.18.1.11" / "etc"
     assert not (compute / "keystone").exists()
     assert "live_migration_inbound_addr = 198.18.1.11" in (compute / "nova/nova-compute.conf").read_text()
+    assert "live_migration_inbound_addr = far" in (target / "far/etc/nova/nova-compute.conf").read_text()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
