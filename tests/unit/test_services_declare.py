@@ -193,7 +193,7 @@ def test_apis_with_green_locks_have_one_thread():
 def test_the_boot_unit_makes_the_rules_that_are_looked_at():
     of = cloud()
     nat = resources_of(of, Nat)[0]
-    rules = [rule.replace("-t nat {} ", "").replace("{} ", "") for rule in nat._rules()]
+    rules = [rule for _, rule in nat.rules]
     unit_text = text(files(of)["/etc/systemd/system/packstack-lite-bridge.service"])
     assert len(rules) == 3
     for rule in rules:
