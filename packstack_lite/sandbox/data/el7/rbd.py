@@ -107,7 +107,7 @@ class RBD:
     def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features=None, order=None, **others):
         power = ctypes.c_int(order or 0)
         wanted = ctypes.c_uint64(features or RBD_FEATURE_LAYERING)
-        code = _library.rbd_clone2(
+        code = _library.rbd_clone(
             *(p_ioctx.io, text(p_name), text(p_snapname), c_ioctx.io, text(c_name), wanted, ctypes.byref(power))
         )
         _check(code, "cloning %s@%s" % (p_name, p_snapname))
