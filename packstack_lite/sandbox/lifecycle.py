@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, uml, virtual
+from packstack_lite.sandbox import container, identity, kernel, link, machine, network, segment, sources, trees, virtual
 from packstack_lite.sandbox.entry import ssh_argv
 from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
@@ -55,7 +55,7 @@ def up(
     if hosts and how == "machine":
         raise UsageFault("several machines on one segment cannot be", hint="leave out --hosts or --kind")
     machine.need_root()
-    machine.install({**machine.CONTAINER_TOOLS, **(uml.TOOLS if how == "machine" else {})}, say)
+    machine.install({**machine.CONTAINER_TOOLS, **(kernel.TOOLS if how == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
         trees.ensure(wanted, tree, say)
     with machine.locked(group_of(name)):
@@ -93,7 +93,7 @@ def _create_all(name: str, hosts: int, known: Sequence[Record], wish: Wish) -> L
     made: List[Record] = []
     try:
         for record in segment.missing(first, hosts, known):
-            made.append(_create(record, lower, [*known, *made]))
+            made.append(_create(record, lower, [*known, *made], wish.say))
         if hosts:
             identity.introduce([*known, *made])
     except BaseException:
@@ -102,7 +102,7 @@ def _create_all(name: str, hosts: int, known: Sequence[Record], wish: Wish) -> L
     return made
 
 
-def _create(record: Record, lower: Path, others: Sequence[Record]) -> Record:
+def _create(record: Record, lower: Path, others: Sequence[Record], say: Say) -> Record:
     """Keys, tree and identity of a new host, which opens to the key of the ``others``; all of it or nothing."""
     _remove(record)
     record.place.mkdir(parents=True, mode=0o755)
@@ -115,7 +115,7 @@ def _create(record: Record, lower: Path, others: Sequence[Record]) -> Record:
         if not DISTROS[record.distro].layout:
             sources.write(record.root, sources.find(DISTROS[record.distro].suite))
         if record.kind == "machine":
-            virtual.fill(record)
+            virtual.fill(record, say)
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:

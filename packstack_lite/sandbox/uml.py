@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import ExitStack
-from importlib import resources
 from pathlib import Path
-from typing import Dict, List
+from typing import List
 
+from packstack_lite.sandbox.kernel import Kernel
 from packstack_lite.sandbox.machine import run
-from packstack_lite.sandbox.model import HOME, Record, SandboxFault
+from packstack_lite.sandbox.model import Record
 
-# Tool, or file, -> the Debian package that holds it.
-TOOLS = {
-    "linux.uml": "user-mode-linux",
-    "mkfs.ext4": "e2fsprogs",
-    "gcc": "gcc",
-    "/usr/include/elf.h": "libc6-dev",
-}
-MODULES = Path("/usr/lib/uml/modules")
 # As the kernel names its interface and its second disk.
 INTERFACE = "vec0"
 SECOND_DISK = "/dev/ubdb"
-# The kernel saves a process's registers up to AVX when a signal handler runs (data/uml/xstate.c); the C library's
-# own functions, of which every program is full, are kept to these.
-TUNABLES = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ"
-
-
 # Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
 # has anything to do on such a host.
 NOT_RUN = (
@@ -46,21 +30,13 @@ done
 """
 
 
-def version() -> str:
-    """The kernel's release; its modules are in a directory of that name."""
-    found = sorted(path.name for path in MODULES.glob("*") if (path / "kernel").is_dir())
-    if not found:
-        raise SandboxFault(f"there are no modules in {MODULES}", hint="apt-get install --reinstall user-mode-linux")
-    return found[-1]
-
-
-def equip(root: Path) -> None:
+def equip(root: Path, kernel: Kernel) -> None:
     """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
-    release = version()
-    place = root / "usr/lib/modules" / release
+    modules = kernel.modules
+    place = root / "usr/lib/modules" / modules.name
     place.parent.mkdir(parents=True, exist_ok=True)
-    run(["cp", "-a", str(MODULES / release), str(place)])
-    run(["chroot", str(root), "depmod", release])
+    run(["cp", "-a", str(modules), str(place)])
+    run(["chroot", str(root), "depmod", modules.name])
     generators = root / "etc/systemd/system-generators"
     generators.mkdir(exist_ok=True)
     for name in NOT_RUN:
@@ -80,26 +56,10 @@ def equip(root: Path) -> None:
     (settings / "10-packstack-lite-sandbox.cnf").write_text(MARIADB)
 
 
-def shim() -> Path:
-    """The library that lets the kernel run on processors younger than it, compiled when its source has changed."""
-    place = HOME / "kernels" / "xstate.so"
-    with ExitStack() as stack:
-        data = resources.files("packstack_lite.sandbox") / "data" / "uml" / "xstate.c"
-        source = stack.enter_context(resources.as_file(data))
-        kept = place.with_suffix(".c")
-        if not place.exists() or not kept.exists() or kept.read_bytes() != source.read_bytes():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_suffix(".part")
-            run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(part), str(source)])
-            os.replace(part, place)
-            shutil.copy(source, kept)
-    return place
-
-
-def argv(record: Record, memory_mib: int) -> List[str]:
+def argv(record: Record, kernel: Kernel, memory_mib: int) -> List[str]:
     """The kernel's command line; its console is standard output."""
     return [
-        "linux.uml",
+        *kernel.program,
         f"ubd0={record.place / 'disk.img'}",
         f"ubd1={record.place / 'second.img'}",
         "root=/dev/ubda",
@@ -112,10 +72,5 @@ def argv(record: Record, memory_mib: int) -> List[str]:
         f"vec0:transport=tap,ifname={record.interface},depth=128,gro=1",
         f"uml_dir={record.place}",
         f"umid={record.name}",
-        f"systemd.setenv={TUNABLES}",
+        *kernel.words,
     ]
-
-
-def environment(record: Record) -> Dict[str, str]:
-    """Where the kernel keeps its memory, and what stands between it and this machine's kernel."""
-    return {"LD_PRELOAD": str(shim()), "TMPDIR": str(record.place / "memory")}

@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import Dict, List
 
-from packstack_lite.sandbox import trees, uml
+from packstack_lite.sandbox import kernel, trees, uml
 from packstack_lite.sandbox.container import answers, children, interface_exists, last_words, until
 from packstack_lite.sandbox.inside import remove_mounted
-from packstack_lite.sandbox.machine import run
+from packstack_lite.sandbox.machine import Say, run
 from packstack_lite.sandbox.model import HOME, Record, SandboxFault
 
 # A loaded machine with one processor for the kernel: a deployed cloud's services start for minutes.
@@ -25,10 +25,12 @@ SECOND_DISK = "30G"
 FSTAB = "# The kernel's command line names the root file system.\n"
 
 
-def fill(record: Record) -> None:
+def fill(record: Record, say: Say) -> None:
     """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
     root = record.root
-    uml.equip(root)
+    chosen = kernel.ensure(say)
+    kernel.keep(record.place, chosen)
+    uml.equip(root, chosen)
     (root / "etc/fstab").write_text(FSTAB)
     # systemd-nspawn gives a container its resolver.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
@@ -50,7 +52,8 @@ def boot(record: Record) -> None:
     memory.mkdir(exist_ok=True)
     # /dev/shm is often small where this machine is a container itself.
     run(["mount", "-t", "tmpfs", "-o", f"mode=0700,size={MEMORY_MIB + 512}M", "packstack-lite-sandbox", str(memory)])
-    _launch(record, [*_pinned(record), *uml.argv(record, MEMORY_MIB)], uml.environment(record))
+    chosen = kernel.kept(record.place)
+    _launch(record, [*_pinned(record), *uml.argv(record, chosen, MEMORY_MIB)], chosen.environment(memory))
     if not until(lambda: not record.pid() or answers(record.address), BOOT_SECONDS) or not record.pid():
         console = record.place / "console.log"
         raise SandboxFault(

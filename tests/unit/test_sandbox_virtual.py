@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import lifecycle, machine, model, uml, virtual
+from packstack_lite.sandbox import kernel, lifecycle, machine, model, uml, virtual
 from packstack_lite.sandbox.identity import network_file
 
+OWN = kernel.Kernel(Path("/"))
 RECORD = model.Record("m", "machine", "debian12", 3, "base-1", False)
 
 
 def test_the_kernel_gets_both_disks_its_cable_and_a_console_that_is_kept():
-    words = uml.argv(RECORD, 512)
+    words = uml.argv(RECORD, OWN, 512)
     assert f"ubd0={RECORD.place}/disk.img" in words and f"ubd1={RECORD.place}/second.img" in words
     assert {"mem=512M", "con0=null,fd:2", "con1=null,fd:1", "rw", "root=/dev/ubda"} <= set(words)
     assert any(word.startswith("vec0:transport=tap,ifname=plsandbox3,") for word in words)
@@ -33,13 +34,13 @@ def test_every_kernel_stays_on_one_processor_that_there_is(monkeypatch):
 
 
 def test_modules_generators_and_settings_go_into_the_tree(tmp_path, monkeypatch):
-    root, modules, calls = tmp_path / "root", tmp_path / "modules", []
+    root, calls = tmp_path / "root", []
+    modules = tmp_path / "kernel/usr/lib/uml/modules"
     (modules / "6.1.9" / "kernel").mkdir(parents=True)
     for name in ("etc/systemd", "etc/apt/apt.conf.d", "usr/local/sbin"):
         (root / name).mkdir(parents=True)
-    monkeypatch.setattr(uml, "MODULES", modules)
     monkeypatch.setattr(uml, "run", lambda argv: calls.append(argv))
-    uml.equip(root)
+    uml.equip(root, kernel.Kernel(tmp_path / "kernel"))
     assert calls == [
         ["cp", "-a", str(modules / "6.1.9"), str(root / "usr/lib/modules/6.1.9")],
         ["chroot", str(root), "depmod", "6.1.9"],
@@ -52,11 +53,33 @@ def test_modules_generators_and_settings_go_into_the_tree(tmp_path, monkeypatch)
     )
 
 
-def test_without_modules_it_is_said_which_package_brings_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(uml, "MODULES", tmp_path / "none")
+def test_without_modules_it_is_said_which_package_brings_them(tmp_path):
     with pytest.raises(model.SandboxFault, match="there are no modules") as fault:
-        uml.version()
+        print(kernel.Kernel(tmp_path).modules)
     assert "user-mode-linux" in fault.value.hint
+
+
+def test_a_sandbox_boots_by_the_kernel_whose_modules_its_disk_has(tmp_path):
+    assert kernel.kept(tmp_path) == OWN
+    kernel.keep(tmp_path, kernel.Kernel(tmp_path / "uml-9"))
+    assert kernel.kept(tmp_path).program == str(tmp_path / "uml-9/start")
+
+
+def test_the_newest_kernel_is_fetched_once_and_this_machines_own_serves_where_none_is_to_be_had(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "HOME", tmp_path)
+    monkeypatch.setattr(kernel.sources, "find", _no_such_suite)
+    installed, said = [], []
+    monkeypatch.setattr(kernel.machine, "install", lambda tools, say: installed.append(tools))
+    assert kernel.ensure(said.append) == OWN
+    assert installed == [kernel.OWN_TOOLS] and "no source of Debian sid" in said[-1]
+    assert list((tmp_path / "kernels").iterdir()) == []
+    (tmp_path / "kernels/uml-9").mkdir()
+    (tmp_path / "kernels/uml-9/start").touch()
+    assert kernel.ensure(said.append).root.name == "uml-9" and len(installed) == 1
+
+
+def _no_such_suite(suite):
+    raise model.SandboxFault(f"this machine's apt has no source of Debian {suite}", hint="")
 
 
 def test_a_missing_header_is_a_missing_package(tmp_path):
@@ -72,12 +95,12 @@ def test_several_machines_on_one_segment_are_refused():
 
 def test_a_state_larger_than_the_kernel_knows_comes_back_whole(tmp_path, monkeypatch):
     """The library that user-mode Linux is run with, against this machine's real ptrace."""
-    if machine.missing({key: name for key, name in uml.TOOLS.items() if key in ("gcc", "/usr/include/elf.h")}):
+    if machine.missing({key: name for key, name in kernel.TOOLS.items() if key != "mkfs.ext4"}):
         pytest.skip("there is no C compiler here")
-    monkeypatch.setattr(uml, "HOME", tmp_path)
+    monkeypatch.setattr(kernel, "HOME", tmp_path)
     (tmp_path / "probe.c").write_text(PROBE)
     subprocess.run(["gcc", "-O0", "-o", "probe", "probe.c"], cwd=tmp_path, check=True)
-    for preload in ({}, {"LD_PRELOAD": str(uml.shim())}):
+    for preload in ({}, {"LD_PRELOAD": str(kernel.shim())}):
         done = subprocess.run(["./probe"], cwd=tmp_path, env=preload, capture_output=True, text=True)
         wide = "avx512f" in Path("/proc/cpuinfo").read_text()
         # Alone, 832 bytes are refused where the processor has more.
