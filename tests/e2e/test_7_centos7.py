@@ -9,8 +9,10 @@ import pytest
 
 from packstack_lite.sandbox import train
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
+from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import (
+    COMPLETE,
+    MORE_PASSWORDS,
     OPENVSWITCH,
     PASSWORDS,
     Sandbox,
@@ -27,6 +29,8 @@ PROGRAMS = {
     "placement-manage --version": "2.0.1",
     "nova-manage --version": "20.6.1",
     "neutron-server --version": "15.3.4",
+    "cinder-manage --version": "15.6.0",
+    "barbican-manage --version": "9.0.1",
     "openstack --version": "4.0.2",
 }
 # The newest that the running API speaks.
@@ -39,7 +43,8 @@ def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     if not train.interpreter():
         pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine")
     answers = tmp_path_factory.mktemp("centos7")
-    with alone(), bare_host(tool, answers, "e2e-centos7", {**hostile(PASSWORDS), **OPENVSWITCH}, "el7") as host:
+    everything = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE, **OPENVSWITCH}
+    with alone(), bare_host(tool, answers, "e2e-centos7", everything, "el7") as host:
         yield host
 
 
@@ -55,7 +60,7 @@ def test_apply_does_what_plan_announced_and_ends_with_a_cloud(centos7: Sandbox) 
 
 
 def test_smoke_proves_each_promise(centos7: Sandbox) -> None:
-    smoke_proves(centos7)
+    smoke_proves(centos7, STORAGE)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(centos7: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Every role on a host of its own, and a database that was there before: Open vSwitch's agents over several hosts."""
+"""Each role away from the controller, storage too, and a database that was there before: Open vSwitch over hosts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import smoke_proves
-from tests.e2e.conftest import OPENVSWITCH, OURS, Sandbox, changed, write_answers
+from tests.e2e.cloud_contract import STORAGE, smoke_proves
+from tests.e2e.conftest import COMPLETE, OPENVSWITCH, OURS, Sandbox, changed, write_answers
 from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ GRANT ALL ON *.* TO packer@'%' WITH GRANT OPTION;
 
 @pytest.fixture(scope="module")
 def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Controller, network host, hypervisor, and a host with a database of somebody's, where the queue comes to.
+    """Controller, network host, hypervisor, and a host with a database of somebody's: queue and storage come to it.
 
     A developer's own one, which stays: E2E_SPREAD_ANSWERS names the answer file, its sandbox has this test's name.
     """
@@ -47,9 +47,10 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
     answers = tmp_path_factory.mktemp("spread") / "answers.txt"
     theirs = {"INSTALL": "n", "HOST": address(SERVERS), "USER": "packer", "PW": PASSWORD}
     changes = {
+        **COMPLETE,
         **OPENVSWITCH,
         "CONFIG_CONTROLLER_HOST": address(NAME),
-        "CONFIG_STORAGE_HOST": address(NAME),
+        "CONFIG_STORAGE_HOST": address(SERVERS),
         "CONFIG_NETWORK_HOSTS": address(NETWORK),
         "CONFIG_COMPUTE_HOSTS": address(COMPUTE),
         "CONFIG_AMQP_HOST": address(SERVERS),
@@ -79,10 +80,12 @@ def test_each_host_has_its_part_and_no_more(cloud: Sandbox) -> None:
     assert {"5000", "8774", "9696"} <= ports[NAME] and not {"3306", "5672"} & ports[NAME]
     assert {"3306", "5672"} <= ports[SERVERS] and "5000" not in ports[SERVERS]
     running = "systemctl list-units --state=running --plain --no-legend | cut -d. -f1"
-    units = {name: set(sh(name, running).split()) for name in (NAME, NETWORK, COMPUTE)}
+    units = {name: set(sh(name, running).split()) for name in (NAME, NETWORK, COMPUTE, SERVERS)}
     assert {"neutron-l3-agent", "neutron-dhcp-agent", "neutron-openvswitch-agent"} <= units[NETWORK]
     assert {"nova-compute", "neutron-openvswitch-agent"} <= units[COMPUTE]
-    assert not {"nova-compute", "neutron-l3-agent"} & units[NAME]
+    storage = {"cinder-volume", "swift-object", "ceph-osd@0"}
+    assert storage <= units[SERVERS] and "barbican-api" in units[NAME]
+    assert not {"nova-compute", "neutron-l3-agent", *storage} & units[NAME]
     assert "nova-compute" not in units[NETWORK] and "neutron-l3-agent" not in units[COMPUTE]
 
 
@@ -94,7 +97,7 @@ def test_the_database_that_was_there_is_used_and_what_else_is_in_it_stays(cloud:
 
 def test_smoke_proves_each_promise_from_the_network_host(cloud: Sandbox) -> None:
     # Which is a file on the controller; its copy in Glance is used.
-    smoke_proves(cloud, without=["image"])
+    smoke_proves(cloud, STORAGE, without=["image"])
 
 
 def test_a_host_that_is_excluded_is_not_looked_at(cloud: Sandbox) -> None:
