@@ -87,7 +87,7 @@ class Facts:
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
     ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw); ``nft`` is "no" where the
-    kernel takes no rules of nftables.
+    kernel takes no rules of nftables, ``nat`` where iptables cannot translate addresses.
     ``functions`` maps the network cards that can give parts of themselves away (SR-IOV) to how many there are now.
     """
 
@@ -154,6 +154,7 @@ class Facts:
     shadowed: Tuple[str, ...] = ()
     firewall: str = ""
     nft: str = ""
+    nat: str = ""
     functions: Mapping[str, int] = field(default_factory=dict)
 
     @property

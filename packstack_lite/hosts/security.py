@@ -37,6 +37,7 @@ find /etc/systemd/system /run/systemd/system -maxdepth 1 -type l -lname /dev/nul
 rules='add table inet x; add chain inet x i { type filter hook input priority -5; }'
 rules="$rules; add rule inet x i tcp dport { 1, 2-3 } reject with tcp reset"
 ! command -v nft >/dev/null || timeout 5 nft -c "$rules" >/dev/null 2>&1 || say nft no
+! command -v iptables >/dev/null || timeout 5 iptables -w 4 -t nat -S >/dev/null 2>&1 || say nat no
 # What others made and NetworkManager only looks at is "connected (externally)"; what is of type ovs-... it was given on
 # purpose, with its plug-in for Open vSwitch.
 if command -v nmcli >/dev/null && systemctl is-active --quiet NetworkManager 2>/dev/null; then
@@ -67,5 +68,6 @@ def parse(replies: Sequence[Reply]) -> Dict[str, Any]:
         "states": states,
         "firewall": "".join(active[:1]),
         "nft": "".join(found.get("nft", [])[:1]),
+        "nat": "".join(found.get("nat", [])[:1]),
         "managed": tuple(found.get("managed", ())),
     }

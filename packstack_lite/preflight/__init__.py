@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Check] = {
     "networkmanager": guards.networkmanager,
     "firewall": guards.firewall,
     "guard": guards.guard,
+    "translation": guards.translation,
     "ports": network.ports,
     "mirrors": rpm.mirrors,
     "packages": software.packages,

@@ -102,6 +102,16 @@ def guard(subject: Subject) -> Remarks:
         )
 
 
+def translation(subject: Subject) -> Remarks:
+    """The floating addresses that the demo makes up get out of this host under its own."""
+    if subject.facts.nat == "no" and subject.answers.get("CONFIG_PROVISION_DEMO"):
+        yield warning(
+            "iptables cannot translate addresses with this kernel: instances reach this host and whoever has a route"
+            " to them, and nobody beyond",
+            "load the kernel's modules iptable_nat or nft_chain_nat, or give that network a route to here",
+        )
+
+
 def networkmanager(subject: Subject) -> Remarks:
     """NetworkManager leaves Open vSwitch's bridges alone: it would take the address from them."""
     bridge = str(subject.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")

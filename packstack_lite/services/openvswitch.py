@@ -108,8 +108,8 @@ def behind_bridges(cloud: Cloud) -> bool:
 
 def translated(cloud: Cloud) -> List[Nat]:
     """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
-    throws other rules away."""
-    if own_range(cloud) is None:
+    throws other rules away. None where the kernel cannot (preflight says so)."""
+    if own_range(cloud) is None or cloud.facts.nat == "no":
         return []
     return [
         Nat(

@@ -14,8 +14,8 @@ from packstack_lite.hosts.place import Place
 from packstack_lite.preflight import guards
 from packstack_lite.preflight.subject import Subject
 from packstack_lite.remote.command import Reply
-from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts, NoOtherPeer, Peer
-from packstack_lite.services import firewall
+from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts, Nat, NoOtherPeer, Peer
+from packstack_lite.services import firewall, openvswitch
 from packstack_lite.services.cloud import PORTS
 from tests.clouds import ADDRESS, cloud
 from tests.unit.dash import Dash, fits
@@ -153,7 +153,22 @@ def test_a_kernel_that_takes_no_rules_is_a_finding_with_a_way_out():
     )
 
 
+def test_a_kernel_that_translates_no_addresses_is_a_finding_and_gets_no_rules():
+    able, not_able = of(), of(nat="no")
+    assert list(guards.translation(Subject(able.facts, able.answers, able.profile, "host"))) == []
+    (remark,) = guards.translation(Subject(not_able.facts, not_able.answers, not_able.profile, "host"))
+    assert "nft_chain_nat" in remark.fix
+    made = [openvswitch.declare(found) for found in (able, not_able)]
+    assert [sum(isinstance(each, Nat) for each in resources) for resources in made] == [1, 0]
+    boot = [
+        next(each.content for each in resources if each.id.endswith("packstack-lite-bridge.service"))
+        for resources in made
+    ]
+    assert ["iptables" in text for text in boot] == [True, False]
+
+
 def test_whether_the_kernel_takes_rules_is_a_fact():
+    assert security.parse([Reply(0, "nat=no\n", "")])["nat"] == "no"
     assert security.parse([Reply(0, "nft=no\n", "")])["nft"] == "no"
     assert security.parse([Reply(0, "", "")])["nft"] == ""
 

@@ -122,6 +122,7 @@ def test_every_check_is_seen_to_fail():
         "volumes",
         "preparation",
         "guard",
+        "translation",
         "driver",
         "sriov",
         *PITFALLS,
