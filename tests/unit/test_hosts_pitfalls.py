@@ -104,8 +104,10 @@ def test_selinux_units_and_interfaces(dash):
         "'lo:connected (externally):loopback' br-int:unmanaged:openvswitch br1:connected:ovs-interface",
     )
     dash.tool("nft", '[ "$1" = -c ] && echo "Error: Could not process rule" >&2; exit 1')
+    dash.tool("iptables", '[ "$3 $4" = "-t nat" ] && echo "iptables: Table does not exist" >&2; exit 3')
     assert told(dash, security) == {
         "nft": "no",
+        "nat": "no",
         "selinux_boot": "enforcing",
         "selinux_type": "targeted",
         "selinux_policies": ("targeted",),
