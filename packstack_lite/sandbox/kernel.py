@@ -7,6 +7,7 @@ with the C library that it wants, and started by that library's loader: nothing 
 
 from __future__ import annotations
 
+import gzip
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ class Kernel:
         if not found:
             raise SandboxFault(f"there are no modules in {place}", hint="apt-get install --reinstall user-mode-linux")
         return found[-1]
+
+    @property
+    def switches(self) -> bool:
+        """Whether Open vSwitch's own datapath does in it what OVN and Neutron's firewall ask: connections in zones."""
+        config = self.root / "usr/share/doc/user-mode-linux/config.gz"
+        return config.is_file() and b"\nCONFIG_NF_CONNTRACK_ZONES=y\n" in gzip.decompress(config.read_bytes())
 
     @property
     def words(self) -> List[str]:
@@ -127,8 +134,8 @@ def _unpack(part: Path) -> Path:
         run(["dpkg-deb", "-x", str(package), str(root)])
     for name in ("lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
-    for place in ("/proc", "/dev", str(HOME)):
-        (root / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    for shown in ("/proc", "/dev", str(HOME)):
+        (root / shown.lstrip("/")).mkdir(parents=True, exist_ok=True)
     start = root / "start"
     start.write_text(START)
     start.chmod(0o755)

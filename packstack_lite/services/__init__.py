@@ -156,7 +156,7 @@ def _groups(cloud: Cloud, services: List[str]) -> List[str]:
     routes = cloud.has("network")
     agents = ["neutron-network"] if routes and "neutron-openvswitch" in services else []
     counting = neutron.groups(cloud) if routes else []
-    return [*agents, *counting, *(cinder.groups(cloud) if "cinder" in services else [])]
+    return [*agents, *counting, *cinder.groups(cloud)]
 
 
 def joined(controller: Cloud, member: Cloud) -> List[Resource]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
+import struct
 import uuid
 from typing import List
 
 from packstack_lite.resources import File, Once, Unit
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Secret
 from packstack_lite.services.cloud import PORTS, Cloud, tags
 from packstack_lite.services.schema import program
 
@@ -41,11 +44,39 @@ def keyring(cloud: Cloud) -> str:
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """The cluster where it is made here, and its key within Cinder's and libvirt's reach."""
-    return [*(_cluster(cloud) if makes(cloud) else []), _readable(cloud)]
+    """The cluster where it is made here, and its key within Cinder's reach."""
+    return _cluster(cloud) if makes(cloud) else [_readable(cloud)]
 
 
-def libvirt_secret(cloud: Cloud) -> Once:
+def of_instances(cloud: Cloud) -> List[Resource]:
+    """What a hypervisor needs to give instances their volumes; the key is there already where volumes are."""
+    if not used(cloud):
+        return []
+    brought = [_key(cloud, "root", 0o600)] if makes(cloud) and not cloud.has("storage") else []
+    return [*brought, _libvirt_secret(cloud)]
+
+
+def cephx(seed: Secret) -> str:
+    """The first half of these 32 bytes (base64, as Fernet's) as a key of Ceph: kind 1, made at no certain time, its
+    length, the key (CryptoKey::encode in src/auth/Crypto.cc)."""
+    secret = base64.urlsafe_b64decode(seed.reveal())[:16]
+    return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(secret)) + secret).decode()
+
+
+def _key(cloud: Cloud, group: str, mode: int) -> File:
+    """The user's key, where Ceph's clients look for it; the cluster that is made takes it from there."""
+    return File(
+        path=keyring(cloud),
+        content=f"[client.{cloud['CONFIG_CINDER_CEPH_USER']}]\nkey = {cephx(cloud['CONFIG_CINDER_CEPH_KEY'])}\n",
+        mode=mode,
+        group=group,
+        hidden=True,
+        phase=Phase.PLATFORM,
+        tags=tags("cinder"),
+    )
+
+
+def _libvirt_secret(cloud: Cloud) -> Once:
     """libvirt's copy of the key; nova-compute's instances find it by SECRET."""
     key = f"sed -n 's/^[[:space:]]*key *= *//p' {keyring(cloud)}"
     usage = "<usage type='ceph'><name>cinder</name></usage>"
@@ -69,7 +100,7 @@ command -v virsh >/dev/null && [ -s {keyring(cloud)} ] || exit 75
 
 
 def _readable(cloud: Cloud) -> Once:
-    """Cinder's services read the key by their group, whoever put it there."""
+    """Cinder's services read the key of a cluster that is there by their group, whoever put it there."""
     group, path = cloud.profile.user("cinder"), keyring(cloud)
     return Once(
         name="ceph-keyring",
@@ -87,6 +118,7 @@ def _cluster(cloud: Cloud) -> List[Resource]:
     fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
     config = _config(cloud, name, fsid)
     told = _settings(cloud, name, fsid)
+    key = _key(cloud, cloud.profile.user("cinder"), 0o640)
     monitor = _step(cloud, "monitor", told, config.id)
     monitor_unit = _daemon(cloud, "ceph-mon", name, config, monitor, "ceph --connect-timeout 5 mon stat")
     manager = _step(cloud, "manager", told, monitor_unit.id)
@@ -101,7 +133,8 @@ def _cluster(cloud: Cloud) -> List[Resource]:
         _daemon(cloud, "ceph-mgr", name, config, manager, "true"),
         storage,
         storage_unit,
-        _step(cloud, "pool", told, storage_unit.id),
+        key,
+        _step(cloud, "pool", told, storage_unit.id, key.id),
     ]
 
 
@@ -138,12 +171,13 @@ _DONE = {
     "monitor": "[ -d /var/lib/ceph/mon/ceph-$name/store.db ]",
     "manager": "[ -s /var/lib/ceph/mgr/ceph-$name/keyring ]",
     "storage": "[ -s /var/lib/ceph/osd/ceph-0/ready ]",
-    "pool": 'command -v ceph >/dev/null && [ -s "$keyring" ] && '
-    'timeout 10 ceph --connect-timeout 5 osd pool ls 2>/dev/null | grep -qxF "$pool"',
+    "pool": 'command -v ceph >/dev/null && ask="timeout 10 ceph --connect-timeout 5" && '
+    '$ask osd pool ls 2>/dev/null | grep -qxF "$pool" && '
+    '[ "$($ask auth get-key "client.$user")" = "$(sed -n "s/^key = //p" "$keyring")" ]',
 }
 
 
-def _step(cloud: Cloud, step: str, settings: str, needs: str) -> Once:
+def _step(cloud: Cloud, step: str, settings: str, *needs: str) -> Once:
     """One step, in a shell of its own: within a Once's own list of commands "set -e" has no effect."""
     source = settings + program("ceph_cluster.sh").decode() + step
     return Once(
@@ -154,7 +188,7 @@ def _step(cloud: Cloud, step: str, settings: str, needs: str) -> Once:
         says=f"make Ceph's {step}",
         phase=Phase.PLATFORM,
         tags=tags("cinder"),
-        needs=(needs,),
+        needs=needs,
     )
 
 

@@ -42,7 +42,8 @@ def encrypts(cloud: Cloud) -> bool:
 def groups(cloud: Cloud) -> List[str]:
     """The groups of packages that the backends bring along."""
     if not wanted(cloud) or not cloud.has("storage"):
-        return []
+        # Whose instances have their volumes over the network: Ceph's clients bring the place of its keys.
+        return ["cinder-ceph"] if ceph.used(cloud) and cloud.has("compute") else []
     makes = ["ceph"] if ceph.makes(cloud) else []
     return [*[f"cinder-{name}" for name in backends(cloud)], *makes]
 

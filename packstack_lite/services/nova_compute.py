@@ -38,8 +38,7 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     )
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
-    # The key to Ceph is where Ceph is, and libvirt of another host cannot be given it from here.
-    secrets = [ceph.libvirt_secret(cloud)] if ceph.used(cloud) and cloud.has("storage") else []
+    secrets = ceph.of_instances(cloud)
     asked = ("nova-conductor", "nova-scheduler", "placement-api") if cloud.has("controller") else ()
     needs = [
         *[daemon.id for daemon in daemons],

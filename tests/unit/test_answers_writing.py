@@ -148,6 +148,7 @@ def test_the_hostile_sample_is_hostile():
         "CONFIG_HORIZON_SECRET_KEY",
         "CONFIG_KEYSTONE_ADMIN_TOKEN",
         "CONFIG_NOVA_MIGRATION_KEY",
+        "CONFIG_CINDER_CEPH_KEY",
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -59,10 +61,26 @@ def test_without_modules_it_is_said_which_package_brings_them(tmp_path):
     assert "user-mode-linux" in fault.value.hint
 
 
+@pytest.mark.parametrize(
+    ("line", "able"), [("# CONFIG_NF_CONNTRACK_ZONES is not set", False), ("CONFIG_NF_CONNTRACK_ZONES=y", True)]
+)
+def test_a_switch_that_knows_no_zones_is_left_out(tmp_path, monkeypatch, line, able):
+    root, from_here = tmp_path / "root", kernel.Kernel(tmp_path / "kernel")
+    module = from_here.root / "usr/lib/uml/modules/9.9/kernel/net/openvswitch/openvswitch.ko"
+    config = from_here.root / "usr/share/doc/user-mode-linux/config.gz"
+    for place in (module, config, root / "etc/systemd/x", root / "etc/apt/apt.conf.d/x", root / "usr/local/sbin/x"):
+        place.parent.mkdir(parents=True)
+    module.touch()
+    config.write_bytes(gzip.compress(f"CONFIG_X=y\n{line}\nCONFIG_Y=y\n".encode()))
+    monkeypatch.setattr(uml, "run", lambda argv: argv[0] == "cp" and shutil.copytree(argv[-2], argv[-1]))
+    uml.equip(root, from_here)
+    assert bool(list((root / "usr/lib/modules").rglob("openvswitch.ko"))) is able
+
+
 def test_a_sandbox_boots_by_the_kernel_whose_modules_its_disk_has(tmp_path):
     assert kernel.kept(tmp_path) == OWN
     kernel.keep(tmp_path, kernel.Kernel(tmp_path / "uml-9"))
-    assert kernel.kept(tmp_path).program == str(tmp_path / "uml-9/start")
+    assert kernel.kept(tmp_path).program[-1] == str(tmp_path / "uml-9/start")
 
 
 def test_the_newest_kernel_is_fetched_once_and_this_machines_own_serves_where_none_is_to_be_had(tmp_path, monkeypatch):

@@ -136,7 +136,7 @@ def test_a_ceph_cluster_is_made_step_by_step():
     needs = {identity: set(resource.needs) for identity, resource in resources.items()}
     assert needs["unit:ceph-mon@aio"] == {"once:ceph-monitor"}
     assert needs["once:ceph-storage"] == needs["once:ceph-manager"] == {"unit:ceph-mon@aio"}
-    assert needs["once:ceph-pool"] == {"unit:ceph-osd@0"}
+    assert needs["once:ceph-pool"] == {"unit:ceph-osd@0", "file:/etc/ceph/ceph.client.cinder.keyring"}
     assert "once:nova-ceph-secret" in needs["unit:nova-compute"]
 
 

@@ -41,7 +41,9 @@ storage() {
 pool() {
     ceph osd pool ls | grep -qxF "$pool" || ceph osd pool create "$pool" "$groups" "$groups"
     rbd pool init "$pool"
-    ceph auth get-or-create "client.$user" mon 'profile rbd' osd "profile rbd pool=$pool" \
-        mgr "profile rbd pool=$pool" > "$keyring.new"
-    mv "$keyring.new" "$keyring"
+    {
+        cat "$keyring"
+        printf 'caps %s = "profile rbd"\n' mon
+        printf "caps %s = \"profile rbd pool=$pool\"\n" osd mgr
+    } | ceph auth import -i -
 }

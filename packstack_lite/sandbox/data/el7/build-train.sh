@@ -47,6 +47,10 @@ EOF
 sed -i 's/(\(RTM_DEL[A-Z]*\), flags_create)/(\1, NLM_F_REQUEST | NLM_F_ACK)/' $site/pyroute2/iproute/linux.py
 grep -q '(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK)' $site/pyroute2/iproute/linux.py
 
+# Train's os-brick writes "mon_host = ..." above every section, as CentOS 7's Ceph (14) reads it; from 15 on it is refused.
+sed -i 's/conf_file.writelines(\[mon_hosts,/conf_file.writelines(["[global]", "\\n", mon_hosts,/' $site/os_brick/initiator/connectors/rbd.py
+grep -q '"\[global\]", "\\n", mon_hosts' $site/os_brick/initiator/connectors/rbd.py
+
 # networkx imports its own.
 find $site -type d -name tests ! -path $site/networkx/tests -prune -exec rm -rf {} +
 # What links a program to CPython is not needed again, but config-3.6m's Makefile is read by sysconfig.
