@@ -76,7 +76,8 @@ class Facts:
     nothing; ``kernel`` names what it can do of ``iscsi`` and ``nfs``; ``ceph`` are the files in /etc/ceph, and
     ``ours`` when their ceph.conf is; ``exports`` maps the NFS exports that were asked for to what is wrong with them.
     ``wiring`` tells of the interfaces that go into bridges, and of these bridges; ``network_files`` are the texts that
-    configure them, by path; ``nm_ovs``: NetworkManager has its plug-in for Open vSwitch.
+    configure them, by path; ``nm_ovs``: NetworkManager has its plug-in for Open vSwitch. ``ovs_module``: the kernel has
+    Open vSwitch's datapath, with the zones of connections that Neutron needs (CONFIG_NF_CONNTRACK_ZONES).
     ``hardware`` is the maker's name and the product's. ``leased`` are IPv4 addresses that DHCP has lent. ``selinux`` is
     the mode of now, ``selinux_boot`` the one of the next boot, ``selinux_policies`` the types a policy is there for.
     ``masked`` are units that nothing can start, ``states`` maps the units of firewalls and networks to "ACTIVE ENABLED"

@@ -41,7 +41,10 @@ while [ $# -gt 1 ]; do
     case $1 in dev) say default_interface "$2" ;; via) say default_gateway "$2" ;; src) say source "$2" ;; esac
     shift
 done
-if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then say ovs_module yes; fi
+if { [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; } &&
+    ! grep -qs '^# CONFIG_NF_CONNTRACK_ZONES is not set' "/boot/config-$(uname -r)"; then
+    say ovs_module yes
+fi
 if grep -q device-mapper /proc/misc 2>/dev/null; then say device_mapper yes; fi
 [ ! -c /dev/kvm ] || say kvm_device yes
 # Asking starts a daemon on the host: not in a container, whose clock is not its own.

@@ -36,10 +36,9 @@ def equip(root: Path, kernel: Kernel) -> None:
     place = root / "usr/lib/modules" / modules.name
     place.parent.mkdir(parents=True, exist_ok=True)
     run(["cp", "-a", str(modules), str(place)])
-    if not kernel.switches:
-        # Open vSwitch then switches in user space.
-        for module in place.rglob("openvswitch.ko*"):
-            module.unlink()
+    if kernel.config:
+        (root / "boot").mkdir(exist_ok=True)
+        (root / "boot" / f"config-{modules.name}").write_text(kernel.config)
     run(["chroot", str(root), "depmod", modules.name])
     generators = root / "etc/systemd/system-generators"
     generators.mkdir(exist_ok=True)

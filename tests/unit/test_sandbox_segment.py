@@ -184,3 +184,13 @@ def test_a_process_id_that_is_somebody_elses_is_no_relay(home):
     (record.place / f"relay-{record.interface}.pid").write_text("1\n")
     assert link.relays(record, record.interface) == []
     link.forget(record)
+
+
+def test_a_sandbox_that_is_whole_needs_no_base(monkeypatch):
+    """One would be made where the table has changed, while every other sandbox waits for the lock."""
+    record = model.Record("s", "container", "el7", 3, "base-old", True, segment="s", member=1)
+    monkeypatch.setattr(lifecycle, "records", lambda: [record])
+    monkeypatch.setattr(lifecycle.trees, "harvest", lambda other: None)
+    monkeypatch.setattr(lifecycle.trees, "ensure", lambda *words: pytest.fail("a base was asked for"))
+    wish = lifecycle.Wish("el7", "container", "base", print)
+    assert lifecycle._create_all("s", 0, [record], wish) == lifecycle._create_all("s", 1, [record], wish) == []
