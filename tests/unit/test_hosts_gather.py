@@ -16,6 +16,7 @@ from packstack_lite.errors import PhaseFailed
 from packstack_lite.hosts.facts import Interface
 from packstack_lite.hosts.gather import commands, gather, parse
 from packstack_lite.remote.command import Reply
+from tests.unit.dash import Dash
 
 SYSTEM = """\
 hostname=cloud1
@@ -230,3 +231,18 @@ def test_package_source(line, expected, source, tmp_path):
     assert expected in reply.out
     assert "hunter22" not in reply.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["apt.conf", "sources.list"], "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [("", True), ("CONFIG_NF_CONNTRACK_ZONES=y\n", True), ("# CONFIG_NF_CONNTRACK_ZONES is not set\n", False)],
+)
+def test_a_datapath_without_zones_is_none(tmp_path, config, told):
+    (command,) = [command for command in commands() if "openvswitch" in command.script]
+    dash = Dash(tmp_path, moved=["/boot/", "/sys/module/openvswitch"])
+    dash.tool("uname", "echo 9.9")
+    dash.tool("modprobe", "exit 0")
+    (tmp_path / "boot").mkdir()
+    if config:
+        (tmp_path / "boot/config-9.9").write_text(f"CONFIG_X=y\n{config}")
+    assert ("ovs_module=yes\n" in dash.run(command).out) is told

@@ -297,3 +297,29 @@ def test_who_computes_checksums_for_a_switch_in_user_space(layout, answers, valu
     (setting,) = [one for one in resources if isinstance(one, OvsSetting) and "tso" in one.column]
     (file,) = [one for one in resources if isinstance(one, File) and "ovs-vswitchd.service.d" in one.path]
     assert setting.value == value and f"userspace-tso-enable={value}" in text(file)
+
+
+def test_hypervisors_get_the_key_to_volumes_on_another_hosts_ceph():
+    answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": True}
+    path = "/etc/ceph/ceph.client.cinder.keyring"
+    found = {which: by_path(declared(which, answers, SPREAD, **MACHINE)) for which in SPREAD}
+    assert {which for which, paths in found.items() if path in paths} == {"compute-1", "storage-1"}
+    there, here = found["storage-1"][path], found["compute-1"][path]
+    assert text(there) == text(here) and there.hidden and here.hidden
+    assert (there.group, there.mode, here.group, here.mode) == ("cinder", 0o640, "root", 0o600)
+    key = base64.b64decode(text(here).split("key = ")[1])
+    assert key[:12] == bytes([1, 0, *[0] * 8, 16, 0]) and len(key) == 28
+    once = {which: {one.name for one in declared(which, answers, SPREAD) if isinstance(one, Once)} for which in SPREAD}
+    assert "nova-ceph-secret" in once["compute-1"] and not {"nova-ceph-secret", "ceph-pool"} & once["controller"]
+    assert "ceph-pool" in once["storage-1"] and "nova-ceph-secret" not in once["storage-1"]
+
+
+def test_with_a_ceph_that_is_there_hypervisors_read_the_key_that_was_put_there():
+    answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": False}
+    resources = declared("compute-1", answers, SPREAD, **MACHINE)
+    assert not [path for path in by_path(resources) if path.startswith("/etc/ceph")]
+    assert [one.name for one in resources if isinstance(one, Once) and "ceph" in one.name] == ["nova-ceph-secret"]
+
+
+def by_path(resources):
+    return {resource.path: resource for resource in resources if isinstance(resource, File)}
