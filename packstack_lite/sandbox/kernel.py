@@ -71,6 +71,11 @@ class Kernel:
         return gzip.decompress(place.read_bytes()).decode() if place.is_file() else ""
 
     @property
+    def filters(self) -> bool:
+        """Whether iptables, of the older kind or the newer, has tables in it: Neutron's agents use them."""
+        return any(f"\nCONFIG_{option}=" in self.config for option in ("IP_NF_FILTER", "NF_TABLES_IPV4"))
+
+    @property
     def words(self) -> List[str]:
         """What it wants on its command line, besides what concerns the machine."""
         return [f"systemd.setenv={TUNABLES}"] if self.own else ["seccomp=auto"]
@@ -81,17 +86,23 @@ class Kernel:
 
 
 def ensure(say: Say) -> Kernel:
-    """The newest kernel, fetched when it is not there; this machine's own, installed then, where there is none."""
+    """The newest kernel if a cloud can do with it, fetched when it is not there; else this machine's own, installed."""
     known = sorted((HOME / "kernels").glob("uml-*/start"))
-    if known:
-        return Kernel(known[-1].parent)
-    say(f"fetching {' and '.join(PACKAGES)} of Debian {SUITE}, to be used beside this machine's own; this happens once")
     try:
-        return Kernel(_fetch())
+        newest = Kernel(known[-1].parent) if known else _fetched(say)
+        if newest.filters:
+            return newest
+        why = f"{newest.root.name} has no tables for iptables"
     except SandboxFault as fault:
-        say(f"there is none ({fault.message}): this machine's own package is used, which is several times as slow")
-        machine.install(OWN_TOOLS, say)
-        return Kernel(Path("/"))
+        why = fault.message
+    say(f"the kernel is this machine's own user-mode Linux, which is several times as slow as the newest: {why}")
+    machine.install(OWN_TOOLS, say)
+    return Kernel(Path("/"))
+
+
+def _fetched(say: Say) -> Kernel:
+    say(f"fetching {' and '.join(PACKAGES)} of Debian {SUITE}, to be used beside this machine's own; this happens once")
+    return Kernel(_fetch())
 
 
 def keep(place: Path, kernel: Kernel) -> None:

@@ -78,7 +78,7 @@ def test_a_sandbox_boots_by_the_kernel_whose_modules_its_disk_has(tmp_path):
     assert kernel.kept(tmp_path).program[-1] == str(tmp_path / "uml-9/start")
 
 
-def test_the_newest_kernel_is_fetched_once_and_this_machines_own_serves_where_none_is_to_be_had(tmp_path, monkeypatch):
+def test_this_machines_own_kernel_serves_where_no_other_is_to_be_had(tmp_path, monkeypatch):
     monkeypatch.setattr(kernel, "HOME", tmp_path)
     monkeypatch.setattr(kernel.sources, "find", _no_such_suite)
     installed, said = [], []
@@ -86,9 +86,28 @@ def test_the_newest_kernel_is_fetched_once_and_this_machines_own_serves_where_no
     assert kernel.ensure(said.append) == OWN
     assert installed == [kernel.OWN_TOOLS] and "no source of Debian sid" in said[-1]
     assert list((tmp_path / "kernels").iterdir()) == []
-    (tmp_path / "kernels/uml-9").mkdir()
-    (tmp_path / "kernels/uml-9/start").touch()
-    assert kernel.ensure(said.append).root.name == "uml-9" and len(installed) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [
+        ("CONFIG_IP_NF_FILTER=m", False),
+        ("CONFIG_NF_TABLES_IPV4=y", False),
+        ("# CONFIG_NF_TABLES_IPV4 is not set", True),
+    ],
+)
+def test_the_newest_kernel_is_fetched_once_and_used_if_iptables_has_tables_in_it(tmp_path, monkeypatch, line, own):
+    monkeypatch.setattr(kernel, "HOME", tmp_path)
+    said = []
+    monkeypatch.setattr(kernel.machine, "install", lambda tools, say: None)
+    monkeypatch.setattr(kernel, "_fetch", lambda: pytest.fail("it is there"))
+    newest = tmp_path / "kernels/uml-9"
+    config = newest / "usr/share/doc/user-mode-linux/config.gz"
+    config.parent.mkdir(parents=True)
+    config.write_bytes(gzip.compress(f"CONFIG_X=y\n{line}\n".encode()))
+    (newest / "start").touch()
+    assert kernel.ensure(said.append).own is own
+    assert any("no tables for iptables" in each for each in said) is own
 
 
 def _no_such_suite(suite):
