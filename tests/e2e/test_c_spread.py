@@ -50,6 +50,8 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
         **COMPLETE,
         **OPENVSWITCH,
         "CONFIG_CONTROLLER_HOST": address(NAME),
+        # As with Packstack, storage leaves the controller for those only who say this.
+        "CONFIG_UNSUPPORTED": "y",
         "CONFIG_STORAGE_HOST": address(SERVERS),
         "CONFIG_NETWORK_HOSTS": address(NETWORK),
         "CONFIG_COMPUTE_HOSTS": address(COMPUTE),
