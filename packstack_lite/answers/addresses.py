@@ -26,6 +26,15 @@ def doubts(answers: Any) -> Iterator[str]:
     """What may be meant, but seldom is."""
     yield from _formats(answers)
     yield from _taken(answers)
+    yield from _storage(answers)
+
+
+def _storage(answers: Any) -> Iterator[str]:
+    """As with Packstack, a storage host counts for those only who say that they want what is not supported."""
+    name, controller = "CONFIG_STORAGE_HOST", answers["CONFIG_CONTROLLER_HOST"]
+    apart = answers[name] not in (*_LOOPBACK, controller)
+    if answers["CONFIG_CINDER_INSTALL"] and apart and not answers["CONFIG_UNSUPPORTED"]:
+        yield f"{at(answers, name)}: volumes stay on the controller, {controller}, without CONFIG_UNSUPPORTED=y"
 
 
 def _floating(answers: Any) -> Iterator[str]:

@@ -136,6 +136,10 @@ DOUBTS = {
         ["CONFIG_AMQP_HOST=queue.example.org"],
         [(3, "CONFIG_AMQP_HOST=queue.example.org: a name, but ")],
     ),
+    "a storage host that does not count": (
+        ["CONFIG_STORAGE_HOST=198.18.1.99", "CONFIG_CINDER_INSTALL=y"],
+        [(3, f"volumes stay on the controller, {ADDRESS}, without CONFIG_UNSUPPORTED=y")],
+    ),
     "a floating range that holds the controller": (
         [f"{FLOATING}=198.18.1.0/24"],
         [(3, f"{ADDRESS}, the controller, would be given out as a floating address too")],
@@ -158,6 +162,7 @@ FINE = {
         f'{POOLS}=["start=198.18.1.100,end=198.18.1.200","start=198.18.1.201,end=198.18.1.254"]',
     ],
     "a tunnel interface": [f"{TUNNEL}=eth1"],
+    "a storage host": ["CONFIG_STORAGE_HOST=198.18.1.99", "CONFIG_CINDER_INSTALL=y", "CONFIG_UNSUPPORTED=y"],
     "an empty answer": ["CONFIG_NEUTRON_OVS_TUNNEL_IF="],
     "both agents alike": ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1", f"{TUNNEL}=eth1"],
 }
