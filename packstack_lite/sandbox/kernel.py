@@ -1,8 +1,8 @@
 """Which user-mode Linux boots a machine: the newest that Debian packages, or the one of this machine's own release.
 
 Since 6.16 a process hands its system calls and page faults to the kernel by itself, under a seccomp filter; before,
-each was a turn of ptrace. Debian has such a kernel in its development suite only. It is unpacked beside the sandboxes,
-with the C library that it wants, and started by that library's loader: nothing of this machine changes.
+each was a turn of ptrace. Debian has such a kernel in its development suite only. It is unpacked beside the sandboxes
+with the C library that it wants, and sees these in place of this machine's, of which nothing changes.
 """
 
 from __future__ import annotations

@@ -84,6 +84,7 @@ def _libvirt_secret(cloud: Cloud) -> Once:
     return Once(
         name="nova-ceph-secret",
         script=f"""
+[ -s {keyring(cloud)} ] || {{ echo "there is no {keyring(cloud)}: copy it from the Ceph cluster" >&2; exit 1; }}
 printf '%s' "{xml}" > /run/packstack-lite-secret.xml
 {VIRSH} secret-define /run/packstack-lite-secret.xml || exit 1
 rm /run/packstack-lite-secret.xml
