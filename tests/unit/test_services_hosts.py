@@ -302,7 +302,7 @@ def test_who_computes_checksums_for_a_switch_in_user_space(layout, answers, valu
 def test_hypervisors_get_the_key_to_volumes_on_another_hosts_ceph():
     answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": True}
     path = "/etc/ceph/ceph.client.cinder.keyring"
-    found = {which: by_path(declared(which, answers, SPREAD, **MACHINE)) for which in SPREAD}
+    found = {which: files(member(which, answers, SPREAD, **MACHINE)) for which in SPREAD}
     assert {which for which, paths in found.items() if path in paths} == {"compute-1", "storage-1"}
     there, here = found["storage-1"][path], found["compute-1"][path]
     assert text(there) == text(here) and there.hidden and here.hidden
@@ -317,10 +317,6 @@ def test_hypervisors_get_the_key_to_volumes_on_another_hosts_ceph():
 def test_with_a_ceph_that_is_there_hypervisors_read_the_key_that_was_put_there():
     answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": False}
     resources = declared("compute-1", answers, SPREAD, **MACHINE)
-    assert not [path for path in by_path(resources) if path.startswith("/etc/ceph")]
+    assert not [one.path for one in resources if isinstance(one, File) and one.path.startswith("/etc/ceph")]
     (secret,) = [one for one in resources if isinstance(one, Once) and "ceph" in one.name]
     assert secret.name == "nova-ceph-secret" and "copy it from the Ceph cluster" in secret.script
-
-
-def by_path(resources):
-    return {resource.path: resource for resource in resources if isinstance(resource, File)}
