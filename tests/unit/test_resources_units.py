@@ -7,7 +7,7 @@ import pytest
 from packstack_lite.remote.command import Job, Reply
 from packstack_lite.resources import File, Once, Phase, Unit, Unknown, job_name
 from packstack_lite.resources.once import TOKENS
-from packstack_lite.resources.unit import STAMPS
+from packstack_lite.resources.unit import STAMPS, UNREAD
 from tests.unit.dash import Dash, fits, gap
 
 # Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
@@ -48,7 +48,8 @@ esac
 
 @pytest.fixture
 def dash(tmp_path):
-    dash = Dash(tmp_path, moved=[STAMPS, TOKENS])
+    dash = Dash(tmp_path, moved=[STAMPS, TOKENS, UNREAD])
+    (tmp_path / "run").mkdir()
     dash.tool("systemctl", SYSTEMCTL)
     dash.tool("journalctl", "echo what the journal says")
     return dash
@@ -103,7 +104,21 @@ def test_fresh_unit_is_enabled_restarted_and_stamped(dash):
     assert see(dash, unit) == {"active": "inactive", "enabled": "disabled", "stamp": "none"}
     assert dash.close(unit)[0].ok
     assert fits(unit, see(dash, unit))
-    assert calls(dash) == ["is-enabled", "enable", "restart"]
+    assert calls(dash) == ["is-enabled", "enable", "restart", "daemon-reload"]
+
+
+@pytest.mark.parametrize("state", ["running", "masked"])
+def test_systemd_reads_its_units_once_for_all_that_changed_and_not_for_each(dash, state):
+    """Each time it starts nothing, and a unit that is just being started then was lost on a slow host."""
+    for _ in range(3):
+        assert dash.close(Unit(name="app", state=state))[0].ok
+        (dash.root / "enabled").unlink(missing_ok=True)
+    changing = [line for line in dash.noted("calls").splitlines() if line.startswith(("enable", "mask", "disable"))]
+    assert changing and all("--no-reload" in line for line in changing)
+    assert "daemon-reload" not in calls(dash)
+    for _ in range(2):
+        see(dash, Unit(name="app"))
+    assert calls(dash).count("daemon-reload") == 1
 
 
 def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path):
