@@ -158,7 +158,7 @@ def _settings(cloud: Cloud, name: str, fsid: str) -> str:
         "name": name,
         "fsid": fsid,
         "osd": str(uuid.uuid5(uuid.UUID(fsid), "osd.0")),
-        "addresses": f"[v2:{cloud.address}:{PORTS['ceph']},v1:{cloud.address}:{PORTS['ceph-old']}]",
+        "addresses": f"[v2:{cloud.own_address}:{PORTS['ceph']},v1:{cloud.own_address}:{PORTS['ceph-old']}]",
         "pool": cloud["CONFIG_CINDER_CEPH_POOL"],
         "user": cloud["CONFIG_CINDER_CEPH_USER"],
         "keyring": keyring(cloud),

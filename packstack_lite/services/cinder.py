@@ -13,6 +13,9 @@ from packstack_lite.services.wsgi import runner
 
 # Backend -> the volume type that leads to it. Packstack's names, but for ceph, which it does not have.
 TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}
+# Backend -> the group of packages by which a hypervisor reaches its volumes. os-brick's own packages name none of the
+# programs that it runs (lsscsi, and sg_scan before it, to extend a volume that is attached).
+REACH: Mapping[str, str] = {"lvm": "iscsi", "nfs": "cinder-nfs", "ceph": "cinder-ceph"}
 # What an encrypted volume is called and how it is encrypted: by the host that attaches it, as the
 # users of this project have made theirs (openstack volume type create --encryption-...).
 ENCRYPTED = "LUKS"
@@ -40,12 +43,13 @@ def encrypts(cloud: Cloud) -> bool:
 
 
 def groups(cloud: Cloud) -> List[str]:
-    """The groups of packages that the backends bring along."""
-    if not wanted(cloud) or not cloud.has("storage"):
-        # Whose instances have their volumes over the network: Ceph's clients bring the place of its keys.
-        return ["cinder-ceph"] if ceph.used(cloud) and cloud.has("compute") else []
-    makes = ["ceph"] if ceph.makes(cloud) else []
-    return [*[f"cinder-{name}" for name in backends(cloud)], *makes]
+    """The groups of packages that the backends bring along, where volumes are kept and where instances reach them."""
+    if not wanted(cloud):
+        return []
+    kept = [f"cinder-{name}" for name in backends(cloud)] if cloud.has("storage") else []
+    reached = [REACH[name] for name in backends(cloud)] if cloud.has("compute") else []
+    makes = ["ceph"] if ceph.makes(cloud) and cloud.has("storage") else []
+    return [*kept, *reached, *makes]
 
 
 def declare(cloud: Cloud) -> List[Resource]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import posixpath
 from typing import List
 
-from packstack_lite.resources import VolumeGroup
+from packstack_lite.resources import Unit, VolumeGroup
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services.cloud import Cloud, tags
 
 # Packstack's: what LVM keeps for itself beside the volumes.
 OVERHEAD_PERCENT = 3
+
+
+def used(cloud: Cloud) -> bool:
+    """Whether volumes are kept on LVM."""
+    return cloud.says("CONFIG_CINDER_INSTALL") and "lvm" in cloud["CONFIG_CINDER_BACKEND"]
 
 
 def group_name(cloud: Cloud) -> str:
@@ -30,7 +35,7 @@ def size_mib(cloud: Cloud) -> int:
 
 
 def declare(cloud: Cloud) -> List[Resource]:
-    """The volume group, the iSCSI target before it and the initiator of this host's own nova-compute."""
+    """The volume group, the iSCSI target before it, and the initiator: images are written to volumes through it."""
     file = backing_file(cloud)
     group = VolumeGroup(
         name=group_name(cloud),
@@ -40,9 +45,8 @@ def declare(cloud: Cloud) -> List[Resource]:
         tags=tags("cinder"),
     )
     target = cloud.unit("iscsi-target", "cinder", phase=Phase.PLATFORM, needs=[group.id])
-    initiator = cloud.unit("iscsi-initiator", "cinder", phase=Phase.PLATFORM)
     if not file:
-        return [group, target, initiator]
+        return [group, target, initiator(cloud)]
     # After a boot nothing attaches the file again; what serves the volumes waits for it.
     unit_file = cloud.file(
         "cinder",
@@ -53,4 +57,9 @@ def declare(cloud: Cloud) -> List[Resource]:
         before=[f"{cloud.profile.unit(role)}.service" for role in ("iscsi-target", "cinder-volume")],
     )
     attached = cloud.unit("cinder-volumes", "cinder", [unit_file], needs=[group.id], phase=Phase.PLATFORM)
-    return [group, unit_file, attached, target, initiator]
+    return [group, unit_file, attached, target, initiator(cloud)]
+
+
+def initiator(cloud: Cloud) -> Unit:
+    """The daemon by which a host reaches volumes."""
+    return cloud.unit("iscsi-initiator", "cinder", phase=Phase.PLATFORM)

@@ -7,7 +7,7 @@ from typing import List, Sequence
 
 from packstack_lite.resources import Entity, Once
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import ceph, migration, nova
+from packstack_lite.services import ceph, lvm, migration, nova
 from packstack_lite.services.cloud import Cloud, tags
 
 # libvirt, and what it leaves to daemons of their own where it comes in parts.
@@ -39,16 +39,18 @@ def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
     libvirt = _libvirt(cloud)
     daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
     secrets = ceph.of_instances(cloud)
+    # Where volumes are kept the initiator is theirs already.
+    reaching = [lvm.initiator(cloud)] if lvm.used(cloud) and not cloud.has("storage") else []
     asked = ("nova-conductor", "nova-scheduler", "placement-api") if cloud.has("controller") else ()
     needs = [
         *[daemon.id for daemon in daemons],
-        *[secret.id for secret in secrets],
+        *[each.id for each in (*secrets, *reaching)],
         *[cloud.unit_id(role) for role in asked],
     ]
     # Whoever looks for new hosts before this one has told of itself finds none.
     known = _told(cloud, cloud.facts.hostname) if asked else "true"
     unit = cloud.unit("nova-compute", "nova", [config, compute], needs=needs, ready=known)
-    return [compute, *moves, *libvirt, *daemons, *secrets, unit]
+    return [compute, *moves, *libvirt, *daemons, *secrets, *reaching, unit]
 
 
 def _libvirt(cloud: Cloud) -> Sequence[Resource]:

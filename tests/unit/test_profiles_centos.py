@@ -19,6 +19,7 @@ OF_THE_SYSTEM = {
     "ethtool": "the base system's",
     "iptables": "the base system's",
     "nfs-utils": "the base system's",
+    "lsscsi": "the base system's, run by os-brick, whose package asks for none",
     "cryptsetup": "the base system's on EL7; Cinder's own requirement on EL9",
     "libreswan": "the base system's",
     "openstack-neutron-vpnaas": "of RDO's neutron-vpnaas-distgit, of which the facts hold nothing",

@@ -314,6 +314,34 @@ def test_hypervisors_get_the_key_to_volumes_on_another_hosts_ceph():
     assert "ceph-pool" in once["storage-1"] and "nova-ceph-secret" not in once["storage-1"]
 
 
+@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize(
+    ("backend", "needed"), [("lvm", {"iscsi-initiator-utils", "open-iscsi"}), ("nfs", {"nfs-common", "nfs-utils"})]
+)
+def test_hypervisors_have_what_reaches_volumes_on_another_host(profile, backend, needed):
+    answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": (backend,)}
+    found = {which: declared(which, answers, SPREAD, profile, **MACHINE) for which in SPREAD}
+    names = {
+        which: {name for one in resources if isinstance(one, Packages) for name in one.names}
+        for which, resources in found.items()
+    }
+    assert names["compute-1"] & needed and not names["controller"] & needed
+    assert not names["compute-1"] & {"tgt", "targetcli", "lvm2"}
+    runs = on(profile, member("compute-1", answers, SPREAD, **MACHINE)).profile.unit("iscsi-initiator")
+    assert (runs in units(found["compute-1"])) == (backend == "lvm")
+    # What os-brick runs to make an attached volume larger.
+    assert bool(names["compute-1"] & {"lsscsi", "sg3_utils"}) == (backend == "lvm")
+
+
+def test_a_ceph_of_our_own_listens_where_it_is_and_not_on_the_controller():
+    answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": True}
+    cloud = member("storage-1", answers, SPREAD, **MACHINE)
+    conf = text(files(cloud)["/etc/ceph/ceph.conf"])
+    assert f"public addr = {cloud.own_address}\n" in conf and cloud.address not in conf
+    steps = [one for one in services.declare(cloud) if isinstance(one, Once) and one.name.startswith("ceph-")]
+    assert steps and all(f"v2:{cloud.own_address}:3300,v1:{cloud.own_address}:6789" in one.script for one in steps)
+
+
 def test_with_a_ceph_that_is_there_hypervisors_read_the_key_that_was_put_there():
     answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": False}
     resources = declared("compute-1", answers, SPREAD, **MACHINE)
