@@ -18,7 +18,7 @@ EXTERNAL = "public"
 # Of a smoke test in all; on a host in software it takes a good part of that.
 TIMEOUT = 5400.0
 # Each imports only from those before it.
-MODULES = ("smoke_session", "smoke_instance", "smoke_network", "smoke_storage", "smoke_volumes")
+MODULES = ("smoke_session", "smoke_instance", "smoke_network", "smoke_storage", "smoke_devices", "smoke_volumes")
 # The program is sent as one; what it imports of ours becomes modules there.
 _MODULE = """
 import sys, types

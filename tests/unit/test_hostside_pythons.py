@@ -270,3 +270,70 @@ def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
     assert cases["ping"]["detail"] == "needs floating_ip"
     assert "\u00e4u\u00dferes" in cases["network"]["detail"]
     assert cases["cleanup"]["detail"] == "nothing left" and not cloud.of("compute/flavors")
+
+
+# A volume of zeros is one line, half a gigabyte here, of which no more than a few blocks may be kept.
+APPEARS = """
+from __future__ import print_function
+import io, resource, sys
+sys.path.insert(0, sys.argv[1])
+import smoke_devices
+from smoke_session import BLOCK
+class Zeros:
+    left = 8192
+    def read(self, size):
+        self.left -= 1
+        return b"\\0" * size if self.left > 0 else b""
+for before in (0, BLOCK - 5, BLOCK, 3 * BLOCK - 1):
+    stream = io.BytesIO(b"\\0" * before + b"the text" + b"\\0" * BLOCK)
+    print("%s %d" % (smoke_devices.appears(stream, b"the text"), len(stream.read())))
+print(smoke_devices.appears(io.BytesIO(b"the texx" * BLOCK), b"the text"))
+print(smoke_devices.appears(Zeros(), b"the text"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 200000)
+"""
+
+
+@every_python
+def test_text_is_found_in_a_volume_without_keeping_it_in_memory(version):
+    place = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, said = run([python(version, "keystoneauth1"), "-c", APPEARS, place])
+    assert (code, said) == (0, "")
+    assert out == "True 0\n" * 4 + "False\nFalse\nTrue\n"
+
+
+# Everything that is listed is gone by the time that it is to be deleted.
+CLEANUP = """
+from __future__ import print_function
+import collections, sys
+sys.path.insert(0, sys.argv[1])
+import smoke_cloud
+from keystoneauth1 import exceptions
+class Reply(object):
+    def __init__(self, body):
+        self.json = lambda: body
+class Client(object):
+    def __init__(self):
+        self.seen = set()
+    def get(self, path):
+        key = path.split("?")[0].strip("/").replace("os-", "").replace("-", "_")
+        there = key != "ports" and key not in self.seen
+        self.seen.add(key)
+        return Reply({key: [{"id": "1", "name": "smoke-1", "keypair": {"name": "smoke-1"}}] * there})
+    def delete(self, path):
+        print(path, end=" ")
+        raise exceptions.NotFound()
+smoke = object.__new__(smoke_cloud.Smoke)
+smoke.made, smoke.clients = {"floating": "1"}, collections.defaultdict(Client)
+smoke.client = lambda service: smoke.clients[service]
+smoke.has = lambda service: False
+print(smoke_cloud.cleanup(smoke))
+"""
+
+
+@every_python
+def test_what_went_by_itself_meanwhile_is_no_fault_of_the_clean_up(version):
+    place = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, said = run([python(version, "keystoneauth1"), "-c", CLEANUP, place])
+    assert (code, said) == (0, "")
+    things = ("floatingips/1", "servers/1", "routers/1", "networks/1", "security-groups/1", "images/1", "flavors/1")
+    assert out == "".join(f"/{thing} " for thing in (*things, "os-keypairs/smoke-1")) + "nothing left\n"

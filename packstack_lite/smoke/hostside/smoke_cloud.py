@@ -104,10 +104,10 @@ def horizon(smoke):
 def cleanup(smoke):
     """Everything named smoke-* goes, what an earlier run left included."""
     if "floating" in smoke.made:
-        smoke.client("network").delete("/floatingips/" + smoke.made["floating"])
+        smoke.delete("network", "/floatingips/" + smoke.made["floating"])
     everyones = ("compute", "/servers?all_tenants=1", "servers")
     for server in smoke.ours(*everyones):
-        smoke.client("compute").delete("/servers/" + server["id"])
+        smoke.delete("compute", "/servers/" + server["id"])
 
     def gone():
         left = [server["name"] for server in smoke.ours(*everyones)]
@@ -123,12 +123,12 @@ def cleanup(smoke):
             clean(smoke)
     smoke_network.clean_networks(smoke)
     for thing in smoke.ours("image", "/images", "images"):
-        smoke.client("image").delete("/images/" + thing["id"])
+        smoke.delete("image", "/images/" + thing["id"])
     for thing in smoke.ours("compute", "/flavors", "flavors"):
-        smoke.client("compute").delete("/flavors/" + thing["id"])
+        smoke.delete("compute", "/flavors/" + thing["id"])
     for pair in smoke.get("compute", "/os-keypairs")["keypairs"]:
         if pair["keypair"]["name"].startswith("smoke-"):
-            smoke.client("compute").delete("/os-keypairs/" + pair["keypair"]["name"])
+            smoke.delete("compute", "/os-keypairs/" + pair["keypair"]["name"])
     return "nothing left"
 
 

@@ -155,7 +155,7 @@ def clean_networks(smoke):
         for port in smoke.get("network", "/ports?device_id=" + router["id"])["ports"]:
             if port["device_owner"] == "network:router_interface":
                 smoke.put("network", "/routers/%s/remove_router_interface" % router["id"], json={"port_id": port["id"]})
-        smoke.client("network").delete("/routers/" + router["id"])
+        smoke.delete("network", "/routers/" + router["id"])
     for path, key in (("/networks", "networks"), ("/security-groups", "security_groups")):
         for thing in smoke.ours("network", path, key):
-            smoke.client("network").delete("%s/%s" % (path, thing["id"]))
+            smoke.delete("network", "%s/%s" % (path, thing["id"]))

@@ -4,8 +4,8 @@
 from __future__ import print_function
 
 import hashlib
-import subprocess
 
+from smoke_devices import found_on_host
 from smoke_session import BLOCK, BOOT, NAME, TEXT, Failed, Skip, run_ssh
 from smoke_storage import secrets_of
 
@@ -81,26 +81,6 @@ def check(smoke, disk):
     found = in_guest(smoke, "dd if=%s bs=%d count=1 2>/dev/null | md5sum" % (disk, BLOCK)).split()[0]
     if found != smoke.written:
         raise Failed("%s holds something else than what was written" % disk)
-
-
-def found_on_host(smoke, identity):
-    """Whether TEXT can be read off what the host keeps of a volume, with the host's own tools."""
-    kind = smoke.task["volumes"]["kind"]
-    if kind == "ceph":
-        told = smoke.task["volumes"]
-        source = ["rbd", "--conf", told["conf"], "--id", told["user"], "export"]
-        source += ["--export-format", "2", "--no-progress", "%s/volume-%s" % (told["pool"], identity), "-"]
-    elif kind == "lvm":
-        source = ["cat", "/dev/%s/volume-%s" % (smoke.task["volumes"]["group"], identity)]
-    else:
-        source = ["find", "/var/lib/cinder/mnt", "-name", "volume-%s*" % identity, "-exec", "cat", "{}", "+"]
-    reader = subprocess.Popen(source, stdout=subprocess.PIPE)
-    counted = subprocess.Popen(["grep", "-a", "-c", TEXT], stdin=reader.stdout, stdout=subprocess.PIPE)
-    reader.stdout.close()
-    lines = counted.communicate()[0]
-    if reader.wait() != 0:
-        raise Failed("the volume cannot be read on the host: %s ends with %d" % (source[0], reader.returncode))
-    return int(lines) > 0
 
 
 def volume(smoke):
