@@ -1,108 +1,86 @@
-"""Which user-mode Linux boots a machine: the newest that Debian packages, or the one of this machine's own release.
+"""The kernel of a machine: user-mode Linux, made from Debian's kernel source with what a cloud's host wants of it.
 
 Since 6.16 a process hands its system calls and page faults to the kernel by itself, under a seccomp filter; before,
-each was a turn of ptrace. Debian has such a kernel in its development suite only. It is unpacked beside the sandboxes
-with the C library that it wants, and sees these in place of this machine's, of which nothing changes.
+each was a turn of ptrace and took five times as long. Debian's own packages of it are older, or lack the tables of
+iptables and the zones of connections without which no instance is reached. What is made is kept under ``kernels``, by
+a digest of what it is made from.
 """
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import os
-from contextlib import ExitStack
+import re
+import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
-from packstack_lite.sandbox import machine, sources
-from packstack_lite.sandbox.machine import Say, run
-from packstack_lite.sandbox.model import HOME, SandboxFault
+from packstack_lite.sandbox import debs, sources, trees
+from packstack_lite.sandbox.inside import copy_tree, remove_mounted, script
+from packstack_lite.sandbox.machine import Say, locked_tree, remove, run
+from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SandboxFault, archives_dir
 
-SUITE = "sid"
-PACKAGES = ("user-mode-linux", "libc6")
-# The kernel saves a process's registers up to AVX when a signal handler runs (data/uml/xstate.c); the C library's
-# own functions, of which every program is full, are kept to these.
-TUNABLES = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ"
-# Tool, or file, -> the Debian package that holds it; for every kernel, and for this machine's own.
-TOOLS = {"mkfs.ext4": "e2fsprogs", "gcc": "gcc", "/usr/include/elf.h": "libc6-dev"}
-OWN_TOOLS = {"linux.uml": "user-mode-linux"}
-# In a namespace of its mounts: what is unpacked is its root, with this machine's devices and the sandboxes in it.
-# Not by the loader alone: the kernel takes for its memory what lies behind its own end, which is then the loader's.
-START = """#!/bin/sh
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-for place in /proc /dev "$(dirname "$(dirname "$here")")"; do
-    mount --rbind "$place" "$here$place"
-done
-exec chroot "$here" /usr/bin/linux.uml "$@"
-"""
+# Where the kernel's source comes from, and where it is compiled: the program runs on this machine's C library.
+SUITE = "trixie-backports"
+BUILT_ON = "debian12"
+# The first one that does without ptrace.
+OLDEST = (6, 16)
+HEADERS = "gcc libc6-dev make flex bison bc xz-utils kmod"
+PARTS = ("cloud.config", "build-kernel.sh", "reboot.c")
+# Tool of this machine -> the Debian package that holds it.
+TOOLS = {"mkfs.ext4": "e2fsprogs"}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A user-mode Linux; ``root`` is where its packages are unpacked, ``/`` for this machine's own."""
+    """A user-mode Linux: ``root`` has the program ``linux``, its ``modules``, its ``config`` and ``reboot.so``."""
 
     root: Path
 
     @property
-    def own(self) -> bool:
-        """Whether it is this machine's, which is an old one."""
-        return self.root == Path("/")
-
-    @property
-    def program(self) -> List[str]:
+    def program(self) -> str:
         """What to start."""
-        return ["linux.uml"] if self.own else ["unshare", "--mount", "--propagation", "slave", str(self.root / "start")]
+        return str(self.root / "linux")
 
     @property
     def modules(self) -> Path:
         """The directory with its modules, whose name is the kernel's release."""
-        place = self.root / "usr/lib/uml/modules"
-        found = sorted(path for path in place.glob("*") if (path / "kernel").is_dir())
-        if not found:
-            raise SandboxFault(f"there are no modules in {place}", hint="apt-get install --reinstall user-mode-linux")
-        return found[-1]
+        return next(path for path in (self.root / "modules").iterdir() if path.is_dir())
 
     @property
     def config(self) -> str:
-        """What it was made with, as Debian's kernels have it in /boot; "" where its package came without."""
-        place = self.root / "usr/share/doc/user-mode-linux/config.gz"
-        return gzip.decompress(place.read_bytes()).decode() if place.is_file() else ""
-
-    @property
-    def filters(self) -> bool:
-        """Whether iptables, of the older kind or the newer, has tables in it: Neutron's agents use them."""
-        return any(f"\nCONFIG_{option}=" in self.config for option in ("IP_NF_FILTER", "NF_TABLES_IPV4"))
-
-    @property
-    def words(self) -> List[str]:
-        """What it wants on its command line, besides what concerns the machine."""
-        return [f"systemd.setenv={TUNABLES}"] if self.own else ["seccomp=auto"]
+        """What it was made with, as Debian's kernels have it in /boot."""
+        return (self.root / "config").read_text()
 
     def environment(self, memory: Path) -> Dict[str, str]:
-        """Where it keeps its memory, and what stands between it and this machine's kernel."""
-        return {"LD_PRELOAD": str(shim()), "TMPDIR": str(memory)}
+        """Where it keeps its memory, and what lets it reboot (data/uml/reboot.c)."""
+        return {"LD_PRELOAD": str(self.root / "reboot.so"), "TMPDIR": str(memory)}
+
+
+def text(name: str) -> str:
+    """A file of data/uml."""
+    return (resources.files("packstack_lite.sandbox") / "data" / "uml" / name).read_text(encoding="utf-8")
+
+
+def place_of() -> Path:
+    """Where the kernel that is made from today's parts is kept."""
+    made_from = "\0".join([SUITE, BUILT_ON, HEADERS, *map(text, PARTS)])
+    return HOME / "kernels" / f"uml-{hashlib.sha256(made_from.encode()).hexdigest()[:10]}"
 
 
 def ensure(say: Say) -> Kernel:
-    """The newest kernel if a cloud can do with it, fetched when it is not there; else this machine's own, installed."""
-    known = sorted((HOME / "kernels").glob("uml-*/start"))
-    try:
-        newest = Kernel(known[-1].parent) if known else _fetched(say)
-        if newest.filters:
-            return newest
-        why = f"{newest.root.name} has no tables for iptables"
-    except SandboxFault as fault:
-        why = fault.message
-    say(f"the kernel is this machine's own user-mode Linux, which is several times as slow as the newest: {why}")
-    machine.install(OWN_TOOLS, say)
-    return Kernel(Path("/"))
-
-
-def _fetched(say: Say) -> Kernel:
-    say(f"fetching {' and '.join(PACKAGES)} of Debian {SUITE}, to be used beside this machine's own; this happens once")
-    return Kernel(_fetch())
+    """The kernel, made in a copy of a Debian tree where it is not there yet; SandboxFault where it cannot be made."""
+    place = place_of()
+    with locked_tree("kernel"):
+        if not place.is_dir():
+            base = trees.ensure(BUILT_ON, BOOTS_FROM, say)
+            say("compiling user-mode Linux from Debian's kernel source; this happens once and takes some ten minutes")
+            began = time.monotonic()
+            _make(base, place)
+            say(f"user-mode Linux took {time.monotonic() - began:.0f} s")
+    return Kernel(place)
 
 
 def keep(place: Path, kernel: Kernel) -> None:
@@ -111,63 +89,65 @@ def keep(place: Path, kernel: Kernel) -> None:
 
 
 def kept(place: Path) -> Kernel:
-    """The kernel of a sandbox; one made before there was a choice has this machine's own."""
+    """The kernel of a sandbox; SandboxFault where it is not there any more, or is one of an older packstack-lite."""
     link = place / "kernel"
-    return Kernel(Path(os.readlink(link)) if link.is_symlink() else Path("/"))
+    kernel = Kernel(Path(os.readlink(link)) if link.is_symlink() else Path())
+    if not link.is_symlink() or not Path(kernel.program).is_file():
+        raise SandboxFault(
+            f"the kernel of sandbox {place.name!r} is not there any more",
+            hint=f"packstack-lite sandbox down {place.name}, then up",
+        )
+    return kernel
 
 
-def _fetch() -> Path:
-    part = HOME / "kernels" / "uml.part"
+def _make(base: Path, place: Path) -> None:
+    part = place.with_name(place.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        machine.remove(part)
-        # The lists and the cache are its own: this machine's apt never hears of that suite.
-        for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "lists/partial", "cache/archives/partial"):
-            (part / name).mkdir(parents=True)
-        sources.write(part, [source for source in sources.find(SUITE) if source.suite == SUITE])
-        settings = {
-            "Dir::Etc": part / "etc/apt",
-            "Dir::State": part,
-            "Dir::State::status": "/dev/null",
-            "Dir::Cache": part / "cache",
-            "APT::Sandbox::User": "root",
-        }
-        options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-        run(["apt-get", *options, "update"])
-        run(["apt-get", *options, "--download-only", "--yes", "--no-install-recommends", "install", *PACKAGES])
-        return _unpack(part)
+        remove_mounted(part)
+        copy_tree(base, part)
+        debs.link(archives_dir(BUILT_ON), part / trees.ARCHIVES)
+        debs.install(part, HEADERS)
+        (part / "build").mkdir()
+        _fetch_source(part / "build")
+        for name in PARTS:
+            (part / "build" / name).write_text(text(name))
+        script(part, text("build-kernel.sh"))
+        os.rename(part / "build/kernel", place)
     finally:
-        machine.remove(part)
+        remove_mounted(part)
 
 
-def _unpack(part: Path) -> Path:
-    root, packages = part / "root", sorted((part / "cache/archives").glob("*.deb"))
-    for package in packages:
-        run(["dpkg-deb", "-x", str(package), str(root)])
-    for name in ("lib", "lib64"):
-        (root / name).symlink_to(f"usr/{name}")
-    for shown in ("/proc", "/dev", str(HOME)):
-        (root / shown.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    start = root / "start"
-    start.write_text(START)
-    start.chmod(0o755)
-    version = next(path.name.split("_")[1] for path in packages if path.name.startswith(f"{PACKAGES[0]}_"))
-    place = part.with_name(f"uml-{version}")
-    os.rename(root, place)
-    return place
+def _fetch_source(place: Path) -> None:
+    """Have Debian's kernel source in the directory, by apt lists of its own: this machine's never hear of the suite."""
+    apt = place / "apt"
+    for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "lists/partial", "cache/archives/partial"):
+        (apt / name).mkdir(parents=True)
+    sources.write(apt, [source for source in sources.find(SUITE) if source.suite == SUITE])
+    settings = {
+        "Dir::Etc": apt / "etc/apt",
+        "Dir::State": apt,
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    run(["apt-get", *options, "update"])
+    name = newest(run(["apt-cache", *options, "pkgnames", "linux-source-"]).split())
+    run(["env", f"--chdir={place}", "apt-get", *options, "download", name])
+    remove(apt)
 
 
-def shim() -> Path:
-    """The library that lets an old kernel run on processors younger than it, and any be rebooted; compiled when its
-    source has changed."""
-    place = HOME / "kernels" / "xstate.so"
-    with ExitStack() as stack:
-        data = resources.files("packstack_lite.sandbox") / "data" / "uml" / "xstate.c"
-        source = stack.enter_context(resources.as_file(data))
-        kept_source = place.with_suffix(".c")
-        if not place.exists() or not kept_source.exists() or kept_source.read_bytes() != source.read_bytes():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_suffix(".part")
-            run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(part), str(source)])
-            os.replace(part, place)
-            kept_source.write_bytes(source.read_bytes())
-    return place
+def newest(names: List[str]) -> str:
+    """The package with the newest kernel source; SandboxFault where none is new enough."""
+    found = [(_version(name), name) for name in names if re.fullmatch(r"linux-source-[0-9.]+", name)]
+    if not found or max(found)[0] < OLDEST:
+        raise SandboxFault(
+            f"Debian {SUITE} has no kernel source of {'.'.join(map(str, OLDEST))} or newer",
+            hint="a sandbox of the other kind needs none: packstack-lite sandbox up --kind container",
+        )
+    return max(found)[1]
+
+
+def _version(name: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in name.rsplit("-", 1)[1].split("."))

@@ -57,7 +57,10 @@ def up(
     machine.need_root()
     machine.install({**machine.CONTAINER_TOOLS, **(kernel.TOOLS if how == "machine" else {})}, say)
     if not any(record.name == name for record in records()):
+        # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
         trees.ensure(wanted, tree, say)
+        if how == "machine":
+            kernel.ensure(say)
     with machine.locked(group_of(name)):
         with machine.locked():
             segment.check(name, hosts, records())
@@ -118,7 +121,7 @@ def _create(record: Record, lower: Path, others: Sequence[Record], say: Say) -> 
         if not DISTROS[record.distro].layout:
             sources.write(record.root, sources.find(DISTROS[record.distro].suite))
         if record.kind == "machine":
-            virtual.fill(record, say)
+            virtual.fill(record, kernel.ensure(say))
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:

@@ -22,12 +22,6 @@ NOT_RUN = (
 MARIADB = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
 # For units without a limit of their own: where all of a cloud starts at once, 90 seconds are too few.
 LIMITS = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
-# The kernel has nf_tables, but no table of addresses in it: iptables is to use its older way, whenever it is installed.
-LEGACY = """
-for family in iptables ip6tables; do
-    [ ! -x /usr/sbin/$family-legacy ] || update-alternatives --quiet --set $family /usr/sbin/$family-legacy
-done
-"""
 
 
 def equip(root: Path, kernel: Kernel) -> None:
@@ -36,9 +30,8 @@ def equip(root: Path, kernel: Kernel) -> None:
     place = root / "usr/lib/modules" / modules.name
     place.parent.mkdir(parents=True, exist_ok=True)
     run(["cp", "-a", str(modules), str(place)])
-    if kernel.config:
-        (root / "boot").mkdir(exist_ok=True)
-        (root / "boot" / f"config-{modules.name}").write_text(kernel.config)
+    (root / "boot").mkdir(exist_ok=True)
+    (root / "boot" / f"config-{modules.name}").write_text(kernel.config)
     run(["chroot", str(root), "depmod", modules.name])
     generators = root / "etc/systemd/system-generators"
     generators.mkdir(exist_ok=True)
@@ -47,13 +40,6 @@ def equip(root: Path, kernel: Kernel) -> None:
     limits = root / "etc/systemd/system.conf.d"
     limits.mkdir(exist_ok=True)
     (limits / "packstack-lite-sandbox.conf").write_text(LIMITS)
-    hook = root / "usr/local/sbin/packstack-lite-legacy-iptables"
-    hook.write_text(f"#!/bin/sh{LEGACY}")
-    hook.chmod(0o755)
-    (root / "etc/apt/apt.conf.d/90packstack-lite-sandbox").write_text(
-        'DPkg::Post-Invoke { "/usr/local/sbin/packstack-lite-legacy-iptables"; };\n'
-    )
-    run(["chroot", str(root), "/usr/local/sbin/packstack-lite-legacy-iptables"])
     settings = root / "etc/mysql/mariadb.conf.d"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "10-packstack-lite-sandbox.cnf").write_text(MARIADB)
@@ -62,7 +48,7 @@ def equip(root: Path, kernel: Kernel) -> None:
 def argv(record: Record, kernel: Kernel, memory_mib: int) -> List[str]:
     """The kernel's command line; its console is standard output."""
     return [
-        *kernel.program,
+        kernel.program,
         f"ubd0={record.place / 'disk.img'}",
         f"ubd1={record.place / 'second.img'}",
         "root=/dev/ubda",
@@ -75,5 +61,6 @@ def argv(record: Record, kernel: Kernel, memory_mib: int) -> List[str]:
         f"vec0:transport=tap,ifname={record.interface},depth=128,gro=1",
         f"uml_dir={record.place}",
         f"umid={record.name}",
-        *kernel.words,
+        # Without ptrace; where this machine's own kernel cannot do that, with it.
+        "seccomp=auto",
     ]

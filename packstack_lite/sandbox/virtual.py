@@ -12,7 +12,7 @@ from typing import Dict, List
 from packstack_lite.sandbox import kernel, trees, uml
 from packstack_lite.sandbox.container import answers, children, interface_exists, last_words, until
 from packstack_lite.sandbox.inside import remove_mounted
-from packstack_lite.sandbox.machine import Say, run
+from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import HOME, Record, SandboxFault
 
 # A loaded machine with one processor for the kernel: a deployed cloud's services start for minutes.
@@ -25,10 +25,9 @@ SECOND_DISK = "30G"
 FSTAB = "# The kernel's command line names the root file system.\n"
 
 
-def fill(record: Record, say: Say) -> None:
+def fill(record: Record, chosen: kernel.Kernel) -> None:
     """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
     root = record.root
-    chosen = kernel.ensure(say)
     kernel.keep(record.place, chosen)
     uml.equip(root, chosen)
     (root / "etc/fstab").write_text(FSTAB)

@@ -1,0 +1,25 @@
+# In a tree with a compiler, /build has Debian's package of the source and the files beside this one; what is made is
+# laid into /build/kernel.
+cd /build
+dpkg-deb --fsys-tarfile linux-source-*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' | tar -xJ
+cd linux-source-*
+{
+    make -s ARCH=um defconfig
+    scripts/kconfig/merge_config.sh -m .config /build/cloud.config
+    make -s ARCH=um olddefconfig
+} >/build/log 2>&1 || { tail -n 5 /build/log; exit 1; }
+# Kconfig leaves out without a word what depends on something else.
+grep '^CONFIG_' /build/cloud.config | grep -vxF -f .config >/build/left-out || :
+if [ -s /build/left-out ]; then
+    echo "this kernel source has no longer: $(tr '\n' ' ' </build/left-out)"
+    exit 1
+fi
+nice make -j"$(nproc)" ARCH=um linux modules >/build/log 2>&1 || { grep -m 3 'rror' /build/log; exit 1; }
+mkdir -p /build/kernel/modules
+make -s ARCH=um INSTALL_MOD_PATH=/build/modules INSTALL_MOD_STRIP=1 modules_install >/build/log 2>&1
+release=$(ls /build/modules/lib/modules)
+rm -f "/build/modules/lib/modules/$release/build" "/build/modules/lib/modules/$release/source"
+mv "/build/modules/lib/modules/$release" /build/kernel/modules
+strip -o /build/kernel/linux linux
+cp .config /build/kernel/config
+gcc -O2 -shared -fPIC -o /build/kernel/reboot.so /build/reboot.c
