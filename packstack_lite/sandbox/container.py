@@ -18,6 +18,8 @@ from packstack_lite.sandbox.model import Record, SandboxFault
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 120.0
+# What waits for its disk ends when it has got it.
+KILL_SECONDS = 60.0
 
 
 def resolv_mode(resolv_conf: str, uplink_exists: bool) -> str:
@@ -91,7 +93,12 @@ def kill(record: Record) -> None:
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-    until(lambda: not record.pid() and not _cgroup_members(record), 10)
+    if not until(lambda: not record.pid() and not _cgroup_members(record), KILL_SECONDS):
+        left = ", ".join(map(str, _cgroup_members(record) or [record.pid()]))
+        raise SandboxFault(
+            f"processes of sandbox {record.name!r} do not end: {left}",
+            hint=f"a disk that is busy keeps them; later: packstack-lite sandbox down {record.name}",
+        )
     until(lambda: not interface_exists(record), 10)
     _remove_cgroups(record)
     remove(Path("/run/systemd/nspawn/propagate") / f"packstack-lite-{record.name}")

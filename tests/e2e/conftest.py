@@ -166,7 +166,7 @@ def bare_host(
     OURS.append(name)
     yield Sandbox(name, tool, answers, always, distro=distro)
     OURS.remove(name)
-    tool("sandbox", "down", name)
+    assert tool("sandbox", "down", name).code == 0
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, s
     answers = directory / "answers.txt"
     write_answers(answers, tool, name, {"CONFIG_PROVISION_DEMO": "y", **changes})
     yield Sandbox(name, tool, answers)
-    tool("sandbox", "down", name)
+    assert tool("sandbox", "down", name).code == 0
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
         },
     )
     yield Sandbox(NAME, tool, answers)
-    tool("sandbox", "down", NAME)
+    assert tool("sandbox", "down", NAME).code == 0
     OURS.remove(NAME)
 
 

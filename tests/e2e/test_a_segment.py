@@ -25,7 +25,7 @@ def segment(tool: Tool) -> Iterator[List[room.Sandbox]]:
     assert up.code == 0, up.err
     assert [each["name"] for each in up.data["sandboxes"]] == HOSTS
     yield [room.find(name) for name in HOSTS]
-    tool("sandbox", "down", NAME)
+    assert tool("sandbox", "down", NAME).code == 0
 
 
 def ping(name: str, *addresses: str) -> float:

@@ -48,7 +48,7 @@ def hosts(tool: Tool) -> Iterator[List[room.Sandbox]]:
     assert up.code == 0, up.err
     listen()
     yield [room.find(name) for name in (HOST, PEER)]
-    tool("sandbox", "down", HOST)
+    assert tool("sandbox", "down", HOST).code == 0
 
 
 def listen() -> None:
