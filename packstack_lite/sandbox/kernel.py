@@ -76,7 +76,7 @@ def ensure(say: Say) -> Kernel:
     with locked_tree("kernel"):
         if not place.is_dir():
             base = trees.ensure(BUILT_ON, BOOTS_FROM, say)
-            say("compiling user-mode Linux from Debian's kernel source; this happens once and takes ten to twenty minutes")
+            say("compiling user-mode Linux from Debian's kernel source; this happens once, in ten to twenty minutes")
             began = time.monotonic()
             _make(base, place)
             say(f"user-mode Linux took {time.monotonic() - began:.0f} s")

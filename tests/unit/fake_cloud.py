@@ -27,7 +27,8 @@ KEYS = {
 
 class FakeCloud:
     """``lists`` holds everything; ``asked`` counts requests by method and path; ``silent`` services reply 503,
-    what ``refuses`` names takes no POST and says why. ``wakes`` are agents who answer once their list was asked for.
+    ``dazed`` ones forbid the first request, what ``refuses`` names takes no POST and says why.
+    ``wakes`` are agents who answer once their list was asked for.
 
     A connection is closed after one reply without a word, as uwsgi does; with ``keeps`` it stays.
     """
@@ -43,6 +44,7 @@ class FakeCloud:
         self.uploads: Dict[str, bytes] = {}
         self.asked: "Counter[str]" = Counter()
         self.silent: List[str] = []
+        self.dazed: List[str] = []
         self.refuses: Dict[str, str] = {}
         self.wakes: List[Dict[str, Any]] = []
         self.numbers = itertools.count(1)
@@ -73,6 +75,9 @@ class FakeCloud:
         self.asked[f"{method} {service}/{path}"] += 1
         if service in self.silent:
             return 503, {"error": "not today"}
+        if service in self.dazed:
+            self.dazed.remove(service)
+            return 403, {"error": {"message": "You are not authorized", "code": 403}}
         if method == "POST" and f"{service}/{path}" in self.refuses:
             return 409, {"error": {"message": self.refuses[f"{service}/{path}"], "code": 409}}
         if self.wakes and self.asked[f"{method} {service}/{path}"] > 1 and path == "agents":

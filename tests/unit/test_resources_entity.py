@@ -267,6 +267,17 @@ def test_image_that_is_none_is_not_uploaded(cloud, dash, make, tmp_path, content
 
 
 @every_python
+def test_what_an_api_forbids_that_was_just_started_is_asked_again(cloud, dash, make):
+    """After a boot Keystone, still reading its rules, refused the administrator a list or two."""
+    project = make("project", "service", {"description": ""})
+    settled(dash, project)
+    cloud.dazed.append("identity")
+    assert fits(project, dash.see(project)[project.id]) and not cloud.dazed
+    cloud.dazed += ["identity", "identity"]
+    assert "You are not authorized" in str(dash.see(project)[project.id])
+
+
+@every_python
 def test_image_is_downloaded_and_its_format_found_out(cloud, dash, make):
     # The cloud itself serves as the web server: any document of it will do for a raw image.
     image = make("image", "web", {"source": cloud.url + "/image/v2/images"})

@@ -32,6 +32,8 @@ except ImportError:
 # Seconds: a request that reads (tried twice), one that writes, all waiting for agents together, an upload's socket.
 PATIENCE = {"read": 15, "write": 120}
 WAIT, UPLOAD = 180, 900
+# Until an API that was just started has read its rules.
+RULES_SECONDS = 1
 ORDER = (
     "project", "role", "user", "service", "endpoint", "compute_service", "network_agent", "flavor", "image", "network",
     "subnet", "router", "security_group_rule", "volume_type", "volume_service",
@@ -120,9 +122,15 @@ class Cloud(object):
         return self.bases[service]
 
     def get(self, service, path):
-        """Only reading is tried again when the connection breaks: a write may have been done already."""
+        """Only reading is tried again when the connection breaks: a write may have been done already. And when it is
+        forbidden: an API just started is still reading its rules, and knows none for those who ask meanwhile."""
         try:
-            return self.session.get(self.base(service) + path, connect_retries=1).json()
+            where = self.base(service) + path
+            try:
+                return self.session.get(where, connect_retries=1).json()
+            except exceptions.Forbidden:
+                time.sleep(RULES_SECONDS)
+                return self.session.get(where, connect_retries=1).json()
         except (exceptions.ClientException, ValueError) as error:
             raise Unknown(short(error))
 
