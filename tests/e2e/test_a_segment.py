@@ -25,7 +25,8 @@ def segment(tool: Tool) -> Iterator[List[room.Sandbox]]:
     assert up.code == 0, up.err
     assert [each["name"] for each in up.data["sandboxes"]] == HOSTS
     yield [room.find(name) for name in HOSTS]
-    assert tool("sandbox", "down", NAME).code == 0
+    # Its last test has done this already where it got so far.
+    tool("sandbox", "down", NAME)
 
 
 def ping(name: str, *addresses: str) -> float:
