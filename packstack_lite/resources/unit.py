@@ -33,6 +33,7 @@ exit 0
 
 _ENABLE = f'systemctl is-enabled --quiet "$unit" || {{ systemctl enable --quiet --no-reload "$unit" && : >{UNREAD}; }}'
 
+# What is unmasked can be started only once systemd has read it: unmask makes it do so, and is run only where needed.
 _START = r"""
 set -u
 unit=%(unit)s

@@ -33,7 +33,7 @@ except ImportError:
 PATIENCE = {"read": 15, "write": 120}
 WAIT, UPLOAD = 180, 900
 # Until an API that was just started has read its rules.
-RULES_SECONDS = 1
+STARTING = {"status_code_retries": 1, "retriable_status_codes": [403], "status_code_retry_delay": 1}
 ORDER = (
     "project", "role", "user", "service", "endpoint", "compute_service", "network_agent", "flavor", "image", "network",
     "subnet", "router", "security_group_rule", "volume_type", "volume_service",
@@ -125,12 +125,7 @@ class Cloud(object):
         """Only reading is tried again when the connection breaks: a write may have been done already. And when it is
         forbidden: an API just started is still reading its rules, and knows none for those who ask meanwhile."""
         try:
-            where = self.base(service) + path
-            try:
-                return self.session.get(where, connect_retries=1).json()
-            except exceptions.Forbidden:
-                time.sleep(RULES_SECONDS)
-                return self.session.get(where, connect_retries=1).json()
+            return self.session.get(self.base(service) + path, connect_retries=1, **STARTING).json()
         except (exceptions.ClientException, ValueError) as error:
             raise Unknown(short(error))
 
