@@ -13,13 +13,13 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 from packstack_lite.sandbox import debs, sources, trees
+from packstack_lite.sandbox.el_table import text
 from packstack_lite.sandbox.inside import copy_tree, remove_mounted, script
-from packstack_lite.sandbox.machine import Say, locked_tree, remove, run
+from packstack_lite.sandbox.machine import Say, locked_tree, run
 from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SandboxFault, archives_dir
 
 # Where the kernel's source comes from, and where it is compiled: the program runs on this machine's C library.
@@ -28,7 +28,7 @@ BUILT_ON = "debian12"
 # The first one that does without ptrace.
 OLDEST = (6, 16)
 HEADERS = "gcc libc6-dev make flex bison bc xz-utils kmod"
-PARTS = ("cloud.config", "build-kernel.sh", "reboot.c")
+PARTS = ("uml/cloud.config", "uml/build-kernel.sh", "uml/reboot.c")
 # Tool of this machine -> the Debian package that holds it.
 TOOLS = {"mkfs.ext4": "e2fsprogs"}
 
@@ -59,11 +59,6 @@ class Kernel:
         return {"LD_PRELOAD": str(self.root / "reboot.so"), "TMPDIR": str(memory)}
 
 
-def text(name: str) -> str:
-    """A file of data/uml."""
-    return (resources.files("packstack_lite.sandbox") / "data" / "uml" / name).read_text(encoding="utf-8")
-
-
 def place_of() -> Path:
     """Where the kernel that is made from today's parts is kept."""
     made_from = "\0".join([SUITE, BUILT_ON, HEADERS, *map(text, PARTS)])
@@ -91,13 +86,12 @@ def keep(place: Path, kernel: Kernel) -> None:
 def kept(place: Path) -> Kernel:
     """The kernel of a sandbox; SandboxFault where it is not there any more, or is one of an older packstack-lite."""
     link = place / "kernel"
-    kernel = Kernel(Path(os.readlink(link)) if link.is_symlink() else Path())
-    if not link.is_symlink() or not Path(kernel.program).is_file():
+    if not Path(Kernel(link).program).is_file():
         raise SandboxFault(
             f"the kernel of sandbox {place.name!r} is not there any more",
             hint=f"packstack-lite sandbox down {place.name}, then up",
         )
-    return kernel
+    return Kernel(Path(os.readlink(link)))
 
 
 def _make(base: Path, place: Path) -> None:
@@ -111,8 +105,8 @@ def _make(base: Path, place: Path) -> None:
         (part / "build").mkdir()
         _fetch_source(part / "build")
         for name in PARTS:
-            (part / "build" / name).write_text(text(name))
-        script(part, text("build-kernel.sh"))
+            (part / "build" / Path(name).name).write_text(text(name))
+        script(part, text("uml/build-kernel.sh"))
         os.rename(part / "build/kernel", place)
     finally:
         remove_mounted(part)
@@ -135,7 +129,6 @@ def _fetch_source(place: Path) -> None:
     run(["apt-get", *options, "update"])
     name = newest(run(["apt-cache", *options, "pkgnames", "linux-source-"]).split())
     run(["env", f"--chdir={place}", "apt-get", *options, "download", name])
-    remove(apt)
 
 
 def newest(names: List[str]) -> str:

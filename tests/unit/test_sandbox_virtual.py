@@ -112,7 +112,7 @@ def test_no_source_or_an_old_one_is_said(names):
 
 def test_the_kernel_is_asked_for_what_a_cloud_cannot_do_without():
     wanted = {"CONFIG_NF_CONNTRACK_ZONES=y", "CONFIG_NF_TABLES_IPV4=y", "CONFIG_DM_CRYPT=m", "# CONFIG_SMP is not set"}
-    assert wanted <= set(kernel.text("cloud.config").splitlines())
+    assert wanted <= set(kernel.text("uml/cloud.config").splitlines())
 
 
 def _no_such_suite(suite):
