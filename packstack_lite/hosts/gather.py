@@ -82,24 +82,43 @@ _INTERFACES = r"""
 ip -o -d link show && echo && ip -o addr show
 """
 
-# PORT PID, then what systemd and the kernel call the process.
+# PORT INODE PID..., then what systemd and the kernel call the process.
 _PORTS = r"""
 listening() {
     if command -v ss >/dev/null; then
-        # A name in parentheses is a child of systemd before it becomes its program: it has all sockets of systemd.
-        ss -ltnp | awk '$1 == "LISTEN" {
-            gsub(/\("\([^"]*\)",pid=[0-9]+,fd=[0-9]+\),?/, "")
+        ss -ltnpe | awk '$1 == "LISTEN" {
             count = split($4, end, ":")
-            print end[count], match($0, /pid=[0-9]+/) ? substr($0, RSTART + 4, RLENGTH - 4) : "" }'
+            line = end[count] " " (match($0, / ino:[0-9]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : 0)
+            while (match($0, /pid=[0-9]+/)) {
+                line = line " " substr($0, RSTART + 4, RLENGTH - 4)
+                $0 = substr($0, RSTART + RLENGTH)
+            }
+            print line }'
         return
     fi
     { ls -l /proc/[0-9]*/fd 2>/dev/null; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null; } | awk '
         /^\/proc\// {split($0, part, "/"); pid = part[3]}
-        match($0, /socket:\[[0-9]+\]/) {owner[substr($0, RSTART + 8, RLENGTH - 9)] = pid}
-        $4 == "0A" {split($2, end, ":"); print "0x" end[2], owner[$10]}'
+        match($0, /socket:\[[0-9]+\]/) {
+            inode = substr($0, RSTART + 8, RLENGTH - 9)
+            owner[inode] = owner[inode] " " pid
+        }
+        $4 == "0A" {split($2, end, ":"); print "0x" end[2], $10 owner[$10]}'
 }
-listening | sort -u | while read -r port pid; do
-    name= unit=
+# A child of systemd has all of its sockets until it becomes its program, and has the program's name already when it
+# was looked at half way: it has been given the socket only where it is a program and has it now.
+holder() {
+    inode=$1
+    shift
+    case " $* " in *' 1 '*) ;; *) echo "$1"; return ;; esac
+    for pid; do
+        [ "$pid" != 1 ] || continue
+        case $(cat "/proc/$pid/comm" 2>/dev/null) in '' | '('*) continue ;; esac
+        ! ls -l "/proc/$pid/fd" 2>/dev/null | grep -qF "socket:[$inode]" || { echo "$pid"; return; }
+    done
+    echo 1
+}
+listening | sort -u | while read -r port users; do
+    name= unit= pid=$(holder $users)
     if [ -n "$pid" ]; then
         name=$(cat "/proc/$pid/comm" 2>/dev/null)
         unit=$(sed -nE 's#.*/([^/]*\.(service|socket|scope)).*#\1#p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)

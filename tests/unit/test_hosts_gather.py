@@ -116,13 +116,35 @@ def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
     assert [line for line in done.stdout.splitlines() if line.startswith("mechanisms=")] == told
 
 
-def test_a_port_is_not_held_by_a_child_of_systemds_that_has_yet_to_become_a_program(tmp_path):
-    line = 'LISTEN 0 4096 127.0.0.1:4369 0.0.0.0:* users:(("(agetty)",pid=2153,fd=53),("systemd",pid=1,fd=53))'
+def holder(tmp_path, users, inode=1234):
+    """Who is told to hold port 4369 where ss shows these users of it."""
+    line = f"LISTEN 0 4096 127.0.0.1:4369 0.0.0.0:* users:({users}) ino:{inode} sk:1 <->"
     (tmp_path / "ss").write_text(f"#!/bin/sh\ncat <<'END'\n{line}\nEND\n")
     (tmp_path / "ss").chmod(0o755)
-    told = run("gather listening ports", PATH=f"{tmp_path}:{os.environ['PATH']}").out.splitlines()
-    name = Path("/proc/1/comm").read_text().strip()
-    assert [row.split("\t")[:2] for row in told] == [["4369", name]]
+    (told,) = run("gather listening ports", PATH=f"{tmp_path}:{os.environ['PATH']}").out.splitlines()
+    port, name, _ = told.split("\t")
+    assert port == "4369"
+    return name
+
+
+def test_a_port_is_not_held_by_a_child_of_systemds_that_has_yet_to_become_a_program(tmp_path):
+    users = '("(agetty)",pid=2153,fd=53),("systemd",pid=1,fd=53)'
+    assert holder(tmp_path, users) == Path("/proc/1/comm").read_text().strip()
+
+
+def test_a_port_of_systemds_is_not_held_by_who_became_a_program_while_ss_looked(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as child:
+        users = f'("sleep",pid={child.pid},fd=53),("systemd",pid=1,fd=53)'
+        found = holder(tmp_path, users)
+        child.kill()
+    assert found == Path("/proc/1/comm").read_text().strip()
+
+
+def test_a_port_is_held_by_who_has_it_from_systemd(tmp_path):
+    with socket.socket() as server:
+        users = f'("python",pid={os.getpid()},fd=3),("systemd",pid=1,fd=53)'
+        inode = os.fstat(server.fileno()).st_ino
+        assert holder(tmp_path, users, inode) == Path("/proc/self/comm").read_text().strip()
 
 
 def test_parse_interfaces():
@@ -168,7 +190,7 @@ def test_this_machine():
 
 @pytest.fixture
 def tools_without_ss(tmp_path):
-    for tool in ("ls", "cat", "awk", "sort", "sed", "head"):
+    for tool in ("ls", "cat", "awk", "sort", "sed", "head", "grep"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
     return str(tmp_path)
 
