@@ -44,8 +44,11 @@ for python in python3 python2; do
     "$python" -c '
 for name in ("yaml", "pytz"):
     try:
-        __import__(name)
+        # A directory that is left of one can be imported as well, from no file.
+        found = getattr(__import__(name), "__file__", None)
     except Exception:
+        found = None
+    if not found:
         print("python_missing=@python@ " + name)' 2>/dev/null | sed "s/@python@/$python/"
 done
 for place in /usr/local/lib*/python*/site-packages /usr/local/lib*/python*/dist-packages; do

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
@@ -154,6 +155,14 @@ def test_modules_that_are_missing_or_stand_before_others(dash):
     assert found["python_missing"] == ("python3 yaml",)
     place = f"{dash.root}/usr/local/lib/python3.9/site-packages"
     assert found["shadowed"] == (f"{place}/yaml", f"{place}/six.py")
+
+
+def test_a_directory_that_a_removed_package_has_left_is_no_module(dash):
+    dash.tool("python2", "exit 1")
+    dash.tool("python3", f"PYTHONPATH={dash.root}/left exec {sys.executable} -S \"$@\"")
+    put(dash, "/left/yaml/__pycache__/__init__.pyc")
+    put(dash, "/left/pytz.py")
+    assert told(dash, software)["python_missing"] == ("python3 yaml",)
 
 
 def test_old_data_and_a_root_who_is_refused(dash):
