@@ -103,7 +103,7 @@ def _in_sandbox(options: Options, name: str, make: bool) -> Target:
         box = sandbox.agree(sandbox.find(name), options.distro, options.kind)
         if box.state != "running":
             raise UsageFault(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
-    if box.kind == "machine":
+    if box.kind != "container":
         # Its packages were there before us.
         options.ignore += ["leftovers", "database"]
     return _of_sandbox(box)
@@ -118,13 +118,13 @@ def _up(options: Options, name: str) -> sandbox.Sandbox:
     if any(box.name == name for box in sandbox.list_all()):
         box = sandbox.agree(sandbox.find(name), options.distro, options.kind)
         return sandbox.up(name, tell, kind=box.kind)
-    if options.kind != "machine":
-        return sandbox.up(name, tell, options.distro, options.kind or "container")
+    if options.kind in (None, "container"):
+        return sandbox.up(name, tell, options.distro, options.kind)
     distro = options.distro or sandbox.DEFAULT_DISTRO
-    sandbox.check_request(name, distro, "machine")
+    sandbox.check_request(name, distro, options.kind)
     found = re.fullmatch(r"([a-z]+)(\d+)", distro)
     packages = profiles.detect(*found.groups()).every_package() if found else ()
-    return sandbox.up(name, tell, distro, "machine", sandbox.packaged_tree(distro, packages, tell))
+    return sandbox.up(name, tell, distro, options.kind, packages=packages)
 
 
 def furnished(options: Options, box: sandbox.Sandbox) -> sandbox.Sandbox:

@@ -8,7 +8,6 @@ from packstack_lite.sandbox.entry import ssh_argv, ssh_line
 from packstack_lite.sandbox.lifecycle import down, find, has_tree, list_all, save_tree, start, stop, up
 from packstack_lite.sandbox.link import change as change_link
 from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxFault, agree, check_request
-from packstack_lite.sandbox.packaged import ensure as packaged_tree
 
 __all__ = [
     "DEFAULT_DISTRO",
@@ -21,7 +20,6 @@ __all__ = [
     "find",
     "has_tree",
     "list_all",
-    "packaged_tree",
     "save_tree",
     "ssh_argv",
     "ssh_line",

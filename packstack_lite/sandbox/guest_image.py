@@ -107,6 +107,12 @@ def _unpack(cache: Path, packages: Path) -> None:
         run(["dpkg-deb", "-x", str(newest), str(packages)])
 
 
+def kernel(work: Path) -> Path:
+    """The guest's own kernel, unpacked somewhere below the directory; SandboxFault when it cannot be had."""
+    _unpack(IMAGE.parent / "guest-packages", work)
+    return _one(work, "vmlinuz-*")
+
+
 def _one(tree: Path, pattern: str) -> Path:
     found = sorted(path for path in tree.rglob(pattern) if path.is_file())
     if not found:

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Optional, Sequence
 
+from packstack_lite.sandbox import virtual
 from packstack_lite.sandbox.machine import run
 from packstack_lite.sandbox.model import Record
 
@@ -17,9 +18,10 @@ def hosts_file(record: Record) -> str:
 
 
 def network_file(record: Record) -> str:
-    """systemd-networkd's file for the container's interface on the management network."""
+    """systemd-networkd's file for the interface on the management network."""
+    name = "host0" if record.kind == "container" else virtual.booted_by(record.kind).INTERFACE
     return (
-        f"[Match]\nName={'vec0' if record.kind == 'machine' else 'host0'}\n\n[Network]\n"
+        f"[Match]\nName={name}\n\n[Network]\n"
         f"Address={record.address}/24\nGateway={record.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
     )
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, kernel, link, machine, network, segment, sources, trees, virtual
+from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, virtual
 from packstack_lite.sandbox.entry import ssh_argv
 from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
@@ -39,28 +39,30 @@ def up(
     kind: Optional[str] = None,
     tree: str = BOOTS_FROM,
     hosts: int = 0,
+    packages: Sequence[str] = (),
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
 
     ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
-    ``kind`` is how a new one is made: container, the default, or machine. ``tree`` names a tree kept by ``save_tree``.
-    ``hosts`` makes a segment of so many, of which the first is returned;
-    one that has fewer grows, one that has more stays. Missing tools are installed on this machine, said first.
+    ``kind`` is how a new one is made: container, the default, or machine, by what boots it (``qemu``, ``uml``) or by
+    what this machine can do best. ``tree`` names a tree kept by ``save_tree`` for a container, ``packages`` are what a
+    new machine has installed. ``hosts`` makes a segment of so many, of which the first is returned; one that has fewer
+    grows, one that has more stays. Missing tools are installed on this machine, said first.
     Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
     gone again.
     """
     wanted, how = distro or DEFAULT_DISTRO, kind or "container"
     for each in segment.host_names(name, hosts):
         check_request(each, wanted, how)
-    if hosts and how == "machine":
+    if hosts and how != "container":
         raise UsageFault("several machines on one segment cannot be", hint="leave out --hosts or --kind")
     machine.need_root()
-    machine.install({**machine.CONTAINER_TOOLS, **(kernel.TOOLS if how == "machine" else {})}, say)
+    machine.install(machine.CONTAINER_TOOLS, say)
     if not any(record.name == name for record in records()):
         # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
+        if how != "container":
+            how, tree = virtual.choose(how, wanted, packages, say)
         trees.ensure(wanted, tree, say)
-        if how == "machine":
-            kernel.ensure(say)
     with machine.locked(group_of(name)):
         with machine.locked():
             segment.check(name, hosts, records())
@@ -120,8 +122,8 @@ def _create(record: Record, lower: Path, others: Sequence[Record], say: Say) -> 
         identity.write(record)
         if not DISTROS[record.distro].layout:
             sources.write(record.root, sources.find(DISTROS[record.distro].suite))
-        if record.kind == "machine":
-            virtual.fill(record, kernel.ensure(say))
+        if record.kind != "container":
+            virtual.fill(record, say)
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:
@@ -146,7 +148,7 @@ def _boot(record: Record) -> Sandbox:
 
 def _way(record: Record) -> ModuleType:
     """How a sandbox of its kind is booted and ended."""
-    return virtual if record.kind == "machine" else container
+    return container if record.kind == "container" else virtual
 
 
 def _halt(record: Record) -> None:
@@ -191,10 +193,10 @@ def stop(name: str) -> Sandbox:
 
 
 def _stop(record: Record) -> None:
-    if record.kind == "machine":
-        virtual.power_off(record, ssh_argv(record.view()))
-    else:
+    if record.kind == "container":
         container.power_off(record)
+    else:
+        virtual.power_off(record, ssh_argv(record.view()))
     _halt(record)
     trees.harvest(record)
 
@@ -208,7 +210,7 @@ def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
     if tree == BOOTS_FROM or tree.startswith(f"{BOOTS_FROM}-"):
         raise UsageFault(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
     record = record_of(name)
-    if record.kind == "machine":
+    if record.kind != "container":
         raise UsageFault(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
     with machine.locked(record.group):
         _stop(record)

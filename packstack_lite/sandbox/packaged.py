@@ -20,8 +20,10 @@ REMEMBER = """
 enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
 enabled >/var/tmp/enabled
 """
+# LVM's own wait for volumes that are not there yet: udev needs them at the next boot.
 DISABLE = """
-enabled | comm -13 /var/tmp/enabled - | xargs -r systemctl --root=/ disable -q
+enabled | comm -13 /var/tmp/enabled - | grep -v -e '^dm-event' -e '^lvm2-' -e '^blk-availability' |
+    xargs -r systemctl --root=/ disable -q
 rm -f /usr/sbin/policy-rc.d /var/tmp/enabled /tmp/apt.log
 """
 
@@ -29,7 +31,8 @@ rm -f /usr/sbin/policy-rc.d /var/tmp/enabled /tmp/apt.log
 def ensure(distro: str, packages: Sequence[str], say: Say) -> str:
     """The name of the tree with these packages, made when it is not there."""
     names = " ".join(sorted(packages))
-    tree = f"packages-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
+    made_from = "\0".join([names, REMEMBER, DISABLE])
+    tree = f"packages-{hashlib.sha256(made_from.encode()).hexdigest()[:8]}"
     base = trees.ensure(distro, BOOTS_FROM, say)
     with locked_tree(f"{distro}-{tree}"):
         place = tree_dir(distro, tree)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
+from packstack_lite.sandbox import kernel
 from packstack_lite.sandbox.kernel import Kernel
-from packstack_lite.sandbox.machine import run
+from packstack_lite.sandbox.machine import Say, run
 from packstack_lite.sandbox.model import Record
 
 # As the kernel names its interface and its second disk.
 INTERFACE = "vec0"
 SECOND_DISK = "/dev/ubdb"
+TOOLS = kernel.TOOLS
+# Its kernel is no package.
+PACKAGES = ()
 # Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
 # has anything to do on such a host.
 NOT_RUN = (
@@ -24,7 +29,37 @@ MARIADB = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
 LIMITS = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
 
 
-def equip(root: Path, kernel: Kernel) -> None:
+def equip(record: Record, say: Say) -> None:
+    """Fit the mounted tree to the kernel, which is made where it is not there yet, and let the sandbox know it."""
+    chosen = kernel.ensure(say)
+    kernel.keep(record.place, chosen)
+    furnish(record.root, chosen)
+
+
+def command(record: Record, memory_mib: int) -> List[str]:
+    """The command line that boots it, with a place for its memory made; its console is standard output."""
+    memory = record.place / "memory"
+    memory.mkdir(exist_ok=True)
+    # /dev/shm is often small where this machine is a container itself.
+    run(["mount", "-t", "tmpfs", "-o", f"mode=0700,size={memory_mib + 512}M", "packstack-lite-sandbox", str(memory)])
+    chosen = kernel.kept(record.place)
+    return [*pinned(record), *_env(chosen.environment(memory)), *argv(record, chosen, memory_mib)]
+
+
+def pinned(record: Record) -> List[str]:
+    """The kernel and the process whose turn it is run by turns, thousands of times a second: on one processor.
+
+    On two each would wait for the other's to be free (measured: half the system calls, on a busy machine).
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(processors[record.number % len(processors)])]
+
+
+def _env(environment: Dict[str, str]) -> List[str]:
+    return ["env", *(f"{name}={value}" for name, value in environment.items())]
+
+
+def furnish(root: Path, kernel: Kernel) -> None:
     """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
     modules = kernel.modules
     place = root / "usr/lib/modules" / modules.name

@@ -1,4 +1,7 @@
-"""Sandboxes of the kind ``machine``: a kernel of their own, a disk in a file, a tap for a network cable."""
+"""Sandboxes that are machines: a kernel of their own, a disk in a file, a tap for a network cable.
+
+What boots them is QEMU or user-mode Linux (``qemu``, ``uml``), which have the same names for what differs.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Dict, List
+from types import ModuleType
+from typing import List, Sequence, Tuple
 
-from packstack_lite.sandbox import kernel, trees, uml
+from packstack_lite.sandbox import packaged, qemu, trees, uml
 from packstack_lite.sandbox.container import answers, children, interface_exists, last_words, until
 from packstack_lite.sandbox.inside import remove_mounted
-from packstack_lite.sandbox.machine import run
-from packstack_lite.sandbox.model import HOME, Record, SandboxFault
+from packstack_lite.sandbox.machine import Say, install, run
+from packstack_lite.sandbox.model import BOOTS_FROM, HOME, Record, SandboxFault
 
 # A loaded machine with one processor for the kernel: a deployed cloud's services start for minutes.
 BOOT_SECONDS = 240.0
@@ -25,11 +29,28 @@ SECOND_DISK = "30G"
 FSTAB = "# The kernel's command line names the root file system.\n"
 
 
-def fill(record: Record, chosen: kernel.Kernel) -> None:
+def choose(kind: str, distro: str, packages: Sequence[str], say: Say) -> Tuple[str, str]:
+    """What boots a new machine, and the tree with the packages that it begins with; tools and tree are had.
+
+    ``machine`` is QEMU where KVM runs a kernel, else user-mode Linux; what is named stays.
+    """
+    chosen = kind if kind != "machine" else "qemu" if qemu.kvm_runs(say) else "uml"
+    install(booted_by(chosen).TOOLS, say)
+    if chosen == "qemu" and not qemu.kvm_runs(say):
+        say("KVM runs no kernel here: QEMU translates each instruction, which takes ten times as long")
+    names = [*packages, *booted_by(chosen).PACKAGES]
+    return chosen, packaged.ensure(distro, names, say) if names else BOOTS_FROM
+
+
+def booted_by(kind: str) -> ModuleType:
+    """What boots a machine of its kind (``machine`` is how older records call user-mode Linux)."""
+    return qemu if kind == "qemu" else uml
+
+
+def fill(record: Record, say: Say) -> None:
     """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
     root = record.root
-    kernel.keep(record.place, chosen)
-    uml.equip(root, chosen)
+    booted_by(record.kind).equip(record, say)
     (root / "etc/fstab").write_text(FSTAB)
     # systemd-nspawn gives a container its resolver.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
@@ -47,29 +68,14 @@ def fill(record: Record, chosen: kernel.Kernel) -> None:
 def boot(record: Record) -> None:
     """Start the kernel and wait until its SSH server answers; SandboxFault with the console's last line if not."""
     _plug(record)
-    memory = record.place / "memory"
-    memory.mkdir(exist_ok=True)
-    # /dev/shm is often small where this machine is a container itself.
-    run(["mount", "-t", "tmpfs", "-o", f"mode=0700,size={MEMORY_MIB + 512}M", "packstack-lite-sandbox", str(memory)])
-    chosen = kernel.kept(record.place)
-    _launch(record, [*_pinned(record), *uml.argv(record, chosen, MEMORY_MIB)], chosen.environment(memory))
+    _launch(record, booted_by(record.kind).command(record, MEMORY_MIB))
     if not until(lambda: not record.pid() or answers(record.address), BOOT_SECONDS) or not record.pid():
         console = record.place / "console.log"
         raise SandboxFault(
             f"sandbox {record.name!r} did not come up: {last_words(console.read_text(errors='replace'))}",
             hint=f"that is the last line of its console, {console}, of which a copy is in {_keep(record)}",
         )
-
     _weigh(record)
-
-
-def _pinned(record: Record) -> List[str]:
-    """The kernel and the process whose turn it is run by turns, thousands of times a second: on one processor.
-
-    On two each would wait for the other's to be free (measured: half the system calls, on a busy machine).
-    """
-    processors = sorted(os.sched_getaffinity(0))
-    return ["taskset", "-c", str(processors[record.number % len(processors)])]
 
 
 def _weigh(record: Record) -> None:
@@ -96,20 +102,16 @@ def _plug(record: Record) -> None:
     run(["ip", "route", "replace", record.external_network, "via", record.address])
 
 
-def _launch(record: Record, argv: List[str], environment: Dict[str, str]) -> None:
+def _launch(record: Record, argv: List[str]) -> None:
     """Start the kernel in a session of its own, as nobody's child: it outlives this process.
 
     The first word behind sh's own is by which the record knows its process.
     """
     keep = 'shift; "$@"; exit $?'
     script = 'log=$1; shift; setsid "$@" </dev/null >"$log" 2>&1 & echo $!'
-    words = ["/bin/sh", "-c", keep, "sh", str(record.root), *_env(environment), *argv]
+    words = ["/bin/sh", "-c", keep, "sh", str(record.root), *argv]
     pid = run(["sh", "-c", script, "sh", str(record.place / "console.log"), *words])
     (record.place / "pid").write_text(pid)
-
-
-def _env(environment: Dict[str, str]) -> List[str]:
-    return ["env", *(f"{name}={value}" for name, value in environment.items())]
 
 
 def power_off(record: Record, ssh: List[str]) -> None:

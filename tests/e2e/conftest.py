@@ -178,7 +178,7 @@ def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, s
         return
     tool("sandbox", "down", name)
     packages = profiles.load("debian12-zed").every_package()
-    room.up(name, kind="machine", tree=room.packaged_tree("debian12", packages, print))
+    room.up(name, print, kind="machine", packages=packages)
     up = tool("sandbox", "up", name)
     assert up.code == 0, up.err
     answers = directory / "answers.txt"

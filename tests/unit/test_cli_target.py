@@ -52,7 +52,7 @@ def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
         pass
 
     def up(name, say, distro, kind):
-        assert kind == "container"
+        assert kind is None
         heard.append((name, distro))
         raise Heard
 

@@ -159,7 +159,7 @@ def test_modules_that_are_missing_or_stand_before_others(dash):
 
 def test_a_directory_that_a_removed_package_has_left_is_no_module(dash):
     dash.tool("python2", "exit 1")
-    dash.tool("python3", f"PYTHONPATH={dash.root}/left exec {sys.executable} -S \"$@\"")
+    dash.tool("python3", f'PYTHONPATH={dash.root}/left exec {sys.executable} -S "$@"')
     put(dash, "/left/yaml/__pycache__/__init__.pyc")
     put(dash, "/left/pytz.py")
     assert told(dash, software)["python_missing"] == ("python3 yaml",)

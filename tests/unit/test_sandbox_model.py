@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -65,13 +66,14 @@ def test_unknown_distro_and_kind_name_the_known_ones():
     assert "debian12" in fault.value.hint
     with pytest.raises(UsageFault) as fault:
         model.check_request("aio", "debian12", "cloud")
-    assert fault.value.hint == "known: container, machine"
+    assert fault.value.hint == "known: container, machine, qemu, uml"
 
 
 def test_a_machine_runs_debian_alone():
     model.check_request("aio", "debian13", "machine")
-    with pytest.raises(UsageFault, match="a machine does not run el7"):
-        model.check_request("aio", "el7", "machine")
+    for kind in ("machine", "qemu", "uml"):
+        with pytest.raises(UsageFault, match="a machine does not run el7"):
+            model.check_request("aio", "el7", kind)
 
 
 def test_what_a_sandbox_runs_stays_and_a_contradiction_is_a_sentence():
@@ -83,6 +85,19 @@ def test_what_a_sandbox_runs_stays_and_a_contradiction_is_a_sentence():
     with pytest.raises(UsageFault, match="runs debian12, not debian13") as fault:
         model.agree(box, "debian13")
     assert "sandbox down aio" in fault.value.hint
+
+
+@pytest.mark.parametrize(("kind", "asked", "fits"), [
+    *(("qemu", "machine", True), ("uml", "machine", True), ("uml", "uml", True)),
+    *(("uml", "qemu", False), ("qemu", "container", False), ("container", "machine", False)),
+])  # fmt: skip
+def test_a_machine_is_any_that_has_a_kernel_of_its_own(kind, asked, fits):
+    box = dataclasses.replace(record(), kind=kind).view()
+    if fits:
+        assert model.agree(box, None, asked) is box
+    else:
+        with pytest.raises(UsageFault, match=f"is a {kind}, not a {asked}"):
+            model.agree(box, None, asked)
 
 
 def test_a_saved_record_is_found_again_by_number(home):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
 
 from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import kernel, lifecycle, machine, model, uml, virtual
+from packstack_lite.sandbox import kernel, lifecycle, machine, model, qemu, uml, virtual
 from packstack_lite.sandbox.identity import network_file
 
-RECORD = model.Record("m", "machine", "debian12", 3, "base-1", False)
+RECORD = model.Record("m", "uml", "debian12", 3, "base-1", False)
+EMULATED = dataclasses.replace(RECORD, kind="qemu")
 
 
 def test_the_kernel_gets_both_disks_its_cable_and_a_console_that_is_kept():
@@ -21,14 +24,86 @@ def test_the_kernel_gets_both_disks_its_cable_and_a_console_that_is_kept():
     assert any(word.startswith("vec0:transport=tap,ifname=plsandbox3,") for word in words)
 
 
-def test_the_interface_is_configured_by_the_name_that_this_kernel_gives_it():
-    assert f"Name={uml.INTERFACE}\n" in network_file(RECORD)
-    assert "Address=198.18.5.10/24" in network_file(RECORD)
+@pytest.mark.parametrize(("kind", "name"), [("uml", "vec0"), ("qemu", "eth0"), ("machine", "vec0")])
+def test_the_interface_is_configured_by_the_name_that_this_kernel_gives_it(kind, name):
+    text = network_file(dataclasses.replace(RECORD, kind=kind))
+    assert f"Name={name}\n" in text and "Address=198.18.5.10/24" in text
+
+
+@pytest.mark.parametrize(("runs", "accelerator"), [(True, "kvm host"), (False, "tcg,thread=multi max")])
+def test_qemu_gets_both_disks_its_cable_a_console_and_a_kernel(monkeypatch, runs, accelerator):
+    monkeypatch.setattr(qemu, "kvm_runs", lambda: runs)
+    words = qemu.command(EMULATED, 512)
+    said = " ".join(words)
+    assert accelerator == " ".join(words[words.index("-accel") + 1 : words.index("-accel") + 4 : 2])
+    assert f"-kernel {RECORD.place}/vmlinuz -initrd {RECORD.place}/initrd -append root=/dev/vda rw " in said
+    assert f"file={RECORD.place}/disk.img,format=raw,if=virtio" in said
+    assert said.index("/disk.img") < said.index("/second.img")
+    assert "-m 512 " in said and "-serial stdio" in said and "ifname=plsandbox3,script=no" in said
+
+
+def test_qemu_boots_the_newest_kernel_of_the_tree(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "HOME", tmp_path)
+    boot = EMULATED.root / "boot"
+    boot.mkdir(parents=True)
+    with pytest.raises(model.SandboxFault, match="holds no boot/vmlinuz"):
+        qemu.equip(EMULATED, print)
+    for number in ("6.1.0-47", "6.1.0-56"):
+        (boot / f"vmlinuz-{number}-amd64").write_text(number)
+        (boot / f"initrd.img-{number}-amd64").write_text(f"of {number}")
+    qemu.equip(EMULATED, print)
+    kept = [(EMULATED.place / name).read_text() for name in ("vmlinuz", "initrd")]
+    assert kept == ["6.1.0-56", "of 6.1.0-56"]
+
+
+@pytest.mark.parametrize(
+    ("program", "proved"),
+    [
+        ("print('VFS: Unable to mount root fs on unknown-block')", True),
+        ("print('Unable to mount root fs', flush=True); import time; time.sleep(60)", True),
+        ("print('Linux version', flush=True); import time; time.sleep(60)", False),
+        ("raise SystemExit('cannot access KVM')", False),
+    ],
+)
+def test_kvm_runs_where_a_kernel_gets_as_far_as_its_disk(program, proved):
+    assert qemu.proves([sys.executable, "-c", program], seconds=2) is proved
+
+
+def test_kvm_is_tried_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "HOME", tmp_path)
+    monkeypatch.setattr(qemu, "FOUND", tmp_path / "found")
+    monkeypatch.setattr(qemu, "_usable", lambda: True)
+    tried = []
+    monkeypatch.setattr(qemu, "_boots", lambda say: tried.append(1) or True)
+    assert qemu.kvm_runs() and qemu.kvm_runs() and tried == [1]
+    qemu.FOUND.unlink()
+    monkeypatch.setattr(qemu, "_usable", lambda: False)
+    assert not qemu.kvm_runs() and tried == [1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs", "chosen", "names"),
+    [
+        ("machine", True, "qemu", ["nova", *qemu.PACKAGES]),
+        ("machine", False, "uml", ["nova"]),
+        ("qemu", False, "qemu", ["nova", *qemu.PACKAGES]),
+        ("uml", True, "uml", ["nova"]),
+    ],
+)
+def test_a_machine_is_what_this_machine_can_do_best_or_what_was_named(monkeypatch, asked, runs, chosen, names):
+    monkeypatch.setattr(qemu, "kvm_runs", lambda say: runs)
+    monkeypatch.setattr(virtual, "install", lambda tools, say: None)
+    monkeypatch.setattr(virtual.packaged, "ensure", lambda distro, names, say: f"{distro} {' '.join(names)}")
+    said = []
+    assert virtual.choose(asked, "debian12", ["nova"], said.append) == (chosen, f"debian12 {' '.join(names)}")
+    assert bool(said) == (chosen == "qemu" and not runs)
+    if chosen == "uml":
+        assert virtual.choose(asked, "debian12", [], said.append) == ("uml", model.BOOTS_FROM)
 
 
 def test_every_kernel_stays_on_one_processor_that_there_is(monkeypatch):
-    monkeypatch.setattr(virtual.os, "sched_getaffinity", lambda pid: {2, 5})
-    chosen = [virtual._pinned(model.Record("m", "machine", "debian12", number, "b", False)) for number in (1, 2)]
+    monkeypatch.setattr(uml.os, "sched_getaffinity", lambda pid: {2, 5})
+    chosen = [uml.pinned(model.Record("m", "machine", "debian12", number, "b", False)) for number in (1, 2)]
     assert chosen == [["taskset", "-c", "5"], ["taskset", "-c", "2"]]
 
 
@@ -46,7 +121,7 @@ def test_modules_generators_and_settings_go_into_the_tree(tmp_path, monkeypatch,
     root, calls = tmp_path / "root", []
     (root / "etc/systemd").mkdir(parents=True)
     monkeypatch.setattr(uml, "run", lambda argv: calls.append(argv))
-    uml.equip(root, made)
+    uml.furnish(root, made)
     assert calls == [
         ["cp", "-a", str(made.root / "modules/9.9"), str(root / "usr/lib/modules/9.9")],
         ["chroot", str(root), "depmod", "9.9"],
