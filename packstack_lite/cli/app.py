@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import signal
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -122,5 +123,11 @@ for _verb in (preflight, plan, apply, verify, smoke, render, answers, sandbox, c
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    """The console script; exits with one of ExitCode."""
+    """The console script; exits with one of ExitCode.
+
+    Whoever ends it, or the terminal that is closed, is as somebody who presses Ctrl-C: what was half made is undone.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     cli.main(args=arguments, prog_name="packstack-lite", complete_var=VARIABLE)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
 import click
 import pytest
 
@@ -84,3 +89,43 @@ def test_bug_leaves_a_private_report_without_secrets(capsys, state):
 def test_result_of_the_command_is_the_code():
     assert guarded(lambda: ExitCode.CHANGES, []) == 10
     assert guarded(lambda: None, []) == 0
+
+
+# A long run, which says when it has begun and when it has undone what was half made.
+LONG = """
+import time
+from packstack_lite.cli import app
+def invoke(ctx):
+    try:
+        print("begun", flush=True)
+        time.sleep(5)
+    finally:
+        print("undone", flush=True)
+app.cli.invoke = invoke
+app.main(["preflight"])
+"""
+
+
+@contextmanager
+def begun(*words):
+    """The run, begun by these words before its own (nohup, say), with its output and errors."""
+    here = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*words, sys.executable, "-c", LONG], text=True, **here) as run:
+        assert run.stdout.readline() == "begun\n"
+        yield run
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_from_outside_undoes_what_is_half_made(number):
+    with begun() as run:
+        run.send_signal(number)
+        out, err = run.communicate()
+    assert (run.returncode, out) == (130, "undone\n")
+    assert "interrupted" in err and "Traceback" not in err
+
+
+def test_a_run_by_nohup_does_not_mind_that_its_terminal_is_closed():
+    with begun("nohup") as run:
+        run.send_signal(signal.SIGHUP)
+        out, err = run.communicate()
+    assert (run.returncode, out) == (0, "undone\n"), err
