@@ -106,10 +106,16 @@ app.main(["preflight"])
 """
 
 
+def unhindered():
+    """The tests themselves may have been started by nohup, which is inherited."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def begun(*words):
     """The run, begun by these words before its own (nohup, say), with its output and errors."""
-    here = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    here = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": unhindered}
     with subprocess.Popen([*words, sys.executable, "-c", LONG], text=True, **here) as run:
         assert run.stdout.readline() == "begun\n"
         yield run
