@@ -21,8 +21,8 @@ from packstack_lite.sandbox.inside import copy_tree, scratch, script
 from packstack_lite.sandbox.machine import Say, remove, run
 from packstack_lite.sandbox.model import BOOTS_FROM, DISTROS, HOME, archives_dir, records, tree_dir
 
-# How each layout's pools are filled; Debian's packages unless it says otherwise.
-FILL: Dict[str, pools.Fill] = {"el9": debs.fill, "el7": train.fill}
+# How each layout's pools are filled.
+FILL: Dict[str, pools.Fill] = {"el9": debs.fill, "el7": train.fill, "el7-zed": debs.fill}
 # What a layout needs that is made before all else, in a copy of the plain tree.
 FIRST: Dict[str, Callable[[Path, Say], None]] = {"el7": train.ensure}
 # What happens to the tree besides what the table says; the modules whose text counts in the digest.
@@ -36,6 +36,21 @@ def digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:10]
 
 
+def chosen(name: str) -> str:
+    """The layout that this machine can make: el7 has Debian's own code where there is no CPython 3.6 for Train's."""
+    return "el7-zed" if name == "el7" and not train.interpreter() else name
+
+
+def told(distro: str) -> str:
+    """What a user has to know of a host that is to be made, "" where there is nothing."""
+    if chosen(DISTROS[distro].layout) != "el7-zed":
+        return ""
+    return (
+        "this machine has no CPython 3.6 of pyenv, which Train's own code runs on: el7 gets Debian's OpenStack (Zed)"
+        " under Train's names (for Train's: pyenv install 3.6.15)"
+    )
+
+
 def recipe(layout: Layout) -> str:
     """A digest of all that the base is made from, the packages' versions aside."""
     here = resources.files("packstack_lite.sandbox")
@@ -43,15 +58,17 @@ def recipe(layout: Layout) -> str:
     code = [source.read_text(encoding="utf-8") for source in sources if source.is_file()]
     more = [*layout.words("made_from"), *(pool.script for pool in layout.pools if pool.script)]
     copies = (layout.data.get("copies") or {}).values()
-    names = [f"{layout.name}/layout.yaml", *layout.words("tables"), *layout.words("scripts"), *copies, *more]
+    parents = [layout.data["extends"]] if layout.data.get("extends") else []
+    names = [f"{layout.name}/layout.yaml", *parents, *layout.words("tables"), *layout.words("scripts"), *copies, *more]
     tables = [text(name) for name in names]
     return digest(*code, *tables, text(layout.data["facts"]) if layout.data.get("facts") else "")
 
 
 def ensure(distro: str, plain: Callable[[], Path], say: Say) -> Path:
     """The base tree of a distro with a layout; ``plain`` gives the tree of the Debian it begins with."""
-    layout = load(DISTROS[distro].layout)
-    made_from = recipe(layout)
+    layout = load(chosen(DISTROS[distro].layout))
+    # One that a distro has in place of another is a name apart: neither is removed for the other's sake.
+    made_from = f"{layout.name}-{recipe(layout)}"[len(DISTROS[distro].layout) + 1 :]
     place = tree_dir(distro, f"{BOOTS_FROM}-{made_from}")
     if place.is_dir():
         return place
@@ -137,11 +154,13 @@ def prune(distro: str, base: Path, stage: Path) -> None:
     Two, since two versions of this program on one machine would else make them anew in turns.
     """
     used = {record.tree for record in records() if record.distro == distro} | {base.name}
+    kind = base.name.rpartition("-")[0]
     for tree in base.parent.glob(f"{BOOTS_FROM}-*"):
-        if tree.name not in used:
+        if tree.name.rpartition("-")[0] == kind and tree.name not in used:
             remove(tree)
     for place in base_repositories(distro):
-        if place.name.replace(distro, BOOTS_FROM, 1) not in used:
+        name = place.name.replace(distro, BOOTS_FROM, 1)
+        if name.rpartition("-")[0] == kind and name not in used:
             remove(place)
     others = [place for place in stage.parent.iterdir() if place.is_dir() and place != stage]
     for place in sorted(others, key=lambda each: each.stat().st_mtime)[:-1]:

@@ -1,8 +1,9 @@
 """The table of an enterprise Linux layout: which RPMs there are and where their content comes from.
 
-``data/NAME/layout.yaml`` names the other files of the table. Facts (``rdo.json``, a copy of what is known of RDO's
-packages) give names, units, users, paths and modes; the YAML files beside it say what the facts do not: the
-pools of files that the content is taken from, and the packages of the base system.
+``data/NAME/layout.yaml`` names the other files of the table; one that ``extends`` another has that one's too. Facts
+(``rdo.json``, a copy of what is known of RDO's packages) give names, units, users, paths and modes; the YAML files
+beside it say what the facts do not: the pools of files that the content is taken from, and the packages of the base
+system.
 """
 
 from __future__ import annotations
@@ -79,8 +80,11 @@ def text(name: str) -> str:
 def load(name: str) -> Layout:
     """The layout of that name, whole. LookupError where a package requires what none provides."""
     data = yaml.safe_load(text(f"{name}/layout.yaml"))
+    if data.get("extends"):
+        data = _joined(yaml.safe_load(text(data["extends"])), data)
     tables = [yaml.safe_load(text(table)) for table in data["tables"]]
-    pools = tuple(_pool(key, each) for table in tables for key, each in (table.get("pools") or {}).items())
+    # A later table's pool stands for an earlier one's of that name.
+    pools = {key: _pool(key, each) for table in tables for key, each in (table.get("pools") or {}).items()}
     rows: Dict[str, Dict[str, Any]] = _facts(json.loads(text(data["facts"]))) if data.get("facts") else {}
     for table in tables:
         for key, row in (table.get("rpms") or {}).items():
@@ -90,7 +94,7 @@ def load(name: str) -> Layout:
             rows.setdefault(key, {"summary": told, "repository": data["base_repository"]})
     entries = tuple(_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
     _check(entries)
-    return Layout(name, pools, entries, data)
+    return Layout(name, tuple(pools.values()), entries, data)
 
 
 def _pool(name: str, row: Mapping[str, Any]) -> Pool:

@@ -9,6 +9,7 @@ from typing import List, Optional, Sequence
 
 from packstack_lite.errors import UsageFault
 from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, virtual
+from packstack_lite.sandbox.el_layout import told
 from packstack_lite.sandbox.entry import ssh_argv
 from packstack_lite.sandbox.machine import Say, together
 from packstack_lite.sandbox.model import (
@@ -59,6 +60,8 @@ def up(
     machine.need_root()
     machine.install(machine.CONTAINER_TOOLS, say)
     if not any(record.name == name for record in records()):
+        if note := told(wanted):
+            say(note)
         # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
         if how != "container":
             how, tree = virtual.choose(how, wanted, packages, say)

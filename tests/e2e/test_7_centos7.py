@@ -41,7 +41,7 @@ NOVA, GLANCE = "2.79", "v2.9"
 def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare host with CentOS 7's layout (E2E_CENTOS7_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
     if not train.interpreter():
-        pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine")
+        pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine: see test_7_zed.py")
     answers = tmp_path_factory.mktemp("centos7")
     everything = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE, **OPENVSWITCH}
     with alone(), bare_host(tool, answers, "e2e-centos7", everything, "el7") as host:

@@ -21,7 +21,6 @@ from typing import Iterator
 
 import pytest
 
-from packstack_lite.sandbox import train
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
 from tests.e2e.pitfalls import ELSEWHERE, are, goes, looked, stays
@@ -35,8 +34,6 @@ RIVALS = {"el7": "leatherman*", "el9": "erlang*"}
 def host(request: pytest.FixtureRequest, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare host with CentOS's layout (E2E_PITFALLS_EL9_SANDBOX and _ANSWERS: see bare_host)."""
     distro = request.param
-    if distro == "el7" and not train.interpreter():
-        pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine")
     with bare_host(tool, tmp_path_factory.mktemp(distro), f"e2e-pitfalls-{distro}", {}, distro) as made:
         yield made
 

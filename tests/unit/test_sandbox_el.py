@@ -11,7 +11,7 @@ from packstack_lite import profiles
 from packstack_lite.sandbox import debs, el_layout, el_table, model, pools, rpms
 from packstack_lite.sandbox.model import DISTROS, archives_dir
 
-LAYOUTS = sorted({distro.layout for distro in DISTROS.values() if distro.layout})
+LAYOUTS = sorted(el_layout.FILL)
 every_layout = pytest.mark.parametrize("name", LAYOUTS)
 
 
@@ -302,6 +302,40 @@ def test_what_is_no_longer_used_is_removed_and_nothing_else(tmp_path, monkeypatc
     assert sorted(path.name for path in trees.iterdir()) == ["base-new", "base-used", "saved"]
     assert sorted(p.name for p in repositories.iterdir()) == ["el7-orphan", "el9-half.part", "el9-new", "el9-used"]
     assert sorted(path.name for path in stages.iterdir()) == ["now", "third"]
+
+
+def test_a_base_is_not_removed_for_the_sake_of_one_that_stands_in_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "HOME", tmp_path)
+    monkeypatch.setattr(el_layout, "HOME", tmp_path)
+    trees, repositories = tmp_path / "trees/el7", tmp_path / "repositories"
+    put(trees, "base-new/a", "base-old/a", "base-zed-1/a")
+    put(repositories, "el7-new/a", "el7-old/a", "el7-zed-1/a")
+    put(tmp_path / "stages/el7", "now/a")
+    el_layout.prune("el7", trees / "base-new", tmp_path / "stages/el7/now")
+    assert sorted(path.name for path in trees.iterdir()) == ["base-new", "base-zed-1"]
+    assert sorted(path.name for path in repositories.iterdir()) == ["el7-new", "el7-zed-1"]
+
+
+def test_el7_without_a_python_for_train_has_debians_own_code_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert [el_layout.chosen(name) for name in ("el7", "el9", "")] == ["el7-zed", "el9", ""]
+    assert "Debian's OpenStack (Zed)" in el_layout.told("el7") and "pyenv install 3.6" in el_layout.told("el7")
+    assert el_layout.told("el9") == el_layout.told("debian12") == ""
+    python = tmp_path / "versions/3.6.15/bin/python3.6"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert el_layout.chosen("el7") == "el7" and el_layout.told("el7") == ""
+
+
+def test_debians_own_code_comes_under_the_same_names_as_trains():
+    train, zed = el_table.load("el7"), el_table.load("el7-zed")
+    names = [
+        {(entry.rpm.key, entry.rpm.version, entry.rpm.units) for entry in layout.entries} for layout in (train, zed)
+    ]
+    assert names[0] == names[1]
+    assert [pool.name for pool in train.pools] == [pool.name for pool in zed.pools]
+    assert not any(pool.pip for pool in zed.pools) and {pool.rest for pool in zed.pools if pool.debs}
+    assert el_layout.recipe(train) != el_layout.recipe(zed)
 
 
 def test_distros_of_one_suite_share_their_downloads():
