@@ -14,7 +14,7 @@ import pytest
 from packstack_lite import sandbox as room
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import smoke_proves
-from tests.e2e.conftest import OURS, Sandbox, write_answers
+from tests.e2e.conftest import OURS, Sandbox, alone, write_answers
 from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
@@ -33,24 +33,25 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
     if "E2E_HOSTS_ANSWERS" in os.environ:
         yield Sandbox(NAME, tool, Path(os.environ["E2E_HOSTS_ANSWERS"]))
         return
-    OURS.append(NAME)
-    done = tool("sandbox", "up", NAME, "--hosts", "4", timeout=1800)
-    assert done.code == 0, done.err
-    answers = tmp_path_factory.mktemp("hosts") / "answers.txt"
-    hosts = {f"CONFIG_{role}": address(NAME) for role in CONTROLLER_ROLES}
-    write_answers(
-        answers,
-        tool,
-        NAME,
-        {
-            **hosts,
-            "CONFIG_COMPUTE_HOSTS": ",".join(address(name) for name in (COMPUTE_2, COMPUTE_3)),
-            "CONFIG_HORIZON_INSTALL": "n",
-        },
-    )
-    yield Sandbox(NAME, tool, answers)
-    assert tool("sandbox", "down", NAME).code == 0
-    OURS.remove(NAME)
+    with alone():
+        OURS.append(NAME)
+        done = tool("sandbox", "up", NAME, "--hosts", "4", timeout=1800)
+        assert done.code == 0, done.err
+        answers = tmp_path_factory.mktemp("hosts") / "answers.txt"
+        hosts = {f"CONFIG_{role}": address(NAME) for role in CONTROLLER_ROLES}
+        write_answers(
+            answers,
+            tool,
+            NAME,
+            {
+                **hosts,
+                "CONFIG_COMPUTE_HOSTS": ",".join(address(name) for name in (COMPUTE_2, COMPUTE_3)),
+                "CONFIG_HORIZON_INSTALL": "n",
+            },
+        )
+        yield Sandbox(NAME, tool, answers)
+        assert tool("sandbox", "down", NAME).code == 0
+        OURS.remove(NAME)
 
 
 def openstack(words: str) -> str:

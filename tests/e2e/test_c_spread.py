@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import STORAGE, smoke_proves
-from tests.e2e.conftest import COMPLETE, OPENVSWITCH, OURS, Sandbox, changed, write_answers
+from tests.e2e.conftest import COMPLETE, OPENVSWITCH, OURS, Sandbox, alone, changed, write_answers
 from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
@@ -40,28 +40,29 @@ def cloud(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
     if "E2E_SPREAD_ANSWERS" in os.environ:
         yield Sandbox(NAME, tool, Path(os.environ["E2E_SPREAD_ANSWERS"]))
         return
-    OURS.append(NAME)
-    done = tool("sandbox", "up", NAME, "--hosts", "4")
-    assert done.code == 0, done.err
-    sh(SERVERS, EXISTING, ACCOUNT.format(password=PASSWORD.replace("'", "''")))
-    answers = tmp_path_factory.mktemp("spread") / "answers.txt"
-    theirs = {"INSTALL": "n", "HOST": address(SERVERS), "USER": "packer", "PW": PASSWORD}
-    changes = {
-        **COMPLETE,
-        **OPENVSWITCH,
-        "CONFIG_CONTROLLER_HOST": address(NAME),
-        # As with Packstack, storage leaves the controller for those only who say this.
-        "CONFIG_UNSUPPORTED": "y",
-        "CONFIG_STORAGE_HOST": address(SERVERS),
-        "CONFIG_NETWORK_HOSTS": address(NETWORK),
-        "CONFIG_COMPUTE_HOSTS": address(COMPUTE),
-        "CONFIG_AMQP_HOST": address(SERVERS),
-        **{f"CONFIG_MARIADB_{name}": text for name, text in theirs.items()},
-    }
-    write_answers(answers, tool, NAME, changes)
-    yield Sandbox(NAME, tool, answers)
-    assert tool("sandbox", "down", NAME).code == 0
-    OURS.remove(NAME)
+    with alone():
+        OURS.append(NAME)
+        done = tool("sandbox", "up", NAME, "--hosts", "4")
+        assert done.code == 0, done.err
+        sh(SERVERS, EXISTING, ACCOUNT.format(password=PASSWORD.replace("'", "''")))
+        answers = tmp_path_factory.mktemp("spread") / "answers.txt"
+        theirs = {"INSTALL": "n", "HOST": address(SERVERS), "USER": "packer", "PW": PASSWORD}
+        changes = {
+            **COMPLETE,
+            **OPENVSWITCH,
+            "CONFIG_CONTROLLER_HOST": address(NAME),
+            # As with Packstack, storage leaves the controller for those only who say this.
+            "CONFIG_UNSUPPORTED": "y",
+            "CONFIG_STORAGE_HOST": address(SERVERS),
+            "CONFIG_NETWORK_HOSTS": address(NETWORK),
+            "CONFIG_COMPUTE_HOSTS": address(COMPUTE),
+            "CONFIG_AMQP_HOST": address(SERVERS),
+            **{f"CONFIG_MARIADB_{name}": text for name, text in theirs.items()},
+        }
+        write_answers(answers, tool, NAME, changes)
+        yield Sandbox(NAME, tool, answers)
+        assert tool("sandbox", "down", NAME).code == 0
+        OURS.remove(NAME)
 
 
 def test_a_cloud_comes_to_be_and_a_second_apply_changes_nothing(cloud: Sandbox) -> None:

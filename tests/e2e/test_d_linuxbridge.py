@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import second_apply_changes_nothing, smoke_proves
-from tests.e2e.conftest import Sandbox, bare_host
+from tests.e2e.conftest import Sandbox, alone, bare_host
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ ANSWERS = {
 @pytest.fixture(scope="module")
 def bridges(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The cloud, deployed."""
-    with bare_host(tool, tmp_path_factory.mktemp("linuxbridge"), "e2e-linuxbridge", ANSWERS) as host:
+    with alone(), bare_host(tool, tmp_path_factory.mktemp("linuxbridge"), "e2e-linuxbridge", ANSWERS) as host:
         applied = host("apply", "--output", "json")
         assert applied.code == 0, applied.err[-6000:]
         yield host
