@@ -126,7 +126,7 @@ def _create(record: Record, lower: Path, others: Sequence[Record], say: Say) -> 
         if not DISTROS[record.distro].layout:
             sources.write(record.root, sources.find(DISTROS[record.distro].suite))
         if record.kind != "container":
-            virtual.fill(record, say)
+            virtual.fill(record)
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:

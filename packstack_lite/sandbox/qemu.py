@@ -28,7 +28,14 @@ PROBE_SECONDS = 15.0
 PROOF = b"Unable to mount root fs"
 
 
-def equip(record: Record, say: Say) -> None:
+def prepare(say: Say) -> None:
+    """Have the tools, and say what it means that KVM runs no kernel."""
+    install(TOOLS, say)
+    if not kvm_runs(say):
+        say("KVM runs no kernel here: QEMU translates each instruction, which takes ten times as long")
+
+
+def equip(record: Record) -> None:
     """Keep what the mounted tree boots from beside the disk: QEMU loads it itself, without a boot loader."""
     for kept, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
         found = sorted((record.root / "boot").glob(pattern))

@@ -8,13 +8,12 @@ from typing import Dict, List
 
 from packstack_lite.sandbox import kernel
 from packstack_lite.sandbox.kernel import Kernel
-from packstack_lite.sandbox.machine import Say, run
+from packstack_lite.sandbox.machine import Say, install, run
 from packstack_lite.sandbox.model import Record
 
 # As the kernel names its interface and its second disk.
 INTERFACE = "vec0"
 SECOND_DISK = "/dev/ubdb"
-TOOLS = kernel.TOOLS
 # Its kernel is no package.
 PACKAGES = ()
 # Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
@@ -29,9 +28,15 @@ MARIADB = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
 LIMITS = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
 
 
-def equip(record: Record, say: Say) -> None:
-    """Fit the mounted tree to the kernel, which is made where it is not there yet, and let the sandbox know it."""
-    chosen = kernel.ensure(say)
+def prepare(say: Say) -> None:
+    """Have the tools and the kernel, which takes twenty minutes where it is not there yet."""
+    install(kernel.TOOLS, say)
+    kernel.ensure(say)
+
+
+def equip(record: Record) -> None:
+    """Fit the mounted tree to the kernel, and let the sandbox know it."""
+    chosen = kernel.Kernel(kernel.place_of())
     kernel.keep(record.place, chosen)
     furnish(record.root, chosen)
 
@@ -59,14 +64,14 @@ def _env(environment: Dict[str, str]) -> List[str]:
     return ["env", *(f"{name}={value}" for name, value in environment.items())]
 
 
-def furnish(root: Path, kernel: Kernel) -> None:
+def furnish(root: Path, chosen: Kernel) -> None:
     """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
-    modules = kernel.modules
+    modules = chosen.modules
     place = root / "usr/lib/modules" / modules.name
     place.parent.mkdir(parents=True, exist_ok=True)
     run(["cp", "-a", str(modules), str(place)])
     (root / "boot").mkdir(exist_ok=True)
-    (root / "boot" / f"config-{modules.name}").write_text(kernel.config)
+    (root / "boot" / f"config-{modules.name}").write_text(chosen.config)
     run(["chroot", str(root), "depmod", modules.name])
     generators = root / "etc/systemd/system-generators"
     generators.mkdir(exist_ok=True)
@@ -80,10 +85,10 @@ def furnish(root: Path, kernel: Kernel) -> None:
     (settings / "10-packstack-lite-sandbox.cnf").write_text(MARIADB)
 
 
-def argv(record: Record, kernel: Kernel, memory_mib: int) -> List[str]:
+def argv(record: Record, chosen: Kernel, memory_mib: int) -> List[str]:
     """The kernel's command line; its console is standard output."""
     return [
-        kernel.program,
+        chosen.program,
         f"ubd0={record.place / 'disk.img'}",
         f"ubd1={record.place / 'second.img'}",
         "root=/dev/ubda",

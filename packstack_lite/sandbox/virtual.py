@@ -16,7 +16,7 @@ from typing import List, Sequence, Tuple
 from packstack_lite.sandbox import packaged, qemu, trees, uml
 from packstack_lite.sandbox.container import answers, children, interface_exists, last_words, until
 from packstack_lite.sandbox.inside import remove_mounted
-from packstack_lite.sandbox.machine import Say, install, run
+from packstack_lite.sandbox.machine import Say, run
 from packstack_lite.sandbox.model import BOOTS_FROM, HOME, Record, SandboxFault
 
 # A loaded machine with one processor for the kernel: a deployed cloud's services start for minutes.
@@ -30,14 +30,12 @@ FSTAB = "# The kernel's command line names the root file system.\n"
 
 
 def choose(kind: str, distro: str, packages: Sequence[str], say: Say) -> Tuple[str, str]:
-    """What boots a new machine, and the tree with the packages that it begins with; tools and tree are had.
+    """What boots a new machine, and the tree with the packages that it begins with; all that takes long is had.
 
     ``machine`` is QEMU where KVM runs a kernel, else user-mode Linux; what is named stays.
     """
     chosen = kind if kind != "machine" else "qemu" if qemu.kvm_runs(say) else "uml"
-    install(booted_by(chosen).TOOLS, say)
-    if chosen == "qemu" and not qemu.kvm_runs(say):
-        say("KVM runs no kernel here: QEMU translates each instruction, which takes ten times as long")
+    booted_by(chosen).prepare(say)
     names = [*packages, *booted_by(chosen).PACKAGES]
     return chosen, packaged.ensure(distro, names, say) if names else BOOTS_FROM
 
@@ -47,10 +45,10 @@ def booted_by(kind: str) -> ModuleType:
     return qemu if kind == "qemu" else uml
 
 
-def fill(record: Record, say: Say) -> None:
+def fill(record: Record) -> None:
     """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
     root = record.root
-    booted_by(record.kind).equip(record, say)
+    booted_by(record.kind).equip(record)
     (root / "etc/fstab").write_text(FSTAB)
     # systemd-nspawn gives a container its resolver.
     (root / "etc/resolv.conf").unlink(missing_ok=True)

@@ -47,11 +47,11 @@ def test_qemu_boots_the_newest_kernel_of_the_tree(tmp_path, monkeypatch):
     boot = EMULATED.root / "boot"
     boot.mkdir(parents=True)
     with pytest.raises(model.SandboxFault, match="holds no boot/vmlinuz"):
-        qemu.equip(EMULATED, print)
+        qemu.equip(EMULATED)
     for number in ("6.1.0-47", "6.1.0-56"):
         (boot / f"vmlinuz-{number}-amd64").write_text(number)
         (boot / f"initrd.img-{number}-amd64").write_text(f"of {number}")
-    qemu.equip(EMULATED, print)
+    qemu.equip(EMULATED)
     kept = [(EMULATED.place / name).read_text() for name in ("vmlinuz", "initrd")]
     assert kept == ["6.1.0-56", "of 6.1.0-56"]
 
@@ -92,11 +92,15 @@ def test_kvm_is_tried_once(tmp_path, monkeypatch):
 )
 def test_a_machine_is_what_this_machine_can_do_best_or_what_was_named(monkeypatch, asked, runs, chosen, names):
     monkeypatch.setattr(qemu, "kvm_runs", lambda say: runs)
-    monkeypatch.setattr(virtual, "install", lambda tools, say: None)
+    made = []
+    for room in (qemu, uml):
+        monkeypatch.setattr(room, "install", lambda tools, say: None)
+    monkeypatch.setattr(kernel, "ensure", lambda say: made.append(1))
     monkeypatch.setattr(virtual.packaged, "ensure", lambda distro, names, say: f"{distro} {' '.join(names)}")
     said = []
     assert virtual.choose(asked, "debian12", ["nova"], said.append) == (chosen, f"debian12 {' '.join(names)}")
     assert bool(said) == (chosen == "qemu" and not runs)
+    assert bool(made) == (chosen == "uml"), "before anybody has to wait for the lock of all"
     if chosen == "uml":
         assert virtual.choose(asked, "debian12", [], said.append) == ("uml", model.BOOTS_FROM)
 
