@@ -78,8 +78,9 @@ class Facts:
     ``wiring`` tells of the interfaces that go into bridges, and of these bridges; ``network_files`` are the texts that
     configure them, by path; ``nm_ovs``: NetworkManager has its plug-in for Open vSwitch. ``ovs_module``: the kernel has
     Open vSwitch's datapath, with the zones of connections that Neutron needs (CONFIG_NF_CONNTRACK_ZONES).
-    ``hardware`` is the maker's name and the product's. ``leased`` are IPv4 addresses that DHCP has lent. ``selinux`` is
-    the mode of now, ``selinux_boot`` the one of the next boot, ``selinux_policies`` the types a policy is there for.
+    ``hardware`` is the maker's name and the product's. ``leased`` are IPv4 addresses that DHCP has lent. ``booting``:
+    systemd was not done with its boot. ``selinux`` is the mode of now, ``selinux_boot`` the one of the next boot,
+    ``selinux_policies`` the types a policy is there for.
     ``masked`` are units that nothing can start, ``states`` maps the units of firewalls and networks to "ACTIVE ENABLED"
     in systemd's words, ``managed`` are the interfaces that NetworkManager configures. ``versions`` maps a few RPMs that
     are known for trouble to their versions, ``epel`` lists the RPMs that came from EPEL, ``facter`` is what its loader
@@ -137,6 +138,7 @@ class Facts:
     nm_ovs: bool = False
     hardware: str = ""
     leased: Tuple[str, ...] = ()
+    booting: bool = False
     selinux_boot: str = ""
     selinux_type: str = ""
     selinux_policies: Tuple[str, ...] = ()

@@ -13,9 +13,18 @@ from packstack_lite.remote.command import Command, Host, Reply
 
 # What a command replies that took too long.
 LATE = 124
+# Seconds that a host may still take to boot before it is looked at as it is.
+PATIENCE_WITH_BOOT = 60
 # KEY=VALUE lines. A key may come several times; its values are then a list.
 _SYSTEM = r"""
 say() { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"; }
+# While a host boots, units that systemd is about to start look stopped, and routes are missing. Not "--wait", of 239.
+turns=PATIENCE
+while case $(systemctl is-system-running 2>/dev/null) in initializing|starting) ;; *) false ;; esac; do
+    [ $turns -gt 0 ] || { say booting yes; break; }
+    turns=$((turns - 1))
+    sleep 1
+done
 name=$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname)
 say hostname "$name"
 say fqdn "$(timeout 3 hostname -f 2>/dev/null)"
@@ -76,7 +85,7 @@ say locale "$(sed -n 's/^LANG="\{0,1\}\([^"]*\).*/\1/p' /etc/default/locale /etc
 say python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 say epoch "$(date +%s)"
 exit 0
-"""
+""".replace("PATIENCE", str(PATIENCE_WITH_BOOT))
 
 _INTERFACES = r"""
 ip -o -d link show && echo && ip -o addr show
@@ -145,7 +154,7 @@ def commands(exports: Sequence[str] = (), uplinks: Sequence[str] = ()) -> List[C
     """Everything there is to ask, as one batch; ``exports`` of NFS are tried besides, and ``uplinks``
     (BRIDGE:INTERFACE) looked at."""
     return [
-        Command(_SYSTEM, says="gather facts"),
+        Command(_SYSTEM, timeout=120.0 + PATIENCE_WITH_BOOT, says="gather facts"),
         Command(_INTERFACES, says="gather interfaces"),
         Command(_PORTS, says="gather listening ports"),
         Command(_KVM, timeout=10, says="try KVM"),
@@ -209,6 +218,7 @@ def parse(replies: Sequence[Reply]) -> Facts:
         ovs_module="ovs_module" in one,
         device_mapper="device_mapper" in one,
         time_synchronized="time_synchronized" in one,
+        booting="booting" in one,
         package_source=source.parse(packages),
         own="own" in one,
         foreign=tuple(told.get("foreign", ())),

@@ -22,6 +22,7 @@ Check = Callable[[Subject], Remarks]
 CHECKS: Mapping[str, Check] = {
     "system": machine.system,
     "init": machine.init,
+    "boot": machine.boot,
     "memory": machine.memory,
     "disk": machine.disk,
     "virtualization": virtualization.virtualization,

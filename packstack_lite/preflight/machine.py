@@ -39,6 +39,15 @@ def init(subject: Subject) -> Remarks:
         )
 
 
+def boot(subject: Subject) -> Remarks:
+    """The host has booted: units that systemd is about to start would be started a second time."""
+    if subject.facts.booting:
+        yield warning(
+            "the host is still booting, and was waited for",
+            "look at what it waits for: systemctl list-jobs",
+        )
+
+
 def memory(subject: Subject) -> Remarks:
     """There is memory for all services and at least one instance."""
     have = subject.facts.memory

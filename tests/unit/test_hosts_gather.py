@@ -116,6 +116,32 @@ def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
     assert [line for line in done.stdout.splitlines() if line.startswith("mechanisms=")] == told
 
 
+@pytest.mark.parametrize(
+    ("states", "asked", "told"),
+    [
+        (["running"], 1, []),
+        (["degraded"], 1, []),
+        (["initializing", "starting", "starting", "degraded"], 4, []),
+        (["starting"] * 62, 61, ["booting=yes"]),
+        ([""], 1, []),
+    ],
+)
+def test_a_host_that_boots_is_waited_for(tmp_path, states, asked, told):
+    """Whatever it says: 219's systemctl knows the states, but no --wait."""
+    (tmp_path / "states").write_text("".join(f"{state}\n" for state in states))
+    tools = {
+        "systemctl": f'[ "$*" = is-system-running ] || exit 0\necho x >> {tmp_path}/asked\n'
+        f"sed -n 1p {tmp_path}/states; sed -i 1d {tmp_path}/states; exit 1",
+        "sleep": "exit 0",
+    }
+    for name, does in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    reply = run("gather facts", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert [line for line in reply.out.splitlines() if line.startswith("booting")] == told
+    assert len((tmp_path / "asked").read_text().splitlines()) == asked
+
+
 def holder(tmp_path, users, inode=1234):
     """Who is told to hold port 4369 where ss shows these users of it."""
     line = f"LISTEN 0 4096 127.0.0.1:4369 0.0.0.0:* users:({users}) ino:{inode} sk:1 <->"

@@ -68,6 +68,7 @@ BAD = [
     ),
     ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}),
     ("virtualization", "warning", "no virtual processor can be made", {"kvm_works": False}),
+    ("boot", "warning", "still booting", {"booting": True}),
     ("clock", "warning", "120 seconds behind", {"epoch": NOW - 120}),
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}),
     ("clock", "warning", "no time server", {"time_synchronized": False}),
