@@ -31,10 +31,18 @@ done
 exit 0
 """.replace("STAMPS", STAMPS).replace("UNREAD", UNREAD)
 
-_ENABLE = f'systemctl is-enabled --quiet "$unit" || {{ systemctl enable --quiet --no-reload "$unit" && : >{UNREAD}; }}'
+# Beside a unit's file, Debian's packages bring a script for SysV, for which update-rc.d makes systemd read everything,
+# --no-reload or not. Only a unit that is nothing but such a script needs it.
+_BY_FILE = """
+by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
+"""
+
+_ENABLE = f'systemctl is-enabled --quiet "$unit" || {{ by_file enable --quiet --no-reload "$unit" && : >{UNREAD}; }}'
 
 # What is unmasked can be started only once systemd has read it: unmask makes it do so, and is run only where needed.
-_START = r"""
+_START = (
+    _BY_FILE
+    + r"""
 set -u
 unit=%(unit)s
 state=$(systemctl show --property=LoadState,UnitFileState,NeedDaemonReload "$unit")
@@ -59,12 +67,16 @@ until ( %(ready)s
 done
 mkdir -p -m 0700 %(stamps)s && echo %(stamp)s > "%(stamps)s/$unit"
 """
+)
 
-_MASK = r"""
+_MASK = (
+    _BY_FILE
+    + r"""
 unit=%(unit)s
-systemctl disable --no-reload --now "$unit" 2>/dev/null
+by_file disable --no-reload --now "$unit" 2>/dev/null
 systemctl mask --no-reload "$unit" && : >%(unread)s
 """
+)
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ show)
     done ;;
 restart) [ ! -e $T/breaks ] && : > $T/active ;;
 stop) rm -f $T/active ;;
-enable) : > $T/enabled ;;
+enable) [ ! -e $T/script ] || [ -z "${SYSTEMCTL_SKIP_SYSV:-}" ] || exit 1
+    : > $T/enabled; [ -n "${SYSTEMCTL_SKIP_SYSV:-}" ] || echo daemon-reload >> $T/calls ;;
 is-enabled) [ -e $T/enabled ] ;;
 is-failed) [ -e $T/failed ] ;;
 mask) : > $T/masked ;;
 unmask) rm -f $T/masked ;;
-disable) rm -f $T/enabled $T/active ;;
+disable) rm -f $T/enabled $T/active; [ -n "${SYSTEMCTL_SKIP_SYSV:-}" ] || echo daemon-reload >> $T/calls ;;
 daemon-reload) rm -f $T/reload ;;
 status) echo "the status" ;;
 esac
@@ -119,6 +120,12 @@ def test_systemd_reads_its_units_once_for_all_that_changed_and_not_for_each(dash
     for _ in range(2):
         see(dash, Unit(name="app"))
     assert calls(dash).count("daemon-reload") == 1
+
+
+def test_a_unit_that_is_but_a_script_for_sysv_is_enabled_too(dash, tmp_path):
+    (tmp_path / "script").touch()
+    assert dash.close(Unit(name="app"))[0].ok
+    assert see(dash, Unit(name="app"))["enabled"] == "enabled"
 
 
 def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path):
