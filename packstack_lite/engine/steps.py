@@ -66,7 +66,12 @@ class Steps:
                 self._troubles[kind.kind] = text
 
     def _jobs(self, gaps: Sequence[Gap]) -> Set[str]:
-        jobs = with_needs([action for action in actions(gaps) if isinstance(action, Job)], gaps)
+        work = actions(gaps)
+        jobs = with_needs([action for action in work if isinstance(action, Job)], gaps)
+        commands = [action for action in work if isinstance(action, Command)]
+        for command, reply in zip(commands, self.host.run(commands) if commands else []):
+            if not reply.ok:
+                self._note(gaps, command, reply)
         failed = {result.name for result in self.host.run_jobs(jobs, self) if not result.ok}
         return {gap.resource.id for gap in gaps if job_name(gap.resource.id) in failed}
 

@@ -10,6 +10,7 @@ from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Optiona
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
 from packstack_lite.resources.records import records
+from packstack_lite.resources.unread import UNREAD
 from packstack_lite.secret import sh
 
 # One line per path: sha256 (or "-"), type, mode, owner, group, link target (or "-").
@@ -31,10 +32,8 @@ _ASIDE = (
     "then mv %(path)s %(path)s.packstack-lite.orig; else rm -f %(path)s; fi"
 )
 
-# systemd reads these once for all before any unit of theirs is started: done by the start of each, it starts nothing
-# else for up to 0.7 s every time, and systemd 252 was seen to abort over a unit that it was just starting.
-UNITS = "/etc/systemd/system/"
-_READ_UNITS = Command("systemctl daemon-reload", says="have systemd read its units")
+_UNITS = "/etc/systemd/system/"
+_NOTE_UNITS = Command(f": >{UNREAD}", says="note that systemd has units to read")
 
 
 def _look(paths: Sequence[str], says: str) -> Command:
@@ -108,8 +107,8 @@ class File(_Path):
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
         files = [cast(File, gap.resource) for gap in gaps]
         items = [FileItem(file.path, file.data, file.mode, file.owner, file.group) for file in files]
-        units = any(file.path.startswith(UNITS) for file in files)
-        return [*items, _READ_UNITS] if units else [*items]
+        units = any(file.path.startswith(_UNITS) for file in files)
+        return [*items, _NOTE_UNITS] if units else [*items]
 
     def diff(self, gap: Gap) -> Tuple[str, str]:
         """Only the new text; the old one stands on the host, see read_command."""

@@ -10,45 +10,62 @@ from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, c
 from packstack_lite.remote.command import Action, Command, Job, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
 from packstack_lite.resources.names import job_name
+from packstack_lite.resources.unread import READ, UNREAD
 from packstack_lite.secret import sh
 
 # What a unit was last started with: a digest per unit. It is removed before anything the
 # unit reads is changed, so that a run killed in between restarts the unit next time.
 STAMPS = "/var/lib/packstack-lite/units"
 
-# Units were enabled or masked of which systemd has not read yet. It reads them all at once (0.1 to 0.7 s, in which it
-# starts nothing): so once for all before the next look, and not after each.
-UNREAD = "/run/packstack-lite-units"
-
 _LOOK = r"""
 units=$(cat)
-[ ! -e UNREAD ] || { rm -f UNREAD && systemctl daemon-reload; }
+READ_UNITS
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
 echo ==
 for unit in $units; do
     [ -f "STAMPS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "STAMPS/$unit")"
 done
 exit 0
-""".replace("STAMPS", STAMPS).replace("UNREAD", UNREAD)
+""".replace("STAMPS", STAMPS).replace("READ_UNITS", READ)
 
-# Beside a unit's file, Debian's packages bring a script for SysV, for which update-rc.d makes systemd read everything,
-# --no-reload or not. Only a unit that is nothing but such a script needs it.
+# Beside a unit's file Debian's packages bring a script for SysV, for which update-rc.d makes systemd read everything,
+# --no-reload or not. Only a unit that is nothing but such a script needs that.
 _BY_FILE = """
 by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
 """
 
-_ENABLE = f'systemctl is-enabled --quiet "$unit" || {{ by_file enable --quiet --no-reload "$unit" && : >{UNREAD}; }}'
-
-# What is unmasked can be started only once systemd has read it: unmask makes it do so, and is run only where needed.
-_START = (
+# A unit that is enabled while it runs may get another name by that, and systemd, which knows that name as one of a unit
+# that is not there, then takes the running one for dead (252: OVN's databases). So all of them are, before any starts.
+# Per line: UNIT, and whether it is to be enabled.
+_ENABLE = (
     _BY_FILE
     + r"""
+units= enable=
+while read -r unit wanted; do
+    units="$units $unit"
+    enable="$enable $wanted"
+done
+systemctl show --property=LoadState,UnitFileState,NeedDaemonReload $units |
+    awk -v units="$units" -v enable="$enable" '
+        BEGIN {RS = ""; split(units, unit, " "); split(enable, wanted, " ")}
+        {load = "read"}
+        /NeedDaemonReload=yes|LoadState=not-found/ {load = "unread"}
+        /LoadState=masked/ {load = "masked"}
+        {print unit[NR], load, wanted[NR]}' |
+    while read -r unit load wanted; do
+        [ $load = read ] || : >%(unread)s
+        [ $load != masked ] || systemctl unmask --quiet --no-reload "$unit"
+        [ $wanted = no ] || systemctl is-enabled --quiet "$unit" 2>/dev/null ||
+            { by_file enable --quiet --no-reload "$unit" && : >%(unread)s; }
+    done
+%(read)s
+"""
+    % {"unread": UNREAD, "read": READ}
+)
+
+_START = r"""
 set -u
 unit=%(unit)s
-state=$(systemctl show --property=LoadState,UnitFileState,NeedDaemonReload "$unit")
-case $state in *LoadState=masked*) systemctl unmask "$unit" ;; esac
-case $state in *LoadState=not-found*|*NeedDaemonReload=yes*) systemctl daemon-reload ;; esac
-%(enable)s
 systemctl reset-failed "$unit" 2>/dev/null
 tell() {
     echo "$unit $1" >&2
@@ -67,7 +84,6 @@ until ( %(ready)s
 done
 mkdir -p -m 0700 %(stamps)s && echo %(stamp)s > "%(stamps)s/$unit"
 """
-)
 
 _MASK = (
     _BY_FILE
@@ -146,7 +162,11 @@ class Unit(Resource):
 
     @classmethod
     def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Unit, gap.resource)._job() for gap in gaps]
+        units = [cast(Unit, gap.resource) for gap in gaps]
+        running = [unit for unit in units if unit.state == "running"]
+        enable = "".join(f"{unit.unit} {'yes' if unit.enabled else 'no'}\n" for unit in running)
+        first = [Command(_ENABLE, stdin=enable.encode(), says="enable units")] if running else []
+        return [*first, *(unit._job() for unit in units)]
 
     def _job(self) -> Job:
         says = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
@@ -163,7 +183,6 @@ class Unit(Resource):
             "seconds": self.ready_timeout,
             "stamps": STAMPS,
             "stamp": self.stamp,
-            "enable": _ENABLE if self.enabled else ":",
             "logs": " ".join(map(sh, self.logs)),
         }
 

@@ -336,3 +336,33 @@ class Remarking(Task):
 def test_a_remark_of_a_job_is_told_as_a_warning(host, ear, tmp_path):
     apply(host, [Remarking("a", str(tmp_path))], ear, Masker())
     assert [(note.text, note.level) for note in ear.of(events.Note)] == [("my_password=***", "warning")]
+
+
+@dataclass(frozen=True)
+class Prepared(Task):
+    """A task whose kind prepares all of a wave's with one command. That fails, and the task does nothing, where
+    there is a file called broken."""
+
+    kind: ClassVar[str] = "prepared"
+
+    @classmethod
+    def close(cls, gaps):
+        where = gaps[0].resource.where
+        first = Command(f"cd {where} && echo ready >> log && [ ! -e broken ]", says="prepare")
+        tasks = [gap.resource for gap in gaps]
+        return [
+            first,
+            *(Job(f"prepared-{task.name}", f"[ -e {where}/broken ] || {{ {cls.script(task)}; }}") for task in tasks),
+        ]
+
+
+def test_what_prepares_for_jobs_runs_once_and_before_them(host, ear, tmp_path):
+    apply(host, [Prepared("a", str(tmp_path)), Prepared("b", str(tmp_path))], ear, Masker())
+    assert (tmp_path / "log").read_text().split() == ["ready", "a", "b"]
+
+
+def test_what_went_wrong_when_jobs_were_prepared_for_is_told_where_they_do_not_know(host, ear, tmp_path):
+    (tmp_path / "broken").touch()
+    with pytest.raises(PhaseFailed):
+        apply(host, [Prepared("a", str(tmp_path))], ear, Masker())
+    assert "prepare failed with exit code" in ear.of(events.Failed)[0].message
