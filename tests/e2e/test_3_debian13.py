@@ -1,4 +1,4 @@
-"""The main job on Debian 13 with its own OpenStack (Epoxy), from bare."""
+"""The main job on Debian 13 with its own OpenStack (Epoxy), from bare: OVN, secrets, objects, volumes on Ceph."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
-from tests.e2e.conftest import PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
+from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, PASSWORDS, Sandbox, alone, bare_host, hostile
 
 # Each service's own word for Epoxy (2025.1), as its program says it.
 PROGRAMS = {
@@ -18,6 +18,8 @@ PROGRAMS = {
     "placement-manage --version": "13.",
     "nova-manage --version": "31.",
     "neutron-server --version": "26.",
+    "cinder-manage --version": "26.",
+    "barbican-manage --version": "20.",
 }
 # The newest that the running API speaks: Epoxy's microversion of nova, Epoxy's image API (Zed's: 2.93 and v2.15).
 NOVA, GLANCE = "2.100", "v2.17"
@@ -27,7 +29,8 @@ NOVA, GLANCE = "2.100", "v2.17"
 def debian13(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
     answers = tmp_path_factory.mktemp("debian13")
-    with alone(), bare_host(tool, answers, "e2e-debian13", hostile(PASSWORDS), "debian13") as host:
+    everything = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
+    with alone(), bare_host(tool, answers, "e2e-debian13", everything, "debian13") as host:
         yield host
 
 
@@ -46,7 +49,7 @@ def test_apply_does_what_plan_announced_and_ends_with_a_cloud(debian13: Sandbox)
 
 
 def test_smoke_proves_each_promise(debian13: Sandbox) -> None:
-    smoke_proves(debian13)
+    smoke_proves(debian13, STORAGE)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(debian13: Sandbox) -> None:
