@@ -42,7 +42,7 @@ def test_apply_does_what_plan_announced_and_ends_with_a_cloud(host: Sandbox) -> 
 
 def test_the_code_is_debians_and_the_packages_are_trains(host: Sandbox) -> None:
     said = host.sh(
-        "rpm -q openstack-keystone openstack-nova-api; keystone-manage --version; nova-manage --version 2>&1"
+        "rpm -q openstack-keystone openstack-nova-api; keystone-manage --version; nova-manage --version 2>/dev/null"
     )
     assert [word.split(".el7")[0] for word in said.split()] == [*PACKAGES, *PROGRAMS]
     assert host.sh("command -v python3 apt-get dpkg", check=False) == ""
