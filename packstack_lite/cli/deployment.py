@@ -223,9 +223,16 @@ class Deployment:
             self.cloud.api,
             self.answers,
             self.sites[0].profile,
-            lambda case: say(self.options, f"{case.outcome:8}{case.name} {case.seconds:.1f} s"),
+            lambda case: self._tell(at, case),
             at.member.roles,
         )
+
+    def _tell(self, site: Site, case: Case) -> None:
+        """A case of smoke's as it ends: that it did to whoever waits, all of it to the log."""
+        told = f"{case.outcome:8}{case.name} {case.seconds:.1f} s"
+        say(self.options, told)
+        if site.log:
+            site.log.say(f"{told}\n{case.detail}")
 
 
 @contextmanager

@@ -39,6 +39,9 @@ def test_apply_ends_with_a_cloud(sandbox: Any) -> None:
 
 def test_smoke_proves_each_promise(sandbox: Any) -> None:
     smoke_proves(sandbox)
+    logs = (sandbox.tool.home / "state/packstack-lite").glob("*/*/run.log")
+    newest = max(logs, key=lambda log: log.stat().st_mtime).read_text()
+    assert "passed  token" in newest and "project admin" in newest
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(sandbox: Any) -> None:
