@@ -163,4 +163,9 @@ def text(error):
 
 
 def short(error):
-    return " ".join(text(error).split())[:400]
+    """An error's words on one line; keystoneauth keeps those of nova's faults to itself."""
+    words = text(error)
+    response = getattr(error, "response", None)
+    if response is not None and "Unrecognized schema" in words:
+        words += " " + response.text
+    return " ".join(words.split())[:400]
