@@ -9,7 +9,7 @@ from typing import ContextManager, Dict, FrozenSet, Iterator, List, Optional, Se
 
 from packstack_lite import preflight, services, smoke
 from packstack_lite.answers import Answers
-from packstack_lite.cli import config_dir, sources
+from packstack_lite.cli import config_dir, show, sources
 from packstack_lite.cli.connecting import asked, connected, ended, who
 from packstack_lite.cli.hosts import UNREACHABLE, A, laid_to, raise_for, unreachable
 from packstack_lite.cli.options import Options
@@ -223,16 +223,9 @@ class Deployment:
             self.cloud.api,
             self.answers,
             self.sites[0].profile,
-            lambda case: self._tell(at, case),
+            lambda case: show.case(self.options, case, at.log),
             at.member.roles,
         )
-
-    def _tell(self, site: Site, case: Case) -> None:
-        """A case of smoke's as it ends: that it did to whoever waits, all of it to the log."""
-        told = f"{case.outcome:8}{case.name} {case.seconds:.1f} s"
-        say(self.options, told)
-        if site.log:
-            site.log.say(f"{told}\n{case.detail}")
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import out
+from packstack_lite.cli.terminal import out, say
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import AppliedReport, Case, Change, Fault
 from packstack_lite.report import jsonout, junit, text
+from packstack_lite.report.runlog import RunLog
 
 
 def _json(payload: jsonout.Payload) -> None:
@@ -46,6 +47,14 @@ def findings(options: Options, found: Sequence[Finding], gone: Sequence[Finding]
         _json(jsonout.preflight(found, gone))
     else:
         text.findings(out(options), found, options.ignore, gone)
+
+
+def case(options: Options, ended: Case, log: Optional[RunLog]) -> None:
+    """A case of smoke's as it ends: that it did to whoever waits, all of it to the log."""
+    told = f"{ended.outcome:8}{ended.name} {ended.seconds:.1f} s"
+    say(options, told)
+    if log:
+        log.say(f"{told}\n{ended.detail}")
 
 
 def cases(options: Options, found: Sequence[Case]) -> None:
