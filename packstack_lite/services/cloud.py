@@ -61,6 +61,11 @@ class Cloud(Placing):
         return "system" if self.facts.ovs_module and not self.facts.container else "netdev"
 
     @property
+    def in_software(self) -> bool:
+        """Whether the host has no processor of its own, so that all takes longer."""
+        return self.facts.virtualization in IN_SOFTWARE
+
+    @property
     def l2_agent(self) -> str:
         """What switches packets: ``ovn`` or ``openvswitch``."""
         return str(self["CONFIG_NEUTRON_L2_AGENT"])
@@ -171,7 +176,7 @@ class Cloud(Placing):
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             watches=tuple(watches),
             ready=ready,
-            ready_timeout=ready_timeout * (SLOW if self.facts.virtualization in IN_SOFTWARE else 1),
+            ready_timeout=ready_timeout * (SLOW if self.in_software else 1),
             logs=(self.profile.log(role, service),),
             phase=phase,
             tags=frozenset({service}),

@@ -278,3 +278,14 @@ def test_hosts_are_looked_for_once_nova_compute_has_told_of_itself():
 @pytest.mark.parametrize(("virtualization", "seconds"), [("none", 120), ("kvm", 120), ("uml", 600), ("qemu", 600)])
 def test_a_host_in_software_gets_more_time_to_be_ready(virtualization, seconds):
     assert cloud(virtualization=virtualization).unit("glance-api", "glance").ready_timeout == seconds
+
+
+@pytest.mark.parametrize("name", ["nova", "neutron", "cinder"])
+def test_services_on_a_host_in_software_wait_longer_for_each_other(name):
+    def rendered(virtualization):
+        return text(
+            files(cloud({"CONFIG_CINDER_INSTALL": "y"}, virtualization=virtualization))[f"/etc/{name}/{name}.conf"]
+        )
+
+    assert "\nrpc_response_timeout = 300\n" in rendered("uml").partition("\n[")[2].partition("\n[")[0]
+    assert "rpc_response_timeout" not in rendered("kvm")
