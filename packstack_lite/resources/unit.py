@@ -45,7 +45,7 @@ while read -r unit wanted; do
     units="$units $unit"
     enable="$enable $wanted"
 done
-systemctl show --property=LoadState,UnitFileState,NeedDaemonReload $units |
+systemctl show --property=LoadState,NeedDaemonReload $units |
     awk -v units="$units" -v enable="$enable" '
         BEGIN {RS = ""; split(units, unit, " "); split(enable, wanted, " ")}
         {load = "read"}
