@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Sequence, Set
+from typing import Dict, List, Sequence, Set, Tuple
 
 from packstack_lite.engine.events import Listener, Note, Output, StepFinished, StepStarted
 from packstack_lite.engine.waves import Wave, actions, with_needs
@@ -43,9 +43,7 @@ class Steps:
         began = time.monotonic()
         self.listener.heard(StepStarted(self.host.name, self.phase, name))
         replies = self._send(files, before, commands)
-        failed = [(command, reply) for command, reply in zip([*before, *commands], replies) if not reply.ok]
-        for command, reply in failed:
-            self._note(gaps, command, reply)
+        failed = self._failed(gaps, [*before, *commands], replies)
         detail = "; ".join(f"{command.says or 'a command'}: exit {reply.code}" for command, reply in failed)
         seconds = time.monotonic() - began
         self.listener.heard(StepFinished(self.host.name, self.phase, name, seconds, not failed, detail))
@@ -55,6 +53,15 @@ class Steps:
         if files:
             return self.host.push(files, before, after)
         return self.host.run([*before, *after])
+
+    def _failed(
+        self, gaps: Sequence[Gap], commands: Sequence[Command], replies: Sequence[Reply]
+    ) -> List[Tuple[Command, Reply]]:
+        """The commands that failed, each noted."""
+        failed = [(command, reply) for command, reply in zip(commands, replies) if not reply.ok]
+        for command, reply in failed:
+            self._note(gaps, command, reply)
+        return failed
 
     def _note(self, gaps: Sequence[Gap], command: Command, reply: Reply) -> None:
         """Lay a failed command at the door of the kind that asked for it."""
@@ -69,9 +76,8 @@ class Steps:
         work = actions(gaps)
         jobs = with_needs([action for action in work if isinstance(action, Job)], gaps)
         commands = [action for action in work if isinstance(action, Command)]
-        for command, reply in zip(commands, self.host.run(commands) if commands else []):
-            if not reply.ok:
-                self._note(gaps, command, reply)
+        if commands:
+            self._failed(gaps, commands, self.host.run(commands))
         failed = {result.name for result in self.host.run_jobs(jobs, self) if not result.ok}
         return {gap.resource.id for gap in gaps if job_name(gap.resource.id) in failed}
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, c
 
 from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
+from packstack_lite.resources.unread import READ, UNREAD
 from packstack_lite.secret import sh
 
 # Rules are compared with what the kernel listed right after they were loaded: each release lists them its own way.
@@ -17,9 +18,9 @@ rules=lost
 [ -f %(script)s ] && sh %(script)s check >/dev/null 2>&1 && rules=loaded
 printf '%%s %%s %%s\n' "${enabled:-absent}" "${active:-unknown}" "$rules"
 """
-_LOAD = r"""
-systemctl daemon-reload
-systemctl enable --quiet %(unit)s || exit 1
+_LOAD = rf"""
+systemctl enable --quiet --no-reload %(unit)s && : >{UNREAD} || exit 1
+{READ}
 systemctl restart %(unit)s && exit 0
 journalctl --no-pager -q -n 5 -u %(unit)s >&2
 exit 1

@@ -61,9 +61,9 @@ class Cloud(Placing):
         return "system" if self.facts.ovs_module and not self.facts.container else "netdev"
 
     @property
-    def in_software(self) -> bool:
-        """Whether the host has no processor of its own, so that all takes longer."""
-        return self.facts.virtualization in IN_SOFTWARE
+    def slowness(self) -> int:
+        """How many times as long as elsewhere the host is waited for."""
+        return SLOW if self.facts.virtualization in IN_SOFTWARE else 1
 
     @property
     def l2_agent(self) -> str:
@@ -176,7 +176,7 @@ class Cloud(Placing):
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             watches=tuple(watches),
             ready=ready,
-            ready_timeout=ready_timeout * (SLOW if self.in_software else 1),
+            ready_timeout=ready_timeout * self.slowness,
             logs=(self.profile.log(role, service),),
             phase=phase,
             tags=frozenset({service}),

@@ -197,6 +197,7 @@ esac
 @pytest.fixture
 def dash(tmp_path):
     made = Dash(tmp_path, moved=["/etc/packstack-lite", "/run/packstack-lite"])
+    (tmp_path / "run").mkdir()
     made.tool("systemctl", SYSTEMCTL)
     made.tool("nft", NFT)
     return made
