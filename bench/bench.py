@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from packstack_lite import answers, profiles, sandbox, services
-from packstack_lite.hosts.facts import imagined
+from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.resources import Packages
-from packstack_lite.secret import sh
-from packstack_lite.services.cloud import Cloud
+from packstack_lite.secret import quote_sh
+from packstack_lite.services._base.context import NodeContext
 
 NAME = "bench"
 # Any at all: packages do not depend on it.
@@ -53,7 +53,7 @@ def fresh(name: str, hosts: int = 0) -> sandbox.Sandbox:
     """A bare host of our own, or the first of several on a segment, whatever an earlier run left."""
     if any(box.name == name for box in sandbox.list_all()):
         sandbox.down(name, quiet)
-    return sandbox.up(name, quiet, hosts=hosts)
+    return sandbox.up(name, quiet, node_count=hosts)
 
 
 def heading() -> str:
@@ -65,16 +65,16 @@ def bare_installation(packages: List[str]) -> float:
     """Seconds that the packages alone take on a fresh host."""
     box = fresh(NAME)
     began = time.monotonic()
-    subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(BARE.format(' '.join(packages)))}"), check=True)
+    subprocess.run(sandbox.ssh_argv(box, f"sh -c {quote_sh(BARE.format(' '.join(packages)))}"), check=True)
     return time.monotonic() - began
 
 
 def packages_of(profile: str) -> List[str]:
     """Everything that --allinone without further answers installs in a container."""
     known = profiles.load(profile)
-    host = replace(imagined(known.os_id, known.os_versions[0], ADDRESS), virtualization="systemd-nspawn")
-    told = answers.load(hosts=answers.host_overrides([ADDRESS]), address=ADDRESS)
-    declared = services.declare(Cloud(told, host, known))
+    host = replace(sample_facts(known.os_id, known.os_versions[0], ADDRESS), virtualization="systemd-nspawn")
+    told = answers.resolve_answers(node_answers=answers.derive_node_answers([ADDRESS]), address=ADDRESS)
+    declared = services.declare(NodeContext(told, host, known))
     return sorted({name for resource in declared if isinstance(resource, Packages) for name in resource.names})
 
 

@@ -9,7 +9,7 @@ from typing import Iterator, List, Sequence, Tuple
 import click
 
 from packstack_lite import preflight
-from packstack_lite.answers import TABLE, Parameter, explained
+from packstack_lite.answers import PARAMETERS, Parameter, describe_parameter
 from packstack_lite.cli.app import cli
 from packstack_lite.errors import ExitCode
 
@@ -64,8 +64,8 @@ def parameters() -> Iterator[str]:
         "Each is a line of an answer file, a flag, a `--set NAME=VALUE` and an environment variable\n"
         "`PACKSTACK_NAME`. *random* defaults are drawn once and kept; *host* is the controller's address.\n"
     )
-    for group, members in groupby(TABLE, lambda parameter: parameter.group):
-        rows = [[_name(parameter), _default(parameter), explained(parameter)] for parameter in members]
+    for group, members in groupby(PARAMETERS, lambda parameter: parameter.group):
+        rows = [[_name(parameter), _default(parameter), describe_parameter(parameter)] for parameter in members]
         yield f"### {group}\n\n" + table(["parameter and flag", "default", "meaning"], rows)
 
 

@@ -13,15 +13,15 @@ from typing import Sequence
 class ExitCode(IntEnum):
     """The process's exit status."""
 
-    FINE = 0
+    SUCCESS = 0
     BUG = 1
     USAGE = 2
-    PREFLIGHT = 3
-    CONNECT = 4
-    PHASE = 5
-    FAULT = 6
+    PREFLIGHT_FAILED = 3
+    CONNECT_FAILED = 4
+    PHASE_FAILED = 5
+    PROBLEM_FOUND = 6
     LOCKED = 7
-    CHANGES = 10
+    CHANGES_PENDING = 10
     INTERRUPTED = 130
 
     @property
@@ -31,15 +31,15 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.FINE: "fine",
+    ExitCode.SUCCESS: "fine",
     ExitCode.BUG: "a bug of ours; a report file to attach is named",
     ExitCode.USAGE: "usage, or an answer file that cannot be used",
-    ExitCode.PREFLIGHT: "preflight says that it would not work",
-    ExitCode.CONNECT: "cannot connect, authenticate or become root",
-    ExitCode.PHASE: "a phase failed; the same command resumes there",
-    ExitCode.FAULT: "verify or smoke found a fault",
+    ExitCode.PREFLIGHT_FAILED: "preflight says that it would not work",
+    ExitCode.CONNECT_FAILED: "cannot connect, authenticate or become root",
+    ExitCode.PHASE_FAILED: "a phase failed; the same command resumes there",
+    ExitCode.PROBLEM_FOUND: "verify or smoke found a fault",
     ExitCode.LOCKED: "another run holds the host's lock",
-    ExitCode.CHANGES: "`plan --exit-code`: there are changes; `answers diff`: there are differences",
+    ExitCode.CHANGES_PENDING: "`plan --exit-code`: there are changes; `answers diff`: there are differences",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -55,53 +55,53 @@ class PackstackLiteError(Exception):
         self.hint = hint
 
 
-class UsageFault(PackstackLiteError):
+class UsageError(PackstackLiteError):
     """The command line or a file named on it cannot be used."""
 
     exit_code = ExitCode.USAGE
 
 
-class AnswersFault(UsageFault):
+class AnswersError(UsageError):
     """An answer file holds faults; ``faults`` lists every one of them, not only the first.
 
     ``warnings`` are what else was doubtful in it: a mistyped name often explains a fault.
     """
 
-    def __init__(self, message: str, faults: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, errors: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()) -> None:
         super().__init__(message, hint)
-        self.faults = tuple(faults)
+        self.errors = tuple(errors)
         self.warnings = tuple(warnings)
 
 
-class OverlayFault(AnswersFault):
+class ConfigOverrideError(AnswersError):
     """The tree of --config-dir holds faults; ``faults`` lists every one, with file and line."""
 
 
-class PreflightFailed(PackstackLiteError):
+class PreflightError(PackstackLiteError):
     """At least one check says that a deployment would not work."""
 
-    exit_code = ExitCode.PREFLIGHT
+    exit_code = ExitCode.PREFLIGHT_FAILED
 
 
-class ConnectFault(PackstackLiteError):
+class ConnectError(PackstackLiteError):
     """The host cannot be reached, refuses us, or does not let us become root."""
 
-    exit_code = ExitCode.CONNECT
+    exit_code = ExitCode.CONNECT_FAILED
 
 
-class PhaseFailed(PackstackLiteError):
+class PhaseError(PackstackLiteError):
     """A phase of apply failed; running apply again resumes there."""
 
-    exit_code = ExitCode.PHASE
+    exit_code = ExitCode.PHASE_FAILED
 
 
 class FaultFound(PackstackLiteError):
     """verify or smoke found that the cloud is not as promised."""
 
-    exit_code = ExitCode.FAULT
+    exit_code = ExitCode.PROBLEM_FOUND
 
 
-class Locked(PackstackLiteError):
+class LockedError(PackstackLiteError):
     """Another run holds the host's lock."""
 
     exit_code = ExitCode.LOCKED

@@ -46,92 +46,92 @@ class Secret:
         return bool(self._value)
 
 
-Value = Union[str, int, float, bool, Secret]
+Quotable = Union[str, int, float, bool, Secret]
 
 
-def plain(value: Value) -> str:
+def reveal_text(value: Quotable) -> str:
     """The value as text, revealed and unquoted; for payloads that no parser reads."""
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
-def ini(value: Value) -> str:
+def quote_ini(value: Quotable) -> str:
     """For an oslo.config file: ``$`` is oslo's interpolation and doubles itself there.
 
     oslo strips white space around a value and one pair of matching quotes, so a value
     with such edges, or one that begins and ends with the same quote, is put in quotes
     (source: oslo_config.iniparser and oslo_config.types.String).
     """
-    text = plain(value).replace("$", "$$")
-    edges = text != text.strip() or (len(text) > 1 and text[0] == text[-1] and text[0] in "\"'")
-    return f'"{text}"' if edges else text
+    text = reveal_text(value).replace("$", "$$")
+    needs_quotes = text != text.strip() or (len(text) > 1 and text[0] == text[-1] and text[0] in "\"'")
+    return f'"{text}"' if needs_quotes else text
 
 
-def percent(value: Value) -> str:
+def quote_percent(value: Quotable) -> str:
     """For a file that Python's ConfigParser reads: ``%`` is its interpolation and doubles itself there."""
-    return plain(value).replace("%", "%%")
+    return reveal_text(value).replace("%", "%%")
 
 
-def paste(value: Value) -> str:
+def quote_paste(value: Quotable) -> str:
     """For Swift's own reading of paste files, which interpolates only where ``%(`` stands (NicerInterpolation)."""
-    text = plain(value)
-    return percent(text) if "%(" in text else text
+    text = reveal_text(value)
+    return quote_percent(text) if "%(" in text else text
 
 
-def url(value: Value) -> str:
+def quote_url(value: Quotable) -> str:
     """For the user or password part of a URL: everything but letters, digits, ``_.-~``."""
-    return quote(plain(value), safe="")
+    return quote(reveal_text(value), safe="")
 
 
-def ini_url(value: Value) -> str:
+def quote_ini_url(value: Quotable) -> str:
     """For a URL part inside an oslo.config file; percent signs are plain to oslo."""
-    return ini(url(value))
+    return quote_ini(quote_url(value))
 
 
-def sql(value: Value) -> str:
+def quote_sql(value: Quotable) -> str:
     """For MariaDB: a string literal, single quotes and backslashes escaped."""
-    text = plain(value).replace("\\", "\\\\").replace("'", "''")
+    text = reveal_text(value).replace("\\", "\\\\").replace("'", "''")
     return f"'{text}'"
 
 
-def cnf(value: Value) -> str:
+def quote_cnf(value: Quotable) -> str:
     """For an option file of MariaDB's client: in double quotes, in which a backslash escapes (my_default.c)."""
-    return '"' + plain(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + reveal_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def sh(value: Value) -> str:
+def quote_sh(value: Quotable) -> str:
     """For POSIX sh: one word."""
-    return shlex.quote(plain(value))
+    return shlex.quote(reveal_text(value))
 
 
-def py(value: Value) -> str:
+def quote_py(value: Quotable) -> str:
     """For Python source: a literal that Python 2.7 and 3 read alike."""
     if isinstance(value, Secret):
         return json.dumps(value.reveal())
     return repr(value) if isinstance(value, (bool, int, float)) else json.dumps(value)
 
 
-def yaml(value: Value) -> str:
+def quote_yaml(value: Quotable) -> str:
     """For YAML: a double-quoted scalar (JSON strings are YAML)."""
-    return json.dumps(plain(value))
+    return json.dumps(reveal_text(value))
 
 
 _USERINFO = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+(@)")
-_TELLING = r"(?:passw(?:or)?d|(?<![a-z])pass(?:phrase)?(?![a-z])|_pw|secret|token|credential|kek|_key|hash_)"
-_SECRET_KEY = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_TELLING}[\w.\-\"']*\s*[=:]\s*).+$", re.IGNORECASE)
+_SECRET_WORDS = r"(?:passw(?:or)?d|(?<![a-z])pass(?:phrase)?(?![a-z])|_pw|secret|token|credential|kek|_key|hash_)"
+_SECRET_ASSIGNMENT = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_SECRET_WORDS}[\w.\-\"']*\s*[=:]\s*).+$", re.IGNORECASE)
 
 
-def names_secret(name: str) -> bool:
+def is_secret_option_name(name: str) -> bool:
     """Whether an option's name says that its value is a secret."""
-    return bool(re.search(_TELLING, name, re.IGNORECASE))
+    return bool(re.search(_SECRET_WORDS, name, re.IGNORECASE))
 
 
-def _any_of(forms: Iterable[str]) -> Optional[Pattern[str]]:
+def _compile_alternatives(texts: Iterable[str]) -> Optional[Pattern[str]]:
     """A pattern of these texts, longest first. Of letters and digits alone, one counts as a whole word only."""
-    parts = [
-        rf"(?<![\w.\-/]){form}(?![\w.\-/])" if re.fullmatch(r"\w+", form) else re.escape(form)
-        for form in sorted(forms, key=len, reverse=True)
+    patterns = [
+        rf"(?<![\w.\-/]){text}(?![\w.\-/])" if re.fullmatch(r"\w+", text) else re.escape(text)
+        for text in sorted(texts, key=len, reverse=True)
     ]
-    return re.compile("|".join(parts)) if parts else None
+    return re.compile("|".join(patterns)) if patterns else None
 
 
 class Masker:
@@ -147,25 +147,35 @@ class Masker:
             form
             for secret in secrets
             if len(secret.reveal()) >= 4
-            for quoting in (plain, ini, percent, url, ini_url, sql, sh, py, yaml)
-            for form in (quoting(secret),)
+            for quote_function in (
+                reveal_text,
+                quote_ini,
+                quote_percent,
+                quote_url,
+                quote_ini_url,
+                quote_sql,
+                quote_sh,
+                quote_py,
+                quote_yaml,
+            )
+            for form in (quote_function(secret),)
         }
-        self._known = _any_of(forms)
+        self._known_pattern = _compile_alternatives(forms)
         # A plain word as a password ("packstack") stands in paths and names anyway.
-        self._telling = _any_of({form for form in forms if not re.fullmatch("[a-z]+", form)})
+        self._distinctive_pattern = _compile_alternatives({form for form in forms if not re.fullmatch("[a-z]+", form)})
 
     def __call__(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
-        return self._known.sub(MASK, text) if self._known else text
+        return self._known_pattern.sub(MASK, text) if self._known_pattern else text
 
-    def lines(self, text: str) -> str:
+    def mask_lines(self, text: str) -> str:
         """As a call, and besides line by line by key name and URL, for diffs and logs."""
-        shown = []
+        masked_lines = []
         for line in self(text).split("\n"):
             line = _USERINFO.sub(rf"\1{MASK}\2", line)
-            shown.append(_SECRET_KEY.sub(rf"\1{MASK}", line))
-        return "\n".join(shown)
+            masked_lines.append(_SECRET_ASSIGNMENT.sub(rf"\1{MASK}", line))
+        return "\n".join(masked_lines)
 
-    def holds_secret(self, text: str) -> bool:
+    def contains_secret(self, text: str) -> bool:
         """Whether a known secret stands in the text; for the rule that no argv holds one."""
-        return bool(self._telling and self._telling.search(text))
+        return bool(self._distinctive_pattern and self._distinctive_pattern.search(text))

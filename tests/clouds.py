@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, Dict, Mapping, Tuple
 
 from packstack_lite import profiles
-from packstack_lite.hosts.facts import Facts, Interface
-from packstack_lite.hosts.place import Place
+from packstack_lite.nodes.facts import Facts, Interface
+from packstack_lite.nodes.node import Node
 from packstack_lite.secret import Secret
-from packstack_lite.services import Cloud
+from packstack_lite.services import NodeContext
 
 ADDRESS = "198.18.1.10"
 # As it is before tests/conftest.py puts profile_of in its place.
@@ -118,21 +118,21 @@ FACTS: Dict[str, Any] = {
     "cpus": 2,
     "cpu_flags": (),
     "kvm_works": False,
-    "memory": 16000,
-    "swap": 0,
-    "disk_free": {"/": 50000},
+    "memory_mib": 16000,
+    "swap_mib": 0,
+    "disk_free_mib": {"/": 50000},
     "default_interface": "host0",
     "default_gateway": "198.18.1.1",
     "address": ADDRESS,
     "interfaces": (Interface("host0", True, 1500, (f"{ADDRESS}/24",)),),
-    "ports": {},
-    "ovs_module": False,
-    "device_mapper": False,
-    "time_synchronized": True,
+    "listening_ports": {},
+    "has_ovs_module": False,
+    "has_device_mapper": False,
+    "is_time_synchronized": True,
     "selinux": "",
     "package_source": "",
-    "own": False,
-    "foreign": (),
+    "deployed_by_us": False,
+    "other_openstack": (),
     "locale": "C.UTF-8",
     "python": "3.11",
     "epoch": 0.0,
@@ -140,9 +140,8 @@ FACTS: Dict[str, Any] = {
 
 
 def facts(**changes: Any) -> Facts:
-    """A container's facts, with changes; names that Facts does not have are left out."""
-    wanted = {**FACTS, **changes}
-    return Facts(**{name: wanted[name] for name in Facts.__dataclass_fields__ if name in wanted})
+    """Return a container's facts with changes. Raises TypeError for a name that Facts does not have."""
+    return Facts(**{**FACTS, **changes})
 
 
 @lru_cache(maxsize=None)
@@ -151,9 +150,9 @@ def profile_of(name: str) -> profiles.Profile:
     return _load(name)
 
 
-def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> Cloud:
+def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> NodeContext:
     """A cloud in a container by default; ``answers`` replace single answers, ``changes`` single facts."""
-    return Cloud({**ANSWERS, **(answers or {})}, facts(**changes), profile_of(profile))
+    return NodeContext({**ANSWERS, **(answers or {})}, facts(**changes), profile_of(profile))
 
 
 OVN: Dict[str, Any] = {
@@ -167,7 +166,7 @@ OVN: Dict[str, Any] = {
     "CONFIG_NEUTRON_OVN_TUNNEL_IF": "",
 }
 # A real machine: processor virtualisation, the kernel's own Open vSwitch, a clock of its own.
-MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "ovs_module": True, "cpus": 16}
+MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "has_ovs_module": True, "cpus": 16}
 # A controller that serves networks too, and two hypervisors; tunnels over interfaces of their own.
 THREE: Mapping[str, Tuple[str, ...]] = {
     "controller": ("controller", "network", "storage", "queue", "database"),
@@ -185,18 +184,20 @@ SPREAD: Mapping[str, Tuple[str, ...]] = {
 }
 
 
-def member(which: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any) -> Cloud:
+def member(
+    which: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any
+) -> NodeContext:
     """A cloud of several hosts, as seen from one of them; addresses end on 10, 11 and so on."""
     places = {
-        name: Place(name, f"198.18.1.{10 + number}", name, roles, f"198.18.9.{10 + number}")
+        name: Node(name, f"198.18.1.{10 + number}", name, roles, f"198.18.9.{10 + number}")
         for number, (name, roles) in enumerate(layout.items())
     }
     here = places.pop(which)
     cards = (
         Interface("host0", True, 1500, (f"{here.address}/24",)),
-        Interface("eth1", True, 1600, (f"{here.tunnel}/24",)),
+        Interface("eth1", True, 1600, (f"{here.tunnel_address}/24",)),
     )
     names = {"hostname": which, "fqdn": which, "address": here.address, "interfaces": cards, **changes}
     tunnels = {"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1", "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth1"}
     alone = cloud({**tunnels, **(answers or {})}, **names)
-    return replace(alone, here=here, others=tuple(places.values()))
+    return replace(alone, node=here, other_nodes=tuple(places.values()))

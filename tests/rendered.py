@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 from packstack_lite import services
-from packstack_lite.hosts.facts import Interface
+from packstack_lite.nodes.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.secret import Secret
-from packstack_lite.services import Cloud
+from packstack_lite.services import NodeContext
 from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, cloud, member, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
@@ -94,14 +94,14 @@ CASES = {
 }
 
 
-def on(profile: str, of: Cloud) -> Cloud:
+def on(profile: str, of: NodeContext) -> NodeContext:
     """The same cloud on the operating system of another profile."""
     wanted = profile_of(profile)
     facts = replace(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
     return replace(of, profile=wanted, facts=facts)
 
 
-def files(of: Cloud) -> Dict[str, File]:
+def files(of: NodeContext) -> Dict[str, File]:
     """The files of a cloud by their path."""
     return {resource.path: resource for resource in services.declare(of) if isinstance(resource, File)}
 
@@ -111,6 +111,6 @@ def text(file: File) -> str:
     return file.content if isinstance(file.content, str) else file.content.decode()
 
 
-def resources_of(of: Cloud, kind: Any) -> List[Any]:
+def resources_of(of: NodeContext, kind: Any) -> List[Any]:
     """The resources of one kind."""
     return [resource for resource in services.declare(of) if isinstance(resource, kind)]

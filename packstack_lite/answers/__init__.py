@@ -1,39 +1,45 @@
 """Answers: Packstack's parameters, read, checked, made complete and written."""
 
-from packstack_lite.answers.carrying import Change
-from packstack_lite.answers.comparison import Difference, Side, differences
-from packstack_lite.answers.effective import host_overrides, load
-from packstack_lite.answers.mapping import Answer, Answers
-from packstack_lite.answers.migration import Migrated, migrate
-from packstack_lite.answers.overrides import said
-from packstack_lite.answers.reader import nearest, read
-from packstack_lite.answers.retold import sentences
-from packstack_lite.answers.table import BY_NAME, TABLE, Parameter
-from packstack_lite.answers.vault import Vault
-from packstack_lite.answers.writer import explained, latest_answer_file, render, write, write_text
+from packstack_lite.answers.comparison import ComparedAnswer, Difference, compare_answers
+from packstack_lite.answers.legacy.messages import describe_changes
+from packstack_lite.answers.legacy.migration import MigrationResult, migrate_answer_file
+from packstack_lite.answers.legacy.rename import LineChange
+from packstack_lite.answers.overrides import read_overrides
+from packstack_lite.answers.parameter_table import PARAMETERS, PARAMETERS_BY_NAME, Parameter
+from packstack_lite.answers.password_store import PasswordStore
+from packstack_lite.answers.reader import read_answer_file, suggest_parameter
+from packstack_lite.answers.resolved_answers import Answer, Answers
+from packstack_lite.answers.resolver import derive_node_answers, resolve_answers
+from packstack_lite.answers.writer import (
+    describe_parameter,
+    latest_answer_file,
+    render_answer_file,
+    write_answer_file,
+    write_answer_text,
+)
 
 __all__ = [
-    "BY_NAME",
-    "TABLE",
+    "PARAMETERS",
+    "PARAMETERS_BY_NAME",
     "Answer",
     "Answers",
-    "Change",
+    "ComparedAnswer",
     "Difference",
-    "Migrated",
+    "LineChange",
+    "MigrationResult",
     "Parameter",
-    "Side",
-    "Vault",
-    "differences",
-    "explained",
-    "host_overrides",
+    "PasswordStore",
+    "compare_answers",
+    "derive_node_answers",
+    "describe_changes",
+    "describe_parameter",
     "latest_answer_file",
-    "load",
-    "migrate",
-    "nearest",
-    "read",
-    "render",
-    "said",
-    "sentences",
-    "write",
-    "write_text",
+    "migrate_answer_file",
+    "read_answer_file",
+    "read_overrides",
+    "render_answer_file",
+    "resolve_answers",
+    "suggest_parameter",
+    "write_answer_file",
+    "write_answer_text",
 ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List
 
-from packstack_lite.answers.mapping import Answers
-from packstack_lite.answers.table import TABLE
+from packstack_lite.answers.parameter_table import PARAMETERS
+from packstack_lite.answers.resolved_answers import Answers
 
 # Passwords of these origins were said by nobody.
-_UNSAID = ("default", "random")
+_GENERATED_ORIGINS = ("default", "random")
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedAnswer:
     """An answer of one of the two: its text, which is not to be shown for a secret, and its origin."""
 
     text: str
@@ -25,24 +25,28 @@ class Difference:
     """A parameter that the two answer differently. ``counts``: its condition is met on one side at least."""
 
     name: str
-    secret: bool
-    counts: bool
-    one: Side
-    other: Side
+    is_secret: bool
+    applies: bool
+    first: ComparedAnswer
+    second: ComparedAnswer
 
 
-def differences(one: Answers, other: Answers) -> List[Difference]:
+def compare_answers(first: Answers, second: Answers) -> List[Difference]:
     """Every parameter whose effective values differ, in the order of the table.
 
     Writing alone makes no difference ("a, b" and "a,b"), nor do passwords that neither side
     gave: those are made when they are first needed.
     """
-    found = []
-    for parameter in TABLE:
+    differences = []
+    for parameter in PARAMETERS:
         name = parameter.name
-        unsaid = parameter.secret and one.origin(name) in _UNSAID and other.origin(name) in _UNSAID
-        if one[name] == other[name] or unsaid:
+        both_generated = (
+            parameter.is_secret
+            and first.origin(name) in _GENERATED_ORIGINS
+            and second.origin(name) in _GENERATED_ORIGINS
+        )
+        if first[name] == second[name] or both_generated:
             continue
-        sides = [Side(told.text(name), told.origin(name)) for told in (one, other)]
-        found.append(Difference(name, parameter.secret, one.counts(name) or other.counts(name), *sides))
-    return found
+        sides = [ComparedAnswer(answers.text(name), answers.origin(name)) for answers in (first, second)]
+        differences.append(Difference(name, parameter.is_secret, first.applies(name) or second.applies(name), *sides))
+    return differences

@@ -10,29 +10,29 @@ import re
 from typing import Mapping
 
 _EQUAL = re.compile(r"(\w+) == (\S+)")
-_AMONG = re.compile(r"(\w+) in \[(.+)\]")
-_HOLDS = re.compile(r"(\S+) in (\w+)")
+_NAME_IN_LIST = re.compile(r"(\w+) in \[(.+)\]")
+_WORD_IN_NAME = re.compile(r"(\S+) in (\w+)")
 
 
-def holds(condition: str, texts: Mapping[str, str]) -> bool:
+def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
     """Whether the condition is met by the answers' texts; KeyError when it names an unknown parameter."""
     return not condition or any(
-        all(_term(term.strip(), texts) for term in part.split(" and ")) for part in condition.split(" or ")
+        all(_term_is_met(term.strip(), texts) for term in part.split(" and ")) for part in condition.split(" or ")
     )
 
 
-def _term(term: str, texts: Mapping[str, str]) -> bool:
+def _term_is_met(term: str, texts: Mapping[str, str]) -> bool:
     equal = _EQUAL.fullmatch(term)
     if equal:
         return texts[equal.group(1)] == equal.group(2)
-    among = _AMONG.fullmatch(term)
-    if among:
-        return texts[among.group(1)] in _words(among.group(2))
-    has = _HOLDS.fullmatch(term)
-    if has:
-        return has.group(1) in _words(texts[has.group(2)])
+    name_in_list = _NAME_IN_LIST.fullmatch(term)
+    if name_in_list:
+        return texts[name_in_list.group(1)] in _split_list(name_in_list.group(2))
+    word_in_name = _WORD_IN_NAME.fullmatch(term)
+    if word_in_name:
+        return word_in_name.group(1) in _split_list(texts[word_in_name.group(2)])
     return bool(texts[term])
 
 
-def _words(text: str) -> "list[str]":
+def _split_list(text: str) -> "list[str]":
     return [word.strip() for word in text.split(",")]

@@ -9,38 +9,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from packstack_lite.answers import retold
-from packstack_lite.answers.carrying import Change, OldLine, carry
-from packstack_lite.answers.history import past
-from packstack_lite.answers.table import BY_NAME
-from packstack_lite.errors import UsageFault
+from packstack_lite.answers.legacy import messages
+from packstack_lite.answers.legacy.history import load_old_parameters
+from packstack_lite.answers.legacy.rename import LineChange, OldLine, rename_old_parameters
+from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
+from packstack_lite.errors import UsageError
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]\s*")
 _SEPARATOR = re.compile(r"[=:]")
 _FIRST_WORD = re.compile(r"[A-Za-z_]+\b")
 # Bytes; a file with every parameter and its help has 50 kB.
-_LARGEST = 1_000_000
+_MAX_BYTES = 1_000_000
 # Lines that are no answers before a file is taken for something else. No release took so many names away.
-_STRANGE = 200
-_LONGEST_NAME = 100
+_MAX_INVALID_LINES = 200
+_MAX_NAME_LENGTH = 100
 
 
 @dataclass
-class Read:
+class AnswerFile:
     """What a file says: name to (text, line), and what is wrong or doubtful in it."""
 
     path: Path
     answers: Dict[str, Tuple[str, int]] = field(default_factory=dict)
-    faults: List[str] = field(default_factory=list)
+    errors: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
     # What stands under old names, and what became of each line that is not read as it stands.
-    old: List[OldLine] = field(default_factory=list)
-    changes: List[Change] = field(default_factory=list)
+    old_lines: List[OldLine] = field(default_factory=list)
+    changes: List[LineChange] = field(default_factory=list)
     # How many names are of no release.
-    unknown: int = 0
+    unknown_count: int = 0
 
 
-def read(path: Path) -> Read:
+def read_answer_file(path: Path) -> AnswerFile:
     """Read a file; raises UsageFault when it cannot be read as text at all.
 
     The rules are those of Packstack's parser (Python's RawConfigParser): one section
@@ -49,54 +49,58 @@ def read(path: Path) -> Read:
     parser swallows in silence is told here. Names of older releases are read as today's
     (see ``carrying``).
     """
-    found = Read(path)
+    answer_file = AnswerFile(path)
     section = ""
-    for number, line in enumerate(_text(found).split("\n"), 1):
+    for number, line in enumerate(_read_text(answer_file).split("\n"), 1):
         text = line.strip()
         if not text or text[0] in "#;":
             continue
         heading = _SECTION.fullmatch(text)
-        if _strange(found) > _STRANGE:
-            raise UsageFault(
-                f"{path}: is no answer file: more than {_STRANGE} of its first {number} lines are no answers",
+        if _count_invalid_lines(answer_file) > _MAX_INVALID_LINES:
+            raise UsageError(
+                f"{path}: is no answer file: more than {_MAX_INVALID_LINES} of its first {number} lines are no answers",
                 f"packstack-lite --gen-answer-file={path}.new writes one",
             )
         if heading:
             section = heading.group(1)
             if section != "general":
-                found.faults.append(
+                answer_file.errors.append(
                     f"{path}:{number}: section [{section}]: only [general] is read; move its lines there"
                 )
             continue
         if not section:
-            found.faults.append(f"{path}:{number}: stands before [general]; put that line at the top of the file")
+            answer_file.errors.append(f"{path}:{number}: stands before [general]; put that line at the top of the file")
             section = "general"
-        _line(found, number, text, section)
+        _read_line(answer_file, number, text, section)
     if not section:
-        found.faults.append(f"{path}:1: is empty; put a line [general] at the top of the file")
-    _old_names(found)
-    return found
+        answer_file.errors.append(f"{path}:1: is empty; put a line [general] at the top of the file")
+    _rename_old_parameters(answer_file)
+    return answer_file
 
 
-def _strange(found: Read) -> int:
+def _count_invalid_lines(answer_file: AnswerFile) -> int:
     """How many lines so far are no answers, or say an old name more often than there are old names."""
-    return len(found.faults) + found.unknown + max(0, len(found.old) - len(past()))
-
-
-def _line(found: Read, number: int, text: str, section: str) -> None:
-    place = f"{found.path}:{number}"
-    pair = _pair(text)
-    if not pair:
-        found.faults.append(f"{place}: not NAME=VALUE{_shown(text)}")
-    elif section == "general":
-        _answer(found, number, *pair)
-        return
-    found.changes.append(
-        Change("unreadable", number, "", text, why=f"not in [general], but in [{section}]" if pair else "")
+    return (
+        len(answer_file.errors)
+        + answer_file.unknown_count
+        + max(0, len(answer_file.old_lines) - len(load_old_parameters()))
     )
 
 
-def _pair(text: str) -> Optional[Tuple[str, str]]:
+def _read_line(answer_file: AnswerFile, number: int, text: str, section: str) -> None:
+    origin = f"{answer_file.path}:{number}"
+    pair = _split_pair(text)
+    if not pair:
+        answer_file.errors.append(f"{origin}: not NAME=VALUE{_describe_line_start(text)}")
+    elif section == "general":
+        _add_answer(answer_file, number, *pair)
+        return
+    answer_file.changes.append(
+        LineChange("unreadable", number, "", text, reason=f"not in [general], but in [{section}]" if pair else "")
+    )
+
+
+def _split_pair(text: str) -> Optional[Tuple[str, str]]:
     """Name and value on both sides of the first ``=`` or ``:``, if there are two sides."""
     separator = _SEPARATOR.search(text)
     if not separator or not separator.start():
@@ -104,69 +108,75 @@ def _pair(text: str) -> Optional[Tuple[str, str]]:
     return text[: separator.start()].rstrip(), text[separator.end() :].lstrip()
 
 
-def _answer(found: Read, number: int, written: str, text: str) -> None:
-    name = written.upper()
-    if name in past():
-        found.old.append(OldLine(name, text, number))
+def _add_answer(answer_file: AnswerFile, number: int, given_name: str, text: str) -> None:
+    name = given_name.upper()
+    if name in load_old_parameters():
+        answer_file.old_lines.append(OldLine(name, text, number))
         return
-    if name not in BY_NAME:
-        found.unknown += 1
-        found.changes.append(Change("unknown", number, name, text, why=nearest(name)))
+    if name not in PARAMETERS_BY_NAME:
+        answer_file.unknown_count += 1
+        answer_file.changes.append(LineChange("unknown", number, name, text, reason=suggest_parameter(name)))
         return
-    if name in found.answers:
-        before, line = found.answers[name]
-        found.changes.append(Change("repeated", line, name, before, name, text, other=number))
-    found.answers[name] = (text, number)
+    if name in answer_file.answers:
+        old_text, line_number = answer_file.answers[name]
+        answer_file.changes.append(
+            LineChange("repeated", line_number, name, old_text, name, text, other_line_number=number)
+        )
+    answer_file.answers[name] = (text, number)
 
 
-def _old_names(found: Read) -> None:
-    told = carry(found.answers, found.old)
-    found.answers = told.answers
-    found.changes = sorted(found.changes + told.changes, key=lambda change: change.line)
-    found.faults += retold.faults(found.path, found.changes)
-    found.warnings += retold.warnings(found.path, found.changes)
+def _rename_old_parameters(answer_file: AnswerFile) -> None:
+    result = rename_old_parameters(answer_file.answers, answer_file.old_lines)
+    answer_file.answers = result.answers
+    answer_file.changes = sorted(answer_file.changes + result.changes, key=lambda change: change.line_number)
+    answer_file.errors += messages.describe_errors(answer_file.path, answer_file.changes)
+    answer_file.warnings += messages.describe_warnings(answer_file.path, answer_file.changes)
 
 
-def _shown(text: str) -> str:
+def _describe_line_start(text: str) -> str:
     """The start of a line that cannot be read. Never more than a word: it may be a password's line."""
     word = _FIRST_WORD.match(text)
     return (
-        f": {word.group()} ..." if word and (word.group().upper() in BY_NAME or word.group().upper() in past()) else ""
+        f": {word.group()} ..."
+        if word and (word.group().upper() in PARAMETERS_BY_NAME or word.group().upper() in load_old_parameters())
+        else ""
     )
 
 
-def nearest(name: str) -> str:
+def suggest_parameter(name: str) -> str:
     """The end of a sentence about an unknown name: the known one that it is most like, if any is."""
-    if f"CONFIG_{name}" in BY_NAME:
+    if f"CONFIG_{name}" in PARAMETERS_BY_NAME:
         return f"; did you mean CONFIG_{name}?"
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME_LENGTH:
         return ""
-    near = difflib.get_close_matches(name, BY_NAME, 1, 0.75)
-    return f"; did you mean {near[0]}?" if near else ""
+    matches = difflib.get_close_matches(name, PARAMETERS_BY_NAME, 1, 0.75)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def _text(found: Read) -> str:
-    path = found.path
+def _read_text(answer_file: AnswerFile) -> str:
+    path = answer_file.path
     try:
         with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+            data = stream.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UsageFault(
+        raise UsageError(
             f"{path}: there is no such file", f"packstack-lite --gen-answer-file={path} writes one"
         ) from None
     except OSError as error:
-        raise UsageFault(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
-    if len(data) > _LARGEST:
-        raise UsageFault(
-            f"{path}: is no answer file: it is larger than {_LARGEST // 1_000_000} MB",
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
+    if len(data) > _MAX_BYTES:
+        raise UsageError(
+            f"{path}: is no answer file: it is larger than {_MAX_BYTES // 1_000_000} MB",
             "packstack-lite --gen-answer-file=FILE writes an answer file",
         )
     if data.startswith(codecs.BOM_UTF8):
-        found.warnings.append(f"{path}:1: begins with a byte order mark, which Packstack refuses; it is skipped here")
+        answer_file.warnings.append(
+            f"{path}:1: begins with a byte order mark, which Packstack refuses; it is skipped here"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UsageFault(f"{path}: is not a text file", "packstack-lite --gen-answer-file=FILE writes an answer file")
+        raise UsageError(f"{path}: is not a text file", "packstack-lite --gen-answer-file=FILE writes an answer file")
     return text.replace("\r\n", "\n").replace("\r", "\n")

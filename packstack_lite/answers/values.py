@@ -8,115 +8,117 @@ import ipaddress
 import re
 from typing import Any, Callable, Dict, Sequence, Tuple
 
-from packstack_lite.answers.table import HOST_DECIDES, Parameter
+from packstack_lite.answers.parameter_table import PUPPET_FACT, Parameter
 from packstack_lite.secret import Secret
 
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
 # Packstack's words for the few booleans that it rewrites in the user's file ("True").
-_WORDS = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
+_BOOLEAN_WORDS = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
 
 
 # Characters. A thousand hosts fit in, and whatever is done with a list of so many words is done soon.
-LONGEST = 20_000
+MAX_ANSWER_LENGTH = 20_000
 # No number that OpenStack takes has more digits.
-_DIGITS = 18
+_MAX_DIGITS = 18
 # Characters of a wrong answer that a sentence repeats.
-_REPEATED = 60
+_MAX_QUOTED_LENGTH = 60
 
 
-class Unwritable(ValueError):
+class UnwritableError(ValueError):
     """An answer that no answer file can hold, wherever it came from."""
 
 
-def value_of(parameter: Parameter, text: str) -> Any:
+def parse_value(parameter: Parameter, text: str) -> Any:
     """The typed value; raises ValueError with the reason, which never repeats a secret.
 
     An empty answer is "", (), Secret("") or, for y/n, no: as Packstack takes it.
     """
-    _writable(text)
+    _check_writable(text)
     if not text:
         if parameter.required:
             raise ValueError("must not be empty")
-        return _EMPTY.get(parameter.kind, "")
-    if parameter.host_decides and HOST_DECIDES.fullmatch(text):
+        return _EMPTY_VALUES.get(parameter.kind, "")
+    if parameter.has_fact_default and PUPPET_FACT.fullmatch(text):
         return text
-    _choose(parameter, text)
-    if parameter.lenient:
-        return _lenient(text)
-    value = _KINDS[parameter.kind](text)
-    _formed(parameter, value)
+    _check_choices(parameter, text)
+    if parameter.accepts_boolean_words:
+        return _parse_boolean_word(text)
+    value = _PARSERS[parameter.kind](text)
+    _check_pattern(parameter, value)
     return value
 
 
-def empty(parameter: Parameter) -> Any:
+def empty_value(parameter: Parameter) -> Any:
     """What an answer of this kind is while there is none."""
-    return _EMPTY.get(parameter.kind, "")
+    return _EMPTY_VALUES.get(parameter.kind, "")
 
 
-def _writable(text: str) -> None:
+def _check_writable(text: str) -> None:
     """Refuse what no line of an answer file can hold: the parser drops white space at both ends."""
-    if len(text) > LONGEST:
-        raise Unwritable(f"holds {len(text)} characters, and {LONGEST} are the most")
+    if len(text) > MAX_ANSWER_LENGTH:
+        raise UnwritableError(f"holds {len(text)} characters, and {MAX_ANSWER_LENGTH} are the most")
     if not text.isprintable():
-        raise Unwritable("holds a character that cannot be printed, such as a tab or a new line")
+        raise UnwritableError("holds a character that cannot be printed, such as a tab or a new line")
     if text != text.strip():
-        raise Unwritable("begins or ends with a space, which an answer file cannot hold")
+        raise UnwritableError("begins or ends with a space, which an answer file cannot hold")
 
 
-def _choose(parameter: Parameter, text: str) -> None:
+def _check_choices(parameter: Parameter, text: str) -> None:
     if not parameter.choices:
         return
-    given = _list(text) if parameter.kind in ("list", "password") else (text,)
-    wrong = [word for word in given if word not in parameter.choices]
-    if wrong:
-        told = "holds a word that" if parameter.secret else _said(wrong[0])
-        raise ValueError(f"{told} is not one of {', '.join(parameter.choices)}")
+    words = _split_list(text) if parameter.kind in ("list", "password") else (text,)
+    invalid_words = [word for word in words if word not in parameter.choices]
+    if invalid_words:
+        subject = "holds a word that" if parameter.is_secret else _quote_value(invalid_words[0])
+        raise ValueError(f"{subject} is not one of {', '.join(parameter.choices)}")
 
 
-def _formed(parameter: Parameter, value: Any) -> None:
+def _check_pattern(parameter: Parameter, value: Any) -> None:
     items: Sequence[str] = value if isinstance(value, tuple) else (value,)
-    wrong = [item for item in items if parameter.pattern and not re.fullmatch(parameter.pattern, item)]
-    if wrong:
-        raise ValueError(f"{_said(wrong[0])} is not {parameter.form}")
+    invalid_items = [item for item in items if parameter.pattern and not re.fullmatch(parameter.pattern, item)]
+    if invalid_items:
+        raise ValueError(f"{_quote_value(invalid_items[0])} is not {parameter.pattern_description}")
 
 
-def _said(text: str) -> str:
+def _quote_value(text: str) -> str:
     """A wrong answer in quotation marks, as much of it as a sentence bears."""
-    return repr(text if len(text) <= _REPEATED else f"{text[:_REPEATED]}...")
+    return repr(text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}...")
 
 
-def _boolean(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     if text not in ("y", "n"):
-        raise ValueError(f"{_said(text)} is neither y nor n")
+        raise ValueError(f"{_quote_value(text)} is neither y nor n")
     return text == "y"
 
 
-def _lenient(text: str) -> bool:
-    if text.lower() not in _WORDS:
-        raise ValueError(f"{_said(text)} is neither y nor n")
-    return _WORDS[text.lower()]
+def _parse_boolean_word(text: str) -> bool:
+    if text.lower() not in _BOOLEAN_WORDS:
+        raise ValueError(f"{_quote_value(text)} is neither y nor n")
+    return _BOOLEAN_WORDS[text.lower()]
 
 
-def _integer(text: str) -> int:
-    if not re.fullmatch(rf"[+-]?[0-9]{{1,{_DIGITS}}}", text):
-        raise ValueError(f"{_said(text)} is not a whole number")
+def _parse_integer(text: str) -> int:
+    if not re.fullmatch(rf"[+-]?[0-9]{{1,{_MAX_DIGITS}}}", text):
+        raise ValueError(f"{_quote_value(text)} is not a whole number")
     return int(text)
 
 
-def _float(text: str) -> float:
-    if not re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}(\.[0-9]{{0,{_DIGITS}}})?", text):
-        raise ValueError(f"{_said(text)} is not a number")
+def _parse_float(text: str) -> float:
+    if not re.fullmatch(rf"[0-9]{{1,{_MAX_DIGITS}}}(\.[0-9]{{0,{_MAX_DIGITS}}})?", text):
+        raise ValueError(f"{_quote_value(text)} is not a number")
     return float(text)
 
 
-def _port(text: str) -> int:
-    port = _integer(text)
+def _parse_port(text: str) -> int:
+    port = _parse_integer(text)
     if not 0 < port < 65536:
-        raise ValueError(f"{_said(text)} is not a port (1 to 65535)")
+        raise ValueError(f"{_quote_value(text)} is not a port (1 to 65535)")
     return port
 
 
-def _key(text: str) -> Secret:
+def _parse_fernet_key(text: str) -> Secret:
     """A Fernet key: either alphabet of base64 is taken, as openssl writes the one and Fernet reads the other."""
     try:
         size = len(base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True))
@@ -127,50 +129,50 @@ def _key(text: str) -> Secret:
     return Secret(text.translate(str.maketrans("+/", "-_")))
 
 
-def _cidr(text: str) -> str:
+def _parse_cidr(text: str) -> str:
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{_said(text)} is not a network such as 198.18.2.0/24") from None
+        raise ValueError(f"{_quote_value(text)} is not a network such as 198.18.2.0/24") from None
     return text
 
 
-def _ip(text: str) -> str:
+def _parse_ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.strip("[]")))
     except ValueError:
-        raise ValueError(f"{_said(text)} is not an address") from None
+        raise ValueError(f"{_quote_value(text)} is not an address") from None
 
 
-def _host(text: str) -> str:
+def _parse_host(text: str) -> str:
     try:
         ipaddress.ip_address(text.strip("[]"))
     except ValueError:
-        if not _HOST.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
-            raise ValueError(f"{_said(text)} is neither an address nor a host name") from None
+        if not _HOST_NAME.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
+            raise ValueError(f"{_quote_value(text)} is neither an address nor a host name") from None
     return text.strip("[]")
 
 
-def _list(text: str) -> Tuple[str, ...]:
+def _split_list(text: str) -> Tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _hosts(text: str) -> Tuple[str, ...]:
-    return tuple(_host(word) for word in _list(text))
+def _parse_hosts(text: str) -> Tuple[str, ...]:
+    return tuple(_parse_host(word) for word in _split_list(text))
 
 
-_EMPTY: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "key": Secret(""), "boolean": False}
-_KINDS: Dict[str, Callable[[str], Any]] = {
+_EMPTY_VALUES: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "key": Secret(""), "boolean": False}
+_PARSERS: Dict[str, Callable[[str], Any]] = {
     "string": str,
-    "boolean": _boolean,
-    "integer": _integer,
-    "float": _float,
-    "port": _port,
-    "cidr": _cidr,
-    "ip": _ip,
+    "boolean": _parse_boolean,
+    "integer": _parse_integer,
+    "float": _parse_float,
+    "port": _parse_port,
+    "cidr": _parse_cidr,
+    "ip": _parse_ip,
     "password": Secret,
-    "key": _key,
-    "host": _host,
-    "hosts": _hosts,
-    "list": _list,
+    "key": _parse_fernet_key,
+    "host": _parse_host,
+    "hosts": _parse_hosts,
+    "list": _split_list,
 }

@@ -7,50 +7,50 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Callable, List, Optional
 
-from packstack_lite.answers.mapping import Answers
-from packstack_lite.answers.table import TABLE, Parameter
-from packstack_lite.answers.vault import write_private
-from packstack_lite.errors import UsageFault
+from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
+from packstack_lite.answers.password_store import write_private_file
+from packstack_lite.answers.resolved_answers import Answers
+from packstack_lite.errors import UsageError
 
 # packstack-answers-YYYYmmdd-HHMMSS.txt, as Packstack names them.
-PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
+ANSWER_FILE_PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
 
-HEADING = "# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600."
+FILE_HEADING = "# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600."
 
 
-def write(path: Path, answers: Answers) -> None:
+def write_answer_file(path: Path, answers: Answers) -> None:
     """Write every answer, 0600, whole or not at all."""
-    write_text(path, render(answers))
+    write_answer_text(path, render_answer_file(answers))
 
 
-def write_text(path: Path, text: str) -> None:
+def write_answer_text(path: Path, text: str) -> None:
     """Write the text of an answer file, 0600, whole or not at all. Raises UsageFault when it cannot be."""
     try:
-        write_private(path, text)
+        write_private_file(path, text)
     except OSError as error:
-        raise UsageFault(
+        raise UsageError(
             f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory"
         ) from None
 
 
-def render(answers: Answers) -> str:
+def render_answer_file(answers: Answers) -> str:
     """The text of an answer file with these answers."""
-    return pages(lambda parameter: f"{parameter.name}={answers.text(parameter.name)}")
+    return render_parameter_lines(lambda parameter: f"{parameter.name}={answers.text(parameter.name)}")
 
 
-def pages(line: Callable[[Parameter], str]) -> str:
+def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
     """The text of an answer file with this line for each parameter, grouped and commented."""
-    lines = [HEADING, "[general]"]
+    lines = [FILE_HEADING, "[general]"]
     group = ""
-    for parameter in TABLE:
+    for parameter in PARAMETERS:
         if parameter.group != group:
             group = parameter.group
             lines += ["", "", f"# === {group} ==="]
-        lines += ["", *_comment(parameter), line(parameter)]
+        lines += ["", *_render_comment(parameter), render_line(parameter)]
     return "\n".join(lines) + "\n"
 
 
-def explained(parameter: Parameter) -> str:
+def describe_parameter(parameter: Parameter) -> str:
     """The help of a parameter with all that the table knows besides: choices, condition, what is not built yet."""
     text = parameter.help
     if parameter.choices:
@@ -59,20 +59,20 @@ def explained(parameter: Parameter) -> str:
         text += " (y/n)"
     if parameter.condition:
         text += f" Counts when {parameter.condition.replace(' == ', '=')}."
-    return text + _built(parameter)
+    return text + _describe_supported_values(parameter)
 
 
-def _built(parameter: Parameter) -> str:
-    if parameter.built is None:
+def _describe_supported_values(parameter: Parameter) -> str:
+    if parameter.supported_values is None:
         return ""
-    words = [word for word in parameter.built if word not in ("", "n")]
+    words = [word for word in parameter.supported_values if word not in ("", "n")]
     return f" So far only {', '.join(words)}." if words else " Not built yet."
 
 
 @lru_cache(maxsize=None)
-def _comment(parameter: Parameter) -> List[str]:
+def _render_comment(parameter: Parameter) -> List[str]:
     return textwrap.wrap(
-        explained(parameter),
+        describe_parameter(parameter),
         100,
         initial_indent="# ",
         subsequent_indent="# ",
@@ -83,4 +83,4 @@ def _comment(parameter: Parameter) -> List[str]:
 
 def latest_answer_file(home: Path) -> Optional[Path]:
     """The newest answer file that an earlier --allinone wrote there; its name tells its time."""
-    return max(home.glob(PATTERN), default=None, key=lambda path: path.name)
+    return max(home.glob(ANSWER_FILE_PATTERN), default=None, key=lambda path: path.name)

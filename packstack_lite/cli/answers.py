@@ -9,13 +9,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from packstack_lite.answers import BY_NAME, TABLE, nearest
-from packstack_lite.cli import answerfiles, sources
-from packstack_lite.cli.compare import diff
-from packstack_lite.cli.migrate import migrate
-from packstack_lite.cli.options import Options, pass_options, shared
-from packstack_lite.cli.terminal import out, print_json
-from packstack_lite.errors import UsageFault
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, suggest_parameter
+from packstack_lite.cli import answer_files
+from packstack_lite.cli.answers_diff import diff
+from packstack_lite.cli.answers_migrate import migrate
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.cli.terminal import print_json, stdout_console
+from packstack_lite.deployment import answer_sources
+from packstack_lite.errors import UsageError
 from packstack_lite.secret import MASK
 
 
@@ -27,7 +28,7 @@ def answers() -> None:
 @answers.command("show")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--changed", is_flag=True, help="Only answers that somebody gave and that are not the default.")
-@shared()
+@shared_options()
 @pass_options
 def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
     """Print each effective answer with where it came from; secrets as ***.
@@ -35,12 +36,23 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
     NAME is a parameter in any case, * and ? stand for any letters. Where it came from: default, random,
     allinone, FILE:LINE, sandbox, $VARIABLE, --set, --FLAG, or the parameter whose answer is repeated.
     """
-    wanted = _wanted(names)
-    told = sources.answers(options, answerfiles.target_of(options))
-    answerfiles.warn(options, told)
-    shown = [p for p in TABLE if p.name in wanted and (not changed or told.differs(p.name))]
-    rows = [(p.name, MASK if p.secret else told.text(p.name), told.origin(p.name)) for p in shown]
-    if options.json:
+    matched_names = _match_names(names)
+    resolved = answer_sources.resolve_answers(options, answer_files.default_target(options))
+    answer_files.print_warnings(options, resolved)
+    parameters = [
+        parameter
+        for parameter in PARAMETERS
+        if parameter.name in matched_names and (not changed or resolved.is_customized(parameter.name))
+    ]
+    rows = [
+        (
+            parameter.name,
+            MASK if parameter.is_secret else resolved.text(parameter.name),
+            resolved.origin(parameter.name),
+        )
+        for parameter in parameters
+    ]
+    if options.is_json:
         print_json({"answers": [dict(zip(("name", "value", "origin"), row)) for row in rows]})
         return
     table = Table(box=None, pad_edge=False)
@@ -50,18 +62,20 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
     table.add_column("from", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    out(options).print(table)
+    stdout_console(options).print(table)
 
 
-def _wanted(names: Sequence[str]) -> Set[str]:
+def _match_names(names: Sequence[str]) -> Set[str]:
     """The parameters that these names and patterns mean; all without any. Raises UsageFault for one that means none."""
-    found: Set[str] = set() if names else set(BY_NAME)
+    matches: Set[str] = set() if names else set(PARAMETERS_BY_NAME)
     for name in names:
-        meant = {known for known in BY_NAME if fnmatchcase(known, name.upper())}
-        if not meant:
-            raise UsageFault(f"{name}: no parameter is called so{nearest(name.upper())}", "packstack-lite answers show")
-        found |= meant
-    return found
+        matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}
+        if not matched:
+            raise UsageError(
+                f"{name}: no parameter is called so{suggest_parameter(name.upper())}", "packstack-lite answers show"
+            )
+        matches |= matched
+    return matches
 
 
 for _command in (diff, migrate):

@@ -10,28 +10,28 @@ from typing import Optional, Sequence
 import click
 
 from packstack_lite import __version__
-from packstack_lite.cli import answerfiles, deploy, interview
+from packstack_lite.cli import answer_files, deploy, interview
 from packstack_lite.cli.answers import answers
 from packstack_lite.cli.apply import apply
-from packstack_lite.cli.completion import VARIABLE, completion
-from packstack_lite.cli.group import Group, show_all
-from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.cli.completion import COMPLETE_VARIABLE, completion
+from packstack_lite.cli.group import PackstackGroup, show_full_help
+from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.plan import plan
 from packstack_lite.cli.preflight import preflight
 from packstack_lite.cli.render import render
 from packstack_lite.cli.sandbox import sandbox
 from packstack_lite.cli.smoke import smoke
-from packstack_lite.cli.terminal import attended
+from packstack_lite.cli.terminal import is_interactive
 from packstack_lite.cli.verify import verify
-from packstack_lite.errors import ExitCode, UsageFault
+from packstack_lite.errors import ExitCode, UsageError
 
-VERSION = f"packstack-lite {__version__} (Python {platform.python_version()})"
-NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --allinone --sandbox"
+VERSION_TEXT = f"packstack-lite {__version__} (Python {platform.python_version()})"
+HELP_HINT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --allinone --sandbox"
 
 
 @click.command(
     "packstack-lite",
-    cls=Group,
+    cls=PackstackGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Every parameter of an answer file is an option too: --help-all.",
@@ -57,11 +57,11 @@ NEXT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=show_all,
+    callback=show_full_help,
     help="This help, with every parameter.",
 )
-@click.version_option(message=VERSION)
-@shared()
+@click.version_option(message=VERSION_TEXT)
+@shared_options()
 @pass_options
 @click.pass_context
 def cli(
@@ -77,45 +77,47 @@ def cli(
 ) -> int:
     """One answer file becomes a working all-in-one OpenStack on a host reached over SSH."""
     options.timeout = timeout
-    words = {
+    exclusive_options = {
         "--validate-answer-file": validate_answer_file,
         "--gen-answer-file": gen_answer_file,
         "--allinone": allinone,
         "--install-hosts": install_hosts,
     }
-    said = [word for word, value in words.items() if value]
+    given_options = [option for option, value in exclusive_options.items() if value]
     if ctx.invoked_subcommand:
-        if said or dry_run:
-            raise UsageFault(
-                f"{(said or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other", NEXT
+        if given_options or dry_run:
+            raise UsageError(
+                f"{(given_options or ['--dry-run'])[0]} and the verb {ctx.invoked_subcommand} exclude each other",
+                HELP_HINT,
             )
-        return ExitCode.FINE
+        return ExitCode.SUCCESS
     if list_all:
-        return answerfiles.explain()
-    if len(said) > 1 and said[0] != "--gen-answer-file":
-        raise UsageFault(f"{said[0]} and {said[1]} exclude each other", NEXT)
+        return answer_files.print_parameters()
+    if len(given_options) > 1 and given_options[0] != "--gen-answer-file":
+        raise UsageError(f"{given_options[0]} and {given_options[1]} exclude each other", HELP_HINT)
     if validate_answer_file:
-        return answerfiles.validate(options, validate_answer_file)
+        return answer_files.validate_answer_file(options, validate_answer_file)
     if gen_answer_file:
-        return answerfiles.generate(options, gen_answer_file, install_hosts)
+        return answer_files.generate_answer_file(options, gen_answer_file, install_hosts)
     if allinone or install_hosts:
-        return deploy.new(options, install_hosts, dry_run)
+        return deploy.deploy_new(options, install_hosts, dry_run)
     if options.answer_files:
-        return deploy.from_files(options, dry_run)
-    return _without_words(ctx, options)
+        return deploy.deploy_answer_files(options, dry_run)
+    return _run_without_options(ctx, options)
 
 
-def _without_words(ctx: click.Context, options: Options) -> int:
+def _run_without_options(ctx: click.Context, options: Options) -> int:
     """Questions where somebody is there to answer them, else the help."""
     from_terminal = any(
-        ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE for p in ctx.command.params
+        ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
+        for param in ctx.command.params
     )
     if from_terminal:
-        raise UsageFault("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", NEXT)
-    if attended():
-        return interview.run(options)
+        raise UsageError("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", HELP_HINT)
+    if is_interactive():
+        return interview.run_interview(options)
     click.echo(ctx.get_help(), color=ctx.color)
-    return ExitCode.FINE
+    return ExitCode.SUCCESS
 
 
 for _verb in (preflight, plan, apply, verify, smoke, render, answers, sandbox, completion):
@@ -127,7 +129,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
 
     Whoever ends it, or the terminal that is closed, is as somebody who presses Ctrl-C: what was half made is undone.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-    cli.main(args=arguments, prog_name="packstack-lite", complete_var=VARIABLE)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signal_number) is signal.SIG_DFL:
+            signal.signal(signal_number, signal.default_int_handler)
+    cli.main(args=arguments, prog_name="packstack-lite", complete_var=COMPLETE_VARIABLE)

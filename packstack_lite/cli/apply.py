@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 import click
 
 from packstack_lite.cli import deploy
-from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.resources.base import PHASES
 
 
@@ -20,9 +20,9 @@ from packstack_lite.resources.base import PHASES
     metavar="PHASE",
     help="Begin at this phase.",
 )
-@shared()
+@shared_options()
 @pass_options
 def apply(options: Options, only: Tuple[str, ...], start: Optional[str]) -> int:
     """Make the host as the answers declare, phase by phase; what is right already is left alone."""
     phase = next((phase for phase in PHASES if start and phase.value.lower() == start.lower()), None)
-    return deploy.from_files(options, only=frozenset(only), start=phase)
+    return deploy.deploy_answer_files(options, only=frozenset(only), start_phase=phase)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from packstack_lite.errors import UsageFault
+from packstack_lite.errors import UsageError
 
-VARIABLE = "_PACKSTACK_LITE_COMPLETE"
+COMPLETE_VARIABLE = "_PACKSTACK_LITE_COMPLETE"
 
 
 @click.command("completion", short_help="Print shell completion, to be sourced.")
@@ -18,7 +18,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     Bash: packstack-lite completion bash > ~/.local/share/bash-completion/completions/packstack-lite
     """
-    found = get_completion_class(shell)
-    if found is None:
-        raise UsageFault(f"click, the library for the command line, has no completion for {shell} in this version")
-    click.echo(found(ctx.find_root().command, {}, "packstack-lite", VARIABLE).source())
+    completion_class = get_completion_class(shell)
+    if completion_class is None:
+        raise UsageError(f"click, the library for the command line, has no completion for {shell} in this version")
+    click.echo(completion_class(ctx.find_root().command, {}, "packstack-lite", COMPLETE_VARIABLE).source())

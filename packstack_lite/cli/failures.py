@@ -14,66 +14,66 @@ from typing import Callable, Container, List, Optional, Sequence
 import click
 
 from packstack_lite import __version__
-from packstack_lite.errors import AnswersFault, ExitCode, PackstackLiteError
-from packstack_lite.report.runlog import state_home
+from packstack_lite.errors import AnswersError, ExitCode, PackstackLiteError
+from packstack_lite.report.run_log import state_directory
 from packstack_lite.secret import Masker, Secret
 
-RESUME = "whatever was finished stays; run the same command again to go on"
+RESUME_HINT = "whatever was finished stays; run the same command again to go on"
 
 
-def guarded(run: Callable[[], object], arguments: Sequence[str], verbs: Container[str] = ()) -> int:
+def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: Container[str] = ()) -> int:
     """Call the command; the process's exit code, with everything said about a failure.
 
     ``arguments`` are the command line's, of which a bug report shows options' names and ``verbs`` only.
     """
     try:
-        code = run()
-        return code if isinstance(code, int) else ExitCode.FINE
-    except click.exceptions.Exit as asked:
-        return asked.exit_code
-    except click.ClickException as wrong:
-        wrong.show()
+        code = command()
+        return code if isinstance(code, int) else ExitCode.SUCCESS
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
+    except click.ClickException as click_error:
+        click_error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted", RESUME)
+        _print_error("interrupted", RESUME_HINT)
         return ExitCode.INTERRUPTED
-    except PackstackLiteError as foreseen:
-        _tell_foreseen(foreseen)
-        return foreseen.exit_code
-    except OSError as failed:
-        if failed.errno == errno.EPIPE:
+    except PackstackLiteError as known_error:
+        _print_known_error(known_error)
+        return known_error.exit_code
+    except OSError as os_error:
+        if os_error.errno == errno.EPIPE:
             # The reader of our output has gone (head, less): keep Python from complaining at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.BUG
-        return _unforeseen(failed, arguments, verbs)
-    except Exception as unexpected:
-        return _unforeseen(unexpected, arguments, verbs)
+        return _report_bug(os_error, arguments, verbs)
+    except Exception as bug:
+        return _report_bug(bug, arguments, verbs)
 
 
-def _tell(message: str, hint: str = "") -> None:
+def _print_error(message: str, hint: str = "") -> None:
     click.echo(f"packstack-lite: {message}", err=True)
     if hint:
         click.echo(f"  → {hint}", err=True)
 
 
-def _tell_foreseen(error: PackstackLiteError) -> None:
-    _tell(error.message)
-    if isinstance(error, AnswersFault):
-        for fault in [*error.faults, *(f"warning: {warning}" for warning in error.warnings)]:
-            click.echo(f"  {fault}", err=True)
+def _print_known_error(error: PackstackLiteError) -> None:
+    _print_error(error.message)
+    if isinstance(error, AnswersError):
+        for line in [*error.errors, *(f"warning: {warning}" for warning in error.warnings)]:
+            click.echo(f"  {line}", err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
 
 
-def _unforeseen(error: BaseException, arguments: Sequence[str], verbs: Container[str]) -> int:
-    hide = Masker(Secret(value) for value in _values(arguments, verbs))
-    written = write_report(error, arguments, verbs)
-    where = (
-        f"attach {written} to a bug report"
-        if written
+def _report_bug(error: BaseException, arguments: Sequence[str], verbs: Container[str]) -> int:
+    masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
+    report_path = write_bug_report(error, arguments, verbs)
+    hint = (
+        f"attach {report_path} to a bug report"
+        if report_path
         else "run again with a writable home directory to get a report file"
     )
-    _tell(f"this should not have happened ({hide.lines(_first_line(error))})", where)
+    _print_error(f"this should not have happened ({masker.mask_lines(_first_line(error))})", hint)
     return ExitCode.BUG
 
 
@@ -81,25 +81,27 @@ def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0]
 
 
-def _values(arguments: Sequence[str], verbs: Container[str]) -> List[str]:
+def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[str]:
     """Everything on the command line that may be a secret: what is no option's name and no verb."""
-    after_sign = [word.partition("=")[2] for word in arguments if word.startswith("-")]
-    return [value for value in after_sign if value] + [w for w in arguments if not w.startswith("-") and w not in verbs]
+    option_values = [word.partition("=")[2] for word in arguments if word.startswith("-")]
+    return [value for value in option_values if value] + [
+        argument for argument in arguments if not argument.startswith("-") and argument not in verbs
+    ]
 
 
-def write_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
+def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
     """A file for a bug report, 0600; None where none could be written. Holds no value of an option."""
-    hide = Masker(Secret(value) for value in _values(arguments, verbs))
-    named = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]
+    masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
+    masked_arguments = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]
     text = "\n".join(
         [
             f"packstack-lite {__version__}, Python {platform.python_version()}, {platform.platform()}",
-            "arguments: " + " ".join(named),
+            "arguments: " + " ".join(masked_arguments),
             "",
-            hide.lines("".join(traceback.format_exception(type(error), error, error.__traceback__))),
+            masker.mask_lines("".join(traceback.format_exception(type(error), error, error.__traceback__))),
         ]
     )
-    path = state_home() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    path = state_directory() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)

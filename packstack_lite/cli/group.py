@@ -7,12 +7,12 @@ from typing import Any, List, Optional, Sequence
 
 import click
 
-from packstack_lite.cli.failures import guarded
+from packstack_lite.cli.failures import run_guarded
+from packstack_lite.cli.option_abbreviations import expand_options
 from packstack_lite.cli.options import DEFAULT_SANDBOX
-from packstack_lite.cli.words import spelled
 
 
-class Group(click.Group):
+class PackstackGroup(click.Group):
     """A click group whose ``main`` turns every failure into words and an exit code."""
 
     def main(  # type: ignore[override]
@@ -26,34 +26,39 @@ class Group(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
 
         def run() -> Any:
-            return super(Group, self).main(
+            return super(PackstackGroup, self).main(
                 args=arguments, prog_name=prog_name or "packstack-lite", standalone_mode=False, **extra
             )
 
         if not standalone_mode:
             return run()
-        sys.exit(int(guarded(run, arguments, self.commands)))
+        sys.exit(int(run_guarded(run, arguments, self.commands)))
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
         """Write out abbreviations; let ``--sandbox VERB`` mean the default sandbox, not one of a verb's name."""
-        told = args if ctx.resilient_parsing else spelled(self, args)
-        return super().parse_args(ctx, self._with_sandbox_named(told))
+        expanded = args if ctx.resilient_parsing else expand_options(self, args)
+        return super().parse_args(ctx, self._insert_default_sandbox(expanded))
 
-    def _with_sandbox_named(self, args: List[str]) -> List[str]:
-        named = list(args)
-        for place, word in enumerate(args):
+    def _insert_default_sandbox(self, args: List[str]) -> List[str]:
+        result = list(args)
+        for index, word in enumerate(args):
             if word in self.commands:
-                before = args[place - 1] if place else ""
-                if before == "--sandbox":
-                    named[place - 1] = f"--sandbox={DEFAULT_SANDBOX}"
+                previous = args[index - 1] if index else ""
+                if previous == "--sandbox":
+                    result[index - 1] = f"--sandbox={DEFAULT_SANDBOX}"
                 break
-        return named
+        return result
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Packstack's words first, then what all verbs share, then the verbs."""
-        shown = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        own = [option for option in shown if option.callback is None or option.expose_value or option.is_eager]
-        for title, options in (("Packstack's words", own), ("Shared by all verbs", [o for o in shown if o not in own])):
+        visible = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        packstack_options = [
+            option for option in visible if option.callback is None or option.expose_value or option.is_eager
+        ]
+        for title, options in (
+            ("Packstack's words", packstack_options),
+            ("Shared by all verbs", [candidate for candidate in visible if candidate not in packstack_options]),
+        ):
             records = [record for record in (option.get_help_record(ctx) for option in options) if record]
             if records:
                 with formatter.section(title):
@@ -61,7 +66,7 @@ class Group(click.Group):
         self.format_commands(ctx, formatter)
 
 
-def show_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+def show_full_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """--help-all: the help, with every parameter's flag, then the end."""
     if not value or ctx.resilient_parsing:
         return

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 import click
 
-from packstack_lite.answers import TABLE, Parameter
+from packstack_lite.answers import PARAMETERS, Parameter
 from packstack_lite.sandbox import DEFAULT_DISTRO
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ class Options:
     settings: List[str] = field(default_factory=list)
 
     @property
-    def json(self) -> bool:
+    def is_json(self) -> bool:
         """Whether stdout gets one JSON object."""
         return self.output == "json"
 
@@ -50,40 +50,40 @@ class Options:
 pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
-def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """A callback that lays the value into the Options of this run; lists grow, the rest is replaced."""
 
-    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         options = ctx.ensure_object(Options)
         if isinstance(value, tuple):
             getattr(options, name).extend(value)
         elif value is not None and value is not False:
             setattr(options, name, value)
 
-    return keep
+    return store
 
 
-def _keep_flag(parameter: Parameter) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _store_parameter(parameter: Parameter) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         if value is not None:
             ctx.ensure_object(Options).flags[parameter.name] = value
 
-    return keep
+    return store
 
 
-def _option(name: str, *declarations: str, **how: Any) -> click.Option:
-    how.setdefault("default", None)
-    return click.Option([*declarations], expose_value=False, callback=_keep(name), **how)
+def _option(name: str, *declarations: str, **attributes: Any) -> click.Option:
+    attributes.setdefault("default", None)
+    return click.Option([*declarations], expose_value=False, callback=_store(name), **attributes)
 
 
-def common_options(without: str = "") -> List[click.Option]:
+def common_options(excluding: str = "") -> List[click.Option]:
     """Fresh option objects for one command, less the one named."""
-    path = click.Path(path_type=Path)
-    every = [
+    path_type = click.Path(path_type=Path)
+    all_options = [
         _option(
             "answer_files",
             "--answer-file",
-            type=path,
+            type=path_type,
             multiple=True,
             metavar="FILE",
             help="Answers; may be repeated, later files win.",
@@ -107,21 +107,23 @@ def common_options(without: str = "") -> List[click.Option]:
         _option(
             "config_dir",
             "--config-dir",
-            type=path,
+            type=path_type,
             metavar="DIR",
             help="Your own, such as DIR/nova/nova.conf.",
         ),
         _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
         _option("kind", "--kind", metavar="container|machine", help="How a new sandbox is made (default: container)."),
-        _option("ssh_key", "--ssh-key", type=path, metavar="FILE", help="Private key for SSH."),
-        _option("ssh_config", "--ssh-config", type=path, metavar="FILE", help="Read this in place of ~/.ssh/config."),
+        _option("ssh_key", "--ssh-key", type=path_type, metavar="FILE", help="Private key for SSH."),
+        _option(
+            "ssh_config", "--ssh-config", type=path_type, metavar="FILE", help="Read this in place of ~/.ssh/config."
+        ),
         _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),
         _option("output", "--output", type=click.Choice(["text", "json"]), help="Form of the result on stdout."),
         _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colours on the terminal."),
         _option("debug", "-d", "--debug", is_flag=True, help="Tell every command and its reply in the log."),
     ]
-    return [option for option in every if option.name != without]
+    return [option for option in all_options if option.name != excluding]
 
 
 def parameter_options() -> List[click.Option]:
@@ -130,25 +132,25 @@ def parameter_options() -> List[click.Option]:
         click.Option(
             [f"--{parameter.flag}", parameter.name.lower()],
             expose_value=False,
-            callback=_keep_flag(parameter),
+            callback=_store_parameter(parameter),
             default=None,
             hidden=True,
             metavar="|".join(parameter.choices) or "TEXT",
             help=parameter.help,
         )
-        for parameter in TABLE
+        for parameter in PARAMETERS
         if parameter.flag
     ]
 
 
-def shared(without: str = "", parameters: bool = True) -> Callable[[F], F]:
+def shared_options(excluding: str = "", with_parameters: bool = True) -> Callable[[F], F]:
     """Give a command the shared options, and the parameters' flags too unless told otherwise."""
 
     def decorate(command: F) -> F:
-        options = common_options(without) + (parameter_options() if parameters else [])
+        options = common_options(excluding) + (parameter_options() if with_parameters else [])
         # click.command collects what stands in this attribute, last first.
-        kept = getattr(command, "__click_params__", [])
-        command.__click_params__ = [*reversed(options), *kept]  # type: ignore[attr-defined]
+        existing = getattr(command, "__click_params__", [])
+        command.__click_params__ = [*reversed(options), *existing]  # type: ignore[attr-defined]
         return command
 
     return decorate

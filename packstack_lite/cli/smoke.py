@@ -7,20 +7,21 @@ from typing import Optional
 
 import click
 
-from packstack_lite.cli import deployment, show
-from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.cli import output
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.deployment import run
 from packstack_lite.errors import ExitCode
 
 
 @click.command("smoke", short_help="Prove the cloud by using it.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the cases as JUnit XML too.")
-@shared()
+@shared_options()
 @pass_options
 def smoke(options: Options, junit: Optional[Path]) -> int:
     """Boot an instance, reach it, and more; each promise one case. Cleans up what it made."""
-    with deployment.opened(options, answers_needed=True) as work:
-        cases = work.smoke()
+    with run.open_deployment(options, require_answers=True) as deployment:
+        cases = deployment.smoke()
     if junit:
-        show.write_junit(junit, cases)
-    show.cases(options, cases)
-    return ExitCode.FAULT if any(case.outcome == "failed" for case in cases) else ExitCode.FINE
+        output.write_junit(junit, cases)
+    output.print_cases(options, cases)
+    return ExitCode.PROBLEM_FOUND if any(case.outcome == "failed" for case in cases) else ExitCode.SUCCESS

@@ -10,15 +10,15 @@ from rich.console import Console
 
 from packstack_lite.cli.options import Options
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 
 
-def attended() -> bool:
+def is_interactive() -> bool:
     """Whether somebody is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _console(options: Options, stderr: bool) -> Console:
+def _make_console(options: Options, stderr: bool) -> Console:
     """A console that keeps to --color; ``auto`` leaves it to rich, which knows NO_COLOR and FORCE_COLOR."""
     if options.color == "never":
         return Console(stderr=stderr, no_color=True, color_system=None, highlight=False, soft_wrap=True)
@@ -27,21 +27,21 @@ def _console(options: Options, stderr: bool) -> Console:
     )
 
 
-def out(options: Options) -> Console:
+def stdout_console(options: Options) -> Console:
     """The console for results."""
-    return _console(options, stderr=False)
+    return _make_console(options, stderr=False)
 
 
-def err(options: Options) -> Console:
+def stderr_console(options: Options) -> Console:
     """The console for progress, warnings and errors."""
-    return _console(options, stderr=True)
+    return _make_console(options, stderr=True)
 
 
-def say(options: Options, text: str) -> None:
+def print_stderr(options: Options, text: str) -> None:
     """A line beside the result: on stderr, no markup read into it."""
-    err(options).print(text, markup=False)
+    stderr_console(options).print(text, markup=False)
 
 
 def print_json(payload: Mapping[str, Any]) -> None:
     """The one JSON object of this run, on stdout."""
-    sys.stdout.write(json.dumps({"schema": SCHEMA, **payload}, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps({"schema": SCHEMA_VERSION, **payload}, ensure_ascii=False) + "\n")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from packstack_lite.cli import deployment, show
-from packstack_lite.cli.options import Options, pass_options, shared
+from packstack_lite.cli import output
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.deployment import run
 from packstack_lite.errors import ExitCode
 
 
 @click.command("verify", short_help="Tell what is no longer as declared.")
-@shared()
+@shared_options()
 @pass_options
 def verify(options: Options) -> int:
     """Compare the host with what the answers declare; exit with 6 when something differs."""
-    with deployment.opened(options, answers_needed=True) as work:
-        faults = work.verify()
-    show.faults(options, faults)
-    return ExitCode.FAULT if faults else ExitCode.FINE
+    with run.open_deployment(options, require_answers=True) as deployment:
+        drift = deployment.verify()
+    output.print_drift(options, drift)
+    return ExitCode.PROBLEM_FOUND if drift else ExitCode.SUCCESS

@@ -5,134 +5,144 @@ from __future__ import annotations
 import time
 from typing import Dict, FrozenSet, List, Optional, Sequence, Set
 
-from packstack_lite.engine.changes import by_phase, changes, in_words
+from packstack_lite.engine.diff import describe_diff, diff_resources, group_by_phase
 from packstack_lite.engine.events import Changed, Failed, Listener, PhaseFinished, PhaseStarted, Skipped
-from packstack_lite.engine.read import read
-from packstack_lite.engine.results import AppliedReport, Change, PhaseTime, joined
-from packstack_lite.engine.steps import Steps
-from packstack_lite.engine.waves import next_wave
-from packstack_lite.errors import PackstackLiteError, PhaseFailed
-from packstack_lite.remote.command import Host
-from packstack_lite.resources.base import PHASES, Gap, Phase, Resource, Seen
+from packstack_lite.engine.executor import Executor
+from packstack_lite.engine.probe import probe_resources
+from packstack_lite.engine.results import ApplyReport, Change, PhaseTime, merge_phase_times
+from packstack_lite.engine.schedule import next_batch
+from packstack_lite.errors import PackstackLiteError, PhaseError
+from packstack_lite.remote.command import Connection
+from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource
 from packstack_lite.secret import Masker
 
 
-def chosen(resources: Sequence[Resource], only: FrozenSet[str], start: Optional[Phase]) -> List[Resource]:
+def select_resources(
+    resources: Sequence[Resource], tags: FrozenSet[str], start_phase: Optional[Phase]
+) -> List[Resource]:
     """The resources that carry one of the tags, from a phase on; all of them by default. What guards the rest stays."""
-    first = PHASES.index(start) if start else 0
+    first = PHASES.index(start_phase) if start_phase else 0
     return [
         resource
         for resource in resources
-        if (not only or only & resource.tags) and (resource.guards or PHASES.index(resource.phase) >= first)
+        if (not tags or tags & resource.tags) and (resource.always_run or PHASES.index(resource.phase) >= first)
     ]
 
 
 def apply(
-    host: Host,
+    connection: Connection,
     resources: Sequence[Resource],
     listener: Listener,
     masker: Masker,
-    only: FrozenSet[str] = frozenset(),
-    start: Optional[Phase] = None,
-) -> AppliedReport:
+    tags: FrozenSet[str] = frozenset(),
+    start_phase: Optional[Phase] = None,
+) -> ApplyReport:
     """Make the host as declared.
 
     All states are read in one flight; as long as nothing has been changed they stay true,
     after that each phase reads its own again. Raises PhaseFailed at the end of the first
     phase in which a resource is still wrong.
     """
-    run = Run(host, resources, listener, masker)
-    wanted = chosen(resources, only, start)
-    run.seen = read(host, wanted)
-    for phase, group in by_phase(wanted).items():
-        run.phase(phase, group)
+    run = ApplyRun(connection, resources, listener, masker)
+    selected = select_resources(resources, tags, start_phase)
+    run.observed = probe_resources(connection, selected)
+    for phase, phase_resources in group_by_phase(selected).items():
+        run.run_phase(phase, phase_resources)
     return run.report()
 
 
-class Run:
+class ApplyRun:
     """One apply: what has been seen, changed, restarted, and how long each phase took."""
 
-    def __init__(self, host: Host, everything: Sequence[Resource], listener: Listener, masker: Masker) -> None:
-        self.host = host
-        self.everything = everything
+    def __init__(
+        self, connection: Connection, all_resources: Sequence[Resource], listener: Listener, masker: Masker
+    ) -> None:
+        self.connection = connection
+        self.all_resources = all_resources
         self.listener = listener
         self.masker = masker
-        self.seen: Dict[str, Seen] = {}
-        self.changed: List[Change] = []
-        self.restarted: List[str] = []
-        self.times: List[PhaseTime] = []
-        self.touched = False
-        self._began = time.monotonic()
+        self.observed: Dict[str, Observed] = {}
+        self.changes: List[Change] = []
+        self.restarted_units: List[str] = []
+        self.phase_times: List[PhaseTime] = []
+        self.has_changed = False
+        self._started_at = time.monotonic()
 
-    def report(self, *others: "Run", trouble: str = "") -> AppliedReport:
+    def report(self, *delegated_runs: "ApplyRun", error: str = "") -> ApplyReport:
         """What it came to by now; what ``others`` did for this host is laid to it."""
-        runs = (self, *others)
-        return AppliedReport(
-            tuple(change for run in runs for change in run.changed),
-            tuple(unit for run in runs for unit in run.restarted),
-            self.host.flights,
-            time.monotonic() - self._began,
-            joined([time for run in runs for time in run.times]),
-            self.host.name,
-            trouble,
+        runs = (self, *delegated_runs)
+        return ApplyReport(
+            tuple(change for run in runs for change in run.changes),
+            tuple(unit for run in runs for unit in run.restarted_units),
+            self.connection.round_trips,
+            time.monotonic() - self._started_at,
+            merge_phase_times([phase_time for run in runs for phase_time in run.phase_times]),
+            self.connection.name,
+            error,
         )
 
-    def phase(self, phase: Phase, group: Sequence[Resource]) -> None:
+    def run_phase(self, phase: Phase, resources: Sequence[Resource]) -> None:
         """Bring one phase's resources to their wanted state."""
-        began = time.monotonic()
-        before = len(self.changed)
-        self.listener.heard(PhaseStarted(self.host.name, phase))
-        if self.touched:
-            self.seen.update(read(self.host, group))
-        gaps = changes(group, self.seen)
-        failed = self._close(phase, gaps) if gaps else []
-        seconds, count = time.monotonic() - began, len(self.changed) - before
-        self.times.append(PhaseTime(phase.value, seconds, count))
-        self.listener.heard(PhaseFinished(self.host.name, phase, count, seconds, not failed))
+        started_at = time.monotonic()
+        changes_before = len(self.changes)
+        self.listener.on_event(PhaseStarted(self.connection.name, phase))
+        if self.has_changed:
+            self.observed.update(probe_resources(self.connection, resources))
+        diffs = diff_resources(resources, self.observed)
+        failed = self._fix_phase(phase, diffs) if diffs else []
+        seconds, change_count = time.monotonic() - started_at, len(self.changes) - changes_before
+        self.phase_times.append(PhaseTime(phase.value, seconds, change_count))
+        self.listener.on_event(PhaseFinished(self.connection.name, phase, change_count, seconds, not failed))
         if failed:
-            raise PhaseFailed(
-                f"{self.host.name}: phase {phase.value} failed at {', '.join(failed)}",
+            raise PhaseError(
+                f"{self.connection.name}: phase {phase.value} failed at {', '.join(failed)}",
                 "mend the cause named above, then run the same command again: it resumes here",
             )
 
-    def _close(self, phase: Phase, gaps: Sequence[Gap]) -> List[str]:
-        steps = Steps(self.host, phase, self.listener, self.masker)
-        skipped = self._waves(gaps, steps)
-        self.seen.update(read(self.host, [gap.resource for gap in gaps]))
-        still = {gap.resource.id: gap for gap in changes([gap.resource for gap in gaps], self.seen) if gap.keys}
-        for gap in gaps:
-            self._tell(phase, gap, still.get(gap.resource.id), steps, skipped)
-        return [*still]
+    def _fix_phase(self, phase: Phase, diffs: Sequence[Diff]) -> List[str]:
+        executor = Executor(self.connection, phase, self.listener, self.masker)
+        skipped = self._fix_in_batches(diffs, executor)
+        self.observed.update(probe_resources(self.connection, [diff.resource for diff in diffs]))
+        remaining = {
+            diff.resource.id: diff
+            for diff in diff_resources([diff.resource for diff in diffs], self.observed)
+            if diff.keys
+        }
+        for diff in diffs:
+            self._report_outcome(phase, diff, remaining.get(diff.resource.id), executor, skipped)
+        return [*remaining]
 
-    def _waves(self, gaps: Sequence[Gap], steps: Steps) -> Dict[str, str]:
+    def _fix_in_batches(self, diffs: Sequence[Diff], executor: Executor) -> Dict[str, str]:
         """Close the gaps wave by wave; returns what had to be skipped, and why."""
-        waiting: List[Gap] = list(gaps)
+        waiting: List[Diff] = list(diffs)
         skipped: Dict[str, str] = {}
         failed: Set[str] = set()
         while waiting:
-            while blocked := [gap for gap in waiting if failed & set(gap.resource.needs)]:
-                for gap in blocked:
-                    skipped[gap.resource.id] = "needs " + ", ".join(sorted(failed & set(gap.resource.needs)))
-                    failed.add(gap.resource.id)
-                    waiting.remove(gap)
-            wave = next_wave(waiting)
-            if waiting and not wave.gaps:
-                raise PackstackLiteError("needs run in a circle: " + ", ".join(gap.resource.id for gap in waiting))
-            self.touched = self.touched or bool(wave.gaps)
-            failed |= steps.carry_out(wave, self.everything)
-            waiting = [gap for gap in waiting if gap not in wave.gaps]
+            while blocked := [diff for diff in waiting if failed & set(diff.resource.needs)]:
+                for diff in blocked:
+                    skipped[diff.resource.id] = "needs " + ", ".join(sorted(failed & set(diff.resource.needs)))
+                    failed.add(diff.resource.id)
+                    waiting.remove(diff)
+            batch = next_batch(waiting)
+            if waiting and not batch.gaps:
+                raise PackstackLiteError("needs run in a circle: " + ", ".join(diff.resource.id for diff in waiting))
+            self.has_changed = self.has_changed or bool(batch.gaps)
+            failed |= executor.execute(batch, self.all_resources)
+            waiting = [diff for diff in waiting if diff not in batch.gaps]
         return skipped
 
-    def _tell(self, phase: Phase, gap: Gap, still: Optional[Gap], steps: Steps, skipped: Dict[str, str]) -> None:
-        identity = gap.resource.id
-        if still is None:
-            words = self.masker(in_words(gap))
-            self.changed.append(Change(self.host.name, phase.value, identity, words))
-            if gap.resource.kind == "unit":
-                self.restarted.append(identity.split(":", 1)[1])
-            self.listener.heard(Changed(self.host.name, phase, identity, words))
-        elif identity in skipped:
-            self.listener.heard(Skipped(self.host.name, phase, identity, skipped[identity]))
+    def _report_outcome(
+        self, phase: Phase, diff: Diff, remaining: Optional[Diff], executor: Executor, skipped: Dict[str, str]
+    ) -> None:
+        resource_id = diff.resource.id
+        if remaining is None:
+            description = self.masker(describe_diff(diff))
+            self.changes.append(Change(self.connection.name, phase.value, resource_id, description))
+            if diff.resource.kind == "unit":
+                self.restarted_units.append(resource_id.split(":", 1)[1])
+            self.listener.on_event(Changed(self.connection.name, phase, resource_id, description))
+        elif resource_id in skipped:
+            self.listener.on_event(Skipped(self.connection.name, phase, resource_id, skipped[resource_id]))
         else:
-            message = steps.trouble(gap) or f"is still wrong after its change: {in_words(still)}"
-            self.listener.heard(Failed(self.host.name, phase, identity, self.masker.lines(message)))
+            message = executor.failure_message(diff) or f"is still wrong after its change: {describe_diff(remaining)}"
+            self.listener.on_event(Failed(self.connection.name, phase, resource_id, self.masker.mask_lines(message)))

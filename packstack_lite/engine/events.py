@@ -12,7 +12,7 @@ from packstack_lite.resources.base import Phase
 
 @dataclass(frozen=True)
 class PhaseStarted:
-    host: str
+    node: str
     phase: Phase
 
 
@@ -20,9 +20,9 @@ class PhaseStarted:
 class PhaseFinished:
     """``changes`` counts closed gaps, ``seconds`` is wall time."""
 
-    host: str
+    node: str
     phase: Phase
-    changes: int
+    change_count: int
     seconds: float
     ok: bool = True
 
@@ -31,14 +31,14 @@ class PhaseFinished:
 class StepStarted:
     """Something inside a phase begins: a job, a push, a batch of commands."""
 
-    host: str
+    node: str
     phase: Phase
     step: str
 
 
 @dataclass(frozen=True)
 class StepFinished:
-    host: str
+    node: str
     phase: Phase
     step: str
     seconds: float
@@ -50,7 +50,7 @@ class StepFinished:
 class Output:
     """A line that the host printed while a step ran (already masked)."""
 
-    host: str
+    node: str
     phase: Phase
     step: str
     line: str
@@ -60,36 +60,36 @@ class Output:
 class Changed:
     """A gap was closed, and the second look agreed. ``gap`` says in words what differed."""
 
-    host: str
+    node: str
     phase: Phase
-    resource: str
-    gap: str
+    resource_id: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Failed:
     """A resource is still wrong after its change, or its change failed."""
 
-    host: str
+    node: str
     phase: Phase
-    resource: str
+    resource_id: str
     message: str
     hint: str = ""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    host: str
+    node: str
     phase: Phase
-    resource: str
-    why: str
+    resource_id: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Note:
     """A remark; level is ``info`` or ``warning``."""
 
-    host: str
+    node: str
     text: str
     level: str = "info"
 
@@ -100,7 +100,7 @@ Event = Union[PhaseStarted, PhaseFinished, StepStarted, StepFinished, Output, Ch
 class Listener(Protocol):
     """Hears every event, in order; must not raise."""
 
-    def heard(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
 
 @dataclass
@@ -108,24 +108,24 @@ class Fanout:
     """Several listeners as one. Hosts that are worked on side by side speak one at a time."""
 
     listeners: List[Listener] = field(default_factory=list)
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def heard(self, event: Event) -> None:
-        with self._turn:
+    def on_event(self, event: Event) -> None:
+        with self._lock:
             for listener in self.listeners:
-                listener.heard(event)
+                listener.on_event(event)
 
 
 @dataclass(frozen=True)
-class OfHost:
+class NodeFilter:
     """Hears of one host alone."""
 
-    host: str
+    node: str
     listener: Listener
 
-    def heard(self, event: Event) -> None:
-        if event.host == self.host:
-            self.listener.heard(event)
+    def on_event(self, event: Event) -> None:
+        if event.node == self.node:
+            self.listener.on_event(event)
 
 
 @dataclass(frozen=True)
@@ -136,14 +136,14 @@ class Finding:
     does on the host about it, None where it can do nothing.
     """
 
-    name: str
-    host: str
+    check: str
+    node: str
     level: str
     message: str
-    fix: str = ""
-    cure: Optional[Command] = None
+    hint: str = ""
+    fix: Optional[Command] = None
 
 
-def worst(findings: Sequence[Finding], ignored: Tuple[str, ...] = ()) -> List[Finding]:
+def blocking_findings(findings: Sequence[Finding], ignored_checks: Tuple[str, ...] = ()) -> List[Finding]:
     """The errors among the findings that are not ignored."""
-    return [f for f in findings if f.level == "error" and f.name not in ignored]
+    return [finding for finding in findings if finding.level == "error" and finding.check not in ignored_checks]

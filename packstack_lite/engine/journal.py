@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Sequence
 
-from packstack_lite.engine.results import AppliedReport
+from packstack_lite.engine.results import ApplyReport
 from packstack_lite.remote.command import Command
 from packstack_lite.resources.base import Resource
 
-HOME = "/var/lib/packstack-lite"
+STATE_DIR = "/var/lib/packstack-lite"
 
 
-def record(resources: Sequence[Resource], report: AppliedReport, who: str, profile: str) -> Command:
+def record_run(resources: Sequence[Resource], report: ApplyReport, owner: str, profile: str) -> Command:
     """Write the manifest (what destroy can take back) and append to the journal.
 
     Both are root's alone. Neither holds a secret: ids and counts.
@@ -25,16 +25,16 @@ def record(resources: Sequence[Resource], report: AppliedReport, who: str, profi
         ],
     }
     line = {
-        "who": who,
-        "changes": [change.resource for change in report.changes],
-        "restarted": list(report.restarted),
+        "who": owner,
+        "changes": [change.resource_id for change in report.changes],
+        "restarted": list(report.restarted_units),
         "seconds": round(report.seconds, 1),
     }
     script = f"""umask 077
-mkdir -p {HOME}
+mkdir -p {STATE_DIR}
 read -r line
-printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$line" >> {HOME}/journal
-cat > {HOME}/manifest.json.new && mv {HOME}/manifest.json.new {HOME}/manifest.json
+printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$line" >> {STATE_DIR}/journal
+cat > {STATE_DIR}/manifest.json.new && mv {STATE_DIR}/manifest.json.new {STATE_DIR}/manifest.json
 """
     payload = json.dumps(line) + "\n" + json.dumps(manifest, indent=1) + "\n"
-    return Command(script, stdin=payload.encode(), says="write the journal")
+    return Command(script, stdin=payload.encode(), description="write the journal")

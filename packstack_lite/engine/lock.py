@@ -8,18 +8,18 @@ from typing import Callable, Iterator
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from packstack_lite.errors import ConnectFault, Locked, PackstackLiteError
-from packstack_lite.remote.command import Command, Host
+from packstack_lite.errors import ConnectError, LockedError, PackstackLiteError
+from packstack_lite.remote.command import Command, Connection
 
-LOCK = "/var/lib/packstack-lite/lock"
+LOCK_DIR = "/var/lib/packstack-lite/lock"
 # A run that was killed holds the lock until the shell's last command there has ended; the
 # longest of these waits for a unit (resources.unit).
-PATIENCE = 150.0
+OWNER_GONE_TIMEOUT = 150.0
 
 # The holder is the root shell of the connection: when that process is gone, so is the run
 # (sshd ends it with the connection), and the lock is stale. A process number alone could be
 # taken again after a reboot, hence the start time, the 22nd field of /proc/PID/stat.
-_TAKE = r"""
+_TAKE_SCRIPT = r"""
 umask 077
 started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 take() {
@@ -38,22 +38,24 @@ take "$lock" || { sed -n 1p "$lock/holder"; exit 7; }
 """
 
 
-def take(who: str) -> Command:
+def take_command(owner: str) -> Command:
     """Take the lock, a stale one too; exit 7 and the holder's line where somebody has it."""
-    return Command(_TAKE % {"lock": LOCK}, stdin=json.dumps({"who": who}).encode(), says="take the lock")
+    return Command(
+        _TAKE_SCRIPT % {"lock": LOCK_DIR}, stdin=json.dumps({"who": owner}).encode(), description="take the lock"
+    )
 
 
-def release() -> Command:
+def release_command() -> Command:
     """Give the lock back."""
-    return Command(f"rm -rf {LOCK}", says="release the lock")
+    return Command(f"rm -rf {LOCK_DIR}", description="release the lock")
 
 
 @contextmanager
-def lock(
-    host: Host,
-    who: str,
-    ended: Callable[[str], bool] = lambda who: False,
-    tell: Callable[[str], None] = lambda text: None,
+def hold_lock(
+    connection: Connection,
+    owner: str,
+    owner_is_gone: Callable[[str], bool] = lambda who: False,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Hold the host's lock; raises Locked when another run has it.
 
@@ -61,45 +63,45 @@ def lock(
     host is waited for (PATIENCE seconds), which ``tell`` announces once.
     """
     for attempt in Retrying(
-        retry=retry_if_exception_type(_Ending),
-        stop=stop_after_delay(PATIENCE),
+        retry=retry_if_exception_type(_OwnerGone),
+        stop=stop_after_delay(OWNER_GONE_TIMEOUT),
         wait=wait_fixed(1),
-        before_sleep=lambda state: _announce(state, tell),
+        before_sleep=lambda state: _announce_waiting(state, announce),
         reraise=True,
     ):
         with attempt:
-            _try(host, who, ended)
+            _take_lock(connection, owner, owner_is_gone)
     try:
         yield
     finally:
         # With the connection the holder is gone, so the lock is nobody's any more.
-        with suppress(ConnectFault):
-            host.run([release()])
+        with suppress(ConnectError):
+            connection.run([release_command()])
 
 
-class _Ending(Locked):
+class _OwnerGone(LockedError):
     """The holder's run is over, its last command on the host is not."""
 
 
-def _announce(state: RetryCallState, tell: Callable[[str], None]) -> None:
+def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) -> None:
     error = state.outcome.exception() if state.outcome else None
-    if state.attempt_number == 1 and isinstance(error, _Ending):
-        tell(f"{error.message}; that run is over, waiting for its last command there to end")
+    if state.attempt_number == 1 and isinstance(error, _OwnerGone):
+        announce(f"{error.message}; that run is over, waiting for its last command there to end")
 
 
-def _try(host: Host, who: str, ended: Callable[[str], bool]) -> None:
-    reply = host.run([take(who)])[0]
+def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
+    reply = connection.run([take_command(owner)])[0]
     if reply.code == 7:
-        holder = _holder(reply.out)
-        raise (_Ending if ended(holder) else Locked)(
-            f"{host.name}: another run is at work there: {holder}",
+        current_owner = _parse_owner(reply.out)
+        raise (_OwnerGone if owner_is_gone(current_owner) else LockedError)(
+            f"{connection.name}: another run is at work there: {current_owner}",
             "wait for it to end, then run the same command again",
         )
     if not reply.ok:
-        raise PackstackLiteError(f"{host.name}: cannot take the lock {LOCK}: {reply.err.strip()}")
+        raise PackstackLiteError(f"{connection.name}: cannot take the lock {LOCK_DIR}: {reply.err.strip()}")
 
 
-def _holder(line: str) -> str:
+def _parse_owner(line: str) -> str:
     try:
         return str(json.loads(line)["who"])
     except (ValueError, KeyError, TypeError):

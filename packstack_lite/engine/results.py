@@ -12,11 +12,11 @@ from packstack_lite.resources.base import PHASES
 class Change:
     """A gap that is to be closed, or was. ``gap`` says in words what differs, ``diff`` is unified and masked."""
 
-    host: str
+    node: str
     phase: str
-    resource: str
-    gap: str
-    diff: str = ""
+    resource_id: str
+    description: str
+    text_diff: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class PhaseTime:
 
     name: str
     seconds: float
-    changes: int
+    change_count: int
 
 
 @dataclass(frozen=True)
-class AppliedReport:
+class ApplyReport:
     """What an apply did on one host. ``restarted`` are units, ``flights`` counts turn-arounds since connecting.
 
     ``trouble`` says what ended it early, "" when it came to its end. Of several hosts together ``hosts`` are the
@@ -37,46 +37,48 @@ class AppliedReport:
     """
 
     changes: Tuple[Change, ...]
-    restarted: Tuple[str, ...]
-    flights: int
+    restarted_units: Tuple[str, ...]
+    round_trips: int
     seconds: float
-    phases: Tuple[PhaseTime, ...]
-    host: str = ""
-    trouble: str = ""
-    hosts: Tuple["AppliedReport", ...] = ()
+    phase_times: Tuple[PhaseTime, ...]
+    node: str = ""
+    error: str = ""
+    node_reports: Tuple["ApplyReport", ...] = ()
 
 
-def joined(times: Sequence[PhaseTime]) -> Tuple[PhaseTime, ...]:
+def merge_phase_times(times: Sequence[PhaseTime]) -> Tuple[PhaseTime, ...]:
     """Each phase once, in the order in which they come: its changes together, and the longest of its times."""
-    found: Dict[str, PhaseTime] = {}
-    for one in times:
-        other = found.get(one.name, PhaseTime(one.name, 0.0, 0))
-        found[one.name] = PhaseTime(one.name, max(one.seconds, other.seconds), one.changes + other.changes)
-    return tuple(found[phase.value] for phase in PHASES if phase.value in found)
+    merged: Dict[str, PhaseTime] = {}
+    for phase_time in times:
+        previous = merged.get(phase_time.name, PhaseTime(phase_time.name, 0.0, 0))
+        merged[phase_time.name] = PhaseTime(
+            phase_time.name, max(phase_time.seconds, previous.seconds), phase_time.change_count + previous.change_count
+        )
+    return tuple(merged[phase.value] for phase in PHASES if phase.value in merged)
 
 
-def together(reports: Sequence[AppliedReport]) -> AppliedReport:
+def merge_reports(reports: Sequence[ApplyReport]) -> ApplyReport:
     """The report of one host as it is; those of several as one, which holds them."""
     if len(reports) == 1:
         return reports[0]
-    return AppliedReport(
+    return ApplyReport(
         tuple(change for report in reports for change in report.changes),
-        tuple(unit for report in reports for unit in report.restarted),
-        sum(report.flights for report in reports),
+        tuple(unit for report in reports for unit in report.restarted_units),
+        sum(report.round_trips for report in reports),
         max(report.seconds for report in reports),
-        joined([time for report in reports for time in report.phases]),
-        hosts=tuple(reports),
+        merge_phase_times([phase_time for report in reports for phase_time in report.phase_times]),
+        node_reports=tuple(reports),
     )
 
 
 @dataclass(frozen=True)
-class Fault:
+class Drift:
     """Something that is not as declared, and what to type."""
 
-    host: str
-    resource: str
+    node: str
+    resource_id: str
     message: str
-    fix: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)

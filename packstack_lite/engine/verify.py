@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
-from packstack_lite.engine.changes import changes, in_words
-from packstack_lite.engine.read import read
-from packstack_lite.engine.results import Fault
-from packstack_lite.remote.command import Host
-from packstack_lite.resources.base import Gap, Resource
+from packstack_lite.engine.diff import describe_diff, diff_resources
+from packstack_lite.engine.probe import probe_resources
+from packstack_lite.engine.results import Drift
+from packstack_lite.remote.command import Connection
+from packstack_lite.resources.base import Diff, Resource
 from packstack_lite.secret import Masker
 
 
-def verify(host: Host, resources: Sequence[Resource], masker: Masker) -> List[Fault]:
+def verify(connection: Connection, resources: Sequence[Resource], masker: Masker) -> List[Drift]:
     """What is no longer as declared, each with the way back; reads in one flight."""
     return [
-        Fault(host.name, gap.resource.id, masker(_fault(gap)), "packstack-lite apply")
-        for gap in changes(resources, read(host, resources))
-        if gap.keys
+        Drift(connection.name, diff.resource.id, masker(_describe_drift(diff)), "packstack-lite apply")
+        for diff in diff_resources(resources, probe_resources(connection, resources))
+        if diff.keys
     ]
 
 
-def _fault(gap: Gap) -> str:
-    if gap.unknown:
-        return "cannot be read: " + in_words(gap)
-    if gap.missing:
+def _describe_drift(diff: Diff) -> str:
+    if diff.is_unknown:
+        return "cannot be read: " + describe_diff(diff)
+    if diff.is_missing:
         return "is missing"
-    if gap.resource.want() is None:
+    if diff.resource.desired() is None:
         return "is there and should not be"
-    return "differs: " + in_words(gap)
+    return "differs: " + describe_diff(diff)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
-from packstack_lite.answers import agents
-from packstack_lite.hosts.facts import Interface
-from packstack_lite.preflight import cures, uplink
-from packstack_lite.preflight.subject import Remark, Remarks, Subject, error, warning
-from packstack_lite.profiles.preparation import preparation
+from packstack_lite.answers import l2_agents
+from packstack_lite.nodes.facts import Interface
+from packstack_lite.preflight import fixes, uplink
+from packstack_lite.preflight.check import CheckContext, Finding, Findings, error, warning
+from packstack_lite.profiles.host_setup import load_host_setup
 
 # Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
 # may hold it, as roles of the profile or by their names.
 # Source: the packages' defaults; 25672 is RabbitMQ's way to its own tools, 4369 Erlang's directory of names.
-PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
+SERVICE_PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     80: ("HORIZON", ("httpd",)),
     3306: ("MARIADB", ("mariadb",)),
     4369: ("", ("epmd.socket", "rabbitmq")),
@@ -38,40 +38,40 @@ PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
     25672: ("", ("rabbitmq",)),
 }
 # Whose they are, where it is not the controller's.
-_ROLES: Mapping[int, str] = {3306: "database", 4369: "queue", 5672: "queue", 25672: "queue"}
+_PORT_ROLES: Mapping[int, str] = {3306: "database", 4369: "queue", 5672: "queue", 25672: "queue"}
 # Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
 # least, 1280.
-MTU_NEEDED, MTU_WANTED = 1338, 1400
+MTU_REQUIRED, MTU_RECOMMENDED = 1338, 1400
 # Whoever lets us in, and whoever may hold the data of others.
-_NOT_OURS_TO_STOP = ("ssh", "dropbear", "mariadb", "mysql", "systemd-", "user@")
-_LINKS = "ip -brief link shows those that there are"
+_PROTECTED_UNITS = ("ssh", "dropbear", "mariadb", "mysql", "systemd-", "user@")
+_LIST_INTERFACES_HINT = "ip -brief link shows those that there are"
 
 
-def hostname(subject: Subject) -> Remarks:
+def check_hostname(context: CheckContext) -> Findings:
     """The host's name leads to its address: RabbitMQ, Nova and Neutron find each other by it."""
-    facts = subject.facts
+    facts = context.facts
     names = f"{facts.fqdn} {facts.hostname}" if "." in facts.fqdn else facts.hostname
-    found = [_bare(address) for address in facts.hostname_addresses]
-    fix = f"echo '{facts.address} {names}' >> /etc/hosts"
-    cure = cures.name_in_hosts(facts.address, names.split()) if facts.address else None
+    resolved = [_strip_prefix_length(address) for address in facts.hostname_addresses]
+    hint = f"echo '{facts.address} {names}' >> /etc/hosts"
+    fix = fixes.set_hosts_entry(facts.address, names.split()) if facts.address else None
     # Where apply writes the line itself, nothing has to be done first.
-    written = subject.profile is not None and preparation(subject.profile.name).hosts_file
-    remark, after = (warning, "; apply writes it into /etc/hosts") if written else (error, "")
+    apply_writes_it = context.profile is not None and load_host_setup(context.profile.name).writes_hosts_file
+    make_finding, note = (warning, "; apply writes it into /etc/hosts") if apply_writes_it else (error, "")
     if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
         yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
-    elif not found:
-        yield remark(f"the name {facts.hostname} leads to no address{after}", fix, cure)
-    elif all(ip_address(address).is_loopback for address in found):
-        told = f"the name {facts.hostname} leads to {found[0]}, not to {facts.address}"
-        yield warning(told + after, rf"sed -i '/^{found[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {fix}", cure)
-    elif not _own(subject) & set(found):
-        told = f"the name {facts.hostname} leads to {', '.join(found)}, which is not this host's address"
-        yield remark(told + after, fix, cure)
+    elif not resolved:
+        yield make_finding(f"the name {facts.hostname} leads to no address{note}", hint, fix)
+    elif all(ip_address(address).is_loopback for address in resolved):
+        message = f"the name {facts.hostname} leads to {resolved[0]}, not to {facts.address}"
+        yield warning(message + note, rf"sed -i '/^{resolved[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {hint}", fix)
+    elif not _own_addresses(context) & set(resolved):
+        message = f"the name {facts.hostname} leads to {', '.join(resolved)}, which is not this host's address"
+        yield make_finding(message + note, hint, fix)
 
 
-def route(subject: Subject) -> Remarks:
+def check_default_route(context: CheckContext) -> Findings:
     """There is a default route, over an interface that is up and has an IPv4 address."""
-    facts = subject.facts
+    facts = context.facts
     if not facts.interfaces:
         yield error("no network interface can be seen", "install iproute2 and look: ip addr")
     elif not facts.default_interface:
@@ -80,120 +80,128 @@ def route(subject: Subject) -> Remarks:
         name = facts.default_interface
         yield error(f"{name} has no IPv4 address", f"ip addr add ADDRESS/LENGTH dev {name}")
     else:
-        yield from _usable(_find(subject, facts.default_interface), facts.default_interface)
+        yield from _check_usable(_find_interface(context, facts.default_interface), facts.default_interface)
 
 
-def interfaces(subject: Subject) -> Remarks:
+def check_interfaces(context: CheckContext) -> Findings:
     """The interfaces that the answers name are there, and the floating range is nobody else's."""
-    answers, facts = subject.answers, subject.facts
+    answers, facts = context.answers, context.facts
     # A bridge that takes an interface is made by apply.
-    made = {bridge for bridge, _ in uplink.pairs(subject)}
-    asked = agents.parameter(answers, "TUNNEL_IF")
-    tunnel = str(answers.get(asked) or "")
-    if tunnel and tunnel not in made and subject.has("compute", "network"):
-        yield from _usable(_find(subject, tunnel), tunnel, asked)
-    yield from _floating(subject, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
+    created_bridges = {bridge for bridge, _ in uplink.bridge_interfaces(context)}
+    parameter = l2_agents.agent_parameter(answers, "TUNNEL_IF")
+    tunnel = str(answers.get(parameter) or "")
+    if tunnel and tunnel not in created_bridges and context.has_role("compute", "network"):
+        yield from _check_usable(_find_interface(context, tunnel), tunnel, parameter)
+    yield from _check_floating_range(context, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
     controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address)
-    if subject.has("controller") and facts.address and controller != facts.address:
-        yield from _controller(subject, controller)
+    if context.has_role("controller") and facts.address and controller != facts.address:
+        yield from _check_controller_address(context, controller)
 
 
-def _find(subject: Subject, name: str) -> Optional[Interface]:
-    return next((interface for interface in subject.facts.interfaces if interface.name == name), None)
+def _find_interface(context: CheckContext, name: str) -> Optional[Interface]:
+    return next((interface for interface in context.facts.interfaces if interface.name == name), None)
 
 
-def _usable(interface: Optional[Interface], name: str, parameter: str = "") -> Remarks:
-    asked = f" ({parameter})" if parameter else ""
+def _check_usable(interface: Optional[Interface], name: str, parameter: str = "") -> Findings:
+    suffix = f" ({parameter})" if parameter else ""
     if interface is None:
-        yield error(f"there is no interface {name}{asked}", _LINKS)
-    elif not interface.up:
-        yield error(f"the interface {name}{asked} is down", f"ip link set {name} up")
-    elif interface.mtu < MTU_WANTED:
-        told = f"{name} carries packets of {interface.mtu} bytes only"
-        fix = f"ip link set {name} mtu 1500"
-        yield warning(told, fix) if interface.mtu >= MTU_NEEDED else error(f"{told}; tunnels need {MTU_NEEDED}", fix)
+        yield error(f"there is no interface {name}{suffix}", _LIST_INTERFACES_HINT)
+    elif not interface.is_up:
+        yield error(f"the interface {name}{suffix} is down", f"ip link set {name} up")
+    elif interface.mtu < MTU_RECOMMENDED:
+        message = f"{name} carries packets of {interface.mtu} bytes only"
+        hint = f"ip link set {name} mtu 1500"
+        yield (
+            warning(message, hint)
+            if interface.mtu >= MTU_REQUIRED
+            else error(f"{message}; tunnels need {MTU_REQUIRED}", hint)
+        )
 
 
-def _floating(subject: Subject, bridge: str) -> Remarks:
-    asked = str(subject.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
-    if not asked or not subject.answers.get("CONFIG_PROVISION_DEMO") or subject.facts.own:
+def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
+    float_range = str(context.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
+    if not float_range or not context.answers.get("CONFIG_PROVISION_DEMO") or context.facts.deployed_by_us:
         return
-    wanted = ip_network(asked, strict=False)
-    behind = {name for pair in uplink.pairs(subject) if pair[0] == bridge for name in pair}
-    for interface in subject.facts.interfaces:
+    float_network = ip_network(float_range, strict=False)
+    uplink_names = {name for pair in uplink.bridge_interfaces(context) if pair[0] == bridge for name in pair}
+    for interface in context.facts.interfaces:
         for network in (ip_interface(address).network for address in interface.addresses):
             if (
-                interface.name not in {bridge, *behind}
-                and network.version == wanted.version
-                and network.overlaps(wanted)
+                interface.name not in {bridge, *uplink_names}
+                and network.version == float_network.version
+                and network.overlaps(float_network)
             ):
                 yield warning(
-                    f"CONFIG_PROVISION_DEMO_FLOATRANGE {asked} overlaps {network} on {interface.name}",
+                    f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} overlaps {network} on {interface.name}",
                     "set CONFIG_PROVISION_DEMO_FLOATRANGE to a range that nothing uses",
                 )
 
 
-def _controller(subject: Subject, asked: str) -> Remarks:
+def _check_controller_address(context: CheckContext, controller: str) -> Findings:
     try:
-        strange = str(ip_address(asked)) not in _own(subject)
+        is_foreign = str(ip_address(controller)) not in _own_addresses(context)
     except ValueError:
         # A name: whoever connected has resolved it.
         return
-    if strange:
-        told = f"CONFIG_CONTROLLER_HOST is {asked}, which is not an address of this host"
-        yield error(told, f"set it to {subject.facts.address}")
+    if is_foreign:
+        message = f"CONFIG_CONTROLLER_HOST is {controller}, which is not an address of this host"
+        yield error(message, f"set it to {context.facts.address}")
 
 
-def ports(subject: Subject) -> Remarks:
+def check_ports(context: CheckContext) -> Findings:
     """The ports of the cloud's services are free, or held by these services themselves."""
-    strangers: Dict[Tuple[str, str], List[int]] = {}
-    for port, (service, roles) in PORTS.items():
-        if _wanted(subject, service, port) and port in subject.facts.ports and not _ours(subject, port, roles):
-            holder = (subject.facts.ports[port], subject.facts.port_units.get(port, ""))
-            strangers.setdefault(holder, []).append(port)
-    for (process, unit), held in strangers.items():
-        yield _held(process, unit, held)
+    ports_by_holder: Dict[Tuple[str, str], List[int]] = {}
+    for port, (service, roles) in SERVICE_PORTS.items():
+        if (
+            _is_port_used(context, service, port)
+            and port in context.facts.listening_ports
+            and not _is_held_by_cloud(context, port, roles)
+        ):
+            holder = (context.facts.listening_ports[port], context.facts.port_units.get(port, ""))
+            ports_by_holder.setdefault(holder, []).append(port)
+    for (process, unit), held_ports in ports_by_holder.items():
+        yield _port_finding(process, unit, held_ports)
 
 
-def _wanted(subject: Subject, service: str, port: int) -> bool:
-    if not subject.has(_ROLES.get(port, "controller")):
+def _is_port_used(context: CheckContext, service: str, port: int) -> bool:
+    if not context.has_role(_PORT_ROLES.get(port, "controller")):
         return False
     if service == "OVN":
-        return bool(subject.answers.get(agents.AGENT) == "ovn")
-    return not service or subject.answers.get(f"CONFIG_{service}_INSTALL") is not False
+        return bool(context.answers.get(l2_agents.L2_AGENT) == "ovn")
+    return not service or context.answers.get(f"CONFIG_{service}_INSTALL") is not False
 
 
-def _ours(subject: Subject, port: int, roles: Tuple[str, ...]) -> bool:
-    units = _units(subject, roles)
-    process, unit = subject.facts.ports[port], subject.facts.port_units.get(port, "")
+def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:
+    units = _unit_names(context, roles)
+    process, unit = context.facts.listening_ports[port], context.facts.port_units.get(port, "")
     if unit in ("", "init.scope"):
         # Sockets that systemd holds for a service; or a host that does not tell units, deployed by us.
         by_systemd = process == "systemd" and any(name.endswith(".socket") for name in units)
-        return by_systemd or (not unit and subject.facts.own)
+        return by_systemd or (not unit and context.facts.deployed_by_us)
     return unit in units
 
 
-def _units(subject: Subject, roles: Tuple[str, ...]) -> FrozenSet[str]:
-    table = subject.profile.units if subject.profile else {}
-    names = [table.get(role, role) for role in roles]
-    full = [name if "." in name else f"{name}.service" for name in names]
-    return frozenset([*full, *(name.replace(".socket", ".service") for name in full)])
+def _unit_names(context: CheckContext, roles: Tuple[str, ...]) -> FrozenSet[str]:
+    unit_table = context.profile.units if context.profile else {}
+    names = [unit_table.get(role, role) for role in roles]
+    units = [name if "." in name else f"{name}.service" for name in names]
+    return frozenset([*units, *(name.replace(".socket", ".service") for name in units)])
 
 
-def _held(process: str, unit: str, held: List[int]) -> Remark:
-    numbers = ", ".join(map(str, sorted(held)))
-    several = "ports {} are" if len(held) > 1 else "port {} is"
-    what = f"{several.format(numbers)} held by {process or 'an unknown process'}"
+def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
+    numbers = ", ".join(map(str, sorted(ports)))
+    template = "ports {} are" if len(ports) > 1 else "port {} is"
+    message = f"{template.format(numbers)} held by {process or 'an unknown process'}"
     if unit.endswith((".service", ".socket")):
-        cure = None if unit.startswith(_NOT_OURS_TO_STOP) else cures.switch_off(unit)
-        return error(f"{what} ({unit})", f"systemctl disable --now {unit}", cure)
-    return error(what, f"end it; ss -ltnp 'sport = :{min(held)}' shows its process id")
+        fix = None if unit.startswith(_PROTECTED_UNITS) else fixes.disable_unit(unit)
+        return error(f"{message} ({unit})", f"systemctl disable --now {unit}", fix)
+    return error(message, f"end it; ss -ltnp 'sport = :{min(ports)}' shows its process id")
 
 
-def _own(subject: Subject) -> FrozenSet[str]:
-    addresses = [address for interface in subject.facts.interfaces for address in interface.addresses]
-    return frozenset(map(_bare, [*addresses, subject.facts.address]))
+def _own_addresses(context: CheckContext) -> FrozenSet[str]:
+    addresses = [address for interface in context.facts.interfaces for address in interface.addresses]
+    return frozenset(map(_strip_prefix_length, [*addresses, context.facts.address]))
 
 
-def _bare(address: str) -> str:
+def _strip_prefix_length(address: str) -> str:
     return address.split("/")[0].split("%")[0]

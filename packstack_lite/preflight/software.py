@@ -4,161 +4,182 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.preflight import cures, rpm
-from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+from packstack_lite.preflight import fixes, rpm_repositories
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.profiles import Profile
 
-_DATABASE = "/var/lib/mysql/mysql"
+_MYSQL_SYSTEM_DIR = "/var/lib/mysql/mysql"
 # How the schemas of OpenStack's services begin.
-_SCHEMAS = (
+_SCHEMA_PREFIXES = (
     *("keystone", "glance", "nova", "placement", "neutron", "cinder", "barbican", "heat", "swift", "manila", "magnum"),
     *("aodh", "gnocchi", "panko", "ceilometer", "sahara", "trove", "ironic", "designate", "octavia", "ovs_neutron"),
 )
-_RESET = (
+_ROOT_LOGIN_HINT = (
     "systemctl stop mariadb; mysqld_safe --skip-grant-tables --skip-networking & then, in mysql: FLUSH PRIVILEGES;"
     " ALTER USER root@localhost IDENTIFIED VIA unix_socket; mysqladmin shutdown; systemctl start mariadb"
 )
 # Module -> its package on Debian, on CentOS with Python 3, on CentOS 7.
-_PACKAGES = {"yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"), "pytz": ("python3-tz", "python3-pytz", "pytz")}
+_PYTHON_PACKAGES = {
+    "yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"),
+    "pytz": ("python3-tz", "python3-pytz", "pytz"),
+}
 # Answers whose service has another name among the profile's packages.
-_MODULES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AGENT_INSTALL": "neutron"}
+_SERVICE_NAMES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AGENT_INSTALL": "neutron"}
 
 
-def packages(subject: Subject) -> Remarks:
+def check_package_source(context: CheckContext) -> Findings:
     """The package source answers; on a host that is deployed already, only new packages need it."""
-    facts, answers = subject.facts, subject.answers
+    facts, answers = context.facts, context.answers
     if not facts.package_source:
         yield info("it was not tried whether packages can be fetched: the package manager is unknown", "try it by hand")
         return
-    led = {repo.name for repo in rpm.dead_repos(subject)} if rpm.chosen(subject) else set()
-    wrong = [line for line in facts.package_source.splitlines() if line.partition(": ")[0] not in led]
-    if facts.package_source == "reachable" or not wrong or answers.get("CONFIG_REPO_DIRECTORY"):
+    redirected = (
+        {repo.name for repo in rpm_repositories.find_dead_repos(context)}
+        if rpm_repositories.has_replacement_mirror(context)
+        else set()
+    )
+    failures = [line for line in facts.package_source.splitlines() if line.partition(": ")[0] not in redirected]
+    if facts.package_source == "reachable" or not failures or answers.get("CONFIG_REPO_DIRECTORY"):
         return
     proxy = bool(answers.get("CONFIG_HTTP_PROXY"))
-    remark = warning if facts.own or proxy else error
-    said = "\n".join(wrong) + (" (apply sets the proxy of CONFIG_HTTP_PROXY first)" if proxy else "")
-    again = "yum makecache" if facts.repos else "apt-get update"
-    yield remark(f"packages cannot be fetched: {said}", f"mend the source, the proxy or DNS; try: {again}")
+    make_finding = warning if facts.deployed_by_us or proxy else error
+    details = "\n".join(failures) + (" (apply sets the proxy of CONFIG_HTTP_PROXY first)" if proxy else "")
+    retry_command = "yum makecache" if facts.repos else "apt-get update"
+    yield make_finding(
+        f"packages cannot be fetched: {details}", f"mend the source, the proxy or DNS; try: {retry_command}"
+    )
 
 
-def leftovers(subject: Subject) -> Remarks:
+def check_leftovers(context: CheckContext) -> Findings:
     """No other tool's OpenStack is, or was, on the host; Packstack's own files are not in the way of anything."""
-    facts = subject.facts
-    if facts.own:
+    facts = context.facts
+    if facts.deployed_by_us:
         return
-    found = [path for path in facts.foreign if path != _DATABASE]
-    left = [path for path in facts.packstack if not path.endswith(".txt")]
-    if found:
+    foreign_paths = [path for path in facts.other_openstack if path != _MYSQL_SYSTEM_DIR]
+    packstack_files = [path for path in facts.packstack_files if not path.endswith(".txt")]
+    if foreign_paths:
         yield error(
-            f"another OpenStack has been here: {', '.join([*found, *left])}",
+            f"another OpenStack has been here: {', '.join([*foreign_paths, *packstack_files])}",
             "take a fresh host, or remove it with the tool that made it, and its /etc and /var/lib directories",
         )
-    elif left:
-        kept = [path for path in facts.packstack if path.endswith(".txt")]
+    elif packstack_files:
+        answer_files = [path for path in facts.packstack_files if path.endswith(".txt")]
         yield warning(
-            f"Packstack has left {', '.join(left)}, but no OpenStack",
+            f"Packstack has left {', '.join(packstack_files)}, but no OpenStack",
             "rm -r, or rename it"
-            + (f"; its answers load as they are: --answer-file with a copy of {kept[-1]}" if kept else ""),
-            cures.move_aside(left),
+            + (
+                f"; its answers load as they are: --answer-file with a copy of {answer_files[-1]}"
+                if answer_files
+                else ""
+            ),
+            fixes.rename_to_orig(packstack_files),
         )
 
 
-def database(subject: Subject) -> Remarks:
+def check_database(context: CheckContext) -> Findings:
     """No MariaDB or MySQL with data of others is on the host, and root's login over the socket works."""
-    facts = subject.facts
-    if _DATABASE not in facts.foreign or subject.answers.get("CONFIG_MARIADB_INSTALL") is False:
+    facts = context.facts
+    if _MYSQL_SYSTEM_DIR not in facts.other_openstack or context.answers.get("CONFIG_MARIADB_INSTALL") is False:
         return
-    if facts.own:
-        if facts.refused:
-            yield error(f"MariaDB refuses root's login over the socket: {facts.refused}", _RESET)
+    if facts.deployed_by_us:
+        if facts.mariadb_root_error:
+            yield error(f"MariaDB refuses root's login over the socket: {facts.mariadb_root_error}", _ROOT_LOGIN_HINT)
         return
-    others = [name for name in facts.schemas if not _openstacks(name)]
-    if others:
+    foreign_schemas = [name for name in facts.mariadb_databases if not _is_openstack_schema(name)]
+    if foreign_schemas:
         yield error(
-            f"a MariaDB with data is there that packstack-lite has not made ({', '.join(others)});"
+            f"a MariaDB with data is there that packstack-lite has not made ({', '.join(foreign_schemas)});"
             " it would be reconfigured",
             "take a fresh host; or, when nobody needs the data: mv /var/lib/mysql /var/lib/mysql.old",
         )
-    elif facts.schemas or facts.refused:
-        what = f" with an earlier OpenStack's data ({', '.join(facts.schemas)})" if facts.schemas else ""
-        said = f" ({facts.refused})" if facts.refused else ""
+    elif facts.mariadb_databases or facts.mariadb_root_error:
+        contents = (
+            f" with an earlier OpenStack's data ({', '.join(facts.mariadb_databases)})"
+            if facts.mariadb_databases
+            else ""
+        )
+        reason = f" ({facts.mariadb_root_error})" if facts.mariadb_root_error else ""
         yield error(
-            f"an old MariaDB{what} is there; its root password is not that of the answers, so that making databases"
-            f" would end in an authentication error{said}",
+            f"an old MariaDB{contents} is there; its root password is not that of the answers, so that making databases"
+            f" would end in an authentication error{reason}",
             "systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
-            cures.old_database(),
+            fixes.replace_old_database(),
         )
 
 
-def _openstacks(schema: str) -> bool:
-    return schema.startswith(_SCHEMAS)
+def _is_openstack_schema(schema: str) -> bool:
+    return schema.startswith(_SCHEMA_PREFIXES)
 
 
-def python(subject: Subject) -> Remarks:
+def check_python_modules(context: CheckContext) -> Findings:
     """The Python that OpenStack runs on has its modules, and none of pip's before the distribution's."""
-    facts, profile = subject.facts, subject.profile
+    facts, profile = context.facts, context.profile
     if profile is None:
         return
-    lost = [told.split(" ")[1] for told in facts.python_missing if profile.python.startswith(told.split(" ")[0])]
-    if subject.deployed and lost:
-        rpms = profile.package_manager != "apt"
-        names = [_PACKAGES[module][_place(profile)] for module in lost]
+    missing = [
+        entry.split(" ")[1] for entry in facts.missing_python_modules if profile.python.startswith(entry.split(" ")[0])
+    ]
+    if context.is_deployed and missing:
+        uses_rpm = profile.package_manager != "apt"
+        names = [_PYTHON_PACKAGES[module][_package_column(profile)] for module in missing]
         yield warning(
-            f"{profile.python} cannot import {', '.join(lost)}, which OpenStack's programs need",
-            f"{'yum' if rpms else 'apt-get'} install {' '.join(names)}",
-            cures.install(names, rpm.dead_repos(subject)) if rpms else cures.apt_install(names),
+            f"{profile.python} cannot import {', '.join(missing)}, which OpenStack's programs need",
+            f"{'yum' if uses_rpm else 'apt-get'} install {' '.join(names)}",
+            fixes.yum_install(names, rpm_repositories.find_dead_repos(context))
+            if uses_rpm
+            else fixes.apt_install(names),
         )
-    if facts.shadowed:
+    if facts.shadowing_modules:
         yield warning(
-            f"modules that pip has installed stand before the distribution's: {', '.join(facts.shadowed)}",
+            f"modules that pip has installed stand before the distribution's: {', '.join(facts.shadowing_modules)}",
             "pip uninstall them, as they may not fit OpenStack's: what needs them gets a virtual environment",
         )
 
 
-def _place(profile: Profile) -> int:
+def _package_column(profile: Profile) -> int:
     return 0 if profile.package_manager == "apt" else 1 if profile.python.startswith("python3") else 2
 
 
-def language(subject: Subject) -> Remarks:
+def check_locale(context: CheckContext) -> Findings:
     """The language that the host sets is there and writes UTF-8: programs print and read names in it."""
-    facts = subject.facts
+    facts = context.facts
     charset = facts.locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
     # CentOS 7 has no C.UTF-8.
-    old = subject.profile is not None and subject.profile.package_manager == "yum"
-    way = f"set LANG={'en_US' if old else 'C'}.UTF-8 in /etc/locale.conf{'' if old else ' or /etc/default/locale'}"
-    if facts.lang_missing:
+    lacks_c_utf8 = context.profile is not None and context.profile.package_manager == "yum"
+    hint = f"set LANG={'en_US' if lacks_c_utf8 else 'C'}.UTF-8 in /etc/locale.conf{'' if lacks_c_utf8 else ' or /etc/default/locale'}"
+    if facts.missing_locale:
         yield warning(
-            f"LANG={facts.lang_missing}, which the host does not have: programs warn about it in the midst of their"
+            f"LANG={facts.missing_locale}, which the host does not have: programs warn about it in the midst of their"
             " output, and some stop",
-            way,
-            cures.language(),
+            hint,
+            fixes.set_locale(),
         )
     elif charset not in ("", "utf8"):
         yield warning(
             f"LANG={facts.locale} is not UTF-8: OpenStack's programs cannot print every name",
-            way,
-            cures.language(),
+            hint,
+            fixes.set_locale(),
         )
 
 
-def services(subject: Subject) -> Remarks:
+def check_requested_services(context: CheckContext) -> Findings:
     """Every service that the answers switch on can be deployed."""
-    if subject.profile is None:
+    if context.profile is None:
         return
-    wanted = [name for name in subject.answers if name.endswith("_INSTALL") and _asked_for(subject, name)]
-    missing: List[str] = [name for name in wanted if _module(name) not in subject.profile.packages]
+    requested = [name for name in context.answers if name.endswith("_INSTALL") and _is_requested(context, name)]
+    missing: List[str] = [name for name in requested if _service_name(name) not in context.profile.packages]
     if missing:
         yield warning(
-            f"asked for, but not in this version of packstack-lite: {', '.join(sorted(map(_module, missing)))}",
+            f"asked for, but not in this version of packstack-lite: {', '.join(sorted(map(_service_name, missing)))}",
             "go on without, and say so: " + " ".join(f"{name}=n" for name in sorted(missing)),
         )
 
 
-def _asked_for(subject: Subject, parameter: str) -> bool:
+def _is_requested(context: CheckContext, parameter: str) -> bool:
     """Switched on, and what it is a part of as well: Packstack's default for Heat's second API is y without Heat."""
-    whole = f"CONFIG_{_module(parameter).upper()}_INSTALL"
-    return subject.answers[parameter] is True and subject.answers.get(whole, True) is True
+    parent_parameter = f"CONFIG_{_service_name(parameter).upper()}_INSTALL"
+    return context.answers[parameter] is True and context.answers.get(parent_parameter, True) is True
 
 
-def _module(parameter: str) -> str:
-    return _MODULES.get(parameter, parameter[len("CONFIG_") : -len("_INSTALL")].lower())
+def _service_name(parameter: str) -> str:
+    return _SERVICE_NAMES.get(parameter, parameter[len("CONFIG_") : -len("_INSTALL")].lower())

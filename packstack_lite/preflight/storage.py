@@ -7,43 +7,50 @@ import posixpath
 import re
 from typing import Any, Optional, Tuple
 
-from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.secret import Secret
 
 # Answer -> the switch of its service, where the host keeps it, what is lost with it.
-_KEPT = {
+_STORED_KEYS = {
     "CONFIG_BARBICAN_KEK": ("CONFIG_BARBICAN_INSTALL", "kek in /etc/barbican/barbican.conf", "every secret"),
     "CONFIG_SWIFT_HASH": ("CONFIG_SWIFT_INSTALL", "swift_hash_path_suffix in /etc/swift/swift.conf", "every object"),
 }
-_UNITS = {"K": 1 / 1024, "M": 1.0, "G": 1024.0}
+_MIB_PER_UNIT = {"K": 1 / 1024, "M": 1.0, "G": 1024.0}
 # What works in a container too.
-_INSTEAD = "keep volumes on Ceph, which needs nothing of the kernel: --cinder-backend=ceph; or use a machine of its own"
+_ALTERNATIVES_HINT = (
+    "keep volumes on Ceph, which needs nothing of the kernel: --cinder-backend=ceph; or use a machine of its own"
+)
 
 
-def keys(subject: Subject) -> Remarks:
+def check_encryption_keys(context: CheckContext) -> Findings:
     """What stored data can only be read with is not changed."""
-    for name, (switch, where, lost) in _KEPT.items():
-        answer, there = subject.answers.get(name), subject.facts.kept.get(name)
-        if there and subject.answers.get(switch) and isinstance(answer, Secret) and digest(answer) != there:
+    for name, (install_parameter, location, lost_data) in _STORED_KEYS.items():
+        answer, stored_digest = context.answers.get(name), context.facts.key_digests.get(name)
+        if (
+            stored_digest
+            and context.answers.get(install_parameter)
+            and isinstance(answer, Secret)
+            and key_digest(answer) != stored_digest
+        ):
             yield error(
-                f"{name} is not the one that this host has ({where}): with another one {lost} would be lost",
-                f"answer {name} with the one that is there; to lose {lost}: --ignore keys",
+                f"{name} is not the one that this host has ({location}): with another one {lost_data} would be lost",
+                f"answer {name} with the one that is there; to lose {lost_data}: --ignore keys",
             )
 
 
-def digest(secret: Secret) -> str:
+def key_digest(secret: Secret) -> str:
     """As the host's facts tell it: of either alphabet of base64 the one for URLs."""
     text = secret.reveal().translate(str.maketrans("+/", "-_"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def objects(subject: Subject) -> Remarks:
+def check_object_storage(context: CheckContext) -> Findings:
     """There is room and a place for objects, and nothing is formatted that holds anything."""
-    answers = subject.answers
+    answers = context.answers
     if not answers.get("CONFIG_SWIFT_INSTALL"):
         return
     devices = tuple(answers.get("CONFIG_SWIFT_STORAGES") or ())
-    if subject.facts.container:
+    if context.facts.is_container:
         yield info(
             "a container mounts no file systems: objects are kept in a plain directory, /srv/node/swiftloopback"
             + (f", and not on {', '.join(devices)}" if devices else ""),
@@ -51,39 +58,40 @@ def objects(subject: Subject) -> Remarks:
         )
         return
     for path in devices:
-        place = posixpath.join("/srv/node", re.sub(r"\W", "_", posixpath.basename(path)))
-        yield from _blank(subject, path, "CONFIG_SWIFT_STORAGES", place)
+        mount_point = posixpath.join("/srv/node", re.sub(r"\W", "_", posixpath.basename(path)))
+        yield from _check_blank_device(context, path, "CONFIG_SWIFT_STORAGES", mount_point)
     if not devices:
-        yield from _room(subject, "CONFIG_SWIFT_STORAGE_SIZE", "/")
+        yield from _check_free_space(context, "CONFIG_SWIFT_STORAGE_SIZE", "/")
 
 
-def volumes(subject: Subject) -> Remarks:
+def check_volume_backends(context: CheckContext) -> Findings:
     """Every backend of the volumes has what it stands on, in the kernel and on the host."""
-    answers = subject.answers
+    answers = context.answers
     if not answers.get("CONFIG_CINDER_INSTALL"):
         return
-    wanted = tuple(answers.get("CONFIG_CINDER_BACKEND") or ())
-    for backend, look in (("lvm", _lvm), ("nfs", _nfs), ("ceph", _ceph)):
-        if backend in wanted:
-            yield from look(subject)
+    backends = tuple(answers.get("CONFIG_CINDER_BACKEND") or ())
+    for backend, check in (("lvm", _check_lvm), ("nfs", _check_nfs), ("ceph", _check_ceph)):
+        if backend in backends:
+            yield from check(context)
 
 
-def _lvm(subject: Subject) -> Remarks:
-    facts, answers = subject.facts, subject.answers
+def _check_lvm(context: CheckContext) -> Findings:
+    facts, answers = context.facts, context.answers
     group = str(answers.get("CONFIG_CINDER_VOLUME_NAME"))
     device = str(answers.get("CONFIG_CINDER_VOLUMES_DEVICE") or "")
-    if not facts.device_mapper:
+    if not facts.has_device_mapper:
         yield error(
-            "volumes on LVM need the kernel's device mapper, which is not there", f"modprobe dm_mod; {_INSTEAD}"
+            "volumes on LVM need the kernel's device mapper, which is not there",
+            f"modprobe dm_mod; {_ALTERNATIVES_HINT}",
         )
-    if "iscsi" not in facts.kernel:
-        yield error("instances reach volumes on LVM by iSCSI, and the kernel has no iscsi_tcp", _INSTEAD)
+    if "iscsi" not in facts.kernel_features:
+        yield error("instances reach volumes on LVM by iSCSI, and the kernel has no iscsi_tcp", _ALTERNATIVES_HINT)
     if group in facts.volume_groups:
         return
     if device:
-        yield from _blank(subject, device, "CONFIG_CINDER_VOLUMES_DEVICE", "")
+        yield from _check_blank_device(context, device, "CONFIG_CINDER_VOLUMES_DEVICE", "")
     elif answers.get("CONFIG_CINDER_VOLUMES_CREATE"):
-        yield from _room(subject, "CONFIG_CINDER_VOLUMES_SIZE", "/var/lib")
+        yield from _check_free_space(context, "CONFIG_CINDER_VOLUMES_SIZE", "/var/lib")
     else:
         yield error(
             f"there is no volume group {group} (CONFIG_CINDER_VOLUME_NAME)",
@@ -91,68 +99,69 @@ def _lvm(subject: Subject) -> Remarks:
         )
 
 
-def _nfs(subject: Subject) -> Remarks:
-    facts = subject.facts
-    if not subject.answers.get("CONFIG_CINDER_NFS_MOUNTS"):
+def _check_nfs(context: CheckContext) -> Findings:
+    facts = context.facts
+    if not context.answers.get("CONFIG_CINDER_NFS_MOUNTS"):
         yield error("volumes are to be kept on NFS, but CONFIG_CINDER_NFS_MOUNTS is empty", "name an export there")
-    if "nfs" not in facts.kernel or facts.container:
-        yield error("volumes on NFS need the kernel's NFS client, which is not to be had here", _INSTEAD)
-    for export, wrong in facts.exports.items():
-        if wrong:
-            yield error(f"the NFS export {export} cannot be used: {wrong}", "mend it, or CONFIG_CINDER_NFS_MOUNTS")
+    if "nfs" not in facts.kernel_features or facts.is_container:
+        yield error("volumes on NFS need the kernel's NFS client, which is not to be had here", _ALTERNATIVES_HINT)
+    for export, reason in facts.nfs_export_errors.items():
+        if reason:
+            yield error(f"the NFS export {export} cannot be used: {reason}", "mend it, or CONFIG_CINDER_NFS_MOUNTS")
 
 
-def _ceph(subject: Subject) -> Remarks:
-    facts, answers = subject.facts, subject.answers
+def _check_ceph(context: CheckContext) -> Findings:
+    facts, answers = context.facts, context.answers
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
-        if "/etc/ceph/ceph.conf" in facts.ceph and "ours" not in facts.ceph:
+        if "/etc/ceph/ceph.conf" in facts.ceph_files and "ours" not in facts.ceph_files:
             yield error(
                 "/etc/ceph/ceph.conf is there, of another cluster",
                 "use that one: CONFIG_CINDER_CEPH_CREATE=n; or move it away",
             )
-        strangers = [str(port) for port in (3300, 6789) if port in facts.ports and not facts.own]
-        if strangers:
-            yield error(f"Ceph's port {', '.join(strangers)} is taken", "ss -ltnp shows by whom; end it")
+        taken_ports = [str(port) for port in (3300, 6789) if port in facts.listening_ports and not facts.deployed_by_us]
+        if taken_ports:
+            yield error(f"Ceph's port {', '.join(taken_ports)} is taken", "ss -ltnp shows by whom; end it")
         # It grows as it is written to, so that less room is no fault.
-        yield from _room(subject, "CONFIG_CINDER_CEPH_SIZE", "/var/lib", fatal=False)
+        yield from _check_free_space(context, "CONFIG_CINDER_CEPH_SIZE", "/var/lib", is_fatal=False)
         return
     conf, user = str(answers.get("CONFIG_CINDER_CEPH_CONF")), answers.get("CONFIG_CINDER_CEPH_USER")
     for path in (conf, posixpath.join(posixpath.dirname(conf), f"ceph.client.{user}.keyring")):
-        if path.startswith("/etc/ceph/") and path not in facts.ceph:
+        if path.startswith("/etc/ceph/") and path not in facts.ceph_files:
             yield error(f"there is no {path}", "copy it from the Ceph cluster")
 
 
-def _blank(subject: Subject, path: str, parameter: str, place: str) -> Remarks:
+def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_point: str) -> Findings:
     """A device that is there and holds nothing, or is ours already (mounted at ``place``)."""
-    told = subject.facts.devices.get(path)
-    if told is None:
+    entry = context.facts.block_devices.get(path)
+    if entry is None:
         yield error(f"there is no device {path} ({parameter})", "lsblk shows those that there are")
         return
-    _, content, mounted = told.split(" ", 2)
-    if (content == "-" and mounted == "-") or (place and mounted == place):
+    _, content, mounted = entry.split(" ", 2)
+    if (content == "-" and mounted == "-") or (mount_point and mounted == mount_point):
         return
-    held = f"holds {content}" + (f", mounted at {mounted}" if mounted != "-" else "")
+    contents = f"holds {content}" + (f", mounted at {mounted}" if mounted != "-" else "")
     yield error(
-        f"{path} ({parameter}) {held}: nothing is formatted that holds anything", f"empty it first: wipefs -a {path}"
+        f"{path} ({parameter}) {contents}: nothing is formatted that holds anything",
+        f"empty it first: wipefs -a {path}",
     )
 
 
-def _room(subject: Subject, parameter: str, path: str, fatal: bool = True) -> Remarks:
+def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal: bool = True) -> Findings:
     """Room for a file of that size, if an earlier run has not made it."""
-    wanted, free = _mib(subject.answers.get(parameter)), _free(subject, path)
-    if subject.facts.own or wanted is None or free is None or wanted <= free[0]:
+    required_mib, free = _parse_mib(context.answers.get(parameter)), _free_space(context, path)
+    if context.facts.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
         return
-    told = f"{parameter} is {wanted / 1024:.1f} GiB, but {free[0] / 1024:.1f} GiB are free on {free[1]}"
-    fix = f"answer {parameter} with less, or make room on {free[1]}"
-    remark = error if fatal else warning
-    yield remark(told, fix)
+    message = f"{parameter} is {required_mib / 1024:.1f} GiB, but {free[0] / 1024:.1f} GiB are free on {free[1]}"
+    hint = f"answer {parameter} with less, or make room on {free[1]}"
+    make_finding = error if is_fatal else warning
+    yield make_finding(message, hint)
 
 
-def _mib(size: Any) -> Optional[float]:
-    found = re.fullmatch(r"(\d+)([KMG])", str(size))
-    return int(found[1]) * _UNITS[found[2]] if found else None
+def _parse_mib(size: Any) -> Optional[float]:
+    match = re.fullmatch(r"(\d+)([KMG])", str(size))
+    return int(match[1]) * _MIB_PER_UNIT[match[2]] if match else None
 
 
-def _free(subject: Subject, path: str) -> Optional[Tuple[int, str]]:
-    free = subject.facts.disk_free.get(path)
-    return None if free is None else (free, subject.facts.mounts.get(path, path))
+def _free_space(context: CheckContext, path: str) -> Optional[Tuple[int, str]]:
+    free_mib = context.facts.disk_free_mib.get(path)
+    return None if free_mib is None else (free_mib, context.facts.mounts.get(path, path))

@@ -5,57 +5,62 @@ from __future__ import annotations
 from ipaddress import ip_interface, ip_network
 from typing import List, Tuple
 
-from packstack_lite.answers import agents
-from packstack_lite.hosts.facts import Wiring
-from packstack_lite.preflight.subject import Remarks, Subject, error, info, warning
+from packstack_lite.answers import l2_agents
+from packstack_lite.nodes.facts import UplinkFacts
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 
 
-def pairs(subject: Subject) -> List[Tuple[str, str]]:
+def bridge_interfaces(context: CheckContext) -> List[Tuple[str, str]]:
     """Bridge and interface, for the agent that is deployed and as far as this host gets the bridge."""
-    found = [str(pair).partition(":") for pair in subject.answers.get(parameter(subject)) or ()]
-    everywhere = {subject.answers.get(parameter(subject, "TUNNEL_IF"))}
-    everywhere |= set(subject.answers.get(parameter(subject, "BRIDGES_COMPUTE")) or ())
-    return [(bridge, interface) for bridge, _, interface in found if subject.has("network") or bridge in everywhere]
+    pairs = [str(pair).partition(":") for pair in context.answers.get(parameter_name(context)) or ()]
+    compute_bridges = {context.answers.get(parameter_name(context, "TUNNEL_IF"))}
+    compute_bridges |= set(context.answers.get(parameter_name(context, "BRIDGES_COMPUTE")) or ())
+    return [
+        (bridge, interface)
+        for bridge, _, interface in pairs
+        if context.has_role("network") or bridge in compute_bridges
+    ]
 
 
-def parameter(subject: Subject, what: str = "BRIDGE_IFACES") -> str:
+def parameter_name(context: CheckContext, suffix: str = "BRIDGE_IFACES") -> str:
     """The answer that names them."""
-    return agents.parameter(subject.answers, what)
+    return l2_agents.agent_parameter(context.answers, suffix)
 
 
-def uplink(subject: Subject) -> Remarks:
+def check_uplinks(context: CheckContext) -> Findings:
     """An interface that goes into a bridge is there, free and connected, and the bridge can keep its addresses."""
-    for bridge, interface in pairs(subject):
-        yield from _there(subject, bridge, interface)
-    yield from _floating(subject)
+    for bridge, interface in bridge_interfaces(context):
+        yield from _check_interface(context, bridge, interface)
+    yield from _check_floating_range(context)
 
 
-def _there(subject: Subject, bridge: str, interface: str) -> Remarks:
-    card = subject.facts.wiring.get(interface)
-    if interface not in {one.name for one in subject.facts.interfaces}:
+def _check_interface(context: CheckContext, bridge: str, interface: str) -> Findings:
+    uplink = context.facts.uplinks.get(interface)
+    if interface not in {known.name for known in context.facts.interfaces}:
         yield error(
-            f"there is no interface {interface} ({parameter(subject)})", "ip -brief link shows those that there are"
+            f"there is no interface {interface} ({parameter_name(context)})",
+            "ip -brief link shows those that there are",
         )
-    elif card:
-        yield from _free(subject, bridge, interface, card)
-        yield from _kept(subject, bridge, interface, card)
-        yield from _told(subject, bridge, interface, card)
+    elif uplink:
+        yield from _check_uplink_is_free(context, bridge, interface, uplink)
+        yield from _check_config_can_move(context, bridge, interface, uplink)
+        yield from _announce_move(context, bridge, interface, uplink)
 
 
-def _free(subject: Subject, bridge: str, interface: str, card: Wiring) -> Remarks:
-    others = [port for port in subject.facts.wiring.get(bridge, Wiring()).ports if port != interface]
+def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    others = [port for port in context.facts.uplinks.get(bridge, UplinkFacts()).bridge_ports if port != interface]
     # ovs-system is how the kernel's own datapath shows that the interface is a port of a bridge.
-    master = "" if card.master == "ovs-system" else card.master
-    if card.bridge and card.bridge != bridge:
+    master = "" if uplink.master == "ovs-system" else uplink.master
+    if uplink.bridge and uplink.bridge != bridge:
         yield error(
-            f"{interface} is a port of the bridge {card.bridge} already, not of {bridge}",
-            f"set {parameter(subject)}={card.bridge}:{interface}, or: ovs-vsctl del-port {card.bridge} {interface}",
+            f"{interface} is a port of the bridge {uplink.bridge} already, not of {bridge}",
+            f"set {parameter_name(context)}={uplink.bridge}:{interface}, or: ovs-vsctl del-port {uplink.bridge} {interface}",
         )
     if master:
-        yield error(f"{interface} is a part of {master}", f"set {parameter(subject)}={bridge}:{master}")
-    if card.uppers:
+        yield error(f"{interface} is a part of {master}", f"set {parameter_name(context)}={bridge}:{master}")
+    if uplink.upper_interfaces:
         yield error(
-            f"{', '.join(card.uppers)} is made on top of {interface} and would get no packets any more",
+            f"{', '.join(uplink.upper_interfaces)} is made on top of {interface} and would get no packets any more",
             f"remove it first, or take another interface than {interface}",
         )
     if others:
@@ -63,73 +68,78 @@ def _free(subject: Subject, bridge: str, interface: str, card: Wiring) -> Remark
             f"{bridge} has another interface of the host already: {', '.join(others)}; two could make a loop",
             f"ovs-vsctl del-port {bridge} {others[0]}, or take another bridge",
         )
-    if card.wireless:
+    if uplink.is_wireless:
         yield error(f"{interface} is wireless: access points pass no packets of bridges", "take a wired interface")
-    elif not card.carrier:
+    elif not uplink.has_carrier:
         yield error(f"{interface} has no carrier", f"plug its cable in; ip link show {interface} must say LOWER_UP")
 
 
-def _kept(subject: Subject, bridge: str, interface: str, card: Wiring) -> Remarks:
-    holder = subject.facts.wiring.get(bridge, Wiring()) if card.bridge == bridge else card
-    system = card.system or holder.system
-    if system == "NetworkManager" and not subject.facts.nm_ovs:
+def _check_config_can_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    holder = context.facts.uplinks.get(bridge, UplinkFacts()) if uplink.bridge == bridge else uplink
+    manager = uplink.managed_by or holder.managed_by
+    if manager == "NetworkManager" and not context.facts.nm_has_ovs_plugin:
         yield error(
             f"{interface} is configured by NetworkManager, which is without its plug-in for Open vSwitch",
             "dnf install NetworkManager-ovs && systemctl restart NetworkManager"
-            if subject.facts.os_id not in ("debian", "ubuntu")
+            if context.facts.os_id not in ("debian", "ubuntu")
             else f"Debian's has none: let systemd-networkd or ifupdown configure {interface}",
         )
-    elif system == "NetworkManager" and not card.path:
+    elif manager == "NetworkManager" and not uplink.config_path:
         yield error(
             f"NetworkManager has no profile for {interface} that could be carried over",
             f"nmcli connection add type ethernet ifname {interface}, and give it the addresses",
         )
-    elif system == "NetworkManager" and not card.path.endswith(".nmconnection"):
+    elif manager == "NetworkManager" and not uplink.config_path.endswith(".nmconnection"):
         yield error(
-            f"NetworkManager keeps {interface} in {card.path}, a format that knows no bridge of Open vSwitch",
+            f"NetworkManager keeps {interface} in {uplink.config_path}, a format that knows no bridge of Open vSwitch",
             "nmcli connection migrate",
         )
-    elif not system and (holder.addresses or holder.dynamic):
+    elif not manager and (holder.addresses or holder.has_dhcp):
         yield error(
             f"nobody that packstack-lite knows configures {interface}: its addresses would be gone after a reboot",
             "let systemd-networkd, NetworkManager, ifupdown or network-scripts configure it",
         )
 
 
-def _told(subject: Subject, bridge: str, interface: str, card: Wiring) -> Remarks:
-    if card.armed:
+def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    if uplink.is_move_pending:
         yield warning(
             f"a move of {interface} into {bridge} was cut off here",
             "nothing to do: apply takes it back first, then moves",
         )
-    if card.bridge != bridge and interface == subject.facts.default_interface:
-        seconds = subject.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", 60)
+    if uplink.bridge != bridge and interface == context.facts.default_interface:
+        seconds = context.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", 60)
         yield info(
             f"{interface} goes into {bridge}, and this connection goes over it: addresses, routes and name servers"
             f" move to {bridge}; if you do not get back to the host within {seconds} seconds, it puts everything back"
         )
 
 
-def _floating(subject: Subject) -> Remarks:
+def _check_floating_range(context: CheckContext) -> Findings:
     """With an interface the floating addresses are of that network; a range of the host's own leads nowhere."""
-    answers, facts = subject.answers, subject.facts
-    outside = str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
-    asked = str(answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
-    names = {name for pair in pairs(subject) if pair[0] == outside for name in pair}
-    if not names or not asked or not answers.get("CONFIG_PROVISION_DEMO"):
+    answers, facts = context.answers, context.facts
+    external_bridge = str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
+    float_range = str(answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
+    names = {name for pair in bridge_interfaces(context) if pair[0] == external_bridge for name in pair}
+    if not names or not float_range or not answers.get("CONFIG_PROVISION_DEMO"):
         return
-    own = [ip_interface(address) for one in facts.interfaces if one.name in names for address in one.addresses]
-    networks = [address.network for address in own if address.version == 4]
-    wanted = ip_network(asked, strict=False)
-    if networks and not any(wanted.version == 4 and wanted.overlaps(network) for network in networks):
+    addresses = [
+        ip_interface(address)
+        for interface in facts.interfaces
+        if interface.name in names
+        for address in interface.addresses
+    ]
+    networks = [address.network for address in addresses if address.version == 4]
+    float_network = ip_network(float_range, strict=False)
+    if networks and not any(float_network.version == 4 and float_network.overlaps(network) for network in networks):
         yield warning(
-            f"CONFIG_PROVISION_DEMO_FLOATRANGE {asked} is not of the network behind {outside} ({networks[0]}): nobody"
+            f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} is not of the network behind {external_bridge} ({networks[0]}): nobody"
             " there knows the way to the floating addresses",
             f"set CONFIG_PROVISION_DEMO_FLOATRANGE={networks[0]}, and CONFIG_PROVISION_DEMO_ALLOCATION_POOLS to"
             " addresses of it that nobody has",
         )
     elif networks and not answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
         yield warning(
-            f"floating addresses are taken from all of {asked}, the network behind {outside}, others' addresses too",
+            f"floating addresses are taken from all of {float_range}, the network behind {external_bridge}, others' addresses too",
             'set CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["start=ADDRESS,end=ADDRESS"] to addresses that nobody has',
         )

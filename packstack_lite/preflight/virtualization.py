@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Mapping, Tuple
 
-from packstack_lite.preflight import cures
-from packstack_lite.preflight.subject import Remarks, Subject, info, warning
+from packstack_lite.preflight import fixes
+from packstack_lite.preflight.check import CheckContext, Findings, info, warning
 
-_SLOW = "instances will run in software (qemu), many times slower"
+_SLOW_NOTE = "instances will run in software (qemu), many times slower"
 # What systemd-detect-virt calls it -> its name, and where nested virtualisation is switched on. Source: the
 # makers' manuals; with libvirt the processor has to be the host's own.
-_NESTED: Mapping[str, Tuple[str, str]] = {
+_NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     "vmware": (
         "VMware",
         "power the machine off; Settings, Processors: Virtualize Intel VT-x/EPT or AMD-V/RVI (on ESXi: Expose hardware"
@@ -35,9 +35,9 @@ _NESTED: Mapping[str, Tuple[str, str]] = {
         " and on again",
     ),
 }
-_NESTED = {**_NESTED, "qemu": _NESTED["kvm"]}
+_NESTED_HINTS = {**_NESTED_HINTS, "qemu": _NESTED_HINTS["kvm"]}
 # DMI's words, where systemd does not know the hypervisor.
-_MAKERS = (
+_DMI_VENDORS = (
     ("vmware", "vmware"),
     ("virtualbox", "oracle"),
     ("innotek", "oracle"),
@@ -49,33 +49,35 @@ _MAKERS = (
 )
 
 
-def virtualization(subject: Subject) -> Remarks:
+def check_virtualization(context: CheckContext) -> Findings:
     """Instances run on the processor (KVM); without it in software, which works but is slow."""
-    facts = subject.facts
-    asked = str(subject.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
-    if facts.kvm_works or asked == "qemu" or subject.answers.get("CONFIG_NOVA_INSTALL") is False:
+    facts = context.facts
+    virt_type = str(context.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
+    if facts.kvm_works or virt_type == "qemu" or context.answers.get("CONFIG_NOVA_INSTALL") is False:
         return
-    if facts.container and not facts.kvm_device:
-        yield info(f"a container without /dev/kvm: {_SLOW}", "deploy on a machine of its own for speed")
+    if facts.is_container and not facts.has_kvm_device:
+        yield info(f"a container without /dev/kvm: {_SLOW_NOTE}", "deploy on a machine of its own for speed")
     elif not set(facts.cpu_flags) & {"vmx", "svm"}:
-        name, way = _NESTED.get(kind(subject), ("", "switch on nested virtualisation in the hypervisor below"))
-        where = f" ({name})" if name else ""
-        yield warning(f"the processor offers no virtualisation{where}: {_SLOW}", way)
-    elif not facts.kvm_device:
+        name, hint = _NESTED_HINTS.get(
+            detect_hypervisor(context), ("", "switch on nested virtualisation in the hypervisor below")
+        )
+        suffix = f" ({name})" if name else ""
+        yield warning(f"the processor offers no virtualisation{suffix}: {_SLOW_NOTE}", hint)
+    elif not facts.has_kvm_device:
         module = "kvm_intel" if "vmx" in facts.cpu_flags else "kvm_amd"
-        cure = None if facts.container else cures.load(module)
-        yield warning(f"/dev/kvm is not there: {_SLOW}", f"modprobe {module}; dmesg | grep -i kvm", cure)
+        fix = None if facts.is_container else fixes.load_kernel_module(module)
+        yield warning(f"/dev/kvm is not there: {_SLOW_NOTE}", f"modprobe {module}; dmesg | grep -i kvm", fix)
     else:
         yield warning(
-            f"/dev/kvm is there, but no virtual processor can be made: {_SLOW}",
+            f"/dev/kvm is there, but no virtual processor can be made: {_SLOW_NOTE}",
             "dmesg | grep -i kvm; it may be switched off in the firmware, or another hypervisor has it",
         )
 
 
-def kind(subject: Subject) -> str:
+def detect_hypervisor(context: CheckContext) -> str:
     """The hypervisor in systemd's words: what systemd says, or what the maker's name in DMI tells."""
-    told = subject.facts.virtualization
-    if told in _NESTED and told != "none":
-        return told
-    hardware = subject.facts.hardware.lower()
-    return next((name for word, name in _MAKERS if word in hardware), told)
+    detected = context.facts.virtualization
+    if detected in _NESTED_HINTS and detected != "none":
+        return detected
+    hardware = context.facts.hardware.lower()
+    return next((name for vendor, name in _DMI_VENDORS if vendor in hardware), detected)

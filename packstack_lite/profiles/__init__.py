@@ -12,13 +12,13 @@ from typing import Any, Dict, Mapping, Tuple, TypeVar, cast
 
 import yaml
 
-from packstack_lite.errors import UsageFault
+from packstack_lite.errors import UsageError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Api:
+class UwsgiApi:
     """How the distribution runs one API under uwsgi: what its ini file has to say.
 
     ``app`` is the WSGI script, ``threads`` per process; ``settings`` are lines of this API
@@ -67,14 +67,14 @@ class Profile:
     python: str
     packages: Mapping[str, Tuple[str, ...]]
     units: Mapping[str, str]
-    masked: Tuple[str, ...]
+    masked_units: Tuple[str, ...]
     users: Mapping[str, str]
     paths: Mapping[str, str]
     logs: Mapping[str, str]
     commands: Mapping[str, str]
-    markers: Mapping[str, str]
+    marker_tables: Mapping[str, str]
     drivers: Mapping[str, str]
-    uwsgi: Mapping[str, Api] = field(default_factory=dict)
+    uwsgi: Mapping[str, UwsgiApi] = field(default_factory=dict)
     mod_wsgi: Mapping[str, VirtualHost] = field(default_factory=dict)
     quirks: Tuple[str, ...] = ()
 
@@ -86,36 +86,36 @@ class Profile:
         """The account that the service runs as."""
         return self._look_up("users", self.users, service)
 
-    def path(self, what: str) -> str:
+    def path(self, key: str) -> str:
         """An absolute path on the target."""
-        return self._look_up("paths", self.paths, what)
+        return self._look_up("paths", self.paths, key)
 
-    def command(self, what: str) -> str:
+    def command(self, key: str) -> str:
         """A program's name, found in the target's PATH."""
-        return self._look_up("commands", self.commands, what)
+        return self._look_up("commands", self.commands, key)
 
-    def log(self, role: str, service: str) -> str:
+    def log_path(self, role: str, service: str) -> str:
         """Where a role's unit writes: its own entry, else the distribution's common pattern."""
         pattern = self.logs.get(role, self.logs["otherwise"])
         return pattern.format(service=service, unit=self.units.get(role, role))
 
-    def api(self, role: str) -> Api:
+    def uwsgi_api(self, role: str) -> UwsgiApi:
         """How an API runs under uwsgi."""
         return self._look_up("uwsgi", self.uwsgi, role)
 
-    def marker(self, service: str) -> str:
+    def marker_table(self, service: str) -> str:
         """The table that tells that a service's schema is there."""
-        return self._look_up("markers", self.markers, service)
+        return self._look_up("markers", self.marker_tables, service)
 
-    def driver(self, what: str) -> str:
+    def driver(self, key: str) -> str:
         """What this release calls an implementation."""
-        return self._look_up("drivers", self.drivers, what)
+        return self._look_up("drivers", self.drivers, key)
 
-    def packages_of(self, service: str) -> Tuple[str, ...]:
+    def packages_for(self, service: str) -> Tuple[str, ...]:
         """The packages of a service."""
         return self._look_up("packages", self.packages, service)
 
-    def every_package(self) -> Tuple[str, ...]:
+    def all_packages(self) -> Tuple[str, ...]:
         """All that any answers may bring, but a Ceph cluster's own."""
         return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
 
@@ -125,18 +125,18 @@ class Profile:
         return entries[key]
 
 
-def names() -> Tuple[str, ...]:
+def list_names() -> Tuple[str, ...]:
     """The names of all profiles."""
-    here = resources.files("packstack_lite.profiles")
-    return tuple(sorted(entry.name[: -len(".yaml")] for entry in here.iterdir() if entry.name.endswith(".yaml")))
+    directory = resources.files("packstack_lite.profiles")
+    return tuple(sorted(entry.name[: -len(".yaml")] for entry in directory.iterdir() if entry.name.endswith(".yaml")))
 
 
 def load(name: str) -> Profile:
     """The profile of that name; UsageFault with the names that there are."""
-    if name not in names():
-        raise UsageFault(f"there is no profile {name!r}", f"choose one of: {', '.join(names())}")
+    if name not in list_names():
+        raise UsageError(f"there is no profile {name!r}", f"choose one of: {', '.join(list_names())}")
     text = (resources.files("packstack_lite.profiles") / f"{name}.yaml").read_text(encoding="utf-8")
-    return _profile(yaml.safe_load(text))
+    return _parse_profile(yaml.safe_load(text))
 
 
 def detect(os_id: str, os_version: str) -> Profile:
@@ -144,32 +144,34 @@ def detect(os_id: str, os_version: str) -> Profile:
 
     Raises UsageFault that lists what is supported.
     """
-    profiles = [load(name) for name in names()]
+    profiles = [load(name) for name in list_names()]
     for profile in profiles:
         if profile.os_id == os_id and os_version in profile.os_versions:
             return profile
     supported = "; ".join(f"{profile.title} [{profile.name}]" for profile in profiles)
-    raise UsageFault(
+    raise UsageError(
         f"{os_id or 'this operating system'} {os_version}".rstrip() + " is not supported",
         f"deploy on one of: {supported}",
     )
 
 
-def _profile(data: Dict[str, Any]) -> Profile:
-    known = {known.name for known in fields(Profile)}
-    needed = {known.name for known in fields(Profile) if known.default is known.default_factory is MISSING}
-    if not needed <= set(data) <= known:
-        wrong = sorted((needed - set(data)) | (set(data) - known))
-        raise LookupError(f"profile {data.get('name')}: keys {wrong} are missing or unknown")
-    frozen: Dict[str, Any] = {key: _frozen(value) for key, value in data.items()}
-    frozen["uwsgi"] = {role: Api(**api) for role, api in data.get("uwsgi", {}).items()}
-    frozen["mod_wsgi"] = {role: VirtualHost(**host) for role, host in data.get("mod_wsgi", {}).items()}
-    return Profile(**frozen)
+def _parse_profile(data: Dict[str, Any]) -> Profile:
+    known_keys = {known_keys.name for known_keys in fields(Profile)}
+    required_keys = {
+        known_keys.name for known_keys in fields(Profile) if known_keys.default is known_keys.default_factory is MISSING
+    }
+    if not required_keys <= set(data) <= known_keys:
+        wrong_keys = sorted((required_keys - set(data)) | (set(data) - known_keys))
+        raise LookupError(f"profile {data.get('name')}: keys {wrong_keys} are missing or unknown")
+    values: Dict[str, Any] = {key: _freeze(value) for key, value in data.items()}
+    values["uwsgi"] = {role: UwsgiApi(**api) for role, api in data.get("uwsgi", {}).items()}
+    values["mod_wsgi"] = {role: VirtualHost(**host) for role, host in data.get("mod_wsgi", {}).items()}
+    return Profile(**values)
 
 
-def _frozen(value: object) -> object:
+def _freeze(value: object) -> object:
     if isinstance(value, list):
         return tuple(map(str, value))
     if isinstance(value, dict):
-        return {str(key): _frozen(entry) for key, entry in cast(Dict[str, object], value).items()}
+        return {str(key): _freeze(entry) for key, entry in cast(Dict[str, object], value).items()}
     return value

@@ -18,11 +18,11 @@ class Command:
     script: str
     stdin: bytes = b""
     timeout: float = 120.0
-    says: str = ""
-    slow: bool = False
+    description: str = ""
+    concurrent: bool = False
 
     def __repr__(self) -> str:
-        return f"Command({self.says or self.script!r})"
+        return f"Command({self.description or self.script!r})"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Job:
     stdin: bytes = b""
     needs: Tuple[str, ...] = ()
     timeout: float = 600.0
-    says: str = ""
+    description: str = ""
 
     def __repr__(self) -> str:
         return f"Job({self.name!r})"
@@ -104,11 +104,11 @@ class JobWatcher(Protocol):
 
 
 @runtime_checkable
-class Host(Protocol):
+class Connection(Protocol):
     """A machine we are root on: over SSH, or this very one."""
 
     name: str
-    flights: int
+    round_trips: int
 
     def run(self, commands: Sequence[Command]) -> "list[Reply]":
         """Run all, in order, in one flight; a reply for each, in the same order."""
@@ -129,6 +129,6 @@ class Host(Protocol):
 
     def close(self) -> None: ...
 
-    def end(self) -> None:
+    def abort(self) -> None:
         """Close for good, from any thread: whoever is at work on it gets a ConnectFault, now and from then on."""
         ...

@@ -18,7 +18,7 @@ from typing import Callable, Dict, List, Sequence
 from packstack_lite.errors import PackstackLiteError
 from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, Reply
 
-HOME = "/var/lib/packstack-lite/jobs"
+JOBS_DIRECTORY = "/var/lib/packstack-lite/jobs"
 FOLLOW_SECONDS = 20
 
 # Nothing here is newer than systemd 219, of CentOS 7. Its systemd-run knows neither --collect (236) nor
@@ -98,109 +98,109 @@ done
 exit 0
 """
 
-Run = Callable[[Sequence[Command]], List[Reply]]
+RunCommands = Callable[[Sequence[Command]], List[Reply]]
 
 
 @dataclass
-class _Running:
+class _RunningJob:
     job: Job
-    began: float
+    started_at: float
     output: str = ""
-    seen: int = 0
-    rest: str = field(default="")
+    bytes_read: int = 0
+    partial_line: str = field(default="")
 
 
-def start_command(job: Job) -> Command:
+def make_start_command(job: Job) -> Command:
     """Begin a job, or find that it runs already; its script and input travel on stdin."""
     digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
-    how = {"home": HOME, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
-    return Command(_START % how, stdin=_parcel(job), says=f"start {job.says or job.name}")
+    values = {"home": JOBS_DIRECTORY, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
+    return Command(_START % values, stdin=_pack_job(job), description=f"start {job.description or job.name}")
 
 
-def follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS) -> Command:
+def make_follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS) -> Command:
     """Wait until one of the jobs ends; ``offsets`` are the bytes of output known already."""
     jobs = " ".join(f"{name}:{offset}" for name, offset in offsets.items())
-    script = _FOLLOW % {"home": HOME, "jobs": jobs, "turns": int(seconds * 10)}
-    return Command(script, timeout=seconds + 30, says="follow jobs")
+    script = _FOLLOW % {"home": JOBS_DIRECTORY, "jobs": jobs, "turns": int(seconds * 10)}
+    return Command(script, timeout=seconds + 30, description="follow jobs")
 
 
-def _parcel(job: Job) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+def _pack_job(job: Job) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in (("script", job.script.encode()), ("stdin", job.stdin)):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600
             tar.addfile(member, io.BytesIO(content))
-    return whole.getvalue()
+    return archive.getvalue()
 
 
-class Jobs:
+class JobRunner:
     """Runs a batch of jobs as their needs allow, over any way to run commands."""
 
-    def __init__(self, run: Run, host: str, watcher: JobWatcher) -> None:
+    def __init__(self, run: RunCommands, host_name: str, watcher: JobWatcher) -> None:
         self._run = run
-        self._host = host
+        self._host_name = host_name
         self._watcher = watcher
-        self._running: Dict[str, _Running] = {}
+        self._running: Dict[str, _RunningJob] = {}
         self._results: Dict[str, JobResult] = {}
 
-    def all(self, jobs: Sequence[Job]) -> List[JobResult]:
+    def run_all(self, jobs: Sequence[Job]) -> List[JobResult]:
         """The results, in the order of the jobs; -1 for those whose needs failed."""
         waiting = list(jobs)
         while waiting or self._running:
-            waiting = self._without_hope(waiting)
+            waiting = self._cancel_dependents(waiting)
             ready = [job for job in waiting if all(need in self._results for need in job.needs)]
             if not ready and not self._running and waiting:
                 raise PackstackLiteError(f"jobs need each other in a circle: {', '.join(job.name for job in waiting)}")
             waiting = [job for job in waiting if job not in ready]
-            self._turn(ready)
+            self._advance(ready)
         return [self._results[job.name] for job in jobs]
 
-    def _without_hope(self, waiting: Sequence[Job]) -> List[Job]:
-        hopeful = []
+    def _cancel_dependents(self, waiting: Sequence[Job]) -> List[Job]:
+        runnable = []
         for job in waiting:
-            failed = [need for need in job.needs if need in self._results and not self._results[need].ok]
-            if failed:
-                self._end(job, JobResult(job.name, -1, f"not begun: {', '.join(failed)} failed", 0.0))
+            failed_needs = [need for need in job.needs if need in self._results and not self._results[need].ok]
+            if failed_needs:
+                self._finish(job, JobResult(job.name, -1, f"not begun: {', '.join(failed_needs)} failed", 0.0))
             else:
-                hopeful.append(job)
-        return hopeful
+                runnable.append(job)
+        return runnable
 
-    def _turn(self, ready: Sequence[Job]) -> None:
+    def _advance(self, ready: Sequence[Job]) -> None:
         """Start what is ready and follow everything, in one flight."""
         for job in ready:
-            self._running[job.name] = _Running(job, time.monotonic())
+            self._running[job.name] = _RunningJob(job, time.monotonic())
             self._watcher.job_started(job)
         if not self._running:
             return
-        starts = [start_command(job) for job in ready]
-        offsets = {name: running.seen for name, running in self._running.items()}
-        replies = self._run([*starts, follow_command(offsets)])
+        starts = [make_start_command(job) for job in ready]
+        offsets = {name: running.bytes_read for name, running in self._running.items()}
+        replies = self._run([*starts, make_follow_command(offsets)])
         for job, reply in zip(ready, replies):
             if not reply.ok:
                 del self._running[job.name]
-                self._end(job, JobResult(job.name, reply.code, f"could not be started: {reply.err.strip()}", 0.0))
-        self._read(replies[-1].out)
+                self._finish(job, JobResult(job.name, reply.code, f"could not be started: {reply.err.strip()}", 0.0))
+        self._parse_follow_reply(replies[-1].out)
 
-    def _read(self, told: str) -> None:
-        for line in told.splitlines():
+    def _parse_follow_reply(self, reply_text: str) -> None:
+        for line in reply_text.splitlines():
             name, code, size, text = (line + " ").split(" ")[:4]
             output = base64.b64decode(text).decode(errors="replace")
             running = self._running.get(name)
             if running is not None:
-                self._heard(running, output, int(size), code)
+                self._process_output(running, output, int(size), code)
 
-    def _heard(self, running: _Running, output: str, size: int, code: str) -> None:
-        running.seen += size
+    def _process_output(self, running: _RunningJob, output: str, size: int, code: str) -> None:
+        running.bytes_read += size
         running.output += output
-        *lines, running.rest = (running.rest + output).split("\n")
+        *lines, running.partial_line = (running.partial_line + output).split("\n")
         for line in lines:
             self._watcher.job_output(running.job, line)
         if code != "-":
             del self._running[running.job.name]
-            seconds = time.monotonic() - running.began
-            self._end(running.job, JobResult(running.job.name, int(code), running.output, seconds))
+            seconds = time.monotonic() - running.started_at
+            self._finish(running.job, JobResult(running.job.name, int(code), running.output, seconds))
 
-    def _end(self, job: Job, result: JobResult) -> None:
+    def _finish(self, job: Job, result: JobResult) -> None:
         self._results[job.name] = result
         self._watcher.job_finished(job, result)

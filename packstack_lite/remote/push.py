@@ -8,9 +8,9 @@ import tarfile
 from typing import Sequence
 
 from packstack_lite.remote.command import Command, FileItem
-from packstack_lite.secret import sh
+from packstack_lite.secret import quote_sh
 
-HOME = "/var/lib/packstack-lite"
+STATE_DIRECTORY = "/var/lib/packstack-lite"
 
 # A file is ours once its path stands in HOME/files; what stood there before is kept once,
 # as PATH.packstack-lite.orig. Each file is copied beside its target first, so that the
@@ -47,28 +47,31 @@ exit $failed
 """
 
 
-def push_command(files: Sequence[FileItem]) -> Command:
+def make_push_command(files: Sequence[FileItem]) -> Command:
     """One command that puts all the files; exit 1 and a line per file that could not be put."""
-    says = f"write {len(files)} file{'s' * (len(files) > 1)}"
-    return Command(_SCRIPT % {"home": HOME}, stdin=_tar(files), timeout=120.0, says=says)
+    description = f"write {len(files)} file{'s' * (len(files) > 1)}"
+    return Command(
+        _SCRIPT % {"home": STATE_DIRECTORY}, stdin=_pack_files(files), timeout=120.0, description=description
+    )
 
 
-def _tar(files: Sequence[FileItem]) -> bytes:
+def _pack_files(files: Sequence[FileItem]) -> bytes:
     listing = "".join(
-        f"{number}\t{item.mode:o}\t{item.owner}:{item.group}\t{_path(item.path)}\n" for number, item in enumerate(files)
+        f"{number}\t{item.mode:o}\t{item.owner}:{item.group}\t{_check_path(item.path)}\n"
+        for number, item in enumerate(files)
     )
     members = [("list", listing.encode()), *((str(number), item.content) for number, item in enumerate(files))]
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in members:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600
             tar.addfile(member, io.BytesIO(content))
     # Sixty configs then fit TCP's first window: no further turn-around while it opens.
-    return gzip.compress(whole.getvalue())
+    return gzip.compress(archive.getvalue())
 
 
-def _path(path: str) -> str:
+def _check_path(path: str) -> str:
     if not path.startswith("/") or "\n" in path or "\t" in path:
-        raise ValueError(f"not a path that can be pushed to: {sh(path)}")
+        raise ValueError(f"not a path that can be pushed to: {quote_sh(path)}")
     return path

@@ -11,23 +11,23 @@ from typing import Callable, Iterator, List, Optional, Union
 
 import paramiko
 
-from packstack_lite.errors import ConnectFault
-from packstack_lite.remote.config import Route, Target, resolve
-from packstack_lite.remote.hostkeys import Ask, KnownHosts
+from packstack_lite.errors import ConnectError
+from packstack_lite.remote.host_keys import ConfirmPrompt, KnownHosts
+from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, resolve_ssh_target
 from packstack_lite.secret import Secret
 
-TIMEOUT = 20.0
+CONNECT_TIMEOUT = 20.0
 # Seconds without an acknowledgement after which a connection counts as lost; the kernel's own are 15 minutes.
-PATIENCE_WITH_SILENCE = 60.0
+ACKNOWLEDGEMENT_TIMEOUT = 60.0
 # Seconds that a busy sshd may take to put a channel away.
-PATIENCE = 10.0
-Password = Optional[Callable[[str], Secret]]
+CHANNEL_TIMEOUT = 10.0
+PasswordPrompt = Optional[Callable[[str], Secret]]
 Socket = Union[socket.socket, paramiko.Channel]
 
 # Without a handler Python prints paramiko's own complaints; ours say what to do about them.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-__all__ = ["Session", "Target", "connect"]
+__all__ = ["Session", "SshTarget", "connect"]
 
 
 class ChannelStream:
@@ -55,181 +55,197 @@ class ChannelStream:
 class Session:
     """An authenticated connection; ``user`` is who we are there."""
 
-    def __init__(self, transport: paramiko.Transport, route: Route, below: "Optional[Session]" = None) -> None:
+    def __init__(
+        self, transport: paramiko.Transport, route: ResolvedSshTarget, jump_session: "Optional[Session]" = None
+    ) -> None:
         self.transport = transport
         self.route = route
-        self._below = below
+        self._jump_session = jump_session
 
-    def stream(self, command: str) -> ChannelStream:
+    def open_stream(self, command: str) -> ChannelStream:
         """Run a command; its standard input and output as one stream."""
         try:
-            channel = self._channel()
+            channel = self._open_channel()
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise ConnectFault(
+            raise ConnectError(
                 f"{self.route.name}: opens no further channel: {error}", "look at MaxSessions in its sshd_config"
             ) from error
         return ChannelStream(channel)
 
-    def run(self, command: str, payload: bytes = b"") -> "tuple[int, str]":
+    def run(self, command: str, stdin: bytes = b"") -> "tuple[int, str]":
         """A single command: exit code and what it said on standard error."""
-        channel = self._channel()
+        channel = self._open_channel()
         channel.exec_command(command)
-        if payload:
-            channel.sendall(payload)
+        if stdin:
+            channel.sendall(stdin)
         channel.shutdown_write()
-        channel.settimeout(TIMEOUT)
-        said = b"".join(iter(lambda: channel.recv_stderr(4096), b""))
+        channel.settimeout(CONNECT_TIMEOUT)
+        stderr = b"".join(iter(lambda: channel.recv_stderr(4096), b""))
         code = channel.recv_exit_status()
         channel.close()
-        return code, said.decode(errors="replace").strip()
+        return code, stderr.decode(errors="replace").strip()
 
-    def _channel(self) -> paramiko.Channel:
+    def _open_channel(self) -> paramiko.Channel:
         """Where MaxSessions is 1, sshd refuses a channel until it has put the one before away."""
-        end = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + CHANNEL_TIMEOUT
         while True:
             try:
-                return self.transport.open_session(timeout=TIMEOUT)
+                return self.transport.open_session(timeout=CONNECT_TIMEOUT)
             except paramiko.ChannelException:
-                if time.monotonic() > end:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 
     def close(self) -> None:
         """End the connection, and the one it goes through."""
         self.transport.close()
-        if self._below:
-            self._below.close()
+        if self._jump_session:
+            self._jump_session.close()
 
 
-def connect(target: Target, ask: Ask = None, password: Password = None) -> Session:
+def connect(target: SshTarget, confirm: ConfirmPrompt = None, ask_password: PasswordPrompt = None) -> Session:
     """Connect and authenticate. Raises ConnectFault with what is wrong and what to type."""
-    route = resolve(target)
-    below = _jump(route, target, ask, password)
-    sock = _through(below, route) if below else _dial(route)
+    route = resolve_ssh_target(target)
+    jump_session = _connect_jump_hosts(route, target, confirm, ask_password)
+    sock = _open_tunnel(jump_session, route) if jump_session else _open_socket(route)
     transport = paramiko.Transport(sock)
     try:
-        known = KnownHosts(route)
-        known.prefer(transport)
+        known_hosts = KnownHosts(route)
+        known_hosts.prefer_known_key_types(transport)
         _handshake(transport, route)
-        known.check(transport.get_remote_server_key(), ask)
-        _authenticate(transport, route, password)
+        known_hosts.verify_key(transport.get_remote_server_key(), confirm)
+        _authenticate(transport, route, ask_password)
     except BaseException:
         transport.close()
-        if below:
-            below.close()
+        if jump_session:
+            jump_session.close()
         raise
     transport.set_keepalive(15)
-    return Session(transport, route, below)
+    return Session(transport, route, jump_session)
 
 
-def _jump(route: Route, target: Target, ask: Ask, password: Password) -> Optional[Session]:
+def _connect_jump_hosts(
+    route: ResolvedSshTarget, target: SshTarget, confirm: ConfirmPrompt, ask_password: PasswordPrompt
+) -> Optional[Session]:
     """The session with the last host before this one (ProxyJump), if there is any."""
     session: Optional[Session] = None
-    for jump in route.jumps:
+    for jump in route.jump_hosts:
         user, _, host = jump.rpartition("@")
         name, _, port = host.partition(":")
-        via = Target(name, user, int(port or 0), known_hosts=target.known_hosts, accept_new=target.accept_new)
-        session = connect(Target(**{**via.__dict__, "config_file": target.config_file}), ask, password)
+        jump_target = SshTarget(
+            name,
+            user,
+            int(port or 0),
+            known_hosts_file=target.known_hosts_file,
+            accept_new_host_key=target.accept_new_host_key,
+        )
+        session = connect(
+            SshTarget(**{**jump_target.__dict__, "config_file": target.config_file}), confirm, ask_password
+        )
     return session
 
 
-def _through(session: Session, route: Route) -> paramiko.Channel:
+def _open_tunnel(session: Session, route: ResolvedSshTarget) -> paramiko.Channel:
     try:
         return session.transport.open_channel(
-            "direct-tcpip", (route.address, route.port), ("127.0.0.1", 0), timeout=TIMEOUT
+            "direct-tcpip", (route.address, route.port), ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT
         )
     except (paramiko.SSHException, EOFError) as error:
-        raise ConnectFault(
+        raise ConnectError(
             f"{route.name}: cannot be reached through {session.route.name}: {error}", f"try: ssh {session.route.name}"
         ) from error
 
 
-def _dial(route: Route) -> socket.socket:
-    where = f"{route.address} port {route.port}"
+def _open_socket(route: ResolvedSshTarget) -> socket.socket:
+    endpoint = f"{route.address} port {route.port}"
     try:
-        sock = socket.create_connection((route.address, route.port), timeout=TIMEOUT)
+        sock = socket.create_connection((route.address, route.port), timeout=CONNECT_TIMEOUT)
     except socket.gaierror as error:
-        raise ConnectFault(
+        raise ConnectError(
             f"{route.name}: no such host name is known here", "check the name, or give its address"
         ) from error
     except socket.timeout as error:
-        raise ConnectFault(
-            f"{route.name}: {where} does not answer", "check the address, and firewalls between"
+        raise ConnectError(
+            f"{route.name}: {endpoint} does not answer", "check the address, and firewalls between"
         ) from error
     except OSError as error:
         hint = "check that the host is up and that sshd runs there"
-        raise ConnectFault(f"{route.name}: {where} cannot be reached: {error.strerror or error}", hint) from error
+        raise ConnectError(f"{route.name}: {endpoint} cannot be reached: {error.strerror or error}", hint) from error
     # Without it a small request waits 40 ms for the acknowledgement of the one before.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # A host that is cut off is noticed by what it does not acknowledge: the keepalive's packets at the latest.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_WITH_SILENCE * 1000))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(ACKNOWLEDGEMENT_TIMEOUT * 1000))
     sock.settimeout(None)
     return sock
 
 
-def _handshake(transport: paramiko.Transport, route: Route) -> None:
+def _handshake(transport: paramiko.Transport, route: ResolvedSshTarget) -> None:
     try:
-        transport.start_client(timeout=TIMEOUT)
+        transport.start_client(timeout=CONNECT_TIMEOUT)
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise ConnectFault(
+        raise ConnectError(
             f"{route.name}: port {route.port} of {route.address} does not speak SSH with us: {error or 'it hung up'}",
             f"try: ssh -v -p {route.port} {route.user}@{route.address}",
         ) from error
 
 
-def _authenticate(transport: paramiko.Transport, route: Route, password: Password) -> None:
-    tried: List[str] = []
-    for label, key in _keys(route, password, tried):
-        tried.append(label)
+def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_password: PasswordPrompt) -> None:
+    attempts: List[str] = []
+    for label, key in _candidate_keys(route, ask_password, attempts):
+        attempts.append(label)
         with contextlib.suppress(paramiko.AuthenticationException):
             transport.auth_publickey(route.user, key)
             if transport.is_authenticated():
                 return
         if not transport.is_active():
             break
-    raise ConnectFault(
-        f"{route.name}: does not let {route.user} in with {'; '.join(tried) or 'no key, as there is none'}",
+    raise ConnectError(
+        f"{route.name}: does not let {route.user} in with {'; '.join(attempts) or 'no key, as there is none'}",
         f"try: ssh -p {route.port} {route.user}@{route.address}; "
         "name a user with --host USER@HOST, a key with --ssh-key FILE",
     )
 
 
-def _keys(route: Route, password: Password, notes: List[str]) -> Iterator["tuple[str, paramiko.PKey]"]:
+def _candidate_keys(
+    route: ResolvedSshTarget, ask_password: PasswordPrompt, notes: List[str]
+) -> Iterator["tuple[str, paramiko.PKey]"]:
     """The keys to try, named ones first: each failed try costs a flight, and sshd allows six."""
-    files = ((path, _read_key(path, password, notes, route.explicit)) for path in route.keys)
-    agent = [] if route.only_keys else [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
-    if not route.explicit:
+    files = ((path, _read_key(path, ask_password, notes, route.has_explicit_keys)) for path in route.key_files)
+    agent = (
+        [] if route.identities_only else [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
+    )
+    if not route.has_explicit_keys:
         yield from agent
     yield from ((path, key) for path, key in files if key)
-    if route.explicit:
+    if route.has_explicit_keys:
         yield from agent
 
 
-def _read_key(path: str, password: Password, notes: List[str], explicit: bool) -> Optional[paramiko.PKey]:
+def _read_key(path: str, ask_password: PasswordPrompt, notes: List[str], is_explicit: bool) -> Optional[paramiko.PKey]:
     if not os.path.exists(path):
-        if explicit:
+        if is_explicit:
             notes.append(f"{path} (no such file)")
         return None
     try:
         return paramiko.PKey.from_path(path)
     except TypeError:
-        return _unlock(path, password, notes)
+        return _read_encrypted_key(path, ask_password, notes)
     except (paramiko.SSHException, ValueError, OSError) as error:
         notes.append(f"{path} (cannot be used: {error})")
         return None
 
 
-def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramiko.PKey]:
-    if not password:
+def _read_encrypted_key(path: str, ask_password: PasswordPrompt, notes: List[str]) -> Optional[paramiko.PKey]:
+    if not ask_password:
         notes.append(f"{path} (has a passphrase; ssh-add it first)")
         return None
     try:
-        word = password(f"Passphrase of {path}").reveal().encode()
+        passphrase = ask_password(f"Passphrase of {path}").reveal().encode()
         # paramiko hands it to cryptography, which wants bytes; the stubs say str.
-        return paramiko.PKey.from_path(path, word)  # type: ignore[arg-type]
+        return paramiko.PKey.from_path(path, passphrase)  # type: ignore[arg-type]
     except (paramiko.SSHException, ValueError, OSError):
         notes.append(f"{path} (wrong passphrase)")
         return None

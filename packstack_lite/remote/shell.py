@@ -12,9 +12,9 @@ import secrets
 import threading
 from typing import List, Protocol, Sequence
 
-from packstack_lite.errors import ConnectFault
+from packstack_lite.errors import ConnectError
 from packstack_lite.remote.command import Command, Reply
-from packstack_lite.secret import sh
+from packstack_lite.secret import quote_sh
 
 # Outputs go through files, so that a process left in the background cannot hold the answer
 # up; and a random word parts them, since such a process may still write while they are sent.
@@ -23,7 +23,7 @@ from packstack_lite.secret import sh
 # C.UTF-8 came to EL with glibc 2.28 of EL8: on EL7 characters are those of en_US.UTF-8 where it is
 # installed, and everything else (order, messages) is as in C. A locale that is not there would make
 # bash itself complain on standard error, and Python 2 and 3.6 refuse all but ASCII.
-LOOP = r"""
+SHELL_LOOP = r"""
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 unset LC_ALL LANGUAGE LC_COLLATE LC_MESSAGES LC_NUMERIC LC_TIME
@@ -80,31 +80,31 @@ class Stream(Protocol):
 class Shell:
     """Talks to LOOP over a stream; ``greeting`` is the word LOOP was started with."""
 
-    def __init__(self, stream: Stream, name: str, greeting: str) -> None:
+    def __init__(self, stream: Stream, name: str, marker: str) -> None:
         self._stream = stream
         self._name = name
-        self._word = greeting
+        self._marker = marker
         self._buffer = bytearray()
-        self._await()
+        self._wait_until_ready()
 
-    def _await(self) -> None:
+    def _wait_until_ready(self) -> None:
         """Past whatever login banners and rc files print."""
-        said: List[str] = []
+        banner_lines: List[str] = []
         while True:
             try:
-                line = self._until(b"\n").decode(errors="replace").strip()
-            except ConnectFault as fault:
-                raise self._no_shell([*said, self._buffer.decode(errors="replace").strip()]) from fault
-            if line == f"{self._word} ready":
+                line = self._read_until(b"\n").decode(errors="replace").strip()
+            except ConnectError as error:
+                raise self._no_shell_error([*banner_lines, self._buffer.decode(errors="replace").strip()]) from error
+            if line == f"{self._marker} ready":
                 return
-            if line == f"{self._word} no-timeout":
-                raise ConnectFault(f"{self._name}: has no 'timeout' command", "install its package coreutils")
-            said.append(line)
+            if line == f"{self._marker} no-timeout":
+                raise ConnectError(f"{self._name}: has no 'timeout' command", "install its package coreutils")
+            banner_lines.append(line)
 
-    def _no_shell(self, said: Sequence[str]) -> ConnectFault:
-        words = " / ".join(line for line in said if line)[-300:]
-        return ConnectFault(
-            f"{self._name}: lets us in, but gives no root shell; it says: {words or 'nothing'}",
+    def _no_shell_error(self, banner_lines: Sequence[str]) -> ConnectError:
+        banner = " / ".join(line for line in banner_lines if line)[-300:]
+        return ConnectError(
+            f"{self._name}: lets us in, but gives no root shell; it says: {banner or 'nothing'}",
             "name another user with --host USER@HOST (one with sudo rights), or try: ssh USER@HOST sh -c id",
         )
 
@@ -112,46 +112,46 @@ class Shell:
         """Replies in the order of the commands; slow ones run beside the others."""
         if not commands:
             return []
-        writer = threading.Thread(target=self._write, args=(request(commands),), daemon=True)
+        writer = threading.Thread(target=self._send, args=(encode_batch(commands),), daemon=True)
         writer.start()
-        answer = self._until(f"\n{self._word} over\n".encode())
+        answer = self._read_until(f"\n{self._marker} over\n".encode())
         writer.join()
-        return self._replies(answer, len(commands))
+        return self._parse_replies(answer, len(commands))
 
-    def _write(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         try:
             self._stream.send(data)
         except OSError:
             # The reader meets the same end of the stream and tells of it.
             self._stream.close()
 
-    def _replies(self, answer: bytes, count: int) -> List[Reply]:
-        codes, *outputs = answer.split(f"\n{self._word} next\n".encode())
-        numbers = [int(code) for code in codes.split()]
-        if len(numbers) != count or len(outputs) != 2 * count:
-            raise ConnectFault(
+    def _parse_replies(self, answer: bytes, count: int) -> List[Reply]:
+        codes, *outputs = answer.split(f"\n{self._marker} next\n".encode())
+        exit_codes = [int(code) for code in codes.split()]
+        if len(exit_codes) != count or len(outputs) != 2 * count:
+            raise ConnectError(
                 f"{self._name}: the answer of the root shell is not whole",
                 "look for a full /run on the host (df /run), then run the same command again",
             )
         text = [output.decode(errors="replace") for output in outputs]
-        return [Reply(code, *text[2 * place : 2 * place + 2]) for place, code in enumerate(numbers)]
+        return [Reply(code, *text[2 * index : 2 * index + 2]) for index, code in enumerate(exit_codes)]
 
-    def _until(self, end: bytes) -> bytes:
+    def _read_until(self, terminator: bytes) -> bytes:
         """What comes before ``end``, which is taken off the stream too."""
-        searched = 0
+        search_start = 0
         while True:
-            place = self._buffer.find(end, searched)
-            if place >= 0:
-                found = bytes(self._buffer[:place])
-                del self._buffer[: place + len(end)]
-                return found
-            searched = max(0, len(self._buffer) - len(end))
-            self._more()
+            position = self._buffer.find(terminator, search_start)
+            if position >= 0:
+                data = bytes(self._buffer[:position])
+                del self._buffer[: position + len(terminator)]
+                return data
+            search_start = max(0, len(self._buffer) - len(terminator))
+            self._receive_more()
 
-    def _more(self) -> None:
+    def _receive_more(self) -> None:
         data = self._stream.receive(1 << 16)
         if not data:
-            raise ConnectFault(f"{self._name}: the connection was lost", "run the same command again: it resumes")
+            raise ConnectError(f"{self._name}: the connection was lost", "run the same command again: it resumes")
         self._buffer += data
 
     def close(self) -> None:
@@ -159,22 +159,22 @@ class Shell:
         self._stream.close()
 
 
-def greeting() -> str:
+def make_marker() -> str:
     """A word that no login banner prints, and no command's output holds."""
     return "packstack-lite-" + secrets.token_hex(8)
 
 
-def request(commands: Sequence[Command]) -> bytes:
+def encode_batch(commands: Sequence[Command]) -> bytes:
     """The bytes of a batch for LOOP: slow commands begin first."""
-    order = sorted(range(len(commands)), key=lambda place: not commands[place].slow)
-    steps = [_step(place, commands[place]) for place in order]
+    order = sorted(range(len(commands)), key=lambda index: not commands[index].concurrent)
+    steps = [_encode_command(index, commands[index]) for index in order]
     program = "".join([*steps, f"answer {len(commands)}\n"]).encode()
-    return b"".join([b"%d\n" % len(program), program, *(commands[place].stdin for place in order)])
+    return b"".join([b"%d\n" % len(program), program, *(commands[index].stdin for index in order)])
 
 
-def _step(place: int, command: Command) -> str:
-    source, read = "/dev/null", ""
+def _encode_command(index: int, command: Command) -> str:
+    stdin_path, read_input = "/dev/null", ""
     if command.stdin:
-        source, read = f'"$d/{place}.in"', f"input {place} {len(command.stdin)}\n"
-    beside = " &" * command.slow
-    return f"{read}script {place} {sh(command.script)}\none {place} {command.timeout:g} {source}{beside}\n"
+        stdin_path, read_input = f'"$d/{index}.in"', f"input {index} {len(command.stdin)}\n"
+    background_suffix = " &" * command.concurrent
+    return f"{read_input}script {index} {quote_sh(command.script)}\none {index} {command.timeout:g} {stdin_path}{background_suffix}\n"

@@ -27,11 +27,11 @@ from packstack_lite.engine.events import (
     StepFinished,
     StepStarted,
 )
-from packstack_lite.report.terminal import AUTO, rich_console
-from packstack_lite.report.words import outcome, seconds, sentence
+from packstack_lite.report.formatting import describe_event, format_seconds, phase_outcome
+from packstack_lite.report.rich_console import AUTO, make_console
 
 # Phase names are at most ten letters; outcomes ("nothing to change") at most seventeen.
-_NAME, _OUTCOME = 12, 19
+_NAME_WIDTH, _OUTCOME_WIDTH = 12, 19
 _STEPS_SHOWN = 6
 _DETAIL_LINES = 40
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -50,16 +50,16 @@ class Console:
         color: str = AUTO,
         verbose: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        hosts: int = 1,
+        node_count: int = 1,
     ) -> None:
-        self._hosts = hosts
-        self.rich = rich_console(stream or sys.stderr, color)
+        self._node_count = node_count
+        self.rich_console = make_console(stream or sys.stderr, color)
         self.verbose = verbose
         self._clock = clock
-        self._began = clock()
-        self._boards: Dict[str, _Board] = {}
+        self._started_at = clock()
+        self._progress_by_node: Dict[str, _NodeProgress] = {}
         self._live: Optional[Live] = None
-        self._alive = self.rich.is_terminal and not self.rich.is_dumb_terminal
+        self._is_interactive = self.rich_console.is_terminal and not self.rich_console.is_dumb_terminal
 
     def __enter__(self) -> "Console":
         return self
@@ -75,35 +75,40 @@ class Console:
             self._live.stop()
             self._live = None
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """See Listener."""
-        if self._alive:
-            self._on_screen(event)
+        if self._is_interactive:
+            self._update_screen(event)
         else:
-            self._plainly(event)
+            self._print_plain(event)
 
-    def say(self, text: str, style: str = "") -> None:
+    def print_line(self, text: str, style: str = "") -> None:
         """A line of the caller's own; it goes above what is live."""
-        self.rich.print(Text(text, style=style))
+        self.rich_console.print(Text(text, style=style))
 
-    def _plainly(self, event: Event) -> None:
+    def _print_plain(self, event: Event) -> None:
         if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
             return
-        named = self._hosts > 1 and not isinstance(event, Note)
-        first, *others = (f"{event.host}: {sentence(event)}" if named else sentence(event)).split("\n")
+        show_node = self._node_count > 1 and not isinstance(event, Note)
+        first_line, *more_lines = (
+            f"{event.node}: {describe_event(event)}" if show_node else describe_event(event)
+        ).split("\n")
         detail = event.detail.split("\n") if isinstance(event, StepFinished) and event.detail and self.verbose else []
-        self.rich.print(Text(f"{self._clock() - self._began:7.1f}  {first}"))
-        for line in others + detail:
-            self.rich.print(Text(f"         {line}"))
+        self.rich_console.print(Text(f"{self._clock() - self._started_at:7.1f}  {first_line}"))
+        for line in more_lines + detail:
+            self.rich_console.print(Text(f"         {line}"))
 
-    def _on_screen(self, event: Event) -> None:
-        name = event.host if self._hosts > 1 else ""
+    def _update_screen(self, event: Event) -> None:
+        node = event.node if self._node_count > 1 else ""
         # Replaced whole: the drawing is on another thread.
-        self._boards = {**self._boards, name: self._boards.get(name) or _Board(self._clock, name)}
-        self._boards[name].heard(event)
+        self._progress_by_node = {
+            **self._progress_by_node,
+            node: self._progress_by_node.get(node) or _NodeProgress(self._clock, node),
+        }
+        self._progress_by_node[node].on_event(event)
         if isinstance(event, PhaseStarted) and self._live is None:
             self._live = Live(
-                console=self.rich,
+                console=self.rich_console,
                 get_renderable=self._render,
                 transient=True,
                 refresh_per_second=8,
@@ -111,105 +116,118 @@ class Console:
                 redirect_stderr=False,
             )
             self._live.start()
-        if isinstance(event, PhaseFinished) and not any(board.busy for board in self._boards.values()):
+        if isinstance(event, PhaseFinished) and not any(
+            progress.is_busy for progress in self._progress_by_node.values()
+        ):
             self.close()
-        for line in self._lasting(event):
-            self.rich.print(line)
+        for line in self._permanent_lines(event):
+            self.rich_console.print(line)
 
     def _render(self) -> RenderableType:
-        return Group(*(board.render() for board in self._boards.values() if board.busy))
+        return Group(*(progress.render() for progress in self._progress_by_node.values() if progress.is_busy))
 
-    def _lasting(self, event: Event) -> List[Text]:
+    def _permanent_lines(self, event: Event) -> List[Text]:
         """What stays on the screen of this event."""
         if isinstance(event, PhaseFinished):
-            return [_phase_line(event, event.host if self._hosts > 1 else "")]
+            return [_phase_line(event, event.node if self._node_count > 1 else "")]
         if isinstance(event, Failed):
-            return _failure(event)
+            return _failure_lines(event)
         if isinstance(event, Note):
             sign = ("  ! ", "yellow") if event.level == "warning" else ("  · ", "cyan")
             return [Text.assemble(sign, event.text)]
         if isinstance(event, Skipped):
-            return [Text.assemble(("    – ", "yellow"), event.resource, (f"  skipped: {event.why}", "dim"))]
+            return [Text.assemble(("    – ", "yellow"), event.resource_id, (f"  skipped: {event.reason}", "dim"))]
         if isinstance(event, Changed) and self.verbose:
-            return [Text.assemble(("    ± ", "dim"), event.resource, (f"  {event.gap}", "dim"))]
+            return [Text.assemble(("    ± ", "dim"), event.resource_id, (f"  {event.description}", "dim"))]
         if isinstance(event, Output) and self.verbose:
             return [Text(f"    │ {event.line}", style="dim")]
         return []
 
 
-def _phase_line(event: PhaseFinished, host: str = "") -> Text:
+def _phase_line(event: PhaseFinished, node: str = "") -> Text:
     if not event.ok:
         sign, style = "✗", "red"
-    elif event.changes:
+    elif event.change_count:
         sign, style = "✓", "green"
     else:
         sign, style = "·", "dim"
-    what = Text(f"{outcome(event):<{_OUTCOME}}", style="red" if not event.ok else "" if event.changes else "dim")
-    name = Text(f"{event.phase.value:<{_NAME}}", style="bold" if event.changes or not event.ok else "dim")
-    line = Text.assemble((f"  {sign} ", style), name, what, (f"{seconds(event.seconds):>12}", "dim"))
-    return line.append(f"  {host}", "dim") if host else line
+    outcome_text = Text(
+        f"{phase_outcome(event):<{_OUTCOME_WIDTH}}",
+        style="red" if not event.ok else "" if event.change_count else "dim",
+    )
+    name = Text(f"{event.phase.value:<{_NAME_WIDTH}}", style="bold" if event.change_count or not event.ok else "dim")
+    line = Text.assemble((f"  {sign} ", style), name, outcome_text, (f"{format_seconds(event.seconds):>12}", "dim"))
+    return line.append(f"  {node}", "dim") if node else line
 
 
-def _failure(event: Failed) -> List[Text]:
+def _failure_lines(event: Failed) -> List[Text]:
     """What failed, the end of what the host said of it, and the way out."""
-    first, *others = event.message.strip().split("\n")
-    lines = [Text.assemble(("  ✗ ", "red"), (event.resource, "bold red"), (f"  on {event.host}", "dim"))]
-    lines.append(Text(f"    {first}"))
-    if len(others) > _DETAIL_LINES:
-        others = [f"({len(others) - _DETAIL_LINES} more lines are in the log)", *others[-_DETAIL_LINES:]]
-    lines.extend(Text(f"    │ {line}", style="dim") for line in others)
+    first_line, *more_lines = event.message.strip().split("\n")
+    lines = [Text.assemble(("  ✗ ", "red"), (event.resource_id, "bold red"), (f"  on {event.node}", "dim"))]
+    lines.append(Text(f"    {first_line}"))
+    if len(more_lines) > _DETAIL_LINES:
+        more_lines = [f"({len(more_lines) - _DETAIL_LINES} more lines are in the log)", *more_lines[-_DETAIL_LINES:]]
+    lines.extend(Text(f"    │ {line}", style="dim") for line in more_lines)
     if event.hint:
         lines.append(Text.assemble(("    → ", "cyan"), event.hint))
     return lines
 
 
-class _Board:
+class _NodeProgress:
     """The live part: the phase at work and its steps, drawn eight times a second."""
 
-    def __init__(self, clock: Callable[[], float], host: str = "") -> None:
+    def __init__(self, clock: Callable[[], float], node: str = "") -> None:
         self._clock = clock
-        self._host = host
-        self.busy = False
+        self._node = node
+        self.is_busy = False
         self._phase = ""
-        self._since = 0.0
-        self._steps: Dict[str, float] = {}
-        self._said: Dict[str, str] = {}
-        self._done = 0
+        self._phase_started_at = 0.0
+        self._step_started_at: Dict[str, float] = {}
+        self._last_output: Dict[str, str] = {}
+        self._steps_done = 0
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Keep what the drawing needs. Values are replaced whole: the drawing is on another thread."""
         if isinstance(event, (PhaseStarted, PhaseFinished)):
-            self.busy = isinstance(event, PhaseStarted)
+            self.is_busy = isinstance(event, PhaseStarted)
         if isinstance(event, PhaseStarted):
-            self._phase, self._since, self._steps, self._said, self._done = event.phase.value, self._clock(), {}, {}, 0
+            self._phase, self._phase_started_at, self._step_started_at, self._last_output, self._steps_done = (
+                event.phase.value,
+                self._clock(),
+                {},
+                {},
+                0,
+            )
         elif isinstance(event, StepStarted):
-            self._steps = {**self._steps, event.step: self._clock()}
+            self._step_started_at = {**self._step_started_at, event.step: self._clock()}
         elif isinstance(event, StepFinished):
-            self._steps = {step: since for step, since in self._steps.items() if step != event.step}
-            self._done += 1
+            self._step_started_at = {
+                step: started_at for step, started_at in self._step_started_at.items() if step != event.step
+            }
+            self._steps_done += 1
         elif isinstance(event, Output) and event.line.strip():
-            self._said = {**self._said, event.step: event.line.strip()}
+            self._last_output = {**self._last_output, event.step: event.line.strip()}
 
     def render(self) -> RenderableType:
         """The phase, the steps at work, and what the host says last, each on one line."""
         now = self._clock()
-        steps, said = self._steps, self._said
+        steps, last_output = self._step_started_at, self._last_output
         frame = _FRAMES[int(now * 10) % len(_FRAMES)]
         shown = list(steps.items())[:_STEPS_SHOWN]
-        width = max([_NAME + _OUTCOME - 2, *(len(step) for step, _ in shown)])
+        width = max([_NAME_WIDTH + _OUTCOME_WIDTH - 2, *(len(step) for step, _ in shown)])
         rows = [
             Text.assemble(
                 (f"  {frame} ", "cyan"),
-                (f"{self._phase:<{_NAME}}", "bold"),
-                (f"{self._progress(steps):<{_OUTCOME}}", "dim"),
-                (f"{seconds(now - self._since):>12}", "dim"),
-                (f"  {self._host}" if self._host else "", "dim"),
+                (f"{self._phase:<{_NAME_WIDTH}}", "bold"),
+                (f"{self._progress(steps):<{_OUTCOME_WIDTH}}", "dim"),
+                (f"{format_seconds(now - self._phase_started_at):>12}", "dim"),
+                (f"  {self._node}" if self._node else "", "dim"),
             )
         ]
-        for step, since in shown:
-            rows.append(Text.assemble(f"      {step:<{width}}", (f"{seconds(now - since):>12}", "dim")))
-            if step in said:
-                rows.append(Text(f"        {said[step]}", style="dim"))
+        for step, started_at in shown:
+            rows.append(Text.assemble(f"      {step:<{width}}", (f"{format_seconds(now - started_at):>12}", "dim")))
+            if step in last_output:
+                rows.append(Text(f"        {last_output[step]}", style="dim"))
         if len(steps) > len(shown):
             rows.append(Text(f"      and {len(steps) - len(shown)} more", style="dim"))
         for row in rows:
@@ -217,5 +235,5 @@ class _Board:
         return Group(*rows)
 
     def _progress(self, steps: Dict[str, float]) -> str:
-        total = self._done + len(steps)
-        return f"{self._done} of {total} steps" if total > 1 else ""
+        total = self._steps_done + len(steps)
+        return f"{self._steps_done} of {total} steps" if total > 1 else ""

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from packstack_lite.engine.events import Finding
-from packstack_lite.engine.results import AppliedReport, Case, Change, Fault
-from packstack_lite.report.words import count, seconds
+from packstack_lite.engine.results import ApplyReport, Case, Change, Drift
+from packstack_lite.report.formatting import format_count, format_seconds
 
 _SIGNS = {
     "error": ("✗", "red"),
@@ -22,143 +22,164 @@ _SIGNS = {
     "info": ("·", "cyan"),
     "passed": ("✓", "green"),
 }
-_DIFF = {"+": "green", "-": "red", "@": "cyan"}
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def plan(out: Rich, changes: Sequence[Change], diff: bool = False) -> None:
+def print_plan(console: Rich, changes: Sequence[Change], with_diff: bool = False) -> None:
     """What apply would change, by phase; with ``diff`` the lines below each change."""
     if not changes:
-        out.print(Text("nothing to change"))
+        console.print(Text("nothing to change"))
         return
-    several = len({change.host for change in changes}) > 1
-    for (host, phase), group in groupby(changes, key=lambda change: (change.host, change.phase)):
-        members = list(group)
-        where = f"  on {host}" if several else ""
-        out.print(Text.assemble((phase, "bold"), (f"  {count(len(members), 'change')}{where}", "dim")))
-        width = min(max(len(change.resource) for change in members), 60)
-        for change in members:
-            _change(out, change, width, diff)
-    hosts = ", ".join(dict.fromkeys(change.host for change in changes))
-    out.print(Text.assemble("\n", (count(len(changes), "change"), "bold"), f" on {hosts}"))
+    is_multi_node = len({change.node for change in changes}) > 1
+    for (node, phase), group in groupby(changes, key=lambda change: (change.node, change.phase)):
+        phase_changes = list(group)
+        node_suffix = f"  on {node}" if is_multi_node else ""
+        console.print(
+            Text.assemble((phase, "bold"), (f"  {format_count(len(phase_changes), 'change')}{node_suffix}", "dim"))
+        )
+        width = min(max(len(change.resource_id) for change in phase_changes), 60)
+        for change in phase_changes:
+            _print_change(console, change, width, with_diff)
+    nodes = ", ".join(dict.fromkeys(change.node for change in changes))
+    console.print(Text.assemble("\n", (format_count(len(changes), "change"), "bold"), f" on {nodes}"))
 
 
-def _change(out: Rich, change: Change, width: int, diff: bool) -> None:
-    sign, style = ("+", "green") if change.gap.startswith("create") else ("~", "yellow")
-    out.print(Text.assemble((f"  {sign} ", style), f"{change.resource:<{width}}", (f"  {change.gap}", "dim")))
-    for line in diff_lines(change.diff) if diff else ():
-        out.print(Text("      ").append_text(line))
+def _print_change(console: Rich, change: Change, width: int, with_diff: bool) -> None:
+    sign, style = ("+", "green") if change.description.startswith("create") else ("~", "yellow")
+    console.print(
+        Text.assemble((f"  {sign} ", style), f"{change.resource_id:<{width}}", (f"  {change.description}", "dim"))
+    )
+    for line in color_diff(change.text_diff) if with_diff else ():
+        console.print(Text("      ").append_text(line))
 
 
-def diff_lines(diff: str) -> List[Text]:
+def color_diff(diff: str) -> List[Text]:
     """A unified diff in its colours; the two lines that only name the file are left out."""
     lines = [line for line in diff.splitlines() if not line.startswith(("--- ", "+++ "))]
-    return [Text(line, style=_DIFF.get(line[:1], "dim")) for line in lines]
+    return [Text(line, style=_DIFF_STYLES.get(line[:1], "dim")) for line in lines]
 
 
-def applied(out: Rich, report: AppliedReport, extra: Sequence[str] = ()) -> None:
+def print_applied(console: Rich, report: ApplyReport, extra_lines: Sequence[str] = ()) -> None:
     """The phases with their seconds and changes, then one line for the whole; ``extra`` lines follow."""
-    table = _table("phase", changes="right", time="right")
-    for phase in report.phases:
-        idle = "" if phase.changes else "dim"
-        changes = str(phase.changes) if phase.changes else "–"
-        table.add_row(Text(phase.name, style=idle), Text(changes, style=idle), Text(seconds(phase.seconds), style=idle))
-    if report.phases:
-        out.print(table)
-        out.print()
-    for each in report.hosts:
-        out.print(Text(f"{each.host}  {_sum(each)}"))
-    out.print(Text(_sum(report), style="bold"))
-    for line in extra:
-        out.print(Text(line))
+    table = _make_table("phase", changes="right", time="right")
+    for phase in report.phase_times:
+        style = "" if phase.change_count else "dim"
+        changes = str(phase.change_count) if phase.change_count else "–"
+        table.add_row(
+            Text(phase.name, style=style), Text(changes, style=style), Text(format_seconds(phase.seconds), style=style)
+        )
+    if report.phase_times:
+        console.print(table)
+        console.print()
+    for node_report in report.node_reports:
+        console.print(Text(f"{node_report.node}  {_summarize_report(node_report)}"))
+    console.print(Text(_summarize_report(report), style="bold"))
+    for line in extra_lines:
+        console.print(Text(line))
 
 
-def _sum(report: AppliedReport) -> str:
-    told = [count(len(report.changes), "change"), f"{count(len(report.restarted), 'service')} restarted"]
-    return ", ".join([*told, count(report.flights, "flight"), seconds(report.seconds)])
+def _summarize_report(report: ApplyReport) -> str:
+    parts = [
+        format_count(len(report.changes), "change"),
+        f"{format_count(len(report.restarted_units), 'service')} restarted",
+    ]
+    return ", ".join([*parts, format_count(report.round_trips, "flight"), format_seconds(report.seconds)])
 
 
-def faults(out: Rich, found: Sequence[Fault]) -> None:
+def print_drift(console: Rich, drift: Sequence[Drift]) -> None:
     """What is no longer as declared, each with what to type."""
-    for fault in found:
-        told = (f" {fault.message}", (f"  on {fault.host}", "dim"))
-        out.print(Text.assemble(("✗ ", "red"), (fault.resource, "bold"), *told))
-        if fault.fix:
-            out.print(Text.assemble(("  → ", "cyan"), fault.fix))
-    out.print(Text(count(len(found), "fault") if found else "everything is as declared", style="bold"))
+    for drifted in drift:
+        details = (f" {drifted.message}", (f"  on {drifted.node}", "dim"))
+        console.print(Text.assemble(("✗ ", "red"), (drifted.resource_id, "bold"), *details))
+        if drifted.hint:
+            console.print(Text.assemble(("  → ", "cyan"), drifted.hint))
+    console.print(Text(format_count(len(drift), "fault") if drift else "everything is as declared", style="bold"))
 
 
-def findings(out: Rich, found: Sequence[Finding], ignored: Sequence[str] = (), gone: Sequence[Finding] = ()) -> None:
+def print_findings(
+    console: Rich, findings: Sequence[Finding], ignored: Sequence[str] = (), fixed: Sequence[Finding] = ()
+) -> None:
     """What the checks found, the worst first, the ``gone`` before them, each with its name for --ignore."""
-    order = {"error": 0, "warning": 1, "ignored": 2, "info": 3}
-    told = sorted(found, key=lambda finding: order[level(finding, ignored)])
-    width = max((len(finding.name) for finding in [*told, *gone]), default=0)
-    for finding in gone:
-        first = finding.message.split("\n")[0]
-        out.print(Text.assemble(("✓ ", "green"), (f"{finding.name:<{width}}", "green"), f"  mended: {first}"))
-    several = len({finding.host for finding in told}) > 1
-    for finding in told:
-        for line in finding_lines(finding, ignored, width, finding.host if several else ""):
-            out.print(line)
-    verdict = _verdict([level(finding, ignored) for finding in told])
-    curable = [finding for finding in told if finding.cure and level(finding, ignored) != "ignored"]
-    out.print(Text(verdict + (f"; preflight --fix mends {len(curable)} of them" if curable else ""), style="bold"))
+    severity = {"error": 0, "warning": 1, "ignored": 2, "info": 3}
+    sorted_findings = sorted(findings, key=lambda finding: severity[finding_level(finding, ignored)])
+    width = max((len(finding.check) for finding in [*sorted_findings, *fixed]), default=0)
+    for finding in fixed:
+        first_line = finding.message.split("\n")[0]
+        console.print(Text.assemble(("✓ ", "green"), (f"{finding.check:<{width}}", "green"), f"  mended: {first_line}"))
+    is_multi_node = len({finding.node for finding in sorted_findings}) > 1
+    for finding in sorted_findings:
+        for line in format_finding(finding, ignored, width, finding.node if is_multi_node else ""):
+            console.print(line)
+    summary = _summarize_findings([finding_level(finding, ignored) for finding in sorted_findings])
+    fixable = [finding for finding in sorted_findings if finding.fix and finding_level(finding, ignored) != "ignored"]
+    console.print(Text(summary + (f"; preflight --fix mends {len(fixable)} of them" if fixable else ""), style="bold"))
 
 
-def level(finding: Finding, ignored: Sequence[str] = ()) -> str:
+def finding_level(finding: Finding, ignored: Sequence[str] = ()) -> str:
     """The finding's level; ``ignored`` for an error whose name was given to --ignore."""
-    return "ignored" if finding.level == "error" and finding.name in ignored else finding.level
+    return "ignored" if finding.level == "error" and finding.check in ignored else finding.level
 
 
-def finding_lines(finding: Finding, ignored: Sequence[str] = (), width: int = 0, host: str = "") -> List[Text]:
+def format_finding(finding: Finding, ignored: Sequence[str] = (), width: int = 0, node: str = "") -> List[Text]:
     """A finding as lines: what is wrong, and below it the way out. ``width`` is that of the names' column, ``host``
     whose it is where that has to be said."""
-    sign, style = _SIGNS[level(finding, ignored)]
-    width = width or len(finding.name)
-    first, *others = (f"{host}: {finding.message}" if host else finding.message).split("\n")
-    lines = [Text.assemble((f"{sign} ", style), (f"{finding.name:<{width}}", style), f"  {first}")]
-    lines.extend(Text(" " * (width + 4) + line) for line in others)
-    for place, line in enumerate(finding.fix.split("\n") if finding.fix else ()):
-        lines.append(Text.assemble(" " * (width + 4), ("  " if place else "→ ", "cyan"), (line, "dim")))
+    sign, style = _SIGNS[finding_level(finding, ignored)]
+    width = width or len(finding.check)
+    first_line, *more_lines = (f"{node}: {finding.message}" if node else finding.message).split("\n")
+    lines = [Text.assemble((f"{sign} ", style), (f"{finding.check:<{width}}", style), f"  {first_line}")]
+    lines.extend(Text(" " * (width + 4) + line) for line in more_lines)
+    for index, line in enumerate(finding.hint.split("\n") if finding.hint else ()):
+        lines.append(Text.assemble(" " * (width + 4), ("  " if index else "→ ", "cyan"), (line, "dim")))
     return lines
 
 
-def _verdict(levels: Sequence[str]) -> str:
-    told = [count(levels.count(word), word) for word in ("error", "warning") if word in levels]
-    told += [f"{levels.count('ignored')} ignored"] if "ignored" in levels else []
-    return ", ".join(told) if told else "nothing is in the way"
+def _summarize_findings(levels: Sequence[str]) -> str:
+    parts = [
+        format_count(levels.count(level_name), level_name)
+        for level_name in ("error", "warning")
+        if level_name in levels
+    ]
+    parts += [f"{levels.count('ignored')} ignored"] if "ignored" in levels else []
+    return ", ".join(parts) if parts else "nothing is in the way"
 
 
-def cases(out: Rich, found: Sequence[Case]) -> None:
+def print_cases(console: Rich, cases: Sequence[Case]) -> None:
     """Each promise that was tried, with its seconds."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column()
     table.add_column(justify="right", style="dim")
     table.add_column(overflow="fold", style="dim")
-    for case in found:
+    for case in cases:
         sign, style = _SIGNS[case.outcome]
-        table.add_row(Text(sign, style=style), Text(case.name), seconds(case.seconds), Text(case.detail))
-    out.print(table)
-    outcomes = [case.outcome for case in found]
-    told = [f"{outcomes.count(word)} {word}" for word in ("passed", "failed", "skipped") if word in outcomes]
-    out.print(Text(f"{', '.join(told) or 'no cases'} in {seconds(sum(case.seconds for case in found))}", style="bold"))
+        table.add_row(Text(sign, style=style), Text(case.name), format_seconds(case.seconds), Text(case.detail))
+    console.print(table)
+    outcomes = [case.outcome for case in cases]
+    counts = [
+        f"{outcomes.count(outcome)} {outcome}" for outcome in ("passed", "failed", "skipped") if outcome in outcomes
+    ]
+    console.print(
+        Text(
+            f"{', '.join(counts) or 'no cases'} in {format_seconds(sum(case.seconds for case in cases))}", style="bold"
+        )
+    )
 
 
-def sandboxes(out: Rich, found: Sequence[Mapping[str, str]]) -> None:
+def print_sandboxes(console: Rich, sandboxes: Sequence[Mapping[str, str]]) -> None:
     """The throw-away hosts, one per line."""
-    if not found:
-        out.print(Text("no sandbox"))
+    if not sandboxes:
+        console.print(Text("no sandbox"))
         return
-    table = _table("name", kind="left", distro="left", address="left", state="left")
-    for box in found:
+    table = _make_table("name", kind="left", distro="left", address="left", state="left")
+    for box in sandboxes:
         table.add_row(*(Text(box[key]) for key in ("name", "kind", "distro", "address", "state")))
-    out.print(table)
+    console.print(table)
 
 
-def _table(first: str, **others: str) -> Table:
+def _make_table(first_column: str, **columns: str) -> Table:
     """A table without lines; ``others`` are columns and on which side their text stands."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column(first)
-    for name, side in others.items():
-        table.add_column(name, justify="right" if side == "right" else "left")
+    table.add_column(first_column)
+    for name, alignment in columns.items():
+        table.add_column(name, justify="right" if alignment == "right" else "left")
     return table

@@ -1,79 +1,79 @@
 """Kinds of resources: what services declare and the engine makes so."""
 
-from packstack_lite.resources.base import PHASES, Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.resources.booleans import Booleans
-from packstack_lite.resources.bridge import Bridge, LinuxBridge, Nat
+from packstack_lite.resources.allowed_peers import AllowedPeer, OnlyAllowedPeers
+from packstack_lite.resources.api_object import ApiObject, Credentials
+from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.resources.bridge import LinuxBridge, Nat, OvsBridge
 from packstack_lite.resources.database import Database
-from packstack_lite.resources.entity import Credentials, Entity
-from packstack_lite.resources.file import Absent, Directory, File, Link
+from packstack_lite.resources.file import Absent, Directory, File, Symlink
 from packstack_lite.resources.filesystem import FileSystem
 from packstack_lite.resources.firewalld import FirewalldPorts
 from packstack_lite.resources.firewalld_forward import FirewalldForward
-from packstack_lite.resources.guard import Guard
 from packstack_lite.resources.hosts_entry import HostsEntry
+from packstack_lite.resources.ini_settings import IniSettings
 from packstack_lite.resources.iptables_ports import IptablesPorts
-from packstack_lite.resources.keys import Keys
-from packstack_lite.resources.message_user import MessageUser
-from packstack_lite.resources.names import job_name
-from packstack_lite.resources.once import Once
+from packstack_lite.resources.job_names import job_name
+from packstack_lite.resources.key_repository import KeyRepository
 from packstack_lite.resources.ovs import OvsManager, OvsSetting
-from packstack_lite.resources.package import Packages
-from packstack_lite.resources.peer import NoOtherPeer, Peer
-from packstack_lite.resources.placed import Placed
-from packstack_lite.resources.repo_files import RepoFiles
-from packstack_lite.resources.rings import Rings
-from packstack_lite.resources.selinux import Permissive
-from packstack_lite.resources.settings import Settings
+from packstack_lite.resources.packages import Packages
+from packstack_lite.resources.port_filter import PortFilter
+from packstack_lite.resources.rabbitmq_user import RabbitmqUser
+from packstack_lite.resources.run_once import RunOnce
+from packstack_lite.resources.selinux_booleans import SelinuxBooleans
+from packstack_lite.resources.selinux_mode import SelinuxPermissive
+from packstack_lite.resources.swift_rings import SwiftRings
 from packstack_lite.resources.sysctl import Sysctl
 from packstack_lite.resources.tuned import TunedProfile
 from packstack_lite.resources.unit import Unit
-from packstack_lite.resources.uplink import NetFile, Uplink
+from packstack_lite.resources.uplink import NetworkFile, Uplink
+from packstack_lite.resources.user_files import UserFiles
 from packstack_lite.resources.volume_group import VolumeGroup
+from packstack_lite.resources.yum_mirrors import YumMirrors
 
 __all__ = [
     "PHASES",
     "Absent",
-    "Booleans",
-    "Bridge",
+    "AllowedPeer",
+    "ApiObject",
     "Credentials",
     "Database",
+    "Diff",
     "Directory",
-    "Entity",
     "File",
     "FileSystem",
     "FirewalldForward",
     "FirewalldPorts",
-    "Gap",
-    "Guard",
     "HostsEntry",
+    "IniSettings",
     "IptablesPorts",
-    "Keys",
-    "Link",
+    "KeyRepository",
     "LinuxBridge",
-    "Look",
-    "MessageUser",
     "Nat",
-    "NetFile",
-    "NoOtherPeer",
-    "Once",
+    "NetworkFile",
+    "Observed",
+    "OnlyAllowedPeers",
+    "OvsBridge",
     "OvsManager",
     "OvsSetting",
     "Packages",
-    "Peer",
-    "Permissive",
     "Phase",
-    "Placed",
-    "RepoFiles",
+    "PortFilter",
+    "Probe",
+    "RabbitmqUser",
     "Resource",
-    "Rings",
-    "Seen",
-    "Settings",
+    "RunOnce",
+    "SelinuxBooleans",
+    "SelinuxPermissive",
     "State",
+    "SwiftRings",
+    "Symlink",
     "Sysctl",
     "TunedProfile",
     "Unit",
     "Unknown",
     "Uplink",
+    "UserFiles",
     "VolumeGroup",
+    "YumMirrors",
     "job_name",
 ]

@@ -44,16 +44,16 @@ State = Mapping[str, Scalar]
 class Unknown:
     """A state that cannot be read yet, because an earlier phase has not made what answers."""
 
-    after: Phase
-    why: str = ""
+    known_after: Phase
+    reason: str = ""
 
 
-Seen = Union[State, Unknown, None]
+Observed = Union[State, Unknown, None]
 """What was seen: a state, None for "not there", or Unknown."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Probe:
     """One command that reads the state of several resources, and the parser of its reply.
 
     ``parse`` returns a Seen for every id it was made for; it raises ValueError when the
@@ -61,11 +61,11 @@ class Look:
     """
 
     command: Command
-    parse: Callable[[Reply], Dict[str, Seen]]
+    parse: Callable[[Reply], Dict[str, Observed]]
 
 
 @dataclass(frozen=True)
-class Gap:
+class Diff:
     """The difference between wanted and seen of one resource.
 
     ``keys`` are the wanted keys whose seen value differs (all of them when it is absent).
@@ -74,17 +74,17 @@ class Gap:
     """
 
     resource: "Resource"
-    seen: Seen
+    observed: Observed
     keys: Tuple[str, ...]
-    caused_by: Tuple[str, ...] = ()
+    triggered_by: Tuple[str, ...] = ()
 
     @property
-    def missing(self) -> bool:
-        return self.seen is None
+    def is_missing(self) -> bool:
+        return self.observed is None
 
     @property
-    def unknown(self) -> bool:
-        return isinstance(self.seen, Unknown)
+    def is_unknown(self) -> bool:
+        return isinstance(self.observed, Unknown)
 
 
 class Resource(ABC):
@@ -96,8 +96,8 @@ class Resource(ABC):
     """
 
     kind: ClassVar[str]
-    guards: bool = False
-    concerns: str = ""
+    always_run: bool = False
+    attributed_to: str = ""
     phase: Phase
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -108,35 +108,35 @@ class Resource(ABC):
         """``kind:name``, unique on the host, e.g. ``file:/etc/nova/nova.conf``."""
 
     @property
-    def reads(self) -> Tuple[str, ...]:
+    def trigger_ids(self) -> Tuple[str, ...]:
         """Ids of the resources whose change makes this one act again (a unit's files)."""
         return ()
 
-    def forget(self) -> Optional[Command]:
+    def invalidate(self) -> Optional[Command]:
         """Run before something in ``reads`` is changed, so that a run killed in between is made good later."""
         return None
 
     @abstractmethod
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         """The wanted state; None when it shall not exist. Holds no secret: hash them."""
 
     @classmethod
     @abstractmethod
-    def look(cls, group: Sequence["Resource"]) -> List[Look]:
+    def probe(cls, resources: Sequence["Resource"]) -> List[Probe]:
         """How to read the states of a group of this kind, in as few commands as can be."""
 
     @classmethod
     @abstractmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
         """What closes these gaps (all of this kind, all of one phase)."""
 
-    def words(self, gap: Gap) -> str:
+    def describe(self, diff: Diff) -> str:
         """How a person reads a difference that its keys do not tell well; "" leaves it to them."""
         return ""
 
-    def diff(self, gap: Gap) -> Tuple[str, str]:
+    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
         """Old and new text to show under ``--diff``; masked by whoever prints it."""
-        seen = gap.seen if isinstance(gap.seen, Mapping) else {}
-        wanted = self.want() or {}
-        old = "".join(f"{key}: {seen[key]}\n" for key in gap.keys if key in seen)
-        return old, "".join(f"{key}: {wanted[key]}\n" for key in gap.keys if key in wanted)
+        observed = diff.observed if isinstance(diff.observed, Mapping) else {}
+        desired = self.desired() or {}
+        old = "".join(f"{key}: {observed[key]}\n" for key in diff.keys if key in observed)
+        return old, "".join(f"{key}: {desired[key]}\n" for key in diff.keys if key in desired)

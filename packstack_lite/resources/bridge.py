@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.resources.ovs import NO_SWITCH
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.resources.ovs import OVS_NOT_RUNNING
+from packstack_lite.secret import quote_sh
 
-_LOOK = r"""
+_PROBE_OVS_BRIDGE = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
 ovs-vsctl br-exists %(name)s || exit 3
 ovs-vsctl get bridge %(name)s datapath_type | tr -d '"'
@@ -23,7 +23,7 @@ echo "$offload" | grep -q '^tx-checksumming: on' && echo on || echo off
 
 
 @dataclass(frozen=True)
-class Bridge(Resource):
+class OvsBridge(Resource):
     """A bridge with its address. ``datapath`` netdev is the one in user space.
 
     On netdev, segmentation offload must be off, or bulk TCP into a guest stalls
@@ -36,8 +36,8 @@ class Bridge(Resource):
     address: str = ""
     datapath: str = "system"
     up: bool = True
-    offload: bool = False
-    tunnels: bool = False
+    keep_offload: bool = False
+    has_tunnels: bool = False
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -47,62 +47,64 @@ class Bridge(Resource):
         return f"bridge:{self.name}"
 
     @property
-    def _without_offload(self) -> bool:
-        return self.datapath == "netdev" and not self.offload
+    def _needs_offload_off(self) -> bool:
+        return self.datapath == "netdev" and not self.keep_offload
 
-    def want(self) -> Optional[State]:
-        wanted = {"datapath": self.datapath or "system", "state": "up" if self.up else "down"}
+    def desired(self) -> Optional[State]:
+        desired = {"datapath": self.datapath or "system", "state": "up" if self.up else "down"}
         if self.address:
-            wanted["address"] = self.address
-        if self._without_offload:
-            wanted["offload"] = "off"
-        if self._without_offload and self.tunnels:
-            wanted["checksums"] = "the host's"
-        return wanted
+            desired["address"] = self.address
+        if self._needs_offload_off:
+            desired["offload"] = "off"
+        if self._needs_offload_off and self.has_tunnels:
+            desired["checksums"] = "the host's"
+        return desired
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(Bridge, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(OvsBridge, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        def parse(reply: Reply) -> Dict[str, Seen]:
+    def _probe(self) -> Probe:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
-                return {self.id: NO_SWITCH}
+                return {self.id: OVS_NOT_RUNNING}
             if reply.code == 3:
                 return {self.id: None}
             if not reply.ok:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             datapath, addresses, state, offload, checksums = reply.out.splitlines()
-            address = _address(self.address, addresses)
-            seen = {"datapath": datapath or "system", "address": address, "state": state, "offload": offload}
-            return {self.id: {**seen, "checksums": "the host's" if checksums == "off" else "offloaded"}}
+            address = _matching_address(self.address, addresses)
+            observed = {"datapath": datapath or "system", "address": address, "state": state, "offload": offload}
+            return {self.id: {**observed, "checksums": "the host's" if checksums == "off" else "offloaded"}}
 
-        return Look(Command(_LOOK % {"name": sh(self.name)}, says=f"look at bridge {self.name}"), parse)
+        return Probe(
+            Command(_PROBE_OVS_BRIDGE % {"name": quote_sh(self.name)}, description=f"look at bridge {self.name}"), parse
+        )
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Bridge, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(OvsBridge, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
-        name, datapath = sh(self.name), self.datapath or "system"
+        name, datapath = quote_sh(self.name), self.datapath or "system"
         make = f"--may-exist add-br {name} -- set bridge {name} datapath_type={datapath}"
         lines = [
             f"ovs-vsctl --timeout=30 {make} || exit 1",
             f"ip link set {name} {'up' if self.up else 'down'} || exit 1",
         ]
         if self.address:
-            lines.append(f"ip addr replace {sh(self.address)} dev {name} || exit 1")
-        if self._without_offload:
-            lines.append(f"ethtool -K {name} tso off gso off{' tx off' if self.tunnels else ''} || exit 1")
-        return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
+            lines.append(f"ip addr replace {quote_sh(self.address)} dev {name} || exit 1")
+        if self._needs_offload_off:
+            lines.append(f"ethtool -K {name} tso off gso off{' tx off' if self.has_tunnels else ''} || exit 1")
+        return Command("\n".join(lines), timeout=60, description=f"make bridge {self.name}")
 
 
-def _address(wanted: str, there: str) -> str:
+def _matching_address(desired: str, present: str) -> str:
     """The wanted one, if it is among those that are there (others may stand beside it), else all of these."""
-    return wanted if wanted in there.split() else there.strip()
+    return desired if desired in present.split() else present.strip()
 
 
-_LOOK_AT_LINUX = r"""
+_PROBE_LINUX_BRIDGE = r"""
 ip link show dev %(name)s >/dev/null 2>&1 || exit 3
 [ -d /sys/class/net/%(name)s/bridge ] && echo bridge || echo other
 ip -o -4 addr show dev %(name)s | awk '{print $4}' | tr '\n' ' '; echo
@@ -125,39 +127,42 @@ class LinuxBridge(Resource):
     def id(self) -> str:
         return f"linux_bridge:{self.name}"
 
-    def want(self) -> Optional[State]:
-        wanted = {"kind": "bridge", "state": "up"}
-        return {**wanted, "address": self.address} if self.address else wanted
+    def desired(self) -> Optional[State]:
+        desired = {"kind": "bridge", "state": "up"}
+        return {**desired, "address": self.address} if self.address else desired
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(LinuxBridge, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(LinuxBridge, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        def parse(reply: Reply) -> Dict[str, Seen]:
+    def _probe(self) -> Probe:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 3:
                 return {self.id: None}
             if not reply.ok:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             kind, addresses, state = reply.out.splitlines()
-            address = _address(self.address, addresses)
+            address = _matching_address(self.address, addresses)
             return {self.id: {"kind": kind, "address": address, "state": state}}
 
-        return Look(Command(_LOOK_AT_LINUX % {"name": sh(self.name)}, says=f"look at bridge {self.name}"), parse)
+        return Probe(
+            Command(_PROBE_LINUX_BRIDGE % {"name": quote_sh(self.name)}, description=f"look at bridge {self.name}"),
+            parse,
+        )
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(LinuxBridge, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(LinuxBridge, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
-        name = sh(self.name)
+        name = quote_sh(self.name)
         lines = [
             f"[ -e /sys/class/net/{name} ] || ip link add {name} type bridge || exit 1",
             f"ip link set {name} up || exit 1",
         ]
         if self.address:
-            lines.append(f"ip addr replace {sh(self.address)} dev {name} || exit 1")
-        return Command("\n".join(lines), timeout=60, says=f"make bridge {self.name}")
+            lines.append(f"ip addr replace {quote_sh(self.address)} dev {name} || exit 1")
+        return Command("\n".join(lines), timeout=60, description=f"make bridge {self.name}")
 
 
 @dataclass(frozen=True)
@@ -169,63 +174,68 @@ class Nat(Resource):
     """
 
     kind: ClassVar[str] = "nat"
-    source: str
+    source_cidr: str
     bridge: str = "br-ex"
-    bridges_pass: bool = False
+    exempt_bridged: bool = False
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return f"nat:{self.source}"
+        return f"nat:{self.source_cidr}"
 
     @property
     def rules(self) -> List[Tuple[str, str]]:
         """Each rule's table, and the rule from its chain on."""
-        routed = " -m physdev ! --physdev-is-bridged" if self.bridges_pass else ""
+        routed = " -m physdev ! --physdev-is-bridged" if self.exempt_bridged else ""
         return [
-            ("nat", f"POSTROUTING -s {self.source} ! -o {self.bridge}{routed} -j MASQUERADE"),
+            ("nat", f"POSTROUTING -s {self.source_cidr} ! -o {self.bridge}{routed} -j MASQUERADE"),
             ("filter", f"FORWARD -i {self.bridge} -j ACCEPT"),
             ("filter", f"FORWARD -o {self.bridge} -j ACCEPT"),
         ]
 
     @property
-    def _past(self) -> Tuple[str, str]:
+    def _obsolete_rule(self) -> Tuple[str, str]:
         """The translation as other answers had it."""
-        return replace(self, bridges_pass=not self.bridges_pass).rules[0]
+        return replace(self, exempt_bridged=not self.exempt_bridged).rules[0]
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"rules": True}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(Nat, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(Nat, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        checks = [f"iptables -w 5 {_words('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._past)]
+    def _probe(self) -> Probe:
+        checks = [
+            f"iptables -w 5 {_iptables_args('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._obsolete_rule)
+        ]
         checks[-1] = f"! {checks[-1]}"
         script = "command -v iptables >/dev/null || exit 75\n" + " && ".join(checks)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
                 return {self.id: Unknown(Phase.PACKAGES, "iptables is not installed")}
             return {self.id: {"rules": True} if reply.ok else None}
 
-        return Look(Command(script, says="look at address translation"), parse)
+        return Probe(Command(script, description="look at address translation"), parse)
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Nat, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Nat, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
-        pairs = [(_words("-C", rule), _words("-A", rule)) for rule in self.rules]
-        lines = [f"iptables -w 10 {there} 2>/dev/null || iptables -w 10 {new} || exit 1" for there, new in pairs]
-        lines.append(f"iptables -w 10 {_words('-D', self._past)} 2>/dev/null || true")
-        return Command("\n".join(lines), says=f"translate addresses of {self.source}")
+        pairs = [(_iptables_args("-C", rule), _iptables_args("-A", rule)) for rule in self.rules]
+        lines = [
+            f"iptables -w 10 {check_args} 2>/dev/null || iptables -w 10 {append_args} || exit 1"
+            for check_args, append_args in pairs
+        ]
+        lines.append(f"iptables -w 10 {_iptables_args('-D', self._obsolete_rule)} 2>/dev/null || true")
+        return Command("\n".join(lines), description=f"translate addresses of {self.source_cidr}")
 
 
-def _words(action: str, rule: Tuple[str, str]) -> str:
+def _iptables_args(action: str, rule: Tuple[str, str]) -> str:
     """What iptables is told; without a table it means filter."""
     table, text = rule
     return f"{action} {text}" if table == "filter" else f"-t {table} {action} {text}"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.resources.records import records
-from packstack_lite.resources.unread import UNREAD
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.resources.daemon_reload import RELOAD_FLAG
+from packstack_lite.resources.tsv import parse_tsv
+from packstack_lite.secret import quote_sh
 
 # One line per path: sha256 (or "-"), type, mode, owner, group, link target (or "-").
-_LOOK = r"""
+_PROBE_SCRIPT = r"""
 while IFS= read -r path; do
     if [ -L "$path" ]; then target=$(readlink -- "$path"); else target=-; fi
     if [ -e "$path" ]; then
@@ -27,17 +27,17 @@ done
 """
 
 # What is in the way is kept once, as it was before us; a link holds nothing worth keeping.
-_ASIDE = (
+_MOVE_ASIDE = (
     "if [ -e %(path)s ] && [ ! -L %(path)s ] && [ ! -e %(path)s.packstack-lite.orig ]; "
     "then mv %(path)s %(path)s.packstack-lite.orig; else rm -f %(path)s; fi"
 )
 
-_UNITS = "/etc/systemd/system/"
-_NOTE_UNITS = Command(f": >{UNREAD}", says="note that systemd has units to read")
+_UNIT_DIR = "/etc/systemd/system/"
+_SET_RELOAD_FLAG = Command(f": >{RELOAD_FLAG}", description="note that systemd has units to read")
 
 
-def _look(paths: Sequence[str], says: str) -> Command:
-    return Command(_LOOK, stdin="".join(f"{path}\n" for path in paths).encode(), says=says)
+def _probe_command(paths: Sequence[str], description: str) -> Command:
+    return Command(_PROBE_SCRIPT, stdin="".join(f"{path}\n" for path in paths).encode(), description=description)
 
 
 @dataclass(frozen=True)
@@ -50,30 +50,30 @@ class _Path(Resource):
     def id(self) -> str:
         return f"{self.kind}:{self.path}"
 
-    def see(self, sum_: str, type_: str, mode: str, owner: str, group: str, target: str) -> Seen:
+    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> Observed:
         """The state, from one line of the look."""
-        return {"sha256": sum_, "type": type_, "mode": mode.zfill(4), "owner": owner, "group": group}
+        return {"sha256": sha256, "type": type_, "mode": mode.zfill(4), "owner": owner, "group": group}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        members = cast("Sequence[_Path]", group)
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        items = cast("Sequence[_Path]", resources)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            lines = records(reply, 6)
+        def parse(reply: Reply) -> Dict[str, Observed]:
+            lines = parse_tsv(reply, 6)
             return {
-                member.id: member.see(*lines[member.path]) if member.path in lines else member.not_there(lines)
-                for member in members
+                item.id: item.parse_state(*lines[item.path]) if item.path in lines else item.absent_state(lines)
+                for item in items
             }
 
-        paths = [path for member in members for path in (member.path, *member.beside)]
-        return [Look(_look(paths, f"look at {cls.kind} resources"), parse)]
+        paths = [path for item in items for path in (item.path, *item.extra_paths)]
+        return [Probe(_probe_command(paths, f"look at {cls.kind} resources"), parse)]
 
     @property
-    def beside(self) -> Tuple[str, ...]:
+    def extra_paths(self) -> Tuple[str, ...]:
         """Further paths that tell what it means when this one is not there."""
         return ()
 
-    def not_there(self, lines: Container[str]) -> Seen:
+    def absent_state(self, existing_paths: Container[str]) -> Observed:
         """The state when the path does not exist; ``lines`` are the paths that do."""
         return None
 
@@ -87,7 +87,7 @@ class File(_Path):
     mode: int = 0o644
     owner: str = "root"
     group: str = "root"
-    hidden: bool = False
+    is_secret: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -99,31 +99,31 @@ class File(_Path):
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         digest = hashlib.sha256(self.data).hexdigest()
         return {"sha256": digest, "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        files = [cast(File, gap.resource) for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        files = [cast(File, diff.resource) for diff in diffs]
         items = [FileItem(file.path, file.data, file.mode, file.owner, file.group) for file in files]
-        units = any(file.path.startswith(_UNITS) for file in files)
-        return [*items, _NOTE_UNITS] if units else [*items]
+        has_units = any(file.path.startswith(_UNIT_DIR) for file in files)
+        return [*items, _SET_RELOAD_FLAG] if has_units else [*items]
 
-    def diff(self, gap: Gap) -> Tuple[str, str]:
+    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
         """Only the new text; the old one stands on the host, see read_command."""
-        return "", "" if self.hidden else self.data.decode(errors="replace")
+        return "", "" if self.is_secret else self.data.decode(errors="replace")
 
     @staticmethod
-    def read_command(gaps: Sequence[Gap]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:
+    def content_probe(diffs: Sequence[Diff]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:
         """A command that reads the present texts of these gaps' files, and its parser (path to text)."""
-        paths = [cast(File, gap.resource).path for gap in gaps]
+        paths = [cast(File, diff.resource).path for diff in diffs]
         script = 'while IFS= read -r path; do printf "%s\\n" "$(base64 -w0 "$path" 2>/dev/null)"; done'
-        command = Command(script, stdin="".join(f"{path}\n" for path in paths).encode(), says="read files")
-        return command, lambda reply: dict(zip(paths, map(_text, reply.out.splitlines())))
+        command = Command(script, stdin="".join(f"{path}\n" for path in paths).encode(), description="read files")
+        return command, lambda reply: dict(zip(paths, map(_decode_text, reply.out.splitlines())))
 
 
-def _text(encoded: str) -> str:
+def _decode_text(encoded: str) -> str:
     return base64.b64decode(encoded).decode(errors="replace")
 
 
@@ -139,17 +139,17 @@ class Directory(_Path):
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"type": "directory", "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Directory, gap.resource)._make() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Directory, diff.resource)._make() for diff in diffs]
 
     def _make(self) -> Command:
-        path = sh(self.path)
+        path = quote_sh(self.path)
         script = f"mkdir -p {path} && chown {self.owner}:{self.group} {path} && chmod {self.mode:04o} {path}"
-        return Command(script, says=f"make {self.path}")
+        return Command(script, description=f"make {self.path}")
 
 
 @dataclass(frozen=True)
@@ -161,35 +161,37 @@ class Absent(_Path):
     """
 
     kind: ClassVar[str] = "absent"
-    comes_with: str = ""
-    ours: bool = False
+    package_directory: str = ""
+    created_by_us: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
     @property
-    def beside(self) -> Tuple[str, ...]:
-        return (self.comes_with,) if self.comes_with else ()
+    def extra_paths(self) -> Tuple[str, ...]:
+        return (self.package_directory,) if self.package_directory else ()
 
-    def not_there(self, lines: Container[str]) -> Seen:
-        if self.comes_with and self.comes_with not in lines:
-            return Unknown(Phase.PACKAGES, f"{self.comes_with} is not there yet")
+    def absent_state(self, existing_paths: Container[str]) -> Observed:
+        if self.package_directory and self.package_directory not in existing_paths:
+            return Unknown(Phase.PACKAGES, f"{self.package_directory} is not there yet")
         return None
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return None
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Absent, gap.resource)._remove() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Absent, diff.resource)._remove() for diff in diffs]
 
     def _remove(self) -> Command:
-        script = f"rm -f -- {sh(self.path)}" if self.ours else _ASIDE % {"path": sh(self.path)}
-        return Command(script, says=f"remove {self.path}")
+        script = (
+            f"rm -f -- {quote_sh(self.path)}" if self.created_by_us else _MOVE_ASIDE % {"path": quote_sh(self.path)}
+        )
+        return Command(script, description=f"remove {self.path}")
 
 
 @dataclass(frozen=True)
-class Link(_Path):
+class Symlink(_Path):
     """A symbolic link."""
 
     kind: ClassVar[str] = "link"
@@ -198,16 +200,16 @@ class Link(_Path):
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
-    def see(self, sum_: str, type_: str, mode: str, owner: str, group: str, target: str) -> Seen:
+    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> Observed:
         return {"target": target}
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"target": self.target}
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Link, gap.resource)._make() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Symlink, diff.resource)._make() for diff in diffs]
 
     def _make(self) -> Command:
-        script = f"{_ASIDE % {'path': sh(self.path)}} && ln -s {sh(self.target)} {sh(self.path)}"
-        return Command(script, says=f"link {self.path}")
+        script = f"{_MOVE_ASIDE % {'path': quote_sh(self.path)}} && ln -s {quote_sh(self.target)} {quote_sh(self.path)}"
+        return Command(script, description=f"link {self.path}")

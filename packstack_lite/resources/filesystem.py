@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.resources.names import job_name
-from packstack_lite.resources.records import records
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.job_names import job_name
+from packstack_lite.resources.tsv import parse_tsv
+from packstack_lite.secret import quote_sh
 
 # What a device holds: a file system, another thing that blkid knows, a partition table, or "-" for nothing.
-HOLDS = r"""
+CONTENT_TYPE_SH = r"""
 holds() {
     local found
     found=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null) || :
@@ -20,8 +20,8 @@ holds() {
     echo "${found:--}"
 }
 """
-_LOOK = (
-    HOLDS
+_PROBE_SCRIPT = (
+    CONTENT_TYPE_SH
     + r"""
 while IFS= read -r path; do
     [ ! -e "$path" ] || printf '%s\t%s\n' "$path" "$(holds "$path")"
@@ -29,8 +29,8 @@ done
 exit 0
 """
 )
-_MAKE = (
-    HOLDS
+_MKFS_SCRIPT = (
+    CONTENT_TYPE_SH
     + r"""
 set -eu
 path=%(path)s
@@ -67,27 +67,29 @@ class FileSystem(Resource):
     def id(self) -> str:
         return f"filesystem:{self.path}"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"type": self.type}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        members = cast("Sequence[FileSystem]", group)
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        filesystems = cast("Sequence[FileSystem]", resources)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            lines = records(reply, 1)
+        def parse(reply: Reply) -> Dict[str, Observed]:
+            lines = parse_tsv(reply, 1)
             return {
-                member.id: {"type": lines[member.path][0]} if lines.get(member.path, ["-"]) != ["-"] else None
-                for member in members
+                filesystem.id: {"type": lines[filesystem.path][0]}
+                if lines.get(filesystem.path, ["-"]) != ["-"]
+                else None
+                for filesystem in filesystems
             }
 
-        paths = "".join(f"{member.path}\n" for member in members)
-        return [Look(Command(_LOOK, stdin=paths.encode(), says="look at file systems"), parse)]
+        paths = "".join(f"{filesystem.path}\n" for filesystem in filesystems)
+        return [Probe(Command(_PROBE_SCRIPT, stdin=paths.encode(), description="look at file systems"), parse)]
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(FileSystem, gap.resource)._make() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(FileSystem, diff.resource)._make() for diff in diffs]
 
     def _make(self) -> Job:
-        script = _MAKE % {"path": sh(self.path), "size": self.size, "type": self.type}
-        return Job(job_name(self.id), script, says=f"make a file system on {self.path}")
+        script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": self.size, "type": self.type}
+        return Job(job_name(self.id), script, description=f"make a file system on {self.path}")

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.resources.edited import SCRATCH
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.edit_sh import SCRATCH_DIR_SH
+from packstack_lite.secret import quote_sh
 
-NAME = "packstack-lite"
+POLICY_NAME = "packstack-lite"
 
 # Policies came with firewalld 0.9 (EL 8); older ones, whose back end is iptables, heed direct rules before their own.
 # The lines are what firewall-cmd lists, but for quotation marks.
 _COMMON = (
-    SCRATCH
+    SCRATCH_DIR_SH
     + r"""
 policies=
 firewall-cmd --get-policies >/dev/null 2>&1
@@ -47,14 +47,14 @@ right() {
     rules | while IFS= read -r rule; do grep -qxF -e "$rule" "$work/there" || exit 1; done
 }
 """
-).replace("NAME", NAME)
-_LOOK = (
+).replace("NAME", POLICY_NAME)
+_PROBE_SCRIPT = (
     _COMMON
     + r"""
 for when in '' --permanent; do right "$when" && echo yes || echo no; done
 """
 )
-_LET = (
+_ALLOW_SCRIPT = (
     _COMMON
     + r"""
 said() { out=$(firewall-cmd "$@" 2>&1) || { echo "firewall-cmd $*: $out" >&2; exit 1; }; }
@@ -75,7 +75,7 @@ else
         done || exit 1
     done
 fi
-""".replace("NAME", NAME)
+""".replace("NAME", POLICY_NAME)
 )
 
 
@@ -85,7 +85,7 @@ class FirewalldForward(Resource):
     address."""
 
     kind: ClassVar[str] = "firewalld_forward"
-    source: str
+    source_cidr: str
     bridge: str
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
@@ -93,29 +93,33 @@ class FirewalldForward(Resource):
 
     @property
     def id(self) -> str:
-        return f"firewalld_forward:{self.source}"
+        return f"firewalld_forward:{self.source_cidr}"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"passes": True, "passes after a boot": True}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(FirewalldForward, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(FirewalldForward, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            said = reply.out.split()
-            if not reply.ok or len(said) != 2:
+    def _probe(self) -> Probe:
+        def parse(reply: Reply) -> Dict[str, Observed]:
+            states = reply.out.split()
+            if not reply.ok or len(states) != 2:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
-            return {self.id: {"passes": said[0] == "yes", "passes after a boot": said[1] == "yes"}}
+            return {self.id: {"passes": states[0] == "yes", "passes after a boot": states[1] == "yes"}}
 
-        return Look(self._command(_LOOK, "look at what firewalld forwards"), parse)
+        return Probe(self._command(_PROBE_SCRIPT, "look at what firewalld forwards"), parse)
 
-    def _command(self, script: str, says: str) -> Command:
-        where = f"source={sh(self.source)} bridge={sh(self.bridge)}"
-        return Command(f"{where}\n{script}", timeout=90, says=says, slow=script is _LOOK)
+    def _command(self, script: str, description: str) -> Command:
+        variables = f"source={quote_sh(self.source_cidr)} bridge={quote_sh(self.bridge)}"
+        return Command(
+            f"{variables}\n{script}", timeout=90, description=description, concurrent=script is _PROBE_SCRIPT
+        )
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        resources = [cast(FirewalldForward, gap.resource) for gap in gaps]
-        return [found._command(_LET, f"let {found.source} through firewalld") for found in resources]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        resources = [cast(FirewalldForward, diff.resource) for diff in diffs]
+        return [
+            resource._command(_ALLOW_SCRIPT, f"let {resource.source_cidr} through firewalld") for resource in resources
+        ]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.secret import quote_sh
 
-NO_SWITCH = Unknown(Phase.PLATFORM, "Open vSwitch does not run")
-_RUNS = "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75"
+OVS_NOT_RUNNING = Unknown(Phase.PLATFORM, "Open vSwitch does not run")
+_REQUIRE_OVS = "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75"
 
 
 @dataclass(frozen=True)
@@ -29,36 +29,43 @@ class OvsSetting(Resource):
     def id(self) -> str:
         return f"ovs_setting:{self.column}"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"value": self.value}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
         """All of them in one command: each starts a program on the host."""
-        settings = cast("Sequence[OvsSetting]", group)
-        asked = " ".join(f"-- --if-exists get {setting.table} . {sh(setting.column)}" for setting in settings)
+        settings = cast("Sequence[OvsSetting]", resources)
+        arguments = " ".join(f"-- --if-exists get {setting.table} . {quote_sh(setting.column)}" for setting in settings)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
-                return {setting.id: NO_SWITCH for setting in settings}
+                return {setting.id: OVS_NOT_RUNNING for setting in settings}
             lines = reply.out.splitlines()
             if not reply.ok or len(lines) != len(settings):
                 raise ValueError(f"exit {reply.code}, {len(lines)} of {len(settings)} values: {reply.err.strip()}")
-            return {setting.id: _value(line) for setting, line in zip(settings, lines)}
+            return {setting.id: _parse_value(line) for setting, line in zip(settings, lines)}
 
-        return [Look(Command(f"{_RUNS}\novs-vsctl --no-wait {asked}", says="look at Open vSwitch settings"), parse)]
+        return [
+            Probe(
+                Command(
+                    f"{_REQUIRE_OVS}\novs-vsctl --no-wait {arguments}", description="look at Open vSwitch settings"
+                ),
+                parse,
+            )
+        ]
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(OvsSetting, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(OvsSetting, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
         # In double quotes it is a string, whatever it holds.
-        pair = sh(f'{self.column}="{self.value}"')
-        return Command(f"ovs-vsctl --timeout=10 --no-wait set {self.table} . {pair}", says=f"set {self.column}")
+        pair = quote_sh(f'{self.column}="{self.value}"')
+        return Command(f"ovs-vsctl --timeout=10 --no-wait set {self.table} . {pair}", description=f"set {self.column}")
 
 
-def _value(line: str) -> Seen:
+def _parse_value(line: str) -> Observed:
     value = line.strip().strip('"')
     return {"value": value} if value else None
 
@@ -77,29 +84,34 @@ class OvsManager(Resource):
     def id(self) -> str:
         return f"ovs_manager:{self.target}"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"listens": True}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(OvsManager, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(OvsManager, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        def parse(reply: Reply) -> Dict[str, Seen]:
+    def _probe(self) -> Probe:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
-                return {self.id: NO_SWITCH}
+                return {self.id: OVS_NOT_RUNNING}
             if not reply.ok:
                 raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
             return {self.id: {"listens": True} if self.target in reply.out.split() else None}
 
-        return Look(Command(f"{_RUNS}\novs-vsctl --no-wait get-manager", says="look at Open vSwitch managers"), parse)
+        return Probe(
+            Command(f"{_REQUIRE_OVS}\novs-vsctl --no-wait get-manager", description="look at Open vSwitch managers"),
+            parse,
+        )
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(OvsManager, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(OvsManager, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
         # Added, not set: set-manager would take away those of others.
-        target = sh(f'target="{self.target}"')
+        target = quote_sh(f'target="{self.target}"')
         make = f"--id=@m create Manager {target} -- add Open_vSwitch . manager_options @m"
-        return Command(f"ovs-vsctl --timeout=10 --no-wait -- {make}", says=f"let the switch listen on {self.target}")
+        return Command(
+            f"ovs-vsctl --timeout=10 --no-wait -- {make}", description=f"let the switch listen on {self.target}"
+        )

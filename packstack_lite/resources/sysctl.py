@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.secret import quote_sh
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,29 @@ class Sysctl(Resource):
     def id(self) -> str:
         return "sysctl:" + ",".join(name for name, _ in self.settings)
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return dict(self.settings)
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(Sysctl, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(Sysctl, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
+    def _probe(self) -> Probe:
         names = [name for name, _ in self.settings]
         script = "".join(f"cat /proc/sys/{name.replace('.', '/')} 2>/dev/null || echo absent\n" for name in names)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             values = [" ".join(line.split()) for line in reply.out.splitlines()]
             if len(values) != len(names):
                 raise ValueError(f"{len(values)} values for {len(names)} settings: {reply.out!r}")
             return {self.id: dict(zip(names, values))}
 
-        return Look(Command(script, says="look at kernel settings"), parse)
+        return Probe(Command(script, description="look at kernel settings"), parse)
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Sysctl, gap.resource)._command() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Sysctl, diff.resource)._command() for diff in diffs]
 
     def _command(self) -> Command:
-        lines = [f"sysctl -q -w {sh(f'{name}={value}')} || exit 1\n" for name, value in self.settings]
-        return Command("".join(lines), says="set kernel settings")
+        lines = [f"sysctl -q -w {quote_sh(f'{name}={value}')} || exit 1\n" for name, value in self.settings]
+        return Command("".join(lines), description="set kernel settings")

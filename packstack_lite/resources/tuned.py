@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State, Unknown
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.secret import quote_sh
 
 # "Current active profile: virtual-guest"; where there is none, "No current active profile."
-_LOOK = r"""
+_PROBE_SCRIPT = r"""
 command -v tuned-adm >/dev/null || exit 75
 timeout 20 tuned-adm active 2>/dev/null | sed -n 's/^Current active profile: //p'
 exit 0
@@ -31,19 +31,22 @@ class TunedProfile(Resource):
     def id(self) -> str:
         return "tuned:profile"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"profile": self.name}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        def parse(reply: Reply) -> Dict[str, Seen]:
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
-                return {member.id: Unknown(Phase.PACKAGES, "tuned is not installed yet") for member in group}
-            return {member.id: {"profile": reply.out.strip() or "none"} for member in group}
+                return {resource.id: Unknown(Phase.PACKAGES, "tuned is not installed yet") for resource in resources}
+            return {resource.id: {"profile": reply.out.strip() or "none"} for resource in resources}
 
-        return [Look(Command(_LOOK, says="look at tuned"), parse)]
+        return [Probe(Command(_PROBE_SCRIPT, description="look at tuned"), parse)]
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        profiles = [cast(TunedProfile, gap.resource).name for gap in gaps]
-        return [Command(f"tuned-adm profile {sh(name)}", timeout=60, says=f"tune for {name}") for name in profiles]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        profiles = [cast(TunedProfile, diff.resource).name for diff in diffs]
+        return [
+            Command(f"tuned-adm profile {quote_sh(name)}", timeout=60, description=f"tune for {name}")
+            for name in profiles
+        ]

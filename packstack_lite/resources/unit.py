@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.resources.names import job_name
-from packstack_lite.resources.unread import READ, UNREAD
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.daemon_reload import RELOAD_FLAG, RELOAD_IF_FLAGGED
+from packstack_lite.resources.job_names import job_name
+from packstack_lite.secret import quote_sh
 
 # What a unit was last started with: a digest per unit. It is removed before anything the
 # unit reads is changed, so that a run killed in between restarts the unit next time.
-STAMPS = "/var/lib/packstack-lite/units"
+DIGESTS_DIR = "/var/lib/packstack-lite/units"
 
-_LOOK = r"""
+_PROBE_SCRIPT = r"""
 units=$(cat)
 READ_UNITS
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
@@ -26,19 +26,19 @@ for unit in $units; do
     [ -f "STAMPS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "STAMPS/$unit")"
 done
 exit 0
-""".replace("STAMPS", STAMPS).replace("READ_UNITS", READ)
+""".replace("STAMPS", DIGESTS_DIR).replace("READ_UNITS", RELOAD_IF_FLAGGED)
 
 # Beside a unit's file Debian's packages bring a script for SysV, for which update-rc.d makes systemd read everything,
 # --no-reload or not. Only a unit that is nothing but such a script needs that.
-_BY_FILE = """
+_SKIP_SYSV_SH = """
 by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
 """
 
 # A unit that is enabled while it runs may get another name by that, and systemd, which knows that name as one of a unit
 # that is not there, then takes the running one for dead (252: OVN's databases). So all of them are, before any starts.
 # Per line: UNIT, and whether it is to be enabled.
-_ENABLE = (
-    _BY_FILE
+_ENABLE_SCRIPT = (
+    _SKIP_SYSV_SH
     + r"""
 units= enable=
 while read -r unit wanted; do
@@ -60,10 +60,10 @@ systemctl show --property=LoadState,NeedDaemonReload $units |
     done
 %(read)s
 """
-    % {"unread": UNREAD, "read": READ}
+    % {"unread": RELOAD_FLAG, "read": RELOAD_IF_FLAGGED}
 )
 
-_START = r"""
+_START_SCRIPT = r"""
 set -u
 unit=%(unit)s
 systemctl reset-failed "$unit" 2>/dev/null
@@ -85,8 +85,8 @@ done
 mkdir -p -m 0700 %(stamps)s && echo %(stamp)s > "%(stamps)s/$unit"
 """
 
-_MASK = (
-    _BY_FILE
+_MASK_SCRIPT = (
+    _SKIP_SYSV_SH
     + r"""
 unit=%(unit)s
 by_file disable --no-reload --now "$unit" 2>/dev/null
@@ -105,10 +105,10 @@ class Unit(Resource):
 
     kind: ClassVar[str] = "unit"
     name: str
-    watches: Tuple[Resource, ...] = ()
+    restart_triggers: Tuple[Resource, ...] = ()
     state: str = "running"
     enabled: bool = True
-    ready: str = "true"
+    ready_script: str = "true"
     ready_timeout: int = 120
     logs: Tuple[str, ...] = ()
     phase: Phase = Phase.SERVICES
@@ -120,85 +120,96 @@ class Unit(Resource):
         return f"unit:{self.name}"
 
     @property
-    def unit(self) -> str:
+    def full_name(self) -> str:
         """The full name, ``.service`` unless it says otherwise."""
         return self.name if "." in self.name.rsplit("@", 1)[-1] else f"{self.name}.service"
 
     @property
-    def reads(self) -> Tuple[str, ...]:
-        return tuple(watched.id for watched in self.watches)
+    def trigger_ids(self) -> Tuple[str, ...]:
+        return tuple(trigger.id for trigger in self.restart_triggers)
 
     @property
-    def stamp(self) -> str:
+    def config_digest(self) -> str:
         """A digest of everything the unit reads, as it is wanted."""
-        wanted = [[watched.id, dict(watched.want() or {})] for watched in self.watches]
-        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
+        desired = [[trigger.id, dict(trigger.desired() or {})] for trigger in self.restart_triggers]
+        return hashlib.sha256(json.dumps(desired, sort_keys=True).encode()).hexdigest()[:32]
 
-    def forget(self) -> Optional[Command]:
-        return Command(f"rm -f {sh(f'{STAMPS}/{self.unit}')}", says=f"mark {self.name} for a restart")
+    def invalidate(self) -> Optional[Command]:
+        return Command(
+            f"rm -f {quote_sh(f'{DIGESTS_DIR}/{self.full_name}')}", description=f"mark {self.name} for a restart"
+        )
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         if self.state == "masked":
             return {"enabled": "masked", "active": "inactive"}
         if self.state == "stopped":
             return {"active": "inactive"}
-        wanted = {"active": "active", "stamp": self.stamp}
-        return {**wanted, "enabled": "enabled"} if self.enabled else wanted
+        desired = {"active": "active", "stamp": self.config_digest}
+        return {**desired, "enabled": "enabled"} if self.enabled else desired
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        units = cast("Sequence[Unit]", group)
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        units = cast("Sequence[Unit]", resources)
 
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            shown, _, stamps = reply.out.partition("==\n")
-            blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+        def parse(reply: Reply) -> Dict[str, Observed]:
+            properties, _, digest_lines = reply.out.partition("==\n")
+            blocks = [
+                dict(line.split("=", 1) for line in block.splitlines()) for block in properties.strip().split("\n\n")
+            ]
             if len(blocks) != len(units) or not all("LoadState" in block for block in blocks):
                 raise ValueError(f"systemd tells of {len(blocks)} units, not of {len(units)}: {reply.err.strip()}")
-            stamped = dict(line.split(" ", 1) for line in stamps.splitlines())
-            return {unit.id: unit._seen(block, stamped.get(unit.unit, "none")) for unit, block in zip(units, blocks)}
+            digests = dict(line.split(" ", 1) for line in digest_lines.splitlines())
+            return {
+                unit.id: unit._observed(block, digests.get(unit.full_name, "none"))
+                for unit, block in zip(units, blocks)
+            }
 
-        names = " ".join(unit.unit for unit in units)
-        return [Look(Command(_LOOK, stdin=names.encode(), says="look at units"), parse)]
+        names = " ".join(unit.full_name for unit in units)
+        return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="look at units"), parse)]
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        units = [cast(Unit, gap.resource) for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        units = [cast(Unit, diff.resource) for diff in diffs]
         running = [unit for unit in units if unit.state == "running"]
-        enable = "".join(f"{unit.unit} {'yes' if unit.enabled else 'no'}\n" for unit in running)
-        first = [Command(_ENABLE, stdin=enable.encode(), says="enable units")] if running else []
-        return [*first, *(unit._job() for unit in units)]
+        enable_lines = "".join(f"{unit.full_name} {'yes' if unit.enabled else 'no'}\n" for unit in running)
+        enable_commands = (
+            [Command(_ENABLE_SCRIPT, stdin=enable_lines.encode(), description="enable units")] if running else []
+        )
+        return [*enable_commands, *(unit._job() for unit in units)]
 
     def _job(self) -> Job:
-        says = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
-        return Job(job_name(self.id), self._script(), timeout=self.ready_timeout + 120, says=f"{says} {self.name}")
+        verb = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
+        return Job(
+            job_name(self.id), self._script(), timeout=self.ready_timeout + 120, description=f"{verb} {self.name}"
+        )
 
     def _script(self) -> str:
         if self.state == "masked":
-            return _MASK % {"unit": sh(self.unit), "unread": UNREAD}
+            return _MASK_SCRIPT % {"unit": quote_sh(self.full_name), "unread": RELOAD_FLAG}
         if self.state == "stopped":
-            return f"systemctl stop {sh(self.unit)}"
-        return _START % {
-            "unit": sh(self.unit),
-            "ready": self.ready,
+            return f"systemctl stop {quote_sh(self.full_name)}"
+        return _START_SCRIPT % {
+            "unit": quote_sh(self.full_name),
+            "ready": self.ready_script,
             "seconds": self.ready_timeout,
-            "stamps": STAMPS,
-            "stamp": self.stamp,
-            "logs": " ".join(map(sh, self.logs)),
+            "stamps": DIGESTS_DIR,
+            "stamp": self.config_digest,
+            "logs": " ".join(map(quote_sh, self.logs)),
         }
 
-    def _seen(self, block: Dict[str, str], stamp: str) -> Seen:
+    def _observed(self, block: Dict[str, str], digest: str) -> Observed:
         load, active = block["LoadState"], block.get("ActiveState", "")
         if self.state == "running":
-            return None if load == "not-found" else {"active": active, "enabled": _enabled(block), "stamp": stamp}
+            return None if load == "not-found" else {"active": active, "enabled": _enablement(block), "stamp": digest}
         # What is not installed, or has failed, does not run either.
-        return {"active": "inactive" if active == "failed" else active, "enabled": _enabled(block)}
+        return {"active": "inactive" if active == "failed" else active, "enabled": _enablement(block)}
 
 
 # systemd's words for units that start by themselves, or that nothing needs to enable.
 _ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "generated"}
 
 
-def _enabled(block: Dict[str, str]) -> str:
+def _enablement(block: Dict[str, str]) -> str:
     if block["LoadState"] == "masked":
         return "masked"
     return "enabled" if block.get("UnitFileState", "") in _ENABLED else "disabled"

@@ -9,23 +9,23 @@ from importlib import resources as package_files
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.resources.names import job_name
-from packstack_lite.resources.ovs import NO_SWITCH
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.job_names import job_name
+from packstack_lite.resources.ovs import OVS_NOT_RUNNING
+from packstack_lite.secret import quote_sh
 
 # How long the host waits for whoever deploys to come back over the bridge, in seconds. A switch with spanning
 # tree lets a port that went down pass packets again after 30.
-SECONDS = 60
+CONFIRM_TIMEOUT = 60
 
 # Where each system that configures networks reads its files: the same on every distribution that has it. The first
 # sorts before whatever anybody else has written there.
-NETWORKD = "/etc/systemd/network/0-packstack-lite-{}.network"
-PROFILE = "/etc/NetworkManager/system-connections/packstack-lite-{}.nmconnection"
-IFUPDOWN = "/etc/network/"
-SCRIPTS = "/etc/sysconfig/network-scripts"
+NETWORKD_FILE = "/etc/systemd/network/0-packstack-lite-{}.network"
+NM_PROFILE = "/etc/NetworkManager/system-connections/packstack-lite-{}.nmconnection"
+IFUPDOWN_DIR = "/etc/network/"
+NETWORK_SCRIPTS_DIR = "/etc/sysconfig/network-scripts"
 
-_LOOK = r"""
+_PROBE_SCRIPT = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
 ovs-vsctl port-to-br %(card)s 2>/dev/null || echo
 ip -o addr show dev %(bridge)s scope global 2>/dev/null | awk '{print $4}' | tr '\n' ' '; echo
@@ -38,7 +38,7 @@ done
 
 
 @dataclass(frozen=True)
-class NetFile:
+class NetworkFile:
     """A file that configures the network; no ``content``: it must not be there. ``mode`` 0: as the file has it."""
 
     path: str
@@ -55,7 +55,7 @@ class NetFile:
         return "absent" if self.content is None else hashlib.sha256(self.data).hexdigest()
 
     @property
-    def line(self) -> str:
+    def stdin_line(self) -> str:
         """As the script on the host reads it: mode, content, path."""
         text = "-" if self.content is None else "." + base64.b64encode(self.data).decode()
         return f"{self.mode:o} {text} {self.path}\n"
@@ -73,12 +73,12 @@ class Uplink(Resource):
     kind: ClassVar[str] = "uplink"
     bridge: str
     interface: str
-    system: str = ""
-    files: Tuple[NetFile, ...] = ()
+    managed_by: str = ""
+    files: Tuple[NetworkFile, ...] = ()
     addresses: Tuple[str, ...] = ()
-    dynamic: bool = False
+    has_dhcp: bool = False
     datapath: str = "system"
-    seconds: int = SECONDS
+    confirm_timeout: int = CONFIRM_TIMEOUT
     phase: Phase = Phase.PLATFORM
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -87,61 +87,67 @@ class Uplink(Resource):
     def id(self) -> str:
         return f"uplink:{self.interface}"
 
-    def want(self) -> Optional[State]:
-        wanted = {"bridge": self.bridge, "addresses": self._addresses(self.addresses), "unconfirmed": "none"}
-        return {**wanted, **{file.path: file.digest for file in self.files}}
+    def desired(self) -> Optional[State]:
+        desired = {"bridge": self.bridge, "addresses": self._matching_addresses(self.addresses), "unconfirmed": "none"}
+        return {**desired, **{file.path: file.digest for file in self.files}}
 
-    def _addresses(self, found: Sequence[str]) -> str:
+    def _matching_addresses(self, present: Sequence[str]) -> str:
         """Those that are asked for, as far as they are among the found ones; else all of those."""
-        if self.dynamic:
-            return "by DHCP" if found or found is self.addresses else ""
-        kept = [address for address in self.addresses if address in found]
-        return " ".join(kept if len(kept) == len(self.addresses) else found)
+        if self.has_dhcp:
+            return "by DHCP" if present or present is self.addresses else ""
+        matching = [address for address in self.addresses if address in present]
+        return " ".join(matching if len(matching) == len(self.addresses) else present)
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        return [cast(Uplink, member)._look() for member in group]
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        return [cast(Uplink, resource)._probe() for resource in resources]
 
-    def _look(self) -> Look:
-        def parse(reply: Reply) -> Dict[str, Seen]:
+    def _probe(self) -> Probe:
+        def parse(reply: Reply) -> Dict[str, Observed]:
             if reply.code == 75:
-                return {self.id: NO_SWITCH}
+                return {self.id: OVS_NOT_RUNNING}
             lines = reply.out.splitlines()
             if not reply.ok or len(lines) != 3 + len(self.files):
                 raise ValueError(f"exit {reply.code}, {len(lines)} lines: {reply.err.strip()}")
             bridge, addresses, unconfirmed, *sums = lines
-            seen = {"bridge": bridge, "addresses": self._addresses(addresses.split()), "unconfirmed": unconfirmed}
-            return {self.id: {**seen, **{file.path: sum_ for file, sum_ in zip(self.files, sums)}}}
+            observed = {
+                "bridge": bridge,
+                "addresses": self._matching_addresses(addresses.split()),
+                "unconfirmed": unconfirmed,
+            }
+            return {self.id: {**observed, **{file.path: sum_ for file, sum_ in zip(self.files, sums)}}}
 
-        script = _LOOK % {"card": sh(self.interface), "bridge": sh(self.bridge)}
+        script = _PROBE_SCRIPT % {"card": quote_sh(self.interface), "bridge": quote_sh(self.bridge)}
         paths = "".join(f"{file.path}\n" for file in self.files)
-        return Look(Command(script, stdin=paths.encode(), says=f"look at {self.interface} in {self.bridge}"), parse)
+        return Probe(
+            Command(script, stdin=paths.encode(), description=f"look at {self.interface} in {self.bridge}"), parse
+        )
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(Uplink, gap.resource)._move() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(Uplink, diff.resource)._move() for diff in diffs]
 
     def _move(self) -> Job:
-        told = {
+        variables = {
             "bridge": self.bridge,
             "card": self.interface,
-            "system": self.system,
+            "system": self.managed_by,
             "datapath": self.datapath,
-            "seconds": str(self.seconds),
+            "seconds": str(self.confirm_timeout),
             "addresses": " ".join(self.addresses),
-            "dynamic": "yes" if self.dynamic else "",
+            "dynamic": "yes" if self.has_dhcp else "",
         }
         body = (package_files.files("packstack_lite.resources") / "hostside" / "uplink.sh").read_text(encoding="utf-8")
-        head = "".join(f"{name}={sh(value)}\n" for name, value in told.items())
+        head = "".join(f"{name}={quote_sh(value)}\n" for name, value in variables.items())
         return Job(
             job_name(self.id),
             head + body,
-            stdin="".join(file.line for file in self.files).encode(),
-            timeout=self.seconds + 600.0,
-            says=f"move {self.interface} into {self.bridge}",
+            stdin="".join(file.stdin_line for file in self.files).encode(),
+            timeout=self.confirm_timeout + 600.0,
+            description=f"move {self.interface} into {self.bridge}",
         )
 
-    def diff(self, gap: Gap) -> Tuple[str, str]:
-        old, new = super().diff(gap)
-        texts = [f"# {file.path}\n{file.content}" for file in self.files if file.path in gap.keys and file.content]
+    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
+        old, new = super().diff_texts(diff)
+        texts = [f"# {file.path}\n{file.content}" for file in self.files if file.path in diff.keys and file.content]
         return old, new + "".join(texts)

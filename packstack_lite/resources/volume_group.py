@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Seen, State
-from packstack_lite.resources.filesystem import HOLDS
-from packstack_lite.resources.names import job_name
-from packstack_lite.secret import sh
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.filesystem import CONTENT_TYPE_SH
+from packstack_lite.resources.job_names import job_name
+from packstack_lite.secret import quote_sh
 
-_LOOK = "command -v vgs >/dev/null || exit 0\nvgs --noheadings -o vg_name\n"
+_PROBE_SCRIPT = "command -v vgs >/dev/null || exit 0\nvgs --noheadings -o vg_name\n"
 
-_MAKE = (
-    HOLDS
+_CREATE_SCRIPT = (
+    CONTENT_TYPE_SH
     + r"""
 set -eu
 name=%(name)s path=%(path)s mib=%(mib)d
@@ -66,24 +66,24 @@ class VolumeGroup(Resource):
     def id(self) -> str:
         return f"volume_group:{self.name}"
 
-    def want(self) -> Optional[State]:
+    def desired(self) -> Optional[State]:
         return {"exists": True}
 
     @classmethod
-    def look(cls, group: Sequence[Resource]) -> List[Look]:
-        def parse(reply: Reply) -> Dict[str, Seen]:
-            there = set(reply.out.split())
+    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
+        def parse(reply: Reply) -> Dict[str, Observed]:
+            present = set(reply.out.split())
             return {
-                member.id: {"exists": True} if member.name in there else None
-                for member in cast("Sequence[VolumeGroup]", group)
+                resource.id: {"exists": True} if resource.name in present else None
+                for resource in cast("Sequence[VolumeGroup]", resources)
             }
 
-        return [Look(Command(_LOOK, says="look at volume groups"), parse)]
+        return [Probe(Command(_PROBE_SCRIPT, description="look at volume groups"), parse)]
 
     @classmethod
-    def close(cls, gaps: Sequence[Gap]) -> List[Action]:
-        return [cast(VolumeGroup, gap.resource)._make() for gap in gaps]
+    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
+        return [cast(VolumeGroup, diff.resource)._make() for diff in diffs]
 
     def _make(self) -> Job:
-        script = _MAKE % {"name": sh(self.name), "path": sh(self.path), "mib": self.size_mib}
-        return Job(job_name(self.id), script, says=f"make the volume group {self.name}")
+        script = _CREATE_SCRIPT % {"name": quote_sh(self.name), "path": quote_sh(self.path), "mib": self.size_mib}
+        return Job(job_name(self.id), script, description=f"make the volume group {self.name}")

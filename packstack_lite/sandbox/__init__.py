@@ -4,26 +4,26 @@
 downloaded packages are kept under /var/lib/packstack-lite-sandbox for the next one.
 """
 
-from packstack_lite.sandbox.entry import ssh_argv, ssh_line
+from packstack_lite.sandbox.cable import change_cable as change_link
 from packstack_lite.sandbox.lifecycle import down, find, has_tree, list_all, save_tree, start, stop, up
-from packstack_lite.sandbox.link import change as change_link
-from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxFault, agree, check_request
+from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxError, require_matching, validate_request
+from packstack_lite.sandbox.ssh_command import ssh_argv, ssh_command_line
 
 __all__ = [
     "DEFAULT_DISTRO",
     "Sandbox",
-    "SandboxFault",
-    "agree",
+    "SandboxError",
     "change_link",
-    "check_request",
     "down",
     "find",
     "has_tree",
     "list_all",
+    "require_matching",
     "save_tree",
     "ssh_argv",
-    "ssh_line",
+    "ssh_command_line",
     "start",
     "stop",
     "up",
+    "validate_request",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The last part of the first host's address; the others of its segment follow.
-FIRST = 10
+FIRST_HOST_OCTET = 10
 
 
 class Addresses:
@@ -17,12 +17,12 @@ class Addresses:
     member: int
 
     @property
-    def interface(self) -> str:
+    def local_interface(self) -> str:
         """The machine's end of the virtual cable; at most 15 characters, unique by number and member."""
-        return f"{self.bridge}-{self.member}" if self.segment else self.bridge
+        return f"{self.management_interface}-{self.member}" if self.segment else self.management_interface
 
     @property
-    def bridge(self) -> str:
+    def management_interface(self) -> str:
         """The machine's interface on the management network: a bridge for a segment, the cable's end for one host."""
         return f"plsandbox{self.number}"
 
@@ -32,12 +32,12 @@ class Addresses:
         return f"pltunnel{self.number}"
 
     @property
-    def tunnel_interface(self) -> str:
+    def local_tunnel_interface(self) -> str:
         """The machine's end of the second cable, "" where there is none."""
         return f"{self.tunnel_bridge}-{self.member}" if self.segment else ""
 
     @property
-    def network(self) -> str:
+    def management_network(self) -> str:
         """The management network."""
         return f"198.18.{2 * self.number - 1}.0/24"
 
@@ -49,17 +49,17 @@ class Addresses:
     @property
     def address(self) -> str:
         """The sandbox's address on the management network."""
-        return f"198.18.{2 * self.number - 1}.{FIRST + max(self.member - 1, 0)}"
+        return f"198.18.{2 * self.number - 1}.{FIRST_HOST_OCTET + max(self.member - 1, 0)}"
 
     @property
     def first_address(self) -> str:
         """The address to which the network for floating addresses is routed: the segment's first host."""
-        return f"198.18.{2 * self.number - 1}.{FIRST}"
+        return f"198.18.{2 * self.number - 1}.{FIRST_HOST_OCTET}"
 
     @property
     def tunnel_address(self) -> str:
         """The second interface's address, "" where there is none."""
-        return f"198.19.{self.number}.{FIRST + self.member - 1}" if self.segment else ""
+        return f"198.19.{self.number}.{FIRST_HOST_OCTET + self.member - 1}" if self.segment else ""
 
     @property
     def external_network(self) -> str:

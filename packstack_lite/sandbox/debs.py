@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Iterable, List, Sequence
 
-from packstack_lite.sandbox.el_table import UNITS, Layout, Pool
-from packstack_lite.sandbox.inside import script
-from packstack_lite.sandbox.machine import Say, run
+from packstack_lite.sandbox.el_table import UNIT_DIR, Layout, Pool
+from packstack_lite.sandbox.local_commands import ProgressCallback, run_command
+from packstack_lite.sandbox.nspawn_run import run_script
 
 # What is Debian's way of starting, turning and documenting, and not the program's own.
-NOT_TAKEN = (
+EXCLUDED_PATHS = (
     "/etc/init.d", "/etc/default", "/etc/logrotate.d", "/etc/cron.*", "/etc/apparmor.d", "/etc/policy.d",
     "/usr/lib/systemd", "/lib", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/share/doc", "/usr/share/man",
     "/usr/share/lintian", "/usr/share/bug", "/usr/share/locale", "/usr/share/metainfo", "/usr/share/doc-base",
@@ -20,23 +20,23 @@ NOT_TAKEN = (
 )  # fmt: skip
 
 
-def wanted(pools: Iterable[Pool]) -> List[str]:
+def list_packages(pools: Iterable[Pool]) -> List[str]:
     """The Debian packages of all pools, once each."""
     return sorted({name for pool in pools for name in pool.debs})
 
 
-def pins(names: Sequence[str]) -> str:
+def apt_pins(names: Sequence[str]) -> str:
     """apt's preferences that keep these packages from being installed for another's sake."""
     return "".join(f"Package: {name}\nPin: version *\nPin-Priority: -1\n\n" for name in names)
 
 
 # Whatever a package's script wants to start, it is told no (policy-rc.d, 101).
-BEFORE = """
+PREPARE_SCRIPT = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
 """
-INSTALL = """
+INSTALL_SCRIPT = """
 apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.log 2>&1 || {{
     tail -n 5 /tmp/apt.log
     exit 1
@@ -44,27 +44,27 @@ apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.l
 """
 
 
-def install(tree: Path, names: str) -> None:
+def install_packages(tree: Path, names: str) -> None:
     """Install Debian packages in the tree; nothing is started then or later by the scripts of packages."""
-    script(tree, BEFORE + INSTALL.format(names))
+    run_script(tree, PREPARE_SCRIPT + INSTALL_SCRIPT.format(names))
 
 
 # Each package's script would compile its modules alone, which is a third of apt's time: once in the end, on every core.
 # And what Debian's packages enable is what their own services need, none of which is wanted.
-HASTE = """
+SPEED_UP_SCRIPT = """
 enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
 enabled >/build/enabled
 mv /usr/bin/py3compile /usr/bin/py3compile.real
 ln -s /bin/true /usr/bin/py3compile
 """
-AFTERWARDS = """
+FINISH_SCRIPT = """
 mv -f /usr/bin/py3compile.real /usr/bin/py3compile
 python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages >/dev/null || :
 enabled | comm -13 /build/enabled - | xargs -r systemctl --root=/ disable -q
 """
 
 
-def link(source: Path, target: Path) -> None:
+def link_debs(source: Path, target: Path) -> None:
     """Link every package of one directory into another that lacks it."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.deb"):
@@ -74,7 +74,7 @@ def link(source: Path, target: Path) -> None:
 
 # The base's packages and what those of the pools need, and not these themselves. apt says what it would do, one
 # "Inst NAME" a line.
-NEEDED = """
+DEPENDENCIES_SCRIPT = """
 apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/build/plan
 sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
 cp /build/preferences /etc/apt/preferences.d/el-layout
@@ -94,57 +94,57 @@ ln $(cat /build/files) /debs
 """
 
 # All that happens to a tree before its packages are unpacked.
-STEPS = BEFORE + HASTE + NEEDED + AFTERWARDS
+STAGE_SCRIPT = PREPARE_SCRIPT + SPEED_UP_SCRIPT + DEPENDENCIES_SCRIPT + FINISH_SCRIPT
 
 
-def prepare(tree: Path, layout: Layout, say: Say) -> None:
+def prepare_stage(tree: Path, layout: Layout, progress: ProgressCallback) -> None:
     """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
 
     SandboxFault where apt cannot: a package that is needed and also in a pool belongs to one of them only.
     """
-    names, base = wanted(layout.pools), [*layout.words("tools"), *layout.words("base")]
+    names, base_packages = list_packages(layout.pools), [*layout.string_list("tools"), *layout.string_list("base")]
     (tree / "build").mkdir(exist_ok=True)
     (tree / "build/debs").write_text("".join(f"{name}\n" for name in names))
-    (tree / "build/base").write_text("".join(f"{name}\n" for name in base))
-    without = layout.words("without")
-    (tree / "build/without").write_text("".join(f"{name}\n" for name in without))
-    (tree / "build/preferences").write_text(pins([*names, *without]))
-    say(f"installing in it {' '.join(base)}, and what {len(names)} more packages need; downloading these")
-    script(tree, STEPS)
+    (tree / "build/base").write_text("".join(f"{name}\n" for name in base_packages))
+    unwanted = layout.string_list("without")
+    (tree / "build/without").write_text("".join(f"{name}\n" for name in unwanted))
+    (tree / "build/preferences").write_text(apt_pins([*names, *unwanted]))
+    progress(f"installing in it {' '.join(base_packages)}, and what {len(names)} more packages need; downloading these")
+    run_script(tree, STAGE_SCRIPT)
 
 
-def fill(tree: Path, pool: Pool, target: Path) -> None:
+def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
     """Unpack a pool's packages into ``target``, without what is Debian's own way."""
     target.mkdir(parents=True, exist_ok=True)
     for name in pool.debs:
-        found = sorted((tree / "debs").glob(f"{name}_*.deb"))
-        run(["dpkg-deb", "-x", str(found[-1]), str(target)])
-    units = {path.name: path.read_text() for path in _units(target) if _fits(path.name, pool.units)}
-    drop(target, NOT_TAKEN)
-    for unit, told in units.items():
-        place = target / UNITS.lstrip("/") / unit
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(told.replace("/etc/default/", "/etc/sysconfig/"))
+        matches = sorted((tree / "debs").glob(f"{name}_*.deb"))
+        run_command(["dpkg-deb", "-x", str(matches[-1]), str(target)])
+    units = {path.name: path.read_text() for path in _unit_files(target) if _matches_any(path.name, pool.units)}
+    remove_matching(target, EXCLUDED_PATHS)
+    for unit, unit_text in units.items():
+        unit_path = target / UNIT_DIR.lstrip("/") / unit
+        unit_path.parent.mkdir(parents=True, exist_ok=True)
+        unit_path.write_text(unit_text.replace("/etc/default/", "/etc/sysconfig/"))
 
 
-def _units(target: Path) -> List[Path]:
+def _unit_files(target: Path) -> List[Path]:
     """Unit files as they are, not links to another one or to nothing."""
     return [path for path in target.glob("**/systemd/system/*") if path.is_file() and not path.is_symlink()]
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
+def _matches_any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def drop(target: Path, patterns: Sequence[str]) -> None:
+def remove_matching(target: Path, patterns: Sequence[str]) -> None:
     """Remove what the patterns name, whole directories where they name one."""
     doomed = []
-    for place, directories, files in os.walk(target):
-        inside = place[len(str(target)) :]
+    for directory, directories, files in os.walk(target):
+        relative_dir = directory[len(str(target)) :]
         for name in list(directories):
-            if _fits(f"{inside}/{name}", patterns):
+            if _matches_any(f"{relative_dir}/{name}", patterns):
                 directories.remove(name)
-                doomed.append(f"{place}/{name}")
-        doomed += [f"{place}/{name}" for name in files if _fits(f"{inside}/{name}", patterns)]
-    for at in range(0, len(doomed), 500):
-        run(["rm", "-rf", *doomed[at : at + 500]])
+                doomed.append(f"{directory}/{name}")
+        doomed += [f"{directory}/{name}" for name in files if _matches_any(f"{relative_dir}/{name}", patterns)]
+    for start in range(0, len(doomed), 500):
+        run_command(["rm", "-rf", *doomed[start : start + 500]])

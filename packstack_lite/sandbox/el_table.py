@@ -17,9 +17,9 @@ import yaml
 
 from packstack_lite.sandbox.rpms import Rpm, User
 
-UNITS = "/usr/lib/systemd/system"
-LISTS = ("requires", "provides", "obsoletes", "conflicts")
-TEXTS = ("version", "release", "summary", "pre", "post", "raw", "triggers")
+UNIT_DIR = "/usr/lib/systemd/system"
+LIST_FIELDS = ("requires", "provides", "obsoletes", "conflicts")
+TEXT_FIELDS = ("version", "release", "summary", "pre", "post", "raw", "triggers")
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Pool:
     pip: Tuple[str, ...] = ()
     script: str = ""
     units: Tuple[str, ...] = ()
-    moves: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
     drop: Tuple[str, ...] = ()
-    rest: str = ""
+    default_package: str = ""
 
 
 @dataclass(frozen=True)
-class Entry:
+class PackageEntry:
     """An RPM with its content: ``claims`` are patterns of paths in its ``pool``, ``files`` whole texts, ``links``
     symbolic links; ``stubs`` are configuration files to be made, empty, where the pool has none."""
 
@@ -52,7 +52,7 @@ class Entry:
     claims: Tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
-    stubs: Tuple[str, ...] = ()
+    empty_configs: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,74 +61,80 @@ class Layout:
 
     name: str
     pools: Tuple[Pool, ...]
-    entries: Tuple[Entry, ...]
+    entries: Tuple[PackageEntry, ...]
     data: Mapping[str, Any]
 
-    def words(self, key: str) -> Tuple[str, ...]:
+    def string_list(self, key: str) -> Tuple[str, ...]:
         """A list of layout.yaml, () where it is not there."""
         return tuple(map(str, self.data.get(key) or ()))
 
 
-def text(name: str) -> str:
+def read_data(name: str) -> str:
     """A file of ``data``, by its path there."""
-    place = resources.files("packstack_lite.sandbox") / "data"
+    path = resources.files("packstack_lite.sandbox") / "data"
     for part in name.split("/"):
-        place = place / part
-    return place.read_text(encoding="utf-8")
+        path = path / part
+    return path.read_text(encoding="utf-8")
 
 
-def load(name: str) -> Layout:
+def load_layout(name: str) -> Layout:
     """The layout of that name, whole. LookupError where a package requires what none provides."""
-    data = yaml.safe_load(text(f"{name}/layout.yaml"))
+    data = yaml.safe_load(read_data(f"{name}/layout.yaml"))
     if data.get("extends"):
-        data = _joined(yaml.safe_load(text(data["extends"])), data)
-    tables = [yaml.safe_load(text(table)) for table in data["tables"]]
+        data = _merge(yaml.safe_load(read_data(data["extends"])), data)
+    tables = [yaml.safe_load(read_data(table)) for table in data["tables"]]
     # A later table's pool stands for an earlier one's of that name.
-    pools = {key: _pool(key, each) for table in tables for key, each in (table.get("pools") or {}).items()}
-    rows: Dict[str, Dict[str, Any]] = _facts(json.loads(text(data["facts"]))) if data.get("facts") else {}
+    pools = {
+        key: _parse_pool(key, pool_row) for table in tables for key, pool_row in (table.get("pools") or {}).items()
+    }
+    rows: Dict[str, Dict[str, Any]] = (
+        _rows_from_facts(json.loads(read_data(data["facts"]))) if data.get("facts") else {}
+    )
     for table in tables:
         for key, row in (table.get("rpms") or {}).items():
-            rows[key] = _joined(rows.get(key, {}), row or {})
+            rows[key] = _merge(rows.get(key, {}), row or {})
         for key in table.get("hollow") or ():
-            told = f"{key}: its files are the base system's own"
-            rows.setdefault(key, {"summary": told, "repository": data["base_repository"]})
-    entries = tuple(_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
-    _check(entries)
+            summary = f"{key}: its files are the base system's own"
+            rows.setdefault(key, {"summary": summary, "repository": data["base_repository"]})
+    entries = tuple(_parse_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
+    _check_requirements(entries)
     return Layout(name, tuple(pools.values()), entries, data)
 
 
-def _pool(name: str, row: Mapping[str, Any]) -> Pool:
+def _parse_pool(name: str, row: Mapping[str, Any]) -> Pool:
     lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "units", "drop")}
-    return Pool(name, moves=row.get("moves") or {}, rest=row.get("rest", ""), script=row.get("script", ""), **lists)
+    return Pool(
+        name, renames=row.get("moves") or {}, default_package=row.get("rest", ""), script=row.get("script", ""), **lists
+    )
 
 
-def _joined(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
     """Lists and mappings grow, all else is replaced."""
-    joined = dict(old)
+    merged = dict(old)
     for key, value in new.items():
-        before = joined.get(key)
-        if isinstance(value, list) and isinstance(before, list):
-            joined[key] = before + value
-        elif isinstance(value, dict) and isinstance(before, dict):
-            joined[key] = {**before, **value}
+        current = merged.get(key)
+        if isinstance(value, list) and isinstance(current, list):
+            merged[key] = current + value
+        elif isinstance(value, dict) and isinstance(current, dict):
+            merged[key] = {**current, **value}
         else:
-            joined[key] = value
-    return joined
+            merged[key] = value
+    return merged
 
 
-def _facts(services: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+def _rows_from_facts(services: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
     """The rows that the facts give."""
     rows = {}
-    for service, about in services.items():
-        for package in about["packages"]:
-            row = {**package, "pool": service, "unit_details": about.get("unit_details") or {}}
-            row["dist"] = about.get("dist_conf_settings") or {}
-            row.update(_version(about.get("version", "")))
+    for service, details in services.items():
+        for package in details["packages"]:
+            row = {**package, "pool": service, "unit_details": details.get("unit_details") or {}}
+            row["dist"] = details.get("dist_conf_settings") or {}
+            row.update(_parse_version(details.get("version", "")))
             rows[str(package["name"])] = row
     return rows
 
 
-def _version(nvr: str) -> Dict[str, str]:
+def _parse_version(nvr: str) -> Dict[str, str]:
     parts = nvr.rsplit("-", 2)
     if len(parts) != 3 or " " in nvr:
         return {}
@@ -153,20 +159,20 @@ def ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join("\n".join([f"[{s}]", *[f"{k} = {v}" for k, v in o.items()], ""]) for s, o in sections.items())
 
 
-def _entry(name: str, row: Mapping[str, Any], repository: str) -> Entry:
+def _parse_entry(name: str, row: Mapping[str, Any], repository: str) -> PackageEntry:
     details, files, links = row.get("unit_details") or {}, dict(row.get("files") or {}), dict(row.get("links") or {})
-    files.update({path: text(copied) for path, copied in (row.get("copies") or {}).items()})
+    files.update({path: read_data(source) for path, source in (row.get("copies") or {}).items()})
     for unit in row.get("units") or ():
-        about = details.get(unit)
-        if about and "alias_of" in about:
-            links.setdefault(f"{UNITS}/{unit}", about["alias_of"])
-        elif about:
-            files.setdefault(f"{UNITS}/{unit}", unit_text(unit, about))
+        unit_details = details.get(unit)
+        if unit_details and "alias_of" in unit_details:
+            links.setdefault(f"{UNIT_DIR}/{unit}", unit_details["alias_of"])
+        elif unit_details:
+            files.setdefault(f"{UNIT_DIR}/{unit}", unit_text(unit, unit_details))
     for path in row.get("dist_conf") or ():
         files.setdefault(path, ini_text((row.get("dist") or {}).get(path.rsplit("/", 1)[-1], {})))
     config = [path for path in (*(row.get("config_files") or ()), *(row.get("httpd_conf") or ())) if path[-1] != "/"]
-    return Entry(
-        _rpm(name, row, repository, config),
+    return PackageEntry(
+        _parse_rpm(name, row, repository, config),
         row.get("pool", ""),
         (*(row.get("bin") or ()), *config, *(row.get("claims") or ())),
         files,
@@ -175,35 +181,35 @@ def _entry(name: str, row: Mapping[str, Any], repository: str) -> Entry:
     )
 
 
-def _rpm(name: str, row: Mapping[str, Any], repository: str, config: List[str]) -> Rpm:
+def _parse_rpm(name: str, row: Mapping[str, Any], repository: str, config: List[str]) -> Rpm:
     lists: Dict[str, Any] = {
         key: tuple(row.get(key) or ()) for key in ("requires", "provides", "obsoletes", "conflicts")
     }
-    texts: Dict[str, Any] = {key: str(row[key]) for key in TEXTS if row.get(key)}
+    texts: Dict[str, Any] = {key: str(row[key]) for key in TEXT_FIELDS if row.get(key)}
     not_preset = row.get("units_not_in_post") or ()
     return Rpm(
         name,
         row.get("rpm_name", name),
         row.get("repository", repository),
-        users=tuple(_user(each) for each in row.get("users") or ()),
+        users=tuple(_parse_user(each) for each in row.get("users") or ()),
         modes=row.get("modes") or {},
-        dirs=tuple(d.rstrip("/") for key in ("dirs", "log_dirs") for d in row.get(key) or () if "*" not in d),
-        config=tuple(config),
+        owned_dirs=tuple(d.rstrip("/") for key in ("dirs", "log_dirs") for d in row.get(key) or () if "*" not in d),
+        config_patterns=tuple(config),
         units=tuple(unit for unit in row.get("units") or () if "@" not in unit and unit not in not_preset),
         **lists,
         **texts,
     )
 
 
-def _user(row: Mapping[str, Any]) -> User:
+def _parse_user(row: Mapping[str, Any]) -> User:
     groups = tuple(row.get("groups") or ())
     return User(row["name"], row.get("uid"), groups, row.get("home") or "/", row.get("shell") or "/sbin/nologin")
 
 
-def _check(entries: Tuple[Entry, ...]) -> None:
+def _check_requirements(entries: Tuple[PackageEntry, ...]) -> None:
     provided = {entry.rpm.name for entry in entries}
     provided |= {name.split()[0] for entry in entries for name in entry.rpm.provides}
     for entry in entries:
-        lacking = [need for need in entry.rpm.requires if need.split()[0] not in provided and need[0] != "/"]
-        if lacking:
-            raise LookupError(f"{entry.rpm.name} requires {', '.join(lacking)}, which no row of the table provides")
+        missing = [need for need in entry.rpm.requires if need.split()[0] not in provided and need[0] != "/"]
+        if missing:
+            raise LookupError(f"{entry.rpm.name} requires {', '.join(missing)}, which no row of the table provides")

@@ -7,39 +7,40 @@ from pathlib import Path
 from types import ModuleType
 from typing import List, Optional, Sequence
 
-from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import container, identity, link, machine, network, segment, sources, trees, virtual
-from packstack_lite.sandbox.el_layout import told
-from packstack_lite.sandbox.entry import ssh_argv
-from packstack_lite.sandbox.machine import Say, together
+from packstack_lite.errors import UsageError
+from packstack_lite.sandbox import apt_sources, cable, container, identity, local_commands, network, segment, trees
+from packstack_lite.sandbox.el_layout import layout_note
+from packstack_lite.sandbox.local_commands import ProgressCallback, run_parallel
 from packstack_lite.sandbox.model import (
-    BOOTS_FROM,
+    BASE_TREE,
     DEFAULT_DISTRO,
     DISTROS,
     Record,
     Sandbox,
-    agree,
-    check_request,
-    free_number,
-    group_of,
-    members,
-    record_of,
-    records,
+    find_free_number,
+    find_group_name,
+    find_record,
+    find_records,
+    list_records,
+    require_matching,
     tree_dir,
+    validate_request,
 )
+from packstack_lite.sandbox.ssh_command import ssh_argv
+from packstack_lite.sandbox.vm import virtual_machine
 
 
-def _silent(text: str) -> None:
+def _ignore_progress(message: str) -> None:
     """For callers that do not want to hear what happens."""
 
 
 def up(
     name: str = "aio",
-    say: Say = _silent,
+    progress: ProgressCallback = _ignore_progress,
     distro: Optional[str] = None,
     kind: Optional[str] = None,
-    tree: str = BOOTS_FROM,
-    hosts: int = 0,
+    tree: str = BASE_TREE,
+    node_count: int = 0,
     packages: Sequence[str] = (),
 ) -> Sandbox:
     """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
@@ -52,178 +53,184 @@ def up(
     Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
     gone again.
     """
-    wanted, how = distro or DEFAULT_DISTRO, kind or "container"
-    for each in segment.host_names(name, hosts):
-        check_request(each, wanted, how)
-    if hosts and how != "container":
-        raise UsageFault("several machines on one segment cannot be", hint="leave out --hosts or --kind")
-    machine.need_root()
-    machine.install(machine.CONTAINER_TOOLS, say)
-    if not any(record.name == name for record in records()):
-        if note := told(wanted):
-            say(note)
+    wanted_distro, wanted_kind = distro or DEFAULT_DISTRO, kind or "container"
+    for node_name in segment.node_names(name, node_count):
+        validate_request(node_name, wanted_distro, wanted_kind)
+    if node_count and wanted_kind != "container":
+        raise UsageError("several machines on one segment cannot be", hint="leave out --hosts or --kind")
+    local_commands.require_root()
+    local_commands.install_tools(local_commands.CONTAINER_TOOLS, progress)
+    if not any(record.name == name for record in list_records()):
+        if note := layout_note(wanted_distro):
+            progress(note)
         # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
-        if how != "container":
-            how, tree = virtual.choose(how, wanted, packages, say)
-        trees.ensure(wanted, tree, say)
-    with machine.locked(group_of(name)):
-        with machine.locked():
-            segment.check(name, hosts, records())
-            known = [record for record in records() if name in (record.name, record.segment)]
-            runs = agree(known[0].view(), distro, kind).distro if known else wanted
-            made = _create_all(name, hosts, known, Wish(runs, how, tree, say))
+        if wanted_kind != "container":
+            wanted_kind, tree = virtual_machine.choose_kind_and_tree(wanted_kind, wanted_distro, packages, progress)
+        trees.ensure_tree(wanted_distro, tree, progress)
+    with local_commands.lock_sandbox(find_group_name(name)):
+        with local_commands.lock_sandbox():
+            segment.validate_names(name, node_count, list_records())
+            existing = [record for record in list_records() if name in (record.name, record.segment)]
+            actual_distro = (
+                require_matching(existing[0].to_sandbox(), distro, kind).distro if existing else wanted_distro
+            )
+            created = _create_all(name, node_count, existing, SandboxSpec(actual_distro, wanted_kind, tree, progress))
         try:
-            together(_started, [*known, *made])
+            run_parallel(_ensure_running, [*existing, *created])
         except BaseException:
-            together(_remove, made)
+            run_parallel(_remove, created)
             raise
-    return record_of(name).view()
+    return find_record(name).to_sandbox()
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class SandboxSpec:
     """What new hosts are made of, and who hears of it."""
 
     distro: str
     kind: str
     tree: str
-    say: Say
+    say: ProgressCallback
 
 
-def _create_all(name: str, hosts: int, known: Sequence[Record], wish: Wish) -> List[Record]:
+def _create_all(name: str, node_count: int, existing: Sequence[Record], spec: SandboxSpec) -> List[Record]:
     """The hosts that a sandbox still lacks; all of them or none."""
-    for other in records():
-        trees.harvest(other)
-    if known and set(segment.host_names(name, hosts)) <= {record.name for record in known}:
+    for other in list_records():
+        trees.collect_debs(other)
+    if existing and set(segment.node_names(name, node_count)) <= {record.name for record in existing}:
         # Without a look at the base: a newer one takes minutes to make, and everybody waits for this lock.
         return []
-    lower = trees.ensure(wish.distro, wish.tree, wish.say)
-    taken = free_number((r.number for r in records()), machine.run(["ip", "-4", "route", "show"])) if not known else 0
-    number = known[0].number if known else taken
-    first = Record(name, wish.kind, wish.distro, number, lower.name, layered=True)
-    made: List[Record] = []
+    base_tree = trees.ensure_tree(spec.distro, spec.tree, spec.say)
+    free_number = (
+        find_free_number((r.number for r in list_records()), local_commands.run_command(["ip", "-4", "route", "show"]))
+        if not existing
+        else 0
+    )
+    number = existing[0].number if existing else free_number
+    first = Record(name, spec.kind, spec.distro, number, base_tree.name, layered=True)
+    created: List[Record] = []
     try:
-        for record in segment.missing(first, hosts, known):
-            made.append(_create(record, lower, [*known, *made], wish.say))
-        if hosts:
-            identity.introduce([*known, *made])
+        for record in segment.missing_records(first, node_count, existing):
+            created.append(_create(record, base_tree, [*existing, *created], spec.say))
+        if node_count:
+            identity.write_known_hosts([*existing, *created])
     except BaseException:
-        together(_remove, made)
+        run_parallel(_remove, created)
         raise
-    return made
+    return created
 
 
-def _create(record: Record, lower: Path, others: Sequence[Record], say: Say) -> Record:
+def _create(record: Record, base_tree: Path, others: Sequence[Record], progress: ProgressCallback) -> Record:
     """Keys, tree and identity of a new host, which opens to the key of the ``others``; all of it or nothing."""
     _remove(record)
-    record.place.mkdir(parents=True, mode=0o755)
+    record.directory.mkdir(parents=True, mode=0o755)
     try:
-        record = dataclasses.replace(record, layered=trees.unpack(record, lower))
-        identity.make_keys(record.place, others[0].place if others else None)
-        trees.lend(record)
-        trees.mount(record, lower)
-        identity.write(record)
+        record = dataclasses.replace(record, layered=trees.create_root(record, base_tree))
+        identity.make_keys(record.directory, others[0].directory if others else None)
+        trees.link_cached_debs(record)
+        trees.mount_tree(record, base_tree)
+        identity.write_identity(record)
         if not DISTROS[record.distro].layout:
-            sources.write(record.root, sources.find(DISTROS[record.distro].suite))
+            apt_sources.write_sources(record.root, apt_sources.find_sources(DISTROS[record.distro].suite))
         if record.kind != "container":
-            virtual.fill(record)
+            virtual_machine.make_disks(record)
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:
-        trees.unmount(record)
-        machine.remove(record.place)
+        trees.unmount_tree(record)
+        local_commands.remove_directory(record.directory)
         raise
     return record
 
 
 def _boot(record: Record) -> Sandbox:
     """End what a killed keeper left, mount, open the way, boot; on failure it is stopped again, its tree kept."""
-    _way(record).kill(record)
+    _backend(record).kill(record)
     try:
-        trees.mount(record, tree_dir(record.distro, record.tree))
-        network.open_way(record)
-        _way(record).boot(record)
+        trees.mount_tree(record, tree_dir(record.distro, record.tree))
+        network.set_up_network(record)
+        _backend(record).boot(record)
     except BaseException:
-        _halt(record)
+        _tear_down(record)
         raise
-    return record.view()
+    return record.to_sandbox()
 
 
-def _way(record: Record) -> ModuleType:
+def _backend(record: Record) -> ModuleType:
     """How a sandbox of its kind is booted and ended."""
-    return container if record.kind == "container" else virtual
+    return container if record.kind == "container" else virtual_machine
 
 
-def _halt(record: Record) -> None:
+def _tear_down(record: Record) -> None:
     """Nothing of the sandbox stays on the machine but its directory.
 
     Of a segment's hosts that end side by side, the last one to be unmounted closes the way.
     """
-    link.forget(record)
-    _way(record).kill(record)
-    trees.unmount(record)
-    network.close_way(record)
+    cable.stop_relays(record)
+    _backend(record).kill(record)
+    trees.unmount_tree(record)
+    network.tear_down_network(record)
 
 
 def list_all() -> List[Sandbox]:
     """Every sandbox on this machine, by its number."""
-    return [record.view() for record in records()]
+    return [record.to_sandbox() for record in list_records()]
 
 
 def find(name: str) -> Sandbox:
     """One sandbox; UsageFault with the way to make it when there is none."""
-    return record_of(name).view()
+    return find_record(name).to_sandbox()
 
 
 def start(name: str) -> Sandbox:
     """Boot a stopped sandbox's tree again; a running one is returned as it is. A segment's name means all its hosts."""
-    machine.need_root()
-    with machine.locked(group_of(name)):
-        together(_started, members(name))
-    return record_of(name).view()
+    local_commands.require_root()
+    with local_commands.lock_sandbox(find_group_name(name)):
+        run_parallel(_ensure_running, find_records(name))
+    return find_record(name).to_sandbox()
 
 
-def _started(record: Record) -> Sandbox:
-    return record.view() if record.pid() else _boot(record)
+def _ensure_running(record: Record) -> Sandbox:
+    return record.to_sandbox() if record.running_pid() else _boot(record)
 
 
 def stop(name: str) -> Sandbox:
     """Shut a sandbox down in order; its tree stays for ``start``. A segment's name means all its hosts."""
-    machine.need_root()
-    with machine.locked(group_of(name)):
-        together(_stop, members(name))
-    return record_of(name).view()
+    local_commands.require_root()
+    with local_commands.lock_sandbox(find_group_name(name)):
+        run_parallel(_stop, find_records(name))
+    return find_record(name).to_sandbox()
 
 
 def _stop(record: Record) -> None:
     if record.kind == "container":
         container.power_off(record)
     else:
-        virtual.power_off(record, ssh_argv(record.view()))
-    _halt(record)
-    trees.harvest(record)
+        virtual_machine.power_off(record, ssh_argv(record.to_sandbox()))
+    _tear_down(record)
+    trees.collect_debs(record)
 
 
-def save_tree(name: str, tree: str, say: Say = _silent) -> Path:
+def save_tree(name: str, tree: str, progress: ProgressCallback = _ignore_progress) -> Path:
     """Stop a sandbox in order and keep a copy of its tree, without its identity, under a name for ``up``.
 
     UsageFault when a sandbox runs on a tree of that name. The sandbox stays stopped.
     """
-    machine.need_root()
-    if tree == BOOTS_FROM or tree.startswith(f"{BOOTS_FROM}-"):
-        raise UsageFault(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
-    record = record_of(name)
+    local_commands.require_root()
+    if tree == BASE_TREE or tree.startswith(f"{BASE_TREE}-"):
+        raise UsageError(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
+    record = find_record(name)
     if record.kind != "container":
-        raise UsageFault(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
-    with machine.locked(record.group):
+        raise UsageError(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
+    with local_commands.lock_sandbox(record.group_name):
         _stop(record)
-        say(f"keeping the tree of {name} as {tree}")
-        with machine.locked():
-            trees.mount(record, tree_dir(record.distro, record.tree))
+        progress(f"keeping the tree of {name} as {tree}")
+        with local_commands.lock_sandbox():
+            trees.mount_tree(record, tree_dir(record.distro, record.tree))
             try:
-                return trees.save(record, tree)
+                return trees.save_copy(record, tree)
             finally:
-                trees.unmount(record)
+                trees.unmount_tree(record)
 
 
 def has_tree(tree: str, distro: str = DEFAULT_DISTRO) -> bool:
@@ -231,20 +238,20 @@ def has_tree(tree: str, distro: str = DEFAULT_DISTRO) -> bool:
     return tree_dir(distro, tree).is_dir()
 
 
-def down(name: str, say: Say = _silent) -> None:
+def down(name: str, progress: ProgressCallback = _ignore_progress) -> None:
     """Remove a sandbox: processes, network, rules, tree. Its downloads stay for the next one.
 
     A segment's name means all its hosts; another host of it goes alone.
     """
-    machine.need_root()
-    with machine.locked(group_of(name)):
-        doomed = members(name)
-        say(f"removing sandbox {', '.join(record.name for record in doomed)}")
-        together(_remove, doomed)
+    local_commands.require_root()
+    with local_commands.lock_sandbox(find_group_name(name)):
+        removed = find_records(name)
+        progress(f"removing sandbox {', '.join(record.name for record in removed)}")
+        run_parallel(_remove, removed)
 
 
 def _remove(record: Record) -> None:
     """All of a sandbox, also of one that never became whole."""
-    _halt(record)
-    trees.harvest(record)
-    machine.remove(record.place)
+    _tear_down(record)
+    trees.collect_debs(record)
+    local_commands.remove_directory(record.directory)

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Iterable, List, Optional
 
-from packstack_lite.errors import ExitCode, PackstackLiteError, UsageFault
+from packstack_lite.errors import ExitCode, PackstackLiteError, UsageError
 from packstack_lite.sandbox.addresses import Addresses
 
-HOME = Path("/var/lib/packstack-lite-sandbox")
+SANDBOX_HOME = Path("/var/lib/packstack-lite-sandbox")
 DEFAULT_DISTRO = "debian12"
 # A machine is of the kind of what boots it; asked for is also ``machine``, what this machine can do best.
 KINDS = ("container", "machine", "qemu", "uml")
-MAX_NUMBER = 127
-BOOTS_FROM = "base"
+MAX_NETWORKS = 127
+BASE_TREE = "base"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -43,10 +43,10 @@ DISTROS = {
 }
 
 
-class SandboxFault(PackstackLiteError):
+class SandboxError(PackstackLiteError):
     """This machine could not make, start or stop a sandbox; nothing half made is left behind."""
 
-    exit_code = ExitCode.PREFLIGHT
+    exit_code = ExitCode.PREFLIGHT_FAILED
 
 
 @dataclass(frozen=True)
@@ -92,60 +92,60 @@ class Record(Addresses):
     member: int = 0
 
     @property
-    def group(self) -> str:
+    def group_name(self) -> str:
         """What names the hosts that come and go together."""
         return self.segment or self.name
 
     @property
-    def place(self) -> Path:
+    def directory(self) -> Path:
         """The directory that holds everything of this sandbox."""
-        return HOME / "sandboxes" / self.name
+        return SANDBOX_HOME / "sandboxes" / self.name
 
     @property
     def root(self) -> Path:
         """Where the tree is mounted or copied."""
-        return self.place / "root"
+        return self.directory / "root"
 
     @property
-    def written(self) -> Path:
+    def writable_dir(self) -> Path:
         """The directory whose files are this sandbox's own: the overlay's upper one, or the copy."""
-        return self.place / "upper" if self.layered else self.root
+        return self.directory / "upper" if self.layered else self.root
 
     def save(self) -> None:
         """Write ``sandbox.json``; the rename makes it appear whole or not at all."""
-        part = self.place / "sandbox.json.part"
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        os.replace(part, self.place / "sandbox.json")
+        temporary = self.directory / "sandbox.json.part"
+        temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        os.replace(temporary, self.directory / "sandbox.json")
 
-    def pid(self) -> int:
+    def running_pid(self) -> int:
         """The running keeper's process id, 0 when there is none (a reused id does not count)."""
         try:
-            pid = int((self.place / "pid").read_text())
-            place = Path(f"/proc/{pid}/cmdline")
-            words = place.read_bytes().split(b"\0")
-            if words == [b""]:
+            pid = int((self.directory / "pid").read_text())
+            cmdline_path = Path(f"/proc/{pid}/cmdline")
+            cmdline = cmdline_path.read_bytes().split(b"\0")
+            if cmdline == [b""]:
                 # For a moment a process that becomes another program has no words at all.
                 time.sleep(0.1)
-                words = place.read_bytes().split(b"\0")
+                cmdline = cmdline_path.read_bytes().split(b"\0")
         except (OSError, ValueError):
             return 0
-        return pid if str(self.root).encode() in words else 0
+        return pid if str(self.root).encode() in cmdline else 0
 
-    def in_use(self) -> bool:
+    def is_in_use(self) -> bool:
         """Whether it runs, or is about to: its tree is mounted before it boots."""
-        return bool(self.pid()) or os.path.ismount(self.root)
+        return bool(self.running_pid()) or os.path.ismount(self.root)
 
-    def view(self) -> Sandbox:
+    def to_sandbox(self) -> Sandbox:
         """The record together with what is true right now."""
-        pid = self.pid()
+        pid = self.running_pid()
         return Sandbox(
             name=self.name,
             kind=self.kind,
             distro=self.distro,
             address=self.address,
             state="running" if pid else "stopped",
-            key=self.place / "id_ed25519",
-            known_hosts=self.place / "known_hosts",
+            key=self.directory / "id_ed25519",
+            known_hosts=self.directory / "known_hosts",
             external_network=self.external_network,
             root=self.root,
             pid=pid,
@@ -156,80 +156,80 @@ class Record(Addresses):
 
 def tree_dir(distro: str, tree: str) -> Path:
     """Where a named tree is kept."""
-    return HOME / "trees" / distro / tree
+    return SANDBOX_HOME / "trees" / distro / tree
 
 
 def archives_dir(distro: str) -> Path:
     """Where a distro's downloaded packages are kept, for all that begin with the same suite."""
-    return HOME / "archives" / DISTROS[distro].base
+    return SANDBOX_HOME / "archives" / DISTROS[distro].base
 
 
-def records() -> List[Record]:
+def list_records() -> List[Record]:
     """Every sandbox on this machine, by number and member."""
-    found = sorted((HOME / "sandboxes").glob("*/sandbox.json"))
-    return sorted((_read(path) for path in found), key=lambda r: (r.number, r.member))
+    paths = sorted((SANDBOX_HOME / "sandboxes").glob("*/sandbox.json"))
+    return sorted((_read_record(path) for path in paths), key=lambda r: (r.number, r.member))
 
 
-def _read(path: Path) -> Record:
+def _read_record(path: Path) -> Record:
     """A record as this release understands it: another one on the same machine may have written more."""
-    known = {field.name for field in fields(Record)}
-    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in known})
+    field_names = {field.name for field in fields(Record)}
+    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in field_names})
 
 
-def members(name: str) -> List[Record]:
+def find_records(name: str) -> List[Record]:
     """What a name stands for: all hosts of the segment that bears it, else one host; UsageFault for neither."""
-    return [record for record in records() if record.segment == name] or [record_of(name)]
+    return [record for record in list_records() if record.segment == name] or [find_record(name)]
 
 
-def group_of(name: str) -> str:
+def find_group_name(name: str) -> str:
     """What the hosts that come and go together with a host are locked by; the name itself while there is none."""
-    return next((record.group for record in records() if record.name == name), name)
+    return next((record.group_name for record in list_records() if record.name == name), name)
 
 
-def record_of(name: str) -> Record:
+def find_record(name: str) -> Record:
     """The record of one sandbox; UsageFault with the way to make it when there is none."""
-    for record in records():
+    for record in list_records():
         if record.name == name:
             return record
-    raise UsageFault(f"there is no sandbox {name!r}", hint=f"packstack-lite sandbox up {name}")
+    raise UsageError(f"there is no sandbox {name!r}", hint=f"packstack-lite sandbox up {name}")
 
 
-def agree(box: Sandbox, distro: Optional[str], kind: Optional[str] = None) -> Sandbox:
+def require_matching(sandbox: Sandbox, distro: Optional[str], kind: Optional[str] = None) -> Sandbox:
     """The sandbox; UsageFault when it runs something else than is asked for: what it runs stays."""
-    if kind and kind != box.kind and (kind != "machine" or box.kind == "container"):
-        raise UsageFault(
-            f"the sandbox {box.name!r} is a {box.kind}, not a {kind}",
-            hint=f"leave out --kind, name another sandbox, or: packstack-lite sandbox down {box.name}",
+    if kind and kind != sandbox.kind and (kind != "machine" or sandbox.kind == "container"):
+        raise UsageError(
+            f"the sandbox {sandbox.name!r} is a {sandbox.kind}, not a {kind}",
+            hint=f"leave out --kind, name another sandbox, or: packstack-lite sandbox down {sandbox.name}",
         )
-    if distro and distro != box.distro:
-        raise UsageFault(
-            f"the sandbox {box.name!r} runs {box.distro}, not {distro}",
-            hint=f"leave out --distro, name another sandbox, or: packstack-lite sandbox down {box.name}",
+    if distro and distro != sandbox.distro:
+        raise UsageError(
+            f"the sandbox {sandbox.name!r} runs {sandbox.distro}, not {distro}",
+            hint=f"leave out --distro, name another sandbox, or: packstack-lite sandbox down {sandbox.name}",
         )
-    return box
+    return sandbox
 
 
-def free_number(taken: Iterable[int], routes: str) -> int:
+def find_free_number(used_numbers: Iterable[int], routes: str) -> int:
     """The lowest number whose two networks nobody uses; ``routes`` is what ``ip route`` printed."""
-    busy = set(taken)
-    for number in range(1, MAX_NUMBER + 1):
-        ours = (f"198.18.{2 * number - 1}.", f"198.18.{2 * number}.")
-        if number not in busy and not any(net in routes for net in ours):
+    busy = set(used_numbers)
+    for number in range(1, MAX_NETWORKS + 1):
+        prefixes = (f"198.18.{2 * number - 1}.", f"198.18.{2 * number}.")
+        if number not in busy and not any(prefix in routes for prefix in prefixes):
             return number
-    raise SandboxFault(
-        f"all {MAX_NUMBER} sandbox networks in 198.18.0.0/16 are in use", hint="packstack-lite sandbox list"
+    raise SandboxError(
+        f"all {MAX_NETWORKS} sandbox networks in 198.18.0.0/16 are in use", hint="packstack-lite sandbox list"
     )
 
 
-def check_request(name: str, distro: str, kind: str) -> None:
+def validate_request(name: str, distro: str, kind: str) -> None:
     """UsageFault when the words cannot make a sandbox."""
     if not _NAME.fullmatch(name):
-        raise UsageFault(
+        raise UsageError(
             f"{name!r} cannot be a sandbox's name", hint="use up to 32 lower-case letters, digits and dashes"
         )
     if distro not in DISTROS:
-        raise UsageFault(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(DISTROS))}")
+        raise UsageError(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(DISTROS))}")
     if kind not in KINDS:
-        raise UsageFault(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")
+        raise UsageError(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")
     if kind != "container" and DISTROS[distro].layout:
-        raise UsageFault(f"a machine does not run {distro}", hint="leave out --kind: a container does")
+        raise UsageError(f"a machine does not run {distro}", hint="leave out --kind: a container does")

@@ -19,91 +19,105 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from packstack_lite.sandbox import debs
-from packstack_lite.sandbox.el_table import Pool, load, text
-from packstack_lite.sandbox.inside import copy_tree, script
-from packstack_lite.sandbox.machine import Say, remove, run
-from packstack_lite.sandbox.model import HOME, SandboxFault
+from packstack_lite.sandbox.el_table import Pool, load_layout, read_data
+from packstack_lite.sandbox.local_commands import ProgressCallback, remove_directory, run_command
+from packstack_lite.sandbox.model import SANDBOX_HOME, SandboxError
+from packstack_lite.sandbox.nspawn_run import copy_tree, run_script
 
-PREFIX = "opt/train"
-SITE = "lib/python3.6/site-packages"
-LISTS = ("el7/train-constraints.txt", "el7/build-train.sh")
+TRAIN_PREFIX = "opt/train"
+SITE_PACKAGES = "lib/python3.6/site-packages"
+BUILD_FILES = ("el7/train-constraints.txt", "el7/build-train.sh")
 # What compiles the few packages without a wheel, on Debian.
-HEADERS = "gcc libc6-dev make pkg-config patchelf libssl-dev libffi-dev liberasurecode-dev libvirt-dev apache2-dev"
+BUILD_PACKAGES = (
+    "gcc libc6-dev make pkg-config patchelf libssl-dev libffi-dev liberasurecode-dev libvirt-dev apache2-dev"
+)
 # Programs that come with CPython and its libraries and are in no package of CentOS 7, or in another one.
-NOT_TAKEN = ("2to3*", "idle*", "pip*", "pydoc*", "python*", "pyvenv*", "easy_install*", "wheel", "mod_wsgi-express")
+EXCLUDED_PROGRAMS = (
+    "2to3*",
+    "idle*",
+    "pip*",
+    "pydoc*",
+    "python*",
+    "pyvenv*",
+    "easy_install*",
+    "wheel",
+    "mod_wsgi-express",
+)
 
 
-def interpreter(home: Optional[Path] = None) -> Optional[Path]:
+def find_interpreter(home: Optional[Path] = None) -> Optional[Path]:
     """Where pyenv keeps a CPython 3.6 on this machine: the newest one's prefix, None without one."""
     root = Path(os.environ.get("PYENV_ROOT") or (home or Path.home()) / ".pyenv")
-    found = [place for place in root.glob("versions/3.6.*") if (place / "bin/python3.6").is_file()]
-    return max(found, key=lambda place: int(place.name.rsplit(".", 1)[1])) if found else None
+    prefixes = [prefix for prefix in root.glob("versions/3.6.*") if (prefix / "bin/python3.6").is_file()]
+    return max(prefixes, key=lambda prefix: int(prefix.name.rsplit(".", 1)[1])) if prefixes else None
 
 
-def _python() -> Path:
-    found = interpreter()
-    if not found:
-        raise SandboxFault(
+def _require_interpreter() -> Path:
+    prefix = find_interpreter()
+    if not prefix:
+        raise SandboxError(
             "the el7 test host runs Train's own code, which needs a CPython 3.6 of pyenv on this machine",
             hint="pyenv install 3.6.15, or: packstack-lite sandbox up --distro debian12",
         )
-    return found
+    return prefix
 
 
-def place_of(python: Path) -> Path:
+def payload_dir(python: Path) -> Path:
     """Where the payload made with this interpreter is kept."""
-    made_from = "\0".join([python.name, HEADERS, *map(text, LISTS)])
-    return HOME / "payloads" / f"train-{hashlib.sha256(made_from.encode()).hexdigest()[:10]}"
+    recipe = "\0".join([python.name, BUILD_PACKAGES, *map(read_data, BUILD_FILES)])
+    return SANDBOX_HOME / "payloads" / f"train-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
 
 
-def ensure(plain: Path, say: Say) -> None:
+def ensure_payload(plain_tree: Path, progress: ProgressCallback) -> None:
     """Have the payload, made in a copy of the tree ``plain`` where it is not there yet."""
-    python = _python()
-    place = place_of(python)
-    if place.is_dir():
+    python = _require_interpreter()
+    directory = payload_dir(python)
+    if directory.is_dir():
         return
-    say(f"building OpenStack Train from the Python package index for CPython {python.name}; once, some four minutes")
+    progress(
+        f"building OpenStack Train from the Python package index for CPython {python.name}; once, some four minutes"
+    )
     began = time.monotonic()
-    part = place.with_name(place.name + ".part")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = directory.with_name(directory.name + ".part")
+    directory.parent.mkdir(parents=True, exist_ok=True)
     try:
-        remove(part)
-        copy_tree(plain, part)
-        debs.link(HOME / "archives" / "debian12", part / "var/cache/apt/archives")
-        debs.install(part, HEADERS)
-        _build(part, python)
-        os.rename(part / PREFIX, place)
+        remove_directory(unfinished)
+        copy_tree(plain_tree, unfinished)
+        debs.link_debs(SANDBOX_HOME / "archives" / "debian12", unfinished / "var/cache/apt/archives")
+        debs.install_packages(unfinished, BUILD_PACKAGES)
+        _build_payload(unfinished, python)
+        os.rename(unfinished / TRAIN_PREFIX, directory)
     finally:
-        remove(part)
-    say(f"OpenStack Train took {time.monotonic() - began:.0f} s")
+        remove_directory(unfinished)
+    progress(f"OpenStack Train took {time.monotonic() - began:.0f} s")
 
 
-def _build(tree: Path, python: Path) -> None:
-    run(["cp", "-a", str(python), str(tree / PREFIX)])
+def _build_payload(tree: Path, python: Path) -> None:
+    run_command(["cp", "-a", str(python), str(tree / TRAIN_PREFIX)])
     (tree / "build").mkdir(exist_ok=True)
-    (tree / "build/train-constraints.txt").write_text(text(LISTS[0]))
-    options, shown = pip_settings(python)
+    (tree / "build/train-constraints.txt").write_text(read_data(BUILD_FILES[0]))
+    options, bind_dirs = read_pip_settings(python)
     (tree / "build/pip.conf").write_text(options)
     (tree / "build/pip.conf").chmod(0o600)
-    cache = HOME / "payloads" / "pip"
+    cache = SANDBOX_HOME / "payloads" / "pip"
     cache.mkdir(parents=True, exist_ok=True)
     environment = {"PIP_CONFIG_FILE": "/build/pip.conf", "PIP_CACHE_DIR": "/pip-cache"}
-    binds = [f"{cache}:/pip-cache", *(f"{path}:{path}" for path in shown)]
-    script(tree, f"set -- {shlex.quote(str(python))}\n{text(LISTS[1])}", binds, environment)
+    binds = [f"{cache}:/pip-cache", *(f"{path}:{path}" for path in bind_dirs)]
+    run_script(tree, f"set -- {shlex.quote(str(python))}\n{read_data(BUILD_FILES[1])}", binds, environment)
 
 
-def pip_settings(python: Path) -> Tuple[str, List[str]]:
+def read_pip_settings(python: Path) -> Tuple[str, List[str]]:
     """This machine's pip configuration as one pip.conf, and the directories of this machine that it names."""
-    return merged(run([str(python / "bin/python3.6"), "-m", "pip", "config", "list"]).splitlines())
+    return merge_pip_config(run_command([str(python / "bin/python3.6"), "-m", "pip", "config", "list"]).splitlines())
 
 
-def merged(lines: Iterable[str]) -> Tuple[str, List[str]]:
+def merge_pip_config(lines: Iterable[str]) -> Tuple[str, List[str]]:
     """``pip config list`` as a pip.conf and the existing directories in it; a constraint of other work is left out.
 
     The certificates of this machine are those of the tree, under the same name.
     """
     sections: Dict[str, Dict[str, str]] = {"global": {}}
-    shown: Set[str] = set()
+    bind_dirs: Set[str] = set()
     # What the environment says (":env:") counts more than any file, and so comes last.
     for line in sorted(lines, key=lambda each: each.startswith(":env:")):
         key, _, value = line.partition("=")
@@ -112,69 +126,73 @@ def merged(lines: Iterable[str]) -> Tuple[str, List[str]]:
             continue
         value = value.strip("'\"").replace("\\n", "\n    ")
         # An index's pages link to files beside them: of /srv/index/simple, /srv/index is shown.
-        named = [Path(word) for word in re.findall(r"(?:(?<=file://)|(?<![:/\w]))/[^\s']+", value)]
-        shown |= {str(Path(*path.parts[:3])) for path in named if path.is_dir()}
+        paths = [Path(word) for word in re.findall(r"(?:(?<=file://)|(?<![:/\w]))/[^\s']+", value)]
+        bind_dirs |= {str(Path(*path.parts[:3])) for path in paths if path.is_dir()}
         sections.setdefault("global" if section.startswith(":") else section, {})[name] = value
-    config = "".join(f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in found.items()) for s, found in sections.items())
-    return config, sorted(shown)
+    config = "".join(
+        f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in settings.items()) for s, settings in sections.items()
+    )
+    return config, sorted(bind_dirs)
 
 
-def fill(tree: Path, pool: Pool, target: Path) -> None:
+def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
     """A pool's files: Debian's packages where it names these, and the Python packages that it names.
 
     A Python package gives its modules where the payload has them, its programs in /usr/bin, and what it has in
     ``etc`` and ``share`` of the prefix in /etc and /usr/share. A pool that names ``*`` gets CPython itself and
     every package that no pool of the layout names.
     """
-    debs.fill(tree, pool, target)
+    debs.fill_pool(tree, pool, target)
     if not pool.pip:
         return
-    payload = place_of(_python())
+    payload = payload_dir(_require_interpreter())
     names = [name for name in pool.pip if name != "*"]
-    paths = {path for name in names for path in files_of(payload, name)}
+    paths = {path for name in names for path in package_files(payload, name)}
     if "*" in pool.pip:
-        others = {name for each in load("el7").pools for name in each.pip if name != "*"}
-        claimed = {path for name in others for path in files_of(payload, name)}
-        paths |= {path for path in every_file(payload) if path not in claimed}
+        others = {name for each_pool in load_layout("el7").pools for name in each_pool.pip if name != "*"}
+        claimed = {path for name in others for path in package_files(payload, name)}
+        paths |= {path for path in list_files(payload) if path not in claimed}
     for path in sorted(paths):
-        wanted = on_host(path)
-        if wanted:
-            (target / wanted).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(payload / path, target / wanted, follow_symlinks=False)
+        destination = host_path(path)
+        if destination:
+            (target / destination).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(payload / path, target / destination, follow_symlinks=False)
 
 
-def every_file(payload: Path) -> List[str]:
+def list_files(payload: Path) -> List[str]:
     """Every file and link of the payload, relative to its prefix."""
-    found = []
-    for place, directories, files in os.walk(payload):
-        links = [name for name in directories if os.path.islink(f"{place}/{name}")]
-        found += [os.path.relpath(f"{place}/{name}", payload) for name in files + links]
-    return found
+    files_found = []
+    for directory, directories, files in os.walk(payload):
+        links = [name for name in directories if os.path.islink(f"{directory}/{name}")]
+        files_found += [os.path.relpath(f"{directory}/{name}", payload) for name in files + links]
+    return files_found
 
 
-def files_of(payload: Path, name: str) -> List[str]:
+def package_files(payload: Path, name: str) -> List[str]:
     """What a Python package has installed, by its RECORD and with its byte code, relative to the payload's prefix."""
-    site = payload / SITE
-    wanted = re.sub(r"[-_.]+", "-", name).lower()
-    infos = [p for p in site.glob("*.dist-info") if re.sub(r"[-_.]+", "-", p.name.partition("-")[0]).lower() == wanted]
+    site = payload / SITE_PACKAGES
+    normalized = re.sub(r"[-_.]+", "-", name).lower()
+    infos = [
+        p for p in site.glob("*.dist-info") if re.sub(r"[-_.]+", "-", p.name.partition("-")[0]).lower() == normalized
+    ]
     if not infos:
-        raise SandboxFault(f"the payload of Train has no package {name}", hint="a pool of data/el7 names it")
-    found = []
+        raise SandboxError(f"the payload of Train has no package {name}", hint="a pool of data/el7 names it")
+    files = []
     for row in csv.reader((infos[0] / "RECORD").read_text(encoding="utf-8").splitlines()):
-        path = os.path.normpath(f"{SITE}/{row[0]}")
-        place, name = os.path.split(path)
-        code = f"{place}/__pycache__/{name[:-3]}.cpython-36.pyc"
-        found += [each for each in [path, *[code] * name.endswith(".py")] if os.path.lexists(payload / each)]
-    return found
+        path = os.path.normpath(f"{SITE_PACKAGES}/{row[0]}")
+        directory, name = os.path.split(path)
+        code = f"{directory}/__pycache__/{name[:-3]}.cpython-36.pyc"
+        files += [each for each in [path, *[code] * name.endswith(".py")] if os.path.lexists(payload / each)]
+    return files
 
 
-def on_host(path: str) -> str:
+def host_path(path: str) -> str:
     """Where a file of the prefix belongs on the host, "" for nowhere."""
-    top, _, rest = path.partition("/")
-    if top == "bin" and not any(fnmatch.fnmatchcase(rest, pattern) for pattern in NOT_TAKEN):
-        return f"usr/bin/{rest}"
+    top, _, remaining = path.partition("/")
+    if top == "bin" and not any(fnmatch.fnmatchcase(remaining, pattern) for pattern in EXCLUDED_PROGRAMS):
+        return f"usr/bin/{remaining}"
     if top == "etc":
         return path
     if top == "share":
-        return "" if rest.startswith(("man/", "doc/")) else f"usr/share/{rest}"
-    return f"{PREFIX}/{path}"
+        return "" if remaining.startswith(("man/", "doc/")) else f"usr/share/{remaining}"
+    return f"{TRAIN_PREFIX}/{path}"

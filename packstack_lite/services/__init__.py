@@ -7,37 +7,24 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, List, Mapping, Sequence, Tuple
 
-import packstack_lite.answers.agents as agents
-from packstack_lite.errors import UsageFault
+import packstack_lite.answers.l2_agents as l2_agents
+from packstack_lite.errors import UsageError
+from packstack_lite.host_setup import system, uplink
 from packstack_lite.resources.base import PHASES, Resource
-from packstack_lite.services import (
-    barbican,
-    cinder,
-    client,
-    demo,
-    glance,
-    horizon,
-    host,
-    keystone,
-    mariadb,
-    mariadb_client,
-    memcached,
+from packstack_lite.services import barbican, client, demo, glance, horizon, keystone, nova, nova_compute, placement
+from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services._base.merge_units import merge_units
+from packstack_lite.services.networking import (
     neutron,
     neutron_linuxbridge,
     neutron_openvswitch,
     neutron_sriov,
-    nova,
-    nova_compute,
     openvswitch,
     ovn,
     ovn_central,
-    placement,
-    rabbitmq,
-    swift,
-    uplink,
 )
-from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.together import together
+from packstack_lite.services.platform import mariadb, mariadb_client, memcached, rabbitmq
+from packstack_lite.services.storage import cinder, swift
 
 # In the order in which a person would name them; each module has declare(cloud).
 SERVICES: Mapping[str, ModuleType] = {
@@ -65,7 +52,7 @@ SERVICES: Mapping[str, ModuleType] = {
     "demo": demo,
 }
 # Services that an answer can leave out.
-OPTIONAL: Mapping[str, str] = {
+OPTIONAL_SERVICES: Mapping[str, str] = {
     "barbican": "CONFIG_BARBICAN_INSTALL",
     "swift": "CONFIG_SWIFT_INSTALL",
     "cinder": "CONFIG_CINDER_INSTALL",
@@ -73,13 +60,13 @@ OPTIONAL: Mapping[str, str] = {
     "client": "CONFIG_CLIENT_INSTALL",
 }
 # The services of each way to switch packets; the others' are not even installed.
-AGENTS: Mapping[str, Tuple[str, ...]] = {
+L2_AGENT_SERVICES: Mapping[str, Tuple[str, ...]] = {
     "openvswitch": ("openvswitch", "neutron-openvswitch"),
     "linuxbridge": ("neutron-linuxbridge",),
     "ovn": ("openvswitch", "ovn-central", "ovn"),
 }
 # Who else than the controller has a service (in its place, not beside it, unless that has the role too).
-ROLES: Mapping[str, Tuple[str, ...]] = {
+SERVICE_ROLES: Mapping[str, Tuple[str, ...]] = {
     "mariadb": ("database",),
     "rabbitmq": ("queue",),
     "openvswitch": ("compute", "network"),
@@ -91,91 +78,102 @@ ROLES: Mapping[str, Tuple[str, ...]] = {
     "cinder": ("controller", "storage"),
 }
 # What a cloud cannot be without, and what else can be asked for so far.
-ALWAYS = ("CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
+REQUIRED_SERVICES = ("CONFIG_GLANCE_INSTALL", "CONFIG_NOVA_INSTALL", "CONFIG_NEUTRON_INSTALL")
 
 
-def supported() -> Tuple[str, ...]:
+def supported_services() -> Tuple[str, ...]:
     """The names of the services that can be deployed."""
     return tuple(SERVICES)
 
 
-def asked(cloud: Cloud) -> List[str]:
+def requested_services(context: NodeContext) -> List[str]:
     """The services that these answers ask for, on whichever host."""
-    others = {service for services in AGENTS.values() for service in services} - set(AGENTS[cloud.l2_agent])
-    others |= set() if neutron_sriov.wanted(cloud) else {"neutron-sriov"}
-    others |= set() if cloud.makes_database else {"mariadb"}
-    wanted = [name for name in SERVICES if name not in OPTIONAL or cloud.says(OPTIONAL[name])]
-    return [name for name in wanted if name not in others]
+    not_requested = {service for services in L2_AGENT_SERVICES.values() for service in services} - set(
+        L2_AGENT_SERVICES[context.l2_agent]
+    )
+    not_requested |= set() if neutron_sriov.is_enabled(context) else {"neutron-sriov"}
+    not_requested |= set() if context.installs_database else {"mariadb"}
+    installed = [
+        name for name in SERVICES if name not in OPTIONAL_SERVICES or context.is_enabled(OPTIONAL_SERVICES[name])
+    ]
+    return [name for name in installed if name not in not_requested]
 
 
-def chosen(cloud: Cloud) -> List[str]:
+def services_on_node(context: NodeContext) -> List[str]:
     """Those of them that this host has a part in."""
-    here = [name for name in asked(cloud) if cloud.has(*ROLES.get(name, ("controller",)))]
-    return [name for name in here if name != "mariadb-client" or not cloud.database_here]
+    with_role = [
+        name for name in requested_services(context) if context.has_role(*SERVICE_ROLES.get(name, ("controller",)))
+    ]
+    return [name for name in with_role if name != "mariadb-client" or not context.has_local_database]
 
 
-def unsupported(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
+def unsupported_answers(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
     """The answers that cannot be met yet, each with the value that can: (name, value)."""
-    known = {*ALWAYS, *OPTIONAL.values(), "CONFIG_MARIADB_INSTALL"}
-    wrong = [(name, "y") for name in ALWAYS if not answers.get(name, True)]
-    wrong += [
+    known_names = {*REQUIRED_SERVICES, *OPTIONAL_SERVICES.values(), "CONFIG_MARIADB_INSTALL"}
+    unsupported = [(name, "y") for name in REQUIRED_SERVICES if not answers.get(name, True)]
+    unsupported += [
         (name, "n")
         for name, value in answers.items()
-        if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known
+        if re.fullmatch(r"CONFIG_[A-Z0-9]+_INSTALL", name) and value is True and name not in known_names
     ]
-    return wrong
+    return unsupported
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """Every resource of the cloud, by phase and within a phase as the services declare them.
 
     Raises UsageFault when the answers ask for something that cannot be deployed. A service
     that is not built yet does not forbid the others: answers and preflight tell of it.
     """
-    refused = [(name, value) for name, value in unsupported(cloud.answers) if value != "n" or name in OPTIONAL.values()]
-    if refused:
-        raise UsageFault(
-            "not supported yet: " + ", ".join(f"{name}={_word(cloud.answers[name])}" for name, _ in refused),
-            "set " + ", ".join(f"{name}={value}" for name, value in refused),
+    not_supported = [
+        (name, value)
+        for name, value in unsupported_answers(context.answers)
+        if value != "n" or name in OPTIONAL_SERVICES.values()
+    ]
+    if not_supported:
+        raise UsageError(
+            "not supported yet: "
+            + ", ".join(f"{name}={_format_answer(context.answers[name])}" for name, _ in not_supported),
+            "set " + ", ".join(f"{name}={value}" for name, value in not_supported),
         )
-    lacking = list(agents.lacking(cloud.answers, cloud.profile.packages))
-    if lacking:
-        raise UsageFault(
-            f"{cloud.profile.title} is without: " + ", ".join(asked for asked, _ in lacking),
-            "set " + ", ".join(instead for _, instead in lacking),
+    unavailable = list(l2_agents.find_unpackaged_answers(context.answers, context.profile.packages))
+    if unavailable:
+        raise UsageError(
+            f"{context.profile.title} is without: " + ", ".join(requested for requested, _ in unavailable),
+            "set " + ", ".join(replacement for _, replacement in unavailable),
         )
-    services = chosen(cloud)
-    resources = host.declare(cloud, [*services, *_groups(cloud, services)])
+    services = services_on_node(context)
+    resources = system.declare(context, [*services, *_package_groups(context, services)])
     for name in services:
-        resources += SERVICES[name].declare(cloud)
-    return _by_phase(uplink.first(together(resources)))
+        resources += SERVICES[name].declare(context)
+    return _sort_by_phase(uplink.order_units_after_uplinks(merge_units(resources)))
 
 
-def _groups(cloud: Cloud, services: List[str]) -> List[str]:
+def _package_groups(context: NodeContext, services: List[str]) -> List[str]:
     """The other groups of packages that these services bring along."""
-    routes = cloud.has("network")
-    agents = ["neutron-network"] if routes and "neutron-openvswitch" in services else []
-    counting = neutron.groups(cloud) if routes else []
-    return [*agents, *counting, *cinder.groups(cloud)]
+    is_network_node = context.has_role("network")
+    agent_groups = ["neutron-network"] if is_network_node and "neutron-openvswitch" in services else []
+    neutron_groups = neutron.package_groups(context) if is_network_node else []
+    return [*agent_groups, *neutron_groups, *cinder.package_groups(context)]
 
 
-def joined(controller: Cloud, member: Cloud) -> List[Resource]:
+def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
     """What is to be done on the controller for another host, by phase; all of it is about that host."""
-    found: List[Resource] = []
-    for name in chosen(member):
-        if hasattr(SERVICES[name], "joined"):
-            found += SERVICES[name].joined(controller, member)
+    resources: List[Resource] = []
+    for name in services_on_node(node):
+        if hasattr(SERVICES[name], "declare_delegated"):
+            resources += SERVICES[name].declare_delegated(controller, node)
     # What it needs of the controller's own is another lane's affair, which is waited for.
-    alone = [replace(resource, needs=()) for resource in found]  # type: ignore[type-var]
-    return _by_phase(alone)
+    without_needs = [replace(resource, needs=()) for resource in resources]  # type: ignore[type-var]
+    return _sort_by_phase(without_needs)
 
 
-def _by_phase(resources: Sequence[Resource]) -> List[Resource]:
+def _sort_by_phase(resources: Sequence[Resource]) -> List[Resource]:
     """Within a phase as they were."""
     return sorted(resources, key=lambda resource: PHASES.index(resource.phase))
 
 
-def _word(value: object) -> str:
+def _format_answer(value: object) -> str:
     """An answer as the file has it."""
     if isinstance(value, bool):
         return "y" if value else "n"
@@ -183,14 +181,14 @@ def _word(value: object) -> str:
 
 
 __all__ = [
-    "ALWAYS",
-    "OPTIONAL",
+    "OPTIONAL_SERVICES",
+    "REQUIRED_SERVICES",
     "SERVICES",
-    "Cloud",
-    "asked",
-    "chosen",
+    "NodeContext",
     "declare",
-    "joined",
-    "supported",
-    "unsupported",
+    "declare_delegated",
+    "requested_services",
+    "services_on_node",
+    "supported_services",
+    "unsupported_answers",
 ]

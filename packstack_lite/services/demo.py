@@ -7,13 +7,17 @@ import re
 from ipaddress import ip_address
 from typing import Any, Dict, List, Mapping, Optional, Sequence, cast
 
-from packstack_lite.errors import UsageFault
-from packstack_lite.resources import Entity
+from packstack_lite.errors import UsageError
+from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services import barbican
-from packstack_lite.services.cloud import Cloud
-from packstack_lite.services.network import external_network, tenant_types, with_interface
+from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services.networking.network_settings import (
+    bridges_with_interface,
+    external_physnet,
+    tenant_network_types,
+)
 
 # Packstack's flavors: id, name, RAM in MiB, virtual processors, disk in GiB.
 FLAVORS = (
@@ -23,140 +27,150 @@ FLAVORS = (
     ("4", "m1.large", 8192, 4, 80),
     ("5", "m1.xlarge", 16384, 8, 160),
 )
-PRIVATE = "10.0.0.0/24"
+PRIVATE_CIDR = "10.0.0.0/24"
 
 
-def flavors(cloud: Cloud) -> List[Resource]:
+def declare_flavors(context: NodeContext) -> List[Resource]:
     """The five flavors, unless the answers leave flavors to somebody else."""
-    if not cloud.answers.get("CONFIG_NOVA_MANAGE_FLAVORS", True):
+    if not context.answers.get("CONFIG_NOVA_MANAGE_FLAVORS", True):
         return []
     return [
-        _entity(cloud, "flavor", name, {"id": id_, "ram": ram, "vcpus": vcpus, "disk": disk}, phase=Phase.DEMO)
+        _entity(context, "flavor", name, {"id": id_, "ram": ram, "vcpus": vcpus, "disk": disk}, phase=Phase.DEMO)
         for id_, name, ram, vcpus, disk in FLAVORS
     ]
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """Flavors always; the demo when the answers ask for it."""
-    if not cloud.says("CONFIG_PROVISION_DEMO"):
-        return flavors(cloud)
-    return [*flavors(cloud), *_project(cloud), *_networks(cloud), *_rules(cloud), _image(cloud)]
+    if not context.is_enabled("CONFIG_PROVISION_DEMO"):
+        return declare_flavors(context)
+    return [
+        *declare_flavors(context),
+        *_project(context),
+        *_networks(context),
+        *_security_group_rules(context),
+        _image(context),
+    ]
 
 
 def _entity(
-    cloud: Cloud,
+    context: NodeContext,
     type_: str,
     name: str,
     body: Mapping[str, Any],
     parents: Optional[Mapping[str, str]] = None,
     secrets: Optional[Mapping[str, Secret]] = None,
     phase: Phase = Phase.NETWORKS,
-) -> Entity:
-    return Entity(
+) -> ApiObject:
+    return ApiObject(
         type=type_,
         name=name,
         body=body,
         parents=parents or {},
         secrets=secrets or {},
-        api=cloud.api,
+        credentials=context.admin_credentials,
         phase=phase,
         tags=frozenset({"demo"}),
     )
 
 
-def _project(cloud: Cloud) -> List[Resource]:
-    password = {"password": cloud["CONFIG_KEYSTONE_DEMO_PW"]}
+def _project(context: NodeContext) -> List[Resource]:
+    password = {"password": context["CONFIG_KEYSTONE_DEMO_PW"]}
     # Without the second a user cannot have an encrypted volume.
-    more = (barbican.CREATOR,) if barbican.wanted(cloud) else ()
-    roles = {"project": "demo", "roles": ("member", *more)}
+    extra_roles = (barbican.CREATOR_ROLE,) if barbican.is_enabled(context) else ()
+    roles = {"project": "demo", "roles": ("member", *extra_roles)}
     return [
-        _entity(cloud, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
-        _entity(cloud, "user", "demo", roles, secrets=password, phase=Phase.CATALOG),
+        _entity(context, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
+        _entity(context, "user", "demo", roles, secrets=password, phase=Phase.CATALOG),
     ]
 
 
-def _networks(cloud: Cloud) -> List[Resource]:
+def _networks(context: NodeContext) -> List[Resource]:
     """``public`` is the external network on its bridge, ``private`` the project's own behind ``router1``."""
     external = {
         "router:external": True,
         "provider:network_type": "flat",
-        "provider:physical_network": external_network(cloud),
+        "provider:physical_network": external_physnet(context),
     }
     demo = {"project": "demo"}
     router = {"external_network": "public", "interfaces": ("private_subnet",)}
     return [
-        _entity(cloud, "network", "public", external),
-        _entity(cloud, "subnet", "public_subnet", _public_subnet(cloud), {"network": "public"}),
-        _entity(cloud, "network", "private", {"provider:network_type": tenant_types(cloud)[0]}, demo),
+        _entity(context, "network", "public", external),
+        _entity(context, "subnet", "public_subnet", _public_subnet(context), {"network": "public"}),
+        _entity(context, "network", "private", {"provider:network_type": tenant_network_types(context)[0]}, demo),
         _entity(
-            cloud,
+            context,
             "subnet",
             "private_subnet",
-            {"cidr": PRIVATE, "ip_version": 4, "enable_dhcp": True, "gateway_ip": "10.0.0.1"},
+            {"cidr": PRIVATE_CIDR, "ip_version": 4, "enable_dhcp": True, "gateway_ip": "10.0.0.1"},
             {"network": "private", **demo},
         ),
-        _entity(cloud, "router", "router1", router, demo),
+        _entity(context, "router", "router1", router, demo),
     ]
 
 
-def _public_subnet(cloud: Cloud) -> Dict[str, Any]:
-    outside = cloud.floating_range
+def _public_subnet(context: NodeContext) -> Dict[str, Any]:
+    floating_range = context.floating_range
     subnet: Dict[str, Any] = {
-        "cidr": str(outside),
+        "cidr": str(floating_range),
         "ip_version": 4,
         "enable_dhcp": False,
-        "gateway_ip": _gateway(cloud),
+        "gateway_ip": _gateway_address(context),
     }
-    pools = allocation_pools(cloud.answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"))
+    pools = parse_allocation_pools(context.answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"))
     return {**subnet, "allocation_pools": pools} if pools else subnet
 
 
-def _gateway(cloud: Cloud) -> str:
+def _gateway_address(context: NodeContext) -> str:
     """The way out of the floating range: the host's own router where the range is of the network behind the external
     bridge, else the first address, which is the bridge's own."""
-    outside, router = cloud.floating_range, cloud.facts.default_gateway
-    shared = cloud.external_bridge in with_interface(cloud) and router and ip_address(router) in outside
-    return router if shared else str(next(outside.hosts()))
+    floating_range, router = context.floating_range, context.facts.default_gateway
+    is_shared = (
+        context.external_bridge in bridges_with_interface(context) and router and ip_address(router) in floating_range
+    )
+    return router if is_shared else str(next(floating_range.hosts()))
 
 
-def allocation_pools(answer: object) -> List[Dict[str, str]]:
+def parse_allocation_pools(answer: object) -> List[Dict[str, str]]:
     """Packstack's ``["start=A,end=B", ...]`` (as JSON or already taken apart) as neutron wants it."""
     texts: Sequence[object] = (
         json.loads(answer) if isinstance(answer, str) and answer.strip() else cast(Sequence[object], answer or ())
     )
-    return [_pool(str(text)) for text in texts]
+    return [_parse_pool(str(text)) for text in texts]
 
 
-def _pool(text: str) -> Dict[str, str]:
-    found = re.fullmatch(r"\s*start=([\d.]+)\s*,\s*end=([\d.]+)\s*", text)
-    if not found:
-        raise UsageFault(
+def _parse_pool(text: str) -> Dict[str, str]:
+    match = re.fullmatch(r"\s*start=([\d.]+)\s*,\s*end=([\d.]+)\s*", text)
+    if not match:
+        raise UsageError(
             f"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS: {text!r} is not a pool",
             'write it as ["start=ADDRESS,end=ADDRESS"], or [] for the whole range',
         )
-    return {"start": found[1], "end": found[2]}
+    return {"start": match[1], "end": match[2]}
 
 
-def _rules(cloud: Cloud) -> List[Resource]:
+def _security_group_rules(context: NodeContext) -> List[Resource]:
     """Ping and SSH into the project's servers."""
     common = {"direction": "ingress", "ethertype": "IPv4", "remote_ip_prefix": "0.0.0.0/0"}
     ssh = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
     return [
-        _entity(cloud, "security_group_rule", "demo-icmp", {**common, "protocol": "icmp"}, {"project": "demo"}),
-        _entity(cloud, "security_group_rule", "demo-ssh", {**common, **ssh}, {"project": "demo"}),
+        _entity(context, "security_group_rule", "demo-icmp", {**common, "protocol": "icmp"}, {"project": "demo"}),
+        _entity(context, "security_group_rule", "demo-ssh", {**common, **ssh}, {"project": "demo"}),
     ]
 
 
-def _image(cloud: Cloud) -> Entity:
-    properties = str(cloud.answers.get("CONFIG_PROVISION_IMAGE_PROPERTIES") or "")
-    extra = dict(part.strip().split("=", 1) for part in properties.split(",") if "=" in part)
+def _image(context: NodeContext) -> ApiObject:
+    properties = str(context.answers.get("CONFIG_PROVISION_IMAGE_PROPERTIES") or "")
+    extra_properties = dict(part.strip().split("=", 1) for part in properties.split(",") if "=" in part)
     body = {
-        "disk_format": str(cloud.answers.get("CONFIG_PROVISION_IMAGE_FORMAT") or "qcow2"),
+        "disk_format": str(context.answers.get("CONFIG_PROVISION_IMAGE_FORMAT") or "qcow2"),
         "container_format": "bare",
         "visibility": "public",
-        **extra,
-        "source": str(cloud["CONFIG_PROVISION_IMAGE_URL"]),
+        **extra_properties,
+        "source": str(context["CONFIG_PROVISION_IMAGE_URL"]),
     }
-    proxy = cloud.answers.get("CONFIG_HTTP_PROXY")
+    proxy = context.answers.get("CONFIG_HTTP_PROXY")
     secrets = {"proxy": proxy} if proxy else {}
-    return _entity(cloud, "image", str(cloud["CONFIG_PROVISION_IMAGE_NAME"]), body, secrets=secrets, phase=Phase.DEMO)
+    return _entity(
+        context, "image", str(context["CONFIG_PROVISION_IMAGE_NAME"]), body, secrets=secrets, phase=Phase.DEMO
+    )

@@ -6,41 +6,43 @@ from typing import List
 
 from packstack_lite.resources import Directory
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import catalog
-from packstack_lite.services.cloud import Account, Cloud, tags
-from packstack_lite.services.schema import database, sync
+from packstack_lite.services._base import catalog
+from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
+from packstack_lite.services._base.schema import declare_database, declare_schema_sync
 
 
-def in_swift(cloud: Cloud) -> bool:
+def stores_in_swift(context: NodeContext) -> bool:
     """Whether new images go to Swift."""
-    return str(cloud.answers.get("CONFIG_GLANCE_BACKEND")) == "swift"
+    return str(context.answers.get("CONFIG_GLANCE_BACKEND")) == "swift"
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """The image API with its stores.
 
     With Swift the file store stays beside it, so that images from before can still be read.
     """
-    user = cloud.profile.user("glance")
-    account = Account("glance", cloud["CONFIG_GLANCE_DB_PW"], "glance")
-    config = cloud.file("glance", "glance", group=user, connection=cloud.db_url(account), swift=in_swift(cloud))
-    login = [cloud.file("glance", "glance-swift", group=user)] if in_swift(cloud) else []
+    user = context.profile.user("glance")
+    account = DatabaseAccount("glance", context["CONFIG_GLANCE_DB_PW"], "glance")
+    config = context.render_file(
+        "glance", "glance", group=user, connection=context.database_url(account), swift=stores_in_swift(context)
+    )
+    swift_config = [context.render_file("glance", "glance-swift", group=user)] if stores_in_swift(context) else []
     images = Directory(
-        path=cloud.profile.path("images"),
+        path=context.profile.path("images"),
         mode=0o750,
         owner=user,
         group=user,
         phase=Phase.CONFIGURE,
-        tags=tags("glance"),
+        tags=make_tags("glance"),
     )
-    ready = cloud.http_ready(cloud.endpoint("glance", "/healthcheck"))
+    ready = context.http_check(context.endpoint_url("glance", "/healthcheck"))
     return [
         config,
-        *login,
+        *swift_config,
         images,
-        database(cloud, "glance", account),
-        sync(cloud, "glance", cloud.as_user("glance", "glance-manage db_sync")),
-        catalog.account(cloud, "glance", cloud["CONFIG_GLANCE_KS_PW"]),
-        *catalog.service(cloud, "glance", "image", cloud.endpoint("glance"), "OpenStack Image"),
-        cloud.unit("glance-api", "glance", [config, *login], ready=ready),
+        declare_database(context, "glance", account),
+        declare_schema_sync(context, "glance", context.run_as("glance", "glance-manage db_sync")),
+        catalog.declare_account(context, "glance", context["CONFIG_GLANCE_KS_PW"]),
+        *catalog.declare_service(context, "glance", "image", context.endpoint_url("glance"), "OpenStack Image"),
+        context.declare_unit("glance-api", "glance", [config, *swift_config], ready=ready),
     ]

@@ -7,22 +7,24 @@ from typing import List
 
 from packstack_lite.resources import Absent
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services.cloud import Cloud, tags
+from packstack_lite.services._base.context import NodeContext, make_tags
 
-SITES = ("site-default-ssl", "site-default")
+DEFAULT_SITES = ("site-default-ssl", "site-default")
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
-    settings = cloud.file("horizon", "horizon", group=cloud.profile.user("httpd"))
-    snippet = cloud.optional("horizon", "horizon-wsgi")
-    sites = [_without(cloud.profile.path(site)) for site in SITES if site in cloud.profile.paths]
-    page = f"http://{cloud.address}{cloud.profile.path('webroot')}/auth/login/"
-    read = [settings, *snippet, *sites]
+    settings = context.render_file("horizon", "horizon", group=context.profile.user("httpd"))
+    wsgi_config = context.render_optional_files("horizon", "horizon-wsgi")
+    sites = [_absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths]
+    page = f"http://{context.controller_address}{context.profile.path('webroot')}/auth/login/"
+    watched = [settings, *wsgi_config, *sites]
     # RDO's unit collects and compresses what the pages consist of before each start, and may take five minutes.
-    unit = cloud.unit("httpd", "horizon", read, ready=cloud.http_ready(page), ready_timeout=300)
-    return [*read, unit]
+    unit = context.declare_unit("httpd", "horizon", watched, ready=context.http_check(page), ready_timeout=300)
+    return [*watched, unit]
 
 
-def _without(site: str) -> Absent:
-    return Absent(path=site, comes_with=posixpath.dirname(site), phase=Phase.CONFIGURE, tags=tags("horizon"))
+def _absent_site(site: str) -> Absent:
+    return Absent(
+        path=site, package_directory=posixpath.dirname(site), phase=Phase.CONFIGURE, tags=make_tags("horizon")
+    )

@@ -5,114 +5,122 @@ from __future__ import annotations
 import hashlib
 from typing import List, Sequence
 
-from packstack_lite.resources import Entity, Keys, Once, Unit
+from packstack_lite.resources import ApiObject, KeyRepository, RunOnce, Unit
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import plain, sh
-from packstack_lite.services import catalog
-from packstack_lite.services.cloud import Account, Cloud, tags
-from packstack_lite.services.schema import database, program, sync
-from packstack_lite.services.wsgi import runner
+from packstack_lite.secret import quote_sh, reveal_text
+from packstack_lite.services._base import catalog
+from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
+from packstack_lite.services._base.schema import declare_database, declare_schema_sync, read_program
+from packstack_lite.services._base.wsgi import wsgi_files
 
 # A rotation keeps the key before last valid for a day, and tokens live for an hour.
-ACTIVE_KEYS = 3
+MAX_ACTIVE_KEYS = 3
 
 
-def account(cloud: Cloud) -> Account:
+def database_account(context: NodeContext) -> DatabaseAccount:
     """Keystone's login to its database; the user's name is Packstack's."""
-    return Account("keystone_admin", cloud["CONFIG_KEYSTONE_DB_PW"], "keystone")
+    return DatabaseAccount("keystone_admin", context["CONFIG_KEYSTONE_DB_PW"], "keystone")
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """Keystone itself, its first administrator, and what every catalogue begins with."""
-    config = cloud.file(
+    config = context.render_file(
         "keystone",
         "keystone",
-        group=cloud.profile.user("keystone"),
-        connection=cloud.db_url(account(cloud)),
-        active_keys=ACTIVE_KEYS,
+        group=context.profile.user("keystone"),
+        connection=context.database_url(database_account(context)),
+        active_keys=MAX_ACTIVE_KEYS,
     )
-    how = runner(cloud, "keystone", "keystone", cloud.profile.user("keystone"))
-    how += cloud.optional("keystone", "httpd-unit")
-    schema = _schema(cloud)
+    api_files = wsgi_files(context, "keystone", "keystone", context.profile.user("keystone"))
+    api_files += context.render_optional_files("keystone", "httpd-unit")
+    schema = _schema_sync(context)
     return [
         config,
-        *how,
-        *[_keys(cloud, where) for where in ("fernet-keys", "credential-keys")],
-        *(_rotation(cloud) if cloud.says("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
-        database(cloud, "keystone", account(cloud)),
+        *api_files,
+        *[_key_repository(context, path_key) for path_key in ("fernet-keys", "credential-keys")],
+        *(_rotation(context) if context.is_enabled("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
+        declare_database(context, "keystone", database_account(context)),
         schema,
-        _bootstrap(cloud, schema),
-        _unit(cloud, [config, *how], schema),
-        *_catalog(cloud),
+        _bootstrap(context, schema),
+        _unit(context, [config, *api_files], schema),
+        *_catalog_entries(context),
     ]
 
 
-def _keys(cloud: Cloud, where: str) -> Keys:
-    user = cloud.profile.user("keystone")
-    return Keys(
-        directory=cloud.profile.path(where),
+def _key_repository(context: NodeContext, path_key: str) -> KeyRepository:
+    user = context.profile.user("keystone")
+    return KeyRepository(
+        directory=context.profile.path(path_key),
         owner=user,
         group=user,
         phase=Phase.CONFIGURE,
-        tags=tags("keystone"),
+        tags=make_tags("keystone"),
     )
 
 
-def _rotation(cloud: Cloud) -> List[Resource]:
+def _rotation(context: NodeContext) -> List[Resource]:
     files = [
-        cloud.file("keystone", what, user=cloud.profile.user("keystone")) for what in ("fernet-service", "fernet-timer")
+        context.render_file("keystone", path_key, user=context.profile.user("keystone"))
+        for path_key in ("fernet-service", "fernet-timer")
     ]
     timer = Unit(
         name="packstack-lite-fernet-rotate.timer",
-        watches=tuple(files),
+        restart_triggers=tuple(files),
         phase=Phase.SERVICES,
-        tags=tags("keystone"),
+        tags=make_tags("keystone"),
     )
     return [*files, timer]
 
 
-def _schema(cloud: Cloud) -> Once:
+def _schema_sync(context: NodeContext) -> RunOnce:
     """A cache that knows an earlier database's ids would break the bootstrap: it is emptied first."""
-    python = cloud.profile.python
-    host, port = cloud.memcached.split(":")
+    python = context.profile.python
+    host, port = context.memcached_address.split(":")
     flush = (
         f"import socket; s = socket.create_connection(('{host}', {port}), 5); "
         "s.sendall(b'flush_all\\r\\n'); print(s.recv(16).decode().strip())"
     )
-    script = f'{python} -c "{flush}" </dev/null && {cloud.as_user("keystone", f"{python} -")}'
-    return sync(cloud, "keystone", script, stdin=program("keystone_db_sync.py"))
+    script = f'{python} -c "{flush}" </dev/null && {context.run_as("keystone", f"{python} -")}'
+    return declare_schema_sync(context, "keystone", script, stdin=read_program("keystone_db_sync.py"))
 
 
-def _bootstrap(cloud: Cloud, schema: Once) -> Once:
+def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
     """The first administrator; done again when its password, the region or the address changes."""
-    password, user = cloud["CONFIG_KEYSTONE_ADMIN_PW"], str(cloud["CONFIG_KEYSTONE_ADMIN_USERNAME"])
-    url = cloud.endpoint("keystone", "/v3")
-    urls = " ".join(f"--bootstrap-{interface}-url {sh(url)}" for interface in catalog.INTERFACES)
-    who = f"--bootstrap-username {sh(user)} --bootstrap-region-id {sh(cloud.region)}"
-    manage = cloud.as_user("keystone", f"keystone-manage bootstrap {who} {urls}")
-    token = "\0".join([user, plain(password), cloud.region, url])
-    return Once(
+    password, user = context["CONFIG_KEYSTONE_ADMIN_PW"], str(context["CONFIG_KEYSTONE_ADMIN_USERNAME"])
+    url = context.endpoint_url("keystone", "/v3")
+    urls = " ".join(f"--bootstrap-{interface}-url {quote_sh(url)}" for interface in catalog.INTERFACES)
+    identity_options = f"--bootstrap-username {quote_sh(user)} --bootstrap-region-id {quote_sh(context.region)}"
+    manage = context.run_as("keystone", f"keystone-manage bootstrap {identity_options} {urls}")
+    token = "\0".join([user, reveal_text(password), context.region, url])
+    return RunOnce(
         name="keystone-bootstrap",
         script=f"IFS= read -r OS_BOOTSTRAP_PASSWORD\nexport OS_BOOTSTRAP_PASSWORD\n{manage}",
-        stdin=plain(password).encode() + b"\n",
-        done=cloud.in_database("SELECT COUNT(*) > 0 FROM keystone.local_user"),
-        token=hashlib.sha256(token.encode()).hexdigest(),
+        stdin=reveal_text(password).encode() + b"\n",
+        probe_script=context.sql_check("SELECT COUNT(*) > 0 FROM keystone.local_user"),
+        fingerprint=hashlib.sha256(token.encode()).hexdigest(),
         known_after=Phase.DATABASES,
         phase=Phase.SCHEMA,
-        tags=tags("keystone"),
+        tags=make_tags("keystone"),
         needs=(schema.id,),
     )
 
 
-def _unit(cloud: Cloud, watches: Sequence[Resource], schema: Once) -> Unit:
-    ready = cloud.http_ready(cloud.endpoint("keystone", "/v3"))
-    return cloud.unit("keystone", "keystone", watches, needs=[schema.id], ready=ready, phase=Phase.SCHEMA)
+def _unit(context: NodeContext, watches: Sequence[Resource], schema: RunOnce) -> Unit:
+    ready = context.http_check(context.endpoint_url("keystone", "/v3"))
+    return context.declare_unit("keystone", "keystone", watches, needs=[schema.id], ready=ready, phase=Phase.SCHEMA)
 
 
-def _catalog(cloud: Cloud) -> List[Resource]:
-    url = cloud.endpoint("keystone", "/v3")
+def _catalog_entries(context: NodeContext) -> List[Resource]:
+    url = context.endpoint_url("keystone", "/v3")
     entries = [
-        Entity(type=type_, name="service", body=body, api=cloud.api, phase=Phase.CATALOG, tags=tags("keystone"))
+        ApiObject(
+            type=type_,
+            name="service",
+            body=body,
+            credentials=context.admin_credentials,
+            phase=Phase.CATALOG,
+            tags=make_tags("keystone"),
+        )
         for type_, body in (("project", {"description": "Service accounts"}), ("role", {}))
     ]
-    return [*entries, *catalog.service(cloud, "keystone", "identity", url, "OpenStack Identity")]
+    return [*entries, *catalog.declare_service(context, "keystone", "identity", url, "OpenStack Identity")]

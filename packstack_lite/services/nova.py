@@ -4,71 +4,80 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.resources import Once
+from packstack_lite.resources import RunOnce
 from packstack_lite.resources.base import Resource
-from packstack_lite.services import catalog, cinder, neutron_sriov
-from packstack_lite.services.cloud import PORTS, Account, Cloud
-from packstack_lite.services.schema import databases, program, sync
-from packstack_lite.services.wsgi import runner
+from packstack_lite.services._base import catalog
+from packstack_lite.services._base.context import PORTS, DatabaseAccount, NodeContext
+from packstack_lite.services._base.schema import declare_databases, declare_schema_sync, read_program
+from packstack_lite.services._base.wsgi import wsgi_files
+from packstack_lite.services.networking import neutron_sriov
+from packstack_lite.services.storage import cinder
 
-SCHEMAS = ("nova_api", "nova", "nova_cell0")
+DATABASE_NAMES = ("nova_api", "nova", "nova_cell0")
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """Nova with one cell."""
-    configuration = config(cloud)
+    configuration = declare_config(context)
     return [
         configuration,
-        *databases(cloud, "nova", [_account(cloud, schema) for schema in SCHEMAS]),
-        _schema(cloud),
-        catalog.account(cloud, "nova", cloud["CONFIG_NOVA_KS_PW"]),
-        *catalog.service(cloud, "nova", "compute", cloud.endpoint("nova", "/v2.1"), "OpenStack Compute"),
-        *_control(cloud, configuration),
+        *declare_databases(context, "nova", [_database_account(context, schema) for schema in DATABASE_NAMES]),
+        _schema_sync(context),
+        catalog.declare_account(context, "nova", context["CONFIG_NOVA_KS_PW"]),
+        *catalog.declare_service(
+            context, "nova", "compute", context.endpoint_url("nova", "/v2.1"), "OpenStack Compute"
+        ),
+        *_controller_resources(context, configuration),
     ]
 
 
-def _account(cloud: Cloud, schema: str) -> Account:
-    return Account("nova", cloud["CONFIG_NOVA_DB_PW"], schema)
+def _database_account(context: NodeContext, schema: str) -> DatabaseAccount:
+    return DatabaseAccount("nova", context["CONFIG_NOVA_DB_PW"], schema)
 
 
-def config(cloud: Cloud) -> Resource:
+def declare_config(context: NodeContext) -> Resource:
     """nova.conf, which every service of Nova's on this host reads. Only what asks the database is told where it is."""
-    return cloud.file(
+    return context.render_file(
         "nova",
         "nova",
-        group=cloud.profile.user("nova"),
-        controls=cloud.has("controller"),
-        api_connection=cloud.db_url(_account(cloud, "nova_api")),
-        connection=cloud.db_url(_account(cloud, "nova")),
+        group=context.profile.user("nova"),
+        controls=context.has_role("controller"),
+        api_connection=context.database_url(_database_account(context, "nova_api")),
+        connection=context.database_url(_database_account(context, "nova")),
         ports=PORTS,
-        volumes=cinder.wanted(cloud),
-        encrypts=cinder.encrypts(cloud),
-        devices=neutron_sriov.devices(cloud),
+        volumes=cinder.is_enabled(context),
+        encrypts=cinder.has_encryption(context),
+        devices=neutron_sriov.sriov_devices(context),
     )
 
 
-def _schema(cloud: Cloud) -> Once:
+def _schema_sync(context: NodeContext) -> RunOnce:
     """All four steps in one process; the last is the cell."""
-    script = cloud.as_user("nova", f"{cloud.profile.python} -")
+    script = context.run_as("nova", f"{context.profile.python} -")
     marker = "nova_api.cell_mappings WHERE name = 'cell1'"
-    return sync(cloud, "nova", script, marker, program("nova_cells.py"))
+    return declare_schema_sync(context, "nova", script, marker, read_program("nova_cells.py"))
 
 
-def _control(cloud: Cloud, config: Resource) -> List[Resource]:
-    user = cloud.profile.user("nova")
-    api, metadata = (runner(cloud, "nova", role, user) for role in ("nova-api", "nova-metadata"))
-    proxy = cloud.optional("nova", "nova-consoleproxy")
+def _controller_resources(context: NodeContext, config: Resource) -> List[Resource]:
+    user = context.profile.user("nova")
+    api, metadata = (wsgi_files(context, "nova", role, user) for role in ("nova-api", "nova-metadata"))
+    console_proxy = context.render_optional_files("nova", "nova-consoleproxy")
     # Without -H, which iproute 3.10 (EL 7.0 to 7.4) does not know.
-    listening = f"ss -ltn 'sport = :{PORTS['novnc']}' | grep -q ^LISTEN"
+    listen_check = f"ss -ltn 'sport = :{PORTS['novnc']}' | grep -q ^LISTEN"
     return [
         *api,
         *metadata,
-        *proxy,
-        cloud.unit("nova-conductor", "nova", [config]),
-        cloud.unit("nova-scheduler", "nova", [config]),
-        cloud.unit("nova-api", "nova", [config, *api], ready=cloud.http_ready(cloud.endpoint("nova", "/"))),
-        cloud.unit(
-            "nova-metadata", "nova", [config, *metadata], ready=cloud.http_ready(cloud.endpoint("metadata", "/"))
+        *console_proxy,
+        context.declare_unit("nova-conductor", "nova", [config]),
+        context.declare_unit("nova-scheduler", "nova", [config]),
+        context.declare_unit(
+            "nova-api", "nova", [config, *api], ready=context.http_check(context.endpoint_url("nova", "/"))
         ),
-        cloud.unit("nova-novncproxy", "nova", [config, *proxy], ready=listening),
+        context.declare_unit(
+            "nova-metadata",
+            "nova",
+            [config, *metadata],
+            ready=context.http_check(context.endpoint_url("metadata", "/")),
+        ),
+        context.declare_unit("nova-novncproxy", "nova", [config, *console_proxy], ready=listen_check),
     ]

@@ -5,126 +5,137 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Sequence
 
-from packstack_lite.resources import Entity, Once
+from packstack_lite.resources import ApiObject, RunOnce
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services import ceph, lvm, migration, nova
-from packstack_lite.services.cloud import Cloud, tags
+from packstack_lite.services import nova, nova_migration
+from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services.storage import ceph, lvm
 
 # libvirt, and what it leaves to daemons of their own where it comes in parts.
-LIBVIRT = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
+LIBVIRT_ROLES = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
 
 
-def declare(cloud: Cloud) -> List[Resource]:
+def declare(context: NodeContext) -> List[Resource]:
     """The hypervisor on this host; what the controller has to do for one on another host is in ``joined``."""
-    config = nova.config(cloud)
-    found = [config, *_hypervisor(cloud, config)]
-    if not cloud.has("controller"):
-        return [*found, *_hearing_elsewhere(cloud)]
-    discover = _discovered(cloud, cloud.facts.hostname, "nova-discover-hosts", (cloud.unit_id("nova-compute"),))
-    return [*found, discover, *_hearing(cloud, discover), _alive(cloud, cloud.facts.hostname)]
-
-
-def joined(controller: Cloud, member: Cloud) -> List[Resource]:
-    """What the controller sees of a hypervisor on another host: its place in the cell, and that it is alive."""
-    name = member.facts.hostname
-    return [_discovered(controller, name, f"nova-discover-{name}"), _alive(controller, name)]
-
-
-def _hypervisor(cloud: Cloud, config: Resource) -> List[Resource]:
-    """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
-    moves = migration.declare(cloud)
-    compute = cloud.file(
-        "nova", "nova-compute", group=cloud.profile.user("nova"), migration_uri=migration.uri(cloud) if moves else ""
+    config = nova.declare_config(context)
+    resources = [config, *_hypervisor_resources(context, config)]
+    if not context.has_role("controller"):
+        return [*resources, *_restart_once(context)]
+    discover = _discover_host(
+        context, context.facts.hostname, "nova-discover-hosts", (context.unit_id("nova-compute"),)
     )
-    libvirt = _libvirt(cloud)
-    daemons = [cloud.unit(role, "nova", libvirt) for role in LIBVIRT if role in cloud.profile.units]
-    secrets = ceph.of_instances(cloud)
+    return [
+        *resources,
+        discover,
+        *_restart_once_known(context, discover),
+        _compute_alive(context, context.facts.hostname),
+    ]
+
+
+def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
+    """What the controller sees of a hypervisor on another host: its place in the cell, and that it is alive."""
+    name = node.facts.hostname
+    return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]
+
+
+def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resource]:
+    """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
+    migration_files = nova_migration.declare(context)
+    compute = context.render_file(
+        "nova",
+        "nova-compute",
+        group=context.profile.user("nova"),
+        migration_uri=nova_migration.libvirt_uri(context) if migration_files else "",
+    )
+    libvirt = _libvirt_files(context)
+    daemons = [context.declare_unit(role, "nova", libvirt) for role in LIBVIRT_ROLES if role in context.profile.units]
+    secrets = ceph.declare_for_hypervisor(context)
     # Where volumes are kept the initiator is theirs already.
-    reaching = [lvm.initiator(cloud)] if lvm.used(cloud) and not cloud.has("storage") else []
-    asked = ("nova-conductor", "nova-scheduler", "placement-api") if cloud.has("controller") else ()
+    initiators = [lvm.declare_initiator(context)] if lvm.is_used(context) and not context.has_role("storage") else []
+    needed_roles = ("nova-conductor", "nova-scheduler", "placement-api") if context.has_role("controller") else ()
     needs = [
         *[daemon.id for daemon in daemons],
-        *[each.id for each in (*secrets, *reaching)],
-        *[cloud.unit_id(role) for role in asked],
+        *[resource.id for resource in (*secrets, *initiators)],
+        *[context.unit_id(role) for role in needed_roles],
     ]
     # Whoever looks for new hosts before this one has told of itself finds none.
-    known = _told(cloud, cloud.facts.hostname) if asked else "true"
-    unit = cloud.unit("nova-compute", "nova", [config, compute], needs=needs, ready=known)
-    return [compute, *moves, *libvirt, *daemons, *secrets, *reaching, unit]
+    registered_check = _is_registered_check(context, context.facts.hostname) if needed_roles else "true"
+    unit = context.declare_unit("nova-compute", "nova", [config, compute], needs=needs, ready=registered_check)
+    return [compute, *migration_files, *libvirt, *daemons, *secrets, *initiators, unit]
 
 
-def _libvirt(cloud: Cloud) -> Sequence[Resource]:
+def _libvirt_files(context: NodeContext) -> Sequence[Resource]:
     """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
-    files = cloud.optional("nova", "libvirtd", "libvirtd-default")
-    return [*files, cloud.file("nova", "qemu")] if cloud.facts.container else files
+    files = context.render_optional_files("nova", "libvirtd", "libvirtd-default")
+    return [*files, context.render_file("nova", "qemu")] if context.facts.is_container else files
 
 
-def _told(cloud: Cloud, host: str) -> str:
+def _is_registered_check(context: NodeContext, hostname: str) -> str:
     """Whether this hypervisor has told of itself (POSIX sh)."""
-    mine = f"topic = 'compute' AND deleted = 0 AND host = '{host}'"
-    return cloud.in_database(f"SELECT COUNT(*) > 0 FROM nova.services WHERE {mine}")
+    condition = f"topic = 'compute' AND deleted = 0 AND host = '{hostname}'"
+    return context.sql_check(f"SELECT COUNT(*) > 0 FROM nova.services WHERE {condition}")
 
 
-def _discovered(cloud: Cloud, host: str, name: str, needs: Sequence[str] = ()) -> Once:
+def _discover_host(context: NodeContext, hostname: str, name: str, needs: Sequence[str] = ()) -> RunOnce:
     """The hypervisor takes its place in the cell, as soon as it has told of itself."""
-    wait = f"i=0\nuntil (\n{_told(cloud, host)}\n); do i=$((i + 1)); [ $i -lt 90 ] || break; sleep 1; done\n"
-    return Once(
+    wait = f"i=0\nuntil (\n{_is_registered_check(context, hostname)}\n); do i=$((i + 1)); [ $i -lt 90 ] || break; sleep 1; done\n"
+    return RunOnce(
         name=name,
-        script=wait + cloud.as_user("nova", "nova-manage cell_v2 discover_hosts --by-service"),
-        done=cloud.in_database(f"SELECT COUNT(*) > 0 FROM nova_api.host_mappings WHERE host = '{host}'"),
+        script=wait + context.run_as("nova", "nova-manage cell_v2 discover_hosts --by-service"),
+        probe_script=context.sql_check(f"SELECT COUNT(*) > 0 FROM nova_api.host_mappings WHERE host = '{hostname}'"),
         known_after=Phase.SERVICES,
         phase=Phase.SERVICES,
-        tags=tags("nova"),
+        tags=make_tags("nova"),
         needs=tuple(needs),
     )
 
 
-def _alive(cloud: Cloud, host: str) -> Entity:
-    return Entity(
+def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
+    return ApiObject(
         type="compute_service",
-        name=f"nova-compute@{host}",
+        name=f"nova-compute@{hostname}",
         body={"alive": True},
-        api=cloud.api,
+        credentials=context.admin_credentials,
         phase=Phase.VERIFY,
-        tags=tags("nova"),
+        tags=make_tags("nova"),
     )
 
 
-def _hearing(cloud: Cloud, discover: Once) -> List[Resource]:
+def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
     """Start nova-compute again where the process is older than the host's place in nova, for releases that need it."""
-    if "nova-compute-deaf-at-first" not in cloud.profile.quirks:
+    if "nova-compute-deaf-at-first" not in context.profile.quirks:
         return []
-    unit = cloud.profile.unit("nova-compute")
-    younger = cloud.in_database(
+    unit = context.profile.unit("nova-compute")
+    started_after_registration = context.sql_check(
         "SELECT COUNT(*) > 0 FROM nova.services WHERE topic = 'compute' AND deleted = 0"
         " AND TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) < $(date -d \"$began\" +%s)"
     )
-    again = Once(
+    restart = RunOnce(
         name="nova-compute-hears",
         script=f"systemctl restart {unit}",
-        done=f"began=$(systemctl show --property=ExecMainStartTimestamp {unit} | cut -d= -f2-)\n"
-        f'[ -n "$began" ] || exit 75\n{younger}',
+        probe_script=f"began=$(systemctl show --property=ExecMainStartTimestamp {unit} | cut -d= -f2-)\n"
+        f'[ -n "$began" ] || exit 75\n{started_after_registration}',
         known_after=Phase.SERVICES,
-        says=f"start {unit} again, now that it is known",
+        description=f"start {unit} again, now that it is known",
         phase=Phase.SERVICES,
-        tags=tags("nova"),
+        tags=make_tags("nova"),
         needs=(discover.id,),
     )
-    return [again]
+    return [restart]
 
 
-def _hearing_elsewhere(cloud: Cloud) -> List[Resource]:
+def _restart_once(context: NodeContext) -> List[Resource]:
     """The same where the database is another host's: once, after the first start."""
-    if "nova-compute-deaf-at-first" not in cloud.profile.quirks:
+    if "nova-compute-deaf-at-first" not in context.profile.quirks:
         return []
-    unit = cloud.profile.unit("nova-compute")
-    again = Once(
+    unit = context.profile.unit("nova-compute")
+    restart = RunOnce(
         name="nova-compute-hears",
         script=f"systemctl restart {unit}",
-        done="",
+        probe_script="",
         known_after=Phase.SERVICES,
-        says=f"start {unit} again, now that it is known",
+        description=f"start {unit} again, now that it is known",
         phase=Phase.NETWORKS,
-        tags=tags("nova"),
+        tags=make_tags("nova"),
     )
-    return [replace(again, done=f"[ -s {again.place} ]")]
+    return [replace(restart, probe_script=f"[ -s {restart.fingerprint_file} ]")]

@@ -1,5 +1,5 @@
 """Smoke: the cloud proved by using it, from the controller, each promise one case."""
 
-from packstack_lite.smoke.cases import run
+from packstack_lite.smoke.runner import run_cases
 
-__all__ = ["run"]
+__all__ = ["run_cases"]

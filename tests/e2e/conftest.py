@@ -177,7 +177,7 @@ def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, s
         yield Sandbox(known[0], tool, Path(known[1] or ""))
         return
     tool("sandbox", "down", name)
-    packages = profiles.load("debian12-zed").every_package()
+    packages = profiles.load("debian12-zed").all_packages()
     room.up(name, print, kind="machine", packages=packages)
     up = tool("sandbox", "up", name)
     assert up.code == 0, up.err

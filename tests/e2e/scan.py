@@ -7,7 +7,7 @@ from typing import List, Set
 from urllib.parse import urlsplit
 
 from packstack_lite import sandbox as room
-from packstack_lite.services.cloud import PORTS
+from packstack_lite.services._base.context import PORTS
 from tests.e2e.conftest import Sandbox
 
 # Connections at once, and seconds for one: a port that is closed says so at once, one that says nothing is closed too.

@@ -9,8 +9,8 @@ import pytest
 
 from packstack_lite import sandbox as room
 from packstack_lite.remote.command import Command, Job, JobResult
-from packstack_lite.remote.host import RemoteHost
-from packstack_lite.remote.session import Target
+from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.session import SshTarget
 
 
 class Ear:
@@ -34,14 +34,14 @@ class Ear:
 
 
 @pytest.fixture
-def host(sandbox: Any) -> Iterator[RemoteHost]:
+def host(sandbox: Any) -> Iterator[SshConnection]:
     box = room.find(sandbox.name)
-    made = RemoteHost(Target(box.address, "root", key=str(box.key), known_hosts=str(box.known_hosts)))
+    made = SshConnection(SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts)))
     yield made
     made.close()
 
 
-def test_side_by_side_in_order_and_with_their_codes(host: RemoteHost) -> None:
+def test_side_by_side_in_order_and_with_their_codes(host: SshConnection) -> None:
     ear = Ear()
     began = time.monotonic()
     results = host.run_jobs(
@@ -63,17 +63,17 @@ def test_side_by_side_in_order_and_with_their_codes(host: RemoteHost) -> None:
     assert {"t-long: done", "t-after: from stdin", "t-fails: wrong"} <= set(ear.lines)
 
 
-def test_too_long_is_124(host: RemoteHost) -> None:
+def test_too_long_is_124(host: SshConnection) -> None:
     assert host.run_jobs([Job("t-slow", "sleep 60", timeout=2)], Ear())[0].code == 124
 
 
-def test_input_does_not_stay_on_the_host(host: RemoteHost) -> None:
+def test_input_does_not_stay_on_the_host(host: SshConnection) -> None:
     host.run_jobs([Job("t-secret", "cat > /dev/null", b"open sesame")], Ear())
     search = Command("grep -rl 'ope[n] sesame' /var/lib/packstack-lite /run/packstack-lite* 2>/dev/null")
     assert host.run([search])[0].out == ""
 
 
-def test_a_job_outlives_the_connection_and_is_not_begun_twice(host: RemoteHost) -> None:
+def test_a_job_outlives_the_connection_and_is_not_begun_twice(host: SshConnection) -> None:
     ear, lost = Ear(), []
 
     def lose(line: str) -> None:

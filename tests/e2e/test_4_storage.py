@@ -12,9 +12,9 @@ import pytest
 
 from packstack_lite import sandbox as room
 from packstack_lite.remote.command import JobResult
-from packstack_lite.remote.host import RemoteHost
-from packstack_lite.remote.session import Target
-from packstack_lite.resources import FileSystem, Gap, Resource, Rings, VolumeGroup
+from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.session import SshTarget
+from packstack_lite.resources import Diff, FileSystem, Resource, SwiftRings, VolumeGroup
 from tests.e2e.cloud_contract import STORAGE, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import Sandbox
 from tests.e2e.test_2_jobs import Ear
@@ -75,11 +75,15 @@ def test_a_deleted_projects_secrets_go_with_it(storage: Sandbox) -> None:
 
 def test_rings_are_extended_and_never_built_anew(storage: Sandbox) -> None:
     storage.sh("rm -rf /tmp/rings; mkdir -p /tmp/rings/nodes")
-    one = Rings(
-        directory="/tmp/rings", root="/tmp/rings/nodes", ip="127.0.0.1", ports={"object": 6200}, devices={"a": 1}
+    one = SwiftRings(
+        directory="/tmp/rings",
+        devices_root="/tmp/rings/nodes",
+        ip="127.0.0.1",
+        ports={"object": 6200},
+        devices={"a": 1},
     )
-    two = Rings(**{**vars(one), "devices": {"a": 1, "b": 2}, "replicas": 2})
-    assert _rings(storage, one) == {f"rings:{one.directory}": one.want()}
+    two = SwiftRings(**{**vars(one), "devices": {"a": 1, "b": 2}, "replicas": 2})
+    assert _rings(storage, one) == {f"rings:{one.directory}": one.desired()}
     where = (
         'cd /tmp/rings && python3 -c \'from swift.common.ring import RingBuilder as B; b = B.load("object.builder");'
     )
@@ -174,30 +178,30 @@ def _kept(storage: Sandbox) -> Dict[str, Any]:
     return found
 
 
-def _rings(storage: Sandbox, rings: Rings) -> Any:
+def _rings(storage: Sandbox, rings: SwiftRings) -> Any:
     """Close the gap with the very commands that an apply would run, then look."""
     with _host(storage) as host:
-        reply = host.run(Rings.close([Gap(rings, None, ())]))[0]  # type: ignore[arg-type]
+        reply = host.run(SwiftRings.fix([Diff(rings, None, ())]))[0]  # type: ignore[arg-type]
         assert reply.ok, reply.err
         return _seen(host, rings)
 
 
 @contextlib.contextmanager
-def _host(storage: Sandbox) -> Iterator[RemoteHost]:
+def _host(storage: Sandbox) -> Iterator[SshConnection]:
     box = room.find(storage.name)
-    host = RemoteHost(Target(box.address, "root", key=str(box.key), known_hosts=str(box.known_hosts)))
+    host = SshConnection(SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts)))
     try:
         yield host
     finally:
         host.close()
 
 
-def _seen(host: RemoteHost, resource: Resource) -> Any:
-    look = type(resource).look([resource])[0]
+def _seen(host: SshConnection, resource: Resource) -> Any:
+    look = type(resource).probe([resource])[0]
     return look.parse(host.run([look.command])[0])
 
 
-def _made(host: RemoteHost, resource: Resource) -> JobResult:
+def _made(host: SshConnection, resource: Resource) -> JobResult:
     """The outcome of the job that closes a resource's gap."""
-    (job,) = type(resource).close([Gap(resource, None, ())])
+    (job,) = type(resource).fix([Diff(resource, None, ())])
     return host.run_jobs([job], Ear())[0]  # type: ignore[list-item]

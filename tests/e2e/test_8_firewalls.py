@@ -11,16 +11,16 @@ from packstack_lite import sandbox as room
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.events import Fanout
 from packstack_lite.engine.plan import plan
-from packstack_lite.hosts import gather
-from packstack_lite.remote.host import RemoteHost
-from packstack_lite.remote.session import Target
+from packstack_lite.nodes.facts import gather
+from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.session import SshTarget
 from packstack_lite.resources import FirewalldForward, FirewalldPorts, IptablesPorts
 from packstack_lite.resources.base import Resource
 from packstack_lite.secret import Masker
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.concurrent
 HOST = "e2e-firewalls"
 RANGE = "198.18.250.0/24"
 # A network behind the host, as floating addresses are, with one machine in it; and something that listens.
@@ -84,7 +84,7 @@ chmod 755 /usr/local/bin/firewall-cmd
 systemctl restart firewalld
 """
 PORTS = FirewalldPorts(ports=(80, 5000), interface="host0")
-FORWARD = FirewalldForward(source=RANGE, bridge="br-ex", needs=(PORTS.id,))
+FORWARD = FirewalldForward(source_cidr=RANGE, bridge="br-ex", needs=(PORTS.id,))
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,11 @@ def made(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandb
 
 
 @pytest.fixture(scope="module")
-def host(made: Sandbox) -> Iterator[RemoteHost]:
+def host(made: Sandbox) -> Iterator[SshConnection]:
     box = room.find(HOST)
-    connected = RemoteHost(Target(box.address, "root", key=str(box.key), known_hosts=str(box.known_hosts)))
+    connected = SshConnection(
+        SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
+    )
     yield connected
     connected.close()
 
@@ -116,14 +118,14 @@ def passes(made: Sandbox) -> bool:
     )
 
 
-def applied(host: RemoteHost, *resources: Resource) -> List[str]:
+def applied(host: SshConnection, *resources: Resource) -> List[str]:
     report = apply(host, resources, Fanout([]), Masker([]))
     assert not apply(host, resources, Fanout([]), Masker([])).changes
-    return [change.resource for change in report.changes]
+    return [change.resource_id for change in report.changes]
 
 
 def test_firewalld_lets_in_and_through_what_it_is_told(made, host):
-    assert gather.gather(host).firewall == "firewalld"
+    assert gather.gather_facts(host).firewall == "firewalld"
     assert not reachable() and not passes(made)
     assert applied(host, PORTS, FORWARD) == [PORTS.id, FORWARD.id]
     assert reachable() and passes(made)
@@ -149,8 +151,8 @@ def test_a_firewalld_without_policies_gets_direct_rules(made, host):
 
 def test_iptables_services_let_in_and_through_what_they_are_told(made, host):
     made.sh(IPTABLES)
-    assert gather.gather(host).firewall == "iptables"
-    rules = IptablesPorts(ports=(80, 5000), forward=(RANGE,))
+    assert gather.gather_facts(host).firewall == "iptables"
+    rules = IptablesPorts(ports=(80, 5000), forwarded_networks=(RANGE,))
     assert not reachable()
     assert applied(host, rules) == [rules.id]
     assert reachable()

@@ -176,7 +176,7 @@ def test_little_memory(host: Sandbox) -> None:
             f"sed 's/^MemTotal:.*/MemTotal: {gibibytes * 1024 * 1024} kB/' /proc/meminfo > /run/meminfo;"
             "mount --bind /run/meminfo /proc/meminfo"
         )
-        stays(host, {"memory": f"{words} ... give the host 8 GiB or more"})
+        stays(host, {"memory_mib": f"{words} ... give the host 8 GiB or more"})
         host.sh("umount /proc/meminfo")
     assert looked(host) == {}
 

@@ -15,7 +15,7 @@ import pytest
 
 from packstack_lite import sandbox as room
 from packstack_lite.sandbox import container
-from packstack_lite.sandbox.model import record_of
+from packstack_lite.sandbox.model import find_record
 from tests.conftest import Outcome, Tool
 from tests.e2e.conftest import OPENVSWITCH, Sandbox, bare_host
 
@@ -187,7 +187,7 @@ def test_networkd_when_the_job_is_killed(host: Sandbox) -> None:
 def test_networkd_when_the_power_fails(host: Sandbox) -> None:
     """At the next boot the half-done move is taken back; the apply that was cut off finds the host again and begins the
     move anew."""
-    armed = Path(record_of(host.name).root) / HOME.lstrip("/") / "armed"
+    armed = Path(find_record(host.name).root) / HOME.lstrip("/") / "armed"
     ended: List[Outcome] = []
     run = threading.Thread(target=lambda: ended.append(apply(host)))
     run.start()
@@ -196,7 +196,7 @@ def test_networkd_when_the_power_fails(host: Sandbox) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(3)
-    container.kill(record_of(host.name))
+    container.kill(find_record(host.name))
     room.start(host.name)
     run.join(200)
     assert [outcome.code for outcome in ended] == [0], ended
@@ -217,7 +217,7 @@ def test_at_boot_a_bridge_that_the_agent_had_closed_passes_packets(host: Sandbox
 
 def switch_over(host: Sandbox, script: str) -> None:
     go_back(host)
-    box = record_of(host.name)
+    box = find_record(host.name)
     host.sh(script % {"address": box.address, "gateway": box.gateway})
     reboot(host)
     becomes(host, BEFORE)
@@ -242,7 +242,7 @@ def test_ifupdown_with_a_wrong_vlan(host: Sandbox) -> None:
 def test_network_manager_without_its_plug_in(host: Sandbox) -> None:
     """Debian builds NetworkManager without its plug-in for Open vSwitch: that is found before anything is moved."""
     host.sh(f"systemctl -q mask NetworkManager && apt-get -qq update && {APT} network-manager")
-    box = record_of(host.name)
+    box = find_record(host.name)
     host.sh(MANAGER % {"address": box.address, "gateway": box.gateway})
     reboot(host)
     becomes(host, BEFORE)

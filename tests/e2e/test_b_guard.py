@@ -14,13 +14,13 @@ from packstack_lite import services
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.events import Fanout
 from packstack_lite.engine.plan import plan
-from packstack_lite.hosts import gather
-from packstack_lite.hosts.place import Place
-from packstack_lite.remote.host import RemoteHost
-from packstack_lite.remote.session import Target
+from packstack_lite.host_setup import firewall
+from packstack_lite.nodes.facts import gather
+from packstack_lite.nodes.node import Node
+from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.session import SshTarget
 from packstack_lite.resources.base import Resource
 from packstack_lite.secret import Masker
-from packstack_lite.services import firewall
 from tests.clouds import cloud
 from tests.conftest import Tool
 from tests.e2e.segment import sh
@@ -77,26 +77,28 @@ def from_peer(address: str, peer: str = PEER) -> List[int]:
 
 
 @pytest.fixture
-def remote(hosts: List[room.Sandbox]) -> Iterator[RemoteHost]:
+def remote(hosts: List[room.Sandbox]) -> Iterator[SshConnection]:
     box = hosts[0]
-    connected = RemoteHost(Target(box.address, "root", key=str(box.key), known_hosts=str(box.known_hosts)))
+    connected = SshConnection(
+        SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
+    )
     yield connected
     connected.close()
 
 
 def declared(
-    remote: RemoteHost, peers: Sequence[str], on: bool = True, profile: str = "debian12-zed"
+    remote: SshConnection, peers: Sequence[str], on: bool = True, profile: str = "debian12-zed"
 ) -> List[Resource]:
-    facts: Dict[str, str] = {"nft": gather.gather(remote).nft}
+    facts: Dict[str, str] = {"nft_support": gather.gather_facts(remote).nft_support}
     made = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
-    made = replace(made, others=tuple(Place(peer, peer, peer) for peer in peers))
-    return list(firewall.declare(made, services.chosen(made)))
+    made = replace(made, other_nodes=tuple(Node(peer, peer, peer) for peer in peers))
+    return list(firewall.declare(made, services.services_on_node(made)))
 
 
-def applied(remote: RemoteHost, resources: List[Resource]) -> List[str]:
+def applied(remote: SshConnection, resources: List[Resource]) -> List[str]:
     report = apply(remote, resources, Fanout([]), Masker([]))
     assert not apply(remote, resources, Fanout([]), Masker([])).changes
-    return [change.resource.split(":")[0] for change in report.changes]
+    return [change.resource_id.split(":")[0] for change in report.changes]
 
 
 def test_internal_ports_answer_the_host_itself_alone(hosts, remote):
@@ -124,7 +126,9 @@ def test_rules_that_somebody_threw_out_are_seen_and_loaded_again(hosts, remote):
         "systemctl stop packstack-lite-guard",
     ):
         sh(HOST, harm)
-        assert [change.resource.split(":")[0] for change in plan(remote, wanted, False, Masker([]))] == ["guard"], harm
+        assert [change.resource_id.split(":")[0] for change in plan(remote, wanted, False, Masker([]))] == ["guard"], (
+            harm
+        )
         assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]
         assert applied(remote, wanted) == ["guard"]
         assert from_here(hosts[0].address) == [22, *OPEN]

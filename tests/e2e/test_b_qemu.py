@@ -8,19 +8,19 @@ from typing import Iterator
 import pytest
 
 from packstack_lite import sandbox as room
-from packstack_lite.sandbox import qemu
+from packstack_lite.sandbox.vm import qemu
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.concurrent
 NAME = "e2e-qemu"
 # What a container cannot have: kernel modules, a device mapper, a second disk to make volumes of.
 KERNELS = f"""
 set -e
 modprobe -a openvswitch dm_mod dm_crypt dm_thin_pool iscsi_target_mod
 lsmod | grep -c -e ^openvswitch -e ^dm_crypt -e ^dm_thin_pool -e ^iscsi_target_mod
-mkfs.ext4 -q {qemu.SECOND_DISK}
-mount {qemu.SECOND_DISK} /mnt
+mkfs.ext4 -q {qemu.SECOND_DISK_DEVICE}
+mount {qemu.SECOND_DISK_DEVICE} /mnt
 echo kept > /mnt/file
 """
 
@@ -36,7 +36,7 @@ def machine(tool: Tool) -> Iterator[Sandbox]:
 
 
 def test_it_has_debians_kernel_and_the_kind_is_told(machine: Sandbox) -> None:
-    assert machine.sh("systemd-detect-virt").strip() == ("kvm" if qemu.kvm_runs() else "qemu")
+    assert machine.sh("systemd-detect-virt").strip() == ("kvm" if qemu.kvm_works() else "qemu")
     assert "Debian" in machine.sh("uname -v")
     listed = machine.tool("sandbox", "list").out
     assert [line.split()[1] for line in listed.splitlines() if line.startswith(NAME)] == ["qemu"]
@@ -57,4 +57,4 @@ def test_it_comes_back_after_a_reboot_and_after_a_stop_with_its_disks(machine: S
     assert room.find(NAME).state == "stopped"
     room.start(NAME)
     assert machine.sh("cat /proc/sys/kernel/random/boot_id") not in (before, now)
-    assert machine.sh(f"mount {qemu.SECOND_DISK} /mnt; cat /mnt/file").strip() == "kept"
+    assert machine.sh(f"mount {qemu.SECOND_DISK_DEVICE} /mnt; cat /mnt/file").strip() == "kept"

@@ -8,7 +8,7 @@ from packstack_lite import profiles
 from tests.golden.update import place
 from tests.rendered import CASES, files, on, text
 
-pytestmark = [pytest.mark.parametrize("case", CASES), pytest.mark.parametrize("profile", profiles.names())]
+pytestmark = [pytest.mark.parametrize("case", CASES), pytest.mark.parametrize("profile", profiles.list_names())]
 
 
 def test_same_files(profile, case):

@@ -18,7 +18,7 @@ def place(profile: str, case: str, path: str = "") -> Path:
 
 def main() -> None:
     """Replace every golden file by what is rendered now."""
-    for profile in profiles.names():
+    for profile in profiles.list_names():
         for case, make in CASES.items():
             shutil.rmtree(place(profile, case), ignore_errors=True)
             for path, file in files(on(profile, make())).items():

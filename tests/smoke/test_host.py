@@ -69,7 +69,9 @@ def test_units_run_and_come_back_after_a_reboot(host, profile, services, service
 
 
 def test_what_is_of_no_use_is_masked(host, profile):
-    assert {unit: host.service(unit).is_masked for unit in profile.masked} == dict.fromkeys(profile.masked, True)
+    assert {unit: host.service(unit).is_masked for unit in profile.masked_units} == dict.fromkeys(
+        profile.masked_units, True
+    )
 
 
 @pytest.mark.parametrize("service", PORTS)
@@ -91,13 +93,13 @@ def test_configs_are_for_root_and_their_service_only(host, profile, services, se
     paths = of(CONFIGS, service, services)
     shown = {}
     for name in paths:
-        file = host.file(profile.path(name))
+        file = host.render_file(profile.path(name))
         shown[profile.path(name)] = (file.user, file.group, oct(file.mode))
     assert shown == {profile.path(name): ("root", profile.user(owner), "0o640") for name, owner in paths.items()}
 
 
 def test_credentials_are_private(host):
-    rc = host.file(CREDENTIALS)
+    rc = host.render_file(CREDENTIALS)
     assert (rc.user, rc.mode) == ("root", 0o600)
 
 

@@ -10,8 +10,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from packstack_lite.remote.host import RemoteHost
-from packstack_lite.remote.session import Target
+from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.session import SshTarget
 from tests.ssh.server import Server, Wire, start
 
 # Two runs on one machine must not meet each other's users.
@@ -46,7 +46,7 @@ def wire(server: Server) -> Iterator[Wire]:
 def target(server: Server) -> Any:
     """A target with this server's key and known_hosts; keywords change it."""
 
-    def make(**changes: Any) -> Target:
+    def make(**changes: Any) -> SshTarget:
         told = {
             "host": "127.0.0.1",
             "port": server.port,
@@ -55,14 +55,14 @@ def target(server: Server) -> Any:
             "known_hosts": server.known_hosts,
             "config_file": "/nonexistent",
         }
-        return Target(**{**told, **changes})
+        return SshTarget(**{**told, **changes})
 
     return make
 
 
 @pytest.fixture
-def host(target: Any) -> Iterator[RemoteHost]:
-    made = RemoteHost(target())
+def host(target: Any) -> Iterator[SshConnection]:
+    made = SshConnection(target())
     yield made
     made.close()
 

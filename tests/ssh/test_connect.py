@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from packstack_lite.errors import ConnectFault, ExitCode
+from packstack_lite.errors import ConnectError, ExitCode
 from packstack_lite.remote.command import Command
-from packstack_lite.remote.host import RemoteHost
+from packstack_lite.remote.connections import SshConnection
 from packstack_lite.secret import Secret
 from tests.conftest import Tool
 from tests.ssh.conftest import NOPASS, NOSUDO, PASS, PASSWORD
@@ -17,7 +17,7 @@ from tests.ssh.server import make_key, start
 
 
 def whoami(*words, **how):
-    host = RemoteHost(*words, **how)
+    host = SshConnection(*words, **how)
     try:
         return host.run([Command("id -un; echo ${SUDO_USER:-none}")])[0].out.split()
     finally:
@@ -25,9 +25,9 @@ def whoami(*words, **how):
 
 
 def refused(*words, **how):
-    with pytest.raises(ConnectFault) as fault:
-        RemoteHost(*words, **how)
-    assert fault.value.exit_code == ExitCode.CONNECT
+    with pytest.raises(ConnectError) as fault:
+        SshConnection(*words, **how)
+    assert fault.value.exit_code == ExitCode.CONNECT_FAILED
     assert fault.value.hint, "what to type?"
     return f"{fault.value.message} → {fault.value.hint}"
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from packstack_lite.errors import ConnectFault, PackstackLiteError, PhaseFailed
+from packstack_lite.errors import ConnectError, PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, FileItem
-from packstack_lite.remote.host import LocalHost, RemoteHost
+from packstack_lite.remote.connections import LocalConnection, SshConnection
 from packstack_lite.secret import Masker, Secret
 
 
@@ -45,7 +45,7 @@ def test_input_that_nobody_reads_does_not_leak_into_the_next(host):
 def test_slow_commands_run_beside_the_others_and_keep_their_place(host):
     began = time.monotonic()
     replies = host.run(
-        [Command("sleep 2; echo a", slow=True), Command("echo b"), Command("sleep 2; echo c", slow=True)]
+        [Command("sleep 2; echo a", concurrent=True), Command("echo b"), Command("sleep 2; echo c", concurrent=True)]
     )
     assert [reply.out for reply in replies] == ["a\n", "b\n", "c\n"]
     assert time.monotonic() - began < 3.8
@@ -59,10 +59,10 @@ def test_large_and_binary_output_and_long_scripts(host):
 
 
 def test_connecting_and_sixty_probes_keep_to_their_flights(target, wire, tmp_path):
-    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
+    host = SshConnection(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         assert wire.flights <= 8, "connect and root shell"
-        assert host.flights == 6
+        assert host.round_trips == 6
         before = wire.flights
         replies = host.run([Command(f"echo {number}") for number in range(60)])
         assert [reply.out for reply in replies] == [f"{number}\n" for number in range(60)]
@@ -72,7 +72,7 @@ def test_connecting_and_sixty_probes_keep_to_their_flights(target, wire, tmp_pat
 
 
 def test_sixty_files_are_one_flight(target, wire, tmp_path):
-    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
+    host = SshConnection(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         before = wire.flights
         host.push([FileItem(f"{tmp_path}/{number}", b"x" * 2048, 0o640) for number in range(60)])
@@ -85,7 +85,7 @@ def test_sixty_files_are_one_flight(target, wire, tmp_path):
 @pytest.fixture
 def local(monkeypatch, tmp_path):
     """Push keeps its own records out of /var/lib in these tests."""
-    monkeypatch.setattr("packstack_lite.remote.push.HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("packstack_lite.remote.push.STATE_DIRECTORY", str(tmp_path / "home"))
 
 
 HOSTILE = [
@@ -132,7 +132,7 @@ def test_a_link_is_followed(host, local, tmp_path):
 
 
 def test_a_file_that_cannot_be_put_is_named_and_the_others_are(host, local, tmp_path):
-    with pytest.raises(PhaseFailed, match=r"bad\.conf"):
+    with pytest.raises(PhaseError, match=r"bad\.conf"):
         host.push(
             [FileItem(f"{tmp_path}/bad.conf", b"x", group="no-such-group"), FileItem(f"{tmp_path}/good.conf", b"y")]
         )
@@ -146,12 +146,12 @@ def test_commands_before_and_after_a_push(host, local, tmp_path):
 
 
 def test_nothing_of_ours_stays_in_run(target, tmp_path):
-    host = RemoteHost(target())
+    host = SshConnection(target())
     mine = host.run([Command("ls -d /run/packstack-lite.*")])[0].out.split()
     assert mine
     host.close()
     time.sleep(1)
-    local = LocalHost()
+    local = LocalConnection()
     try:
         left = local.run([Command("ls -d /run/packstack-lite.*")])[0].out.split()
     finally:
@@ -160,10 +160,10 @@ def test_nothing_of_ours_stays_in_run(target, tmp_path):
 
 
 def test_a_lost_connection_is_told_and_the_next_run_connects_again(target, wire, tmp_path):
-    host = RemoteHost(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
+    host = SshConnection(target(port=wire.port, known_hosts=str(tmp_path) + ".known", accept_new=True))
     try:
         wire.cut()
-        with pytest.raises(ConnectFault, match="connection was lost"):
+        with pytest.raises(ConnectError, match="connection was lost"):
             host.run([Command("true")])
         assert host.run([Command("echo back")])[0].out == "back\n"
     finally:
@@ -173,12 +173,12 @@ def test_a_lost_connection_is_told_and_the_next_run_connects_again(target, wire,
 def test_a_secret_in_a_script_is_a_bug_that_never_reaches_the_host(host):
     host.masker = Masker([Secret("open sesame")])
     with pytest.raises(PackstackLiteError, match="process list"):
-        host.run([Command("echo 'open sesame'", says="tell")])
+        host.run([Command("echo 'open sesame'", description="tell")])
     assert host.run([Command("cat", b"open sesame")])[0].out == "open sesame"
 
 
 def test_this_machine_without_ssh(tmp_path):
-    host = LocalHost()
+    host = LocalConnection()
     try:
         text = b"x" * 100_000
         reply = host.run([Command("sha256sum", text)])[0]

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.errors import ConnectFault
+from packstack_lite.errors import ConnectError
 from packstack_lite.remote.command import Command
-from packstack_lite.remote.host import RemoteHost
+from packstack_lite.remote.connections import SshConnection
 from packstack_lite.secret import Secret
 from tests.ssh.conftest import NOPASS, PASS, PASSWORD
 from tests.ssh.server import run, start
 
 
 def answers(*words, **how):
-    host = RemoteHost(*words, **how)
+    host = SshConnection(*words, **how)
     try:
         return host.run([Command("id -u")])[0].out == "0\n"
     finally:
@@ -46,8 +46,8 @@ def test_another_machines_hashed_name_does_not_count(target, server, tmp_path):
     known = tmp_path / "known"
     known.write_text(Path(server.known_hosts).read_text().replace("127.0.0.1", "198.18.0.1"))
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
-    with pytest.raises(ConnectFault, match="is not known"):
-        RemoteHost(target(known_hosts=str(known)))
+    with pytest.raises(ConnectError, match="is not known"):
+        SshConnection(target(known_hosts=str(known)))
 
 
 def test_a_kind_of_key_that_is_known_is_asked_for(target, tmp_path):
@@ -90,8 +90,8 @@ def test_a_key_that_changes_between_two_runs_is_refused(target, tmp_path):
         told = target(port=made.port, key=made.key, known_hosts=made.known_hosts, accept_new=True)
         assert answers(told)
         made.new_host_key()
-        with pytest.raises(ConnectFault, match="has changed"):
-            RemoteHost(told)
+        with pytest.raises(ConnectError, match="has changed"):
+            SshConnection(told)
     finally:
         made.process.terminate()
         made.process.wait()
@@ -118,8 +118,8 @@ def test_a_forced_command_is_quoted_to_the_user(target, tmp_path):
     try:
         keys = tmp_path / "authorized_keys"
         keys.write_text("command=\"echo 'Please login as the user cloud.'\" " + keys.read_text())
-        with pytest.raises(ConnectFault, match=r"Please login as the user cloud\.") as fault:
-            RemoteHost(target(port=made.port, key=made.key, known_hosts=made.known_hosts))
+        with pytest.raises(ConnectError, match=r"Please login as the user cloud\.") as fault:
+            SshConnection(target(port=made.port, key=made.key, known_hosts=made.known_hosts))
         assert "USER@HOST" in fault.value.hint
     finally:
         made.process.terminate()

@@ -12,7 +12,7 @@ import sys
 from typing import List
 
 from packstack_lite import profiles, sandbox
-from packstack_lite.secret import sh
+from packstack_lite.secret import quote_sh
 
 # Packages enable their units; booted before they are configured these would crash for ever.
 APT = """
@@ -69,7 +69,7 @@ def make(profile: profiles.Profile, distro: str) -> str:
     box = sandbox.up(name, say, distro=distro)
     try:
         say(f"installing {len(packages)} packages and what they need")
-        subprocess.run(sandbox.ssh_argv(box, f"sh -c {sh(install_script(profile, packages))}"), check=True)
+        subprocess.run(sandbox.ssh_argv(box, f"sh -c {quote_sh(install_script(profile, packages))}"), check=True)
         sandbox.save_tree(name, tree, say)
     finally:
         sandbox.down(name, say)

@@ -17,11 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from packstack_lite.errors import PackstackLiteError, UsageFault
-from packstack_lite.sandbox import guest_image, machine, trees
-from packstack_lite.sandbox.model import BOOTS_FROM, HOME, SandboxFault
+from packstack_lite.errors import PackstackLiteError, UsageError
+from packstack_lite.sandbox import guest_image, local_commands, trees
+from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError
 
-BOXES = HOME / "boxes"
+BOXES = SANDBOX_HOME / "boxes"
 # What debootstrap makes and the Vagrantfile knows.
 DISTROS = ("debian12",)
 # What is in the box beyond the base tree: Vagrant's user needs sudo, DHCP a resolver that listens to it.
@@ -69,30 +69,30 @@ def say(text: str) -> None:
 def insecure_key() -> str:
     """The public half of Vagrant's insecure key, from Vagrant itself."""
     where = "puts Gem::Specification.find_by_name('vagrant').gem_dir"
-    return (Path(machine.run(["ruby", "-e", where]).strip()) / "keys/vagrant.pub").read_text()
+    return (Path(local_commands.run_command(["ruby", "-e", where]).strip()) / "keys/vagrant.pub").read_text()
 
 
 def recipe(base: Path) -> str:
     """A digest of what the box follows from; the installed packages' versions aside."""
-    parts = [Path(__file__).read_text(), base.name, str(base.stat().st_ino), guest_image.recipe()]
+    parts = [Path(__file__).read_text(), base.name, str(base.stat().st_ino), guest_image.recipe_digest()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def make(name: str) -> Path:
     """The box of that name, made when it is missing or out of date. SandboxFault where there is no base for it."""
     if name not in DISTROS:
-        raise UsageFault(
+        raise UsageError(
             f"no box of {name} can be made for the lxc provider, only of {', '.join(DISTROS)}",
             f"PROVIDER=libvirt or PROVIDER=virtualbox takes the public box of {name}",
         )
-    machine.need_root()
-    with machine.locked():
-        base = trees.ensure(name, BOOTS_FROM, say)
+    local_commands.require_root()
+    with local_commands.lock_sandbox():
+        base = trees.ensure_tree(name, BASE_TREE, say)
     wanted = recipe(base)
     box = BOXES / f"{name}-lxc-{wanted}.box"
     if not box.exists():
         say(f"making the box {box}; this takes about a minute")
-        guest_image.build(say=say)
+        guest_image.build_image(progress=say)
         BOXES.mkdir(parents=True, exist_ok=True)
         for old in BOXES.glob(f"{name}-lxc-*.box"):
             old.unlink()
@@ -105,22 +105,22 @@ def make(name: str) -> Path:
 def build(work: Path, base: Path, wanted: str) -> None:
     """``machine.box`` in the working directory."""
     root = work / "rootfs"
-    machine.run(["cp", "-a", "--reflink=auto", str(base), str(root)])
+    local_commands.run_command(["cp", "-a", "--reflink=auto", str(base), str(root)])
     # The copy has this machine's resolver for as long as packages are fetched.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
     done = subprocess.run(["chroot", str(root), "sh", "-c", FURNISH], text=True, capture_output=True)
     if done.returncode:
-        raise SandboxFault(f"the box cannot be furnished: {done.stderr.strip()[-400:]}", "apt-get update, then again")
+        raise SandboxError(f"the box cannot be furnished: {done.stderr.strip()[-400:]}", "apt-get update, then again")
     furnish(root)
-    machine.run(
+    local_commands.run_command(
         ["tar", "--numeric-owner", "--xattrs", "-C", str(work), "-czf", str(work / "rootfs.tar.gz"), "./rootfs"]
     )
     (work / "lxc-config").write_text(LXC_CONFIG)
     told = {"provider": "lxc", "version": "1.0.0", "recipe": wanted}
     (work / "metadata.json").write_text(json.dumps(told) + "\n")
     names = ["metadata.json", "lxc-config", "rootfs.tar.gz"]
-    machine.run(["tar", "-C", str(work), "-cf", str(work / "machine.box"), *names])
+    local_commands.run_command(["tar", "-C", str(work), "-cf", str(work / "machine.box"), *names])
 
 
 def furnish(root: Path) -> None:
@@ -129,13 +129,13 @@ def furnish(root: Path) -> None:
     ssh.mkdir(mode=0o700)
     (ssh / "authorized_keys").write_text(insecure_key())
     (ssh / "authorized_keys").chmod(0o600)
-    machine.run(["chroot", str(root), "chown", "-R", "vagrant:vagrant", "/home/vagrant/.ssh"])
+    local_commands.run_command(["chroot", str(root), "chown", "-R", "vagrant:vagrant", "/home/vagrant/.ssh"])
     (root / "etc/systemd/network/10-eth0.network").write_text(NETWORK)
     drop_in = root / "etc/systemd/system/ssh.service.d/keys.conf"
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text(SSH_KEYS)
     (root / "etc/machine-id").write_text("")
-    guest_image.lend(root, say=say)
+    guest_image.copy_image(root, progress=say)
 
 
 def main() -> None:

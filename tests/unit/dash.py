@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
-from packstack_lite.resources.base import Gap, Resource, Seen, Unknown
+from packstack_lite.resources.base import Diff, Observed, Resource, Unknown
 
 
 class Dash:
@@ -43,31 +43,31 @@ class Dash:
         )
         return Reply(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def see(self, *resources: Resource) -> Dict[str, Seen]:
+    def see(self, *resources: Resource) -> Dict[str, Observed]:
         """What the looks of these resources (all of one kind) see."""
-        seen: Dict[str, Seen] = {}
-        for look in type(resources[0]).look(resources):
+        seen: Dict[str, Observed] = {}
+        for look in type(resources[0]).probe(resources):
             assert isinstance(look.command, Command)
             seen.update(look.parse(self.run(look.command)))
         return seen
 
     def close(self, *resources: Resource) -> List[Reply]:
         """Close a gap of each resource, whatever its state is."""
-        return [self.run(action) for action in type(resources[0]).close([gap(resource) for resource in resources])]
+        return [self.run(action) for action in type(resources[0]).fix([gap(resource) for resource in resources])]
 
     def noted(self, name: str) -> str:
         path = self.root / name
         return path.read_text() if path.exists() else ""
 
 
-def gap(resource: Resource, seen: Seen = None) -> Gap:
+def gap(resource: Resource, seen: Observed = None) -> Diff:
     """The whole resource as a gap."""
-    return Gap(resource, seen, tuple(resource.want() or ()))
+    return Diff(resource, seen, tuple(resource.desired() or ()))
 
 
-def fits(resource: Resource, seen: Seen) -> bool:
+def fits(resource: Resource, seen: Observed) -> bool:
     """Whether what is seen is what is wanted."""
-    want = resource.want()
+    want = resource.desired()
     if want is None or seen is None or isinstance(seen, Unknown):
         return want is None and seen is None
     return all(seen.get(key) == value for key, value in want.items())

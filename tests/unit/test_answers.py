@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packstack_lite import answers as room
-from packstack_lite.answers import BY_NAME, TABLE, Vault
-from packstack_lite.answers.values import value_of
-from packstack_lite.errors import AnswersFault, UsageFault
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, PasswordStore
+from packstack_lite.answers.values import parse_value
+from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
 
@@ -34,13 +34,15 @@ def file_of(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
 
 
 @pytest.mark.parametrize(
-    "parameter", [parameter for parameter in TABLE if not parameter.ours], ids=lambda parameter: parameter.name
+    "parameter",
+    [parameter for parameter in PARAMETERS if not parameter.extension],
+    ids=lambda parameter: parameter.name,
 )
 def test_the_table_agrees_with_packstack(parameter):
     fact = FACTS[parameter.name]
     assert parameter.flag == fact["cli"]
-    assert parameter.secret == fact["secret"]
-    assert parameter.allinone == bool(fact["allinone"])
+    assert parameter.is_secret == fact["secret"]
+    assert parameter.set_by_allinone == bool(fact["allinone"])
     if parameter.kind != "boolean":
         assert [word for word in parameter.choices if word not in MORE.get(parameter.name, ())] == fact["choices"]
     packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
@@ -52,12 +54,12 @@ def test_the_table_agrees_with_packstack(parameter):
 
 
 def test_names_flags_and_helps_are_whole():
-    assert len(BY_NAME) == len(TABLE) == len({parameter.flag for parameter in TABLE})
-    assert all(parameter.help.endswith((".", "]", ")")) and len(parameter.help) > 10 for parameter in TABLE)
+    assert len(PARAMETERS_BY_NAME) == len(PARAMETERS) == len({parameter.flag for parameter in PARAMETERS})
+    assert all(parameter.help.endswith((".", "]", ")")) and len(parameter.help) > 10 for parameter in PARAMETERS)
 
 
 def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
-    told = room.load(hosts=room.host_overrides(["198.18.1.10"]), address="198.18.1.10")
+    told = room.resolve_answers(node_answers=room.derive_node_answers(["198.18.1.10"]), address="198.18.1.10")
     assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
     assert told["CONFIG_COMPUTE_HOSTS"] == ("198.18.1.10",)
     assert told["CONFIG_PROVISION_DEMO"] is True
@@ -69,7 +71,7 @@ def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
 
 @pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
 def test_the_samples_load(sample):
-    assert room.load([sample], address="198.18.1.10").warnings == ()
+    assert room.resolve_answers([sample], address="198.18.1.10").warnings == ()
 
 
 def test_every_fault_is_told_at_once_with_its_line(tmp_path):
@@ -87,9 +89,9 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         "CONFIG_NEUTRON_ML2_TYPE_DRIVERS=vxlan,flat",
         "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES=vxlan",
     )
-    with pytest.raises(AnswersFault) as failure:
-        room.load([path])
-    told = "\n".join(failure.value.faults)
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers([path])
+    told = "\n".join(failure.value.errors)
     for line, word in [
         (2, "neither y nor n"),
         (3, "not a number"),
@@ -99,13 +101,13 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         (7, "not a network"),
         (8, "neither an address"),
     ]:
-        assert any(fault.startswith(f"{path}:{line}:") and word in fault for fault in failure.value.faults), told
-    assert len(failure.value.faults) == 7
+        assert any(fault.startswith(f"{path}:{line}:") and word in fault for fault in failure.value.errors), told
+    assert len(failure.value.errors) == 7
 
 
 def test_an_unknown_name_is_a_warning_with_the_nearest_one(tmp_path):
     path = file_of(tmp_path, "CONFIG_NOVA_KS_PWD=x", "config_debug_mode = y")
-    told = room.load([path])
+    told = room.resolve_answers([path])
     assert told["CONFIG_DEBUG_MODE"] is True
     assert told.warnings == (f"{path}:2: CONFIG_NOVA_KS_PWD is unknown and ignored; did you mean CONFIG_NOVA_KS_PW?",)
 
@@ -118,8 +120,8 @@ def test_what_cannot_be_read(tmp_path, content, word):
     path = tmp_path / "answers"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UsageFault, match=word) as failure:
-        room.load([path])
+    with pytest.raises(UsageError, match=word) as failure:
+        room.resolve_answers([path])
     assert "--gen-answer-file" in failure.value.hint
 
 
@@ -127,9 +129,9 @@ def test_what_cannot_be_read(tmp_path, content, word):
 def test_the_section_has_to_be_general(tmp_path, text):
     path = tmp_path / "answers"
     path.write_text(text)
-    with pytest.raises(AnswersFault) as failure:
-        room.load([path])
-    assert "[general]" in failure.value.faults[0]
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers([path])
+    assert "[general]" in failure.value.errors[0]
 
 
 def test_layers_in_their_order(tmp_path):
@@ -140,7 +142,9 @@ def test_layers_in_their_order(tmp_path):
         "CONFIG_COMPUTE_HOSTS=198.18.1.20",
         "CONFIG_NETWORK_HOSTS=198.18.1.20",
     )
-    told = room.load([path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, room.host_overrides(["198.18.1.10"]), "198.18.1.5")
+    told = room.resolve_answers(
+        [path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, room.derive_node_answers(["198.18.1.10"]), "198.18.1.5"
+    )
     assert (told["CONFIG_KEYSTONE_REGION"], told.origin("CONFIG_KEYSTONE_REGION")) == ("of-flag", "--keystone-region")
     assert (told["CONFIG_CONTROLLER_HOST"], told.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
     assert told.origin("CONFIG_AMQP_HOST") == "allinone"
@@ -152,7 +156,7 @@ def test_default_password_fills_what_is_not_said(tmp_path):
     path = file_of(
         tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own"
     )
-    told = room.load([path])
+    told = room.resolve_answers([path])
     assert told["CONFIG_NOVA_KS_PW"] == told["CONFIG_NEUTRON_KS_PW"] == Secret("one")
     assert told["CONFIG_GLANCE_KS_PW"] == Secret("own")
     assert len(told["CONFIG_HORIZON_SECRET_KEY"].reveal()) == 32
@@ -160,22 +164,22 @@ def test_default_password_fills_what_is_not_said(tmp_path):
 
 def test_the_vault_keeps_random_passwords(tmp_path):
     path = file_of(tmp_path, "CONFIG_DEBUG_MODE=n")
-    first = room.load([path], vault=Vault(tmp_path / "v" / "passwords.json"))
-    second = room.load([path], vault=Vault(tmp_path / "v" / "passwords.json"))
+    first = room.resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
+    second = room.resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
     assert dict(first) == dict(second)
-    assert dict(first) != dict(room.load([path]))
+    assert dict(first) != dict(room.resolve_answers([path]))
     assert stat.S_IMODE((tmp_path / "v" / "passwords.json").stat().st_mode) == 0o600
     assert path.read_text() == "[general]\nCONFIG_DEBUG_MODE=n\n", "the user's file was touched"
 
 
 def test_written_files_are_private_and_read_back_the_same(tmp_path):
-    told = room.load(address="198.18.1.10")
-    room.write(tmp_path / "out.txt", told)
+    told = room.resolve_answers(address="198.18.1.10")
+    room.write_answer_file(tmp_path / "out.txt", told)
     assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == 0o600
-    again = room.load([tmp_path / "out.txt"], address="198.18.9.9")
+    again = room.resolve_answers([tmp_path / "out.txt"], address="198.18.9.9")
     assert dict(again) == dict(told)
     text = (tmp_path / "out.txt").read_text()
-    assert text.count("\nCONFIG_") + text.count("\nEXCLUDE_") == len(TABLE)
+    assert text.count("\nCONFIG_") + text.count("\nEXCLUDE_") == len(PARAMETERS)
     assert list(tmp_path.glob(".out*")) == []
 
 
@@ -185,9 +189,9 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 @given(WORDS.filter(lambda word: word != "PW_PLACEHOLDER"))
 def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("a") / "answers.txt"
-    told = room.load(flags={"CONFIG_NOVA_KS_PW": word})
-    room.write(path, told)
-    assert room.load([path])["CONFIG_NOVA_KS_PW"] == told["CONFIG_NOVA_KS_PW"] == Secret(word)
+    told = room.resolve_answers(flags={"CONFIG_NOVA_KS_PW": word})
+    room.write_answer_file(path, told)
+    assert room.resolve_answers([path])["CONFIG_NOVA_KS_PW"] == told["CONFIG_NOVA_KS_PW"] == Secret(word)
 
 
 @pytest.mark.parametrize(
@@ -224,45 +228,47 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
     ],
 )
 def test_faults_between_answers(flags, word):
-    with pytest.raises(AnswersFault) as failure:
-        room.load(flags=flags, hosts=room.host_overrides(["198.18.1.10"]))
-    assert len(failure.value.faults) == 1
-    assert word in failure.value.faults[0]
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers(flags=flags, node_answers=room.derive_node_answers(["198.18.1.10"]))
+    assert len(failure.value.errors) == 1
+    assert word in failure.value.errors[0]
 
 
 def test_a_service_that_is_not_deployed_is_told():
-    told = room.load(flags={"CONFIG_MANILA_INSTALL": "y"})
+    told = room.resolve_answers(flags={"CONFIG_MANILA_INSTALL": "y"})
     assert len(told.warnings) == 1
     assert "CONFIG_MANILA_INSTALL=y" in told.warnings[0]
 
 
 def test_one_of_several_backends_that_is_not_deployed_is_told():
-    told = room.load(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
+    told = room.resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
     assert told.warnings == ()
-    told = room.load(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
+    told = room.resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
     assert "CONFIG_CINDER_BACKEND=nfs,vmdk" in told.warnings[0]
 
 
 def test_a_key_is_made_once_and_read_in_either_alphabet(tmp_path):
     vault = tmp_path / "kept.json"
     flags = {"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_DEFAULT_PASSWORD": "shared"}
-    made = [room.load(flags=flags, vault=Vault(vault))["CONFIG_BARBICAN_KEK"] for _ in range(2)]
+    made = [
+        room.resolve_answers(flags=flags, password_store=PasswordStore(vault))["CONFIG_BARBICAN_KEK"] for _ in range(2)
+    ]
     assert made[0] == made[1]
     assert len(base64.urlsafe_b64decode(made[0].reveal())) == 32
     standard = base64.b64encode(bytes(range(224, 256))).decode()
     assert "/" in standard and "+" in standard
-    read = value_of(BY_NAME["CONFIG_BARBICAN_KEK"], standard)
+    read = parse_value(PARAMETERS_BY_NAME["CONFIG_BARBICAN_KEK"], standard)
     assert base64.urlsafe_b64decode(read.reveal()) == bytes(range(224, 256))
-    assert "CONFIG_BARBICAN_KEK=PW_PLACEHOLDER" in room.render(room.load())
+    assert "CONFIG_BARBICAN_KEK=PW_PLACEHOLDER" in room.render_answer_file(room.resolve_answers())
 
 
 def test_a_fault_never_repeats_a_secret():
     with pytest.raises(ValueError) as failure:
-        value_of(BY_NAME["CONFIG_NOVA_KS_PW"], "open\x07sesame")
+        parse_value(PARAMETERS_BY_NAME["CONFIG_NOVA_KS_PW"], "open\x07sesame")
     assert "sesame" not in str(failure.value)
 
 
 def test_install_hosts_names_a_controller_and_computes():
-    told = room.host_overrides(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
+    told = room.derive_node_answers(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
     assert told["CONFIG_CONTROLLER_HOST"] == told["CONFIG_AMQP_HOST"] == "198.18.1.10"
     assert told["CONFIG_COMPUTE_HOSTS"] == "198.18.1.11,198.18.1.12"

@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packstack_lite import answers as room
-from packstack_lite.answers import BY_NAME, TABLE, read
-from packstack_lite.answers.values import LONGEST, value_of
-from packstack_lite.answers.writer import pages
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file
+from packstack_lite.answers.values import MAX_ANSWER_LENGTH, parse_value
+from packstack_lite.answers.writer import render_parameter_lines
 from packstack_lite.cli.app import main
-from packstack_lite.errors import UsageFault
+from packstack_lite.errors import UsageError
 from tests.conftest import Tool
 
 MOST = 990_000
@@ -42,14 +42,14 @@ ANYTHING = {
     "a long name": lambda: START + b"CONFIG_" * 100_000 + b"=y",
     "one name again and again": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 49_000,
     "an old name again and again": lambda: START + b"CONFIG_QPID_HOST=a\n" * 49_000,
-    "a huge number": lambda: START + b"CONFIG_SERVICE_WORKERS=" + b"9" * LONGEST,
+    "a huge number": lambda: START + b"CONFIG_SERVICE_WORKERS=" + b"9" * MAX_ANSWER_LENGTH,
     "a number without end": lambda: START + b"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=" + b"9" * 400,
-    "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a,198.18.1.9," * (LONGEST // 13),
-    "many mappings": lambda: START + b"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=" + b"a:b," * (LONGEST // 4),
-    "nested pools": lambda: START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=" + b"[" * (LONGEST - 1),
+    "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a,198.18.1.9," * (MAX_ANSWER_LENGTH // 13),
+    "many mappings": lambda: START + b"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=" + b"a:b," * (MAX_ANSWER_LENGTH // 4),
+    "nested pools": lambda: START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=" + b"[" * (MAX_ANSWER_LENGTH - 1),
     "many pools": lambda: (
         START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["
-        b"%s]" % b",".join([b'"start=198.18.2.5,end=198.18.2.6"'] * (LONGEST // 35))
+        b"%s]" % b",".join([b'"start=198.18.2.5,end=198.18.2.6"'] * (MAX_ANSWER_LENGTH // 35))
     ),
 }
 
@@ -66,8 +66,8 @@ def test_no_file_takes_long_or_gives_a_traceback(tmp_path, name):
     path.write_bytes(ANYTHING[name]())
     before = own_seconds()
     try:
-        told = room.load([path])
-    except UsageFault as fault:
+        told = room.resolve_answers([path])
+    except UsageError as fault:
         assert str(path) in str(fault)
         assert all(len(line) < 500 for line in getattr(fault, "faults", ()))
     else:
@@ -80,14 +80,14 @@ def test_no_bytes_give_a_traceback(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("b") / "a.txt"
     path.write_bytes(START + content)
     try:
-        room.load([path])
-    except UsageFault as fault:
+        room.resolve_answers([path])
+    except UsageError as fault:
         assert str(fault)
 
 
 def test_what_never_ends_is_not_read_to_its_end():
-    with pytest.raises(UsageFault, match="larger than 1 MB"):
-        read(Path("/dev/zero"))
+    with pytest.raises(UsageError, match="larger than 1 MB"):
+        read_answer_file(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("name", ["10 MB", "NULs", "random lines"])
@@ -114,23 +114,25 @@ def texts(parameter):
 @given(st.data())
 def test_every_answer_that_is_taken_comes_back_from_a_file(tmp_path_factory, data):
     said = {}
-    for parameter in data.draw(st.lists(st.sampled_from(TABLE), min_size=1, max_size=10, unique=True)):
+    for parameter in data.draw(st.lists(st.sampled_from(PARAMETERS), min_size=1, max_size=10, unique=True)):
         text = data.draw(texts(parameter))
         try:
-            said[parameter.name] = (text, value_of(parameter, text))
+            said[parameter.name] = (text, parse_value(parameter, text))
         except ValueError as fault:
             assert str(fault)
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    room.write_text(path, pages(lambda parameter: f"{parameter.name}={said.get(parameter.name, ('', ''))[0]}"))
-    told = read(path)
-    assert told.faults == told.warnings == []
+    room.write_answer_text(
+        path, render_parameter_lines(lambda parameter: f"{parameter.name}={said.get(parameter.name, ('', ''))[0]}")
+    )
+    told = read_answer_file(path)
+    assert told.errors == told.warnings == []
     assert {name: text for name, (text, _) in told.answers.items() if name in said} == {
         name: text for name, (text, _) in said.items()
     }
-    assert set(told.answers) == {parameter.name for parameter in TABLE}
-    for parameter in TABLE:
+    assert set(told.answers) == {parameter.name for parameter in PARAMETERS}
+    for parameter in PARAMETERS:
         if parameter.name in said:
-            assert value_of(parameter, told.answers[parameter.name][0]) == said[parameter.name][1]
+            assert parse_value(parameter, told.answers[parameter.name][0]) == said[parameter.name][1]
 
 
 def python_2(text):
@@ -157,9 +159,9 @@ def python_3(text):
 def test_packstack_reads_a_generated_file_as_it_is_read_here(tmp_path, parser, words):
     path = tmp_path / "a.txt"
     assert Tool(tmp_path / "home")(f"--gen-answer-file={path}", *words).code == 0
-    ours = {name.lower(): text for name, (text, _) in read(path).answers.items()}
+    ours = {name.lower(): text for name, (text, _) in read_answer_file(path).answers.items()}
     assert parser(path.read_text()) == ours
-    assert len(ours) == len(TABLE)
+    assert len(ours) == len(PARAMETERS)
 
 
 PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
@@ -168,9 +170,9 @@ PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
 @given(MARKED.map(str.strip).filter(bool))
 def test_packstack_reads_passwords_alike_but_for_what_python_2_cuts(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("p") / "a.txt"
-    room.write(path, room.load(flags={"CONFIG_NOVA_KS_PW": word}))
+    room.write_answer_file(path, room.resolve_answers(flags={"CONFIG_NOVA_KS_PW": word}))
     text = path.read_text()
-    assert read(path).answers["CONFIG_NOVA_KS_PW"][0] == python_3(text)["config_nova_ks_pw"] == word
+    assert read_answer_file(path).answers["CONFIG_NOVA_KS_PW"][0] == python_3(text)["config_nova_ks_pw"] == word
     assert (python_2(text)["config_nova_ks_pw"] == word) is not bool(PACKSTACK_2_CUTS.search(word))
 
 
@@ -191,7 +193,7 @@ main()
 @pytest.mark.parametrize("word", ["--gen-answer-file", "--validate-answer-file"])
 def test_files_need_no_host_and_no_port(tmp_path, word):
     path = tmp_path / "a.txt"
-    room.write(path, room.load(address="198.18.1.10"))
+    room.write_answer_file(path, room.resolve_answers(address="198.18.1.10"))
     if word == "--gen-answer-file":
         path.unlink()
     told = subprocess.run(
@@ -201,19 +203,19 @@ def test_files_need_no_host_and_no_port(tmp_path, word):
         text=True,
     )
     assert told.returncode == 0, told.stderr
-    assert set(read(path).answers) == set(BY_NAME)
+    assert set(read_answer_file(path).answers) == set(PARAMETERS_BY_NAME)
 
 
 def test_a_machine_without_a_route_writes_a_file_too(tmp_path, monkeypatch, capsys):
     def away():
-        raise UsageFault("no route")
+        raise UsageError("no route")
 
-    monkeypatch.setattr("packstack_lite.cli.answerfiles.own_address", away)
+    monkeypatch.setattr("packstack_lite.cli.answer_files.find_own_address", away)
     with pytest.raises(SystemExit) as end:
         main([f"--gen-answer-file={tmp_path / 'a.txt'}"])
     assert end.value.code == 0
     assert "write theirs instead" in capsys.readouterr().err
-    assert read(tmp_path / "a.txt").answers["CONFIG_CONTROLLER_HOST"][0] == "127.0.0.1"
+    assert read_answer_file(tmp_path / "a.txt").answers["CONFIG_CONTROLLER_HOST"][0] == "127.0.0.1"
 
 
 def test_the_lock_against_ports_holds(tmp_path):

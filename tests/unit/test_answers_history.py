@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.answers import BY_NAME, TABLE, load, read
-from packstack_lite.answers.carrying import OldLine, carry
-from packstack_lite.answers.history import Past, is_secret, modern, past, retired
-from packstack_lite.answers.table import OLD_NAMES
-from packstack_lite.answers.values import value_of
-from packstack_lite.errors import AnswersFault
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file, resolve_answers
+from packstack_lite.answers.legacy.history import (
+    OldParameter,
+    is_secret_name,
+    load_old_parameters,
+    load_retired_values,
+    modernize_value,
+)
+from packstack_lite.answers.legacy.rename import OldLine, rename_old_parameters
+from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME
+from packstack_lite.answers.values import parse_value
+from packstack_lite.errors import AnswersError
 from tests.conftest import PROJECT
 
 FACTS = json.loads((PROJECT / "tests/facts/packstack-history.json").read_text())
@@ -30,7 +36,7 @@ def written(tmp_path: Path, *lines: str) -> Path:
 
 
 def told_of(tmp_path, *lines):
-    return read(written(tmp_path, *lines))
+    return read_answer_file(written(tmp_path, *lines))
 
 
 def lives(name: str, release: str) -> bool:
@@ -44,54 +50,56 @@ def lives(name: str, release: str) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_that_ever_was_is_of_today_or_renamed_or_explained(name, tmp_path):
     assert FACTS["_source"]
-    if name in BY_NAME:
-        assert name not in past()
+    if name in PARAMETERS_BY_NAME:
+        assert name not in load_old_parameters()
         return
-    old = past()[name]
-    assert [old.first, old.last] == (NAMES[name] or ["", ""])
-    assert old.to or len(old.fate) > 20
+    old = load_old_parameters()[name]
+    assert [old.first_release, old.last_release] == (NAMES[name] or ["", ""])
+    assert old.successors or len(old.explanation) > 20
     told = told_of(tmp_path, f"{name}=1")
     assert told.answers or "".join(told.warnings).count(name) == 1, "it must be read or reported"
 
 
 def test_no_name_was_made_up():
-    assert set(past()) == set(NAMES) - set(BY_NAME)
-    assert len(NAMES) == 437 and len(past()) == 437 - 315
+    assert set(load_old_parameters()) == set(NAMES) - set(PARAMETERS_BY_NAME)
+    assert len(NAMES) == 437 and len(load_old_parameters()) == 437 - 315
 
 
 def test_what_packstack_carries_over_is_said_in_the_table_alone():
-    for name, old in past().items():
-        assert list(old.to) == [OLD_NAMES[name]] if name in OLD_NAMES else True
+    for name, old in load_old_parameters().items():
+        assert list(old.successors) == [CURRENT_NAME_BY_OLD_NAME[name]] if name in CURRENT_NAME_BY_OLD_NAME else True
 
 
-@pytest.mark.parametrize("old", past().values(), ids=lambda old: old.name)
-def test_renames_lead_to_parameters_of_today(old: Past):
-    for now, how in old.to.items():
-        following = past().get(now)
-        assert now in BY_NAME or (following and following.to), f"{now} leads nowhere"
+@pytest.mark.parametrize("old", load_old_parameters().values(), ids=lambda old: old.name)
+def test_renames_lead_to_parameters_of_today(old: OldParameter):
+    for now, how in old.successors.items():
+        following = load_old_parameters().get(now)
+        assert now in PARAMETERS_BY_NAME or (following and following.successors), f"{now} leads nowhere"
         for text in how.get("values", {}).values():
-            value_of(BY_NAME[now], text)
+            parse_value(PARAMETERS_BY_NAME[now], text)
 
 
-@pytest.mark.parametrize("name", [name for name, old in past().items() if not old.to])
+@pytest.mark.parametrize("name", [name for name, old in load_old_parameters().items() if not old.successors])
 def test_what_is_gone_is_reported_with_its_fate_and_never_with_a_secret(name, tmp_path):
     told = told_of(tmp_path, f"{name}=open-sesame")
-    assert not told.answers and not told.faults
+    assert not told.answers and not told.errors
     (warning,) = told.warnings
-    assert warning.startswith(f"{told.path}:2: {name}") and past()[name].fate in warning
-    assert "sesame" not in warning or not is_secret(name)
+    assert warning.startswith(f"{told.path}:2: {name}") and load_old_parameters()[name].explanation in warning
+    assert "sesame" not in warning or not is_secret_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["CONFIG_NAGIOS_PW", "CONFIG_QUANTUM_KS_PW", "CONFIG_MYSQL_PW", "CONFIG_QPID_NSS_CERTDB_PW"]
 )
 def test_old_passwords_are_secrets(name):
-    assert is_secret(name) and not is_secret("CONFIG_MYSQL_HOST")
+    assert is_secret_name(name) and not is_secret_name("CONFIG_MYSQL_HOST")
 
 
 def test_secret_looking_names_of_old_are_secrets():
     words = ("_PW", "PASSWORD", "TOKEN", "SECRET")
-    assert [name for name in past() if any(word in name for word in words) and not is_secret(name)] == []
+    assert [
+        name for name in load_old_parameters() if any(word in name for word in words) and not is_secret_name(name)
+    ] == []
 
 
 @every_sample
@@ -100,23 +108,23 @@ def test_a_sample_is_what_its_release_wrote(release):
     strange = [name for name in answers if not lives(name, release)]
     # Havana read this one and wrote CONFIG_AMQP_BACKEND's first form with it.
     assert strange in ([], ["CONFIG_AMQP_SERVER"])
-    gone = {name for name in NAMES if lives(name, release) and name not in BY_NAME}
+    gone = {name for name in NAMES if lives(name, release) and name not in PARAMETERS_BY_NAME}
     assert gone <= set(answers), "every name that is gone today has to be tried"
 
 
 @every_sample
 def test_a_sample_of_every_release_loads(release):
     path = SAMPLES / f"{release}.txt"
-    answers = load([path])
+    answers = resolve_answers([path])
     assert answers["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
     assert answers["CONFIG_KEYSTONE_TOKEN_FORMAT"] == "FERNET"
     told = "\n".join(answers.warnings)
     assert "unknown" not in told
     for line in path.read_text().splitlines():
         name, _, text = line.partition("=")
-        if name in past() and name not in told:
+        if name in load_old_parameters() and name not in told:
             pytest.fail(f"{line} went without a word")
-        if is_secret(name) and text:
+        if is_secret_name(name) and text:
             assert text not in told
 
 
@@ -131,10 +139,10 @@ def test_a_whole_file_of_every_release_loads(release, tmp_path):
     )
     for name in NAMES:
         if lives(name, release):
-            default = BY_NAME[name].default if name in BY_NAME else ""
+            default = PARAMETERS_BY_NAME[name].default if name in PARAMETERS_BY_NAME else ""
             known = "198.18.1.10" if default == "address" else "PW_PLACEHOLDER" if default == "random" else default
-            lines.append(f"{name}={sample.get(name, known if known not in BY_NAME else 'PW_PLACEHOLDER')}")
-    answers = load([written(tmp_path, *lines)])
+            lines.append(f"{name}={sample.get(name, known if known not in PARAMETERS_BY_NAME else 'PW_PLACEHOLDER')}")
+    answers = resolve_answers([written(tmp_path, *lines)])
     # Folsom knew no Neutron at all, so its files choose nothing that would not be the default of today.
     assert answers["CONFIG_NEUTRON_L2_AGENT"] == ("ovn" if release == "folsom" else "openvswitch")
 
@@ -165,7 +173,7 @@ def test_a_whole_file_of_every_release_loads(release, tmp_path):
     ],
 )
 def test_what_samples_said_is_kept_under_todays_names(release, name, text):
-    assert load([SAMPLES / f"{release}.txt"]).text(name) == text
+    assert resolve_answers([SAMPLES / f"{release}.txt"]).text(name) == text
 
 
 def test_a_plug_in_of_its_own_counts_before_ml2s_names(tmp_path):
@@ -247,7 +255,7 @@ def test_the_outer_network_of_older_files_gets_name_and_mapping(tmp_path, mappin
     assert told.answers["CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS"][0] == now
     assert told.answers.get("CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET", (None, 0))[0] == network
     assert told.answers["CONFIG_NEUTRON_ML2_TYPE_DRIVERS"][0] == "vxlan,flat"
-    load([told.path])
+    resolve_answers([told.path])
 
 
 @pytest.mark.parametrize(
@@ -265,7 +273,7 @@ def test_files_that_name_their_outer_network_or_have_none_keep_their_mappings(tm
 
 
 def test_files_of_today_keep_theirs():
-    assert carry({"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("", 2)}, []).changes == []
+    assert rename_old_parameters({"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": ("", 2)}, []).changes == []
 
 
 @pytest.mark.parametrize(
@@ -283,11 +291,11 @@ def test_files_of_today_keep_theirs():
     ],
 )
 def test_inner_workings_that_are_gone_are_replaced_and_told(tmp_path, name, was, now):
-    answers = load([written(tmp_path, f"{name}={was}")])
-    name = OLD_NAMES.get(name, name)
+    answers = resolve_answers([written(tmp_path, f"{name}={was}")])
+    name = CURRENT_NAME_BY_OLD_NAME.get(name, name)
     assert answers.text(name) == now
     assert any(f"{name}={was} is read as {now or 'empty'}: " in warning for warning in answers.warnings)
-    assert load(flags={name: was}).text(name) == now
+    assert resolve_answers(flags={name: was}).text(name) == now
 
 
 @pytest.mark.parametrize(
@@ -300,34 +308,34 @@ def test_inner_workings_that_are_gone_are_replaced_and_told(tmp_path, name, was,
     ],
 )
 def test_another_network_or_storage_than_asked_for_is_a_fault_with_its_way_out(tmp_path, lines, way_out):
-    with pytest.raises(AnswersFault) as caught:
-        load([written(tmp_path, *lines)])
-    (fault,) = caught.value.faults
+    with pytest.raises(AnswersError) as caught:
+        resolve_answers([written(tmp_path, *lines)])
+    (fault,) = caught.value.errors
     assert f":{len(lines) + 1}: " in fault and way_out in fault and "answers migrate" in fault
 
 
 @pytest.mark.parametrize("line", ["CONFIG_CINDER_BACKEND=gluster", "CONFIG_MANILA_NETWORK_TYPE=nova-network"])
 def test_what_does_not_count_forbids_nothing(tmp_path, line):
-    assert load([written(tmp_path, line)]).warnings == ()
+    assert resolve_answers([written(tmp_path, line)]).warnings == ()
 
 
-@pytest.mark.parametrize("name", retired())
+@pytest.mark.parametrize("name", load_retired_values())
 def test_retired_values_lead_to_values_of_today(name):
-    parameter = BY_NAME[name]
-    for rule in retired()[name]:
-        assert len(rule.why) > 15
-        assert "\\" in rule.now or value_of(parameter, rule.now) is not None
-    assert modern(name, parameter.default) is None
+    parameter = PARAMETERS_BY_NAME[name]
+    for rule in load_retired_values()[name]:
+        assert len(rule.reason) > 15
+        assert "\\" in rule.new_value or parse_value(parameter, rule.new_value) is not None
+    assert modernize_value(name, parameter.default) is None
 
 
-@pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
 def test_no_choice_of_today_is_retired_unsaid(parameter):
     """A choice that is offered and yet replaced has to be one that Packstack offers and OpenStack dropped."""
-    dropped = {choice for choice in parameter.choices if modern(parameter.name, choice)}
+    dropped = {choice for choice in parameter.choices if modernize_value(parameter.name, choice)}
     assert dropped <= {"v2.0", "gluster", "nova-network"}
 
 
 def test_lines_without_an_aim_are_told_by_line():
-    told = carry({}, [OldLine("CONFIG_USE_EPEL", "y", 7)])
+    told = rename_old_parameters({}, [OldLine("CONFIG_USE_EPEL", "y", 7)])
     (change,) = told.changes
-    assert (change.kind, change.line, change.asked) == ("removed", 7, True)
+    assert (change.kind, change.line_number, change.was_requested) == ("removed", 7, True)

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packstack_lite.answers import BY_NAME, Vault, differences, load, migrate, read, sentences
-from packstack_lite.answers.history import modern, past
+from packstack_lite.answers import (
+    PARAMETERS_BY_NAME,
+    PasswordStore,
+    compare_answers,
+    describe_changes,
+    migrate_answer_file,
+    read_answer_file,
+    resolve_answers,
+)
+from packstack_lite.answers.legacy.history import load_old_parameters, modernize_value
 from tests.conftest import PROJECT
 
 SAMPLES = PROJECT / "tests/facts/answers"
@@ -38,23 +46,23 @@ def made(directory: Path, *lines: str) -> Path:
 
 def migrated(directory: Path, *lines: str):
     """The file read, what migrate made of it, and that read again."""
-    old = read(made(directory, *lines))
-    told = migrate(old)
+    old = read_answer_file(made(directory, *lines))
+    told = migrate_answer_file(old)
     path = directory / "new.txt"
     path.write_text(told.text, encoding="utf-8")
-    return old, told, read(path)
+    return old, told, read_answer_file(path)
 
 
 @given(st.lists(st.one_of(st.sampled_from(PAIRS), OLD_PASSWORDS, NOBODYS), max_size=30))
 @settings(max_examples=60)
 def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, pairs):
     old, told, new = migrated(tmp_path_factory.mktemp("m"), *(f"{name}={text}" for name, text in pairs))
-    assert new.faults == new.warnings == new.changes == []
+    assert new.errors == new.warnings == new.changes == []
     kept = {name: text for name, (text, _) in new.answers.items()}
     for name, (text, _) in old.answers.items():
-        retired = modern(name, text)
-        assert kept[name] == (retired.now if retired else text)
-    assert migrate(new).changes == ()
+        retired = modernize_value(name, text)
+        assert kept[name] == (retired.new_value if retired else text)
+    assert migrate_answer_file(new).changes == ()
     assert all(change.kind in KINDS for change in told.changes)
     comments = told.text.split("# === Lines of the old file")[-1]
     for name, text in pairs:
@@ -69,35 +77,37 @@ def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, 
 @settings(max_examples=60)
 def test_any_lines_at_all_give_a_file_that_can_be_read(tmp_path_factory, lines):
     _, _, new = migrated(tmp_path_factory.mktemp("m"), *lines)
-    assert new.faults == []
-    assert set(new.answers) <= set(BY_NAME)
+    assert new.errors == []
+    assert set(new.answers) <= set(PARAMETERS_BY_NAME)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_migrated_sample_means_the_same_and_needs_no_word_more(release, tmp_path):
     path = SAMPLES / f"{release}.txt"
-    told = migrate(read(path))
+    told = migrate_answer_file(read_answer_file(path))
     new = tmp_path / "new.txt"
     new.write_text(told.text, encoding="utf-8")
-    vault = Vault()
-    answers = load([new], vault=vault)
+    vault = PasswordStore()
+    answers = resolve_answers([new], password_store=vault)
     assert answers.warnings == ()
-    assert differences(load([path], vault=vault), answers) == []
+    assert compare_answers(resolve_answers([path], password_store=vault), answers) == []
     for name, text in pairs_of(release):
-        assert name not in past() or any(change.name == name for change in told.changes), f"{name}={text}: no word"
+        assert name not in load_old_parameters() or any(change.name == name for change in told.changes), (
+            f"{name}={text}: no word"
+        )
 
 
 def test_of_hosts_that_disagree_most_are_believed_and_the_others_named(tmp_path):
     lines = ["CONFIG_CINDER_HOST=198.18.1.11", "CONFIG_KEYSTONE_HOST=198.18.1.10", "CONFIG_GLANCE_HOST=198.18.1.10"]
     old, told, new = migrated(tmp_path, *lines)
-    assert old.faults and "CONFIG_CONTROLLER_HOST" not in old.answers
+    assert old.errors and "CONFIG_CONTROLLER_HOST" not in old.answers
     assert new.answers["CONFIG_CONTROLLER_HOST"][0] == "198.18.1.10"
     (stray,) = [change for change in told.changes if change.kind == "disagree"]
     assert (stray.name, stray.line, stray.other) == ("CONFIG_CINDER_HOST", 2, 3)
     assert "# disagree, line 2: CONFIG_CINDER_HOST=198.18.1.11\n" in told.text
     assert any(
         "CONFIG_CINDER_HOST disagrees about CONFIG_CONTROLLER_HOST with line 3" in s
-        for s in sentences("o", told.changes)
+        for s in describe_changes("o", told.changes)
     )
 
 
@@ -111,8 +121,8 @@ def test_of_hosts_that_disagree_most_are_believed_and_the_others_named(tmp_path)
 def test_a_value_that_forbids_a_load_is_replaced_and_kept_as_a_comment(tmp_path, line, now):
     _, told, new = migrated(tmp_path, "CONFIG_CINDER_INSTALL=y", line)
     assert f"\n{now}\n" in told.text and f"# replaced, line 3: {line}\n" in told.text
-    load([new.path])
-    assert any(line in sentence for sentence in sentences("old", told.changes))
+    resolve_answers([new.path])
+    assert any(line in sentence for sentence in describe_changes("old", told.changes))
 
 
 def test_what_was_not_answered_stays_a_comment_with_its_default(tmp_path):
@@ -121,14 +131,14 @@ def test_what_was_not_answered_stays_a_comment_with_its_default(tmp_path):
     assert "\n#CONFIG_DEBUG_MODE=n\n" in told.text
     assert "\n#CONFIG_COMPUTE_HOSTS=198.18.1.10\n" in told.text
     assert "\n#CONFIG_TROVE_NOVA_PW=PW_PLACEHOLDER\n" in told.text
-    assert all(f"{name}=" in told.text for name in BY_NAME)
+    assert all(f"{name}=" in told.text for name in PARAMETERS_BY_NAME)
 
 
 @pytest.mark.parametrize("line", ["oh dear", "open-sesame", "CONFIG_KEYSTONE_ADMIN_PW open-sesame"])
 def test_lines_that_cannot_be_read_are_kept_and_not_shown(tmp_path, line):
     old, told, _ = migrated(tmp_path, "CONFIG_DEBUG_MODE=y", line)
     assert f"# unreadable, line 3: {line}\n" in told.text
-    assert "sesame" not in "".join(sentences(old.path, told.changes))
+    assert "sesame" not in "".join(describe_changes(old.path, told.changes))
 
 
 def test_lines_of_other_sections_and_repeated_ones_are_kept(tmp_path):
@@ -143,14 +153,14 @@ def test_differences_are_of_values_not_of_writing(tmp_path):
     other.write_text(
         "[general]\nCONFIG_NTP_SERVERS=a,b\nCONFIG_NOVA_KS_PW=x2\nCONFIG_SWIFT_KS_PW=x3\nCONFIG_HEAT_INSTALL=y\n"
     )
-    found = differences(load([one]), load([other]))
-    assert [(d.name, d.secret, d.counts) for d in found] == [
+    found = compare_answers(resolve_answers([one]), resolve_answers([other]))
+    assert [(d.name, d.is_secret, d.applies) for d in found] == [
         ("CONFIG_HEAT_INSTALL", False, True),
         ("CONFIG_NOVA_KS_PW", True, True),
         ("CONFIG_SWIFT_KS_PW", True, False),
     ]
-    assert (found[0].one.text, found[0].one.origin) == ("n", "default")
-    assert (found[0].other.text, found[0].other.origin) == ("y", f"{other}:5")
+    assert (found[0].first.text, found[0].first.origin) == ("n", "default")
+    assert (found[0].second.text, found[0].second.origin) == ("y", f"{other}:5")
 
 
 def test_an_empty_line_that_got_an_answer_is_kept_as_a_comment(tmp_path):

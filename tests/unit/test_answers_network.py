@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite import answers as room
-from packstack_lite.errors import AnswersFault
+from packstack_lite.errors import AnswersError
 
 ADDRESS = "198.18.1.10"
-HOSTS = room.host_overrides([ADDRESS])
+HOSTS = room.derive_node_answers([ADDRESS])
 AGENT, ML2, OVS = "CONFIG_NEUTRON_L2_AGENT", "CONFIG_NEUTRON_ML2_", "CONFIG_NEUTRON_OVS_"
 TENANT, DRIVERS, RANGES = f"{ML2}TENANT_NETWORK_TYPES", f"{ML2}TYPE_DRIVERS", f"{ML2}VLAN_RANGES"
 MAPPINGS, IFACES, TUNNEL = f"{OVS}BRIDGE_MAPPINGS", f"{OVS}BRIDGE_IFACES", f"{OVS}TUNNEL_IF"
@@ -188,37 +188,37 @@ def same(told, wanted, path):
 def test_faults(case, tmp_path):
     lines, wanted = FAULTS[case]
     path = file_of(tmp_path, lines)
-    with pytest.raises(AnswersFault) as failure:
-        room.load([path], hosts=HOSTS)
-    same(failure.value.faults, wanted, path)
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers([path], node_answers=HOSTS)
+    same(failure.value.errors, wanted, path)
 
 
 @pytest.mark.parametrize("case", DOUBTS)
 def test_doubts(case, tmp_path):
     lines, wanted = DOUBTS[case]
     path = file_of(tmp_path, lines)
-    same(room.load([path], hosts=HOSTS).warnings, wanted, path)
+    same(room.resolve_answers([path], node_answers=HOSTS).warnings, wanted, path)
 
 
 @pytest.mark.parametrize("case", FINE)
 def test_fine(case, tmp_path):
-    assert room.load([file_of(tmp_path, FINE[case])], hosts=HOSTS).warnings == ()
+    assert room.resolve_answers([file_of(tmp_path, FINE[case])], node_answers=HOSTS).warnings == ()
 
 
 def test_every_fault_at_once(tmp_path):
     """One file with every wrong answer that can stand beside the others."""
     cases = ["a tenant type that is no driver", "a pool with the gateway", "IPv4 and IPv6", "a bridge in itself"]
     path = file_of(tmp_path, [line for case in cases for line in FAULTS[case][0]])
-    with pytest.raises(AnswersFault) as failure:
-        room.load([path], hosts=HOSTS)
-    told = "\n".join(failure.value.faults)
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers([path], node_answers=HOSTS)
+    told = "\n".join(failure.value.errors)
     for case in cases:
         for _, words in FAULTS[case][1]:
             assert words in told
-    lines = [int(fault[len(str(path)) + 1 :].split(":")[0]) for fault in failure.value.faults]
+    lines = [int(fault[len(str(path)) + 1 :].split(":")[0]) for fault in failure.value.errors]
     assert lines == sorted(lines)
 
 
 def test_hosts_that_are_all_names_or_all_of_one_version_are_fine():
     for host in ("cloud.example.org", "fd00::1"):
-        assert room.load(hosts=room.host_overrides([host])).warnings == ()
+        assert room.resolve_answers(node_answers=room.derive_node_answers([host])).warnings == ()

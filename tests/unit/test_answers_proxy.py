@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.answers import load
-from packstack_lite.errors import AnswersFault
+from packstack_lite.answers import resolve_answers
+from packstack_lite.errors import AnswersError
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from packstack_lite.errors import AnswersFault
     ],
 )
 def test_proxies_that_curl_yum_and_apt_read_alike(tmp_path, text):
-    assert load([_file(tmp_path, text)])["CONFIG_HTTP_PROXY"].reveal() == text
+    assert resolve_answers([_file(tmp_path, text)])["CONFIG_HTTP_PROXY"].reveal() == text
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def test_proxies_that_curl_yum_and_apt_read_alike(tmp_path, text):
     ["proxy.example:3128", "socks5://hidden@proxy:1", "http://me:hid/den@proxy:1", "http://a b", "http://p:3128/x"],
 )
 def test_another_form_is_a_fault_that_does_not_repeat_it(tmp_path, text):
-    with pytest.raises(AnswersFault) as fault:
-        load([_file(tmp_path, text)])
-    (told,) = fault.value.faults
+    with pytest.raises(AnswersError) as fault:
+        resolve_answers([_file(tmp_path, text)])
+    (told,) = fault.value.errors
     assert told.endswith("CONFIG_HTTP_PROXY: is not of the form http://[USER:PASSWORD@]HOST:PORT")
     assert text not in told
 

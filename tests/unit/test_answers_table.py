@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from packstack_lite import services
-from packstack_lite.answers import BY_NAME, TABLE, explained, host_overrides
-from packstack_lite.answers.conditions import holds
-from packstack_lite.answers.values import value_of
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, derive_node_answers, describe_parameter
+from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.values import parse_value
 from tests.conftest import PROJECT
 
 READ = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())
@@ -22,16 +22,16 @@ ALWAYS_COUNT = {"CONFIG_AMQP_AUTH_USER", "CONFIG_AMQP_AUTH_PASSWORD"}
 # Empty means "told by the host", where Packstack's default is computed on the spot.
 MAY_BE_EMPTY = {"CONFIG_SSL_CERT_SUBJECT_CN", "CONFIG_SSL_CERT_SUBJECT_MAIL"}
 
-OURS = {parameter.name for parameter in TABLE if parameter.ours}
-PACKSTACKS = [parameter for parameter in TABLE if not parameter.ours]
+OURS = {parameter.name for parameter in PARAMETERS if parameter.extension}
+PACKSTACKS = [parameter for parameter in PARAMETERS if not parameter.extension]
 
-every_parameter = pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+every_parameter = pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
 every_one_of_packstacks = pytest.mark.parametrize("parameter", PACKSTACKS, ids=lambda parameter: parameter.name)
 
 
 def test_the_table_holds_every_parameter_and_no_other():
     assert READ["_source"]
-    assert set(BY_NAME) - OURS == set(FACTS)
+    assert set(PARAMETERS_BY_NAME) - OURS == set(FACTS)
     assert not OURS & set(FACTS)
     assert len(PACKSTACKS) == 315
 
@@ -47,8 +47,8 @@ def test_rules_agree_with_packstack(parameter):
     condition = fact["group_condition"]
     assert parameter.condition == ("" if condition == "always" or parameter.name in ALWAYS_COUNT else condition)
     assert parameter.required == ("validate_not_empty" in fact["validators"] and parameter.name not in MAY_BE_EMPTY)
-    assert list(parameter.replaces) == fact["deprecates"]
-    assert parameter.lenient == ("process_bool" in fact["processors"])
+    assert list(parameter.old_names) == fact["deprecates"]
+    assert parameter.accepts_boolean_words == ("process_bool" in fact["processors"])
     if parameter.default == "random":
         computed = fact["computed_as"]
         assert parameter.own == ("CONFIG_DEFAULT_PASSWORD" not in computed)
@@ -77,23 +77,27 @@ def test_every_default_is_an_answer_of_its_kind(parameter):
     if parameter.computed or (parameter.required and not parameter.default):
         assert parameter.default in ("random", "address", "", "CONFIG_TROVE_KS_PW")
         return
-    value = value_of(parameter, parameter.default)
+    value = parse_value(parameter, parameter.default)
     assert value is not None
-    assert parameter.built is None or parameter.default in parameter.built or parameter.name in DIFFERENCES
+    assert (
+        parameter.supported_values is None
+        or parameter.default in parameter.supported_values
+        or parameter.name in DIFFERENCES
+    )
 
 
 @every_parameter
 def test_conditions_name_parameters_and_can_be_judged(parameter):
-    texts = {other.name: other.default for other in TABLE}
-    assert isinstance(holds(parameter.condition, texts), bool)
+    texts = {other.name: other.default for other in PARAMETERS}
+    assert isinstance(condition_is_met(parameter.condition, texts), bool)
     for name in re.findall(r"\b[A-Z]+_[A-Z0-9_]+\b", parameter.condition):
-        assert name in BY_NAME
+        assert name in PARAMETERS_BY_NAME
 
 
 @every_parameter
 def test_patterns_can_be_read_and_are_told_in_words(parameter):
-    assert bool(parameter.pattern) == bool(parameter.form)
-    assert not (parameter.pattern and parameter.secret), "a fault would show the secret"
+    assert bool(parameter.pattern) == bool(parameter.pattern_description)
+    assert not (parameter.pattern and parameter.is_secret), "a fault would show the secret"
     re.compile(parameter.pattern)
 
 
@@ -115,27 +119,27 @@ def test_patterns_can_be_read_and_are_told_in_words(parameter):
     ],
 )
 def test_the_language_of_conditions(condition, met):
-    assert holds(condition, {"A": "y", "EMPTY": "", "LIST": "lvm, nfs"}) is met
+    assert condition_is_met(condition, {"A": "y", "EMPTY": "", "LIST": "lvm, nfs"}) is met
 
 
 def test_differences_are_of_this_table_and_explained():
     for name, told in DIFFERENCES.items():
         assert told["packstack"] == FACTS.get(name, {}).get("default_train"), name
-        assert told["ours"] == BY_NAME[name].default
+        assert told["ours"] == PARAMETERS_BY_NAME[name].default
         assert len(told["why"]) > 5
 
 
 def test_what_is_built_agrees_with_the_services():
     """A service that learns something new is to be told to the table, and the other way round."""
-    switches = [parameter for parameter in TABLE if re.fullmatch(r"CONFIG_[A-Z]+_INSTALL", parameter.name)]
+    switches = [parameter for parameter in PARAMETERS if re.fullmatch(r"CONFIG_[A-Z]+_INSTALL", parameter.name)]
     assert len(switches) == 18
     for parameter in switches:
-        refused = parameter.name in {name for name, _ in services.unsupported({parameter.name: True})}
-        assert refused == (parameter.built == ("n",)), parameter.name
+        refused = parameter.name in {name for name, _ in services.unsupported_answers({parameter.name: True})}
+        assert refused == (parameter.supported_values == ("n",)), parameter.name
 
 
 def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
-    told = host_overrides(["198.18.1.10"])
+    told = derive_node_answers(["198.18.1.10"])
     assert set(told) == {
         "CONFIG_CONTROLLER_HOST",
         "CONFIG_COMPUTE_HOSTS",
@@ -150,19 +154,19 @@ def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
 
 
 def test_the_explanation_tells_choices_condition_and_what_is_missing():
-    told = explained(BY_NAME["CONFIG_CINDER_BACKEND"])
+    told = describe_parameter(PARAMETERS_BY_NAME["CONFIG_CINDER_BACKEND"])
     assert told.endswith("solidfire, ceph. Counts when CONFIG_CINDER_INSTALL=y. So far only lvm, nfs, ceph.")
-    assert explained(BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not built yet.")
+    assert describe_parameter(PARAMETERS_BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not built yet.")
 
 
 @pytest.mark.parametrize(
     "old, new", [("CONFIG_MYSQL_PW", "CONFIG_MARIADB_PW"), ("CONFIG_SSL_KEY", "CONFIG_HORIZON_SSL_KEY")]
 )
 def test_old_names_are_known(old, new):
-    assert old in BY_NAME[new].replaces
+    assert old in PARAMETERS_BY_NAME[new].old_names
 
 
 def test_helps_are_our_own_words_and_short():
-    for parameter in TABLE:
+    for parameter in PARAMETERS:
         assert 10 < len(parameter.help) <= 200, parameter.name
         assert parameter.help[0].isupper() or parameter.help.startswith(("PHYSNET", "BRIDGE")), parameter.name

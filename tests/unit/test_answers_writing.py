@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packstack_lite import answers as room
-from packstack_lite.answers import TABLE
-from packstack_lite.answers.values import value_of
-from packstack_lite.errors import AnswersFault, UsageFault
+from packstack_lite.answers import PARAMETERS
+from packstack_lite.answers.values import parse_value
+from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
 
@@ -31,10 +31,10 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_cha
 @example("päss wörd ✓")
 def test_any_printable_password_survives(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    told = room.load(flags={NAME: word})
+    told = room.resolve_answers(flags={NAME: word})
     assert told[NAME] == Secret(word)
-    room.write(path, told)
-    again = room.load([path])
+    room.write_answer_file(path, told)
+    again = room.resolve_answers([path])
     assert again[NAME] == Secret(word)
     assert dict(again) == dict(told)
 
@@ -47,9 +47,9 @@ def test_any_printable_password_survives(tmp_path_factory, word):
 @example("\ud800")
 def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
     for name in (NAME, "CONFIG_DEFAULT_PASSWORD"):
-        with pytest.raises(AnswersFault) as failure:
-            room.load(flags={name: word})
-        (fault,) = failure.value.faults
+        with pytest.raises(AnswersError) as failure:
+            room.resolve_answers(flags={name: word})
+        (fault,) = failure.value.errors
         flag = "--nova-ks-passwd" if name == NAME else "--default-password"
         assert fault in (
             f"{flag}: {name}: holds a character that cannot be printed, such as a tab or a new line",
@@ -59,26 +59,26 @@ def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
 
 @pytest.mark.parametrize("name", ["CONFIG_KEYSTONE_REGION", "CONFIG_CINDER_VOLUME_NAME", "CONFIG_NTP_SERVERS"])
 def test_no_answer_can_bring_lines_of_its_own(name):
-    with pytest.raises(AnswersFault) as failure:
-        room.load(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
-    assert "cannot be printed" in failure.value.faults[0]
+    with pytest.raises(AnswersError) as failure:
+        room.resolve_answers(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
+    assert "cannot be printed" in failure.value.errors[0]
 
 
 def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path):
-    text = room.render(room.load())
+    text = room.render_answer_file(room.resolve_answers())
     lines = text.splitlines()
     names = [line.split("=")[0] for line in lines if line and line[0] not in "#["]
-    assert names == [parameter.name for parameter in TABLE]
+    assert names == [parameter.name for parameter in PARAMETERS]
     assert lines[1] == "[general]"
-    assert text.count("# === ") == len({parameter.group for parameter in TABLE})
+    assert text.count("# === ") == len({parameter.group for parameter in PARAMETERS})
     assert max(len(line) for line in lines if line.startswith("#")) <= 100
     assert "# Counts when" not in text.replace("\n# ", " ") or "Counts when CONFIG_NOVA_INSTALL=y." in text
 
 
 def test_two_writings_are_the_same_to_the_byte(tmp_path):
-    told = room.load(flags={"CONFIG_DEFAULT_PASSWORD": "ä", "CONFIG_HORIZON_SECRET_KEY": "k"})
-    room.write(tmp_path / "a.txt", told)
-    room.write(tmp_path / "b.txt", room.load([tmp_path / "a.txt"]))
+    told = room.resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "ä", "CONFIG_HORIZON_SECRET_KEY": "k"})
+    room.write_answer_file(tmp_path / "a.txt", told)
+    room.write_answer_file(tmp_path / "b.txt", room.resolve_answers([tmp_path / "a.txt"]))
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
 
 
@@ -88,7 +88,7 @@ def test_the_file_is_private_from_its_first_byte_on(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: (seen.append(os.fstat(handle).st_mode), fsync(handle)))
     old = os.umask(0)
     try:
-        room.write(tmp_path / "a.txt", room.load())
+        room.write_answer_file(tmp_path / "a.txt", room.resolve_answers())
     finally:
         os.umask(old)
     assert [stat.S_IMODE(mode) for mode in seen] == [0o600]
@@ -99,7 +99,7 @@ def test_a_file_laid_in_the_way_is_not_written_to(tmp_path):
     trap = tmp_path / f".a.txt.{os.getpid()}"
     trap.write_text("mine")
     trap.chmod(0o666)
-    room.write(tmp_path / "a.txt", room.load())
+    room.write_answer_file(tmp_path / "a.txt", room.resolve_answers())
     assert trap.read_text() == "mine"
 
 
@@ -111,23 +111,23 @@ def test_a_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageFault, match="cannot be written: No space left"):
-        room.write(path, room.load())
+    with pytest.raises(UsageError, match="cannot be written: No space left"):
+        room.write_answer_file(path, room.resolve_answers())
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_directory_is_made_for_a_mistyped_path(tmp_path):
-    with pytest.raises(UsageFault, match="No such file or directory"):
-        room.write(tmp_path / "tpm" / "a.txt", room.load())
+    with pytest.raises(UsageError, match="No such file or directory"):
+        room.write_answer_file(tmp_path / "tpm" / "a.txt", room.resolve_answers())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_locale_does_not_matter(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUTF8", "0")
     monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "ascii")
-    room.write(tmp_path / "a.txt", room.load(flags={NAME: "ä"}))
-    assert room.load([tmp_path / "a.txt"])[NAME] == Secret("ä")
+    room.write_answer_file(tmp_path / "a.txt", room.resolve_answers(flags={NAME: "ä"}))
+    assert room.resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
 
 
 def test_the_newest_file_of_an_earlier_run(tmp_path):
@@ -140,10 +140,10 @@ def test_the_newest_file_of_an_earlier_run(tmp_path):
 
 
 def test_the_hostile_sample_is_hostile():
-    told = room.load([PROJECT / "answer-files/hostile.txt"])
+    told = room.resolve_answers([PROJECT / "answer-files/hostile.txt"])
     words = "".join(secret.reveal() for secret in told.secrets())
     assert not {*string.punctuation, " "} - set(words)
-    fixed = [parameter for parameter in TABLE if parameter.secret and told.origin(parameter.name) == "random"]
+    fixed = [parameter for parameter in PARAMETERS if parameter.is_secret and told.origin(parameter.name) == "random"]
     assert {parameter.name for parameter in fixed} <= {
         "CONFIG_HORIZON_SECRET_KEY",
         "CONFIG_KEYSTONE_ADMIN_TOKEN",
@@ -153,8 +153,8 @@ def test_the_hostile_sample_is_hostile():
 
 
 def test_values_never_show_a_secret_of_a_wrong_word():
-    (parameter,) = [parameter for parameter in TABLE if parameter.secret and parameter.choices]
+    (parameter,) = [parameter for parameter in PARAMETERS if parameter.is_secret and parameter.choices]
     with pytest.raises(ValueError, match="holds a word that is not one of") as failure:
-        value_of(parameter, "novirtinfo,sesame")
+        parse_value(parameter, "novirtinfo,sesame")
     assert "sesame" not in str(failure.value)
-    assert value_of(parameter, "novirtinfo, norhnsd") == Secret("novirtinfo, norhnsd")
+    assert parse_value(parameter, "novirtinfo, norhnsd") == Secret("novirtinfo, norhnsd")

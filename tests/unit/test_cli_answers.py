@@ -10,7 +10,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite.answers import read
+from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
 from tests.conftest import PROJECT
 
@@ -38,7 +38,7 @@ def test_migrate_writes_a_private_file_and_tells_each_change_without_secrets(old
     ended = run("answers", "migrate", old, "--to", new)
     assert ended.exit_code == 0 and ended.stdout == ""
     assert mode(new) == 0o600 and old.read_bytes() == before
-    assert {name: text for name, (text, _) in read(new).answers.items()} == {
+    assert {name: text for name, (text, _) in read_answer_file(new).answers.items()} == {
         "CONFIG_MARIADB_PW": "open-sesame",
         "CONFIG_KEYSTONE_TOKEN_FORMAT": "FERNET",
     }
@@ -98,7 +98,7 @@ def test_migrate_behind_an_arrow_makes_that_file_private(tmp_path):
     with new.open("w") as target:
         done = subprocess.run(words, stdout=target, stderr=subprocess.PIPE, cwd=PROJECT, timeout=60, check=False)
     assert done.returncode == 0 and mode(new) == 0o600
-    assert read(new).answers["CONFIG_MARIADB_PW"][0] == "of-havana-mysql-pw"
+    assert read_answer_file(new).answers["CONFIG_MARIADB_PW"][0] == "of-havana-mysql-pw"
 
 
 def test_diff_is_quiet_about_what_is_the_same(old):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from packstack_lite.answers import TABLE, read
+from packstack_lite.answers import PARAMETERS, read_answer_file
 from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.options import Options
@@ -36,9 +36,9 @@ def meant(monkeypatch):
 
     def from_files(options: Options, dry_run=False, only=frozenset(), start=None) -> int:
         heard.append((options, dry_run, only, start))
-        return ExitCode.FINE
+        return ExitCode.SUCCESS
 
-    monkeypatch.setattr(deploy, "from_files", from_files)
+    monkeypatch.setattr(deploy, "deploy_answer_files", from_files)
     return heard
 
 
@@ -58,7 +58,7 @@ def test_nothing_said_shows_the_help():
 
 def test_help_all_shows_every_parameter():
     shown = run("--help-all").output
-    flags = [parameter.flag for parameter in TABLE if parameter.flag]
+    flags = [parameter.flag for parameter in PARAMETERS if parameter.flag]
     assert len(flags) > 50
     assert not [flag for flag in flags if f"--{flag} " not in shown]
     assert "--os-debug-mode" not in run("--help").output, "--help-all must not leave a trace"
@@ -140,7 +140,7 @@ def test_options_work_before_and_after_the_verb(meant, words):
 def test_apply_passes_tags_and_phase(meant):
     run("apply", "--host=h", "--only=nova", "--only=glance", "--from=services")
     _, dry_run, only, start = meant[0]
-    assert (dry_run, only, start.value) == (False, {"nova", "glance"}, "Services")
+    assert (dry_run, only, start.last_value) == (False, {"nova", "glance"}, "Services")
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_gen_answer_file_writes_every_parameter_for_its_owner_only(home):
     ended = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10", "--os-debug-mode=y")
     assert (ended.exit_code, ended.stdout) == (0, "")
     assert path.stat().st_mode & 0o777 == 0o600
-    answers = {name: text for name, (text, _) in read(path).answers.items()}
-    assert set(answers) == {parameter.name for parameter in TABLE}
+    answers = {name: text for name, (text, _) in read_answer_file(path).answers.items()}
+    assert set(answers) == {parameter.name for parameter in PARAMETERS}
     assert answers["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
     assert answers["CONFIG_DEBUG_MODE"] == "y"
     assert run(f"--validate-answer-file={path}").exit_code == 0

@@ -5,15 +5,19 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from packstack_lite.cli import clouds
-from packstack_lite.errors import UsageFault
+from packstack_lite.deployment import clouds_yaml
+from packstack_lite.errors import UsageError
 
-OURS = {"packstack-lite-aio": clouds.entry("http://198.18.1.10:5000/v3", "admin", "p: #'\"x", "admin", "RegionOne")}
+OURS = {
+    "packstack-lite-aio": clouds_yaml.make_cloud_entry(
+        "http://198.18.1.10:5000/v3", "admin", "p: #'\"x", "admin", "RegionOne"
+    )
+}
 
 
 def test_new_file_is_private(tmp_path):
     path = tmp_path / "openstack" / "clouds.yaml"
-    assert clouds.merge(path, OURS)
+    assert clouds_yaml.merge_clouds(path, OURS)
     assert path.stat().st_mode & 0o777 == 0o600
     assert yaml.safe_load(path.read_text())["clouds"]["packstack-lite-aio"]["auth"]["password"] == "p: #'\"x"
 
@@ -22,7 +26,7 @@ def test_other_entries_stay_and_the_file_as_it_was_is_kept(tmp_path):
     path = tmp_path / "clouds.yaml"
     before = "# mine\ncache:\n  class: x\nclouds:\n  prod:\n    auth: {auth_url: 'https://prod'}\n"
     path.write_text(before)
-    clouds.merge(path, OURS)
+    clouds_yaml.merge_clouds(path, OURS)
     after = yaml.safe_load(path.read_text())
     assert after["cache"] == {"class": "x"}
     assert after["clouds"]["prod"] == {"auth": {"auth_url": "https://prod"}}
@@ -31,9 +35,9 @@ def test_other_entries_stay_and_the_file_as_it_was_is_kept(tmp_path):
 
 def test_second_merge_writes_nothing(tmp_path):
     path = tmp_path / "clouds.yaml"
-    clouds.merge(path, OURS)
+    clouds_yaml.merge_clouds(path, OURS)
     stamp = path.stat().st_mtime_ns
-    assert not clouds.merge(path, OURS)
+    assert not clouds_yaml.merge_clouds(path, OURS)
     assert path.stat().st_mtime_ns == stamp
 
 
@@ -41,7 +45,7 @@ def test_symlink_stays_a_symlink(tmp_path):
     real, link = tmp_path / "real.yaml", tmp_path / "clouds.yaml"
     real.write_text("clouds: {}\n")
     link.symlink_to(real)
-    clouds.merge(link, OURS)
+    clouds_yaml.merge_clouds(link, OURS)
     assert link.is_symlink()
     assert "packstack-lite-aio" in real.read_text()
 
@@ -51,6 +55,6 @@ def test_what_is_not_ours_to_understand_is_left_alone(tmp_path, content):
     path = tmp_path / "clouds.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = path.read_bytes()
-    with pytest.raises(UsageFault, match="nothing was added"):
-        clouds.merge(path, OURS)
+    with pytest.raises(UsageError, match="nothing was added"):
+        clouds_yaml.merge_clouds(path, OURS)
     assert path.read_bytes() == before

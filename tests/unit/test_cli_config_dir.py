@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from packstack_lite.cli.config_dir import LARGEST, read
-from packstack_lite.errors import UsageFault
+from packstack_lite.config_overrides.loader import MAX_FILE_SIZE, load_directory
+from packstack_lite.errors import UsageError
 
 
 def write(path, data=b"[DEFAULT]\na = 1\n"):
@@ -16,14 +16,14 @@ def write(path, data=b"[DEFAULT]\na = 1\n"):
 
 
 def test_no_directory_is_an_empty_tree():
-    assert read(None).files == ()
+    assert load_directory(None).files == ()
 
 
 def test_files_are_named_as_below_etc_and_come_in_order(tmp_path):
     write(tmp_path / "nova/nova.conf", "\ufeff[DEFAULT]\r\nä = 1\r\n".encode())
     write(tmp_path / "neutron/plugins/ml2/ml2_conf.ini")
     write(tmp_path / "memcached.conf")
-    found = read(tmp_path)
+    found = load_directory(tmp_path)
     assert [(given.name, given.path) for given in found.files] == [
         ("memcached.conf", "/etc/memcached.conf"),
         ("neutron/plugins/ml2/ml2_conf.ini", "/etc/neutron/plugins/ml2/ml2_conf.ini"),
@@ -31,26 +31,26 @@ def test_files_are_named_as_below_etc_and_come_in_order(tmp_path):
     ]
     assert found.files[2].source == str(tmp_path / "nova/nova.conf")
     assert found.files[2].text == "[DEFAULT]\r\nä = 1\r\n"
-    assert found.faults == ()
+    assert found.errors == ()
 
 
 def test_hidden_files_and_backups_are_left_out(tmp_path):
     for name in (".git/config", ".gitignore", "nova/.nova.conf.swp", "nova/nova.conf~"):
         write(tmp_path / name)
-    assert read(tmp_path).files == ()
+    assert load_directory(tmp_path).files == ()
 
 
 def test_whatever_cannot_be_used_is_told_at_once(tmp_path):
     write(tmp_path / "a/binary", b"\x00\x01")
     write(tmp_path / "b/latin1", b"\xe4\n")
-    write(tmp_path / "c/large", b"#" * (LARGEST + 1))
+    write(tmp_path / "c/large", b"#" * (MAX_FILE_SIZE + 1))
     (tmp_path / "d").mkdir()
     (tmp_path / "d/link").symlink_to(tmp_path / "a")
     (tmp_path / "d/dangling").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "e")
-    found = read(tmp_path)
+    found = load_directory(tmp_path)
     assert found.files == ()
-    assert set(found.faults) == {
+    assert set(found.errors) == {
         f"{tmp_path}/a/binary: is not a text file",
         f"{tmp_path}/b/latin1: is not a text file",
         f"{tmp_path}/c/large: is larger than 1024 KiB",
@@ -63,8 +63,8 @@ def test_whatever_cannot_be_used_is_told_at_once(tmp_path):
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("x")])
 def test_a_directory_that_is_none_is_a_sentence(tmp_path, make):
     make(tmp_path / "mine")
-    with pytest.raises(UsageFault, match="there is no such directory"):
-        read(tmp_path / "mine")
+    with pytest.raises(UsageError, match="there is no such directory"):
+        load_directory(tmp_path / "mine")
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 import click
 import pytest
 
-from packstack_lite.cli.failures import guarded
+from packstack_lite.cli.failures import run_guarded
 from packstack_lite.errors import (
-    AnswersFault,
-    ConnectFault,
+    AnswersError,
+    ConnectError,
     ExitCode,
     FaultFound,
-    Locked,
-    PhaseFailed,
-    PreflightFailed,
-    UsageFault,
+    LockedError,
+    PhaseError,
+    PreflightError,
+    UsageError,
 )
 
 
@@ -39,13 +39,13 @@ def raising(error):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (UsageFault("x"), 2),
-        (AnswersFault("x"), 2),
-        (PreflightFailed("x"), 3),
-        (ConnectFault("x"), 4),
-        (PhaseFailed("x"), 5),
+        (UsageError("x"), 2),
+        (AnswersError("x"), 2),
+        (PreflightError("x"), 3),
+        (ConnectError("x"), 4),
+        (PhaseError("x"), 5),
         (FaultFound("x"), 6),
-        (Locked("x"), 7),
+        (LockedError("x"), 7),
         (click.UsageError("x"), 2),
         (click.FileError("x"), 2),
         (KeyboardInterrupt(), 130),
@@ -55,26 +55,27 @@ def raising(error):
     ids=lambda value: type(value).__name__,
 )
 def test_exit_codes(error, code, state):
-    assert guarded(raising(error), []) == code
+    assert run_guarded(raising(error), []) == code
     assert not state.exists()
 
 
 def test_foreseen_failure_is_a_sentence_and_a_hint(capsys):
-    guarded(raising(ConnectFault("cannot reach cloud1", "ssh cloud1")), [])
+    run_guarded(raising(ConnectError("cannot reach cloud1", "ssh cloud1")), [])
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines() == ["packstack-lite: cannot reach cloud1", "  → ssh cloud1"]
 
 
 def test_every_fault_of_an_answer_file_is_told(capsys):
-    guarded(raising(AnswersFault("two faults", ["line 3: a", "line 9: b"])), [])
+    run_guarded(raising(AnswersError("two faults", ["line 3: a", "line 9: b"])), [])
     assert "  line 3: a\n  line 9: b\n" in capsys.readouterr().err
 
 
 def test_bug_leaves_a_private_report_without_secrets(capsys, state):
     arguments = ["--default-password=hunter22", "--keystone-admin-pw", "hunter33!", "apply"]
     assert (
-        guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"]) == ExitCode.BUG
+        run_guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"])
+        == ExitCode.BUG
     )
     (report,) = state.glob("bug-*.txt")
     told, text = capsys.readouterr().err, report.read_text()
@@ -87,8 +88,8 @@ def test_bug_leaves_a_private_report_without_secrets(capsys, state):
 
 
 def test_result_of_the_command_is_the_code():
-    assert guarded(lambda: ExitCode.CHANGES, []) == 10
-    assert guarded(lambda: None, []) == 0
+    assert run_guarded(lambda: ExitCode.CHANGES_PENDING, []) == 10
+    assert run_guarded(lambda: None, []) == 0
 
 
 # A long run, which says when it has begun and when it has undone what was half made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.cli.hosts import laid_to
+from packstack_lite.deployment.attribution import attribute
 from packstack_lite.engine.results import Change
 
 OLD, OTHER, NEW = "198.18.1.10", "198.18.1.11", "198.18.1.12"
@@ -14,7 +14,7 @@ WHOSE = {(OLD, "once:nova-discover-new"): NEW}
 
 def told(*found):
     changes = [Change(host, "Platform", resource, "create") for host, resource in found]
-    return [(one.host, one.resource) for one in laid_to(changes, WHOSE, ABOUT)]
+    return [(one.node, one.resource_id) for one in attribute(changes, WHOSE, ABOUT)]
 
 
 def test_all_that_comes_of_a_new_host_is_laid_to_it():

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from packstack_lite.answers import read
+from packstack_lite.answers import read_answer_file
 
 NOWHERE = "root@127.0.0.1:1"
 ALL_BY_ENTER = ["host", NOWHERE, *[""] * 7]
@@ -57,7 +57,7 @@ def talk(home, *lines, words=(), seconds=30):
 def written(home):
     (path,) = home.glob("packstack-answers-*.txt")
     assert path.stat().st_mode & 0o777 == 0o600
-    return {name: text for name, (text, _) in read(path).answers.items()}
+    return {name: text for name, (text, _) in read_answer_file(path).answers.items()}
 
 
 def test_enter_all_along_is_the_default_cloud(tmp_path):

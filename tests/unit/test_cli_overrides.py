@@ -7,10 +7,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite.answers import BY_NAME, TABLE, read
-from packstack_lite.cli import deploy, sources
-from packstack_lite.cli import target as targets
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file
+from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
+from packstack_lite.deployment import answer_sources
+from packstack_lite.deployment import connection_target as targets
 from packstack_lite.errors import ExitCode
 
 HERE, OTHER = "198.18.1.10", "198.18.9.1"
@@ -23,7 +24,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path))
     for module in (deploy, targets):
         monkeypatch.setattr(module, "own_address", lambda: HERE)
-    for module in (sources, targets):
+    for module in (answer_sources, targets):
         monkeypatch.setattr(module, "is_own", lambda host: host == HERE)
     return tmp_path
 
@@ -34,11 +35,11 @@ def deployed(monkeypatch):
     heard = []
 
     def from_files(options, dry_run=False, only=frozenset(), start=None):
-        target = targets.choose(options, sources.controller(options), here=True)
-        heard.append((options, target, sources.answers(options, target)))
-        return ExitCode.FINE
+        target = targets.choose_target(options, answer_sources.find_controller(options), allow_local=True)
+        heard.append((options, target, answer_sources.resolve_answers(options, target)))
+        return ExitCode.SUCCESS
 
-    monkeypatch.setattr(deploy, "from_files", from_files)
+    monkeypatch.setattr(deploy, "deploy_answer_files", from_files)
     return heard
 
 
@@ -65,7 +66,7 @@ def test_a_file_beside_them_is_a_layer_and_stays_as_it_is(home, deployed, words)
     assert told["CONFIG_NOVA_KS_PW"].reveal() == "from-env"
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     (written,) = home.glob("packstack-answers-*.txt")
-    assert read(written).answers["CONFIG_KEYSTONE_REGION"][0] == "File"
+    assert read_answer_file(written).answers["CONFIG_KEYSTONE_REGION"][0] == "File"
     assert written.stat().st_mode & 0o777 == 0o600
 
 
@@ -102,9 +103,9 @@ def test_a_file_that_names_this_host_is_fine(home, deployed, here):
 
 def test_flags_beat_allinone_hosts_included(deployed):
     names = ("CONFIG_CONTROLLER_HOST", "CONFIG_COMPUTE_HOSTS", "CONFIG_NETWORK_HOSTS")
-    assert run("--allinone", *(f"--{BY_NAME[name].flag}={OTHER}" for name in names)).exit_code == 0
+    assert run("--allinone", *(f"--{PARAMETERS_BY_NAME[name].flag}={OTHER}" for name in names)).exit_code == 0
     _, target, told = deployed.pop()
-    assert (target.address, target.direct) == (OTHER, False)
+    assert (target.address, target.is_local) == (OTHER, False)
     assert told["CONFIG_CONTROLLER_HOST"] == OTHER
 
 
@@ -124,7 +125,7 @@ def test_show_tells_every_origin(home):
         "--os-client-install=n",
         PACKSTACK_CONFIG_DEFAULT_PASSWORD="hunter22",
     )
-    assert set(told) == set(BY_NAME)
+    assert set(told) == set(PARAMETERS_BY_NAME)
     assert told["CONFIG_DEBUG_MODE"] == ("y", f"{base}:2")
     assert told["CONFIG_KEYSTONE_REGION"] == ("Top", f"{top}:2")
     assert told["CONFIG_PROVISION_DEMO"] == ("n", "--set")
@@ -152,7 +153,7 @@ def test_show_of_names(names, count):
 
 
 def test_show_of_a_pattern():
-    assert set(shown("config_heat_*")) == {name for name in BY_NAME if name.startswith("CONFIG_HEAT_")}
+    assert set(shown("config_heat_*")) == {name for name in PARAMETERS_BY_NAME if name.startswith("CONFIG_HEAT_")}
 
 
 def test_show_of_nothing_known():
@@ -163,7 +164,7 @@ def test_show_of_nothing_known():
 
 def test_show_never_cuts_a_name_short():
     told = run("answers", "show", f"--host={HERE}").stdout
-    assert [p.name for p in TABLE if p.name not in told] == []
+    assert [p.name for p in PARAMETERS if p.name not in told] == []
 
 
 @pytest.mark.parametrize("verb", [["answers", "show"], ["render", "--to", "r"], ["--gen-answer-file", "g"]])
@@ -192,6 +193,6 @@ def test_validation_sees_the_layers(home):
 def test_options_prints_every_parameter_as_packstack_does():
     told = run("-o").stdout
     assert told == run("--options").stdout
-    assert [p.name for p in TABLE if f"**{p.name}** (``--{p.flag}``)\n    " not in told] == []
-    groups = dict.fromkeys(p.group for p in TABLE)
+    assert [p.name for p in PARAMETERS if f"**{p.name}** (``--{p.flag}``)\n    " not in told] == []
+    groups = dict.fromkeys(p.group for p in PARAMETERS)
     assert [group for group in groups if f"{group}\n{'-' * len(group)}\n" not in told] == []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite.cli import reach
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.target import Target
+from packstack_lite.deployment import connector
+from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.errors import ExitCode
-from packstack_lite.remote.config import resolve
+from packstack_lite.remote.ssh_config import resolve_ssh_target
 
 # What `vagrant ssh-config` writes, the address added to the name.
 VAGRANT = """\
@@ -31,17 +31,17 @@ Host debian12 198.18.3.12
 def asked(monkeypatch):
     """The routes that connections would take, none of which is made."""
     routes = []
-    monkeypatch.setattr(reach, "RemoteHost", lambda target, **policy: routes.append(resolve(target)))
+    monkeypatch.setattr(connector, "SshConnection", lambda target, **policy: routes.append(resolve_ssh_target(target)))
     return routes
 
 
 def test_the_file_says_how_the_host_is_reached(asked, tmp_path):
     config = tmp_path / "ssh-config"
     config.write_text(VAGRANT)
-    reach.reach(Options(ssh_config=config), Target("198.18.3.12"))
+    connector.open_connection(Options(ssh_config=config), ConnectionTarget("198.18.3.12"))
     (route,) = asked
     assert (route.name, route.address, route.port, route.user) == ("198.18.3.12", "127.0.0.1", 2222, "vagrant")
-    assert (route.keys, route.only_keys, route.accept_new) == (("/a place/private_key",), True, True)
+    assert (route.keys, route.identities_only, route.accept_new_host_key) == (("/a place/private_key",), True, True)
     assert route.known_hosts[0] == "/dev/null"
 
 
@@ -50,8 +50,8 @@ def test_the_users_own_file_is_not_read_beside_it(asked, tmp_path, monkeypatch):
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host *\n Port 2022\n User somebody\n")
     (tmp_path / "other").write_text("Host *\n Port 3022\n")
-    reach.reach(Options(), Target("cloud"))
-    reach.reach(Options(ssh_config=tmp_path / "other"), Target("cloud"))
+    connector.open_connection(Options(), ConnectionTarget("cloud"))
+    connector.open_connection(Options(ssh_config=tmp_path / "other"), ConnectionTarget("cloud"))
     assert [(route.port, route.user == "somebody") for route in asked] == [(2022, True), (3022, False)]
 
 

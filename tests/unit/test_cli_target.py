@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from packstack_lite.cli import connecting, target
 from packstack_lite.cli.options import Options
-from packstack_lite.errors import UsageFault
+from packstack_lite.deployment import connect, connection_target
+from packstack_lite.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -24,25 +24,25 @@ from packstack_lite.errors import UsageFault
     ],
 )
 def test_host_is_read(text, user, address, port):
-    found = target.parse_host(text)
+    found = connection_target.parse_target(text)
     assert (found.user, found.address, found.port) == (user, address, port)
 
 
 @pytest.mark.parametrize("text", ["", "a b", "@host", "host:", "host:0", "host:99999", "host:ssh", "user@"])
 def test_what_is_no_host_is_refused(text):
-    with pytest.raises(UsageFault):
-        target.parse_host(text)
+    with pytest.raises(UsageError):
+        connection_target.parse_target(text)
 
 
 def test_host_and_sandbox_exclude_each_other():
-    with pytest.raises(UsageFault, match="exclude"):
-        target.choose(Options(host="a", sandbox="aio"))
+    with pytest.raises(UsageError, match="exclude"):
+        connection_target.choose_target(Options(host="a", sandbox="aio"))
 
 
 @pytest.mark.parametrize("options", [Options(distro="debian13"), Options(distro="debian13", host="a")])
 def test_distro_without_a_sandbox_is_refused(options):
-    with pytest.raises(UsageFault, match="no sandbox is named"):
-        target.choose(options, controller="198.18.1.10")
+    with pytest.raises(UsageError, match="no sandbox is named"):
+        connection_target.choose_target(options, controller="198.18.1.10")
 
 
 def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
@@ -56,53 +56,53 @@ def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
         heard.append((name, distro))
         raise Heard
 
-    monkeypatch.setattr(target.sandbox, "up", up)
+    monkeypatch.setattr(connection_target.sandbox, "up", up)
     for distro in ("debian13", None):
         with pytest.raises(Heard):
-            target.choose(Options(sandbox="a", distro=distro), make=True)
+            connection_target.choose_target(Options(sandbox="a", distro=distro), create_sandbox=True)
     assert heard == [("a", "debian13"), ("a", None)]
 
 
 def test_no_host_is_refused_with_the_ways():
-    with pytest.raises(UsageFault) as caught:
-        target.choose(Options())
+    with pytest.raises(UsageError) as caught:
+        connection_target.choose_target(Options())
     assert "--sandbox" in caught.value.hint
 
 
 def test_named_host_wins_over_the_answers():
-    assert target.choose(Options(host="cloud1"), controller="198.18.1.10").address == "cloud1"
+    assert connection_target.choose_target(Options(host="cloud1"), controller="198.18.1.10").address == "cloud1"
 
 
 def test_controller_of_the_answers_is_the_host():
-    found = target.choose(Options(), controller="198.18.1.10")
+    found = connection_target.choose_target(Options(), controller="198.18.1.10")
     assert found.address == "198.18.1.10"
-    assert not found.direct
+    assert not found.is_local
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may work on this machine without SSH")
 def test_root_needs_no_ssh_to_this_machine():
-    assert target.choose(Options(), controller="127.0.0.1").direct
+    assert connection_target.choose_target(Options(), controller="127.0.0.1").is_local
 
 
 def test_other_users_go_through_ssh(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert not target.choose(Options(), controller="127.0.0.1").direct
+    assert not connection_target.choose_target(Options(), controller="127.0.0.1").is_local
 
 
 def test_host_over_ssh_even_when_it_is_this_machine():
-    assert not target.choose(Options(host="127.0.0.1")).direct
+    assert not connection_target.choose_target(Options(host="127.0.0.1")).is_local
 
 
 def test_own_addresses_are_known():
-    assert target.is_own("127.0.0.1")
-    assert not target.is_own("198.19.255.1")
-    assert not target.is_own("no-such-name.invalid")
+    assert connection_target.is_this_machine("127.0.0.1")
+    assert not connection_target.is_this_machine("198.19.255.1")
+    assert not connection_target.is_this_machine("no-such-name.invalid")
 
 
 def test_a_run_of_ours_is_over_when_its_process_is_gone():
     process = subprocess.Popen(["true"])
     process.wait()
-    assert connecting.ended(connecting.who(process.pid))
-    assert not connecting.ended(connecting.who())
-    assert not connecting.ended(f"somebody@elsewhere (process {process.pid})")
-    assert not connecting.ended("somebody who has not said who")
+    assert connect.owner_is_gone(connect.lock_owner(process.pid))
+    assert not connect.owner_is_gone(connect.lock_owner())
+    assert not connect.owner_is_gone(f"somebody@elsewhere (process {process.pid})")
+    assert not connect.owner_is_gone("somebody who has not said who")

@@ -12,17 +12,17 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from packstack_lite.cli import connecting, deployment, sources
 from packstack_lite.cli.app import cli
+from packstack_lite.deployment import answer_sources, connect, run
 from packstack_lite.engine.events import Finding
-from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
-from packstack_lite.errors import ConnectFault, Locked, PhaseFailed
-from packstack_lite.hosts.facts import imagined
+from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
+from packstack_lite.errors import ConnectError, LockedError, PhaseError
+from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Job, Reply
 
 ADDRESS = "198.18.1.10"
 CHANGE = Change(ADDRESS, "Configure", "file:/etc/nova/nova.conf", "content", "-a = 1\n+a = 2")
-REPORT = AppliedReport((CHANGE,), ("nova-api",), 12, 3.25, (PhaseTime("Configure", 3.2, 1),))
+REPORT = ApplyReport((CHANGE,), ("nova-api",), 12, 3.25, (PhaseTime("Configure", 3.2, 1),))
 
 
 class FakeHost:
@@ -55,11 +55,11 @@ def host(tmp_path, monkeypatch) -> FakeHost:
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     fake = FakeHost()
-    monkeypatch.setattr(connecting, "reach", lambda options, target: fake)
-    monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
-    monkeypatch.setattr(deployment.preflight, "run", lambda *what: [])
-    monkeypatch.setattr(deployment, "lock", lambda *what: nullcontext())
-    monkeypatch.setattr(deployment, "apply", lambda *what: REPORT)
+    monkeypatch.setattr(connect, "open_connection", lambda options, target: fake)
+    monkeypatch.setattr(run.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
+    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: [])
+    monkeypatch.setattr(run, "hold_lock", lambda *what: nullcontext())
+    monkeypatch.setattr(run, "apply", lambda *what: REPORT)
     return fake
 
 
@@ -89,7 +89,7 @@ def raises(error: BaseException) -> Any:
 
 
 def test_plan_json(host, answers, monkeypatch):
-    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
     ended = run("plan", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 0
     (change,) = payload(ended)["changes"]
@@ -104,38 +104,38 @@ def test_plan_json(host, answers, monkeypatch):
 
 @pytest.mark.parametrize(("found", "code"), [([CHANGE], 10), ([], 0)])
 def test_plan_exit_code(host, answers, monkeypatch, found, code):
-    monkeypatch.setattr(deployment, "plan", lambda *what: found)
+    monkeypatch.setattr(run, "plan", lambda *what: found)
     assert run("plan", "--answer-file", answers, "--exit-code").exit_code == code
     assert run("plan", "--answer-file", answers).exit_code == 0
 
 
 def test_plan_diff_shows_the_lines(host, answers, monkeypatch):
-    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
     shown = run("plan", "--diff", "--answer-file", answers).stdout
     assert "+a = 2" in shown
     assert "+a = 2" not in run("plan", "--answer-file", answers).stdout
 
 
 def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(deployment, "plan", lambda *what: [CHANGE])
-    monkeypatch.setattr(deployment, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(run, "apply", raises(AssertionError("applied")))
     assert run("--answer-file", answers, "--dry-run", "--output=json").exit_code == 0
     assert not (tmp_path / "openstack").exists()
 
 
 def test_verify_json_and_exit_code(host, answers, monkeypatch):
-    fault = Fault(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
-    monkeypatch.setattr(deployment, "verify", lambda *what: [fault])
+    fault = Drift(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
+    monkeypatch.setattr(run, "verify", lambda *what: [fault])
     ended = run("verify", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 6
     assert payload(ended)["faults"][0]["resource"] == "unit:nova-api"
-    monkeypatch.setattr(deployment, "verify", lambda *what: [])
+    monkeypatch.setattr(run, "verify", lambda *what: [])
     assert run("verify", "--answer-file", answers).exit_code == 0
 
 
 def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch):
     findings = [Finding("memory", ADDRESS, "error", "2 GiB", "add some"), Finding("clock", ADDRESS, "warning", "off")]
-    monkeypatch.setattr(deployment.preflight, "run", lambda *what: findings)
+    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: findings)
     ended = run("preflight", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 3
     assert [found["name"] for found in payload(ended)["findings"]] == ["memory", "clock"]
@@ -144,8 +144,8 @@ def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch)
 
 def test_apply_stops_at_preflight_before_anything_is_changed(host, answers, monkeypatch):
     finding = Finding("memory", ADDRESS, "error", "2 GiB", "add some")
-    monkeypatch.setattr(deployment.preflight, "run", lambda *what: [finding])
-    monkeypatch.setattr(deployment, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: [finding])
+    monkeypatch.setattr(run, "apply", raises(AssertionError("applied")))
     ended = run("apply", "--answer-file", answers)
     assert (ended.exit_code, ended.stdout) == (3, "")
     assert "memory" in ended.stderr
@@ -180,10 +180,11 @@ def test_a_clouds_yaml_that_is_no_mapping_is_a_warning(host, answers, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(PhaseFailed("x failed", "mend it"), 5), (Locked("x is held"), 7), (KeyboardInterrupt(), 130)]
+    ("error", "code"),
+    [(PhaseError("x failed", "mend it"), 5), (LockedError("x is held"), 7), (KeyboardInterrupt(), 130)],
 )
 def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, code):
-    monkeypatch.setattr(deployment, "apply", raises(error))
+    monkeypatch.setattr(run, "apply", raises(error))
     ended = run("apply", "--answer-file", answers, "--output=json")
     assert (ended.exit_code, ended.stdout) == (code, "")
     assert "Traceback" not in ended.stderr
@@ -191,7 +192,7 @@ def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, c
 
 
 def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
-    monkeypatch.setattr(connecting, "reach", raises(ConnectFault(f"{ADDRESS}: cannot be reached", "start it")))
+    monkeypatch.setattr(connect, "open_connection", raises(ConnectError(f"{ADDRESS}: cannot be reached", "start it")))
     ended = run("plan", "--answer-file", answers)
     assert (ended.exit_code, ended.stdout) == (4, "")
     assert "start it" in ended.stderr
@@ -199,7 +200,7 @@ def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
 
 def test_smoke_json_junit_and_exit_code(host, answers, monkeypatch, tmp_path):
     cases = [Case("token", "passed", 0.4), Case("ping", "failed", 9.0, "no answer <&>")]
-    monkeypatch.setattr(deployment.smoke, "run", lambda *what: cases)
+    monkeypatch.setattr(run.smoke, "run_cases", lambda *what: cases)
     junit = tmp_path / "smoke.xml"
     ended = run("smoke", "--answer-file", answers, "--output=json", "--junit", junit)
     assert ended.exit_code == 6
@@ -221,7 +222,7 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     (first,) = tmp_path.glob("packstack-answers-*.txt")
     assert first.stat().st_mode & 0o777 == 0o600
-    said = sources.room.read(first).answers
+    said = answer_sources.room.read_answer_file(first).answers
     assert said["CONFIG_CONTROLLER_HOST"][0] == ADDRESS
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert [*tmp_path.glob("packstack-answers-*.txt")] == [first], "nothing new to say, no new file"
@@ -229,20 +230,20 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
     before = first.read_text()
     assert run("--allinone", "--host", ADDRESS, "--os-debug-mode=y").exit_code == 0
     (second,) = set(tmp_path.glob("packstack-answers-*.txt")) - {first}
-    again = sources.room.read(second).answers
+    again = answer_sources.room.read_answer_file(second).answers
     assert again["CONFIG_DEBUG_MODE"][0] == "y"
     assert again["CONFIG_KEYSTONE_ADMIN_PW"][0] == said["CONFIG_KEYSTONE_ADMIN_PW"][0]
     assert first.read_text() == before
 
 
 def test_verbs_find_the_answers_of_an_earlier_allinone(host, monkeypatch):
-    monkeypatch.setattr(deployment, "verify", lambda *what: [])
+    monkeypatch.setattr(run, "verify", lambda *what: [])
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert run("verify", "--host", ADDRESS).exit_code == 0
 
 
 def test_the_first_of_several_hosts_is_the_controller_and_the_others_compute(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(deployment, "apply_all", lambda lanes, *rest: [replace(REPORT, host=one.name) for one in lanes])
+    monkeypatch.setattr(run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes])
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--output=json")
     assert ended.exit_code == 0, ended.stderr
     (path,) = tmp_path.glob("packstack-answers-*")
@@ -252,7 +253,7 @@ def test_the_first_of_several_hosts_is_the_controller_and_the_others_compute(hos
     assert "CONFIG_COMPUTE_HOSTS=198.18.1.11,198.18.1.12" in written
     told = payload(ended)
     assert [each["name"] for each in told["hosts"]] == [ADDRESS, "198.18.1.11", "198.18.1.12"]
-    assert told["flights"] == 3 * REPORT.flights
+    assert told["flights"] == 3 * REPORT.round_trips
 
 
 def test_several_hosts_and_another_word_for_the_host_exclude_each_other(host, tmp_path):
@@ -264,10 +265,10 @@ def test_several_hosts_and_another_word_for_the_host_exclude_each_other(host, tm
 
 def test_a_host_that_failed_is_named_with_the_others_and_exits_with_5(host, monkeypatch):
     def partly(lanes, *rest):
-        first, *others = [replace(REPORT, host=one.name) for one in lanes]
-        return [first, *(replace(one, trouble=f"{one.host}: phase Services failed at unit:x") for one in others)]
+        first, *others = [replace(REPORT, node=one.name) for one in lanes]
+        return [first, *(replace(one, error=f"{one.node}: phase Services failed at unit:x") for one in others)]
 
-    monkeypatch.setattr(deployment, "apply_all", partly)
+    monkeypatch.setattr(run, "apply_nodes", partly)
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
     assert ended.exit_code == 5
     assert "198.18.1.11: phase Services failed at unit:x" in ended.stderr
@@ -279,11 +280,11 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
     def some(options, target):
         if target.address == ADDRESS:
             return host
-        raise ConnectFault(f"{target.address}: does not answer", "start it")
+        raise ConnectError(f"{target.address}: does not answer", "start it")
 
     lanes = []
-    monkeypatch.setattr(connecting, "reach", some)
-    monkeypatch.setattr(deployment, "apply_all", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found])
+    monkeypatch.setattr(connect, "open_connection", some)
+    monkeypatch.setattr(run, "apply_nodes", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found])
     assert run(f"--install-hosts={ADDRESS},198.18.1.11").exit_code == 0
     assert [(lane.name, bool(lane.host), lane.trouble) for lane in lanes] == [
         (ADDRESS, True, ""),
@@ -304,8 +305,8 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
 
 def test_an_excluded_host_is_not_even_connected_to(host, monkeypatch):
     reached = []
-    monkeypatch.setattr(connecting, "reach", lambda options, target: reached.append(target.address) or host)
-    monkeypatch.setattr(deployment, "apply_all", lambda lanes, *rest: [replace(REPORT, host=one.name) for one in lanes])
+    monkeypatch.setattr(connect, "open_connection", lambda options, target: reached.append(target.address) or host)
+    monkeypatch.setattr(run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes])
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--exclude-servers=198.18.1.11")
     assert ended.exit_code == 0, ended.stderr
     assert sorted(reached) == [ADDRESS, "198.18.1.12"]
@@ -316,14 +317,14 @@ def test_timeout_is_the_limit_of_a_step(host, answers, monkeypatch):
         host.run_jobs([Job("packages", "true", timeout=60)], None)
         return REPORT
 
-    monkeypatch.setattr(deployment, "apply", one_job)
+    monkeypatch.setattr(run, "apply", one_job)
     run("--answer-file", answers, "--timeout=900")
     run("--answer-file", answers)
     assert [job.timeout for job in host.jobs] == [900, 60]
 
 
 def test_the_run_log_holds_the_failure_and_no_password(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(deployment, "apply", raises(PhaseFailed("cannot log in with hunter22", "mend it")))
+    monkeypatch.setattr(run, "apply", raises(PhaseError("cannot log in with hunter22", "mend it")))
     run("apply", "--answer-file", answers)
     (log,) = (tmp_path / "packstack-lite" / ADDRESS).glob("*/run.log")
     assert "cannot log in with ***" in log.read_text()

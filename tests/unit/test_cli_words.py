@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite.answers import BY_NAME, TABLE
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME
 from packstack_lite.cli.app import cli
-from packstack_lite.cli.words import PACKSTACKS, spelled, written_out
-from packstack_lite.errors import UsageFault
+from packstack_lite.cli.option_abbreviations import PACKSTACK_OPTIONS, expand_option, expand_options
+from packstack_lite.errors import UsageError
 from tests.conftest import PROJECT
 
 FACTS = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())["parameters"]
@@ -36,7 +36,9 @@ def packstack(release) -> OptionParser:
 
 def ours_of(option: str) -> str:
     """Packstack's option as it is spelled here."""
-    return next((f"--{p.flag}" for p in TABLE if f"--{p.flag}".replace("_", "-") == option.replace("_", "-")), option)
+    return next(
+        (f"--{p.flag}" for p in PARAMETERS if f"--{p.flag}".replace("_", "-") == option.replace("_", "-")), option
+    )
 
 
 @pytest.mark.parametrize("release", ["in_train", "in_2025"])
@@ -53,8 +55,8 @@ def test_every_abbreviation_that_packstack_takes_means_the_same(release):
                 continue
             tried += 1
             try:
-                found = written_out(cli, short)
-            except UsageFault as fault:
+                found = expand_option(cli, short)
+            except UsageError as fault:
                 found = fault.hint
             if found != ours_of(meant):
                 wrong.append((short, found))
@@ -76,17 +78,17 @@ def test_what_packstack_calls_ambiguous_is_never_guessed():
             parser._match_long_opt(f"--{fact['cli']}"[:8])
         except AmbiguousOptionError as ambiguous:
             tried += 1
-            with pytest.raises(UsageFault, match="may be short for several options"):
-                written_out(cli, ambiguous.opt_str)
+            with pytest.raises(UsageError, match="may be short for several options"):
+                expand_option(cli, ambiguous.opt_str)
         except BadOptionError:
             assert not fact["on_cli"]
     assert tried > 100
 
 
-@pytest.mark.parametrize("parameter", [p for p in TABLE if "_" in p.flag], ids=lambda p: p.flag)
+@pytest.mark.parametrize("parameter", [p for p in PARAMETERS if "_" in p.flag], ids=lambda p: p.flag)
 def test_flags_that_packstack_drops_for_their_underscore_count(parameter):
-    assert written_out(cli, f"--{parameter.flag}") == f"--{parameter.flag}"
-    assert written_out(cli, f"--{parameter.flag.replace('_', '-')}") == f"--{parameter.flag}"
+    assert expand_option(cli, f"--{parameter.flag}") == f"--{parameter.flag}"
+    assert expand_option(cli, f"--{parameter.flag.replace('_', '-')}") == f"--{parameter.flag}"
 
 
 @pytest.mark.parametrize(
@@ -113,10 +115,10 @@ def test_flags_that_packstack_drops_for_their_underscore_count(parameter):
 )
 def test_written_out(said, meant):
     if meant is None:
-        with pytest.raises(UsageFault):
-            spelled(cli, said)
+        with pytest.raises(UsageError):
+            expand_options(cli, said)
     else:
-        assert spelled(cli, said) == meant
+        assert expand_options(cli, said) == meant
 
 
 @pytest.mark.parametrize(
@@ -137,18 +139,18 @@ def test_written_out(said, meant):
 )
 def test_an_option_that_is_none_gets_a_sentence(word, message, hint):
     if message is None:
-        assert spelled(cli, [word]) == ["--os-nova-install=y"]
+        assert expand_options(cli, [word]) == ["--os-nova-install=y"]
         return
-    with pytest.raises(UsageFault) as fault:
-        spelled(cli, [word])
+    with pytest.raises(UsageError) as fault:
+        expand_options(cli, [word])
     assert message in fault.value.message
     assert hint in fault.value.hint
     assert len(fault.value.hint) < 600
 
 
 def test_an_option_of_another_verb_names_the_verb():
-    with pytest.raises(UsageFault, match="there is no option --diff of apply"):
-        spelled(cli, ["apply", "--diff"])
+    with pytest.raises(UsageError, match="there is no option --diff of apply"):
+        expand_options(cli, ["apply", "--diff"])
 
 
 OPTIONS = sorted({name for o in cli.params for name in o.opts if name.startswith("--")})
@@ -158,18 +160,18 @@ OPTIONS = sorted({name for o in cli.params for name in o.opts if name.startswith
 def test_written_out_options_stay_as_they_are(words):
     """Any words: either a UsageFault, or nothing but options' names has changed, and doing it again changes nothing."""
     try:
-        told = spelled(cli, words)
-    except UsageFault:
+        told = expand_options(cli, words)
+    except UsageError:
         return
     assert len(told) == len(words)
-    assert spelled(cli, told) == told
+    assert expand_options(cli, told) == told
     for before, after in zip(words, told):
         assert after == before or (after.startswith("--") and after.partition("=")[2] == before.partition("=")[2])
 
 
 def test_packstacks_own_options_are_all_there():
     there = {name for option in cli.params for name in option.opts} | {"--help"}
-    assert set(PACKSTACKS) <= there
-    assert set(SWITCHES) | set(VALUES) <= set(PACKSTACKS)
+    assert set(PACKSTACK_OPTIONS) <= there
+    assert set(SWITCHES) | set(VALUES) <= set(PACKSTACK_OPTIONS)
     assert {"-t", "-o", "-d", "-y"} <= there
-    assert isinstance(cli, click.Group) and len(BY_NAME) == len(TABLE)
+    assert isinstance(cli, click.Group) and len(PARAMETERS_BY_NAME) == len(PARAMETERS)

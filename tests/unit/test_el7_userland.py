@@ -149,7 +149,7 @@ def unknown_to_219(unit: str) -> List[str]:
     return wrong
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize("case", CASES)
 def test_units_are_made_of_what_systemd_219_knows(profile, case):
     units = {path: text(file) for path, file in files(on(profile, CASES[case]())).items() if "/systemd/" in path}
@@ -173,7 +173,7 @@ def test_what_systemd_219_does_not_know_is_found(line):
     assert not unknown_to_219("[Timer]\nOnCalendar=daily\nRandomizedDelaySec=1h\n")
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_programs_of_units_stand_where_el_has_them(profile):
     """On EL everything of /sbin and /usr/sbin stays there: /bin/ip is Debian's."""
     elsewhere = re.compile(r"=/(usr/)?bin/(ip|ethtool|iptables|losetup|vgchange)\b")
@@ -202,7 +202,7 @@ def limited(tmp_path):
         shell, env = ["/bin/sh", "-c", command], {**os.environ, **own, **more}
         return subprocess.run(shell, env=env, capture_output=True, text=True, check=False)
 
-    run.log = tmp_path / "log"  # type: ignore[attr-defined]
+    run.log_path = tmp_path / "log"  # type: ignore[attr-defined]
     return run
 
 
@@ -226,7 +226,7 @@ REFUSED = [row.example for row in NEWER if row.example.split()[0] in tools()]
 def test_limits_refuse_what_el7_does_not_know(limited, command):
     done = limited(command.replace("$new", "/x"))
     assert done.returncode == 1 and "of CentOS 7" in done.stderr and not done.stdout
-    told = limited.log.read_text()
+    told = limited.log_path.read_text()
     assert told.startswith(command.split()[0]) and "asked by /bin/sh -c" in told and told.count("\n") == 1
 
 

@@ -10,15 +10,15 @@ import pytest
 
 from packstack_lite.engine import events
 from packstack_lite.engine.apply import apply
-from packstack_lite.engine.changes import changes, compare, in_words
+from packstack_lite.engine.diff import describe_diff, diff_resources, differing_keys
 from packstack_lite.engine.events import Changed, Failed, PhaseFinished, Skipped
 from packstack_lite.engine.plan import plan
+from packstack_lite.engine.schedule import add_needs, next_batch
 from packstack_lite.engine.verify import verify
-from packstack_lite.engine.waves import next_wave, with_needs
-from packstack_lite.errors import PackstackLiteError, PhaseFailed
+from packstack_lite.errors import PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, Job, JobResult, Reply
-from packstack_lite.resources.base import Gap, Look, Phase, Resource, Unknown
-from packstack_lite.resources.once import REMARK
+from packstack_lite.resources.base import Diff, Phase, Probe, Resource, Unknown
+from packstack_lite.resources.run_once import WARNING_PREFIX
 from packstack_lite.secret import Masker
 
 
@@ -32,7 +32,7 @@ class Note(Resource):
     text: str = "x"
     breaks: bool = False
     watches: Tuple[str, ...] = ()
-    guards: bool = False
+    always_run: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -42,26 +42,26 @@ class Note(Resource):
         return f"{self.kind}:{self.name}"
 
     @property
-    def reads(self):
+    def trigger_ids(self):
         return self.watches
 
-    def want(self):
+    def desired(self):
         return {"text": self.text}
 
-    def forget(self):
-        return Command(f"echo forgot {self.name} >> {self.where}/log", says=f"forget {self.name}")
+    def invalidate(self):
+        return Command(f"echo forgot {self.name} >> {self.where}/log", description=f"forget {self.name}")
 
     @classmethod
-    def look(cls, group):
+    def probe(cls, resources):
         lines = "; ".join(
-            f"printf '%s ' {note.name}; cat {note.where}/{note.name} 2>/dev/null || echo" for note in group
+            f"printf '%s ' {note.name}; cat {note.where}/{note.name} 2>/dev/null || echo" for note in resources
         )
 
         def parse(reply):
             pairs = [line.split(" ", 1) for line in reply.out.splitlines()]
             return {f"{cls.kind}:{name}": {"text": text} if text else None for name, text in pairs}
 
-        return [Look(Command(lines), parse)]
+        return [Probe(Command(lines), parse)]
 
     @classmethod
     def script(cls, note):
@@ -69,8 +69,8 @@ class Note(Resource):
         return f"echo {note.name} >> {note.where}/log; {verdict}"
 
     @classmethod
-    def close(cls, gaps):
-        return [Command(cls.script(gap.resource), says=f"write {gap.resource.name}") for gap in gaps]
+    def fix(cls, diffs):
+        return [Command(cls.script(gap.resource), description=f"write {gap.resource.name}") for gap in diffs]
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Task(Note):
     kind: ClassVar[str] = "task"
 
     @classmethod
-    def close(cls, gaps):
-        return [Job(f"task-{gap.resource.name}", cls.script(gap.resource)) for gap in gaps]
+    def fix(cls, diffs):
+        return [Job(f"task-{gap.resource.name}", cls.script(gap.resource)) for gap in diffs]
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Ear:
     def __init__(self):
         self.events = []
 
-    def heard(self, event):
+    def on_event(self, event):
         self.events.append(event)
 
     def of(self, kind):
@@ -144,8 +144,8 @@ def ear():
 @pytest.fixture(autouse=True)
 def toy_job_names(monkeypatch):
     name = lambda identity: identity.replace(":", "-")  # noqa: E731
-    monkeypatch.setattr("packstack_lite.engine.waves.job_name", name)
-    monkeypatch.setattr("packstack_lite.engine.steps.job_name", name)
+    monkeypatch.setattr("packstack_lite.engine.schedule.job_name", name)
+    monkeypatch.setattr("packstack_lite.engine.executor.job_name", name)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def toy_job_names(monkeypatch):
     ],
 )
 def test_compare(want, seen, keys):
-    assert compare(want, seen) == keys
+    assert differing_keys(want, seen) == keys
 
 
 def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
@@ -169,12 +169,12 @@ def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
         Note("service", str(tmp_path), watches=("note:config",), phase=Phase.SERVICES),
     )
     seen = {"note:config": {"text": "other"}, "note:service": {"text": "x"}}
-    gaps = changes([service, config], seen)
-    assert [(gap.resource.id, gap.keys, gap.caused_by) for gap in gaps] == [
+    gaps = diff_resources([service, config], seen)
+    assert [(gap.resource.id, gap.keys, gap.triggered_by) for gap in gaps] == [
         ("note:config", ("text",), ()),
         ("note:service", (), ("note:config",)),
     ]
-    assert in_words(gaps[1]) == "reads config"
+    assert describe_diff(gaps[1]) == "reads config"
 
 
 @pytest.mark.parametrize(
@@ -187,17 +187,17 @@ def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
 )
 def test_in_words(seen, words, tmp_path):
     note = Note("a", str(tmp_path))
-    assert in_words(Gap(note, seen, ("text",))) == words
+    assert describe_diff(Diff(note, seen, ("text",))) == words
 
 
 def test_first_apply_changes_second_does_not(tmp_path, host, ear):
     notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path), phase=Phase.SERVICES)]
     first = apply(host, notes, ear, Masker())
-    assert [change.resource for change in first.changes] == ["note:a", "note:b"]
+    assert [change.resource_id for change in first.changes] == ["note:a", "note:b"]
     flights = host.flights
     second = apply(host, notes, Ear(), Masker())
-    assert (second.changes, second.restarted, host.flights - flights) == ((), (), 1)
-    assert [phase.name for phase in second.phases] == ["Configure", "Services"]
+    assert (second.changes, second.restarted_units, host.flights - flights) == ((), (), 1)
+    assert [phase.name for phase in second.phase_times] == ["Configure", "Services"]
 
 
 def test_a_plan_touches_nothing_and_shows_what_apply_then_does(tmp_path, host, ear):
@@ -206,10 +206,15 @@ def test_a_plan_touches_nothing_and_shows_what_apply_then_does(tmp_path, host, e
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
     planned = plan(host, notes, True, Masker())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
-    assert [(change.resource, change.gap) for change in planned] == [("note:a", "text old → x"), ("note:b", "create")]
-    assert "-text: old" in planned[0].diff and "+text: x" in planned[0].diff
+    assert [(change.resource_id, change.description) for change in planned] == [
+        ("note:a", "text old → x"),
+        ("note:b", "create"),
+    ]
+    assert "-text: old" in planned[0].text_diff and "+text: x" in planned[0].text_diff
     applied = apply(host, notes, ear, Masker())
-    assert [(change.resource, change.gap) for change in applied.changes] == [(c.resource, c.gap) for c in planned]
+    assert [(change.resource_id, change.description) for change in applied.changes] == [
+        (c.resource_id, c.description) for c in planned
+    ]
 
 
 def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, host, ear):
@@ -219,7 +224,7 @@ def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, ho
         Note("beside", str(tmp_path)),
         Note("never", str(tmp_path), phase=Phase.DEMO),
     ]
-    with pytest.raises(PhaseFailed) as failure:
+    with pytest.raises(PhaseError) as failure:
         apply(host, notes, ear, Masker())
     assert "note:bad" in failure.value.message
     assert [event.resource for event in ear.of(Changed)] == ["note:beside"]
@@ -235,10 +240,10 @@ def test_what_needs_something_skipped_is_skipped_too(tmp_path, host, ear):
         Note("middle", str(tmp_path), needs=("note:bad",)),
         Task("last", str(tmp_path), needs=("note:middle",)),
     ]
-    with pytest.raises(PhaseFailed):
+    with pytest.raises(PhaseError):
         apply(host, list(reversed(notes)), ear, Masker())
     assert (tmp_path / "log").read_text().split() == ["bad"]
-    skipped = {heard.resource: heard.why for heard in ear.of(Skipped)}
+    skipped = {heard.resource: heard.reason for heard in ear.of(Skipped)}
     assert skipped == {"note:middle": "needs note:bad", "task:last": "needs note:middle"}
 
 
@@ -267,14 +272,14 @@ def test_jobs_that_only_need_jobs_go_as_one_batch(tmp_path, host, ear):
 
 def test_jobs_learn_the_needs_of_their_resources(tmp_path):
     sync, start = Task("sync", str(tmp_path)), Task("start", str(tmp_path), needs=("task:sync", "task:elsewhere"))
-    gaps = [Gap(sync, None, ("text",)), Gap(start, None, ("text",))]
-    jobs = with_needs(Task.close(gaps), gaps)
+    gaps = [Diff(sync, None, ("text",)), Diff(start, None, ("text",))]
+    jobs = add_needs(Task.fix(gaps), gaps)
     assert [job.needs for job in jobs] == [(), ("task-sync",)]
 
 
 def test_needs_in_a_circle_are_a_bug_that_names_them(tmp_path, host, ear):
     notes = [Note("a", str(tmp_path), needs=("note:b",)), Note("b", str(tmp_path), needs=("note:a",))]
-    assert next_wave([Gap(note, None, ("text",)) for note in notes]).gaps == ()
+    assert next_batch([Diff(note, None, ("text",)) for note in notes]).gaps == ()
     with pytest.raises(PackstackLiteError, match="note:a, note:b"):
         apply(host, notes, ear, Masker())
 
@@ -294,8 +299,8 @@ def test_only_and_from(tmp_path, host, ear):
         Note("b", str(tmp_path), tags=frozenset({"glance"})),
         Note("c", str(tmp_path), tags=frozenset({"nova"}), phase=Phase.DEMO),
     ]
-    report = apply(host, notes, ear, Masker(), only=frozenset({"nova"}), start=Phase.SERVICES)
-    assert [change.resource for change in report.changes] == ["note:c"]
+    report = apply(host, notes, ear, Masker(), tags=frozenset({"nova"}), start_phase=Phase.SERVICES)
+    assert [change.resource_id for change in report.changes] == ["note:c"]
 
 
 def test_verify_names_what_drifted_and_only_that(tmp_path, host, ear):
@@ -304,20 +309,20 @@ def test_verify_names_what_drifted_and_only_that(tmp_path, host, ear):
     (tmp_path / "a").write_text("by hand\n")
     (tmp_path / "b").unlink()
     faults = verify(host, notes, Masker())
-    assert [(fault.resource, fault.message) for fault in faults] == [
+    assert [(fault.resource_id, fault.message) for fault in faults] == [
         ("note:a", "differs: text by hand → x"),
         ("note:b", "is missing"),
     ]
-    assert all(fault.fix for fault in faults)
+    assert all(fault.hint for fault in faults)
 
 
 def test_what_guards_the_rest_is_part_of_a_run_from_any_phase_on(host, ear, tmp_path):
     where = str(tmp_path)
     early = Note("early", where, phase=Phase.PACKAGES)
-    guard = Task("guard", where, breaks=True, guards=True, phase=Phase.PACKAGES)
+    guard = Task("guard", where, breaks=True, always_run=True, phase=Phase.PACKAGES)
     late = Note("late", where, phase=Phase.CONFIGURE)
-    with pytest.raises(PhaseFailed):
-        apply(host, [early, guard, late], ear, Masker(), start=Phase.CONFIGURE)
+    with pytest.raises(PhaseError):
+        apply(host, [early, guard, late], ear, Masker(), start_phase=Phase.CONFIGURE)
     assert (tmp_path / "log").read_text().split() == ["guard"]
 
 
@@ -328,9 +333,9 @@ class Remarking(Task):
     kind: ClassVar[str] = "remarking"
 
     @classmethod
-    def close(cls, gaps):
-        said = f"echo '{REMARK}my_password=sesame was not checked'"
-        return [Job(f"remarking-{gap.resource.name}", f"{cls.script(gap.resource)}; {said}") for gap in gaps]
+    def fix(cls, diffs):
+        said = f"echo '{WARNING_PREFIX}my_password=sesame was not checked'"
+        return [Job(f"remarking-{gap.resource.name}", f"{cls.script(gap.resource)}; {said}") for gap in diffs]
 
 
 def test_a_remark_of_a_job_is_told_as_a_warning(host, ear, tmp_path):
@@ -346,10 +351,10 @@ class Prepared(Task):
     kind: ClassVar[str] = "prepared"
 
     @classmethod
-    def close(cls, gaps):
-        where = gaps[0].resource.where
-        first = Command(f"cd {where} && echo ready >> log && [ ! -e broken ]", says="prepare")
-        tasks = [gap.resource for gap in gaps]
+    def fix(cls, diffs):
+        where = diffs[0].resource.where
+        first = Command(f"cd {where} && echo ready >> log && [ ! -e broken ]", description="prepare")
+        tasks = [gap.resource for gap in diffs]
         return [
             first,
             *(Job(f"prepared-{task.name}", f"[ -e {where}/broken ] || {{ {cls.script(task)}; }}") for task in tasks),
@@ -363,6 +368,6 @@ def test_what_prepares_for_jobs_runs_once_and_before_them(host, ear, tmp_path):
 
 def test_what_went_wrong_when_jobs_were_prepared_for_is_told_where_they_do_not_know(host, ear, tmp_path):
     (tmp_path / "broken").touch()
-    with pytest.raises(PhaseFailed):
+    with pytest.raises(PhaseError):
         apply(host, [Prepared("a", str(tmp_path))], ear, Masker())
     assert "prepare failed with exit code" in ear.of(events.Failed)[0].message

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from packstack_lite.engine.events import Changed, Skipped
-from packstack_lite.engine.lanes import Lane, Scope, apply_all, failed
-from packstack_lite.errors import ConnectFault
-from packstack_lite.hosts.place import ROLES
+from packstack_lite.engine.multi_node import NodeRun, Scope, apply_nodes, failed_reports
+from packstack_lite.errors import ConnectError
+from packstack_lite.nodes.node import ROLES
 from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.secret import Masker
-from packstack_lite.services.waits import WAITS, Wait, of
+from packstack_lite.services._base.node_dependencies import NODE_DEPENDENCIES, NodeDependency, select_dependencies
 from tests.unit.test_engine import Ear, Note, ShHost
 
 CONTROLLER, COMPUTE = ("controller", "network"), ("compute",)
-HEARD = Wait("compute", Phase.SERVICES, "controller", Phase.SERVICES, "the conductor")
+HEARD = NodeDependency("compute", Phase.SERVICES, "controller", Phase.SERVICES, "the conductor")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Lost(ShHost):
     """A host whose connection is lost at the flight of this number."""
 
     after: int = 2
-    error: BaseException = field(default_factory=lambda: ConnectFault("b: the connection was lost"))
+    error: BaseException = field(default_factory=lambda: ConnectError("b: the connection was lost"))
     ended: bool = False
 
     def run(self, commands):
@@ -78,11 +78,11 @@ def places(tmp_path):
 
 
 def lane(name, roles, resources, host=None, **more):
-    return Lane(name, roles, host or ShHost(name), resources, **more)
+    return NodeRun(name, roles, host or ShHost(name), resources, **more)
 
 
 def run(lanes, ear, waits=(HEARD,), scope=None):
-    return apply_all(lanes, waits, ear, Masker(), scope or Scope())
+    return apply_nodes(lanes, waits, ear, Masker(), scope or Scope())
 
 
 def changed(ear):
@@ -102,7 +102,7 @@ def test_hosts_are_worked_on_at_the_same_time(places, ear):
         )
         for own, other in ("ab", "ba")
     ]
-    assert not failed(run(lanes, ear))
+    assert not failed_reports(run(lanes, ear))
     assert changed(ear) == {(host, f"{what}") for host in "ab" for what in ("note:first", "waiting:second")}
 
 
@@ -113,7 +113,7 @@ def test_a_host_begins_a_phase_only_when_what_it_waits_for_is_there(places, ear)
         Note("prepared", places["b"], phase=Phase.PREPARE),
         Needing("compute", places["b"], phase=Phase.SERVICES, until=f"{places['a']}/conductor"),
     ]
-    assert not failed(run([lane("a", CONTROLLER, [slow]), lane("b", COMPUTE, compute)], ear))
+    assert not failed_reports(run([lane("a", CONTROLLER, [slow]), lane("b", COMPUTE, compute)], ear))
     assert [event.resource for event in ear.of(Changed)][-1] == "needing:compute"
 
 
@@ -131,7 +131,7 @@ def test_a_host_that_fails_stops_only_those_that_need_it(places, ear):
         lane("c", ("database",), [Note("last", places["c"], phase=Phase.VERIFY)]),
     ]
     reports = run(lanes, ear)
-    assert [report.host for report in failed(reports)] == ["a", "b"]
+    assert [report.node for report in failed_reports(reports)] == ["a", "b"]
     assert "phase Services failed at note:api" in reports[0].trouble
     assert "b: phase Services was not begun: it needs the conductor, and a did not get through Services" in (
         reports[1].trouble
@@ -146,10 +146,10 @@ def test_a_compute_host_that_fails_stops_nobody(places, ear, wrong):
     second = {
         "breaks": lambda: lane("b", COMPUTE, [Note("compute", places["b"], breaks=True, phase=Phase.SERVICES)]),
         "lost": lambda: lane("b", COMPUTE, notes["b"], Lost("b")),
-        "unreachable": lambda: Lane("b", COMPUTE, None, trouble="b: does not answer"),
+        "unreachable": lambda: NodeRun("b", COMPUTE, None, error="b: does not answer"),
     }[wrong]()
     reports = run([lane("a", CONTROLLER, notes["a"]), second, lane("c", COMPUTE, notes["c"])], ear)
-    assert [report.host for report in failed(reports)] == ["b"]
+    assert [report.node for report in failed_reports(reports)] == ["b"]
     assert reports[1].trouble.startswith("b: ")
     assert changed(ear) == {("a", "note:compute"), ("c", "note:compute")}
 
@@ -240,14 +240,14 @@ def waits_of(number, hosts, reached):
     phase = PHASES[reached[number]]
     return [
         wait
-        for wait in WAITS
+        for wait in NODE_DEPENDENCIES
         if wait.role in hosts[number] and wait.phase is phase
         for other, roles in enumerate(hosts)
-        if other != number and wait.other in roles and reached[other] <= PHASES.index(wait.until)
+        if other != number and wait.required_role in roles and reached[other] <= PHASES.index(wait.required_phase)
     ]
 
 
 def test_waits_of_a_service_count_only_where_it_is_deployed():
-    assert {wait.service for wait in WAITS} == {"", "ovn"}
-    assert set(of(["ovn"])) == set(WAITS)
-    assert {wait.service for wait in of(["neutron-openvswitch"])} == {""}
+    assert {wait.service for wait in NODE_DEPENDENCIES} == {"", "ovn"}
+    assert set(select_dependencies(["ovn"])) == set(NODE_DEPENDENCIES)
+    assert {wait.service for wait in select_dependencies(["neutron-openvswitch"])} == {""}

@@ -8,32 +8,42 @@ from dataclasses import replace
 import pytest
 
 from packstack_lite import services
-from packstack_lite.engine.changes import changes, in_words
-from packstack_lite.hosts import security
-from packstack_lite.hosts.place import Place
-from packstack_lite.preflight import guards
-from packstack_lite.preflight.subject import Subject
+from packstack_lite.engine.diff import describe_diff, diff_resources
+from packstack_lite.host_setup import firewall
+from packstack_lite.nodes.facts import security
+from packstack_lite.nodes.node import Node
+from packstack_lite.preflight import system_config
+from packstack_lite.preflight.check import CheckContext
 from packstack_lite.remote.command import Reply
-from packstack_lite.resources import Absent, File, FirewalldPorts, Guard, IptablesPorts, Nat, NoOtherPeer, Peer
-from packstack_lite.services import firewall, openvswitch
-from packstack_lite.services.cloud import PORTS
+from packstack_lite.resources import (
+    Absent,
+    AllowedPeer,
+    File,
+    FirewalldPorts,
+    IptablesPorts,
+    Nat,
+    OnlyAllowedPeers,
+    PortFilter,
+)
+from packstack_lite.services._base.context import PORTS
+from packstack_lite.services.networking import openvswitch
 from tests.clouds import ADDRESS, cloud
 from tests.unit.dash import Dash, fits
 
 PROFILES = ["centos7-train", "centos9s-epoxy", "debian12-zed", "debian13-epoxy"]
 OTHERS = (
-    Place("c1", "198.18.1.11", "c1", ("compute",), "198.19.1.11"),
-    Place("c2", "198.18.1.12", "c2", ("compute",), "2001:db8::2"),
+    Node("c1", "198.18.1.11", "c1", ("compute",), "198.19.1.11"),
+    Node("c2", "198.18.1.12", "c2", ("compute",), "2001:db8::2"),
 )
 ON = {"CONFIG_FIREWALL": True}
 
 
 def of(profile="debian12-zed", answers=None, others=(), **facts):
-    return replace(cloud({**ON, **(answers or {})}, profile=profile, **facts), others=others)
+    return replace(cloud({**ON, **(answers or {})}, profile=profile, **facts), other_nodes=others)
 
 
 def declared(found, kind):
-    made = firewall.declare(found, services.chosen(found))
+    made = firewall.declare(found, services.services_on_node(found))
     return [resource for resource in made if isinstance(resource, kind)]
 
 
@@ -55,7 +65,7 @@ def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile
     ports = closed(script(found))
     internal = {"mariadb", "rabbitmq", "memcached", "metadata", "swift-object", "swift-container", "swift-account"}
     assert {PORTS[name] for name in internal} <= ports
-    public = {PORTS[api] for apis in firewall.PUBLIC.values() for api in apis if api in PORTS}
+    public = {PORTS[api] for apis in firewall.PUBLIC_APIS.values() for api in apis if api in PORTS}
     assert not ports & {22, 80, 443, *public}
     assert {5900, 16509, 49152, 49215} <= ports and 49216 not in ports
 
@@ -69,32 +79,32 @@ def test_only_ports_of_what_the_host_has_are_closed():
 
 
 def test_nobody_is_shut_out_while_a_host_cannot_be_asked_for_its_addresses():
-    silent = Place("c3", "", "", ("compute",))
-    assert declared(of(others=OTHERS), NoOtherPeer)
+    silent = Node("c3", "", "", ("compute",))
+    assert declared(of(others=OTHERS), OnlyAllowedPeers)
     found = of(others=(*OTHERS, silent))
-    assert not declared(found, NoOtherPeer)
-    assert [peer.concerns for peer in declared(found, Peer)] == ["c1", "c2"]
+    assert not declared(found, OnlyAllowedPeers)
+    assert [peer.attributed_to for peer in declared(found, AllowedPeer)] == ["c1", "c2"]
 
 
 def test_a_host_without_such_ports_has_nothing_to_guard():
     """One that routes alone: no empty list of ports, which the kernel would refuse."""
     made = firewall.declare(of(others=OTHERS), ["openvswitch", "neutron-openvswitch"])
-    assert [guard.wanted for guard in made if isinstance(guard, Guard)] == [False]
-    assert not [peer for peer in made if isinstance(peer, Peer)]
+    assert [guard.enabled for guard in made if isinstance(guard, PortFilter)] == [False]
+    assert not [peer for peer in made if isinstance(peer, AllowedPeer)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_other_host_is_let_in_on_its_own_before_anybody_is_refused(profile):
     found = of(profile, others=OTHERS)
     assert script(found) == script(of(profile)), "a host that is added changes no rules of the others"
-    told = declared(found, Peer)
-    assert {peer.concerns: peer.addresses for peer in told} == {
+    told = declared(found, AllowedPeer)
+    assert {peer.attributed_to: peer.addresses for peer in told} == {
         "c1": ("198.18.1.11", "198.19.1.11"),
         "c2": ("198.18.1.12", "2001:db8::2"),
     }
-    (guard,) = declared(found, Guard)
+    (guard,) = declared(found, PortFilter)
     assert {peer.id for peer in told} <= set(guard.needs)
-    (only,) = declared(found, NoOtherPeer)
+    (only,) = declared(found, OnlyAllowedPeers)
     assert {*only.addresses} == {address for peer in told for address in peer.addresses}
     assert ADDRESS not in only.addresses, "its own packets come over the loopback"
 
@@ -112,13 +122,13 @@ def test_an_answer_to_a_connection_of_the_hosts_own_is_never_refused(profile):
 def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
     found = of("centos7-train", others=OTHERS, firewall=on)
     ports, *others = declared(found, kind)
-    assert (bool(ports.ports), ports.peers) == (True, ())
-    assert [(told.concerns, told.ports, told.peers) for told in others] == [
+    assert (bool(ports.ports), ports.peer_addresses) == (True, ())
+    assert [(told.attributed_to, told.ports, told.peer_addresses) for told in others] == [
         ("c1", (), ("198.18.1.11", "198.19.1.11")),
         ("c2", (), ("198.18.1.12", "2001:db8::2")),
     ]
     assert len({told.id for told in (ports, *others)}) == 3
-    assert [guard.wanted for guard in declared(found, Guard)] == [False]
+    assert [guard.wanted for guard in declared(found, PortFilter)] == [False]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +138,13 @@ def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
         ({}, {"firewall": "ufw"}, True),
         ({}, {"firewall": "nftables"}, True),
         ({}, {"firewall": "firewalld"}, False),
-        ({}, {"nft": "no"}, False),
+        ({}, {"nft_support": "no"}, False),
         ({"CONFIG_FIREWALL": False}, {}, False),
     ],
 )
 def test_where_there_is_a_guard_and_where_an_earlier_one_is_taken_back(answers, facts, wanted):
     found = of(answers=answers, **facts)
-    (guard,) = declared(found, Guard)
+    (guard,) = declared(found, PortFilter)
     assert guard.wanted is wanted
     gone = declared(found, Absent)
     assert bool(gone) is not wanted and all(each.ours and guard.id in each.needs for each in gone)
@@ -143,21 +153,23 @@ def test_where_there_is_a_guard_and_where_an_earlier_one_is_taken_back(answers, 
 
 def test_a_kernel_that_takes_no_rules_is_a_finding_with_a_way_out():
     def remarks(found):
-        return list(guards.guard(Subject(found.facts, found.answers, found.profile, "host")))
+        return list(system_config.check_port_filter(CheckContext(found.facts, found.answers, found.profile, "host")))
 
-    (remark,) = remarks(of(nft="no"))
-    assert "nftables" in remark.message and "CONFIG_FIREWALL" in remark.fix
-    assert remarks(of()) == remarks(of("centos7-train", nft="no")) == []
+    (remark,) = remarks(of(nft_support="no"))
+    assert "nftables" in remark.message and "CONFIG_FIREWALL" in remark.hint
+    assert remarks(of()) == remarks(of("centos7-train", nft_support="no")) == []
     assert (
-        remarks(of(nft="no", firewall="firewalld")) == remarks(of(answers={"CONFIG_FIREWALL": False}, nft="no")) == []
+        remarks(of(nft_support="no", firewall="firewalld"))
+        == remarks(of(answers={"CONFIG_FIREWALL": False}, nft_support="no"))
+        == []
     )
 
 
 def test_a_kernel_that_translates_no_addresses_is_a_finding_and_gets_no_rules():
-    able, not_able = of(), of(nat="no")
-    assert list(guards.translation(Subject(able.facts, able.answers, able.profile, "host"))) == []
-    (remark,) = guards.translation(Subject(not_able.facts, not_able.answers, not_able.profile, "host"))
-    assert "nft_chain_nat" in remark.fix
+    able, not_able = of(), of(nat_support="no")
+    assert list(system_config.check_nat(CheckContext(able.facts, able.answers, able.profile, "host"))) == []
+    (remark,) = system_config.check_nat(CheckContext(not_able.facts, not_able.answers, not_able.profile, "host"))
+    assert "nft_chain_nat" in remark.hint
     made = [openvswitch.declare(found) for found in (able, not_able)]
     assert [sum(isinstance(each, Nat) for each in resources) for resources in made] == [1, 0]
     boot = [
@@ -168,9 +180,9 @@ def test_a_kernel_that_translates_no_addresses_is_a_finding_and_gets_no_rules():
 
 
 def test_whether_the_kernel_takes_rules_is_a_fact():
-    assert security.parse([Reply(0, "nat=no\n", "")])["nat"] == "no"
-    assert security.parse([Reply(0, "nft=no\n", "")])["nft"] == "no"
-    assert security.parse([Reply(0, "", "")])["nft"] == ""
+    assert security.parse_facts([Reply(0, "nat=no\n", "")])["nat"] == "no"
+    assert security.parse_facts([Reply(0, "nft=no\n", "")])["nft"] == "no"
+    assert security.parse_facts([Reply(0, "", "")])["nft"] == ""
 
 
 # --- the script and the resource, with stand-ins that remember
@@ -212,7 +224,7 @@ def install(dash, text):
 
 
 def wanted(found):
-    (guard,) = declared(found, Guard)
+    (guard,) = declared(found, PortFilter)
     return guard
 
 
@@ -252,7 +264,7 @@ def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
 def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     """Before there are rules it is noted; then rules are loaded anew in one step, and count as loaded."""
     found = of(others=OTHERS)
-    guard, (first, second), (only,) = wanted(found), declared(found, Peer), declared(found, NoOtherPeer)
+    guard, (first, second), (only,) = wanted(found), declared(found, AllowedPeer), declared(found, OnlyAllowedPeers)
     assert dash.see(first)[first.id] == {"shut out": ("198.18.1.11", "198.19.1.11")}
     assert dash.close(first)[0].ok and fits(first, dash.see(first)[first.id])
     assert dash.noted("rules") == ""
@@ -265,8 +277,8 @@ def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     assert "ip6 saddr 2001:db8::2 accept" in dash.noted("rules") and fits(guard, told(dash, guard))
     assert fits(only, dash.see(only)[only.id])
     fewer = replace(only, addresses=first.addresses)
-    (gap,) = changes([fewer], dash.see(fewer))
-    assert in_words(gap) == "no longer let 198.18.1.12, 2001:db8::2 reach internal ports"
+    (gap,) = diff_resources([fewer], dash.see(fewer))
+    assert describe_diff(gap) == "no longer let 198.18.1.12, 2001:db8::2 reach internal ports"
     assert fewer.close([gap]) and dash.run(fewer.close([gap])[0]).ok
     assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
     assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))
@@ -314,7 +326,7 @@ def test_iptables_is_told_the_same_where_there_is_no_nft(dash):
     for _ in range(2):
         assert all(reply.ok for reply in dash.close(guard))
         assert fits(guard, told(dash, guard))
-    for peer in declared(found, Peer):
+    for peer in declared(found, AllowedPeer):
         assert dash.close(peer)[0].ok
     rules = dash.noted("rules")
     assert rules.index("-s 198.19.1.11 -j RETURN") < rules.index("REJECT") and "COMMIT" in rules

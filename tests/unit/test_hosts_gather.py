@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.errors import PhaseFailed
-from packstack_lite.hosts.facts import Interface
-from packstack_lite.hosts.gather import commands, gather, parse
+from packstack_lite.errors import PhaseError
+from packstack_lite.nodes.facts import Interface
+from packstack_lite.nodes.facts.gather import build_commands, gather_facts, parse_facts
 from packstack_lite.remote.command import Reply
 from tests.unit.dash import Dash
 
@@ -61,11 +61,11 @@ PORTS = "22\tsshd\tssh.service\n80\tnginx\tnginx.service\n2024\t\t\n"
 
 
 def parsed(system=SYSTEM, kvm=0, source="reachable\n", source_code=0):
-    return parse([Reply(0, system), Reply(0, LINKS), Reply(0, PORTS), Reply(kvm), Reply(source_code, source)])
+    return parse_facts([Reply(0, system), Reply(0, LINKS), Reply(0, PORTS), Reply(kvm), Reply(source_code, source)])
 
 
 def run(says, **environment):
-    (command,) = [command for command in commands() if command.says == says]
+    (command,) = [command for command in build_commands() if command.description == says]
     done = subprocess.run(
         ["/bin/sh", "-c", command.script],
         capture_output=True,
@@ -93,23 +93,29 @@ def test_parse():
     facts = parsed()
     assert (facts.hostname, facts.fqdn) == ("cloud1", "cloud1.example.com")
     assert facts.hostname_addresses == ("127.0.1.1", "198.18.1.10")
-    assert (facts.memory, facts.swap, facts.cpus) == (7950, 1024, 4)
-    assert facts.disk_free == {"/": 20000, "/var": 900}
+    assert (facts.memory_mib, facts.swap_mib, facts.cpus) == (7950, 1024, 4)
+    assert facts.disk_free_mib == {"/": 20000, "/var": 900}
     assert facts.mounts == {"/": "/", "/var": "/var with space"}
     assert facts.address == "198.18.1.10", "of the default interface, when the route names no source"
     assert facts.ports == {22: "sshd", 80: "nginx", 2024: ""}
     assert facts.port_units == {22: "ssh.service", 80: "nginx.service"}
-    assert facts.foreign == ("/etc/nova/nova.conf", "/etc/kolla")
-    assert facts.kvm_works and facts.own and facts.time_synchronized and facts.ovs_module and not facts.device_mapper
+    assert facts.other_openstack == ("/etc/nova/nova.conf", "/etc/kolla")
+    assert (
+        facts.kvm_works
+        and facts.own
+        and facts.is_time_synchronized
+        and facts.has_ovs_module
+        and not facts.has_device_mapper
+    )
     assert facts.package_source == "reachable"
-    assert facts.mechanisms == ("openvswitch", "sriovnicswitch")
+    assert facts.ml2_mechanisms == ("openvswitch", "sriovnicswitch")
 
 
 @pytest.mark.parametrize(
     ("head", "told"), [("# Written by packstack-lite.", ["mechanisms=ovn,sriovnicswitch"]), ("[DEFAULT]", [])]
 )
 def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
-    (command,) = [command for command in commands() if command.says == "gather facts"]
+    (command,) = [command for command in build_commands() if command.description == "gather facts"]
     (tmp_path / "ml2").write_text(f"{head}\n[ml2]\nmechanism_drivers = ovn,sriovnicswitch\n")
     script = command.script.replace("/etc/neutron/plugins/ml2/ml2_conf.ini", str(tmp_path / "ml2"))
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
@@ -183,33 +189,35 @@ def test_parse_interfaces():
 
 def test_what_is_not_told_is_not_there():
     facts = parsed("MemTotal=512\nlimit=256\nepoch=1\n", kvm=1, source="", source_code=124)
-    assert facts.memory == 256, "a container's limit counts"
-    assert not (facts.kvm_works or facts.own or facts.time_synchronized or facts.hostname_addresses or facts.foreign)
+    assert facts.memory_mib == 256, "a container's limit counts"
+    assert not (
+        facts.kvm_works or facts.own or facts.is_time_synchronized or facts.hostname_addresses or facts.other_openstack
+    )
     assert "50 seconds" in facts.package_source
 
 
 def test_facts_that_broke_off_are_an_error_that_names_the_host():
     replies = [Reply(124, "hostname=x\n", "killed"), *[Reply(0)] * 4]
-    with pytest.raises(PhaseFailed, match="here: its facts cannot be read: exit code 124: killed"):
-        gather(Here(replies))
+    with pytest.raises(PhaseError, match="here: its facts cannot be read: exit code 124: killed"):
+        gather_facts(Here(replies))
 
 
 @pytest.mark.parametrize("late", [1, 2, 5])
 def test_facts_that_were_not_told_in_time_are_not_taken_for_what_is_not_there(late):
     replies = [Reply(0, SYSTEM), *[Reply(0)] * 5]
     replies[late] = Reply(124)
-    with pytest.raises(PhaseFailed, match="so slow that some were not told in time"):
-        gather(Here(replies))
+    with pytest.raises(PhaseError, match="so slow that some were not told in time"):
+        gather_facts(Here(replies))
 
 
 def test_this_machine():
     host = Here()
-    facts = gather(host)
+    facts = gather_facts(host)
     assert host.flights == 1
     assert facts.hostname == socket.gethostname()
     assert facts.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
-    assert 0 < facts.memory <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
-    assert facts.disk_free["/tmp"] == pytest.approx(shutil.disk_usage("/tmp").free // 2**20, abs=2000)
+    assert 0 < facts.memory_mib <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
+    assert facts.disk_free_mib["/tmp"] == pytest.approx(shutil.disk_usage("/tmp").free // 2**20, abs=2000)
     assert facts.os_id and facts.arch == os.uname().machine
     assert not facts.kvm_works or os.path.exists("/dev/kvm")
 
@@ -286,7 +294,7 @@ def test_package_source(line, expected, source, tmp_path):
     [("", True), ("CONFIG_NF_CONNTRACK_ZONES=y\n", True), ("# CONFIG_NF_CONNTRACK_ZONES is not set\n", False)],
 )
 def test_a_datapath_without_zones_is_none(tmp_path, config, told):
-    (command,) = [command for command in commands() if "openvswitch" in command.script]
+    (command,) = [command for command in build_commands() if "openvswitch" in command.script]
     dash = Dash(tmp_path, moved=["/boot/", "/sys/module/openvswitch"])
     dash.tool("uname", "echo 9.9")
     dash.tool("modprobe", "exit 0")

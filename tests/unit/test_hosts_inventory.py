@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.errors import UsageFault
-from packstack_lite.hosts.inventory import Member, members, names
+from packstack_lite.errors import UsageError
+from packstack_lite.nodes.inventory import NodeRoles, format_nodes, list_nodes
 
 ALL = ("controller", "network", "compute", "storage", "queue", "database")
 
@@ -25,15 +25,15 @@ ALL = ("controller", "network", "compute", "storage", "queue", "database")
     ids=["one name", "the same everywhere", "nothing named", "loopback"],
 )
 def test_one_host_has_every_role(answers):
-    assert members(answers, "cloud1") == [Member("cloud1", ALL)]
+    assert list_nodes(answers, "cloud1") == [NodeRoles("cloud1", ALL)]
 
 
 def test_several_hosts_with_their_roles():
     answers = {"CONFIG_CONTROLLER_HOST": "a", "CONFIG_NETWORK_HOSTS": ("b",), "CONFIG_COMPUTE_HOSTS": ("b", "c")}
-    assert members(answers) == [
-        Member("a", ("controller", "storage", "queue", "database")),
-        Member("b", ("network", "compute")),
-        Member("c", ("compute",)),
+    assert list_nodes(answers) == [
+        NodeRoles("a", ("controller", "storage", "queue", "database")),
+        NodeRoles("b", ("network", "compute")),
+        NodeRoles("c", ("compute",)),
     ]
 
 
@@ -50,25 +50,29 @@ def test_several_hosts_with_their_roles():
     ],
 )
 def test_the_roles_of_the_others(answers, roles):
-    first, *others = members({"CONFIG_CONTROLLER_HOST": "a", **answers}, "a")
+    first, *others = list_nodes({"CONFIG_CONTROLLER_HOST": "a", **answers}, "a")
     assert (first.name, "controller" in first.roles) == ("a", True)
     assert {other.name: other.roles for other in others} == roles
 
 
 def test_hosts_to_be_left_alone_are_known_and_marked():
     answers = {"CONFIG_CONTROLLER_HOST": "a", "CONFIG_COMPUTE_HOSTS": ("b", "c"), "EXCLUDE_SERVERS": ("c",)}
-    assert [(member.name, member.left) for member in members(answers)] == [("a", False), ("b", False), ("c", True)]
-    with pytest.raises(UsageFault, match="names the controller, a"):
-        members({**answers, "EXCLUDE_SERVERS": "a"})
+    assert [(member.name, member.is_excluded) for member in list_nodes(answers)] == [
+        ("a", False),
+        ("b", False),
+        ("c", True),
+    ]
+    with pytest.raises(UsageError, match="names the controller, a"):
+        list_nodes({**answers, "EXCLUDE_SERVERS": "a"})
 
 
 def test_names_tell_the_roles():
-    told = names([Member("a", ("controller",)), Member("b", ("network", "compute"))])
+    told = format_nodes([NodeRoles("a", ("controller",)), NodeRoles("b", ("network", "compute"))])
     assert told == "a (controller); b (network, compute)"
 
 
 def test_no_controller_and_two_controllers():
-    with pytest.raises(UsageFault, match="no controller is named"):
-        members({"CONFIG_COMPUTE_HOSTS": ("b",)})
-    with pytest.raises(UsageFault, match="several hosts: a, b"):
-        members({"CONFIG_CONTROLLER_HOST": "a,b"})
+    with pytest.raises(UsageError, match="no controller is named"):
+        list_nodes({"CONFIG_COMPUTE_HOSTS": ("b",)})
+    with pytest.raises(UsageError, match="several hosts: a, b"):
+        list_nodes({"CONFIG_CONTROLLER_HOST": "a,b"})

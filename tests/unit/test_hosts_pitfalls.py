@@ -10,8 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from packstack_lite.hosts import links, repos, security, software, source
-from packstack_lite.hosts.facts import Repo
+from packstack_lite.nodes.facts import Repo, network_interfaces, package_source, repositories, security, software
 from packstack_lite.remote.command import Reply
 from tests.unit.dash import Dash
 
@@ -63,7 +62,7 @@ def test_repositories_are_told_as_their_files_say(dash):
     base, epel = (f"{dash.root}/etc/yum.repos.d/{name}" for name in ("CentOS-Base.repo", "epel.repo"))
     infra = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra"
     plus = "http://mirror.centos.org/centos/$releasever/centosplus/$basearch/"
-    assert told(dash, repos)["repos"] == (
+    assert told(dash, repositories)["repos"] == (
         Repo("base", base, True, (infra,)),
         Repo("centosplus", base, False, (plus, "http://mirrors.example.com/plus/")),
         Repo(
@@ -76,7 +75,7 @@ def test_repositories_are_told_as_their_files_say(dash):
     )
 
 
-@pytest.mark.parametrize("room", [repos, security, software])
+@pytest.mark.parametrize("room", [repositories, security, software])
 def test_where_nothing_is_nothing_is_told(dash, room):
     for name in ("rpm", "facter", "systemctl", "nmcli", "mariadb", "mysql", "python3", "python2"):
         dash.tool(name, "exit 1")
@@ -107,15 +106,15 @@ def test_selinux_units_and_interfaces(dash):
     dash.tool("nft", '[ "$1" = -c ] && echo "Error: Could not process rule" >&2; exit 1')
     dash.tool("iptables", '[ "$3 $4" = "-t nat" ] && echo "iptables: Table does not exist" >&2; exit 3')
     assert told(dash, security) == {
-        "nft": "no",
-        "nat": "no",
+        "nft_support": "no",
+        "nat_support": "no",
         "selinux_boot": "enforcing",
         "selinux_type": "targeted",
         "selinux_policies": ("targeted",),
-        "masked": ("httpd.service",),
-        "states": {"firewalld.service": "active enabled", "network.service": "inactive "},
+        "masked_units": ("httpd.service",),
+        "unit_states": {"firewalld.service": "active enabled", "network.service": "inactive "},
         "firewall": "firewalld",
-        "managed": ("eth0", "br-ex", "a\\:b"),
+        "nm_interfaces": ("eth0", "br-ex", "a\\:b"),
     }
 
 
@@ -193,7 +192,7 @@ def test_leases():
 2: eth0    inet 198.18.1.11/24 scope global secondary noprefixroute eth0\\       valid_lft forever
 2: eth0    inet6 2001:db8::1/64 scope global dynamic mngtmpaddr \\       valid_lft 86000sec
 """
-    assert links.leased(text) == ("198.18.1.10",)
+    assert network_interfaces.parse_dhcp_addresses(text) == ("198.18.1.10",)
 
 
 class Source(BaseHTTPRequestHandler):
@@ -242,10 +241,10 @@ def asked(dash, **environment):
     scratch = dash.root / "scratch"
     scratch.mkdir(exist_ok=True)
     env = {"TMPDIR": str(scratch), "http_proxy": "", "HTTP_PROXY": "", "no_proxy": "", **environment}
-    reply = dash.run(source.command(), env)
+    reply = dash.run(package_source.build_command(), env)
     assert reply.ok, reply
     assert not list(scratch.iterdir()), "nothing is left behind"
-    return source.parse(reply)
+    return package_source.parse_result(reply)
 
 
 YUM = [
@@ -308,8 +307,8 @@ def test_the_systems_own_package_manager_is_asked(dash, identity, manager):
     dash.tool("yum", "exit 1")
     dash.tool("apt-get", "echo 'E: this is apt' >&2")
     expected = {"apt": "E: this is apt", "yum": "no package source is configured"}
-    assert source.parse(dash.run(source.command())) == expected[manager]
+    assert package_source.parse_result(dash.run(package_source.build_command())) == expected[manager]
 
 
 def test_a_source_that_takes_too_long_is_told_so():
-    assert source.parse(Reply(124)) == "no answer within 50 seconds"
+    assert package_source.parse_result(Reply(124)) == "no answer within 50 seconds"

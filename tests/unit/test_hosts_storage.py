@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from packstack_lite.hosts import storage
-from packstack_lite.preflight.storage import digest
+from packstack_lite.nodes.facts import storage
+from packstack_lite.preflight.storage import key_digest
 from packstack_lite.remote.command import Reply
-from packstack_lite.secret import Secret, percent
+from packstack_lite.secret import Secret, quote_percent
 from tests.unit.dash import Dash
 
 KEK = "a2V-_2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWs="
@@ -22,7 +22,7 @@ def dash(tmp_path):
 
 
 def told(dash, exports=()):
-    return storage.parse([dash.run(command) for command in storage.commands(exports)])
+    return storage.parse_facts([dash.run(command) for command in storage.build_commands(exports)])
 
 
 def put(dash, path, text):
@@ -34,9 +34,12 @@ def put(dash, path, text):
 @pytest.mark.parametrize("word", ["plain", "a$b %c\"d'e\\f#g;h@i/j:k&l!m", "100%(x)s +/ end"])
 def test_what_is_kept_is_told_by_its_digest_as_preflight_makes_it(dash, word):
     put(dash, "/etc/barbican/barbican.conf", f"[simple_crypto_plugin]\n# kek = no\nkek = {KEK}\n")
-    put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {percent(word)}\n")
-    assert told(dash)["kept"] == {"CONFIG_BARBICAN_KEK": digest(Secret(KEK)), "CONFIG_SWIFT_HASH": digest(Secret(word))}
-    assert digest(Secret(KEK)) == hashlib.sha256(KEK.encode()).hexdigest()
+    put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {quote_percent(word)}\n")
+    assert told(dash)["kept"] == {
+        "CONFIG_BARBICAN_KEK": key_digest(Secret(KEK)),
+        "CONFIG_SWIFT_HASH": key_digest(Secret(word)),
+    }
+    assert key_digest(Secret(KEK)) == hashlib.sha256(KEK.encode()).hexdigest()
 
 
 def test_what_a_package_ships_is_nothing_that_was_kept(dash):
@@ -49,7 +52,7 @@ def test_devices_are_told_with_what_they_hold(dash):
     reply = Reply(
         0, "device=/dev/vdb 4096 - -\ndevice=/dev/vda1 9000 ext4 /mnt/with space\nvolume_group=a\nkernel=nfs\n"
     )
-    found = storage.parse([reply])
+    found = storage.parse_facts([reply])
     assert found["devices"] == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
     assert (found["volume_groups"], found["kernel"], found["exports"]) == (("a",), ("nfs",), {})
 

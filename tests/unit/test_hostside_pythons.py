@@ -11,10 +11,11 @@ import subprocess
 
 import pytest
 
-from packstack_lite.resources import Rings
-from packstack_lite.services import option_check, schema
-from packstack_lite.smoke.cases import MODULES
-from packstack_lite.smoke.cases import program as smoke_program
+from packstack_lite.config_overrides import option_check
+from packstack_lite.resources import SwiftRings
+from packstack_lite.services._base import schema
+from packstack_lite.smoke.runner import HOSTSIDE_MODULES
+from packstack_lite.smoke.runner import program_source as smoke_program
 from tests import pythons
 from tests.conftest import PROJECT
 from tests.unit.dash import Dash, fits
@@ -46,7 +47,7 @@ def run(words, text="", **env):
 def test_the_programs_are_found():
     names = {path.name for path in PROGRAMS}
     assert names >= {"cloud_api.py", "swift_rings.py", "check_options.py", "keystone_db_sync.py", "nova_cells.py"}
-    assert names >= {"smoke_cloud.py", *(f"{name}.py" for name in MODULES)}
+    assert names >= {"smoke_cloud.py", *(f"{name}.py" for name in HOSTSIDE_MODULES)}
 
 
 COMPILE = """
@@ -119,7 +120,7 @@ def modules(tmp_path):
 )
 def test_novas_steps_are_done_in_their_order(version, modules, tmp_path, codes, ends, steps):
     path = modules("nova.cmd.manage", NOVA.format(calls=str(tmp_path / "calls"), codes=codes))
-    code, _, said = run([python(version), "-"], schema.program("nova_cells.py").decode(), PYTHONPATH=path)
+    code, _, said = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
     calls = (tmp_path / "calls").read_text().splitlines()
     wanted = [
         "nova-manage api_db sync",
@@ -135,7 +136,7 @@ def test_novas_steps_are_done_in_their_order(version, modules, tmp_path, codes, 
 @every_python
 def test_a_step_of_novas_that_breaks_is_told(version, modules):
     path = modules("nova.cmd.manage", "def main():\n    raise ValueError('no database')\n")
-    code, _, said = run([python(version), "-"], schema.program("nova_cells.py").decode(), PYTHONPATH=path)
+    code, _, said = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
     assert code == 1 and "no database" in said and "exit code 255" in said
 
 
@@ -164,7 +165,7 @@ def test_keystones_schema_bears_a_percent_sign(version, modules, alembic):
     if alembic:
         modules("alembic.config", ALEMBIC)
     words = [python(version), "-c", "import sys; exec(compile(sys.stdin.read(), 'k', 'exec'))"]
-    blocked = schema.program("keystone_db_sync.py").decode()
+    blocked = schema.read_program("keystone_db_sync.py").decode()
     if not alembic:
         blocked = "import sys; sys.modules['alembic'] = None\n" + blocked
     code, out, said = run(words, blocked, PYTHONPATH=path)
@@ -180,8 +181,8 @@ def test_rings_are_built_and_extended(version, tmp_path):
     dash.tool("python3", f'exec {python(version, "swift.common.ring")} "$@"')
     more = {"directory": str(tmp_path / "rings"), "root": str(tmp_path / "node"), "ip": "127.0.0.1"}
     (tmp_path / "rings").mkdir()
-    one = Rings(ports={"object": 6200}, devices={"a": 1}, power=4, **more)
-    two = Rings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, power=4, **more)
+    one = SwiftRings(ports={"object": 6200}, devices={"a": 1}, partition_power=4, **more)
+    two = SwiftRings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, partition_power=4, **more)
     for rings in (one, two):
         reply = dash.close(rings)[0]
         assert reply.ok, reply.err
@@ -217,7 +218,7 @@ def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
     options = [[*option, f"my.conf:{place}"] for place, option in enumerate(given, 1)]
     asked = {"file": "nova/nova.conf", "lists": ["mi*"], "options": options}
     path = f"{os.path.dirname(found)}:{os.environ['PATH']}"
-    source = schema.program(option_check.PROGRAM).decode()
+    source = schema.read_program(option_check.CHECK_PROGRAM).decode()
     words = [found, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'c', 'exec'))"]
     code, out, said = run(words, source + json.dumps(asked), PATH=path, PYTHONPATH=str(tmp_path))
     assert (code, out.splitlines()) == (

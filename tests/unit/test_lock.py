@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from packstack_lite.engine import lock as room
-from packstack_lite.errors import Locked
+from packstack_lite.errors import LockedError
 from packstack_lite.remote.command import Reply
 
 
@@ -39,7 +39,7 @@ class Host:
 
 @pytest.fixture
 def hosts(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "LOCK", str(tmp_path / "state" / "lock"))
+    monkeypatch.setattr(room, "LOCK_DIR", str(tmp_path / "state" / "lock"))
     made = [Host(), Host()]
     yield made
     for host in made:
@@ -48,42 +48,42 @@ def hosts(tmp_path, monkeypatch):
 
 def test_the_second_run_is_told_who_holds_it(hosts):
     first, second = hosts
-    held = pytest.raises(Locked, match=r"ann@desk \(process 1\)")
-    with room.lock(first, "ann@desk (process 1)"), held, room.lock(second, "bob"):
+    held = pytest.raises(LockedError, match=r"ann@desk \(process 1\)")
+    with room.hold_lock(first, "ann@desk (process 1)"), held, room.hold_lock(second, "bob"):
         raise AssertionError("two runs at once")
-    with room.lock(second, "bob"):
+    with room.hold_lock(second, "bob"):
         pass
 
 
 def test_a_dead_run_holds_nothing(hosts):
     first, second = hosts
-    assert first.run([room.take("ann")])[0].ok
+    assert first.run([room.take_command("ann")])[0].ok
     first.die()
-    with room.lock(second, "bob"):
+    with room.hold_lock(second, "bob"):
         pass
 
 
 def test_the_last_command_of_a_killed_run_is_waited_for(hosts):
     first, second = hosts
-    assert first.run([room.take("ann")])[0].ok
+    assert first.run([room.take_command("ann")])[0].ok
     told = []
     ending = threading.Timer(1.5, first.die)
     ending.start()
-    with room.lock(second, "bob", ended=lambda who: who == "ann", tell=told.append):
+    with room.hold_lock(second, "bob", owner_is_gone=lambda who: who == "ann", announce=told.append):
         assert len(told) == 1 and "ann" in told[0]
     ending.join()
 
 
 def test_a_killed_run_is_not_waited_for_without_end(hosts, monkeypatch):
-    monkeypatch.setattr(room, "PATIENCE", 1.5)
+    monkeypatch.setattr(room, "OWNER_GONE_TIMEOUT", 1.5)
     first, second = hosts
-    assert first.run([room.take("ann")])[0].ok
-    with pytest.raises(Locked, match="ann"), room.lock(second, "bob", ended=lambda who: True):
+    assert first.run([room.take_command("ann")])[0].ok
+    with pytest.raises(LockedError, match="ann"), room.hold_lock(second, "bob", owner_is_gone=lambda who: True):
         raise AssertionError("two runs at once")
 
 
 def test_a_lock_without_a_holder_is_stale(hosts, tmp_path):
     (tmp_path / "state" / "lock").mkdir(parents=True)
-    with room.lock(hosts[0], "ann"):
+    with room.hold_lock(hosts[0], "ann"):
         assert (tmp_path / "state" / "lock" / "holder").read_text().startswith('{"who": "ann"}\n')
     assert not (tmp_path / "state" / "lock").exists()

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from packstack_lite import preflight, profiles
-from packstack_lite.answers import TABLE
-from packstack_lite.hosts.facts import Interface
+from packstack_lite.answers import PARAMETERS
+from packstack_lite.nodes.facts import Interface
 from packstack_lite.preflight import CHECKS, network
-from packstack_lite.preflight.subject import Subject
-from packstack_lite.services.cloud import PORTS
+from packstack_lite.preflight.check import CheckContext
+from packstack_lite.services._base.context import PORTS
 from tests.clouds import ADDRESS, MACHINE, facts
 from tests.unit.test_preflight_pitfalls import PITFALLS
 
@@ -19,23 +19,23 @@ PROFILE = profiles.load("debian12-zed")
 NOW = 1_800_000_000.0
 GOOD = {
     **MACHINE,
-    "memory": 15900,
-    "disk_free": {"/": 50000, "/var": 50000},
+    "memory_mib": 15900,
+    "disk_free_mib": {"/": 50000, "/var": 50000},
     "mounts": {"/": "/", "/var": "/"},
     "package_source": "reachable",
     "epoch": NOW + 3,
     "cpu_flags": ("vmx",),
-    "kvm_device": True,
+    "has_kvm_device": True,
 }
 
 
 def said(check, answers=None, profile=PROFILE, **changes):
-    subject = Subject(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
+    subject = CheckContext(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
     return [(remark.level, remark.message) for remark in CHECKS[check](subject)]
 
 
 def fixes(check, **changes):
-    return [remark.fix for remark in CHECKS[check](Subject(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
+    return [remark.hint for remark in CHECKS[check](CheckContext(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -48,17 +48,22 @@ BAD = [
     ("system", "error", "is for Debian 12", {"os_version": "11"}),
     ("system", "warning", "aarch64", {"arch": "aarch64"}),
     ("init", "error", "process 1 is runit", {"init": "runit"}),
-    ("memory", "error", "5.5 GiB", {"memory": 5632}),
-    ("memory", "warning", "7.0 GiB", {"memory": 7168}),
-    ("disk", "error", "3.9 GiB free on /; 5 GiB", {"disk_free": {"/": 4000, "/var": 4000}}),
-    ("disk", "warning", "8.8 GiB free on /", {"disk_free": {"/": 9000, "/var": 9000}}),
-    ("disk", "error", "free on /var", {"disk_free": {"/": 50000, "/var": 100}, "mounts": {"/": "/", "/var": "/var"}}),
-    ("disk", "error", "1 GiB are needed", {"disk_free": {"/": 500}, "own": True}),
+    ("memory", "error", "5.5 GiB", {"memory_mib": 5632}),
+    ("memory", "warning", "7.0 GiB", {"memory_mib": 7168}),
+    ("disk", "error", "3.9 GiB free on /; 5 GiB", {"disk_free_mib": {"/": 4000, "/var": 4000}}),
+    ("disk", "warning", "8.8 GiB free on /", {"disk_free_mib": {"/": 9000, "/var": 9000}}),
+    (
+        "disk",
+        "error",
+        "free on /var",
+        {"disk_free_mib": {"/": 50000, "/var": 100}, "mounts": {"/": "/", "/var": "/var"}},
+    ),
+    ("disk", "error", "1 GiB are needed", {"disk_free_mib": {"/": 500}, "deployed_by_us": True}),
     (
         "virtualization",
         "info",
         "container without /dev/kvm",
-        {"kvm_works": False, "kvm_device": False, "virtualization": "systemd-nspawn"},
+        {"kvm_works": False, "has_kvm_device": False, "virtualization": "systemd-nspawn"},
     ),
     (
         "virtualization",
@@ -66,12 +71,12 @@ BAD = [
         "the processor offers no virtualisation",
         {"kvm_works": False, "cpu_flags": ("sse2",)},
     ),
-    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}),
+    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "has_kvm_device": False}),
     ("virtualization", "warning", "no virtual processor can be made", {"kvm_works": False}),
-    ("boot", "warning", "still booting", {"booting": True}),
+    ("boot", "warning", "still booting", {"is_booting": True}),
     ("clock", "warning", "120 seconds behind", {"epoch": NOW - 120}),
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}),
-    ("clock", "warning", "no time server", {"time_synchronized": False}),
+    ("clock", "warning", "no time server", {"is_time_synchronized": False}),
     ("hostname", "error", "called localhost", {"hostname": "localhost"}),
     ("hostname", "error", "leads to no address", {"hostname_addresses": ()}),
     ("hostname", "warning", "leads to 127.0.1.1, not to 198.18.1.10", {"hostname_addresses": ("127.0.1.1",)}),
@@ -86,18 +91,18 @@ BAD = [
         "ports",
         "error",
         "port 80 is held by nginx (nginx.service)",
-        {"ports": {80: "nginx"}, "port_units": {80: "nginx.service"}},
+        {"listening_ports": {80: "nginx"}, "port_units": {80: "nginx.service"}},
     ),
-    ("ports", "error", "port 5000 is held by an unknown process", {"ports": {5000: ""}}),
+    ("ports", "error", "port 5000 is held by an unknown process", {"listening_ports": {5000: ""}}),
     ("packages", "error", "cannot be fetched: Failed to fetch", {"package_source": "Failed to fetch x"}),
-    ("packages", "warning", "cannot be fetched", {"package_source": "Failed to fetch x", "own": True}),
+    ("packages", "warning", "cannot be fetched", {"package_source": "Failed to fetch x", "deployed_by_us": True}),
     ("packages", "info", "was not tried whether", {"package_source": ""}),
-    ("leftovers", "error", "has been here: /etc/kolla", {"foreign": ("/etc/kolla",)}),
+    ("leftovers", "error", "has been here: /etc/kolla", {"other_openstack": ("/etc/kolla",)}),
     (
         "database",
         "error",
         "has not made (shop)",
-        {"foreign": ("/var/lib/mysql/mysql",), "schemas": ("keystone", "shop")},
+        {"other_openstack": ("/var/lib/mysql/mysql",), "mariadb_databases": ("keystone", "shop")},
     ),
 ]
 
@@ -132,22 +137,22 @@ def test_every_check_is_seen_to_fail():
 
 
 FINE = [
-    ("memory", {"memory": 7750}, {}),
-    ("disk", {"disk_free": {"/": 2000}, "own": True}, {}),
+    ("memory", {"memory_mib": 7750}, {}),
+    ("disk", {"disk_free_mib": {"/": 2000}, "deployed_by_us": True}, {}),
     ("virtualization", {"kvm_works": False}, {"CONFIG_NOVA_LIBVIRT_VIRT_TYPE": "qemu"}),
     ("virtualization", {"kvm_works": False}, {"CONFIG_NOVA_INSTALL": False}),
-    ("clock", {"time_synchronized": False, "virtualization": "lxc"}, {}),
+    ("clock", {"is_time_synchronized": False, "virtualization": "lxc"}, {}),
     ("hostname", {"hostname_addresses": ("127.0.1.1", ADDRESS)}, {}),
-    ("ports", {"ports": {80: "apache2"}, "port_units": {80: "apache2.service"}}, {}),
-    ("ports", {"ports": {22: "sshd", 53: "dnsmasq"}}, {}),
-    ("ports", {"ports": {4369: "systemd"}, "port_units": {4369: "init.scope"}}, {}),
-    ("ports", {"ports": {4369: "epmd"}, "port_units": {4369: "epmd.service"}}, {}),
-    ("ports", {"ports": {3306: "mariadbd"}, "own": True}, {}),
-    ("ports", {"ports": {80: "nginx"}}, {"CONFIG_HORIZON_INSTALL": False}),
-    ("leftovers", {"foreign": ("/etc/nova/nova.conf",), "own": True}, {}),
-    ("leftovers", {"foreign": ("/var/lib/mysql/mysql",)}, {}),
-    ("database", {"foreign": ("/var/lib/mysql/mysql",), "own": True}, {}),
-    ("database", {"foreign": ("/var/lib/mysql/mysql",)}, {"CONFIG_MARIADB_INSTALL": False}),
+    ("ports", {"listening_ports": {80: "apache2"}, "port_units": {80: "apache2.service"}}, {}),
+    ("ports", {"listening_ports": {22: "sshd", 53: "dnsmasq"}}, {}),
+    ("ports", {"listening_ports": {4369: "systemd"}, "port_units": {4369: "init.scope"}}, {}),
+    ("ports", {"listening_ports": {4369: "epmd"}, "port_units": {4369: "epmd.service"}}, {}),
+    ("ports", {"listening_ports": {3306: "mariadbd"}, "deployed_by_us": True}, {}),
+    ("ports", {"listening_ports": {80: "nginx"}}, {"CONFIG_HORIZON_INSTALL": False}),
+    ("leftovers", {"other_openstack": ("/etc/nova/nova.conf",), "deployed_by_us": True}, {}),
+    ("leftovers", {"other_openstack": ("/var/lib/mysql/mysql",)}, {}),
+    ("database", {"other_openstack": ("/var/lib/mysql/mysql",), "deployed_by_us": True}, {}),
+    ("database", {"other_openstack": ("/var/lib/mysql/mysql",)}, {"CONFIG_MARIADB_INSTALL": False}),
     ("services", {}, {"CONFIG_NOVA_INSTALL": True, "CONFIG_SAHARA_INSTALL": False, "CONFIG_HORIZON_INSTALL": True}),
 ]
 
@@ -158,16 +163,16 @@ def test_what_is_no_fault(check, changes, answers):
 
 
 def test_another_unit_on_our_port_is_a_fault_on_our_own_host_too():
-    found = said("ports", own=True, ports={80: "nginx"}, port_units={80: "nginx.service"})
+    found = said("ports", deployed_by_us=True, listening_ports={80: "nginx"}, port_units={80: "nginx.service"})
     assert [level for level, _ in found] == ["error"]
 
 
 def test_one_stranger_on_many_ports_is_one_finding():
     held = {8774: "python3", 5000: "python3"}
-    assert said("ports", ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
+    assert said("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
         ("error", "ports 5000, 8774 are held by python3 (kolla.service)")
     ]
-    assert fixes("ports", ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
+    assert fixes("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
         "systemctl disable --now kolla.service"
     ]
 
@@ -222,21 +227,21 @@ def test_interfaces_that_are_fine(answers):
     ],
 )
 def test_a_living_cloud_keeps_its_agent(there, wanted, way):
-    subject = Subject(facts(**GOOD, mechanisms=there), {"CONFIG_NEUTRON_L2_AGENT": wanted}, PROFILE, NOW)
+    subject = CheckContext(facts(**GOOD, ml2_mechanisms=there), {"CONFIG_NEUTRON_L2_AGENT": wanted}, PROFILE, NOW)
     (remark,) = CHECKS["agent"](subject)
     assert remark.level == "error"
     assert f"made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave every" in remark.message
-    assert remark.fix.startswith(way)
+    assert remark.hint.startswith(way)
 
 
 @pytest.mark.parametrize("there", [(), ("ovn",), ("openvswitch", "ovn")])
 def test_an_agent_that_stays_is_fine(there):
-    assert said("agent", {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, mechanisms=there) == []
+    assert said("agent", {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, ml2_mechanisms=there) == []
 
 
 @pytest.mark.parametrize(("agent", "count"), [("ovn", 1), ("openvswitch", 0)])
 def test_ports_of_ovn_matter_with_ovn(agent, count):
-    assert len(said("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, ports={6641: "other"})) == count
+    assert len(said("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, listening_ports={6641: "other"})) == count
 
 
 @pytest.mark.parametrize("heat, remarks", [(False, 0), (True, 1)])
@@ -248,22 +253,24 @@ def test_a_part_of_a_service_that_is_off_is_not_asked_for(heat, remarks):
 
 def test_services_without_a_module_are_named_with_what_to_answer():
     answers = {"CONFIG_NOVA_INSTALL": True, "CONFIG_MANILA_INSTALL": True, "CONFIG_AODH_INSTALL": True}
-    (remark,) = CHECKS["services"](Subject(facts(**GOOD), answers, PROFILE, NOW))
+    (remark,) = CHECKS["services"](CheckContext(facts(**GOOD), answers, PROFILE, NOW))
     assert remark.message.endswith(": aodh, manila")
-    assert remark.fix.endswith("CONFIG_AODH_INSTALL=n CONFIG_MANILA_INSTALL=n")
+    assert remark.hint.endswith("CONFIG_AODH_INSTALL=n CONFIG_MANILA_INSTALL=n")
 
 
 def test_answers_that_checks_read_are_in_the_table():
-    known = {parameter.name for parameter in TABLE}
-    services = {service for service, _ in network.PORTS.values()} - {"", "OVN"}
+    known = {parameter.name for parameter in PARAMETERS}
+    services = {service for service, _ in network.SERVICE_PORTS.values()} - {"", "OVN"}
     read = {f"CONFIG_{service}_INSTALL" for service in services}
     assert read | {"CONFIG_PROVISION_DEMO_FLOATRANGE", "CONFIG_NEUTRON_OVS_TUNNEL_IF"} <= known
 
 
 def test_ports_and_units_are_those_of_the_services():
     ceph = {PORTS["ceph"], PORTS["ceph-old"]}  # looked at where volumes are
-    assert set(PORTS.values()) - ceph <= set(network.PORTS)
-    assert {role for _, roles in network.PORTS.values() for role in roles if "." not in role} <= set(PROFILE.units)
+    assert set(PORTS.values()) - ceph <= set(network.SERVICE_PORTS)
+    assert {role for _, roles in network.SERVICE_PORTS.values() for role in roles if "." not in role} <= set(
+        PROFILE.units
+    )
 
 
 def test_run_never_stops_at_the_first(monkeypatch):
@@ -273,19 +280,19 @@ def test_run_never_stops_at_the_first(monkeypatch):
         raise KeyError("memory")
 
     monkeypatch.setattr(preflight, "CHECKS", {**CHECKS, "init": broken})
-    bad = facts(**{**GOOD, "memory": 1000, "hostname_addresses": (), "epoch": time.time()})
-    found = preflight.run(bad, {}, PROFILE, "cloud1")
-    assert [(finding.name, finding.host, finding.level) for finding in found] == [
+    bad = facts(**{**GOOD, "memory_mib": 1000, "hostname_addresses": (), "epoch": time.time()})
+    found = preflight.run_checks(bad, {}, PROFILE, "cloud1")
+    assert [(finding.check, finding.node, finding.level) for finding in found] == [
         ("init", "cloud1", "error"),
         ("memory", "cloud1", "error"),
         ("hostname", "cloud1", "error"),
     ]
     assert "KeyError" in found[0].message
     assert "test_preflight_checks.py:" in found[0].message
-    assert "--ignore init" in found[0].fix
+    assert "--ignore init" in found[0].hint
 
 
 def test_promises_are_one_sentence_each():
-    told = preflight.promises()
+    told = preflight.describe_checks()
     assert set(told) == set(CHECKS)
     assert all(promise.endswith(".") and len(promise) < 120 for promise in told.values())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.hosts import repos, security, software
-from packstack_lite.hosts.facts import Repo
-from packstack_lite.preflight import cures
+from packstack_lite.nodes.facts import Repo, repositories, security, software
+from packstack_lite.preflight import fixes
 from tests.unit.dash import Dash
 
 EPEL = """\
@@ -61,7 +60,7 @@ HOSTS = [
 @pytest.mark.parametrize(("before", "after"), HOSTS)
 def test_a_name_leads_to_one_address_and_other_names_stay(dash, before, after):
     put(dash, "/etc/hosts", before)
-    cure = cures.name_in_hosts("198.18.1.10", ["cloud1.example.com", "cloud1"])
+    cure = fixes.set_hosts_entry("198.18.1.10", ["cloud1.example.com", "cloud1"])
     for _ in range(2):
         works(dash, cure)
         assert read(dash, "/etc/hosts").lstrip("\n") == after.format(ours="198.18.1.10\tcloud1.example.com cloud1\n")
@@ -74,10 +73,10 @@ def repo(name):
 
 def test_packages_are_excluded_from_one_repository(dash):
     place = put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
-    works(dash, cures.exclude(repo("epel"), ["leatherman*", "facter*"]))
-    works(dash, cures.exclude(repo("epel-source"), ["leatherman*"]))
-    works(dash, cures.exclude(repo("epel"), ["facter*", "puppet*"]))
-    found = repos.parse([dash.run(repos.command())])["repos"]
+    works(dash, fixes.exclude_packages(repo("epel"), ["leatherman*", "facter*"]))
+    works(dash, fixes.exclude_packages(repo("epel-source"), ["leatherman*"]))
+    works(dash, fixes.exclude_packages(repo("epel"), ["facter*", "puppet*"]))
+    found = repositories.parse_facts([dash.run(repositories.build_command())])["repositories"]
     assert [(repo.name, repo.excludes) for repo in found] == [
         ("epel", ("leatherman*", "facter*", "puppet*")),
         ("epel-source", ("a", "b", "leatherman*")),
@@ -88,13 +87,13 @@ def test_packages_are_excluded_from_one_repository(dash):
 
 def test_an_rpm_is_taken_back_without_epel(dash):
     put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
-    ran = works(dash, cures.take_back("leatherman", [repo("epel")], ["leatherman*"]))
+    ran = works(dash, fixes.downgrade_package("leatherman", [repo("epel")], ["leatherman*"]))
     assert ran == "yum -y --disablerepo=epel downgrade leatherman\n"
     assert "enabled=1\n\nexclude=leatherman*\n[epel-source]\n" in read(dash, "/etc/yum.repos.d/epel.repo")
-    ran = works(dash, cures.take_back("leatherman", [], ["leatherman*"], [repo("base")]))
+    ran = works(dash, fixes.downgrade_package("leatherman", [], ["leatherman*"], [repo("base")]))
     assert ran.endswith("yum -y --disablerepo=base downgrade leatherman\n"), "a repository that is gone stops yum"
     dash.tool("yum", "echo 'No Match for argument: leatherman'; echo 'Error: Nothing to do' >&2; exit 1")
-    reply = dash.run(cures.take_back("leatherman", [], ["leatherman*"]))
+    reply = dash.run(fixes.downgrade_package("leatherman", [], ["leatherman*"]))
     assert (reply.code, reply.err) == (1, "Error: Nothing to do\n")
 
 
@@ -109,11 +108,11 @@ LOCALES = [
 def test_the_language_is_one_that_the_host_has(dash, there, lang):
     dash.tool("locale", f"printf '{there}'")
     put(dash, "/etc/locale.conf", "LC_TIME=C\nLANG=zh_CN.GB18030\n")
-    assert software.parse([dash.run(software.command())])["lang_missing"] == "zh_CN.GB18030"
-    works(dash, cures.language())
+    assert software.parse_facts([dash.run(software.build_command())])["lang_missing"] == "zh_CN.GB18030"
+    works(dash, fixes.set_locale())
     assert read(dash, "/etc/locale.conf") == f"LC_TIME=C\nLANG={lang}\n"
     assert read(dash, "/etc/locale.conf.packstack-lite.orig").endswith("LANG=zh_CN.GB18030\n")
-    assert software.parse([dash.run(software.command())])["lang_missing"] == ""
+    assert software.parse_facts([dash.run(software.build_command())])["lang_missing"] == ""
     assert not (dash.root / "etc/default/locale").exists()
 
 
@@ -124,7 +123,7 @@ def test_a_language_that_has_two_names_is_kept_as_it_was(dash):
     link = dash.root / "etc/default/locale"
     link.parent.mkdir()
     link.symlink_to("../locale.conf")
-    works(dash, cures.language())
+    works(dash, fixes.set_locale())
     assert (link.is_symlink(), place.read_text()) == (True, "LANG=C.UTF-8\n")
     assert read(dash, "/etc/locale.conf.packstack-lite.orig") == "LANG=zh_CN.GB18030\n"
     assert [path.name for path in link.parent.iterdir()] == ["locale"]
@@ -132,7 +131,7 @@ def test_a_language_that_has_two_names_is_kept_as_it_was(dash):
 
 def test_leftovers_are_renamed_and_nothing_is_lost(dash):
     put(dash, "/var/tmp/packstack/one/log", "1")
-    cure = cures.move_aside(["/var/tmp/packstack", "/root/packstackca"])
+    cure = fixes.rename_to_orig(["/var/tmp/packstack", "/root/packstackca"])
     works(dash, cure)
     put(dash, "/var/tmp/packstack/two/log", "2")
     works(dash, cure)
@@ -148,7 +147,7 @@ def test_old_data_are_renamed_and_the_server_begins_anew(dash):
     dash.tool("systemctl", 'echo "systemctl $*" >> "$T/ran"; [ "$1" != is-active ] || [ "$3" = mariadb.service ]')
     dash.tool("mariadb-install-db", f'echo "install-db $*" >> "$T/ran"; : > {dash.root}/var/lib/mysql/new')
     dash.tool("install", 'for last; do :; done; mkdir -p "$last"')
-    ran = works(dash, cures.old_database())
+    ran = works(dash, fixes.replace_old_database())
     assert ran.splitlines() == [
         "systemctl is-active --quiet mariadb.service",
         "systemctl stop mariadb.service",
@@ -162,14 +161,14 @@ def test_old_data_are_renamed_and_the_server_begins_anew(dash):
 
 def test_the_mode_of_selinux_at_boot(dash):
     put(dash, "/etc/selinux/config", "# SELINUX= can take\nSELINUX=disabled\nSELINUXTYPE=targeted\n")
-    works(dash, cures.selinux_at_boot("permissive"))
-    assert security.parse([dash.run(security.command())])["selinux_boot"] == "permissive"
+    works(dash, fixes.set_selinux_boot_mode("permissive"))
+    assert security.parse_facts([dash.run(security.build_command())])["selinux_boot"] == "permissive"
     assert "SELINUXTYPE=targeted\n" in read(dash, "/etc/selinux/config")
     assert "SELINUX=disabled" in read(dash, "/etc/selinux/config.packstack-lite.orig")
 
 
 def test_one_firewall_stays_and_lets_ssh_in(dash):
-    ran = works(dash, cures.one_firewall(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
+    ran = works(dash, fixes.keep_only_firewalld(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
     assert ran.splitlines() == [
         "systemctl start firewalld.service",
         "firewall-cmd -q --query-service=ssh",
@@ -180,7 +179,7 @@ def test_one_firewall_stays_and_lets_ssh_in(dash):
 
 def test_a_firewall_that_would_shut_ssh_out_is_left_alone(dash):
     dash.tool("firewall-cmd", 'echo "firewall-cmd $*" >> "$T/ran"; exit 1')
-    cure = cures.one_firewall(["iptables.service"])
+    cure = fixes.keep_only_firewalld(["iptables.service"])
     reply = dash.run(cure, {"SSH_CONNECTION": "198.18.1.1 50000 198.18.1.10 2222"})
     assert reply.code == 1
     assert "(port 2222): open that first" in reply.err
@@ -197,7 +196,7 @@ def test_networkmanager_lets_go_and_the_address_comes_back(dash):
         "case $* in '-o addr'*) echo '9: br-ex    inet 198.18.2.1/24 scope global br-ex' ;;"
         " 'route show'*) echo '198.18.3.0/24 via 198.18.2.9' ;; esac",
     )
-    ran = works(dash, cures.unmanaged(["br-ex"], ["br-ex", "br-int"])).splitlines()
+    ran = works(dash, fixes.unmanage_interfaces(["br-ex"], ["br-ex", "br-int"])).splitlines()
     text = read(dash, "/etc/NetworkManager/conf.d/90-packstack-lite.conf")
     assert text == "[keyfile]\nunmanaged-devices+=interface-name:br-ex;interface-name:br-int\n"
     assert ran[ran.index("nmcli device set br-ex managed no") + 1 :] == [
@@ -209,30 +208,30 @@ def test_networkmanager_lets_go_and_the_address_comes_back(dash):
 
 def test_a_module_is_loaded_at_every_boot_only_where_it_loads(dash):
     (dash.root / "etc/modules-load.d").mkdir(parents=True)
-    assert works(dash, cures.load("kvm_intel")) == "modprobe kvm_intel\n"
+    assert works(dash, fixes.load_kernel_module("kvm_intel")) == "modprobe kvm_intel\n"
     place = dash.root / "etc/modules-load.d/packstack-lite-kvm.conf"
     assert place.read_text() == "kvm_intel\n"
     place.unlink()
     dash.tool("modprobe", "echo 'modprobe: ERROR: could not insert' >&2; exit 1")
-    assert dash.run(cures.load("kvm_intel")).code == 1
+    assert dash.run(fixes.load_kernel_module("kvm_intel")).code == 1
     assert not place.exists()
 
 
 def test_a_time_server_keeps_the_clock(dash):
-    ran = works(dash, cures.keep_time())
+    ran = works(dash, fixes.enable_time_sync())
     assert "systemctl enable --now chronyd.service\nchronyc -a makestep\n" in ran
 
 
 def test_units_are_unmasked_and_switched_off(dash):
-    works(dash, cures.unmask(["httpd.service", "mariadb.service"]))
-    ran = works(dash, cures.switch_off("nginx.service"))
+    works(dash, fixes.unmask_units(["httpd.service", "mariadb.service"]))
+    ran = works(dash, fixes.disable_unit("nginx.service"))
     assert ran == "systemctl unmask httpd.service mariadb.service\nsystemctl disable --now nginx.service\n"
 
 
 def test_a_program_that_failed_empties_no_file(dash):
     put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
     dash.tool("awk", "exit 2")
-    assert dash.run(cures.name_in_hosts("198.18.1.10", ["cloud1"])).code == 1
+    assert dash.run(fixes.set_hosts_entry("198.18.1.10", ["cloud1"])).code == 1
     assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"
 
 
@@ -240,5 +239,5 @@ def test_what_cannot_be_kept_is_not_replaced(dash):
     """A full disk, say: the original stays where it was."""
     put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
     dash.tool("cp", "exit 1")
-    assert dash.run(cures.name_in_hosts("198.18.1.10", ["cloud1"])).code == 1
+    assert dash.run(fixes.set_hosts_entry("198.18.1.10", ["cloud1"])).code == 1
     assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"

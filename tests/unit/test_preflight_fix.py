@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
-from packstack_lite.cli import connecting, deployment
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
+from packstack_lite.deployment import connect, run
 from packstack_lite.engine.events import Finding
-from packstack_lite.hosts.facts import imagined
+from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Command, Reply
 
 ADDRESS = "198.18.1.10"
@@ -20,7 +20,7 @@ ADDRESS = "198.18.1.10"
 
 def finding(name, message="is wrong", level="error", cure=True):
     return Finding(
-        name, ADDRESS, level, message, "do it", Command(f"mend {name}", says=f"mends {name}") if cure else None
+        name, ADDRESS, level, message, "do it", Command(f"mend {name}", description=f"mends {name}") if cure else None
     )
 
 
@@ -59,9 +59,9 @@ def host(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     made = Host()
-    monkeypatch.setattr(connecting, "reach", lambda options, target: made)
-    monkeypatch.setattr(deployment.gather, "parse", lambda replies: imagined("debian", "12", ADDRESS))
-    monkeypatch.setattr(deployment.preflight, "run", lambda *what: list(made.faults))
+    monkeypatch.setattr(connect, "open_connection", lambda options, target: made)
+    monkeypatch.setattr(run.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
+    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: list(made.faults))
     return made
 
 
@@ -89,7 +89,7 @@ def told(ended):
 
 
 def test_without_fix_nothing_is_done_and_one_flight_is_enough(host, run):
-    host.faults = [finding("ports"), finding("memory", cure=False)]
+    host.errors = [finding("ports"), finding("memory", cure=False)]
     ended = run("--output=json")
     assert ended.exit_code == 3
     assert told(ended) == {("ports", "is wrong"): (True, False), ("memory", "is wrong"): (False, False)}
@@ -97,7 +97,7 @@ def test_without_fix_nothing_is_done_and_one_flight_is_enough(host, run):
 
 
 def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
-    host.faults = [finding("locale", level="warning"), finding("ports"), finding("memory", cure=False)]
+    host.errors = [finding("locale", level="warning"), finding("ports"), finding("memory", cure=False)]
     ended = run("--fix", "--output=json")
     assert ended.exit_code == 3, "memory is not bought by --fix"
     assert host.ran == ["locale", "ports"]
@@ -111,14 +111,14 @@ def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
 
 
 def test_fix_that_mends_the_last_error_exits_with_0(host, run):
-    host.faults = [finding("ports")]
+    host.errors = [finding("ports")]
     ended = run("--fix")
     assert ended.exit_code == 0
     assert ended.stdout == "✓ ports  mended: is wrong\nnothing is in the way\n"
 
 
 def test_fix_on_a_healthy_host_sends_no_command(host, run):
-    host.faults = [finding("virtualization", level="info", cure=False)]
+    host.errors = [finding("virtualization", level="info", cure=False)]
     ended = run("--fix")
     assert ended.exit_code == 0
     assert (host.ran, host.flights) == ([], 1)
@@ -126,7 +126,7 @@ def test_fix_on_a_healthy_host_sends_no_command(host, run):
 
 
 def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run):
-    host.faults = [finding("leatherman", level="warning"), finding("ports")]
+    host.errors = [finding("leatherman", level="warning"), finding("ports")]
     host.incurable = {"leatherman": "Loaded plugins\nError: Nothing to do"}
     ended = run("--fix", "--output=json")
     assert ended.exit_code == 0
@@ -135,7 +135,7 @@ def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run)
 
 
 def test_of_a_cures_words_its_error_is_told_or_the_first(host, run):
-    host.faults = [finding("leatherman", level="warning"), finding("clock", level="warning"), finding("locale")]
+    host.errors = [finding("leatherman", level="warning"), finding("clock", level="warning"), finding("locale")]
     host.incurable = {
         "leatherman": "Error: no such key\nusername:\n",
         "clock": "You have enabled checking of packages\nuser_agent: x\nusername:\n",
@@ -148,7 +148,7 @@ def test_of_a_cures_words_its_error_is_told_or_the_first(host, run):
 
 
 def test_what_is_ignored_is_left_alone(host, run):
-    host.faults = [finding("ports"), finding("locale")]
+    host.errors = [finding("ports"), finding("locale")]
     run("--fix", "--ignore=ports")
     assert host.ran == ["locale"]
 
@@ -157,19 +157,19 @@ def test_what_is_ignored_is_left_alone(host, run):
     ("words", "typed", "ran"), [([], "n\n", []), ([], "y\n", ["ports"]), (["--yes"], "", ["ports"])]
 )
 def test_on_a_terminal_it_asks_once_unless_told_not_to(host, run, monkeypatch, words, typed, ran):
-    monkeypatch.setattr(verb, "attended", lambda: True)
-    host.faults = [finding("ports")]
+    monkeypatch.setattr(verb, "is_interactive", lambda: True)
+    host.errors = [finding("ports")]
     ended = run("--fix", *words, input=typed)
     assert host.ran == ran
     assert ended.exit_code == (0 if ran else 3)
 
 
 def test_a_fault_that_is_told_in_other_words_is_not_gone(host, run, monkeypatch):
-    host.faults = [finding("clock", "120 seconds behind")]
+    host.errors = [finding("clock", "120 seconds behind")]
 
     def later(commands, real=host.run):
         replies = real(commands)
-        host.faults = [finding("clock", "121 seconds behind")] if host.ran else host.faults
+        host.errors = [finding("clock", "121 seconds behind")] if host.ran else host.errors
         return replies
 
     monkeypatch.setattr(host, "run", later)
@@ -178,11 +178,11 @@ def test_a_fault_that_is_told_in_other_words_is_not_gone(host, run, monkeypatch)
 
 
 def test_two_findings_of_one_check_are_two(host, run, monkeypatch):
-    host.faults = [finding("ports", "80 is held"), finding("ports", "5000 is held")]
+    host.errors = [finding("ports", "80 is held"), finding("ports", "5000 is held")]
 
     def half(commands, real=host.run):
         replies = real(commands)
-        host.faults = [finding("ports", "5000 is held")] if host.ran else host.faults
+        host.errors = [finding("ports", "5000 is held")] if host.ran else host.errors
         return replies
 
     monkeypatch.setattr(host, "run", half)
@@ -199,14 +199,14 @@ def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
         yield
         order.append(f"unlock after {host.ran}")
 
-    monkeypatch.setattr(deployment, "lock", locked)
-    host.faults = [finding("ports")]
+    monkeypatch.setattr(run, "hold_lock", locked)
+    host.errors = [finding("ports")]
     run("--fix")
     assert order == ["lock", "unlock after ['ports']"]
 
 
 def test_apply_names_fix_as_the_way_out(host, answers):
-    host.faults = [finding("ports"), finding("memory", cure=False)]
+    host.errors = [finding("ports"), finding("memory", cure=False)]
     ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert ended.exit_code == 3
     assert "preflight --fix does it for ports" in " ".join(ended.stderr.split())

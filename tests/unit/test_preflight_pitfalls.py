@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from packstack_lite import profiles
-from packstack_lite.hosts.facts import Interface, Repo, Wiring
+from packstack_lite.nodes.facts import Interface, Repo, UplinkFacts
 from packstack_lite.preflight import CHECKS
-from packstack_lite.preflight.subject import Subject
-from packstack_lite.services.cloud import Cloud
+from packstack_lite.preflight.check import CheckContext
+from packstack_lite.services._base.context import NodeContext
 from tests.clouds import ADDRESS, ANSWERS, MACHINE, facts
 
 NOW = 1_800_000_000.0
@@ -18,13 +18,13 @@ DEBIAN = profiles.load("debian12-zed")
 EL7, EL9 = profiles.load("centos7-train"), profiles.load("centos9s-epoxy")
 GOOD = {
     **MACHINE,
-    "memory": 15900,
-    "disk_free": {"/": 50000, "/var": 50000},
+    "memory_mib": 15900,
+    "disk_free_mib": {"/": 50000, "/var": 50000},
     "mounts": {"/": "/", "/var": "/"},
     "package_source": "reachable",
     "epoch": NOW,
     "cpu_flags": ("vmx",),
-    "kvm_device": True,
+    "has_kvm_device": True,
 }
 MIRROR = "http://vault.example.com/7.9.2009/os/x86_64/"
 EPEL_METALINK = "https://mirrors.example.com/metalink?repo=epel-7&arch=$basearch"
@@ -37,9 +37,9 @@ ON_EL7 = {
     "selinux_type": "targeted",
     "selinux_policies": ("targeted",),
     "locale": "en_US.UTF-8",
-    "versions": {"selinux-policy-targeted": "3.13.1", "firewalld": "0.6.3"},
-    "states": {"firewalld.service": "active enabled", "NetworkManager.service": "active enabled"},
-    "managed": ("eth0",),
+    "rpm_versions": {"selinux-policy-targeted": "3.13.1", "firewalld": "0.6.3"},
+    "unit_states": {"firewalld.service": "active enabled", "NetworkManager.service": "active enabled"},
+    "nm_interfaces": ("eth0",),
     "repos": (
         Repo("base", "/etc/yum.repos.d/CentOS-Base.repo", True, (MIRROR,)),
         Repo("epel", "/etc/yum.repos.d/epel.repo", False, (EPEL_METALINK,)),
@@ -59,11 +59,11 @@ DENIED = "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using p
 DATA = ("/var/lib/mysql/mysql",)
 ON = "active enabled"
 # A host that an earlier run has brought as far as its packages.
-OURS = {"own": True, "foreign": ("/etc/keystone/keystone.conf",)}
+OURS = {"deployed_by_us": True, "other_openstack": ("/etc/keystone/keystone.conf",)}
 
 
 def remarks(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
-    return [*CHECKS[check](Subject(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
+    return [*CHECKS[check](CheckContext(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check != "system"])
@@ -82,13 +82,13 @@ BAD = [
         {"repos": (EPEL,)},
         True,
     ),
-    ("epel", "warning", "already: leatherman", {"repos": (EPEL,), "epel": ("htop", "leatherman")}, True),
-    ("leatherman", "warning", f"facter cannot run: {LOADER}", {"facter": LOADER}, True),
+    ("epel", "warning", "already: leatherman", {"repos": (EPEL,), "epel_rpms": ("htop", "leatherman")}, True),
+    ("leatherman", "warning", f"facter cannot run: {LOADER}", {"facter_error": LOADER}, True),
     (
         "leatherman",
         "warning",
         "facter 3.9.3-7.el7 needs leatherman 1.3.0, and leatherman 1.10.0-1.el7 is installed (leatherman 1.10.0",
-        {"versions": {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}, "epel": ("leatherman",)},
+        {"rpm_versions": {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}, "epel_rpms": ("leatherman",)},
         True,
     ),
     ("selinux", "error", "targeted, which is not there: the next boot would stop", {"selinux_policies": ()}, True),
@@ -103,51 +103,78 @@ BAD = [
     ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
     ("selinux", "warning", "without openstack-selinux", OURS, True),
     ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
-    ("masked", "warning", "nothing can start it: httpd.service", {"masked": ("httpd.service",)}, True),
-    ("masked", "warning", "start them: httpd.service, mariadb", {"masked": ("httpd.service", "mariadb.service")}, True),
+    ("masked", "warning", "nothing can start it: httpd.service", {"masked_units": ("httpd.service",)}, True),
+    (
+        "masked",
+        "warning",
+        "start them: httpd.service, mariadb",
+        {"masked_units": ("httpd.service", "mariadb.service")},
+        True,
+    ),
     ("httpd", "error", "httpd is not installed any more", OURS, True),
     (
         "firewall",
         "warning",
         "firewalld and iptables.service are both switched on",
-        {"states": {"firewalld.service": ON, "iptables.service": "inactive enabled"}},
+        {"unit_states": {"firewalld.service": ON, "iptables.service": "inactive enabled"}},
         True,
     ),
     (
         "firewall",
         "warning",
         "firewalld and nftables.service are both",
-        {"states": {"firewalld.service": "inactive enabled", "nftables.service": "active disabled"}},
+        {"unit_states": {"firewalld.service": "inactive enabled", "nftables.service": "active disabled"}},
         True,
     ),
-    ("networkmanager", "error", "NetworkManager configures br-ex", {"managed": ("eth0", "br-ex")}, True),
-    ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"leased": (ADDRESS,)}, False),
-    ("locale", "warning", "LANG=zh_CN.GBK, which", {"lang_missing": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
+    ("networkmanager", "error", "NetworkManager configures br-ex", {"nm_interfaces": ("eth0", "br-ex")}, True),
+    ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"dhcp_addresses": (ADDRESS,)}, False),
+    ("locale", "warning", "LANG=zh_CN.GBK, which", {"missing_locale": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
     ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
-    ("python", "warning", "python2 cannot import yaml", {**OURS, "python_missing": ("python2 yaml",)}, True),
-    ("python", "warning", "pip has installed", {"shadowed": ("/usr/local/lib/python2.7/site-packages/six.py",)}, False),
-    ("leftovers", "warning", "Packstack has left /root/packstackca", {"packstack": ("/root/packstackca",)}, True),
+    ("python", "warning", "python2 cannot import yaml", {**OURS, "missing_python_modules": ("python2 yaml",)}, True),
+    (
+        "python",
+        "warning",
+        "pip has installed",
+        {"shadowing_modules": ("/usr/local/lib/python2.7/site-packages/six.py",)},
+        False,
+    ),
+    ("leftovers", "warning", "Packstack has left /root/packstackca", {"packstack_files": ("/root/packstackca",)}, True),
     (
         "leftovers",
         "error",
         "has been here: /etc/nova/nova.conf, /var/tmp/packstack",
-        {"packstack": ("/var/tmp/packstack", "/root/packstack-answers-1.txt"), "foreign": ("/etc/nova/nova.conf",)},
+        {
+            "packstack_files": ("/var/tmp/packstack", "/root/packstack-answers-1.txt"),
+            "other_openstack": ("/etc/nova/nova.conf",),
+        },
         False,
     ),
     (
         "database",
         "error",
         "data (keystone, nova_api) is there; its root password is not that of the answers",
-        {"foreign": DATA, "schemas": ("keystone", "nova_api")},
+        {"other_openstack": DATA, "mariadb_databases": ("keystone", "nova_api")},
         True,
     ),
-    ("database", "error", f"authentication error ({DENIED})", {"foreign": DATA, "refused": DENIED}, True),
-    ("database", "error", "(shop); it would", {"foreign": DATA, "schemas": ("shop",), "refused": DENIED}, False),
+    (
+        "database",
+        "error",
+        f"authentication error ({DENIED})",
+        {"other_openstack": DATA, "mariadb_root_error": DENIED},
+        True,
+    ),
+    (
+        "database",
+        "error",
+        "(shop); it would",
+        {"other_openstack": DATA, "mariadb_databases": ("shop",), "mariadb_root_error": DENIED},
+        False,
+    ),
     (
         "database",
         "error",
         f"refuses root's login over the socket: {DENIED}",
-        {"foreign": DATA, "refused": DENIED, "own": True},
+        {"other_openstack": DATA, "mariadb_root_error": DENIED, "deployed_by_us": True},
         False,
     ),
     ("hostname", "warning", "leads to no address; apply writes it", {"hostname_addresses": ()}, True),
@@ -157,15 +184,21 @@ BAD = [
         "ports",
         "error",
         "port 5000 is held by nginx",
-        {"ports": {5000: "nginx"}, "port_units": {5000: "nginx.service"}},
+        {"listening_ports": {5000: "nginx"}, "port_units": {5000: "nginx.service"}},
         True,
     ),
-    ("ports", "error", "port 80 is held by sshd", {"ports": {80: "sshd"}, "port_units": {80: "sshd.service"}}, False),
-    ("ports", "error", "port 8778 is held by x", {"ports": {8778: "x"}}, False),
+    (
+        "ports",
+        "error",
+        "port 80 is held by sshd",
+        {"listening_ports": {80: "sshd"}, "port_units": {80: "sshd.service"}},
+        False,
+    ),
+    ("ports", "error", "port 8778 is held by x", {"listening_ports": {8778: "x"}}, False),
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}, True),
-    ("clock", "warning", "no time server", {"time_synchronized": False}, True),
-    ("memory", "error", "4.0 GiB", {"memory": 4096}, False),
-    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "kvm_device": False}, True),
+    ("clock", "warning", "no time server", {"is_time_synchronized": False}, True),
+    ("memory", "error", "4.0 GiB", {"memory_mib": 4096}, False),
+    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "has_kvm_device": False}, True),
     (
         "packages",
         "error",
@@ -184,42 +217,42 @@ def test_a_pitfall_is_found_and_explained(check, level, words, changes, curable)
     (remark,) = remarks(check, changes)
     assert remark.level == level
     assert words in remark.message
-    assert remark.fix
-    assert bool(remark.cure) == curable
-    assert not curable or remark.cure.says
+    assert remark.hint
+    assert bool(remark.fix) == curable
+    assert not curable or remark.fix.says
 
 
 # What looks like a pitfall and is none.
 FINE = [
-    ("mirrors", {"repos": (dataclasses.replace(DEAD, enabled=False),)}, {}),
+    ("mirrors", {"repos": (dataclasses.replace(DEAD, is_enabled=False),)}, {}),
     ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.stream.centos.org/9-stream/",)),)}, {}),
     ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.centos.org.example.com/x",)),)}, {}),
     ("mirrors", {"repos": (dataclasses.replace(DEAD, urls=(LIST, MIRROR)),)}, {}),
     ("epel", {"repos": (EXCLUDING,)}, {}),
-    ("leatherman", {"versions": {"facter": "3.9.3-7.el7", "leatherman": "1.3.0-9.el7"}}, {}),
-    ("leatherman", {"versions": {"facter": "4.2.1", "leatherman": "1.10.0-1.el7"}}, {}),
+    ("leatherman", {"rpm_versions": {"facter": "3.9.3-7.el7", "leatherman": "1.3.0-9.el7"}}, {}),
+    ("leatherman", {"rpm_versions": {"facter": "4.2.1", "leatherman": "1.10.0-1.el7"}}, {}),
     ("selinux", {"selinux": "permissive"}, {"CONFIG_SELINUX": "permissive"}),
     ("selinux", OURS, {"CONFIG_SELINUX": "permissive"}),
-    ("selinux", {**OURS, "versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
+    ("selinux", {**OURS, "rpm_versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
     ("selinux", {"selinux": "disabled", "selinux_boot": "disabled", "virtualization": "systemd-nspawn"}, {}),
-    ("masked", {"masked": ("cups.service",)}, {}),
-    ("masked", {"masked": ("openstack-swift-container-sync.service",), "own": True}, {}),
-    ("httpd", {**OURS, "versions": {"httpd": "2.4.6"}}, {}),
+    ("masked", {"masked_units": ("cups.service",)}, {}),
+    ("masked", {"masked_units": ("openstack-swift-container-sync.service",), "deployed_by_us": True}, {}),
+    ("httpd", {**OURS, "rpm_versions": {"httpd": "2.4.6"}}, {}),
     # A first run that ended before the packages came.
-    ("httpd", {"own": True}, {}),
-    ("python", {"own": True, "python_missing": ("python2 yaml",)}, {}),
-    ("selinux", {"own": True}, {}),
-    ("firewall", {"states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
-    ("firewall", {"states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
-    ("networkmanager", {"managed": ("eth0", "br-provider")}, {}),
-    ("dhcp", {"leased": ("198.18.1.99",)}, {}),
-    ("python", {"python_missing": ("python2 yaml",)}, {}),
-    ("python", {**OURS, "python_missing": ("python3 yaml",)}, {}),
-    ("leftovers", {"packstack": ("/root/packstack-answers-1.txt",)}, {}),
-    ("leftovers", {"packstack": ("/root/packstackca",), "own": True}, {}),
-    ("database", {"foreign": DATA, "schemas": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),
-    ("database", {"foreign": DATA}, {}),
-    ("database", {"foreign": DATA, "own": True, "schemas": ("keystone",)}, {}),
+    ("httpd", {"deployed_by_us": True}, {}),
+    ("python", {"deployed_by_us": True, "missing_python_modules": ("python2 yaml",)}, {}),
+    ("selinux", {"deployed_by_us": True}, {}),
+    ("firewall", {"unit_states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
+    ("firewall", {"unit_states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
+    ("networkmanager", {"nm_interfaces": ("eth0", "br-provider")}, {}),
+    ("dhcp", {"dhcp_addresses": ("198.18.1.99",)}, {}),
+    ("python", {"missing_python_modules": ("python2 yaml",)}, {}),
+    ("python", {**OURS, "missing_python_modules": ("python3 yaml",)}, {}),
+    ("leftovers", {"packstack_files": ("/root/packstack-answers-1.txt",)}, {}),
+    ("leftovers", {"packstack_files": ("/root/packstackca",), "deployed_by_us": True}, {}),
+    ("database", {"other_openstack": DATA, "mariadb_databases": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),
+    ("database", {"other_openstack": DATA}, {}),
+    ("database", {"other_openstack": DATA, "deployed_by_us": True, "mariadb_databases": ("keystone",)}, {}),
     ("packages", {"package_source": "base: Could not"}, {"CONFIG_REPO_DIRECTORY": "/srv/rpms"}),
     (
         "packages",
@@ -253,7 +286,7 @@ def test_epel_is_told_by_what_the_release_has(profile, version, patterns):
     repo = dataclasses.replace(EPEL, name="extras", urls=("https://mirrors.example.com/epel/x/$basearch",))
     (remark,) = remarks("epel", {"repos": (repo,), "os_version": version}, profile=profile)
     assert f"RDO of {patterns}" in remark.message
-    assert f"exclude={patterns}" in remark.fix
+    assert f"exclude={patterns}" in remark.hint
 
 
 WAYS = [
@@ -276,16 +309,16 @@ WAYS = [
 
 @pytest.mark.parametrize(("changes", "name", "way"), WAYS)
 def test_virtualisation_is_switched_on_where_it_is_off(changes, name, way):
-    off = {"kvm_works": False, "kvm_device": False, "cpu_flags": ("sse2",), **changes}
+    off = {"kvm_works": False, "has_kvm_device": False, "cpu_flags": ("sse2",), **changes}
     (remark,) = remarks("virtualization", off)
     assert name in remark.message
-    assert way in remark.fix
-    assert remark.cure is None, "no command of ours reaches the firmware"
+    assert way in remark.hint
+    assert remark.fix is None, "no command of ours reaches the firmware"
 
 
 def test_without_virtualisation_instances_run_in_software():
     """The warning is true: what it says about qemu is what is deployed."""
-    assert Cloud(ANSWERS, facts(**{**GOOD, "kvm_works": False}), DEBIAN).virt_type == "qemu"
+    assert NodeContext(ANSWERS, facts(**{**GOOD, "kvm_works": False}), DEBIAN).virt_type == "qemu"
 
 
 STATIC = [
@@ -303,20 +336,22 @@ STATIC = [
 @pytest.mark.parametrize(("profile", "states", "way"), STATIC)
 def test_a_lent_address_is_made_static_by_who_configures_it(profile, states, way):
     own = (Interface("host0", True, 1500, ("198.18.1.10/23",)),)
-    (remark,) = remarks("dhcp", {"leased": (ADDRESS,), "states": states, "interfaces": own}, profile=profile)
-    assert way in remark.fix
+    (remark,) = remarks(
+        "dhcp", {"dhcp_addresses": (ADDRESS,), "unit_states": states, "interfaces": own}, profile=profile
+    )
+    assert way in remark.hint
 
 
 def test_a_bridge_that_networkmanager_was_given_stays_with_it():
     """An interface that its plug-in for Open vSwitch has put into br-ex; br-int is another matter."""
     answers = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth1",)}
-    facts_of = {"managed": ("br-ex", "br-int"), "wiring": {"eth1": Wiring(system="NetworkManager")}}
+    facts_of = {"nm_interfaces": ("br-ex", "br-int"), "uplinks": {"eth1": UplinkFacts(managed_by="NetworkManager")}}
     (remark,) = remarks("networkmanager", facts_of, answers)
     assert "configures br-int:" in remark.message
-    assert "br-ex" not in remark.cure.says
+    assert "br-ex" not in remark.fix.says
 
 
 def test_packstacks_answers_are_pointed_at():
     left = ("/var/tmp/packstack", "/root/packstack-answers-1.txt", "/root/packstack-answers-2.txt")
-    (remark,) = remarks("leftovers", {"packstack": left})
-    assert remark.fix.endswith("--answer-file with a copy of /root/packstack-answers-2.txt")
+    (remark,) = remarks("leftovers", {"packstack_files": left})
+    assert remark.hint.endswith("--answer-file with a copy of /root/packstack-answers-2.txt")

@@ -6,8 +6,8 @@ import pytest
 
 from packstack_lite import profiles
 from packstack_lite.preflight import CHECKS
-from packstack_lite.preflight.storage import digest
-from packstack_lite.preflight.subject import Subject
+from packstack_lite.preflight.check import CheckContext
+from packstack_lite.preflight.storage import key_digest
 from packstack_lite.secret import Secret
 from tests.clouds import ANSWERS, MACHINE, facts
 
@@ -16,11 +16,11 @@ KEK = Secret("a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=")
 # A machine that can do everything, with two empty disks and one that is in use.
 GOOD = {
     **MACHINE,
-    "device_mapper": True,
-    "kernel": ("iscsi", "nfs"),
-    "disk_free": {"/": 50000, "/var/lib": 50000},
+    "has_device_mapper": True,
+    "kernel_features": ("iscsi", "nfs"),
+    "disk_free_mib": {"/": 50000, "/var/lib": 50000},
     "mounts": {"/": "/", "/var/lib": "/"},
-    "devices": {"/dev/vdb": "4096 - -", "/dev/vdc": "4096 - -", "/dev/vda1": "9000 ext4 /"},
+    "block_devices": {"/dev/vdb": "4096 - -", "/dev/vdc": "4096 - -", "/dev/vda1": "9000 ext4 /"},
 }
 CINDER = {"CONFIG_CINDER_INSTALL": True}
 CEPH = {**CINDER, "CONFIG_CINDER_BACKEND": ("ceph",)}
@@ -32,7 +32,7 @@ CONTAINER = {"virtualization": "systemd-nspawn"}
 
 
 def said(check, answers, **changes):
-    subject = Subject(facts(**{**GOOD, **changes}), {**ANSWERS, **answers}, PROFILE, 0.0)
+    subject = CheckContext(facts(**{**GOOD, **changes}), {**ANSWERS, **answers}, PROFILE, 0.0)
     return list(CHECKS[check](subject))
 
 
@@ -43,19 +43,27 @@ def said(check, answers, **changes):
         (
             "keys",
             {"CONFIG_BARBICAN_INSTALL": True, "CONFIG_BARBICAN_KEK": KEK},
-            {"kept": {"CONFIG_BARBICAN_KEK": digest(KEK)}},
+            {"key_digests": {"CONFIG_BARBICAN_KEK": key_digest(KEK)}},
         ),
-        ("keys", {"CONFIG_BARBICAN_KEK": KEK}, {"kept": {"CONFIG_BARBICAN_KEK": "another"}}),
+        ("keys", {"CONFIG_BARBICAN_KEK": KEK}, {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}}),
         ("objects", SWIFT, {}),
         ("objects", DISKS, {}),
-        ("objects", DISKS, {"devices": {"/dev/vdb": "9 ext4 /srv/node/vdb", "/dev/vdc": "9 ext4 /srv/node/vdc"}}),
+        ("objects", DISKS, {"block_devices": {"/dev/vdb": "9 ext4 /srv/node/vdb", "/dev/vdc": "9 ext4 /srv/node/vdc"}}),
         ("volumes", CINDER, {}),
         ("volumes", {**CINDER, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vdb"}, {}),
         ("volumes", {**CINDER, "CONFIG_CINDER_VOLUMES_CREATE": False}, {"volume_groups": ("cinder-volumes",)}),
-        ("volumes", NFS, {"exports": {"198.18.9.9:/srv/v": ""}}),
+        ("volumes", NFS, {"nfs_export_errors": {"198.18.9.9:/srv/v": ""}}),
         ("volumes", CEPH, CONTAINER),
-        ("volumes", CEPH, {"ceph": ("/etc/ceph/ceph.conf", "ours"), "ports": {3300: "ceph-mon"}, "own": True}),
-        ("volumes", THEIRS, {"ceph": ("/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.cinder.keyring")}),
+        (
+            "volumes",
+            CEPH,
+            {
+                "ceph_files": ("/etc/ceph/ceph.conf", "ours"),
+                "listening_ports": {3300: "ceph-mon"},
+                "deployed_by_us": True,
+            },
+        ),
+        ("volumes", THEIRS, {"ceph_files": ("/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.cinder.keyring")}),
     ],
 )
 def test_what_is_fine_gives_no_remark(check, answers, changes):
@@ -70,22 +78,22 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
             "error",
             "every secret would be lost",
             {"CONFIG_BARBICAN_INSTALL": True},
-            {"kept": {"CONFIG_BARBICAN_KEK": "another"}},
+            {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}},
         ),
-        ("keys", "error", "every object would be lost", SWIFT, {"kept": {"CONFIG_SWIFT_HASH": "another"}}),
+        ("keys", "error", "every object would be lost", SWIFT, {"key_digests": {"CONFIG_SWIFT_HASH": "another"}}),
         ("objects", "info", "kept in a plain directory", SWIFT, CONTAINER),
         ("objects", "info", "and not on /dev/vdb, /dev/vdc", DISKS, CONTAINER),
-        ("objects", "error", "there is no device /dev/vdc", DISKS, {"devices": {"/dev/vdb": "4096 - -"}}),
+        ("objects", "error", "there is no device /dev/vdc", DISKS, {"block_devices": {"/dev/vdb": "4096 - -"}}),
         (
             "objects",
             "error",
             "/dev/vdc (CONFIG_SWIFT_STORAGES) holds xfs",
             DISKS,
-            {"devices": {"/dev/vdb": "9 - -", "/dev/vdc": "9 xfs -"}},
+            {"block_devices": {"/dev/vdb": "9 - -", "/dev/vdc": "9 xfs -"}},
         ),
         ("objects", "error", "is 100.0 GiB, but 48.8 GiB are free", {**SWIFT, "CONFIG_SWIFT_STORAGE_SIZE": "100G"}, {}),
-        ("volumes", "error", "device mapper, which is not there", CINDER, {"device_mapper": False}),
-        ("volumes", "error", "no iscsi_tcp", CINDER, {"kernel": ()}),
+        ("volumes", "error", "device mapper, which is not there", CINDER, {"has_device_mapper": False}),
+        ("volumes", "error", "no iscsi_tcp", CINDER, {"kernel_features": ()}),
         ("volumes", "error", "holds ext4, mounted at /", {**CINDER, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vda1"}, {}),
         ("volumes", "error", "is 500.0 GiB", {**CINDER, "CONFIG_CINDER_VOLUMES_SIZE": "500G"}, {}),
         ("volumes", "error", "there is no volume group", {**CINDER, "CONFIG_CINDER_VOLUMES_CREATE": False}, {}),
@@ -96,17 +104,17 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
             "error",
             "cannot be used: 198.18.9.9 does not answer",
             NFS,
-            {"exports": {"198.18.9.9:/srv/v": "198.18.9.9 does not answer"}},
+            {"nfs_export_errors": {"198.18.9.9:/srv/v": "198.18.9.9 does not answer"}},
         ),
-        ("volumes", "error", "of another cluster", CEPH, {"ceph": ("/etc/ceph/ceph.conf",)}),
-        ("volumes", "error", "Ceph's port 3300 is taken", CEPH, {"ports": {3300: "python3"}}),
+        ("volumes", "error", "of another cluster", CEPH, {"ceph_files": ("/etc/ceph/ceph.conf",)}),
+        ("volumes", "error", "Ceph's port 3300 is taken", CEPH, {"listening_ports": {3300: "python3"}}),
         ("volumes", "warning", "is 99.0 GiB", {**CEPH, "CONFIG_CINDER_CEPH_SIZE": "99G"}, {}),
         (
             "volumes",
             "error",
             "there is no /etc/ceph/ceph.client.cinder.keyring",
             THEIRS,
-            {"ceph": ("/etc/ceph/ceph.conf",)},
+            {"ceph_files": ("/etc/ceph/ceph.conf",)},
         ),
     ],
 )
@@ -114,4 +122,4 @@ def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, answers,
     (remark,) = said(check, answers, **changes)
     assert remark.level == level
     assert words in remark.message
-    assert remark.fix
+    assert remark.hint

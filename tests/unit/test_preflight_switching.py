@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.hosts.facts import Interface
+from packstack_lite.nodes.facts import Interface
 from packstack_lite.preflight import CHECKS
-from packstack_lite.preflight.subject import Subject
+from packstack_lite.preflight.check import CheckContext
 from tests.clouds import ADDRESS, facts, profile_of
 
 SRIOV = {
@@ -17,11 +17,11 @@ CARDS = (Interface("host0", True, 1500, (f"{ADDRESS}/24",)), Interface("eth4", T
 
 
 def said(check, answers, profile="debian12-zed", **changes):
-    return [(remark.level, remark.message, remark.fix) for remark in _remarks(check, answers, profile, changes)]
+    return [(remark.level, remark.message, remark.hint) for remark in _remarks(check, answers, profile, changes)]
 
 
 def _remarks(check, answers, profile, changes):
-    return CHECKS[check](Subject(facts(**changes), answers, profile_of(profile)))
+    return CHECKS[check](CheckContext(facts(**changes), answers, profile_of(profile)))
 
 
 @pytest.mark.parametrize(("profile", "there"), [("debian12-zed", 0), ("debian13-epoxy", 1), ("centos9s-epoxy", 1)])
@@ -45,10 +45,10 @@ def test_an_agent_that_the_release_is_without(profile, there):
     ],
 )
 def test_a_card_that_cannot_give_away_parts(functions, interfaces, level, words):
-    ((found, message, fix),) = said("sriov", SRIOV, functions=functions, interfaces=interfaces)
+    ((found, message, fix),) = said("sriov", SRIOV, sriov_vfs=functions, interfaces=interfaces)
     assert found == level and words in message and fix
 
 
 def test_a_divided_card_is_fine_and_none_is_looked_at_without_its_driver():
-    assert said("sriov", SRIOV, functions={"eth4": 4}, interfaces=CARDS) == []
+    assert said("sriov", SRIOV, sriov_vfs={"eth4": 4}, interfaces=CARDS) == []
     assert said("sriov", {**SRIOV, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS": ("openvswitch",)}) == []

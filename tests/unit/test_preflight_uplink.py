@@ -6,39 +6,58 @@ from dataclasses import replace
 
 import pytest
 
-from packstack_lite.hosts.facts import Interface, Wiring
+from packstack_lite.nodes.facts import Interface, UplinkFacts
 from packstack_lite.preflight import CHECKS
-from packstack_lite.preflight.subject import Subject
+from packstack_lite.preflight.check import CheckContext
 from tests.clouds import ADDRESS, facts
 from tests.unit.test_preflight_checks import said
 
 ANSWERS = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:host0",)}
-GOOD = Wiring(mac="2:0:0:0:0:1", addresses=(f"{ADDRESS}/24",), system="networkd", path="/etc/systemd/network/x.network")
-MANAGED = replace(GOOD, system="NetworkManager", path="/etc/NetworkManager/system-connections/x.nmconnection")
+GOOD = UplinkFacts(
+    mac="2:0:0:0:0:1", addresses=(f"{ADDRESS}/24",), managed_by="networkd", config_path="/etc/systemd/network/x.network"
+)
+MANAGED = replace(
+    GOOD, managed_by="NetworkManager", config_path="/etc/NetworkManager/system-connections/x.nmconnection"
+)
 OTHER = (Interface("host0", True, 1500, (f"{ADDRESS}/24",)), Interface("eth1", True, 1500, ()))
 
 BAD = [
     ("error", "there is no interface eth7 (CONFIG_NEUTRON_OVS_BRIDGE_IFACES)", "br-ex:eth7", {}),
     ("error", "host0 is a port of the bridge br-lan already", "br-ex:host0", {"host0": replace(GOOD, bridge="br-lan")}),
     ("error", "host0 is a part of bond0", "br-ex:host0", {"host0": replace(GOOD, master="bond0")}),
-    ("error", "host0.5 is made on top of host0", "br-ex:host0", {"host0": replace(GOOD, uppers=("host0.5",))}),
-    ("error", "host0 has no carrier", "br-ex:host0", {"host0": replace(GOOD, carrier=False)}),
-    ("error", "host0 is wireless", "br-ex:host0", {"host0": replace(GOOD, wireless=True)}),
-    ("error", "nobody that packstack-lite knows configures host0", "br-ex:host0", {"host0": replace(GOOD, system="")}),
+    (
+        "error",
+        "host0.5 is made on top of host0",
+        "br-ex:host0",
+        {"host0": replace(GOOD, upper_interfaces=("host0.5",))},
+    ),
+    ("error", "host0 has no carrier", "br-ex:host0", {"host0": replace(GOOD, has_carrier=False)}),
+    ("error", "host0 is wireless", "br-ex:host0", {"host0": replace(GOOD, is_wireless=True)}),
+    (
+        "error",
+        "nobody that packstack-lite knows configures host0",
+        "br-ex:host0",
+        {"host0": replace(GOOD, managed_by="")},
+    ),
     ("error", "without its plug-in for Open vSwitch", "br-ex:host0", {"host0": MANAGED}),
     (
         "error",
         "br-ex has another interface of the host already: eth1",
         "br-ex:host0",
-        {"host0": GOOD, "br-ex": Wiring(ports=("eth1",))},
+        {"host0": GOOD, "br-ex": UplinkFacts(bridge_ports=("eth1",))},
     ),
-    ("warning", "a move of host0 into br-ex was cut off here", "br-ex:host0", {"host0": replace(GOOD, armed=True)}),
+    (
+        "warning",
+        "a move of host0 into br-ex was cut off here",
+        "br-ex:host0",
+        {"host0": replace(GOOD, is_move_pending=True)},
+    ),
 ]
 
 
 def told(wiring, pair="br-ex:host0", answers=None, **changes):
     wanted = {**ANSWERS, "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": (pair,), **(answers or {})}
-    return said("uplink", wanted, wiring=wiring, **{"interfaces": OTHER, **changes})
+    return said("uplink", wanted, uplinks=wiring, **{"interfaces": OTHER, **changes})
 
 
 @pytest.mark.parametrize(("level", "words", "pair", "wiring"), BAD)
@@ -57,9 +76,9 @@ def test_a_connection_that_goes_over_it_is_told_what_will_happen():
 @pytest.mark.parametrize(
     "wiring",
     [
-        {"eth1": Wiring()},
+        {"eth1": UplinkFacts()},
         {"eth1": GOOD},
-        {"eth1": replace(GOOD, master="ovs-system", bridge="br-ex"), "br-ex": replace(GOOD, ports=("eth1",))},
+        {"eth1": replace(GOOD, master="ovs-system", bridge="br-ex"), "br-ex": replace(GOOD, bridge_ports=("eth1",))},
     ],
 )
 def test_a_second_interface_and_one_that_has_moved_are_fine(wiring):
@@ -67,29 +86,29 @@ def test_a_second_interface_and_one_that_has_moved_are_fine(wiring):
 
 
 def test_network_manager_without_its_plug_in_has_another_way_out_on_debian():
-    subject = Subject(facts(wiring={"host0": MANAGED}, interfaces=OTHER), ANSWERS, None)
-    (on_debian, _) = [remark.fix for remark in CHECKS["uplink"](subject)]
+    subject = CheckContext(facts(uplinks={"host0": MANAGED}, interfaces=OTHER), ANSWERS, None)
+    (on_debian, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
     assert on_debian == "Debian's has none: let systemd-networkd or ifupdown configure host0"
     subject = replace(subject, facts=replace(subject.facts, os_id="centos"))
-    (on_el, _) = [remark.fix for remark in CHECKS["uplink"](subject)]
+    (on_el, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
     assert on_el.startswith("dnf install NetworkManager-ovs")
 
 
 def test_network_manager_with_its_plug_in():
-    assert [level for level, _ in told({"host0": MANAGED}, nm_ovs=True)] == ["info"]
-    ((_, message), _) = told({"host0": replace(MANAGED, path="")}, nm_ovs=True)
+    assert [level for level, _ in told({"host0": MANAGED}, nm_has_ovs_plugin=True)] == ["info"]
+    ((_, message), _) = told({"host0": replace(MANAGED, config_path="")}, nm_has_ovs_plugin=True)
     assert "has no profile for host0" in message
-    ((_, message), _) = told({"host0": replace(MANAGED, path="/etc/x/ifcfg-host0")}, nm_ovs=True)
+    ((_, message), _) = told({"host0": replace(MANAGED, config_path="/etc/x/ifcfg-host0")}, nm_has_ovs_plugin=True)
     assert "a format that knows no bridge of Open vSwitch" in message
 
 
 def test_network_manager_keeps_its_hands_on_a_bridge_that_it_has_made():
     """And on no other one."""
     moved = {"host0": replace(MANAGED, bridge="br-ex")}
-    assert said("networkmanager", ANSWERS, wiring=moved, managed=("host0", "br-ex")) == []
-    ((_, message),) = said("networkmanager", ANSWERS, wiring=moved, managed=("br-ex", "br-int"))
+    assert said("networkmanager", ANSWERS, uplinks=moved, nm_interfaces=("host0", "br-ex")) == []
+    ((_, message),) = said("networkmanager", ANSWERS, uplinks=moved, nm_interfaces=("br-ex", "br-int"))
     assert "NetworkManager configures br-int:" in message
-    ((_, message),) = said("networkmanager", ANSWERS, wiring={"host0": GOOD}, managed=("br-ex",))
+    ((_, message),) = said("networkmanager", ANSWERS, uplinks={"host0": GOOD}, nm_interfaces=("br-ex",))
     assert "NetworkManager configures br-ex:" in message
 
 
@@ -111,7 +130,7 @@ def test_floating_addresses_are_of_the_network_behind_the_bridge(floating, pools
     assert [message for message in found if words in message] == found
     assert len(found) == bool(words)
     wanted = {**ANSWERS, **answers}
-    assert said("interfaces", wanted, wiring={"host0": GOOD}, interfaces=OTHER) == []
+    assert said("interfaces", wanted, uplinks={"host0": GOOD}, interfaces=OTHER) == []
 
 
 def test_the_other_agents_answer_is_not_looked_at():

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from packstack_lite import profiles
-from packstack_lite.profiles.preparation import preparation
+from packstack_lite.profiles.host_setup import load_host_setup
 from tests.clouds import profile_of
 from tests.conftest import PROJECT
 
@@ -100,7 +100,7 @@ def test_every_package_of_a_role_is_asked_for(profile):
     are no part of this."""
     release = RELEASES[profile.name]
     asked = {name for names in profile.packages.values() for name in names}
-    asked |= set(preparation(profile.name).selinux_packages)
+    asked |= set(load_host_setup(profile.name).selinux_packages)
     left_out = {"neutron-linuxbridge", "heat", "etcd", "nova-migration"}
     for role, by_release in FACTS["_roles"].items():
         if role not in left_out and by_release[release]:
@@ -109,7 +109,7 @@ def test_every_package_of_a_role_is_asked_for(profile):
 
 def test_every_unit_is_one_that_rdo_has(profile):
     known = {unit for package in packages(facts_of(profile)) for unit in package.get("units", ())}
-    asked = {unit if "." in unit else f"{unit}.service" for unit in (*profile.units.values(), *profile.masked)}
+    asked = {unit if "." in unit else f"{unit}.service" for unit in (*profile.units.values(), *profile.masked_units)}
     exceptions = {f"{unit}.service" for unit in UNITS}
     assert {unit for unit in asked - known - exceptions if not ours(unit)} == set()
 
@@ -129,7 +129,7 @@ def test_every_path_is_one_that_rdo_knows(profile):
 def test_every_log_is_where_a_package_has_its_logs(profile):
     known = {*known_paths(facts_of(profile)), OVN_LOGS}
     logs = {log for role, log in profile.logs.items() if role != "otherwise"}
-    logs |= {host.log for host in profile.mod_wsgi.values()}
+    logs |= {host.log_path for host in profile.mod_wsgi.values()}
     assert {log for log in logs - known - set(LOGS) if not under(log, known)} == set()
 
 

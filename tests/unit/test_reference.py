@@ -7,7 +7,7 @@ import runpy
 import click
 import pytest
 
-from packstack_lite.answers import TABLE
+from packstack_lite.answers import PARAMETERS
 from packstack_lite.cli.app import cli
 from packstack_lite.errors import ExitCode
 from tests.conftest import PROJECT
@@ -24,12 +24,12 @@ def test_the_page_is_of_today(page):
     assert page == runpy.run_path(str(PROJECT / "docs/reference.py"))["page"](), "make reference writes it anew"
 
 
-@pytest.mark.parametrize("parameter", TABLE, ids=lambda parameter: parameter.name)
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
 def test_every_parameter_has_its_row(page, parameter):
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{parameter.name}`")]
     assert not parameter.flag or f"`--{parameter.flag}`" in row
     assert row.count("|") - row.count("\\|") == 4
-    assert not parameter.secret or parameter.default in ("", "random", "PW_PLACEHOLDER", "CONFIG_TROVE_KS_PW")
+    assert not parameter.is_secret or parameter.default in ("", "random", "PW_PLACEHOLDER", "CONFIG_TROVE_KS_PW")
 
 
 def test_every_verb_and_exit_code_is_told(page):

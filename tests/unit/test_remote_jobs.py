@@ -11,7 +11,7 @@ import time
 import pytest
 
 from packstack_lite.remote.command import Job
-from packstack_lite.remote.jobs import HOME, follow_command, start_command
+from packstack_lite.remote.jobs import JOBS_DIRECTORY, make_follow_command, make_start_command
 from tests.unit.dash import Dash
 
 # Notes how it was called; runs the command line at once where $T/runs is.
@@ -25,7 +25,7 @@ SYSTEMCTL = 'case $1 in is-active) [ -e $T/active ] ;; *) echo "$*" >> $T/calls 
 
 @pytest.fixture
 def dash(tmp_path):
-    made = Dash(tmp_path, moved=[HOME])
+    made = Dash(tmp_path, moved=[JOBS_DIRECTORY])
     made.tool("systemd-run", RUN)
     made.tool("systemctl", SYSTEMCTL)
     return made
@@ -33,7 +33,7 @@ def dash(tmp_path):
 
 def told(dash, name, seconds=0.1):
     """The code that following a job tells, and how many bytes it has said."""
-    word, code, size = dash.run(follow_command({name: 0}, seconds)).out.split(" ")[:3]
+    word, code, size = dash.run(make_follow_command({name: 0}, seconds)).out.split(" ")[:3]
     assert word == name
     return code, int(size)
 
@@ -49,35 +49,35 @@ def told(dash, name, seconds=0.1):
 )
 def test_a_jobs_code_is_its_own_and_the_unit_ends_well(dash, script, timeout, code):
     (dash.root / "runs").touch()
-    assert dash.run(start_command(Job("j", script, b"secret", timeout=timeout))).code == 0
+    assert dash.run(make_start_command(Job("j", script, b"secret", timeout=timeout))).code == 0
     assert told(dash, "j")[0] == code
-    assert not (dash.root / HOME[1:] / "j" / "stdin").exists()
+    assert not (dash.root / JOBS_DIRECTORY[1:] / "j" / "stdin").exists()
 
 
 def test_only_what_systemd_219_knows_is_asked_for(dash):
-    dash.run(start_command(Job("j", "true")), env={"LC_ALL": "", "LC_CTYPE": "en_US.utf8"})
+    dash.run(make_start_command(Job("j", "true")), env={"LC_ALL": "", "LC_CTYPE": "en_US.utf8"})
     called = dash.noted("called")
     assert "--collect" not in called and "RuntimeMaxSec" not in called
     assert "--unit=packstack-lite-job-j.service" in called and "--setenv=LC_CTYPE=en_US.utf8" in called
 
 
 def test_a_job_that_was_ordered_and_has_not_begun_is_no_lost_one(dash):
-    assert dash.run(start_command(Job("j", "true"))).code == 0
+    assert dash.run(make_start_command(Job("j", "true"))).code == 0
     assert told(dash, "j") == ("-", 0)
     assert "reset-failed packstack-lite-job-j.service" in dash.noted("calls")
 
 
 def test_a_job_that_vanished_is_124_and_does_not_stay_as_a_failed_unit(dash):
-    dash.run(start_command(Job("j", "true")))
+    dash.run(make_start_command(Job("j", "true")))
     (dash.root / "calls").unlink()
-    place = dash.root / HOME[1:] / "j"
+    place = dash.root / JOBS_DIRECTORY[1:] / "j"
     (place / "begun").touch()
     assert told(dash, "j")[0] == "124"
     assert dash.noted("calls") == "reset-failed packstack-lite-job-j.service\n"
 
 
 def test_a_job_that_never_begins_is_given_up_after_a_minute(dash):
-    dash.run(start_command(Job("j", "true")))
+    dash.run(make_start_command(Job("j", "true")))
     old = time.time() - 120
-    os.utime(dash.root / HOME[1:] / "j" / "digest", (old, old))
+    os.utime(dash.root / JOBS_DIRECTORY[1:] / "j" / "digest", (old, old))
     assert told(dash, "j")[0] == "124"

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from packstack_lite.errors import ConnectFault
+from packstack_lite.errors import ConnectError
 from packstack_lite.remote.command import Command
-from packstack_lite.remote.shell import LOOP, Shell, greeting, request
+from packstack_lite.remote.shell import SHELL_LOOP, Shell, encode_batch, make_marker
 
 
 class Process:
@@ -18,7 +18,7 @@ class Process:
 
     def __init__(self, before: str, word: str, shell: str = "sh") -> None:
         self.process = subprocess.Popen(
-            [shell, "-c", before + LOOP, "sh", word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            [shell, "-c", before + SHELL_LOOP, "sh", word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
 
     def send(self, data: bytes) -> None:
@@ -53,7 +53,7 @@ class Canned:
 @pytest.fixture(params=["dash", "bash"])
 def shell(request):
     assert shutil.which(request.param), f"no {request.param} here to test with"
-    word = greeting()
+    word = make_marker()
     stream = Process("", word, request.param)
     yield Shell(stream, "host", word)
     stream.close()
@@ -97,12 +97,12 @@ def test_input_does_not_stay_in_files(shell):
 
 
 def test_a_command_that_takes_our_directory_away_is_told_of(shell):
-    with pytest.raises(ConnectFault, match="not whole"):
+    with pytest.raises(ConnectError, match="not whole"):
         shell.run([Command("rm -rf $(dirname $0)")])
 
 
 def test_payloads_follow_in_the_order_they_are_read():
-    data = request([Command("a", b"AA"), Command("b", b"BBB", slow=True), Command("c")])
+    data = encode_batch([Command("a", b"AA"), Command("b", b"BBB", concurrent=True), Command("c")])
     size, rest = data.split(b"\n", 1)
     program, payload = rest[: int(size)].decode(), rest[int(size) :]
     assert payload == b"BBBAA"
@@ -118,7 +118,7 @@ def test_payloads_follow_in_the_order_they_are_read():
 
 
 def test_noise_of_login_and_rc_files_is_passed_over():
-    word = greeting()
+    word = make_marker()
     stream = Process("echo Welcome; printf 'no newline here';", word)
     try:
         assert Shell(stream, "host", word).run([Command("echo in")])[0].out == "in\n"
@@ -134,20 +134,20 @@ def test_answers_in_the_smallest_pieces():
 
 def test_a_host_that_lets_in_and_then_shows_the_door_is_quoted():
     said = b'Please login as the user "cloud" rather than the user "root".\n'
-    with pytest.raises(ConnectFault, match='Please login as the user "cloud"') as fault:
+    with pytest.raises(ConnectError, match='Please login as the user "cloud"') as fault:
         Shell(Canned(said), "host", "w")
     assert "USER@HOST" in fault.value.hint
 
 
 def test_a_host_without_timeout_is_told_what_to_install():
-    with pytest.raises(ConnectFault) as fault:
+    with pytest.raises(ConnectError) as fault:
         Shell(Canned(b"\nw no-timeout\n"), "host", "w")
     assert "coreutils" in fault.value.hint
 
 
 def test_an_end_in_the_middle_of_an_answer_is_a_lost_connection():
     shell = Shell(Canned(b"\nw ready\n0 \nw next\nhalf"), "host", "w")
-    with pytest.raises(ConnectFault, match="connection was lost"):
+    with pytest.raises(ConnectError, match="connection was lost"):
         shell.run([Command("a")])
 
 
@@ -165,7 +165,7 @@ def test_an_end_in_the_middle_of_an_answer_is_a_lost_connection():
 def test_a_locale_that_is_not_there_is_not_taken(kind, installed, everything, characters):
     """EL7 has no C.UTF-8: bash itself would complain of it on standard error."""
     told = "return 127" if installed is None else f"printf '%s\\n' '{installed}'"
-    word = greeting()
+    word = make_marker()
     stream = Process(f"export LC_ALL=de_DE LC_MESSAGES=de_DE; locale() {{ {told}; }};", word, kind)
     try:
         shell = Shell(stream, "host", word)

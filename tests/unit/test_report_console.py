@@ -112,15 +112,15 @@ def test_on_a_terminal_only_what_matters_stays(clock):
 
 def test_the_live_part_shows_phase_steps_and_their_seconds(clock):
     console = Console(Terminal(), clock=clock)
-    console.heard(PhaseStarted(HOST, PHASE))
+    console.on_event(PhaseStarted(HOST, PHASE))
     for number in range(8):
-        console.heard(StepStarted(HOST, PHASE, f"start unit-{number}"))
-    console.heard(Output(HOST, PHASE, "start unit-1", "x" * 200))
+        console.on_event(StepStarted(HOST, PHASE, f"start unit-{number}"))
+    console.on_event(Output(HOST, PHASE, "start unit-1", "x" * 200))
     clock.now = 12
-    console.heard(StepFinished(HOST, PHASE, "start unit-0", 12))
+    console.on_event(StepFinished(HOST, PHASE, "start unit-0", 12))
     console.close()
-    with console.rich.capture() as captured:
-        console.rich.print(console._render())
+    with console.rich_console.capture() as captured:
+        console.rich_console.print(console._render())
     head, *rows = [line.rstrip() for line in visible(captured.get()).splitlines()]
     assert re.fullmatch(r"  \S Services    1 of 8 steps +12 s", head)
     assert re.fullmatch(r"      start unit-1 +12 s", rows[0])
@@ -132,7 +132,7 @@ def test_the_screen_is_given_back_when_a_run_breaks_off(clock):
     stream = Terminal()
     console = Console(stream, clock=clock)
     with pytest.raises(KeyboardInterrupt), console:
-        console.heard(PhaseStarted(HOST, PHASE))
+        console.on_event(PhaseStarted(HOST, PHASE))
         raise KeyboardInterrupt
     assert stream.getvalue().rstrip("\r\n").endswith(("\x1b[?25h", "\x1b[2K")), "the cursor is shown again"
     assert "\x1b[?25h" in stream.getvalue()
@@ -147,28 +147,28 @@ def test_colors(color, variable, colored, clock, monkeypatch):
     if variable:
         monkeypatch.setenv(variable, "1")
     stream = Terminal()
-    Console(stream, color, clock=clock).heard(Note(HOST, "no KVM", "warning"))
+    Console(stream, color, clock=clock).on_event(Note(HOST, "no KVM", "warning"))
     assert ("\x1b[33m" in stream.getvalue()) is colored
 
 
 def test_colors_into_a_file_only_when_asked(clock):
     plain, forced = io.StringIO(), io.StringIO()
-    Console(plain, clock=clock).heard(Note(HOST, "x", "warning"))
-    Console(forced, "always", clock=clock).heard(Note(HOST, "x", "warning"))
+    Console(plain, clock=clock).on_event(Note(HOST, "x", "warning"))
+    Console(forced, "always", clock=clock).on_event(Note(HOST, "x", "warning"))
     assert "\x1b" not in plain.getvalue()
     assert "\x1b" in forced.getvalue()
 
 
 def test_markup_in_what_a_host_says_is_only_text(clock):
     stream = io.StringIO()
-    Console(stream, clock=clock).heard(Note(HOST, "[red]:smile: [/]"))
+    Console(stream, clock=clock).on_event(Note(HOST, "[red]:smile: [/]"))
     assert "[red]:smile: [/]" in stream.getvalue()
 
 
 def test_a_long_failure_shows_its_end(clock):
     stream = Terminal()
     text = "\n".join(["failed", *(f"line {number}" for number in range(100))])
-    Console(stream, clock=clock).heard(Failed(HOST, PHASE, "x:y", text))
+    Console(stream, clock=clock).on_event(Failed(HOST, PHASE, "x:y", text))
     told = visible(stream.getvalue())
     assert "(60 more lines are in the log)" in told
     assert "line 99" in told and "line 59\n" not in told

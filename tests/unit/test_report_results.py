@@ -9,11 +9,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from packstack_lite.engine.events import Finding
-from packstack_lite.engine.results import AppliedReport, Case, Change, Fault, PhaseTime
+from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
 from packstack_lite.remote.command import Command
-from packstack_lite.report import jsonout, junit, text
-from packstack_lite.report.terminal import rich_console
-from packstack_lite.report.words import seconds
+from packstack_lite.report import json_output, junit, text
+from packstack_lite.report.formatting import format_seconds
+from packstack_lite.report.rich_console import make_console
 
 DIFF = "--- a\n+++ b\n@@ -1 +1 @@\n-ratio = 16.0\n+ratio = [8.0]"
 CHANGES = (
@@ -21,13 +21,15 @@ CHANGES = (
     Change("cloud1", "Configure", "file:/etc/x", "create"),
     Change("cloud1", "Services", "unit:nova-scheduler", "restart: reads file:/etc/nova/nova.conf"),
 )
-REPORT = AppliedReport(
+REPORT = ApplyReport(
     CHANGES, ("nova-scheduler",), 18, 271.444, (PhaseTime("Configure", 0.41, 2), PhaseTime("Platform", 0.001, 0))
 )
 FINDINGS = [
     Finding("virtualization", "cloud1", "info", "no KVM"),
     Finding("memory", "cloud1", "error", "5.5 GiB", "give it more"),
-    Finding("ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Command("x", says="stop")),
+    Finding(
+        "ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Command("x", description="stop")
+    ),
     Finding("hostname", "cloud1", "warning", "127.0.1.1", "sed\necho"),
 ]
 CASES = [
@@ -39,12 +41,12 @@ CASES = [
 
 def printed(function, *arguments, color="never"):
     stream = io.StringIO()
-    function(rich_console(stream, color), *arguments)
+    function(make_console(stream, color), *arguments)
     return stream.getvalue()
 
 
 def test_plan_groups_by_phase():
-    assert printed(text.plan, CHANGES).splitlines() == [
+    assert printed(text.print_plan, CHANGES).splitlines() == [
         "Configure  2 changes",
         "  ~ file:/etc/nova/nova.conf  content",
         "  + file:/etc/x               create",
@@ -53,19 +55,19 @@ def test_plan_groups_by_phase():
         "",
         "3 changes on cloud1",
     ]
-    assert printed(text.plan, []) == "nothing to change\n"
+    assert printed(text.print_plan, []) == "nothing to change\n"
 
 
 def test_plan_with_diff_shows_the_lines_in_colour():
-    shown = printed(text.plan, CHANGES, True)
+    shown = printed(text.print_plan, CHANGES, True)
     assert "      -ratio = 16.0\n      +ratio = [8.0]\n" in shown
     assert "---" not in shown
-    colored = printed(text.plan, CHANGES, True, color="always")
+    colored = printed(text.print_plan, CHANGES, True, color="always")
     assert "\x1b[31m-ratio = 16.0" in colored and "\x1b[32m+ratio = [8.0]" in colored
 
 
 def test_applied():
-    lines = [line.rstrip() for line in printed(text.applied, REPORT, ["source ~/keystonerc_admin"]).splitlines()]
+    lines = [line.rstrip() for line in printed(text.print_applied, REPORT, ["source ~/keystonerc_admin"]).splitlines()]
     assert lines == [
         "phase      changes   time",
         "Configure        2  0.4 s",
@@ -77,7 +79,7 @@ def test_applied():
 
 
 def test_findings_worst_first_with_the_way_out():
-    assert printed(text.findings, FINDINGS, ["ports"]).splitlines() == [
+    assert printed(text.print_findings, FINDINGS, ["ports"]).splitlines() == [
         "✗ memory          5.5 GiB",
         "                  → give it more",
         "! hostname        127.0.1.1",
@@ -88,13 +90,13 @@ def test_findings_worst_first_with_the_way_out():
         "· virtualization  no KVM",
         "1 error, 1 warning, 1 ignored",
     ]
-    assert printed(text.findings, []) == "nothing is in the way\n"
-    assert printed(text.findings, FINDINGS[:1]).endswith("nothing is in the way\n")
-    assert printed(text.findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix mends 1 of them\n")
+    assert printed(text.print_findings, []) == "nothing is in the way\n"
+    assert printed(text.print_findings, FINDINGS[:1]).endswith("nothing is in the way\n")
+    assert printed(text.print_findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix mends 1 of them\n")
 
 
 def test_findings_that_are_gone_come_first():
-    assert printed(text.findings, FINDINGS[3:], [], FINDINGS[2:3]).splitlines() == [
+    assert printed(text.print_findings, FINDINGS[3:], [], FINDINGS[2:3]).splitlines() == [
         "✓ ports     mended: port 80 is held",
         "! hostname  127.0.1.1",
         "            → sed",
@@ -104,13 +106,15 @@ def test_findings_that_are_gone_come_first():
 
 
 def test_faults_cases_and_sandboxes():
-    told = printed(text.faults, [Fault("cloud1", "unit:nova-api", "differs: active yes → no", "packstack-lite apply")])
+    told = printed(
+        text.print_drift, [Drift("cloud1", "unit:nova-api", "differs: active yes → no", "packstack-lite apply")]
+    )
     assert told == "✗ unit:nova-api differs: active yes → no  on cloud1\n  → packstack-lite apply\n1 fault\n"
-    assert printed(text.faults, []) == "everything is as declared\n"
-    assert printed(text.cases, CASES).endswith("1 passed, 1 failed, 1 skipped in 60 s\n")
+    assert printed(text.print_drift, []) == "everything is as declared\n"
+    assert printed(text.print_cases, CASES).endswith("1 passed, 1 failed, 1 skipped in 60 s\n")
     box = {"name": "aio", "kind": "container", "distro": "debian12", "address": "198.18.1.10", "state": "running"}
-    assert "198.18.1.10" in printed(text.sandboxes, [box])
-    assert printed(text.sandboxes, []) == "no sandbox\n"
+    assert "198.18.1.10" in printed(text.print_sandboxes, [box])
+    assert printed(text.print_sandboxes, []) == "no sandbox\n"
 
 
 @pytest.mark.parametrize(
@@ -118,38 +122,43 @@ def test_faults_cases_and_sandboxes():
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (119.4, "119 s"), (119.6, "2 min 00 s"), (271.4, "4 min 31 s")],
 )
 def test_seconds(value, words):
-    assert seconds(value) == words
+    assert format_seconds(value) == words
 
 
 def test_json_contract():
-    assert jsonout.plan(CHANGES)["changes"][1] == {
+    assert json_output.plan_payload(CHANGES)["changes"][1] == {
         "host": "cloud1",
         "phase": "Configure",
         "resource": "file:/etc/x",
         "gap": "create",
     }
-    assert jsonout.plan(CHANGES, diff=True)["changes"][0]["diff"] == DIFF
-    applied = json.loads(jsonout.dumps(jsonout.applied(REPORT)))
+    assert json_output.plan_payload(CHANGES, diff=True)["changes"][0]["diff"] == DIFF
+    applied = json.loads(json_output.to_json(json_output.apply_payload(REPORT)))
     assert list(applied) == ["schema", "changes", "restarted", "flights", "seconds", "phases"]
     assert (applied["schema"], applied["flights"], applied["seconds"]) == (1, 18, 271.44)
     assert applied["phases"][0] == {"name": "Configure", "seconds": 0.41, "changes": 2}
-    assert jsonout.verify([Fault("h", "r", "m", "f")]) == {
+    assert json_output.verify_payload([Drift("h", "r", "m", "f")]) == {
         "faults": [{"host": "h", "resource": "r", "message": "m", "fix": "f"}]
     }
     keys = ["name", "host", "level", "message", "fix", "fixable", "fixed"]
-    assert list(jsonout.preflight(FINDINGS)["findings"][0]) == keys
-    told = jsonout.preflight(FINDINGS[:1], FINDINGS[2:3])["findings"]
+    assert list(json_output.preflight_payload(FINDINGS)["findings"][0]) == keys
+    told = json_output.preflight_payload(FINDINGS[:1], FINDINGS[2:3])["findings"]
     assert [(found["name"], found["fixable"], found["fixed"]) for found in told] == [
         ("virtualization", False, False),
         ("ports", True, True),
     ]
-    assert jsonout.smoke(CASES)["cases"][0] == {"name": "token", "outcome": "passed", "seconds": 0.31, "detail": ""}
+    assert json_output.smoke_payload(CASES)["cases"][0] == {
+        "name": "token",
+        "outcome": "passed",
+        "seconds": 0.31,
+        "detail": "",
+    }
     box = {"name": "a", "kind": "container", "distro": "d", "address": "x", "state": "running", "key": "/secret"}
-    assert list(jsonout.sandboxes([box])["sandboxes"][0]) == ["name", "kind", "distro", "address", "state"]
+    assert list(json_output.sandboxes_payload([box])["sandboxes"][0]) == ["name", "kind", "distro", "address", "state"]
 
 
 def test_junit_of_cases():
-    root = ElementTree.fromstring(junit.of_cases("smoke", CASES).encode())
+    root = ElementTree.fromstring(junit.cases_to_junit("smoke", CASES).encode())
     (suite,) = root
     assert {key: suite.get(key) for key in ("name", "tests", "failures", "skipped", "errors", "time")} == {
         "name": "smoke",
@@ -168,7 +177,7 @@ def test_junit_of_cases():
 
 def test_junit_of_findings_has_a_case_per_check():
     checks = ["memory", "disk", "ports", "hostname"]
-    (suite,) = ElementTree.fromstring(junit.of_findings("preflight", checks, FINDINGS, ["ports"]).encode())
+    (suite,) = ElementTree.fromstring(junit.findings_to_junit("preflight", checks, FINDINGS, ["ports"]).encode())
     assert [(case.get("name"), case.find("failure") is not None) for case in suite] == [
         ("memory", True),
         ("disk", False),

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from packstack_lite.engine.events import Changed, Failed, Output, PhaseStarted
-from packstack_lite.report.runlog import RunLog, open_log, run_directory, state_home
+from packstack_lite.report.run_log import RunLog, create_run_directory, open_log, state_directory
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker, Secret
 
@@ -52,7 +52,7 @@ def test_nothing_secret_is_written(log, tmp_path):
     value = SECRET.reveal()
     log.heard(Output(HOST, PHASE, "step", f"using {value} and mysql://nova:other@db"))
     log.say(f"password = {value}")
-    log.exchange(HOST, "look", f"echo '{value}'", 1, "connection = mysql+pymysql://u:hunter22@h/nova", value)
+    log.write_exchange(HOST, "look", f"echo '{value}'", 1, "connection = mysql+pymysql://u:hunter22@h/nova", value)
     text = (tmp_path / "run.log").read_text() + (tmp_path / "events.jsonl").read_text()
     for part in (value, json.dumps(value)[1:-1], ":other@", "hunter22"):
         assert part not in text
@@ -78,8 +78,8 @@ def test_only_the_user_can_read_it(tmp_path):
 def test_the_newest_twenty_runs_are_kept(tmp_path):
     (tmp_path / HOST).mkdir()
     (tmp_path / HOST / "my-notes").mkdir()
-    made = [run_directory(HOST, tmp_path, NOW + minute * 60) for minute in range(22)]
-    again = run_directory(HOST, tmp_path, NOW + 21 * 60)
+    made = [create_run_directory(HOST, tmp_path, NOW + minute * 60) for minute in range(22)]
+    again = create_run_directory(HOST, tmp_path, NOW + 21 * 60)
     assert again.name == made[-1].name + ".001", "a second run within the same second"
     there = sorted(path.name for path in (tmp_path / HOST).iterdir())
     assert there == sorted([*(path.name for path in made[3:]), again.name, "my-notes"])
@@ -87,7 +87,7 @@ def test_the_newest_twenty_runs_are_kept(tmp_path):
 
 @pytest.mark.parametrize("name", ["..", "/etc", "a/../../b"])
 def test_a_host_name_does_not_lead_elsewhere(name, tmp_path):
-    path = run_directory(name, tmp_path, NOW)
+    path = create_run_directory(name, tmp_path, NOW)
     assert path.parent.parent.resolve() == tmp_path.resolve()
 
 
@@ -104,6 +104,6 @@ def test_a_full_disk_ends_the_log_not_the_run(log):
 
 
 def test_state_home(tmp_path):
-    assert state_home({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "packstack-lite"
-    assert state_home({"XDG_STATE_HOME": "relative"}).is_absolute()
-    assert str(state_home({})).endswith("/.local/state/packstack-lite")
+    assert state_directory({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "packstack-lite"
+    assert state_directory({"XDG_STATE_HOME": "relative"}).is_absolute()
+    assert str(state_directory({})).endswith("/.local/state/packstack-lite")

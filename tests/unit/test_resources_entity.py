@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from packstack_lite.remote.command import Reply
-from packstack_lite.resources import Credentials, Entity, Phase, Unknown
-from packstack_lite.resources.entity import program
+from packstack_lite.resources import ApiObject, Credentials, Phase, Unknown
+from packstack_lite.resources.api_object import cloud_api_source
 from packstack_lite.secret import Masker, Secret
 from tests import pythons
 from tests.conftest import PROJECT
@@ -25,7 +25,7 @@ HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m é"
 def entity(type_, name, body=None, api=None, **more):
     api = api or Credentials("http://127.0.0.1:5/v3", "admin", Secret(ADMIN), "admin", "R")
     secrets = {key: Secret(value) for key, value in more.pop("secrets", {}).items()}
-    return Entity(type=type_, name=name, api=api, body=body or {}, secrets=secrets, **more)
+    return ApiObject(type=type_, name=name, credentials=api, body=body or {}, secrets=secrets, **more)
 
 
 # --- states and replies
@@ -52,10 +52,10 @@ def test_source_of_an_image_is_no_part_of_its_state():
 
 def test_one_command_for_all_and_no_secret_in_its_script():
     users = [entity("user", f"u{n}", {}, secrets={"password": HOSTILE}) for n in range(9)]
-    for made in (Entity.look(users)[0].command, Entity.close([gap(user) for user in users])[0]):
-        assert not Masker([Secret(HOSTILE), Secret(ADMIN)]).holds_secret(made.script)
+    for made in (ApiObject.probe(users)[0].command, ApiObject.fix([gap(user) for user in users])[0]):
+        assert not Masker([Secret(HOSTILE), Secret(ADMIN)]).contains_secret(made.script)
         assert json.dumps(HOSTILE).encode() in made.stdin
-    assert len(Entity.look(users)) == len(Entity.close([gap(user) for user in users])) == 1
+    assert len(ApiObject.probe(users)) == len(ApiObject.fix([gap(user) for user in users])) == 1
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_one_command_for_all_and_no_secret_in_its_script():
 @pytest.mark.parametrize("reply", [Reply(75), Reply(124), Reply(0, '{"role:r": {"unknown": "why"}}')])
 def test_cloud_that_does_not_answer_is_known_later(phase, after, reply):
     role = entity("role", "r", phase=phase)
-    seen = Entity.look([role])[0].parse(reply)["role:r"]
-    assert isinstance(seen, Unknown) and seen.after is after
+    seen = ApiObject.probe([role])[0].parse(reply)["role:r"]
+    assert isinstance(seen, Unknown) and seen.known_after is after
 
 
 @pytest.mark.parametrize("reply", [Reply(1, "", "Traceback"), Reply(0, "nonsense"), Reply(0, "[]"), Reply(0, "{}")])
 def test_nonsense_is_refused(reply):
     with pytest.raises(ValueError):
-        Entity.look([entity("role", "r")])[0].parse(reply)
+        ApiObject.probe([entity("role", "r")])[0].parse(reply)
 
 
 # --- the program
@@ -83,7 +83,7 @@ NEWER_THAN_PYTHON_27 = (
 
 def test_program_is_python_27_too():
     """Checked on the tree, since not every machine has that Python; those that do: test_hostside_pythons.py."""
-    for node in ast.walk(ast.parse(program())):
+    for node in ast.walk(ast.parse(cloud_api_source())):
         assert not isinstance(node, NEWER_THAN_PYTHON_27), f"line {getattr(node, 'lineno', '?')}: {node}"
         if isinstance(node, ast.arguments):
             assert not node.kwonlyargs and not node.posonlyargs
@@ -93,7 +93,7 @@ def test_program_is_python_27_too():
             assert node.cause is None, f"line {node.lineno}: raise ... from"
         if isinstance(node, ast.ClassDef):
             assert node.bases and not node.keywords, f"line {node.lineno}: an old-style class"
-    program().decode("ascii")
+    cloud_api_source().decode("ascii")
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def settled(dash, *entities):
     seen = dash.see(*entities)
     open_ = [entity for entity in entities if not fits(entity, seen[entity.id])]
     if open_:
-        replies = [dash.run(action) for action in Entity.close([gap(entity) for entity in open_])]
+        replies = [dash.run(action) for action in ApiObject.fix([gap(entity) for entity in open_])]
         assert all(reply.ok for reply in replies), replies
         seen = dash.see(*entities)
     wrong = {entity.id: seen[entity.id] for entity in entities if not fits(entity, seen[entity.id])}
@@ -156,12 +156,12 @@ def catalogue(make):
 def test_catalogue_is_made_in_its_order_and_only_once(cloud, dash, catalogue):
     assert settled(dash, *catalogue) == [entity.id for entity in catalogue]
     assert len(cloud.assignments) == 2
-    cloud.asked.clear()
+    cloud.was_requested.clear()
     assert settled(dash, *catalogue) == []
-    writes = [asked for asked in cloud.asked if not asked.startswith("GET") and asked != "tokens"]
+    writes = [asked for asked in cloud.was_requested if not asked.startswith("GET") and asked != "tokens"]
     assert not writes
-    assert all(count == 1 for asked, count in cloud.asked.items() if asked != "tokens"), cloud.asked
-    assert cloud.asked["tokens"] == 2
+    assert all(count == 1 for asked, count in cloud.was_requested.items() if asked != "tokens"), cloud.was_requested
+    assert cloud.was_requested["tokens"] == 2
 
 
 @every_python
@@ -240,7 +240,9 @@ def test_demo_is_mended_where_it_was_changed(cloud, dash, demo):
 def test_what_cannot_be_changed_is_said(cloud, dash, demo):
     settled(dash, *demo)
     cloud.named("network/subnets", "private_subnet")["cidr"] = "198.19.1.0/24"
-    replies = [dash.run(action) for action in Entity.close([gap(entity) for entity in demo if entity.type == "subnet"])]
+    replies = [
+        dash.run(action) for action in ApiObject.fix([gap(entity) for entity in demo if entity.type == "subnet"])
+    ]
     assert replies[0].code == 1
     assert replies[0].err.startswith("subnet:private_subnet: ") and len(replies[0].err.splitlines()) == 1
 
@@ -339,7 +341,7 @@ def test_an_agent_that_answers_when_its_list_is_asked_for_is_alive(cloud, dash, 
     cloud.of("network/agents").append(asleep)
     cloud.wakes.append(asleep)
     assert fits(agent, dash.see(agent)[agent.id])
-    assert cloud.asked["GET network/agents"] == 2
+    assert cloud.was_requested["GET network/agents"] == 2
     asleep["alive"] = False
     assert not fits(agent, dash.see(agent)[agent.id]), "one that does not answer is dead"
 
@@ -373,7 +375,7 @@ def test_lists_of_the_same_path_are_of_their_own_service(cloud, dash, make):
 def test_silent_service_is_unknown_and_the_others_are_not(cloud, dash, make):
     cloud.silent.append("network")
     told = dash.see(make("network", "n", phase=Phase.NETWORKS), make("role", "admin"), make("role", "none"))
-    assert isinstance(told["network:n"], Unknown) and told["network:n"].after is Phase.SERVICES
+    assert isinstance(told["network:n"], Unknown) and told["network:n"].known_after is Phase.SERVICES
     assert told["role:admin"] == {"exists": True} and told["role:none"] is None
 
 
@@ -393,7 +395,7 @@ def test_errors_may_hold_any_character(cloud, dash, make):
     lost = make("network", "\u00fcber", {"x": 1}, parents={"project": "fremd\u00e9"})
     refused = make("role", "gro\u00df")
     cloud.refuses["identity/roles"] = "gro\u00df gibt es nicht"
-    (close,) = Entity.close([gap(lost), gap(refused)])
+    (close,) = ApiObject.fix([gap(lost), gap(refused)])
     reply = dash.run(close, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
     assert reply.code == 1
     assert [line.split(":")[0] for line in reply.err.splitlines()] == ["network", "role"]

@@ -11,9 +11,9 @@ import pwd
 import pytest
 
 from packstack_lite.remote.command import Command, FileItem, Reply
-from packstack_lite.resources import Absent, Directory, File, Keys, Link
-from packstack_lite.resources.unread import UNREAD
-from packstack_lite.secret import Secret, ini
+from packstack_lite.resources import Absent, Directory, File, KeyRepository, Symlink
+from packstack_lite.resources.daemon_reload import RELOAD_FLAG
+from packstack_lite.secret import Secret, quote_ini
 from tests.unit.dash import Dash, fits, gap
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -28,21 +28,21 @@ def dash(tmp_path):
 def test_file_wants_the_digest_of_what_it_holds():
     file = File(path="/etc/x", content="é\n", mode=0o640, group="nova")
     digest = hashlib.sha256("é\n".encode()).hexdigest()
-    assert file.want() == {"sha256": digest, "mode": "0640", "owner": "root", "group": "nova"}
+    assert file.desired() == {"sha256": digest, "mode": "0640", "owner": "root", "group": "nova"}
     assert file.id == "file:/etc/x"
-    assert File.close([gap(file)]) == [FileItem("/etc/x", "é\n".encode(), 0o640, "root", "nova")]
+    assert File.fix([gap(file)]) == [FileItem("/etc/x", "é\n".encode(), 0o640, "root", "nova")]
 
 
 def test_systemd_has_something_to_read_where_files_of_its_units_are_put():
     units = [File(path=f"/etc/systemd/system/{name}") for name in ("a.service", "b.service.d/x.conf")]
-    actions = File.close([gap(file) for file in (File(path="/etc/x"), *units)])
+    actions = File.fix([gap(file) for file in (File(path="/etc/x"), *units)])
     assert [action.path for action in actions[:-1]] == ["/etc/x", *(unit.path for unit in units)]
-    assert actions[-1].script == f": >{UNREAD}"
-    assert not isinstance(File.close([gap(File(path="/etc/systemd/network/x"))])[-1], Command)
+    assert actions[-1].script == f": >{RELOAD_FLAG}"
+    assert not isinstance(File.fix([gap(File(path="/etc/systemd/network/x"))])[-1], Command)
 
 
 def test_file_shows_no_secret_when_it_is_printed():
-    assert "open sesame" not in repr(File(path="/etc/x", content=ini(Secret("open sesame"))))
+    assert "open sesame" not in repr(File(path="/etc/x", content=quote_ini(Secret("open sesame"))))
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "-dash", "quote'\"", "back\\slash", "$HOME", "*"])
@@ -68,22 +68,22 @@ def test_file_that_differs_is_told_by_its_key(dash, tmp_path, spoil, key):
     path.chmod(0o644)
     spoil(path)
     file = File(path=str(path), content="a\n", owner=ME, group=MINE)
-    assert dash.see(file)[file.id][key] != file.want()[key]
+    assert dash.see(file)[file.id][key] != file.desired()[key]
 
 
 def test_all_files_are_one_look(dash, tmp_path):
     files = [File(path=str(tmp_path / str(n)), content=str(n), owner=ME, group=MINE) for n in range(60)]
     for file in files[1:]:
         (tmp_path / file.path).write_text(file.content)
-    assert len(File.look(files)) == 1
+    assert len(File.probe(files)) == 1
     seen = dash.see(*files)
     assert seen[files[0].id] is None
-    assert all(seen[file.id]["sha256"] == file.want()["sha256"] for file in files[1:])
+    assert all(seen[file.id]["sha256"] == file.desired()["sha256"] for file in files[1:])
 
 
 @pytest.mark.parametrize("reply", [Reply(1, "", "sh: sha256sum: not found"), Reply(0, "/etc/x\tonly two\n")])
 def test_nonsense_is_not_taken_for_a_state(reply):
-    look = File.look([File(path="/etc/x", content="")])[0]
+    look = File.probe([File(path="/etc/x", content="")])[0]
     with pytest.raises(ValueError, match=r"not found|fields"):
         look.parse(reply)
 
@@ -92,9 +92,9 @@ def test_old_texts_are_read_for_a_diff(dash, tmp_path):
     (tmp_path / "a").write_text("old\nlines\n")
     (tmp_path / "c").write_bytes(b"\xff")
     files = [File(path=str(tmp_path / name), content="new") for name in "abc"]
-    command, parse = File.read_command([gap(file) for file in files])
+    command, parse = File.content_probe([gap(file) for file in files])
     assert parse(dash.run(command)) == {files[0].path: "old\nlines\n", files[1].path: "", files[2].path: "\ufffd"}
-    assert files[0].diff(gap(files[0])) == ("", "new")
+    assert files[0].diff_texts(gap(files[0])) == ("", "new")
 
 
 def test_directory_is_made_and_mended(dash, tmp_path):
@@ -122,7 +122,7 @@ def test_of_what_can_only_be_ours_nothing_is_kept(dash, tmp_path):
     """It may hold a password, and apt remarks on every other file in its directory."""
     path = tmp_path / "proxy"
     path.write_text("secret")
-    gone = Absent(path=str(path), ours=True)
+    gone = Absent(path=str(path), created_by_us=True)
     assert dash.close(gone)[0].ok and dash.see(gone)[gone.id] is None
     assert os.listdir(tmp_path) == ["tools"]
 
@@ -147,7 +147,7 @@ def test_link_points_where_it_shall_whatever_was_there(dash, tmp_path, before):
         path.write_text("precious")
     elif before == "directory":
         path.mkdir()
-    link = Link(path=str(path), target="/a place/that is not")
+    link = Symlink(path=str(path), target="/a place/that is not")
     assert not fits(link, dash.see(link)[link.id])
     assert dash.close(link)[0].ok
     assert fits(link, dash.see(link)[link.id])
@@ -155,7 +155,7 @@ def test_link_points_where_it_shall_whatever_was_there(dash, tmp_path, before):
 
 
 def test_keys_are_made_once_and_never_again(dash, tmp_path):
-    keys = Keys(directory=str(tmp_path / "fernet keys"), owner=ME, group=MINE)
+    keys = KeyRepository(directory=str(tmp_path / "fernet keys"), owner=ME, group=MINE)
     assert dash.see(keys)[keys.id] is None
     made = []
     for _ in range(2):
@@ -174,7 +174,7 @@ def test_keys_of_a_killed_run_are_completed(dash, tmp_path):
     place.mkdir(mode=0o755)
     (place / "1").write_text("primary")
     (place / "0.new").write_text("half")
-    keys = Keys(directory=str(place), owner=ME, group=MINE)
+    keys = KeyRepository(directory=str(place), owner=ME, group=MINE)
     assert dash.see(keys)[keys.id] is None
     assert dash.close(keys)[0].ok
     assert fits(keys, dash.see(keys)[keys.id])

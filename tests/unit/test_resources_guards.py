@@ -6,18 +6,18 @@ import shutil
 
 import pytest
 
-from packstack_lite.engine.changes import changes, in_words
+from packstack_lite.engine.diff import describe_diff, diff_resources
 from packstack_lite.remote.command import Job
 from packstack_lite.resources import (
-    Booleans,
     FirewalldForward,
     FirewalldPorts,
     IptablesPorts,
-    Permissive,
+    SelinuxBooleans,
+    SelinuxPermissive,
     TunedProfile,
     Unknown,
 )
-from packstack_lite.resources.edited import FILES
+from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
 from tests.unit.dash import Dash, fits
 
 
@@ -28,7 +28,7 @@ def dash(tmp_path):
 
 def gap_of(dash, resource):
     seen = dash.see(resource)[resource.id]
-    (found,) = changes([resource], {resource.id: seen})
+    (found,) = diff_resources([resource], {resource.id: seen})
     return found
 
 
@@ -68,8 +68,8 @@ def firewalld(dash):
 def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, interface, zone):
     resource = FirewalldPorts(ports=(5000, 8774), interface=interface)
     found = gap_of(firewalld, resource)
-    assert in_words(found) == f"open 5000, 8774 in the zone {zone}"
-    (command,) = FirewalldPorts.close([found])
+    assert describe_diff(found) == f"open 5000, 8774 in the zone {zone}"
+    (command,) = FirewalldPorts.fix([found])
     assert firewalld.run(command).ok
     assert firewalld.noted(f"{zone}.now") == firewalld.noted(f"{zone}.boot") == "5000/tcp 8774/tcp "
     assert fits(resource, firewalld.see(resource)[resource.id])
@@ -79,7 +79,7 @@ def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, in
 
 def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
     resource = FirewalldPorts(ports=(5000,), interface="eth0", peers=("198.18.1.11", "2001:db8::2"))
-    assert in_words(gap_of(firewalld, resource)) == "open 5000, 198.18.1.11, 2001:db8::2 in the zone public"
+    assert describe_diff(gap_of(firewalld, resource)) == "open 5000, 198.18.1.11, 2001:db8::2 in the zone public"
     assert firewalld.close(resource)[0].ok
     rules = "rule family=ipv4 source address=198.18.1.11 accept\nrule family=ipv6 source address=2001:db8::2 accept\n"
     assert firewalld.noted("public.now.rules") == firewalld.noted("public.boot.rules") == rules
@@ -98,7 +98,7 @@ def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
 def test_ports_that_a_reload_would_close_are_a_gap(firewalld, tmp_path):
     (tmp_path / "public.now").write_text("5000/tcp\n")
     resource = FirewalldPorts(ports=(5000,), interface="eth0")
-    assert in_words(gap_of(firewalld, resource)) == "open 5000 in the zone public after a boot too"
+    assert describe_diff(gap_of(firewalld, resource)) == "open 5000 in the zone public after a boot too"
 
 
 def test_a_firewalld_that_refuses_is_heard(firewalld, tmp_path):
@@ -142,7 +142,7 @@ def test_floating_addresses_pass_firewalld_now_and_for_good(dash, tmp_path, old)
     dash.tool("firewall-cmd", FORWARDING)
     if old:
         (tmp_path / "old").touch()
-    resource = FirewalldForward(source="198.18.2.0/24", bridge="br-ex")
+    resource = FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex")
     assert dash.see(resource)[resource.id] == {"passes": False, "passes after a boot": False}
     (reply,) = dash.close(resource)
     assert reply.ok, reply.err
@@ -158,7 +158,7 @@ def test_a_firewalld_that_does_not_run_is_no_state(dash, tmp_path):
     dash.tool("firewall-cmd", FORWARDING)
     (tmp_path / "down").touch()
     with pytest.raises(ValueError, match="does not run"):
-        dash.see(FirewalldForward(source="198.18.2.0/24", bridge="br-ex"))
+        dash.see(FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"))
 
 
 # --- iptables-services: rules in a file, as "iptables -S" prints them
@@ -198,14 +198,14 @@ def iptables(dash, tmp_path):
 def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptables):
     resource = IptablesPorts(ports=(5000, 8774))
     found = gap_of(iptables, resource)
-    assert in_words(found) == "open 5000, 8774"
-    (command,) = IptablesPorts.close([found])
+    assert describe_diff(found) == "open 5000, 8774"
+    (command,) = IptablesPorts.fix([found])
     assert iptables.run(command).ok
     ours = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
     state = "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"
     assert iptables.noted("etc/sysconfig/iptables") == SAVED.replace(state, ours + state)
     assert iptables.noted("etc/sysconfig/iptables.packstack-lite.orig") == SAVED
-    assert "sysconfig/iptables" in iptables.noted(FILES[1:])
+    assert "sysconfig/iptables" in iptables.noted(WRITTEN_FILES_LIST[1:])
     assert iptables.noted("rules").index("8774") < iptables.noted("rules").index("REJECT")
     assert fits(resource, iptables.see(resource)[resource.id])
     before = iptables.noted("rules")
@@ -233,7 +233,7 @@ def test_the_clouds_other_hosts_are_let_in_before_what_rejects_them(iptables):
 def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):
     rejecting = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
     (tmp_path / "etc/sysconfig/iptables").write_text(rejecting)
-    resource = IptablesPorts(ports=(5000,), forward=("198.18.2.0/24",))
+    resource = IptablesPorts(ports=(5000,), forwarded_networks=("198.18.2.0/24",))
     assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
     assert iptables.close(resource)[0].ok
     saved = iptables.noted("etc/sysconfig/iptables").splitlines()
@@ -276,9 +276,9 @@ def selinux(dash, tmp_path):
 
 
 def test_permissive_is_now_and_after_a_boot(selinux):
-    resource = Permissive()
+    resource = SelinuxPermissive()
     found = gap_of(selinux, resource)
-    assert in_words(found) == "now enforcing → permissive, after a boot enforcing → permissive"
+    assert describe_diff(found) == "now enforcing → permissive, after a boot enforcing → permissive"
     assert selinux.close(resource)[0].ok
     assert selinux.noted("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
     assert selinux.noted("etc/selinux/config.packstack-lite.orig") == CONFIG
@@ -290,19 +290,19 @@ def test_permissive_is_now_and_after_a_boot(selinux):
 def test_what_is_looser_already_is_not_tightened(selinux, tmp_path, boot):
     (tmp_path / "mode").write_text("Permissive\n")
     (tmp_path / "etc/selinux/config").write_text(f"SELINUX={boot}\n")
-    resource = Permissive()
+    resource = SelinuxPermissive()
     assert fits(resource, selinux.see(resource)[resource.id])
     assert selinux.close(resource)[0].ok
     assert selinux.noted("etc/selinux/config") == f"SELINUX={boot}\n"
 
 
 def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp_path):
-    resource = Booleans(names=("a", "b", "c"), package="openstack-selinux")
+    resource = SelinuxBooleans(names=("a", "b", "c"), package="openstack-selinux")
     assert isinstance(selinux.see(resource)[resource.id], Unknown)
     (tmp_path / "policy").touch()
     found = gap_of(selinux, resource)
-    assert in_words(found) == "b off → on, c off → on"
-    (job,) = Booleans.close([found])
+    assert describe_diff(found) == "b off → on, c off → on"
+    (job,) = SelinuxBooleans.fix([found])
     assert isinstance(job, Job) and selinux.run(job).ok
     assert selinux.noted("set") == "b=1 c=1\n"
     assert fits(resource, selinux.see(resource)[resource.id])
@@ -310,9 +310,9 @@ def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp
 
 def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
     (tmp_path / "policy").touch()
-    resource = Booleans(names=("a", "os_x"), package="openstack-selinux")
-    assert in_words(gap_of(selinux, resource)) == "os_x not in the policy → on"
-    (job,) = Booleans.close([gap_of(selinux, resource)])
+    resource = SelinuxBooleans(names=("a", "os_x"), package="openstack-selinux")
+    assert describe_diff(gap_of(selinux, resource)) == "os_x not in the policy → on"
+    (job,) = SelinuxBooleans.fix([gap_of(selinux, resource)])
     reply = selinux.run(job)
     assert reply.code == 1 and "the policy knows no os_x" in reply.err
     assert not selinux.noted("set")
@@ -328,7 +328,7 @@ def test_tuned_gets_its_profile(dash):
         'case $1 in active) [ ! -e $T/profile ] || echo "Current active profile: $(cat $T/profile)" ;;\n'
         'profile) echo "$2" > $T/profile ;; esac',
     )
-    assert in_words(gap_of(dash, resource)) == "profile none → virtual-host"
+    assert describe_diff(gap_of(dash, resource)) == "profile none → virtual-host"
     assert dash.close(resource)[0].ok
     assert fits(resource, dash.see(resource)[resource.id])
 
@@ -336,4 +336,4 @@ def test_tuned_gets_its_profile(dash):
 @pytest.mark.skipif(bool(shutil.which("tuned-adm")), reason="tuned is on this machine")
 def test_tuned_that_is_not_there_yet_is_known_later(dash):
     seen = dash.see(TunedProfile(name="virtual-host"))["tuned:profile"]
-    assert isinstance(seen, Unknown) and seen.after.value == "Packages"
+    assert isinstance(seen, Unknown) and seen.known_after.value == "Packages"

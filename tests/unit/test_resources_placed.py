@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.resources import Placed
+from packstack_lite.resources import UserFiles
 from tests.unit.dash import Dash, fits
 
 
@@ -14,7 +14,7 @@ def dash(tmp_path):
 
 
 def apply(dash, *paths, declared=()):
-    resource = Placed(tuple(map(str, paths)), tuple(map(str, declared)))
+    resource = UserFiles(tuple(map(str, paths)), tuple(map(str, declared)))
     (reply,) = dash.close(resource)
     assert reply.code == 0, reply.err
     assert fits(resource, dash.see(resource)[resource.id])
@@ -32,8 +32,8 @@ def push(tmp_path, *paths, before=""):
 
 
 def test_a_fresh_host_has_none(dash):
-    assert fits(Placed(), dash.see(Placed())[Placed().id])
-    some = Placed(("/etc/x",))
+    assert fits(UserFiles(), dash.see(UserFiles())[UserFiles().id])
+    some = UserFiles(("/etc/x",))
     assert not fits(some, dash.see(some)[some.id])
 
 

@@ -11,24 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.engine.changes import changes
+from packstack_lite.engine.diff import diff_resources
 from packstack_lite.remote.command import Command, Job, Reply
 from packstack_lite.resources import (
-    Bridge,
     Database,
     LinuxBridge,
-    MessageUser,
     Nat,
+    OvsBridge,
     OvsManager,
     OvsSetting,
     Packages,
     Phase,
+    RabbitmqUser,
     Sysctl,
     Unknown,
 )
-from packstack_lite.resources.database import native_hash
-from packstack_lite.resources.message_user import has_password, stored_hash
-from packstack_lite.resources.package import MARK
+from packstack_lite.resources.database import mysql_native_hash
+from packstack_lite.resources.packages import MARKER
+from packstack_lite.resources.rabbitmq_user import hash_password, matches_password
 from packstack_lite.secret import Masker, Secret
 from tests.unit.dash import Dash, fits, gap
 
@@ -84,11 +84,11 @@ def test_packages_are_installed_without_starting_anything(apt, tmp_path):
     (tmp_path / "installed/nova-api").write_text("installed")
     seen = apt.see(packages)[packages.id]
     assert seen == {"nova-api": "installed", "nova-compute": "absent", "policy-rc.d": "none"}
-    job = Packages.close([changes([packages], {packages.id: seen})[0]])[0]
+    job = Packages.fix([diff_resources([packages], {packages.id: seen})[0]])[0]
     assert isinstance(job, Job) and (job.name, job.stdin) == ("packages-apt", b"nova-compute")
     assert apt.run(job).ok
     assert fits(packages, apt.see(packages)[packages.id])
-    assert "exit 101" in apt.noted("policy-then") and MARK in apt.noted("policy-then")
+    assert "exit 101" in apt.noted("policy-then") and MARKER in apt.noted("policy-then")
     assert not (tmp_path / "usr/sbin/policy-rc.d").exists()
     assert "systemctl reload dbus" in apt.noted("calls")
     assert "update" not in apt.noted("calls")
@@ -154,7 +154,7 @@ def database(**more):
 def told(charset="utf8mb3", password=HOSTILE, grants=("nova", "nova_cell0"), host="%"):
     lines = [
         f"schema\tnova\t{charset}",
-        f"user\tnova@{host}\t{native_hash(Secret(password))}",
+        f"user\tnova@{host}\t{mysql_native_hash(Secret(password))}",
         "user\troot@localhost\t",
     ]
     return "\n".join([*lines, *(f"grant\tnova@{host} {schema}\tall" for schema in grants)]) + "\n"
@@ -166,7 +166,7 @@ def seen_of(resource, reply):
 
 def test_native_hash_is_mariadbs():
     # SELECT PASSWORD('password')
-    assert native_hash(Secret("password")) == "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+    assert mysql_native_hash(Secret("password")) == "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
 
 
 def test_database_as_wanted():
@@ -200,7 +200,7 @@ def test_database_that_is_not_there_or_cannot_be_asked():
 
 
 def test_database_states_hold_nothing_to_log_in_with():
-    hash_ = native_hash(Secret(HOSTILE))
+    hash_ = mysql_native_hash(Secret(HOSTILE))
     state = json.dumps([database().want(), seen_of(database(), Reply(0, told()))])
     assert hash_ not in state and hash_[1:] not in state
 
@@ -214,9 +214,9 @@ def test_database_is_asked_through_either_client(dash):
 
 
 def test_databases_are_made_in_one_command_without_a_secret_in_it():
-    command = Database.close([gap(database()), gap(database(name="glance", user="gl'ance", hosts=("%", "localhost")))])
+    command = Database.fix([gap(database()), gap(database(name="glance", user="gl'ance", hosts=("%", "localhost")))])
     assert len(command) == 1 and isinstance(command[0], Command)
-    assert not Masker([Secret(HOSTILE)]).holds_secret(command[0].script)
+    assert not Masker([Secret(HOSTILE)]).contains_secret(command[0].script)
     sql = command[0].stdin.decode().splitlines()
     quoted = "'a$b %c\"d''e\\\\f#g;h@i/j:k&l!m'"
     assert f"CREATE USER IF NOT EXISTS 'nova'@'%' IDENTIFIED BY {quoted};" in sql
@@ -228,20 +228,20 @@ def test_databases_are_made_in_one_command_without_a_secret_in_it():
 
 
 def user(password=HOSTILE, name="openstack"):
-    return MessageUser(name=name, password=Secret(password))
+    return RabbitmqUser(name=name, password=Secret(password))
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha256", "sha512"])
 def test_stored_hashes_of_all_kinds_are_understood(kind):
     stored = base64.b64encode(b"salt" + hashlib.new(kind, b"salt" + HOSTILE.encode()).digest()).decode()
-    assert has_password(stored, Secret(HOSTILE)) and not has_password(stored, Secret("other"))
+    assert matches_password(stored, Secret(HOSTILE)) and not matches_password(stored, Secret("other"))
 
 
 def test_own_hash_is_understood_and_salted_by_name():
-    stored = stored_hash(Secret(HOSTILE), "a")
-    assert has_password(stored, Secret(HOSTILE))
-    assert stored == stored_hash(Secret(HOSTILE), "a") != stored_hash(Secret(HOSTILE), "b")
-    assert base64.b64decode(stored)[:4] != base64.b64decode(stored_hash(Secret(HOSTILE), "b"))[:4]
+    stored = hash_password(Secret(HOSTILE), "a")
+    assert matches_password(stored, Secret(HOSTILE))
+    assert stored == hash_password(Secret(HOSTILE), "a") != hash_password(Secret(HOSTILE), "b")
+    assert base64.b64decode(stored)[:4] != base64.b64decode(hash_password(Secret(HOSTILE), "b"))[:4]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_own_hash_is_understood_and_salted_by_name():
     ],
 )
 def test_message_user_is_seen(password, rights, guest, seen):
-    reply = Reply(0, f'{{<<"{stored_hash(Secret(password), "x")}">>,{rights},\n {guest}}}\n')
+    reply = Reply(0, f'{{<<"{hash_password(Secret(password), "x")}">>,{rights},\n {guest}}}\n')
     assert seen_of(user(), reply) == seen
 
 
@@ -285,7 +285,7 @@ def test_message_user_is_made_without_the_password_on_the_host(dash):
     dash.tool("chown", 'echo "$*" > $T/owner')
     assert dash.close(user(" both ends "))[0].ok
     made = json.loads(dash.noted("definitions"))
-    assert has_password(made["users"][0].pop("password_hash"), Secret(" both ends "))
+    assert matches_password(made["users"][0].pop("password_hash"), Secret(" both ends "))
     assert made["users"] == [{"name": "openstack", "tags": "", "hashing_algorithm": "rabbit_password_hashing_sha256"}]
     assert made["permissions"] == [{"user": "openstack", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
     assert sorted(dash.noted("calls").splitlines()) == ["-q delete_user", "-q import_definitions"]
@@ -301,7 +301,7 @@ def test_a_broker_without_definitions_reads_the_hash_from_a_file(tmp_path):
     dash.tool("chown", 'echo "$*" > $T/owner')
     old = replace(user(" both ends "), definitions=False)
     assert dash.close(old)[0].ok
-    stored = stored_hash(Secret(" both ends "), "openstack")
+    stored = hash_password(Secret(" both ends "), "openstack")
     terms = ("openstack", stored, "/", ".*", "packstack-lite")
     assert dash.noted("terms") == f"{{{', '.join(map(_binary, terms))}}}.\n"
     asked = dash.noted("asked")
@@ -384,36 +384,40 @@ def ovs(dash):
 
 
 def test_bridge_is_made_with_its_address_and_without_offload(ovs):
-    bridge = Bridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
+    bridge = OvsBridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
     assert ovs.see(bridge)[bridge.id] is None
     assert ovs.close(bridge)[0].ok
     assert fits(bridge, ovs.see(bridge)[bridge.id])
-    assert bridge.want()["offload"] == "off"
+    assert bridge.desired()["offload"] == "off"
     assert "set bridge br-ex datapath_type=netdev" in ovs.noted("calls")
 
 
 def test_bridge_that_lost_what_it_had_is_told_by_keys(ovs, tmp_path):
     (tmp_path / "bridge").touch()
-    bridge = Bridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
+    bridge = OvsBridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
     lost = {"datapath": "netdev", "address": "", "state": "down", "offload": "on"}
     assert {key: value for key, value in ovs.see(bridge)[bridge.id].items() if key != "checksums"} == lost
 
 
 def test_bridge_of_several_hosts_computes_checksums_itself(ovs):
-    bridge = Bridge(name="br-ex", datapath="netdev", tunnels=True)
-    assert bridge.want()["checksums"] == "the host's"
-    assert "tso off gso off tx off" in bridge.close([gap(bridge)])[0].script
-    assert "checksums" not in Bridge(name="br-ex", datapath="system", tunnels=True).want()
+    bridge = OvsBridge(name="br-ex", datapath="netdev", has_tunnels=True)
+    assert bridge.desired()["checksums"] == "the host's"
+    assert "tso off gso off tx off" in bridge.fix([gap(bridge)])[0].script
+    assert "checksums" not in OvsBridge(name="br-ex", datapath="system", has_tunnels=True).desired()
 
 
 def test_bridge_of_the_kernel_keeps_its_offload():
-    assert Bridge(name="br-ex", datapath="").want() == {"datapath": "system", "state": "up"}
-    assert "ethtool" not in Bridge.close([gap(Bridge(name="br-ex"))])[0].script
+    assert OvsBridge(name="br-ex", datapath="").desired() == {"datapath": "system", "state": "up"}
+    assert "ethtool" not in OvsBridge.fix([gap(OvsBridge(name="br-ex"))])[0].script
 
 
 def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
     (tmp_path / "down").touch()
-    for resource in (Bridge(name="br-ex"), OvsSetting(column="other_config:x", value="true"), OvsManager(target="x")):
+    for resource in (
+        OvsBridge(name="br-ex"),
+        OvsSetting(column="other_config:x", value="true"),
+        OvsManager(target="x"),
+    ):
         assert ovs.see(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
 
 
@@ -422,13 +426,13 @@ def test_linux_bridge_is_made_with_its_address(dash, tmp_path):
     other = LinuxBridge(name=name, address="198.18.2.1/24")
     dash.tool("ip", IP)
     assert dash.see(other)[other.id]["kind"] == "other"
-    (command,) = LinuxBridge.close([gap(LinuxBridge(name="br-x", address="198.18.2.1/24"))])
+    (command,) = LinuxBridge.fix([gap(LinuxBridge(name="br-x", address="198.18.2.1/24"))])
     assert command.script.splitlines() == [
         "[ -e /sys/class/net/br-x ] || ip link add br-x type bridge || exit 1",
         "ip link set br-x up || exit 1",
         "ip addr replace 198.18.2.1/24 dev br-x || exit 1",
     ]
-    assert other.want() == {"kind": "bridge", "state": "up", "address": "198.18.2.1/24"}
+    assert other.desired() == {"kind": "bridge", "state": "up", "address": "198.18.2.1/24"}
     assert seen_of(other, Reply(3)) is None
     with pytest.raises(ValueError):
         seen_of(other, Reply(1))
@@ -437,7 +441,7 @@ def test_linux_bridge_is_made_with_its_address(dash, tmp_path):
 def test_nonsense_about_bridges_is_refused():
     for reply in (Reply(1, "", "ovs-vsctl: broken"), Reply(0, "netdev\n")):
         with pytest.raises(ValueError):
-            seen_of(Bridge(name="br-ex"), reply)
+            seen_of(OvsBridge(name="br-ex"), reply)
     with pytest.raises(ValueError):
         seen_of(OvsSetting(column="other_config:x", value="true"), Reply(1))
 
@@ -454,7 +458,7 @@ def test_settings_are_read_in_one_command_and_keep_what_sh_would_eat(dash):
     dash.tool("ovs-vsctl", 'echo "$*" >> $T/calls; case "$*" in *get*) printf \'"a:$(b),c"\\n\\n\' ;; esac')
     first = OvsSetting(column="external_ids:ovn-bridge-mappings", value="a:$(b),c")
     second = OvsSetting(column="external_ids:ovn-remote", value="tcp:127.0.0.1:6642")
-    (look,) = OvsSetting.look([first, second])
+    (look,) = OvsSetting.probe([first, second])
     assert look.parse(dash.run(look.command)) == {first.id: {"value": "a:$(b),c"}, second.id: None}
     assert dash.close(first)[0].ok
     assert 'set Open_vSwitch . external_ids:ovn-bridge-mappings="a:$(b),c"' in dash.noted("calls")
@@ -487,7 +491,7 @@ esac
 
 def test_translation_is_added_once(dash):
     dash.tool("iptables", IPTABLES)
-    nat = Nat(source="198.18.2.0/24", bridge="br-ex")
+    nat = Nat(source_cidr="198.18.2.0/24", bridge="br-ex")
     assert dash.see(nat)[nat.id] is None
     for _ in range(2):
         assert dash.close(nat)[0].ok
@@ -503,11 +507,11 @@ def test_translation_is_added_once(dash):
 def test_translation_leaves_alone_what_only_passes_a_bridge_where_instances_are_behind_one(dash):
     """By other answers on a host that is there: the rule of before would go on to catch it."""
     dash.tool("iptables", IPTABLES)
-    before = Nat(source="198.18.2.0/24")
+    before = Nat(source_cidr="198.18.2.0/24")
     dash.close(before)
-    for nat in (Nat(source="198.18.2.0/24", bridges_pass=True), before):
+    for nat in (Nat(source_cidr="198.18.2.0/24", exempt_bridged=True), before):
         assert not fits(nat, dash.see(nat)[nat.id])
         assert dash.close(nat)[0].ok
         assert fits(nat, dash.see(nat)[nat.id])
         assert dash.noted("rules").count("MASQUERADE") == 1
-        assert ("! --physdev-is-bridged" in dash.noted("rules")) is nat.bridges_pass
+        assert ("! --physdev-is-bridged" in dash.noted("rules")) is nat.exempt_bridged

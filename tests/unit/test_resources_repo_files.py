@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packstack_lite.engine.changes import changes, in_words
-from packstack_lite.profiles.preparation import mirrors
+from packstack_lite.engine.diff import describe_diff, diff_resources
+from packstack_lite.profiles.host_setup import load_mirror_table
 from packstack_lite.remote.command import Command
-from packstack_lite.resources import RepoFiles, Unknown
-from packstack_lite.resources.edited import FILES
-from packstack_lite.resources.repo_files import PLACE
+from packstack_lite.resources import Unknown, YumMirrors
+from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
+from packstack_lite.resources.yum_mirrors import YUM_REPOS_DIR
 from packstack_lite.secret import Secret
 from tests.unit.dash import Dash, fits, gap
 
-TABLE = mirrors("centos-7")
+TABLE = load_mirror_table("centos-7")
 BASE = """\
 # CentOS-Base.repo
 [base]
@@ -57,8 +57,8 @@ REPOMD = "<?xml version='1.0'?>\n<repomd xmlns='http://linux.duke.edu/metadata/r
 
 @pytest.fixture
 def dash(tmp_path):
-    (tmp_path / PLACE[1:]).mkdir(parents=True)
-    dash = Dash(tmp_path, moved=["/var/lib/packstack-lite", PLACE])
+    (tmp_path / YUM_REPOS_DIR[1:]).mkdir(parents=True)
+    dash = Dash(tmp_path, moved=["/var/lib/packstack-lite", YUM_REPOS_DIR])
     dash.tool("rpm", "[ -e $T/released ]")
     return dash
 
@@ -75,7 +75,7 @@ def mirror(tmp_path):
     served = tmp_path / "served"
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.asked, server.url = asked, f"http://127.0.0.1:{server.server_address[1]}"
+    server.was_requested, server.url = asked, f"http://127.0.0.1:{server.server_address[1]}"
     server.serve = lambda *places: [_repomd(served / place) for place in places]
     yield server
     server.shutdown()
@@ -88,11 +88,13 @@ def _repomd(place: Path, text: str = REPOMD) -> None:
 
 
 def repo_files(*roots, tree="base", **more):
-    return RepoFiles(tree=tree, roots=roots, dead=TABLE.dead, paths=TABLE.paths, **more)
+    return YumMirrors(
+        tree=tree, mirror_roots=roots, dead_hosts=TABLE.retired_hosts, mirror_paths=TABLE.repository_paths, **more
+    )
 
 
 def write(dash, name, text):
-    path = dash.root / PLACE[1:] / name
+    path = dash.root / YUM_REPOS_DIR[1:] / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
@@ -100,9 +102,9 @@ def write(dash, name, text):
 def mend(dash, resource):
     """What plan would say, and the replies of the change; then everything must be as wanted, and stay so."""
     seen = dash.see(resource)[resource.id]
-    (found,) = changes([resource], {resource.id: seen})
-    replies = [dash.run(action) for action in RepoFiles.close([found])]
-    return in_words(found), replies
+    (found,) = diff_resources([resource], {resource.id: seen})
+    replies = [dash.run(action) for action in YumMirrors.fix([found])]
+    return describe_diff(found), replies
 
 
 def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror):
@@ -125,10 +127,10 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     )
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.with_name("CentOS-Base.repo.packstack-lite.orig").read_text() == BASE
-    assert dash.noted(FILES[1:]).splitlines() == [str(path)]
+    assert dash.noted(WRITTEN_FILES_LIST[1:]).splitlines() == [str(path)]
     assert fits(resource, dash.see(resource)[resource.id])
     # What is disabled is nobody's to fetch: it was not asked for.
-    assert not [asked for asked in mirror.asked if "centosplus" in asked]
+    assert not [asked for asked in mirror.was_requested if "centosplus" in asked]
 
 
 def _line(text, number):
@@ -182,7 +184,7 @@ def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     resource = repo_files(f"{mirror.url}/a", tree="sig", release="centos-release-openstack-train")
     seen = dash.see(resource)[resource.id]
     assert isinstance(seen, Unknown)
-    assert in_words(changes([resource], {resource.id: seen})[0]) == (
+    assert describe_diff(diff_resources([resource], {resource.id: seen})[0]) == (
         "known after Prepare (centos-release-openstack-train brings them)"
     )
     (dash.root / "released").touch()
@@ -192,7 +194,7 @@ def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     assert f"\nbaseurl={mirror.url}/a/cloud/x86_64/openstack-train/\n" in path.read_text()
     assert "\nexclude=sip,PyQt4\n" in path.read_text() and "\ngpgcheck=1\n" in path.read_text()
     # The distribution's own are the other resource's.
-    assert (dash.root / PLACE[1:] / "CentOS-Base.repo").read_text() == BASE
+    assert (dash.root / YUM_REPOS_DIR[1:] / "CentOS-Base.repo").read_text() == BASE
     assert fits(resource, dash.see(resource)[resource.id])
 
 
@@ -203,8 +205,8 @@ def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
     curl = Secret(f'proxy = "{mirror.url}"\nproxy-user = "me:hidden-\\"word"\n')
     resource = repo_files("http://mirror.invalid/7", curl=curl)
     dash.see(resource)
-    assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.asked
-    (look,) = RepoFiles.look([resource])
+    assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.was_requested
+    (look,) = YumMirrors.probe([resource])
     assert "hidden" not in dash.noted("curls") and "hidden" not in look.command.script
 
 
@@ -264,7 +266,7 @@ def test_places_of_dead_urls(dash, url, place):
     write(dash, "a.repo", f"[a]\nbaseurl={url}\n")
     found = []
     for tree in ("base", "sig"):
-        (look,) = RepoFiles.look([repo_files("http://127.0.0.1:1", tree=tree)])
+        (look,) = YumMirrors.probe([repo_files("http://127.0.0.1:1", tree=tree)])
         out = dash.run(look.command).out
         found += [line.split("\t")[5] for line in out.splitlines()]
     assert found == ([place] if place else [])
@@ -322,7 +324,7 @@ def test_every_byte_that_is_no_dead_url_is_kept_and_once_is_enough(dash, lines, 
 def lead(dash):
     places = ("os/x86_64", "updates/x86_64", "extras/x86_64")
     seen = {"urls": tuple(f"{place}\t{URL}/{place}" for place in places), "lost": ()}
-    (command,) = RepoFiles.close([gap(repo_files(URL), seen)])
+    (command,) = YumMirrors.fix([gap(repo_files(URL), seen)])
     assert isinstance(command, Command)
     reply = dash.run(command)
     assert reply.ok, reply.err

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.engine.changes import changes
+from packstack_lite.engine.diff import diff_resources
 from packstack_lite.remote.command import Job
 from packstack_lite.resources import Packages
-from packstack_lite.resources.package import MARK
+from packstack_lite.resources.packages import MARKER
 from tests.unit.dash import Dash, fits
 
 RPM = r"""
@@ -44,12 +44,12 @@ def test_only_what_is_missing_is_installed_and_then_nothing(el, tmp_path, manage
     seen = el.see(packages)[packages.id]
     assert seen == {"httpd": "installed", "openvswitch-ovn-host": "absent"}
     assert not fits(packages, seen)
-    job = Packages.close([changes([packages], {packages.id: seen})[0]])[0]
+    job = Packages.fix([diff_resources([packages], {packages.id: seen})[0]])[0]
     assert isinstance(job, Job) and el.run(job).ok
     assert fits(packages, el.see(packages)[packages.id])
     first = el.noted("calls").splitlines()[0].split()
     assert first[0] == manager and first[-2:] == ["install", "openvswitch-ovn-host"]
-    assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARK not in el.noted("calls")
+    assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARKER not in el.noted("calls")
 
 
 def test_yum_is_told_to_stop_at_a_name_that_it_does_not_know(el):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packstack_lite.resources import HostsEntry, Settings
-from packstack_lite.resources.edited import FILES
+from packstack_lite.resources import HostsEntry, IniSettings
+from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
 from packstack_lite.secret import Secret
 from tests.unit.dash import Dash, fits
 
@@ -49,15 +49,15 @@ def write(dash, text, name="yum.conf"):
 
 def test_a_setting_is_put_into_its_section_and_nothing_else_changes(dash):
     path = write(dash, YUM)
-    resource = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.9:3128"),))
+    resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.9:3128"),))
     assert resource.id == "settings:/etc/yum.conf[main]"
     assert dash.see(resource)[resource.id]["proxy"] == "nothing"
     assert dash.close(resource)[0].ok
     assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.9:3128\n")
     assert fits(resource, dash.see(resource)[resource.id])
     assert path.with_name("yum.conf.packstack-lite.orig").read_text() == YUM
-    assert dash.noted(FILES[1:]) == f"{path}\n"
-    again = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.8:3128"),))
+    assert dash.noted(WRITTEN_FILES_LIST[1:]) == f"{path}\n"
+    again = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.8:3128"),))
     assert dash.see(again)[again.id]["proxy"] == "http://198.18.0.9:3128"
     assert dash.close(again)[0].ok
     assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.8:3128\n")
@@ -71,7 +71,7 @@ def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
     path = write(dash, YUM)
     path.chmod(0o644)
     values = (("proxy", "http://198.18.0.9:3128"), ("proxy_username", "me"), ("proxy_password", Secret(HOSTILE)))
-    resource = Settings(path="/etc/yum.conf", section="main", values=values, mode="0600")
+    resource = IniSettings(path="/etc/yum.conf", section="main", values=values, mode="0600")
     assert dash.close(resource)[0].ok
     assert f"\nproxy_password={HOSTILE}\n" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -79,10 +79,10 @@ def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
     assert path.with_name("yum.conf.packstack-lite.orig").stat().st_mode & 0o777 == 0o644
     seen = dash.see(resource)[resource.id]
     assert fits(resource, seen)
-    (look,) = Settings.look([resource])
+    (look,) = IniSettings.probe([resource])
     reply = dash.run(look.command)
-    assert HOSTILE not in reply.out + look.command.script + repr(seen) + repr(resource.want())
-    changed = Settings(path="/etc/yum.conf", section="main", values=(("proxy_password", Secret("other")),))
+    assert HOSTILE not in reply.out + look.command.script + repr(seen) + repr(resource.desired())
+    changed = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy_password", Secret("other")),))
     assert not fits(changed, dash.see(changed)[changed.id])
     path.chmod(0o644)
     assert dash.see(resource)[resource.id]["mode"] == "0644"
@@ -91,7 +91,7 @@ def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
 def test_words_are_added_to_those_that_are_there(dash):
     path = write(dash, EPEL, "epel.repo")
     values = (("exclude", "leatherman* facter* cpp-hocon*"),)
-    resource = Settings(path="/etc/epel.repo", section="epel", values=values, add=True)
+    resource = IniSettings(path="/etc/epel.repo", section="epel", values=values, append=True)
     assert dash.see(resource)[resource.id]["exclude"] == "mine, facter* more"
     assert dash.close(resource)[0].ok
     wanted = EPEL.replace("mine, facter*\n  more\n", "mine  facter* more leatherman* cpp-hocon*\n")
@@ -105,7 +105,7 @@ def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
     if text is not None:
         write(dash, text, "epel.repo")
     more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "add": True}
-    optional, needed = Settings(**more, optional=True), Settings(**more)
+    optional, needed = IniSettings(**more, ignore_missing=True), IniSettings(**more)
     assert fits(optional, dash.see(optional)[optional.id])
     assert dash.see(needed)[needed.id] is None
     (reply,) = dash.close(needed)
@@ -115,7 +115,7 @@ def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
 
 def test_a_repository_is_switched_on(dash):
     path = write(dash, "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=0\n[crb-debug]\nenabled=0\n", "centos.repo")
-    resource = Settings(path="/etc/centos.repo", section="crb", values=(("enabled", "1"),))
+    resource = IniSettings(path="/etc/centos.repo", section="crb", values=(("enabled", "1"),))
     assert dash.see(resource)[resource.id]["enabled"] == "0"
     assert dash.close(resource)[0].ok
     assert path.read_text() == "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=1\n[crb-debug]\nenabled=0\n"
@@ -123,7 +123,7 @@ def test_a_repository_is_switched_on(dash):
 
 def test_a_file_without_sections(dash):
     path = write(dash, "# mode\nA = 1\nB=2\n", "plain")
-    resource = Settings(path="/etc/plain", values=(("A", "3"), ("C", "4")))
+    resource = IniSettings(path="/etc/plain", values=(("A", "3"), ("C", "4")))
     assert dash.close(resource)[0].ok
     assert path.read_text() == "# mode\nA=3\nB=2\nC=4\n"
     assert fits(resource, dash.see(resource)[resource.id])
@@ -142,7 +142,7 @@ LINES = st.one_of(
 def test_other_lines_stay_in_their_order_and_once_is_enough(dash, lines, last):
     text = "[first]\nx=1\n[main]\ny=1\n" + "\n".join(lines) + last
     path = write(dash, text)
-    resource = Settings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"),))
+    resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"),))
     assert dash.close(resource)[0].ok
     once = path.read_text()
     assert fits(resource, dash.see(resource)[resource.id])

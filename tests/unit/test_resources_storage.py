@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from packstack_lite.remote.command import Reply
-from packstack_lite.resources import FileSystem, Phase, Rings, Unknown, VolumeGroup
-from packstack_lite.smoke.cases import program as smoke_program
+from packstack_lite.resources import FileSystem, Phase, SwiftRings, Unknown, VolumeGroup
+from packstack_lite.smoke.runner import program_source as smoke_program
 from tests.conftest import PROJECT
 from tests.unit.dash import Dash, fits, gap
 from tests.unit.test_resources_entity import NEWER_THAN_PYTHON_27
@@ -99,9 +99,9 @@ def test_no_device_no_group(lvm, tmp_path):
     assert lvm.noted("calls") == ""
 
 
-RINGS = Rings(
+RINGS = SwiftRings(
     directory="/etc/swift",
-    root="/srv/node",
+    devices_root="/srv/node",
     ip="127.0.0.1",
     ports={"object": 6200},
     devices={"b": 2, "a": 1},
@@ -114,7 +114,7 @@ WHOLE = {"devices": ["a:1", "b:2"], "replicas": 2, "made": True}
     ("told", "right"),
     [
         (WHOLE, True),
-        ({**WHOLE, "devices": ["a:1"]}, False),
+        ({**WHOLE, "block_devices": ["a:1"]}, False),
         ({**WHOLE, "replicas": 1}, False),
         ({**WHOLE, "made": False}, False),
     ],
@@ -127,13 +127,13 @@ def test_rings_are_right_when_each_has_all_devices_and_copies(told, right):
 def test_rings_that_are_not_there_or_cannot_be_read_yet():
     assert RINGS._parse(Reply(0, json.dumps({"object": None}))) == {RINGS.id: None}
     later = RINGS._parse(Reply(75))[RINGS.id]
-    assert isinstance(later, Unknown) and later.after is Phase.PACKAGES
+    assert isinstance(later, Unknown) and later.known_after is Phase.PACKAGES
     with pytest.raises(ValueError, match="exit 1: Traceback"):
         RINGS._parse(Reply(1, "", "Traceback"))
 
 
 def test_rings_are_told_whole_on_standard_input():
-    (command,) = Rings.close([gap(RINGS)])
+    (command,) = SwiftRings.fix([gap(RINGS)])
     size, _, rest = command.stdin.partition(b"\n")
     task = json.loads(rest[int(size) :])
     assert task["mode"] == "write"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite.remote.command import Job, Reply
-from packstack_lite.resources import File, Once, Phase, Unit, Unknown, job_name
-from packstack_lite.resources.once import TOKENS
-from packstack_lite.resources.unit import STAMPS
-from packstack_lite.resources.unread import UNREAD
+from packstack_lite.resources import File, Phase, RunOnce, Unit, Unknown, job_name
+from packstack_lite.resources.daemon_reload import RELOAD_FLAG
+from packstack_lite.resources.run_once import FINGERPRINTS_DIR
+from packstack_lite.resources.unit import DIGESTS_DIR
 from tests.unit.dash import Dash, fits, gap
 
 # Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
@@ -50,7 +50,7 @@ esac
 
 @pytest.fixture
 def dash(tmp_path):
-    dash = Dash(tmp_path, moved=[STAMPS, TOKENS, UNREAD])
+    dash = Dash(tmp_path, moved=[DIGESTS_DIR, FINGERPRINTS_DIR, RELOAD_FLAG])
     (tmp_path / "run").mkdir()
     dash.tool("systemctl", SYSTEMCTL)
     dash.tool("journalctl", "echo what the journal says")
@@ -77,7 +77,7 @@ def see(dash, unit):
     ],
 )
 def test_names(name, unit):
-    assert Unit(name=name).unit == unit
+    assert Unit(name=name).full_name == unit
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,15 @@ def test_job_names_are_fit_for_a_unit(resource, job):
 
 def test_stamp_follows_what_the_unit_reads():
     def with_content(text):
-        return Unit(name="app", watches=(File(path="/etc/app", content=text),))
+        return Unit(name="app", restart_triggers=(File(path="/etc/app", content=text),))
 
-    assert with_content("a").stamp == with_content("a").stamp != with_content("b").stamp
+    assert with_content("a").config_digest == with_content("a").config_digest != with_content("b").config_digest
     assert with_content("a").reads == ("file:/etc/app",)
-    assert with_content("a").want() == {"active": "active", "enabled": "enabled", "stamp": with_content("a").stamp}
+    assert with_content("a").want() == {
+        "active": "active",
+        "enabled": "enabled",
+        "stamp": with_content("a").config_digest,
+    }
 
 
 def test_fresh_unit_is_enabled_restarted_and_stamped(dash):
@@ -132,7 +136,7 @@ def test_systemd_reads_its_units_once_for_all_that_are_masked(dash):
     assert calls(dash).count("daemon-reload") == 1
 
 
-@pytest.mark.parametrize("why", ["reload", "masked", UNREAD[1:]])
+@pytest.mark.parametrize("why", ["reload", "masked", RELOAD_FLAG[1:]])
 def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path, why):
     (tmp_path / "enabled").touch()
     (tmp_path / why).touch()
@@ -150,17 +154,17 @@ def test_a_unit_that_is_but_a_script_for_sysv_is_enabled_too(dash, tmp_path):
 
 
 def test_unit_whose_files_changed_is_told_apart(dash):
-    old = Unit(name="app", watches=(File(path="/etc/app", content="old"),))
-    new = Unit(name="app", watches=(File(path="/etc/app", content="new"),))
+    old = Unit(name="app", restart_triggers=(File(path="/etc/app", content="old"),))
+    new = Unit(name="app", restart_triggers=(File(path="/etc/app", content="new"),))
     dash.close(old)
     assert fits(old, see(dash, old))
-    assert [key for key, value in new.want().items() if see(dash, new)[key] != value] == ["stamp"]
+    assert [key for key, value in new.desired().items() if see(dash, new)[key] != value] == ["stamp"]
 
 
 def test_forgetting_makes_a_restart_due(dash):
     unit = Unit(name="app")
     dash.close(unit)
-    forget = unit.forget()
+    forget = unit.invalidate()
     assert forget is not None and dash.run(forget).ok and dash.run(forget).ok
     assert see(dash, unit)["stamp"] == "none"
 
@@ -181,14 +185,14 @@ def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_pat
 def test_unit_that_does_not_get_ready_gets_no_stamp(dash, tmp_path, failed, words):
     if failed:
         (tmp_path / "failed").touch()
-    reply = dash.close(Unit(name="app", ready="false # never", ready_timeout=1))[-1]
+    reply = dash.close(Unit(name="app", ready_script="false # never", ready_timeout=1))[-1]
     assert (reply.code, words in reply.err) == (1, True)
     assert see(dash, Unit(name="app"))["stamp"] == "none"
 
 
 def test_readiness_is_asked_until_it_is_there(dash, tmp_path):
     ready = f"echo x >> '{tmp_path}/asked'; [ $(wc -l < '{tmp_path}/asked') -ge 3 ] && [ 5% = 5% ]"
-    assert dash.close(Unit(name="app", ready=ready))[-1].ok
+    assert dash.close(Unit(name="app", ready_script=ready))[-1].ok
     assert dash.noted("asked") == "x\n" * 3
 
 
@@ -216,24 +220,24 @@ def test_failed_counts_as_stopped(dash, tmp_path):
 
 def test_all_units_are_one_look(dash):
     units = [Unit(name="app"), Unit(name="b"), Unit(name="c", state="masked")]
-    assert len(Unit.look(units)) == 1
+    assert len(Unit.probe(units)) == 1
     assert list(dash.see(*units)) == ["unit:app", "unit:b", "unit:c"]
 
 
 @pytest.mark.parametrize("out", ["", "System has not been booted with systemd", "Id=a\nLoadState=loaded\n\nId=b\n==\n"])
 def test_nonsense_from_systemd_is_refused(out):
     with pytest.raises(ValueError):
-        Unit.look([Unit(name="a"), Unit(name="b")])[0].parse(Reply(0, out))
+        Unit.probe([Unit(name="a"), Unit(name="b")])[0].parse(Reply(0, out))
 
 
 def test_job_waits_longer_than_its_readiness():
-    job = Unit.close([gap(Unit(name="app", ready_timeout=300))])[-1]
+    job = Unit.fix([gap(Unit(name="app", ready_timeout=300))])[-1]
     assert isinstance(job, Job) and job.name == "unit-app" and job.timeout > 300
 
 
 def work(tmp_path, **more):
     how = {"script": f"cat > '{tmp_path}/done'", "done": f"[ -f '{tmp_path}/done' ]", "stdin": b"input", **more}
-    return Once(name="Nova schema", **how)
+    return RunOnce(name="Nova schema", **how)
 
 
 def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
@@ -258,14 +262,14 @@ def test_once_that_fails_is_not_remembered(dash, tmp_path):
 
 def test_once_says_when_it_cannot_tell(dash):
     works = [
-        Once(name=f"w{code}", script=":", done=f"exit {code} # said", known_after=Phase.DATABASES)
+        RunOnce(name=f"w{code}", script=":", probe_script=f"exit {code} # said", known_after=Phase.DATABASES)
         for code in (0, 1, 75, 127)
     ]
-    assert len(Once.look(works)) == 1
+    assert len(RunOnce.probe(works)) == 1
     assert list(dash.see(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]
 
 
 @pytest.mark.parametrize("out", ["", "0\t1\t2\n", "zero\tx\n"])
 def test_nonsense_about_once_is_refused(out):
     with pytest.raises(ValueError):
-        Once.look([Once(name="w", script=":", done=":")])[0].parse(Reply(0, out))
+        RunOnce.probe([RunOnce(name="w", script=":", probe_script=":")])[0].parse(Reply(0, out))

@@ -6,23 +6,23 @@ import base64
 
 import pytest
 
-from packstack_lite.hosts import uplink as facts_of
+from packstack_lite.nodes.facts import uplinks as facts_of
 from packstack_lite.remote.command import Command
-from packstack_lite.remote.jobs import follow_command
-from packstack_lite.resources import NetFile, Uplink
-from packstack_lite.resources.base import Gap, Unknown
+from packstack_lite.remote.jobs import make_follow_command
+from packstack_lite.resources import NetworkFile, Uplink
+from packstack_lite.resources.base import Diff, Unknown
 from tests.unit.dash import Dash, fits, gap
 
 SCRIPTS = "/etc/sysconfig/network-scripts"
 MOVED = ["/etc/sysconfig", "/etc/network", "/etc/systemd", "/etc/NetworkManager", "/sys/class/net", "/run/systemd"]
 MOVED += ["/var/lib/packstack-lite", "/sbin/if", "/proc/"]
 FILES = (
-    NetFile(f"{SCRIPTS}/ifcfg-br-ex", "DEVICE=br-ex\n", 0o644),
-    NetFile(f"{SCRIPTS}/ifcfg-ens33", "TYPE=OVSPort\n"),
+    NetworkFile(f"{SCRIPTS}/ifcfg-br-ex", "DEVICE=br-ex\n", 0o644),
+    NetworkFile(f"{SCRIPTS}/ifcfg-ens33", "TYPE=OVSPort\n"),
 )
-FILES += (NetFile(f"{SCRIPTS}/route-ens33", None),)
+FILES += (NetworkFile(f"{SCRIPTS}/route-ens33", None),)
 ADDRESS = "198.18.1.10/24"
-UPLINK = Uplink("br-ex", "ens33", "network-scripts", FILES, (ADDRESS,), seconds=2)
+UPLINK = Uplink("br-ex", "ens33", "network-scripts", FILES, (ADDRESS,), confirm_timeout=2)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def dash(tmp_path):
 
 def run(dash, tmp_path, uplink=UPLINK):
     """The job, from a file as on a host: it keeps a copy of itself."""
-    (job,) = Uplink.close([gap(uplink)])
+    (job,) = Uplink.fix([gap(uplink)])
     script = job.script
     for path in dash.moved:
         script = script.replace(path, f"{tmp_path}{path}")
@@ -186,7 +186,7 @@ def test_what_is_seen(dash, tmp_path):
     (tmp_path / "port").touch()
     (tmp_path / "has").write_text("br-ex\n")
     assert fits(plain, dash.see(plain)[plain.id])
-    assert fits(Uplink("br-ex", "ens33", dynamic=True), dash.see(Uplink("br-ex", "ens33", dynamic=True))[plain.id])
+    assert fits(Uplink("br-ex", "ens33", has_dhcp=True), dash.see(Uplink("br-ex", "ens33", has_dhcp=True))[plain.id])
     wrong = Uplink("br-ex", "ens33", addresses=("198.18.1.11/24",))
     assert dash.see(wrong)[wrong.id]["addresses"] == ADDRESS
     dash.tool("ovs-vsctl", "exit 1")
@@ -195,16 +195,16 @@ def test_what_is_seen(dash, tmp_path):
 
 def test_a_changed_file_shows_in_the_diff():
     seen = {"bridge": "br-ex", FILES[0].path: "absent"}
-    old, new = UPLINK.diff(Gap(UPLINK, seen, (FILES[0].path,)))
+    old, new = UPLINK.diff_texts(Diff(UPLINK, seen, (FILES[0].path,)))
     assert f"# {FILES[0].path}\nDEVICE=br-ex\n" in new
     assert "ens33" not in old
 
 
 def test_facts_of_an_interface_under_network_scripts(dash, tmp_path):
-    (command,) = facts_of.commands(("br-ex:ens33",))
-    told = facts_of.parse([dash.run(command)])
+    (command,) = facts_of.build_commands(("br-ex:ens33",))
+    told = facts_of.parse_facts([dash.run(command)])
     card = told["wiring"]["ens33"]
-    assert (card.system, card.mac, card.addresses, card.carrier) == (
+    assert (card.system, card.mac, card.addresses, card.has_carrier) == (
         "network-scripts",
         "52:54:00:12:34:56",
         (ADDRESS,),
@@ -222,7 +222,7 @@ def test_facts_of_an_interface_under_ifupdown(dash, tmp_path):
     (tmp_path / "etc/network/interfaces").write_text("source interfaces.d/*\n")
     (tmp_path / "etc/network/interfaces.d/lan").write_text("iface ens33 inet dhcp\n")
     (tmp_path / "etc/network/interfaces.d/lan.packstack-lite.orig").write_text("old\n")
-    told = facts_of.parse([dash.run(facts_of.commands(("br-ex:ens33",))[0])])
+    told = facts_of.parse_facts([dash.run(facts_of.build_commands(("br-ex:ens33",))[0])])
     assert told["wiring"]["ens33"].system == "ifupdown"
     assert [path.rpartition("/")[2] for path in told["network_files"]] == ["interfaces", "lan"]
 
@@ -233,8 +233,8 @@ def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
     profile = tmp_path / "Wired one.nmconnection"
     profile.write_text("[connection]\nid=x\n[802-1x]\npassword=open sesame\n[ipv4]\nmethod=auto\n")
     dash.tool("nmcli", f'case "$*" in *STATE*) echo ens33:connected ;; *FILENAME*) echo "ens33:{profile}" ;; esac')
-    reply = dash.run(facts_of.commands(("br-ex:ens33",))[0])
-    told = facts_of.parse([reply])
+    reply = dash.run(facts_of.build_commands(("br-ex:ens33",))[0])
+    told = facts_of.parse_facts([reply])
     assert (told["wiring"]["ens33"].system, told["wiring"]["ens33"].path) == ("NetworkManager", str(profile))
     assert told["network_files"] == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
     assert base64.b64encode(b"open sesame").decode()[:8] not in reply.out
@@ -243,5 +243,5 @@ def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
 def test_whoever_follows_leaves_a_mark(dash, tmp_path):
     (tmp_path / "var/lib/packstack-lite/jobs/x").mkdir(parents=True)
     (tmp_path / "var/lib/packstack-lite/jobs/x/code").write_text("0\n")
-    assert dash.run(follow_command({"x": 0})).ok
+    assert dash.run(make_follow_command({"x": 0})).ok
     assert (tmp_path / "var/lib/packstack-lite/jobs/followed").exists()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite.sandbox import machine
-from packstack_lite.sandbox.model import SandboxFault
+from packstack_lite.sandbox import local_commands
+from packstack_lite.sandbox.model import SandboxError
 
 # Fails as often as a file has lines, each of them the last words of apt.
 APT = """#!/bin/sh
@@ -37,25 +37,25 @@ def apt(tmp_path, monkeypatch):
 
 def test_an_install_waits_for_dpkg(apt):
     calls = apt()
-    machine.install({"no-such-tool": "package"}, lambda text: None)
+    local_commands.install_tools({"no-such-tool": "package"}, lambda text: None)
     assert calls() == ["-o DPkg::Lock::Timeout=300 install -y --no-install-recommends package"]
 
 
 def test_lists_that_another_apt_is_fetching_are_waited_for(apt):
     calls = apt(LISTS, LISTS)
-    machine.apt_get(["update"], patience=5)
+    local_commands.run_apt_get(["update"], lock_timeout=5)
     assert calls() == ["update"] * 3
 
 
 def test_waiting_ends(apt):
     calls = apt(*[LISTS] * 100)
-    with pytest.raises(SandboxFault, match="lists/lock"):
-        machine.apt_get(["update"], patience=0.2)
+    with pytest.raises(SandboxError, match="lists/lock"):
+        local_commands.run_apt_get(["update"], lock_timeout=0.2)
     assert 1 < len(calls()) < 100
 
 
 def test_another_fault_is_not_waited_for(apt):
     calls = apt("E: Unable to locate package nothing")
-    with pytest.raises(SandboxFault, match="locate"):
-        machine.apt_get(["install", "nothing"])
+    with pytest.raises(SandboxError, match="locate"):
+        local_commands.run_apt_get(["install", "nothing"])
     assert len(calls()) == 1

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.errors import UsageFault
-from packstack_lite.sandbox import lifecycle, link, model, network, relay, segment
+from packstack_lite.errors import UsageError
+from packstack_lite.sandbox import cable, cable_relay, lifecycle, model, network, segment
 from packstack_lite.sandbox.container import keeper_argv
 from packstack_lite.sandbox.identity import network_file, tunnel_file
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "HOME", tmp_path)
+    monkeypatch.setattr(model, "SANDBOX_HOME", tmp_path)
     return tmp_path
 
 
@@ -23,7 +23,7 @@ def alone(name="aio", number=1):
 
 
 def hosts(count, name="aio", number=1):
-    return segment.missing(alone(name, number), count, [])
+    return segment.missing_records(alone(name, number), count, [])
 
 
 def saved(*records):
@@ -39,69 +39,74 @@ def test_the_hosts_of_a_segment_share_networks_and_no_address():
     assert [record.address for record in made] == ["198.18.15.10", "198.18.15.11", "198.18.15.12"]
     assert [record.tunnel_address for record in made] == ["198.19.8.10", "198.19.8.11", "198.19.8.12"]
     assert {record.first_address for record in made} == {"198.18.15.10"}
-    assert len({record.network for record in made}) == len({record.external_network for record in made}) == 1
-    ends = [end for record in made for end in (record.interface, record.tunnel_interface, record.bridge)]
+    assert len({record.management_network for record in made}) == len({record.external_network for record in made}) == 1
+    ends = [end for record in made for end in (record.local_interface, record.local_tunnel_interface, record.bridge)]
     assert len(set(ends)) == 3 * 2 + 1
 
 
 def test_a_host_alone_is_what_it_was():
     record = alone(number=8)
-    assert (record.address, record.interface, record.bridge) == ("198.18.15.10", "plsandbox8", "plsandbox8")
-    assert (record.tunnel_address, record.tunnel_interface, record.group) == ("", "", "aio")
-    assert network.bridges(record) == []
-    assert not [rule for rule in network.rules(record) if "pltunnel8" in rule]
+    assert (record.address, record.local_interface, record.bridge) == ("198.18.15.10", "plsandbox8", "plsandbox8")
+    assert (record.tunnel_address, record.local_tunnel_interface, record.group) == ("", "", "aio")
+    assert network.segment_bridges(record) == []
+    assert not [rule for rule in network.iptables_rules(record) if "pltunnel8" in rule]
     assert keeper_argv(record, Path("keeper"), "copy-host", False)[-2:] == ["", "copy-host"]
 
 
 def test_the_last_host_of_the_last_segment_stays_within_an_interfaces_name_and_the_test_range():
-    last = hosts(segment.MOST, number=model.MAX_NUMBER)[-1]
-    for end in (last.interface, last.tunnel_interface, link.tap_of(last.interface), link.tap_of(last.tunnel_interface)):
+    last = hosts(segment.MAX_NODES, number=model.MAX_NETWORKS)[-1]
+    for end in (
+        last.local_interface,
+        last.local_tunnel_interface,
+        cable.tap_name(last.local_interface),
+        cable.tap_name(last.local_tunnel_interface),
+    ):
         assert len(end) <= 15
     assert last.address == "198.18.253.29" and last.tunnel_address == "198.19.127.29"
 
 
 def test_a_relays_interface_is_no_cable():
     record = hosts(2)[1]
-    ends = {record.interface, record.tunnel_interface}
-    assert len({*ends, *map(link.tap_of, ends)}) == 4
+    ends = {record.local_interface, record.local_tunnel_interface}
+    assert len({*ends, *map(cable.tap_name, ends)}) == 4
 
 
 def test_a_segment_grows_by_what_is_missing(home):
     known = hosts(3)
-    assert segment.missing(known[0], 3, known) == []
-    assert segment.missing(known[0], 2, known) == []
-    assert segment.missing(known[0], 0, known) == []
-    (fourth,) = segment.missing(alone(), 4, known)
+    assert segment.missing_records(known[0], 3, known) == []
+    assert segment.missing_records(known[0], 2, known) == []
+    assert segment.missing_records(known[0], 0, known) == []
+    (fourth,) = segment.missing_records(alone(), 4, known)
     assert (fourth.name, fourth.member, fourth.segment) == ("aio-4", 4, "aio")
-    (second,) = segment.missing(alone(), 3, [known[0], known[2]])
+    (second,) = segment.missing_records(alone(), 3, [known[0], known[2]])
     assert second == known[1]
 
 
-@pytest.mark.parametrize("count", [-1, segment.MOST + 1])
+@pytest.mark.parametrize("count", [-1, segment.MAX_NODES + 1])
 def test_a_number_of_hosts_that_cannot_be_is_a_usage_fault(count):
-    with pytest.raises(UsageFault, match="cannot be"):
-        segment.host_names("aio", count)
+    with pytest.raises(UsageError, match="cannot be"):
+        segment.node_names("aio", count)
 
 
 def test_a_name_that_somebody_else_has_is_a_usage_fault():
     other, ours = alone("aio-2", 5), hosts(2)
-    with pytest.raises(UsageFault, match="made without --hosts") as fault:
-        segment.check("aio", 3, [other])
+    with pytest.raises(UsageError, match="made without --hosts") as fault:
+        segment.validate_names("aio", 3, [other])
     assert "sandbox down aio-2" in fault.value.hint
-    with pytest.raises(UsageFault, match="belongs to the segment 'aio'"):
-        segment.check("aio-2", 2, ours)
-    segment.check("aio", 3, ours)
-    segment.check("aio", 0, [other])
+    with pytest.raises(UsageError, match="belongs to the segment 'aio'"):
+        segment.validate_names("aio-2", 2, ours)
+    segment.validate_names("aio", 3, ours)
+    segment.validate_names("aio", 0, [other])
 
 
 def test_a_segments_name_means_all_its_hosts_and_a_hosts_name_itself(home):
     saved(*hosts(3), alone("b", 2))
-    assert [record.name for record in model.members("aio")] == ["aio", "aio-2", "aio-3"]
-    assert [record.name for record in model.members("aio-2")] == ["aio-2"]
-    assert [record.name for record in model.members("b")] == ["b"]
-    assert [model.group_of(name) for name in ("aio-3", "b", "none")] == ["aio", "b", "none"]
-    with pytest.raises(UsageFault):
-        model.members("none")
+    assert [record.name for record in model.find_records("aio")] == ["aio", "aio-2", "aio-3"]
+    assert [record.name for record in model.find_records("aio-2")] == ["aio-2"]
+    assert [record.name for record in model.find_records("b")] == ["b"]
+    assert [model.find_group_name(name) for name in ("aio-3", "b", "none")] == ["aio", "b", "none"]
+    with pytest.raises(UsageError):
+        model.find_records("none")
     assert [(box.name, box.segment, box.tunnel) for box in lifecycle.list_all()] == [
         ("aio", "aio", "198.19.1.10"),
         ("aio-2", "aio", "198.19.1.11"),
@@ -116,15 +121,15 @@ def test_a_record_of_before_segments_is_a_host_alone(home):
     (record.place / "sandbox.json").write_text(
         '{"name": "aio", "kind": "container", "distro": "debian12", "number": 1, "tree": "base-1", "layered": true}'
     )
-    assert model.records() == [record]
+    assert model.list_records() == [record]
 
 
 def test_hosts_of_a_segment_have_one_set_of_rules():
     first, second = hosts(2)
-    assert network.rules(first) == network.rules(second)
-    assert network.bridges(first) == network.bridges(second)
-    assert all("packstack-lite-sandbox aio" in rule for rule in network.rules(second))
-    passage = {rule[3] for rule in network.rules(first) if rule[1] == "FORWARD"}
+    assert network.iptables_rules(first) == network.iptables_rules(second)
+    assert network.segment_bridges(first) == network.segment_bridges(second)
+    assert all("packstack-lite-sandbox aio" in rule for rule in network.iptables_rules(second))
+    passage = {rule[3] for rule in network.iptables_rules(first) if rule[1] == "FORWARD"}
     assert passage == {"plsandbox1", "pltunnel1"}
 
 
@@ -137,7 +142,7 @@ def test_the_second_interface_has_an_address_and_no_way_out():
 
 @pytest.mark.parametrize(("text", "value"), [("50ms", 0.05), ("0.2s", 0.2), ("10s", 10.0), ("0.5ms", 0.0005)])
 def test_a_delay_is_a_number_with_its_unit(text, value):
-    assert link.seconds(text) == pytest.approx(value)
+    assert cable.parse_delay(text) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -155,22 +160,22 @@ def test_a_delay_is_a_number_with_its_unit(text, value):
     ],
 )
 def test_a_link_that_cannot_be_so_is_a_usage_fault_before_anything_is_looked_at(home, what, amount, interface):
-    with pytest.raises(UsageFault) as fault:
-        link.change("aio", what, amount, interface, lambda text: None)
+    with pytest.raises(UsageError) as fault:
+        cable.change_cable("aio", what, amount, interface, lambda text: None)
     assert fault.value.hint
 
 
 def test_a_tunnel_is_not_asked_of_a_host_alone_and_nothing_of_a_stopped_one(home, monkeypatch):
-    monkeypatch.setattr(link.machine, "need_root", lambda: None)
+    monkeypatch.setattr(cable.machine, "require_root", lambda: None)
     saved(alone("b", 2), *hosts(2))
-    with pytest.raises(UsageFault, match="no tunnel"):
-        link.change("b", "cut", "", "tunnel", lambda text: None)
-    with pytest.raises(UsageFault, match="is stopped"):
-        link.change("aio-2", "cut", "", "tunnel", lambda text: None)
+    with pytest.raises(UsageError, match="no tunnel"):
+        cable.change_cable("b", "cut", "", "tunnel", lambda text: None)
+    with pytest.raises(UsageError, match="is stopped"):
+        cable.change_cable("aio-2", "cut", "", "tunnel", lambda text: None)
 
 
 def test_the_relay_is_a_program_of_the_standard_library_alone():
-    tree = ast.parse(Path(relay.__file__).read_text())
+    tree = ast.parse(Path(cable_relay.__file__).read_text())
     names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     assert names
@@ -180,17 +185,17 @@ def test_the_relay_is_a_program_of_the_standard_library_alone():
 
 def test_a_process_id_that_is_somebody_elses_is_no_relay(home):
     (record,) = saved(hosts(1)[0])
-    assert link.relays(record, record.interface) == []
-    (record.place / f"relay-{record.interface}.pid").write_text("1\n")
-    assert link.relays(record, record.interface) == []
-    link.forget(record)
+    assert cable.relay_pids(record, record.local_interface) == []
+    (record.place / f"relay-{record.local_interface}.pid").write_text("1\n")
+    assert cable.relay_pids(record, record.local_interface) == []
+    cable.stop_relays(record)
 
 
 def test_a_sandbox_that_is_whole_needs_no_base(monkeypatch):
     """One would be made where the table has changed, while every other sandbox waits for the lock."""
     record = model.Record("s", "container", "el7", 3, "base-old", True, segment="s", member=1)
-    monkeypatch.setattr(lifecycle, "records", lambda: [record])
-    monkeypatch.setattr(lifecycle.trees, "harvest", lambda other: None)
-    monkeypatch.setattr(lifecycle.trees, "ensure", lambda *words: pytest.fail("a base was asked for"))
-    wish = lifecycle.Wish("el7", "container", "base", print)
+    monkeypatch.setattr(lifecycle, "list_records", lambda: [record])
+    monkeypatch.setattr(lifecycle.trees, "collect_debs", lambda other: None)
+    monkeypatch.setattr(lifecycle.trees, "ensure_tree", lambda *words: pytest.fail("a base was asked for"))
+    wish = lifecycle.SandboxSpec("el7", "container", "base", print)
     assert lifecycle._create_all("s", 0, [record], wish) == lifecycle._create_all("s", 1, [record], wish) == []

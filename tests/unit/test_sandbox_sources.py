@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite.sandbox import debs, machine, model, sources, trees
+from packstack_lite.sandbox import apt_sources, debs, local_commands, model, trees
 
 TARGETS = """\
 http://mirror.test/debian/|bookworm|main|Debian
@@ -16,8 +16,8 @@ http://third.test/node|nodistro|main|Debian
 
 
 def test_only_the_distributions_own_suites_are_taken():
-    found = sources.distribution_sources(TARGETS, "bookworm", "bookworm")
-    assert [source.line() for source in found] == [
+    found = apt_sources.distribution_sources(TARGETS, "bookworm", "bookworm")
+    assert [source.to_line() for source in found] == [
         "deb http://mirror.test/debian/ bookworm main contrib",
         "deb http://mirror.test/debian/ bookworm-updates main",
         "deb http://mirror.test/security/ bookworm-security main",
@@ -25,28 +25,30 @@ def test_only_the_distributions_own_suites_are_taken():
 
 
 def test_another_release_comes_from_the_same_places():
-    found = sources.distribution_sources(TARGETS, "bookworm", "trixie")
+    found = apt_sources.distribution_sources(TARGETS, "bookworm", "trixie")
     assert [source.suite for source in found] == ["trixie", "trixie-updates", "trixie-security"]
 
 
 def test_a_machine_of_another_codename_has_no_source():
-    assert sources.distribution_sources(TARGETS, "noble", "bookworm") == []
+    assert apt_sources.distribution_sources(TARGETS, "noble", "bookworm") == []
 
 
 def test_a_suite_younger_than_the_keyring_is_told_with_the_way_out():
     """debootstrap's last line, as seen on Debian 12 with the keyring of Debian 11."""
     said = "debootstrap failed (1):    You can find the latest Debian release key at https://keys.test/"
-    fault = trees.unknown_key(model.SandboxFault(said, hint="x"), "trixie")
+    fault = trees.missing_keyring_error(model.SandboxError(said, hint="x"), "trixie")
     assert fault is not None
     assert fault.message == "this machine's keyring has no key of Debian trixie"
     assert "debian-archive-keyring" in fault.hint
-    assert trees.unknown_key(model.SandboxFault("debootstrap failed (1): no room", hint="x"), "trixie") is None
+    assert (
+        trees.missing_keyring_error(model.SandboxError("debootstrap failed (1): no room", hint="x"), "trixie") is None
+    )
 
 
 def test_codename_is_read_with_and_without_quotes():
-    assert sources.own_codename('ID=debian\nVERSION_CODENAME=bookworm\nX="1"\n') == "bookworm"
-    assert sources.own_codename('VERSION_CODENAME="trixie"\n') == "trixie"
-    assert sources.own_codename("ID=arch\n") == ""
+    assert apt_sources.parse_codename('ID=debian\nVERSION_CODENAME=bookworm\nX="1"\n') == "bookworm"
+    assert apt_sources.parse_codename('VERSION_CODENAME="trixie"\n') == "trixie"
+    assert apt_sources.parse_codename("ID=arch\n") == ""
 
 
 DUMP = """\
@@ -63,7 +65,7 @@ Dir "/";
 
 
 def test_fetch_settings_are_kept_and_apts_own_workings_are_not():
-    assert sources.acquire_settings(DUMP).splitlines() == [
+    assert apt_sources.filter_acquire_settings(DUMP).splitlines() == [
         'Acquire::Check-Valid-Until "false";',
         'Acquire::http::Proxy "http://proxy.test:3142";',
         'Acquire::https::Proxy "DIRECT";',
@@ -71,12 +73,12 @@ def test_fetch_settings_are_kept_and_apts_own_workings_are_not():
 
 
 def test_apts_proxy_reaches_debootstrap_through_the_environment():
-    assert sources.proxy_environment(DUMP) == {"http_proxy": "http://proxy.test:3142"}
+    assert apt_sources.proxy_environment(DUMP) == {"http_proxy": "http://proxy.test:3142"}
 
 
 @given(st.text(alphabet='Acquire:"; \n', max_size=60))
 def test_any_dump_is_read_without_an_error(dump):
-    assert all(line.startswith("Acquire::") for line in sources.acquire_settings(dump).splitlines())
+    assert all(line.startswith("Acquire::") for line in apt_sources.filter_acquire_settings(dump).splitlines())
 
 
 def test_packages_are_linked_and_partial_ones_left_alone(tmp_path):
@@ -85,12 +87,12 @@ def test_packages_are_linked_and_partial_ones_left_alone(tmp_path):
     (archives / "a_1.deb").write_text("a")
     (archives / "lock").touch()
     (archives / "partial/b_1.deb").write_text("half")
-    debs.link(archives, cache)
-    debs.link(archives, cache)
+    debs.link_debs(archives, cache)
+    debs.link_debs(archives, cache)
     assert [path.name for path in cache.iterdir()] == ["a_1.deb"]
     assert (cache / "a_1.deb").stat().st_nlink == 2
 
 
 def test_missing_tools_are_named_by_their_package_once():
     lacking = {"sh": "dash", "no-such-tool-a": "pkg", "no-such-tool-b": "pkg"}
-    assert machine.missing(lacking) == ["pkg"]
+    assert local_commands.missing_packages(lacking) == ["pkg"]

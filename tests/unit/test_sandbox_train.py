@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from packstack_lite.sandbox import el_table, train
-from packstack_lite.sandbox.model import SandboxFault
+from packstack_lite.sandbox.model import SandboxError
 
 
 def python_in(root: Path, version: str) -> Path:
@@ -21,23 +21,23 @@ def python_in(root: Path, version: str) -> Path:
 
 def test_the_newest_3_6_that_pyenv_has_is_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    assert train.interpreter() is None
+    assert train.find_interpreter() is None
     python_in(tmp_path, "3.6.9")
     newest = python_in(tmp_path, "3.6.15")
     (tmp_path / "versions/3.6.99").mkdir()
-    assert train.interpreter() == newest
+    assert train.find_interpreter() == newest
 
 
 def test_pyenv_is_looked_for_in_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("PYENV_ROOT", raising=False)
     found = python_in(tmp_path / ".pyenv", "3.6.15")
-    assert train.interpreter(home=tmp_path) == found
+    assert train.find_interpreter(home=tmp_path) == found
 
 
 def test_pips_settings_are_one_file_and_what_the_environment_says_wins(tmp_path):
     index = tmp_path / "simple"
     index.mkdir()
-    config, shown = train.merged(
+    config, shown = train.merge_pip_config(
         [
             ":env:.timeout='180'",
             f"global.extra-index-url='file://{index}'",
@@ -52,7 +52,7 @@ def test_pips_settings_are_one_file_and_what_the_environment_says_wins(tmp_path)
 
 
 def test_a_url_is_no_directory_of_this_machine():
-    config, shown = train.merged(["global.index-url='https://user:word@mirror.example/root/simple'"])
+    config, shown = train.merge_pip_config(["global.index-url='https://user:word@mirror.example/root/simple'"])
     assert config == "[global]\nindex-url = https://user:word@mirror.example/root/simple\n"
     assert shown == []
 
@@ -70,11 +70,11 @@ def test_a_url_is_no_directory_of_this_machine():
     ],
 )
 def test_where_a_file_of_the_prefix_is_on_the_host(path, there):
-    assert train.on_host(path) == there
+    assert train.host_path(path) == there
 
 
 def test_the_files_of_a_package_are_those_of_its_record_with_their_byte_code(tmp_path):
-    site = tmp_path / train.SITE
+    site = tmp_path / train.SITE_PACKAGES
     for name in ("nova/api.py", "nova/__pycache__/api.cpython-36.pyc", "nova_extra/other.py", "../../../bin/nova-api"):
         path = Path(os.path.normpath(site / name))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,14 +82,14 @@ def test_the_files_of_a_package_are_those_of_its_record_with_their_byte_code(tmp
     info = site / "Nova_Thing-20.6.1.dist-info"
     info.mkdir()
     (info / "RECORD").write_text('nova/api.py,sha256=x,1\n../../../bin/nova-api,,\nnova/gone.py,,\n"nova/a,b.py",,\n')
-    code = f"{train.SITE}/nova/__pycache__/api.cpython-36.pyc"
-    assert train.files_of(tmp_path, "nova-thing") == [f"{train.SITE}/nova/api.py", code, "bin/nova-api"]
-    with pytest.raises(SandboxFault, match="no package neutron"):
-        train.files_of(tmp_path, "neutron")
+    code = f"{train.SITE_PACKAGES}/nova/__pycache__/api.cpython-36.pyc"
+    assert train.package_files(tmp_path, "nova-thing") == [f"{train.SITE_PACKAGES}/nova/api.py", code, "bin/nova-api"]
+    with pytest.raises(SandboxError, match="no package neutron"):
+        train.package_files(tmp_path, "neutron")
 
 
 def pinned():
-    lines = el_table.text("el7/train-constraints.txt").splitlines()
+    lines = el_table.read_data("el7/train-constraints.txt").splitlines()
     return dict(line.split("==") for line in lines if not line.startswith("#"))
 
 
@@ -110,17 +110,17 @@ def test_the_services_are_those_of_train():
 
 
 def test_what_the_pools_of_the_layout_name_is_in_the_payload():
-    layout = el_table.load("el7")
+    layout = el_table.load_layout("el7")
     assert {name for pool in layout.pools for name in pool.pip} - {"*"} <= set(pinned())
 
 
 def test_a_machine_without_3_6_is_told_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    with pytest.raises(SandboxFault, match=r"CPython 3\.6") as told:
-        train.ensure(tmp_path / "plain", lambda said: None)
+    with pytest.raises(SandboxError, match=r"CPython 3\.6") as told:
+        train.ensure_payload(tmp_path / "plain", lambda said: None)
     assert "pyenv install 3.6" in told.value.hint
 
 
 def test_versions_are_as_rpm_takes_them():
-    for entry in el_table.load("el7").entries:
+    for entry in el_table.load_layout("el7").entries:
         assert re.fullmatch(r"[\w.+~]+ [\w.+~]+", f"{entry.rpm.version} {entry.rpm.release}"), entry.rpm.name

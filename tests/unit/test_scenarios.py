@@ -8,19 +8,20 @@ import pytest
 from click.testing import CliRunner
 
 from packstack_lite import services
-from packstack_lite.answers import BY_NAME
-from packstack_lite.cli import deploy, sources
+from packstack_lite.answers import PARAMETERS_BY_NAME
+from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
-from packstack_lite.cli.target import Target
+from packstack_lite.deployment import answer_sources
+from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.errors import ExitCode
-from packstack_lite.hosts.facts import Wiring
-from packstack_lite.resources import Bridge, Entity, File, Once, Unit, Uplink
+from packstack_lite.nodes.facts import UplinkFacts
+from packstack_lite.resources import ApiObject, File, OvsBridge, RunOnce, Unit, Uplink
 from tests.clouds import ADDRESS, MACHINE, facts, profile_of
 from tests.conftest import PROJECT
 
 LINES = json.loads((PROJECT / "tests/facts/packstack-scenarios.json").read_text())
 del LINES["_source"]
-FLAGS = {f"--{parameter.flag}": parameter.name for parameter in BY_NAME.values()}
+FLAGS = {f"--{parameter.flag}": parameter.name for parameter in PARAMETERS_BY_NAME.values()}
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def meant(monkeypatch, tmp_path):
 
     def new(options, install_hosts, dry_run):
         heard.append(options)
-        return ExitCode.FINE
+        return ExitCode.SUCCESS
 
-    monkeypatch.setattr(deploy, "new", new)
+    monkeypatch.setattr(deploy, "deploy_new", new)
 
     def meant(*words):
         ended = CliRunner().invoke(cli, list(words), catch_exceptions=False)
@@ -48,13 +49,13 @@ def answers(options, name):
     """The answers of --allinone on an imagined host."""
     from packstack_lite import answers as room
 
-    return sources.load(options, [], hosts=room.host_overrides([ADDRESS]), address=ADDRESS)
+    return answer_sources.load_answers(options, [], hosts=room.derive_node_answers([ADDRESS]), address=ADDRESS)
 
 
 def declared(told, **changes):
-    from packstack_lite.services import Cloud
+    from packstack_lite.services import NodeContext
 
-    return services.declare(Cloud(told, facts(**MACHINE, **changes), profile_of("debian12-zed")))
+    return services.declare(NodeContext(told, facts(**MACHINE, **changes), profile_of("debian12-zed")))
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -118,7 +119,7 @@ def test_scenarios_are_declared_as_they_say(meant, name):
     files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
     assert ("unit:apache2" in ids) is (name == "001"), "003 is without the dashboard"
     (image,) = [resource for resource in resources if resource.id == "image:cirros"]
-    assert isinstance(image, (Entity, Once))
+    assert isinstance(image, (ApiObject, RunOnce))
     assert "network:public" in ids
     assert "virt_type = qemu" in files["/etc/nova/nova-compute.conf"]
     assert "debug = true" in files["/etc/nova/nova.conf"].lower()
@@ -130,9 +131,9 @@ def test_the_notes_are_declared_as_they_say(meant):
     told = answers(meant(*LINES["notes"]), "notes")
     assert told["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
     assert not [warning for warning in told.warnings if "BRIDGE_IFACES" in warning]
-    card = Wiring(addresses=(f"{ADDRESS}/24",), system="network-scripts")
+    card = UplinkFacts(addresses=(f"{ADDRESS}/24",), managed_by="network-scripts")
     text = {"/etc/sysconfig/network-scripts/ifcfg-ens33": f"DEVICE=ens33\nIPADDR={ADDRESS}\n"}
-    resources = declared(told, wiring={"ens33": card}, network_files=text)
+    resources = declared(told, uplinks={"ens33": card}, network_files=text)
     (move,) = [resource for resource in resources if isinstance(resource, Uplink)]
     assert (move.bridge, move.interface, move.addresses) == ("br-ex", "ens33", (f"{ADDRESS}/24",))
     assert [file.path.rpartition("/")[2] for file in move.files] == ["ifcfg-br-ex", "ifcfg-ens33"]
@@ -141,7 +142,7 @@ def test_the_notes_are_declared_as_they_say(meant):
         i for i in ids if i in ("network:public", "project:demo", "user:demo", "image:cirros", "router:router1")
     ]
     assert not [i for i in ids if i.startswith("nat:")]
-    (bridge,) = [resource for resource in resources if isinstance(resource, Bridge)]
+    (bridge,) = [resource for resource in resources if isinstance(resource, OvsBridge)]
     assert (bridge.name, bridge.address) == ("br-ex", "")
     files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
     ml2, agent = (files[f"/etc/neutron/plugins/ml2/{name}.ini"] for name in ("ml2_conf", "openvswitch_agent"))
@@ -170,6 +171,6 @@ def test_parameter_flags_beat_allinone(meant, monkeypatch):
     """Packstack's CI spreads --allinone over two nodes so."""
     words = [*LINES["003"], "--os-controller-host=198.18.9.1", "--os-network-hosts=198.18.9.1"]
     options = meant(*words, "--os-compute-hosts=198.18.9.2")
-    assert sources.controller_beside(options, ADDRESS, here=True) == "198.18.9.1"
+    assert answer_sources.find_overriding_controller(options, ADDRESS, is_allinone=True) == "198.18.9.1"
     assert answers(options, "003")["CONFIG_COMPUTE_HOSTS"] == ("198.18.9.2",)
-    assert Target("198.18.9.1").address == "198.18.9.1"
+    assert ConnectionTarget("198.18.9.1").address == "198.18.9.1"

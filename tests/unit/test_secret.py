@@ -35,17 +35,25 @@ def test_secrets_compare_by_value():
 @given(PRINTABLE)
 def test_each_quoting_is_undone_by_its_reader(word):
     value = Secret(word)
-    assert shlex.split(room.sh(value)) == [word]
-    assert unquote(room.url(value)) == word
-    assert json.loads(room.py(value)) == word
-    assert pyyaml.safe_load(room.yaml(value)) == word
-    assert room.sql(value)[1:-1].replace("''", "'").replace("\\\\", "\\") == word
+    assert shlex.split(room.quote_sh(value)) == [word]
+    assert unquote(room.quote_url(value)) == word
+    assert json.loads(room.quote_py(value)) == word
+    assert pyyaml.safe_load(room.quote_yaml(value)) == word
+    assert room.quote_sql(value)[1:-1].replace("''", "'").replace("\\\\", "\\") == word
 
 
 @given(PRINTABLE.filter(lambda word: len(word) >= 4 and not word.isalnum()))
 def test_every_quoted_form_is_masked(word):
     masker = Masker([Secret(word)])
-    for quoting in (room.plain, room.url, room.sql, room.sh, room.py, room.yaml, room.ini):
+    for quoting in (
+        room.reveal_text,
+        room.quote_url,
+        room.quote_sql,
+        room.quote_sh,
+        room.quote_py,
+        room.quote_yaml,
+        room.quote_ini,
+    ):
         assert word not in masker(f"before\n{quoting(Secret(word))}\nafter").split("\n")[1]
 
 
@@ -54,14 +62,14 @@ def test_a_plain_word_as_password_does_not_eat_paths_and_names():
     assert masker("/var/lib/packstack-lite and packstack_lite") == "/var/lib/packstack-lite and packstack_lite"
     assert masker("password = packstack") == "password = ***"
     assert masker("mysql://nova:packstack@198.18.1.10/nova") == "mysql://nova:***@198.18.1.10/nova"
-    assert not masker.holds_secret("mkdir -p /var/lib/packstack-lite; openstack --os-username admin")
+    assert not masker.contains_secret("mkdir -p /var/lib/packstack-lite; openstack --os-username admin")
 
 
 def test_a_telling_secret_in_a_script_is_seen():
     masker = Masker([Secret("aF3 !x9"), Secret("0123456789abcdef")])
-    assert masker.holds_secret("mysql -p'aF3 !x9'")
-    assert masker.holds_secret("PW=0123456789abcdef mysql")
-    assert not masker.holds_secret("mysql")
+    assert masker.contains_secret("mysql -p'aF3 !x9'")
+    assert masker.contains_secret("PW=0123456789abcdef mysql")
+    assert not masker.contains_secret("mysql")
 
 
 @pytest.mark.parametrize(
@@ -74,4 +82,4 @@ def test_a_telling_secret_in_a_script_is_seen():
     ],
 )
 def test_lines_hide_secrets_that_nobody_knows(line, shown):
-    assert Masker().lines(line) == shown
+    assert Masker().mask_lines(line) == shown

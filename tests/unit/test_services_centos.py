@@ -7,10 +7,10 @@ import ast
 import pytest
 
 from packstack_lite import services
-from packstack_lite.resources import Absent, Entity, Link, MessageUser, Once, Packages, Unit
+from packstack_lite.resources import Absent, ApiObject, Packages, RabbitmqUser, RunOnce, Symlink, Unit
 from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.secret import Secret
-from packstack_lite.services.together import together
+from packstack_lite.services._base.merge_units import merge_units
 from tests.clouds import ADDRESS, MACHINE, OVN, cloud
 from tests.rendered import CASES, DISKS, STORAGE, files, on, resources_of, text
 
@@ -38,7 +38,7 @@ def test_ids_are_unique_needs_are_met_and_nothing_waits_for_a_later_phase(profil
     by_id = {resource.id: resource for resource in resources}
     assert len(by_id) == len(resources)
     for resource in resources:
-        for other in (*resource.needs, *resource.reads):
+        for other in (*resource.needs, *resource.trigger_ids):
             assert other in by_id, f"{resource.id} wants {other}"
             assert PHASES.index(by_id[other].phase) <= PHASES.index(resource.phase), f"{resource.id} waits for {other}"
         assert resource.id not in resource.needs
@@ -99,10 +99,10 @@ def test_debians_apis_are_told_by_uwsgi_where_to_listen():
 
 @BOTH
 def test_neutron_reads_its_plugin_by_the_name_that_its_unit_has(profile):
-    (link,) = resources_of(on(profile, cloud()), Link)
+    (link,) = resources_of(on(profile, cloud()), Symlink)
     assert (link.path, link.target) == ("/etc/neutron/plugin.ini", ML2)
     assert {link.id, f"file:{ML2}"} <= set(unit(profile, "neutron-server").reads)
-    assert not resources_of(cloud(), Link)
+    assert not resources_of(cloud(), Symlink)
 
 
 @BOTH
@@ -127,7 +127,9 @@ def test_the_ovn_agent_reads_one_file_and_is_known_by_its_own_name(profile, path
     assert "root_helper = sudo neutron-rootwrap /etc/neutron/rootwrap.conf" in lines
     assert "ovsdb_connection = tcp:127.0.0.1:6640" in lines, "EL's switch keeps its socket to itself"
     assert f"file:{path}" in unit(profile, agent, OVN).reads
-    names = {entity.name for entity in resources_of(on(profile, cloud(OVN)), Entity) if entity.type == "network_agent"}
+    names = {
+        entity.name for entity in resources_of(on(profile, cloud(OVN)), ApiObject) if entity.type == "network_agent"
+    }
     assert names == {"ovn-controller@aio", f"{agent}@aio"}
 
 
@@ -165,12 +167,12 @@ def test_the_port_mapper_is_for_this_host_alone(profile):
 
 
 def test_rabbitmq_before_definitions_is_told_in_another_way():
-    told = {name: resources_of(on(name, cloud()), MessageUser)[0].definitions for name in (TRAIN, EPOXY)}
+    told = {name: resources_of(on(name, cloud()), RabbitmqUser)[0].supports_definitions for name in (TRAIN, EPOXY)}
     assert told == {TRAIN: False, EPOXY: True}
 
 
 def statements(profile, **changes):
-    (root,) = [once for once in resources_of(on(profile, cloud(**changes)), Once) if once.name == "mariadb-root"]
+    (root,) = [once for once in resources_of(on(profile, cloud(**changes)), RunOnce) if once.name == "mariadb-root"]
     return root.stdin.decode().splitlines()
 
 
@@ -204,8 +206,8 @@ def test_the_tables_that_tell_a_schema_is_there_are_the_releases_own(profile):
     old = profile == TRAIN
     found = declared(profile, STORAGE)
     for once, schema in tables.items():
-        assert f"FROM {schema}.{'migrate_version' if old else 'alembic_version'}" in found[once].done
-    assert "FROM placement.alembic_version" in found["once:placement-schema"].done
+        assert f"FROM {schema}.{'migrate_version' if old else 'alembic_version'}" in found[once].probe_script
+    assert "FROM placement.alembic_version" in found["once:placement-schema"].probe_script
 
 
 @BOTH
@@ -238,7 +240,7 @@ def test_trains_dashboard_has_its_settings_in_one_file():
 @BOTH
 def test_barbicans_own_server_listens_where_it_is_asked(profile):
     source = config(profile, "/etc/barbican/gunicorn-config.py", STORAGE)
-    settings = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
+    settings = {node.targets[0].id: ast.literal_eval(node.last_value) for node in ast.parse(source).body}
     assert settings["bind"] == f"{ADDRESS}:9311" and settings["user"] == "barbican"
     assert "file:/etc/barbican/gunicorn-config.py" in unit(profile, "openstack-barbican-api", STORAGE).reads
 
@@ -270,10 +272,10 @@ def test_nothing_of_debian_is_left(profile):
 
 
 def test_roles_of_one_unit_become_one_that_does_all_of_it():
-    first = Unit("a", needs=("unit:b",), ready="one", phase=Phase.SCHEMA, tags=frozenset({"x"}), logs=("/l",))
-    second = Unit("a", needs=("unit:a", "unit:c"), ready="two\nthree", ready_timeout=300, tags=frozenset({"y"}))
+    first = Unit("a", needs=("unit:b",), ready_script="one", phase=Phase.SCHEMA, tags=frozenset({"x"}), logs=("/l",))
+    second = Unit("a", needs=("unit:a", "unit:c"), ready_script="two\nthree", ready_timeout=300, tags=frozenset({"y"}))
     other = Unit("b")
-    merged, kept = together([first, other, second])
+    merged, kept = merge_units([first, other, second])
     assert kept is other
     assert merged.needs == ("unit:b", "unit:c")
     assert merged.ready == "( one\n) && ( two\nthree\n)"
@@ -283,5 +285,5 @@ def test_roles_of_one_unit_become_one_that_does_all_of_it():
         frozenset({"x", "y"}),
         ("/l",),
     )
-    assert together([Unit("a"), Unit("a")])[0].ready == "true"
-    assert together([Unit("a"), first])[0].ready == "one"
+    assert merge_units([Unit("a"), Unit("a")])[0].ready == "true"
+    assert merge_units([Unit("a"), first])[0].ready == "one"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite import services
-from packstack_lite.errors import UsageFault
+from packstack_lite.errors import UsageError
 from packstack_lite.remote.command import Command
-from packstack_lite.resources import Absent, Entity, File, Nat, Once, Packages, Unit
+from packstack_lite.resources import Absent, ApiObject, File, Nat, Packages, RunOnce, Unit
 from packstack_lite.resources.base import PHASES, Phase
-from packstack_lite.services.demo import allocation_pools
+from packstack_lite.services.demo import parse_allocation_pools
 from tests.clouds import ANSWERS, MACHINE, cloud
 from tests.rendered import CASES, files, on, resources_of, text
 from tests.unit.dash import Dash
@@ -30,7 +30,7 @@ def test_ids_are_unique_and_needs_are_met(case):
     assert len(found) == len(set(found))
     for resource in resources:
         assert set(resource.needs) <= set(found), resource.id
-        assert set(resource.reads) <= set(found), resource.id
+        assert set(resource.trigger_ids) <= set(found), resource.id
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -64,7 +64,7 @@ def test_nova_compute_hears_when_it_is_younger_than_its_place_in_nova(tmp_path, 
     dash = Dash(tmp_path)
     dash.tool("systemctl", f'echo "{began}"')
     dash.tool("mariadb", f'echo "$3" > $T/asked; echo {known}' if known else "exit 1")
-    done = by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].done
+    done = by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].probe_script
     assert dash.run(Command(done)).code == code
     if code < 2:
         assert "created_at) < 1795473100" in dash.noted("asked")
@@ -85,14 +85,14 @@ def test_phases_come_in_order():
 
 def test_every_config_is_written_before_any_schema_and_has_a_reader():
     resources = services.declare(cloud())
-    read = {identity for resource in resources for identity in resource.reads}
+    read = {identity for resource in resources for identity in resource.trigger_ids}
     configs = [r for r in resources if isinstance(r, File) and r.path.startswith("/etc/") and "sysctl" not in r.path]
     assert {config.phase for config in configs} == {Phase.PLATFORM, Phase.CONFIGURE}
     assert [config.path for config in configs if config.id not in read] == []
 
 
 def test_nova_conf_is_read_by_nova_alone():
-    readers = {r.id for r in services.declare(cloud()) if "file:/etc/nova/nova.conf" in r.reads}
+    readers = {r.id for r in services.declare(cloud()) if "file:/etc/nova/nova.conf" in r.trigger_ids}
     names = ("api", "api-metadata", "conductor", "scheduler", "novncproxy", "compute")
     assert readers == {f"unit:nova-{name}" for name in names}
 
@@ -107,8 +107,8 @@ def test_a_ratio_is_one_line():
 def test_every_running_unit_is_enabled():
     units = resources_of(cloud(), Unit)
     assert len(units) > 20
-    assert [u.name for u in units if u.state == "running" and not u.enabled] == []
-    assert {u.name for u in units if u.state == "masked"} == set(cloud().profile.masked)
+    assert [u.name for u in units if u.state == "running" and not u.is_enabled] == []
+    assert {u.name for u in units if u.state == "masked"} == set(cloud().profile.masked_units)
 
 
 def test_agents_start_when_the_server_consumes():
@@ -137,13 +137,13 @@ def test_compute_waits_for_what_it_asks():
 def test_schema_syncs_run_side_by_side():
     """Only keystone's bootstrap waits, for keystone's tables."""
     waiting = {
-        once.name: once.needs for once in resources_of(cloud(), Once) if once.phase is Phase.SCHEMA and once.needs
+        once.name: once.needs for once in resources_of(cloud(), RunOnce) if once.phase is Phase.SCHEMA and once.needs
     }
     assert waiting == {"keystone-bootstrap": ("once:keystone-schema",)}
 
 
 def test_things_in_the_apis_of_one_phase_are_made_in_one_go():
-    entities = resources_of(cloud(), Entity)
+    entities = resources_of(cloud(), ApiObject)
     for entity in entities:
         same = {other.id for other in entities if other.phase is entity.phase}
         assert not same & set(entity.needs), entity.id
@@ -235,24 +235,24 @@ def test_the_demo_is_packstacks():
 )
 def test_allocation_pools(answer):
     wanted = [{"start": "198.18.2.9", "end": "198.18.2.9"}] if answer and "start" in str(answer) else []
-    assert allocation_pools(answer) == wanted
+    assert parse_allocation_pools(answer) == wanted
 
 
 def test_a_malformed_allocation_pool_is_refused():
-    with pytest.raises(UsageFault, match="CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
-        allocation_pools('["198.18.2.9-198.18.2.10"]')
+    with pytest.raises(UsageError, match="CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
+        parse_allocation_pools('["198.18.2.9-198.18.2.10"]')
 
 
 def test_what_is_not_built_yet_is_said_all_at_once():
     of = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NOVA_INSTALL": False, "CONFIG_GLANCE_INSTALL": False})
-    with pytest.raises(UsageFault) as fault:
+    with pytest.raises(UsageError) as fault:
         services.declare(of)
     assert fault.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NOVA_INSTALL=n"
     assert "CONFIG_NOVA_INSTALL=y" in fault.value.hint
 
 
 def test_a_tunnel_interface_that_is_not_there():
-    with pytest.raises(UsageFault, match="CONFIG_NEUTRON_OVS_TUNNEL_IF=eth9"):
+    with pytest.raises(UsageError, match="CONFIG_NEUTRON_OVS_TUNNEL_IF=eth9"):
         services.declare(cloud({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth9"}))
 
 
@@ -280,7 +280,7 @@ def test_hosts_are_looked_for_once_nova_compute_has_told_of_itself():
 
 @pytest.mark.parametrize(("virtualization", "seconds"), [("none", 120), ("kvm", 120), ("uml", 600), ("qemu", 600)])
 def test_a_host_in_software_gets_more_time_to_be_ready(virtualization, seconds):
-    assert cloud(virtualization=virtualization).unit("glance-api", "glance").ready_timeout == seconds
+    assert cloud(virtualization=virtualization).declare_unit("glance-api", "glance").ready_timeout == seconds
 
 
 @pytest.mark.parametrize("name", ["nova", "neutron", "cinder"])

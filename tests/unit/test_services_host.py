@@ -8,27 +8,27 @@ from dataclasses import replace
 import pytest
 
 from packstack_lite import services
-from packstack_lite.profiles.preparation import mirrors, preparation
+from packstack_lite.host_setup import firewall, repositories, system
+from packstack_lite.host_setup import tuning as prepared
+from packstack_lite.profiles.host_setup import load_host_setup, load_mirror_table
 from packstack_lite.resources import (
     Absent,
-    Booleans,
     File,
     FirewalldForward,
     FirewalldPorts,
     HostsEntry,
+    IniSettings,
     IptablesPorts,
     Nat,
     Packages,
-    Permissive,
-    RepoFiles,
-    Settings,
+    SelinuxBooleans,
+    SelinuxPermissive,
     TunedProfile,
     Unit,
+    YumMirrors,
 )
 from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.secret import Secret
-from packstack_lite.services import firewall, host, repositories
-from packstack_lite.services import preparation as prepared
 from tests.clouds import ADDRESS, MACHINE, cloud
 from tests.conftest import PROJECT
 
@@ -43,13 +43,13 @@ def el(name="centos7-train", answers=None, **changes):
 
 
 def kinds(of, kind):
-    told = [resource for resource in firewall.declare(of, services.chosen(of)) if "guard" not in resource.id]
+    told = [resource for resource in firewall.declare(of, services.services_on_node(of)) if "guard" not in resource.id]
     found = [*repositories.declare(of), *prepared.declare(of), *told]
     return [resource for resource in found if isinstance(resource, kind)]
 
 
 def declared(of):
-    return host.declare(of, services.chosen(of))
+    return system.declare(of, services.services_on_node(of))
 
 
 @pytest.mark.parametrize("name", EL)
@@ -61,8 +61,8 @@ def test_packages_wait_for_what_they_come_from(name, answers):
         for need in resource.needs:
             assert rank[need] <= rank[resource.id], (resource.id, need)
     release = by_id["packages:release"]
-    assert release.phase is Phase.PREPARE and release.names[0] == preparation(name).release_packages[0]
-    ways = [r.id for r in by_id.values() if isinstance(r, (RepoFiles, Settings, File)) and "repo" in r.id + r.kind]
+    assert release.phase is Phase.PREPARE and release.names[0] == load_host_setup(name).release_packages[0]
+    ways = [r.id for r in by_id.values() if isinstance(r, (YumMirrors, IniSettings, File)) and "repo" in r.id + r.kind]
     before = [identity for identity in ways if by_id[identity].phase is Phase.PREPARE]
     assert set(before) <= set(release.needs)
     after = [identity for identity in ways if by_id[identity].phase is Phase.PACKAGES]
@@ -70,33 +70,33 @@ def test_packages_wait_for_what_they_come_from(name, answers):
 
 
 def test_the_answered_mirror_is_the_only_one_and_auto_tries_them_all():
-    table = mirrors("centos-7")
+    table = load_mirror_table("centos-7")
     every = [root for roots in table.mirrors.values() for root in roots]
     for answer, roots in [
         ("auto", every),
         ("aliyun", list(table.mirrors["aliyun"])),
         ("http://198.18.0.9/centos/7/", ["http://198.18.0.9/centos/7"]),
     ]:
-        for files in kinds(el(answers={"CONFIG_REPO_MIRROR": answer}), RepoFiles):
-            assert list(files.roots) == roots
+        for files in kinds(el(answers={"CONFIG_REPO_MIRROR": answer}), YumMirrors):
+            assert list(files.mirror_roots) == roots
     assert list(table.mirrors) == ["vault", "aliyun", "tuna", "tencent", "huawei"]
-    assert not kinds(el("centos9s-epoxy"), RepoFiles)
+    assert not kinds(el("centos9s-epoxy"), YumMirrors)
 
 
 def test_the_release_s_repositories_are_looked_at_again_once_it_is_installed():
-    base, sig = kinds(el(), RepoFiles)
-    assert (base.tree, base.release, base.phase) == ("base", "", Phase.PREPARE)
-    assert (sig.tree, sig.release, sig.phase) == ("sig", "centos-release-openstack-train", Phase.PACKAGES)
+    base, sig = kinds(el(), YumMirrors)
+    assert (base.user_tree, base.release, base.phase) == ("base", "", Phase.PREPARE)
+    assert (sig.user_tree, sig.release, sig.phase) == ("sig", "centos-release-openstack-train", Phase.PACKAGES)
 
 
 def test_stream_needs_crb():
-    (crb, *_) = kinds(el("centos9s-epoxy"), Settings)
+    (crb, *_) = kinds(el("centos9s-epoxy"), IniSettings)
     assert (crb.path, crb.section, crb.values) == ("/etc/yum.repos.d/centos.repo", "crb", (("enabled", "1"),))
 
 
 @pytest.mark.parametrize(("name", "pattern"), [("centos7-train", "leatherman*"), ("centos9s-epoxy", "erlang*")])
 def test_epel_is_kept_from_what_the_release_brings(name, pattern):
-    (epel,) = [found for found in kinds(el(name), Settings) if found.section == "epel"]
+    (epel,) = [found for found in kinds(el(name), IniSettings) if found.section == "epel"]
     assert epel.add and epel.optional and pattern in epel.values[0][1].split()
 
 
@@ -117,14 +117,14 @@ def test_a_directory_takes_the_place_of_every_network():
     (file,) = kinds(of, File)
     assert file.path == "/etc/yum.repos.d/packstack_directory.repo"
     assert "\nbaseurl=file:///srv/rpms\n" in file.content and file.content.endswith("\ngpgcheck=0\n")
-    assert not kinds(of, RepoFiles) and not kinds(of, Packages)
+    assert not kinds(of, YumMirrors) and not kinds(of, Packages)
     (packages,) = [found for found in declared(of) if isinstance(found, Packages)]
-    (job,) = Packages.close([_gap(packages)])
+    (job,) = Packages.fix([_gap(packages)])
     assert " --disablerepo='*' --enablerepo='packstack_*' install " in job.script
     (gone,) = kinds(el(), Absent)
     assert (gone.path, gone.ours) == (file.path, True), "signatures of what is there are not checked"
     (packages,) = [found for found in declared(el()) if found.id == "packages:yum"]
-    (job,) = Packages.close([_gap(packages)])
+    (job,) = Packages.fix([_gap(packages)])
     assert "disablerepo" not in job.script
 
 
@@ -135,16 +135,16 @@ def _gap(resource):
 
 
 def test_a_proxy_with_a_password_is_root_s_alone():
-    (proxy, *_) = kinds(el(answers=PROXY), Settings)
+    (proxy, *_) = kinds(el(answers=PROXY), IniSettings)
     assert (proxy.path, proxy.section, proxy.mode) == ("/etc/yum.conf", "main", "0600")
     values = dict(proxy.values)
     assert values["proxy"] == "http://198.18.0.9:3128"
     assert (values["proxy_username"], values["proxy_password"]) == ("me", Secret('p@ss"'))
-    for files in kinds(el(answers=PROXY), RepoFiles):
-        assert files.curl == Secret('proxy = "http://198.18.0.9:3128"\nproxy-user = "me:p@ss\\""\n')
-    (proxy, *_) = kinds(el(answers={"CONFIG_HTTP_PROXY": Secret("http://me@198.18.0.9")}), Settings)
+    for files in kinds(el(answers=PROXY), YumMirrors):
+        assert files.curl_config == Secret('proxy = "http://198.18.0.9:3128"\nproxy-user = "me:p@ss\\""\n')
+    (proxy, *_) = kinds(el(answers={"CONFIG_HTTP_PROXY": Secret("http://me@198.18.0.9")}), IniSettings)
     assert (proxy.mode, dict(proxy.values)) == ("", {"proxy": "http://198.18.0.9", "proxy_username": "me"})
-    (proxy, *_) = kinds(el("centos9s-epoxy", {"CONFIG_HTTP_PROXY": Secret("http://198.18.0.9:3128")}), Settings)
+    (proxy, *_) = kinds(el("centos9s-epoxy", {"CONFIG_HTTP_PROXY": Secret("http://198.18.0.9:3128")}), IniSettings)
     assert (proxy.path, proxy.mode, dict(proxy.values)) == (
         "/etc/dnf/dnf.conf",
         "",
@@ -156,7 +156,7 @@ def test_a_proxy_with_a_password_is_root_s_alone():
 def test_debian_gets_apt_s_proxy_and_nothing_else(profile):
     of = cloud(profile=profile, selinux="enforcing", **MACHINE)
     plain = [*repositories.declare(of), *prepared.declare(of)]
-    assert [resource.id for resource in plain if not isinstance(resource, Booleans)] == [
+    assert [resource.id for resource in plain if not isinstance(resource, SelinuxBooleans)] == [
         "absent:/etc/apt/apt.conf.d/95packstack-lite-proxy"
     ]
     (file,) = kinds(cloud(PROXY, profile=profile), File)
@@ -178,11 +178,11 @@ def test_debian_gets_apt_s_proxy_and_nothing_else(profile):
 def test_selinux_is_prepared_only_where_it_is(selinux, container, declared):
     machine = {} if not container else {"virtualization": "systemd-nspawn"}
     of = el(selinux=selinux, **machine)
-    assert bool(kinds(of, Booleans)) is declared
-    assert ("openstack-selinux" in host._packages(of, [])) is declared
-    assert not kinds(of, Permissive), "nobody asked"
+    assert bool(kinds(of, SelinuxBooleans)) is declared
+    assert ("openstack-selinux" in system._all_packages(of, [])) is declared
+    assert not kinds(of, SelinuxPermissive), "nobody asked"
     asked = el(answers={"CONFIG_SELINUX": "permissive"}, selinux=selinux, **machine)
-    assert bool(kinds(asked, Permissive)) is declared
+    assert bool(kinds(asked, SelinuxPermissive)) is declared
 
 
 FACTS = json.loads((PROJECT / "tests/facts/rdo-host.json").read_text())
@@ -190,7 +190,7 @@ FACTS = json.loads((PROJECT / "tests/facts/rdo-host.json").read_text())
 
 @pytest.mark.parametrize("name", EL)
 def test_names_are_those_of_the_facts(name):
-    facts, wants = FACTS[name], preparation(name)
+    facts, wants = FACTS[name], load_host_setup(name)
     beyond = {"httpd_can_network_connect", "rsync_export_all_ro", "os_neutron_dac_override"}
     assert set(wants.selinux_booleans) <= set(facts["booleans"]) | beyond
     assert list(dict.fromkeys(wants.selinux_booleans)) == list(wants.selinux_booleans)
@@ -200,7 +200,7 @@ def test_names_are_those_of_the_facts(name):
 
 def test_mirrored_paths_are_those_of_the_facts():
     for identity, path in FACTS["centos7-train"]["paths"].items():
-        assert mirrors("centos-7").paths[identity] + "/" == path
+        assert load_mirror_table("centos-7").repository_paths[identity] + "/" == path
 
 
 # --- name, tuning, firewall
@@ -218,9 +218,9 @@ def test_the_host_s_names_lead_to_its_address(fqdn, names):
 def test_tuned_is_for_machines():
     of = el()
     (unit,), (tuned,) = kinds(of, Unit), kinds(of, TunedProfile)
-    assert tuned.needs == (unit.id,) and "tuned" in host._packages(of, [])
+    assert tuned.needs == (unit.id,) and "tuned" in system._all_packages(of, [])
     inside = el(virtualization="systemd-nspawn")
-    assert not kinds(inside, TunedProfile) and "tuned" not in host._packages(inside, [])
+    assert not kinds(inside, TunedProfile) and "tuned" not in system._all_packages(inside, [])
 
 
 ALL = {"CONFIG_SWIFT_INSTALL": True, "CONFIG_CINDER_INSTALL": True, "CONFIG_BARBICAN_INSTALL": True}
@@ -263,10 +263,10 @@ def test_no_firewall_is_touched_that_is_not_there_or_not_to_be(on, wanted):
 
 
 def remarks(of):
-    from packstack_lite.preflight.host import preparation_answers
-    from packstack_lite.preflight.subject import Subject
+    from packstack_lite.preflight.check import CheckContext
+    from packstack_lite.preflight.ineffective_answers import check_ineffective_answers
 
-    return [said.message for said in preparation_answers(Subject(of.facts, of.answers, of.profile))]
+    return [said.message for said in check_ineffective_answers(CheckContext(of.facts, of.answers, of.profile))]
 
 
 @pytest.mark.parametrize(
@@ -303,12 +303,12 @@ def test_answers_that_do_something_are_not_remarked_on(name):
 
 @pytest.mark.parametrize("found", [(), ("127.0.1.1",), ("198.18.9.9",)])
 def test_a_name_that_apply_leads_to_the_host_does_not_forbid_to_go_on(found):
-    from packstack_lite.preflight.network import hostname
-    from packstack_lite.preflight.subject import Subject
+    from packstack_lite.preflight.check import CheckContext
+    from packstack_lite.preflight.network import check_hostname
 
     of = el(hostname_addresses=found)
-    (told,) = hostname(Subject(of.facts, of.answers, of.profile))
-    assert told.level == "warning" and told.message.endswith("; apply writes it into /etc/hosts") and told.cure
+    (told,) = check_hostname(CheckContext(of.facts, of.answers, of.profile))
+    assert told.level == "warning" and told.message.endswith("; apply writes it into /etc/hosts") and told.fix
     assert kinds(of, HostsEntry)
     right = el(hostname_addresses=(ADDRESS,))
-    assert not list(hostname(Subject(right.facts, right.answers, right.profile)))
+    assert not list(check_hostname(CheckContext(right.facts, right.answers, right.profile)))

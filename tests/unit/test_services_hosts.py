@@ -8,11 +8,11 @@ import subprocess
 import pytest
 
 from packstack_lite import profiles, services
-from packstack_lite.resources import Bridge, Database, Entity, File, Once, OvsSetting, Packages, Unit
+from packstack_lite.resources import ApiObject, Database, File, OvsBridge, OvsSetting, Packages, RunOnce, Unit
 from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.secret import Secret
-from packstack_lite.services import migration
-from packstack_lite.services.cloud import DATABASE_ACCESS
+from packstack_lite.services import nova_migration
+from packstack_lite.services._base.context import DATABASE_CLIENT_CONFIG
 from tests.clouds import ANSWERS, MACHINE, OVN, SPREAD, THREE, cloud, member
 from tests.rendered import TUNNELS, VOLUMES, files, on, resources_of, text
 
@@ -30,7 +30,7 @@ def units(resources):
 
 
 @pytest.mark.parametrize("agent", [VOLUMES, OF_OVN], ids=["ovs", "ovn"])
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize(("which", "layout"), LAYOUTS, ids=[f"{name}-of-{len(layout)}" for name, layout in LAYOUTS])
 def test_ids_are_unique_and_needs_are_met_on_every_host(which, layout, profile, agent):
     resources = declared(which, agent, layout, profile, **MACHINE)
@@ -69,7 +69,7 @@ def test_with_open_vswitch_hosts_that_serve_networks_route_and_hypervisors_switc
     assert not agents & compute
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize(
     ("which", "known"),
     [
@@ -109,12 +109,12 @@ RABBITMQ = "/etc/rabbitmq/rabbitmq.conf"
 
 def settings(which, layout=THREE, answers=OF_OVN):
     found = resources_of(member(which, answers, layout), OvsSetting)
-    return {setting.column.partition(":")[2]: setting.value for setting in found}
+    return {setting.column.partition(":")[2]: setting.last_value for setting in found}
 
 
 def test_ovn_databases_listen_for_others_only_where_there_are_any():
     assert settings("compute-2")["ovn-remote"] == settings("controller")["ovn-remote"] == "tcp:198.18.1.10:6642"
-    alone = {one.column: one.value for one in resources_of(cloud(OVN), OvsSetting)}
+    alone = {one.column: one.last_value for one in resources_of(cloud(OVN), OvsSetting)}
     assert alone["external_ids:ovn-remote"] == "tcp:127.0.0.1:6642"
 
 
@@ -129,7 +129,7 @@ def test_tunnels_end_at_each_hosts_own_address_and_hypervisors_take_no_routers()
 
 def test_hypervisors_have_the_bridges_that_the_answers_give_them():
     def bridges(which, **answers):
-        return [bridge.name for bridge in resources_of(member(which, {**OF_OVN, **answers}), Bridge)]
+        return [bridge.name for bridge in resources_of(member(which, {**OF_OVN, **answers}), OvsBridge)]
 
     assert bridges("controller") == ["br-ex"]
     assert bridges("compute-1") == []
@@ -150,7 +150,7 @@ def test_each_chassis_tells_neutron_whether_it_takes_routers_where_neutron_does_
 
 def test_what_the_controller_does_for_a_host_is_about_that_host_alone():
     controller, compute = member("controller", OF_OVN), member("compute-2", OF_OVN)
-    told = services.joined(controller, compute)
+    told = services.declare_delegated(controller, compute)
     assert {resource.id for resource in told} == {
         "once:nova-discover-compute-2",
         "network_agent:ovn-controller@compute-2",
@@ -163,13 +163,13 @@ def test_what_the_controller_does_for_a_host_is_about_that_host_alone():
 
 def test_no_host_but_the_controller_asks_the_apis():
     for which in SPREAD:
-        found = [one for one in declared(which, OF_OVN, SPREAD, **MACHINE) if isinstance(one, Entity)]
+        found = [one for one in declared(which, OF_OVN, SPREAD, **MACHINE) if isinstance(one, ApiObject)]
         assert bool(found) == (which == "controller")
 
 
 def of_its_own(resources):
     """What is the host's own affair: that another host is let in is laid to that one."""
-    told = {one.id: one for one in resources if not one.concerns}
+    told = {one.id: one for one in resources if not one.attributed_to}
     return {name: (text(one) if isinstance(one, File) else one.want()) for name, one in told.items()}
 
 
@@ -185,7 +185,7 @@ def test_hypervisors_let_each_other_in_by_one_key_and_keep_it_to_themselves(tmp_
     here, there = (files(member(which, OF_OVN)) for which in ("compute-1", "compute-2"))
     keys = "/var/lib/nova/.ssh/id_ed25519"
     assert here[keys].content == there[keys].content
-    assert (here[keys].mode, here[keys].owner, here[keys].hidden) == (0o600, "nova", True)
+    assert (here[keys].mode, here[keys].owner, here[keys].is_secret) == (0o600, "nova", True)
     (tmp_path / "key").write_text(text(here[keys]))
     (tmp_path / "key").chmod(0o600)
     told = subprocess.run(["ssh-keygen", "-y", "-f", tmp_path / "key"], capture_output=True, text=True, check=True)
@@ -210,7 +210,7 @@ def test_a_nova_that_may_not_log_in_gets_a_shell_where_instances_move(profile, s
 
 @pytest.mark.parametrize("seed", [bytes(32), bytes(range(32)), b"\xff" * 32])
 def test_every_seed_makes_a_key_that_openssh_reads(seed, tmp_path):
-    private, public = migration.key_pair(Secret(base64.urlsafe_b64encode(seed).decode()))
+    private, public = nova_migration.derive_key_pair(Secret(base64.urlsafe_b64encode(seed).decode()))
     (tmp_path / "key").write_text(private)
     (tmp_path / "key").chmod(0o600)
     told = subprocess.run(["ssh-keygen", "-y", "-f", tmp_path / "key"], capture_output=True, text=True, check=True)
@@ -219,15 +219,15 @@ def test_every_seed_makes_a_key_that_openssh_reads(seed, tmp_path):
 
 def test_a_database_on_another_host_is_asked_over_the_network():
     controller = declared("controller", OF_OVN, SPREAD)
-    (access,) = (one for one in controller if isinstance(one, File) and one.path == DATABASE_ACCESS)
+    (access,) = (one for one in controller if isinstance(one, File) and one.path == DATABASE_CLIENT_CONFIG)
     assert access.mode == 0o600
     assert 'host = 198.18.1.15\nport = 3306\nuser = "root"\npassword = "mariadb-pw"\n' in text(access)
     databases = [one for one in controller if isinstance(one, Database)]
-    assert {one.access for one in databases} == {DATABASE_ACCESS}
-    hosts = {one.name: one.hosts for one in databases}
+    assert {one.option_file for one in databases} == {DATABASE_CLIENT_CONFIG}
+    hosts = {one.name: one.client_hosts for one in databases}
     assert hosts["keystone"] == ("198.18.1.10",)
     assert hosts["cinder"] == ("198.18.1.10", "198.18.1.13")
-    (root,) = (one for one in declared("database-1", OF_OVN, SPREAD) if isinstance(one, Once))
+    (root,) = (one for one in declared("database-1", OF_OVN, SPREAD) if isinstance(one, RunOnce))
     assert "CREATE USER IF NOT EXISTS root@'198.18.1.10' IDENTIFIED BY 'mariadb-pw'" in root.stdin.decode()
 
 
@@ -243,7 +243,7 @@ def test_an_existing_database_is_used_and_left_as_it_is():
         found = services.declare(here)
         assert "mariadb" not in units(found)
         rendered = files(here)
-        assert 'user = "mine"\npassword = "p\\"a\\\\s"\n' in text(rendered[DATABASE_ACCESS])
+        assert 'user = "mine"\npassword = "p\\"a\\\\s"\n' in text(rendered[DATABASE_CLIENT_CONFIG])
         assert "@198.18.77.7:3306/keystone" in text(rendered["/etc/keystone/keystone.conf"])
         (packages,) = (one for one in found if isinstance(one, Packages))
         assert "mariadb-client" in packages.names and "mariadb-server" not in packages.names
@@ -274,7 +274,7 @@ def test_one_host_is_as_it_was_whether_it_knows_its_roles_or_not():
 
 
 def test_phases_of_what_is_joined_are_those_that_come_after_the_host_itself():
-    told = services.joined(member("controller", OF_OVN, SPREAD), member("storage-1", OF_OVN, SPREAD))
+    told = services.declare_delegated(member("controller", OF_OVN, SPREAD), member("storage-1", OF_OVN, SPREAD))
     assert {one.id for one in told} == {
         "volume_service:cinder-backup@storage-1",
         "volume_service:cinder-volume@storage-1@lvm",
@@ -293,7 +293,7 @@ def test_phases_of_what_is_joined_are_those_that_come_after_the_host_itself():
 )
 def test_who_computes_checksums_for_a_switch_in_user_space(layout, answers, value):
     """The switch drops a packet without one before a tunnel; so did the metadata service's answers to another host."""
-    resources = declared("controller", answers, layout, ovs_module=False)
+    resources = declared("controller", answers, layout, has_ovs_module=False)
     (setting,) = [one for one in resources if isinstance(one, OvsSetting) and "tso" in one.column]
     (file,) = [one for one in resources if isinstance(one, File) and "ovs-vswitchd.service.d" in one.path]
     assert setting.value == value and f"userspace-tso-enable={value}" in text(file)
@@ -305,16 +305,18 @@ def test_hypervisors_get_the_key_to_volumes_on_another_hosts_ceph():
     found = {which: files(member(which, answers, SPREAD, **MACHINE)) for which in SPREAD}
     assert {which for which, paths in found.items() if path in paths} == {"compute-1", "storage-1"}
     there, here = found["storage-1"][path], found["compute-1"][path]
-    assert text(there) == text(here) and there.hidden and here.hidden
+    assert text(there) == text(here) and there.is_secret and here.is_secret
     assert (there.group, there.mode, here.group, here.mode) == ("cinder", 0o640, "root", 0o600)
     key = base64.b64decode(text(here).split("key = ")[1])
     assert key[:12] == bytes([1, 0, *[0] * 8, 16, 0]) and len(key) == 28
-    once = {which: {one.name for one in declared(which, answers, SPREAD) if isinstance(one, Once)} for which in SPREAD}
+    once = {
+        which: {one.name for one in declared(which, answers, SPREAD) if isinstance(one, RunOnce)} for which in SPREAD
+    }
     assert "nova-ceph-secret" in once["compute-1"] and not {"nova-ceph-secret", "ceph-pool"} & once["controller"]
     assert "ceph-pool" in once["storage-1"] and "nova-ceph-secret" not in once["storage-1"]
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize(
     ("backend", "needed"), [("lvm", {"iscsi-initiator-utils", "open-iscsi"}), ("nfs", {"nfs-common", "nfs-utils"})]
 )
@@ -337,14 +339,14 @@ def test_a_ceph_of_our_own_listens_where_it_is_and_not_on_the_controller():
     answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": True}
     cloud = member("storage-1", answers, SPREAD, **MACHINE)
     conf = text(files(cloud)["/etc/ceph/ceph.conf"])
-    assert f"public addr = {cloud.own_address}\n" in conf and cloud.address not in conf
-    steps = [one for one in services.declare(cloud) if isinstance(one, Once) and one.name.startswith("ceph-")]
-    assert steps and all(f"v2:{cloud.own_address}:3300,v1:{cloud.own_address}:6789" in one.script for one in steps)
+    assert f"public addr = {cloud.node_address}\n" in conf and cloud.controller_address not in conf
+    steps = [one for one in services.declare(cloud) if isinstance(one, RunOnce) and one.name.startswith("ceph-")]
+    assert steps and all(f"v2:{cloud.node_address}:3300,v1:{cloud.node_address}:6789" in one.script for one in steps)
 
 
 def test_with_a_ceph_that_is_there_hypervisors_read_the_key_that_was_put_there():
     answers = {**VOLUMES, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": False}
     resources = declared("compute-1", answers, SPREAD, **MACHINE)
     assert not [one.path for one in resources if isinstance(one, File) and one.path.startswith("/etc/ceph")]
-    (secret,) = [one for one in resources if isinstance(one, Once) and "ceph" in one.name]
+    (secret,) = [one for one in resources if isinstance(one, RunOnce) and "ceph" in one.name]
     assert secret.name == "nova-ceph-secret" and "copy it from the Ceph cluster" in secret.script

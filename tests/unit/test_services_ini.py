@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packstack_lite.services import ini
+from packstack_lite.config_overrides import ini
 from tests.conftest import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests" / "facts"))
@@ -17,7 +17,7 @@ from check_options import read_ini
 
 
 def merged(rendered, over):
-    return ini.merge(ini.parse(rendered), ini.parse(over))
+    return ini.merge_ini(ini.parse_ini(rendered), ini.parse_ini(over))
 
 
 RENDERED = """# Written by us.
@@ -80,10 +80,10 @@ def test_a_value_of_several_lines_is_replaced_whole():
     ],
 )
 def test_a_fault_has_its_line_and_shows_no_value(text, number, words):
-    ((line, what),) = ini.parse(text).faults
+    ((line, what),) = ini.parse_ini(text).errors
     assert line == number
     assert words in what
-    assert "hunter2" not in str(ini.parse(text.replace("lost", "hunter2").replace("debug", "hunter2")).faults)
+    assert "hunter2" not in str(ini.parse_ini(text.replace("lost", "hunter2").replace("debug", "hunter2")).errors)
 
 
 NAMES = st.sampled_from(["a", "b", "c", "long_name"])
@@ -100,8 +100,8 @@ ANY = st.lists(LINES, max_size=25).map(lambda lines: "".join(f"{line}\n" for lin
 
 def without_faults(text):
     """The lines that can be read, as a file of one's own."""
-    while ini.parse(text).faults:
-        number = ini.parse(text).faults[0][0]
+    while ini.parse_ini(text).errors:
+        number = ini.parse_ini(text).errors[0][0]
         lines = text.split("\n")
         text = "\n".join([*lines[: number - 1], *lines[number:]])
     return text
@@ -115,7 +115,7 @@ def read(tmp_path, text):
     assert errors == []
     found = {}
     for item in items:
-        found.setdefault((ini.normal(item.section), item.key), []).append(item.value)
+        found.setdefault((ini.normalize_section(item.section), item.key), []).append(item.last_value)
     return found
 
 
@@ -127,7 +127,7 @@ LIKE_OSLO = settings(max_examples=60, suppress_health_check=[HealthCheck.functio
 def test_faults_are_those_of_oslo(tmp_path, text):
     path = tmp_path / "read"
     path.write_text(text, encoding="utf-8")
-    assert [number for number, _ in ini.parse(text).faults] == [number for number, _ in read_ini(path)[2]]
+    assert [number for number, _ in ini.parse_ini(text).errors] == [number for number, _ in read_ini(path)[2]]
 
 
 @LIKE_OSLO

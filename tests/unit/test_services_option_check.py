@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from packstack_lite.config_overrides import ini
+from packstack_lite.config_overrides.option_check import declare_option_check, option_lists
 from packstack_lite.remote.command import Job
-from packstack_lite.resources.once import REMARK
-from packstack_lite.services import ini
-from packstack_lite.services.option_check import check, lists
+from packstack_lite.resources.run_once import WARNING_PREFIX
 from tests.clouds import cloud, profile_of
 from tests.rendered import files
 from tests.unit.dash import Dash
@@ -56,7 +56,9 @@ def dash(tmp_path):
 
 
 def once(text, name="nova/nova.conf"):
-    found = check(name, f"mine/{name}", ini.parse(text).options, profile_of("debian12-zed"), (), frozenset())
+    found = declare_option_check(
+        name, f"mine/{name}", ini.parse_ini(text).options, profile_of("debian12-zed"), (), frozenset()
+    )
     assert found is not None
     return found
 
@@ -105,7 +107,9 @@ def test_every_unknown_option_is_told_at_once(dash):
 def test_an_old_name_is_a_remark(dash):
     code, lines, _ = asked(dash, "[DEFAULT]\nold_ratio = 1\n")
     assert code == 0
-    assert lines == [f"{REMARK}mine/nova/nova.conf:2: [DEFAULT] old_ratio is an old name of an option, which will go"]
+    assert lines == [
+        f"{WARNING_PREFIX}mine/nova/nova.conf:2: [DEFAULT] old_ratio is an old name of an option, which will go"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_a_validator_that_fails_forbids_nothing_and_that_is_said(dash, validator
     code, lines, _ = asked(dash, "[DEFAULT]\nuuu = 1\n")
     assert (code, lines) == (
         0,
-        [f"{REMARK}nova/nova.conf: the options were not checked: oslo-config-validator {why}"],
+        [f"{WARNING_PREFIX}nova/nova.conf: the options were not checked: oslo-config-validator {why}"],
     )
 
 
@@ -132,7 +136,7 @@ def test_a_host_without_the_validator_forbids_nothing_and_that_is_said(dash):
     code, lines, _ = asked(dash, "[DEFAULT]\nuuu = 1\n")
     assert code == 0
     assert lines[0].startswith(
-        f"{REMARK}nova/nova.conf: the options were not checked: oslo-config-validator cannot be run"
+        f"{WARNING_PREFIX}nova/nova.conf: the options were not checked: oslo-config-validator cannot be run"
     )
 
 
@@ -166,14 +170,14 @@ def test_every_rendered_file_of_oslo_has_its_lists():
         of_oslo = (
             name.split("/")[0] in services and not name.endswith("uwsgi.ini") and Path(name).suffix in (".conf", ".ini")
         )
-        assert bool(lists(name)) == of_oslo, name
+        assert bool(option_lists(name)) == of_oslo, name
 
 
 @pytest.mark.parametrize(
     "name", ["nova/api-paste.ini", "nova/rootwrap.conf", "nova/policy.yaml", "libvirt/qemu.conf", "memcached.conf"]
 )
 def test_files_that_oslo_does_not_read_have_none(name):
-    assert lists(name) == ()
+    assert option_lists(name) == ()
 
 
 def test_the_task_is_json_after_the_program():

@@ -9,9 +9,9 @@ from functools import lru_cache
 import pytest
 
 from packstack_lite import answers, profiles
-from packstack_lite.errors import UsageFault
-from packstack_lite.hosts.facts import imagined
-from packstack_lite.services import Cloud
+from packstack_lite.errors import UsageError
+from packstack_lite.nodes.facts import sample_facts
+from packstack_lite.services import NodeContext
 from tests.clouds import cloud, profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
@@ -98,7 +98,7 @@ def wrong(profile, rendered, directory, least=8):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
     # A host with a part of the cloud has a part of the files.
     parts = {
@@ -113,29 +113,29 @@ def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
 
 
 @pytest.mark.parametrize("case", SOME)
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_what_only_some_releases_have_is_right_there_and_refused_elsewhere(profile, case, tmp_path):
     of = cloud(SOME[case], profile)
     if f"neutron-{'vpnaas' if case == 'vpn' else case}" in of.profile.packages:
         assert wrong(profile, files(of), tmp_path) == []
         return
-    with pytest.raises(UsageFault, match=f"{re.escape(of.profile.title)} is without: CONFIG_NEUTRON_") as refused:
+    with pytest.raises(UsageError, match=f"{re.escape(of.profile.title)} is without: CONFIG_NEUTRON_") as refused:
         files(of)
     assert refused.value.hint.startswith("set CONFIG_NEUTRON_")
 
 
 def test_each_of_them_is_somewhere():
-    groups = {group for name in profiles.names() for group in profile_of(name).packages}
+    groups = {group for name in profiles.list_names() for group in profile_of(name).packages}
     assert {"neutron-linuxbridge", "neutron-vpnaas"} <= groups
     assert "neutron-linuxbridge" not in profile_of("debian13-epoxy").packages
 
 
 @pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_every_sample_answer_file_makes_configs_without_a_wrong_option(profile, sample, tmp_path):
     of = profile_of(profile)
-    told = answers.load([sample], address="198.18.1.10")
-    plain = Cloud(told, imagined(of.os_id, of.os_versions[0], "198.18.1.10"), of)
+    told = answers.resolve_answers([sample], address="198.18.1.10")
+    plain = NodeContext(told, sample_facts(of.os_id, of.os_versions[0], "198.18.1.10"), of)
     found = wrong(profile, files(plain), tmp_path)
     # Passwords of hostile.txt look like what they are not.
     assert [problem for problem in found if problem["code"] != "suspicious-value"] == []
@@ -145,7 +145,7 @@ def _place(problem):
     return problem["file"].rsplit("/", 1)[1], problem["group"], problem["option"]
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_no_config_of_a_service_is_left_unchecked(profile):
     """A file of a service's own directory is either in the catalogue or no oslo file."""
     services = tuple(f"/etc/{name}/" for name in SERVICES)
@@ -157,7 +157,7 @@ def test_no_config_of_a_service_is_left_unchecked(profile):
     }
 
 
-@pytest.mark.parametrize("profile", profiles.names())
+@pytest.mark.parametrize("profile", profiles.list_names())
 def test_the_checker_would_see_a_wrong_option(profile, tmp_path):
     path = tmp_path / "nova.conf"
     path.write_text("[DEFAULT]\nno_such_option = 1\n[glance]\nusername = x\n")

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from packstack_lite import services
-from packstack_lite.errors import OverlayFault
-from packstack_lite.resources import File, Once, Placed, Unit
+from packstack_lite.config_overrides.overlay import apply_overrides, apply_overrides_to_nodes
+from packstack_lite.config_overrides.user_files import UserFile, UserTree
+from packstack_lite.errors import ConfigOverrideError
+from packstack_lite.resources import File, RunOnce, Unit, UserFiles
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker
-from packstack_lite.services.given import Given, Tree
-from packstack_lite.services.overlay import lay, lay_all
 from tests.clouds import cloud, member
 from tests.rendered import text
 
@@ -21,15 +21,15 @@ DECLARED = services.declare(CLOUD)
 
 
 def tree(files):
-    return Tree(tuple(Given(name, f"mine/{name}", content) for name, content in files.items()))
+    return UserTree(tuple(UserFile(name, f"mine/{name}", content) for name, content in files.items()))
 
 
 def laid(files=()):
-    return lay(DECLARED, tree(dict(files)), CLOUD.profile)
+    return apply_overrides(DECLARED, tree(dict(files)), CLOUD.profile)
 
 
 def file_at(found, path):
-    (file,) = [one for one in found.resources if isinstance(one, File) and one.path == path]
+    (file,) = [one for one in found.resources_for if isinstance(one, File) and one.path == path]
     return file
 
 
@@ -40,21 +40,23 @@ def units(resources):
 def restarted(found):
     """Units that want something else than without the tree: those that will restart."""
     before = units(DECLARED)
-    return {name.split(":")[1] for name, unit in units(found.resources).items() if unit.want() != before[name].want()}
+    return {
+        name.split(":")[1] for name, unit in units(found.resources_for).items() if unit.want() != before[name].want()
+    }
 
 
 def faults(files):
-    with pytest.raises(OverlayFault) as refused:
+    with pytest.raises(ConfigOverrideError) as refused:
         laid(files)
-    return refused.value.faults
+    return refused.value.errors
 
 
 def test_without_a_tree_all_is_as_declared_but_for_the_memory_of_placed_files():
     found = laid()
-    assert [one for one in found.resources if not isinstance(one, Placed)] == DECLARED
-    (memory,) = [one for one in found.resources if isinstance(one, Placed)]
-    assert memory.want() == {"files": "none"}
-    assert not found.remarks
+    assert [one for one in found.resources_for if not isinstance(one, UserFiles)] == DECLARED
+    (memory,) = [one for one in found.resources_for if isinstance(one, UserFiles)]
+    assert memory.desired() == {"files": "none"}
+    assert not found.warnings
 
 
 def test_options_are_merged_and_exactly_the_readers_restart():
@@ -80,7 +82,7 @@ def test_a_file_without_sections_is_replaced_whole_and_that_is_said():
     found = laid({"memcached.conf": "-m 256\n"})
     assert text(file_at(found, "/etc/memcached.conf")) == "-m 256\n"
     assert restarted(found) == {"memcached"}
-    assert found.remarks == [
+    assert found.warnings == [
         "mine/memcached.conf: stands in place of the whole /etc/memcached.conf, which has no [sections] to merge by"
     ]
 
@@ -100,7 +102,7 @@ def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, 
     found = laid({name: "as: it is\n"})
     file = file_at(found, f"/etc/{name}")
     assert (text(file), file.owner, file.group, file.mode) == ("as: it is\n", "root", group, mode)
-    assert found.remarks == [f"mine/{name}: nothing is rendered there; it is placed as it is"]
+    assert found.warnings == [f"mine/{name}: nothing is rendered there; it is placed as it is"]
     of_service = {
         unit.name
         for unit in units(DECLARED).values()
@@ -112,10 +114,10 @@ def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, 
 def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remembered():
     found = laid({"mysql/mariadb.conf.d/zz-mine.cnf": "[mysqld]\nskip-log-bin\n"})
     file = file_at(found, "/etc/mysql/mariadb.conf.d/zz-mine.cnf")
-    (memory,) = [one for one in found.resources if isinstance(one, Placed)]
+    (memory,) = [one for one in found.resources_for if isinstance(one, UserFiles)]
     assert (file.phase, memory.phase) == (Phase.PLATFORM, Phase.PLATFORM)
     assert file.needs == (memory.id,)
-    assert memory.want() == {"files": file.path}
+    assert memory.desired() == {"files": file.path}
 
 
 @pytest.mark.parametrize(
@@ -163,9 +165,9 @@ def test_what_cannot_be_laid_is_a_sentence_with_its_place(name, content, fault):
 
 def test_every_fault_is_told_at_once_with_those_of_the_reading():
     given = tree({"nova/nova.conf": "a\nb\n", "nowhere/x": "", "glance/glance-api.conf": "[x\n"})
-    with pytest.raises(OverlayFault) as refused:
-        lay(DECLARED, Tree(given.files, ("mine/logo.png: is not a text file",)), CLOUD.profile)
-    assert [fault.split(": ")[0] for fault in refused.value.faults] == [
+    with pytest.raises(ConfigOverrideError) as refused:
+        apply_overrides(DECLARED, UserTree(given.files, ("mine/logo.png: is not a text file",)), CLOUD.profile)
+    assert [fault.split(": ")[0] for fault in refused.value.errors] == [
         "mine/logo.png",
         "mine/nova/nova.conf:1",
         "mine/nova/nova.conf:2",
@@ -175,7 +177,7 @@ def test_every_fault_is_told_at_once_with_those_of_the_reading():
 
 
 def checks(found):
-    return [one for one in found.resources if isinstance(one, Once) and one.name.startswith("your options")]
+    return [one for one in found.resources_for if isinstance(one, RunOnce) and one.name.startswith("your options")]
 
 
 def asked(check):
@@ -227,17 +229,17 @@ def test_sections_that_another_option_names_are_not_checked():
 
 
 def test_secrets_of_the_tree_are_hidden():
-    found = Tree(
+    found = UserTree(
         (
-            Given(
+            UserFile(
                 "nova/nova.conf",
                 "x",
                 "[a]\nuser_password = p4ss:w0rd\nurl = http://me:s3cr3t!@h/\nservice_token_roles = service\n",
             ),
-            Given("x.py", "y", "SECRET_KEY = 'k3y k3y'\nsmtp_pass: abc123\n  def456\nharmless = visible1\n"),
+            UserFile("x.py", "y", "SECRET_KEY = 'k3y k3y'\nsmtp_pass: abc123\n  def456\nharmless = visible1\n"),
         )
     )
-    hide = Masker(found.secrets())
+    hide = Masker(found.find_secrets())
     shown = hide("p4ss:w0rd s3cr3t! k3y k3y abc123 def456 visible1 service")
     assert shown == "*** *** *** *** *** visible1 service"
     assert "p4ss" not in repr(found) and "s3cr3t" not in repr(found)
@@ -248,13 +250,17 @@ def test_of_several_hosts_each_takes_what_it_has_a_place_for():
     profile = CLOUD.profile
     hosts = {which: (services.declare(member(which)), profile) for which in ("controller", "compute-1")}
     glance, compute = "glance/glance-api.conf", "nova/nova-compute.conf"
-    found = lay_all(hosts, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"}))
+    found = apply_overrides_to_nodes(
+        hosts, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"})
+    )
     assert "workers = 7" in text(file_at(found["controller"], f"/etc/{glance}"))
     assert "images_type = raw" in text(file_at(found["compute-1"], f"/etc/{compute}"))
     assert not [one for one in found["compute-1"].resources if isinstance(one, File) and "glance" in one.path]
-    with pytest.raises(OverlayFault) as refused:
-        lay_all(hosts, tree({"glanse/glance-api.conf": "[DEFAULT]\n", "nova/nova.conf": "[DEFAULT]\nmax-x = 1\n"}))
-    assert [fault.split(":")[0] for fault in refused.value.faults] == [
+    with pytest.raises(ConfigOverrideError) as refused:
+        apply_overrides_to_nodes(
+            hosts, tree({"glanse/glance-api.conf": "[DEFAULT]\n", "nova/nova.conf": "[DEFAULT]\nmax-x = 1\n"})
+        )
+    assert [fault.split(":")[0] for fault in refused.value.errors] == [
         "mine/glanse/glance-api.conf",
         "mine/nova/nova.conf",
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite import services
-from packstack_lite.errors import UsageFault
-from packstack_lite.hosts.facts import Interface
-from packstack_lite.resources import Bridge, Entity, OvsManager, OvsSetting, Packages, Unit
+from packstack_lite.errors import UsageError
+from packstack_lite.nodes.facts import Interface
+from packstack_lite.resources import ApiObject, OvsBridge, OvsManager, OvsSetting, Packages, Unit
 from packstack_lite.resources.base import Phase
 from tests.clouds import ADDRESS, MACHINE, OVN, cloud
 from tests.rendered import CASES, files, resources_of, text
@@ -25,11 +25,11 @@ def units(of):
 
 
 def settings(of):
-    return {setting.column: setting.value for setting in resources_of(of, OvsSetting)}
+    return {setting.column: setting.last_value for setting in resources_of(of, OvsSetting)}
 
 
 def agents(of):
-    return {entity.name for entity in resources_of(of, Entity) if entity.type == "network_agent"}
+    return {entity.name for entity in resources_of(of, ApiObject) if entity.type == "network_agent"}
 
 
 def lines(of, path):
@@ -152,7 +152,7 @@ def test_traffic_of_routers_is_counted_where_it_is_asked_for_and_routers_are_pro
 
 def test_the_bridges_of_compute_hosts_are_made_here_too():
     of = cloud({"CONFIG_NEUTRON_OVS_BRIDGES_COMPUTE": ("br-data",)})
-    assert {bridge.name for bridge in resources_of(of, Bridge)} == {"br-ex", "br-data"}
+    assert {bridge.name for bridge in resources_of(of, OvsBridge)} == {"br-ex", "br-data"}
 
 
 def test_tunnels_over_an_interface_of_their_own():
@@ -163,13 +163,13 @@ def test_tunnels_over_an_interface_of_their_own():
     of = ovn({"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1"}, interfaces=cards)
     assert settings(of)["external_ids:ovn-encap-ip"] == "198.18.9.10"
     assert "path_mtu = 9000" in lines(of, ML2)
-    with pytest.raises(UsageFault, match="CONFIG_NEUTRON_OVN_TUNNEL_IF=eth9"):
+    with pytest.raises(UsageError, match="CONFIG_NEUTRON_OVN_TUNNEL_IF=eth9"):
         services.declare(ovn({"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth9"}))
 
 
 def test_every_mapped_bridge_is_made_and_one_has_the_address():
     of = CASES["ovn-answers"]()
-    assert {bridge.name: bool(bridge.address) for bridge in resources_of(of, Bridge)} == {
+    assert {bridge.name: bool(bridge.address) for bridge in resources_of(of, OvsBridge)} == {
         "br-out": True,
         "br-lab": False,
     }
@@ -187,7 +187,7 @@ def test_the_demo_is_on_the_agents_own_physical_network(make):
     networks = {
         named: next(
             e
-            for e in resources_of(make({**mapped, f"CONFIG_NEUTRON_{copy}_EXTERNAL_PHYSNET": named}), Entity)
+            for e in resources_of(make({**mapped, f"CONFIG_NEUTRON_{copy}_EXTERNAL_PHYSNET": named}), ApiObject)
             if e.id == "network:public"
         )
         for named in ("b", "")
@@ -213,5 +213,5 @@ def test_roles_that_one_unit_plays_are_declared_once():
     assert ids.count("unit:ovn-northd") == ids.count("unit:ovn-controller") == 1
     one = {resource.id: resource for resource in found}
     assert not {"unit:ovn-northd"} & set(one["unit:ovn-northd"].needs)
-    assert "file:/etc/default/ovn-central" in one["unit:ovn-northd"].reads
+    assert "file:/etc/default/ovn-central" in one["unit:ovn-northd"].trigger_ids
     assert "ovs_setting:external_ids:ovn-remote" in one["unit:ovn-controller"].needs

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from packstack_lite import services
 from packstack_lite.remote.command import Command, Job
-from packstack_lite.resources import Entity, File, MessageUser, Once, Resource
-from packstack_lite.resources.base import Gap
+from packstack_lite.resources import ApiObject, File, RabbitmqUser, Resource, RunOnce
+from packstack_lite.resources.base import Diff
 from packstack_lite.secret import Secret
 from tests.clouds import ANSWERS, cloud
 from tests.conftest import PROJECT
@@ -57,7 +57,7 @@ def oslo(of, path, tmp_path):
     place.write_text(text(files(of)[path]))
     _, items, errors = read_ini(str(place))
     assert errors == []
-    return {(item.section, item.key): string.Template(item.value).substitute() for item in items}
+    return {(item.section, item.key): string.Template(item.last_value).substitute() for item in items}
 
 
 def url_parts(url):
@@ -131,7 +131,7 @@ def test_the_broker_gets_the_password_that_oslo_messaging_sends(password, tmp_pa
     of = with_passwords(password)
     user, sent, host, port, _ = url_parts(oslo(of, "/etc/nova/nova.conf", tmp_path)["DEFAULT", "transport_url"])
     handed_on = f"amqp://{quote(user)}:{quote(sent)}@{host}:{port}/"
-    account = next(resource for resource in services.declare(of) if isinstance(resource, MessageUser))
+    account = next(resource for resource in services.declare(of) if isinstance(resource, RabbitmqUser))
     assert url_parts(handed_on)[1] == account.password.reveal()
 
 
@@ -168,16 +168,16 @@ def test_keystonerc_gives_the_password_to_the_shell(password, shell, tmp_path):
 def test_bootstrap_reads_the_password_from_its_input(password):
     """The very lines of the script, with the command replaced by one that shows its environment."""
     of = with_passwords(password)
-    bootstrap = next(r for r in services.declare(of) if isinstance(r, Once) and r.name == "keystone-bootstrap")
+    bootstrap = next(r for r in services.declare(of) if isinstance(r, RunOnce) and r.name == "keystone-bootstrap")
     script = re.sub(r"runuser .*", 'printf %s "$OS_BOOTSTRAP_PASSWORD"', bootstrap.script)
     done = subprocess.run(["sh", "-c", script], input=bootstrap.stdin, capture_output=True, check=True)
     assert done.stdout.decode() == password
 
 
 def actions_of(resource: Resource):
-    gap = Gap(resource, None, tuple(resource.want() or ()))
-    looks = [look.command for look in type(resource).look([resource])]
-    return [*looks, *type(resource).close([gap])]
+    gap = Diff(resource, None, tuple(resource.desired() or ()))
+    looks = [look.command for look in type(resource).probe([resource])]
+    return [*looks, *type(resource).fix([gap])]
 
 
 def test_no_script_and_no_state_holds_a_secret():
@@ -187,8 +187,8 @@ def test_no_script_and_no_state_holds_a_secret():
         for action in actions_of(resource):
             if isinstance(action, (Command, Job)):
                 assert "S3cr3t-" not in action.script, resource.id
-                assert "S3cr3t-" not in action.says, resource.id
-        assert "S3cr3t-" not in repr(resource.want()), resource.id
+                assert "S3cr3t-" not in action.description, resource.id
+        assert "S3cr3t-" not in repr(resource.desired()), resource.id
         assert "S3cr3t-" not in resource.id
 
 
@@ -204,7 +204,7 @@ def test_files_with_secrets_are_for_root_and_the_service_alone():
 
 
 def test_a_secret_without_a_filter_is_refused():
-    from packstack_lite.services.templating import _ENVIRONMENT
+    from packstack_lite.services._base.templating import _ENVIRONMENT
 
     with pytest.raises(TypeError, match="without a quoting filter"):
         _ENVIRONMENT.from_string("password = {{ pw }}").render(pw=Secret("x"))
@@ -212,5 +212,5 @@ def test_a_secret_without_a_filter_is_refused():
 
 def test_passwords_of_users_are_secrets():
     for resource in services.declare(cloud()):
-        if isinstance(resource, Entity) and resource.type == "user":
+        if isinstance(resource, ApiObject) and resource.type == "user":
             assert isinstance(resource.secrets["password"], Secret), resource.id

@@ -9,19 +9,19 @@ import pytest
 
 from packstack_lite import services
 from packstack_lite.resources import (
+    ApiObject,
     Database,
     Directory,
-    Entity,
     File,
     FileSystem,
-    Once,
     Packages,
-    Rings,
+    RunOnce,
+    SwiftRings,
     Unit,
     VolumeGroup,
 )
 from packstack_lite.resources.base import Phase
-from packstack_lite.secret import Secret, paste
+from packstack_lite.secret import Secret, quote_paste
 from tests.clouds import MACHINE, cloud
 from tests.rendered import DISKS, STORAGE, files, resources_of, text
 from tests.unit.test_services_secrets import HOSTILE
@@ -58,7 +58,7 @@ def test_each_backend_brings_its_packages_and_its_type(backends, wanted):
     assert wanted <= packages(of)
     others = {"tgt", "nfs-common", "ceph-mon"} - wanted
     assert not others & packages(of)
-    types = {entity.name: entity.body for entity in resources_of(of, Entity) if entity.type == "volume_type"}
+    types = {entity.name: entity.body for entity in resources_of(of, ApiObject) if entity.type == "volume_type"}
     assert [body["extra_specs"]["volume_backend_name"] for body in types.values()] == list(backends)
     config = text(files(of)["/etc/cinder/cinder.conf"])
     assert f"enabled_backends = {','.join(backends)}\n" in config
@@ -113,7 +113,7 @@ def test_making_a_key_is_tried_again_where_the_processors_time_could_not_be_told
 def test_every_account_of_a_single_host_is_let_in_from_that_host_alone():
     of = cloud({**STORAGE})
     found = {database.name: database.hosts for database in resources_of(of, Database)}
-    assert "cinder" in found and set(found.values()) == {(of.address,)}
+    assert "cinder" in found and set(found.values()) == {(of.controller_address,)}
 
 
 def test_nobody_else_gets_a_qemu_img_of_ours():
@@ -142,7 +142,7 @@ def test_a_ceph_cluster_is_made_step_by_step():
 
 def test_a_ceph_cluster_starts_with_the_host():
     """Its units are wanted by targets of its own, which a saved tree (and policy-rc.d) leaves disabled."""
-    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.enabled and unit.state == "running"}
+    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.is_enabled and unit.state == "running"}
     assert {"ceph-mon.target", "ceph-mgr.target", "ceph-osd.target"} <= units
 
 
@@ -198,8 +198,8 @@ def test_a_volume_group_in_a_file_comes_back_after_a_boot():
 
 def test_objects_are_kept_on_the_devices_by_their_own_names():
     of = cloud(DISKS, **MACHINE)
-    (rings,) = resources_of(of, Rings)
-    assert (dict(rings.devices), rings.replicas) == ({"vdb": 1, "vdc": 2}, 2)
+    (rings,) = resources_of(of, SwiftRings)
+    assert (dict(rings.block_devices), rings.replicas) == ({"vdb": 1, "vdc": 2}, 2)
     assert {system.path: system.type for system in resources_of(of, FileSystem)} == {
         "/dev/vdb": "xfs",
         "/dev/vdc": "xfs",
@@ -207,7 +207,7 @@ def test_objects_are_kept_on_the_devices_by_their_own_names():
     mounts = {unit.name: set(unit.needs) for unit in resources_of(of, Unit) if unit.name.endswith(".mount")}
     assert mounts == {"srv-node-vdb.mount": {"filesystem:/dev/vdb"}, "srv-node-vdc.mount": {"filesystem:/dev/vdc"}}
     turned = cloud({**DISKS, "CONFIG_SWIFT_STORAGES": ("/dev/vdc", "/dev/vdb")}, **MACHINE)
-    assert set(resources_of(turned, Rings)[0].devices) == {"vdb", "vdc"}
+    assert set(resources_of(turned, SwiftRings)[0].block_devices) == {"vdb", "vdc"}
     assert "/etc/rsyncd.conf" in files(of)
 
 
@@ -279,7 +279,7 @@ def test_swift_reads_every_password_of_its_paste_files_back(password):
             return super().before_get(parser, section, option, value, defaults)
 
     parser = configparser.ConfigParser(interpolation=Nicer())
-    parser.read_string(f"[a]\nb = {paste(password.strip())}\n")
+    parser.read_string(f"[a]\nb = {quote_paste(password.strip())}\n")
     assert parser.get("a", "b") == password.strip()
 
 
@@ -289,6 +289,6 @@ def test_what_holds_secrets_is_for_root_and_the_service():
     assert len(holding) >= 6
     assert [file.path for file in holding if file.mode & 0o007 or file.owner != "root"] == []
     for resource in services.declare(of):
-        assert "S3cr3t-" not in repr(resource.want()), resource.id
-        if isinstance(resource, Once):
+        assert "S3cr3t-" not in repr(resource.desired()), resource.id
+        if isinstance(resource, RunOnce):
             assert "S3cr3t-" not in resource.script

@@ -34,7 +34,7 @@ box = load("vagrant-box")
 def test_the_machines_are_the_ones_that_make_knows():
     assert tuple(re.findall(r'(?m)^  "(\w+)" => \{$', VAGRANTFILE)) == smoke.BOXES
     assert sorted(re.findall(r'guest\.vm\.provider "(\w+)"', VAGRANTFILE)) == sorted(smoke.PROVIDERS)
-    assert f'lxc.container_name = "{smoke.container("#{name}")}"' in VAGRANTFILE
+    assert f'lxc.container_name = "{smoke.is_container("#{name}")}"' in VAGRANTFILE
     assert f"PROVIDER={'|'.join(smoke.PROVIDERS)} BOX={'|'.join(smoke.BOXES)}" in (PROJECT / "Makefile").read_text()
 
 
@@ -47,7 +47,7 @@ def test_the_network_gives_each_lxc_machine_the_address_that_the_vagrantfile_exp
 
 
 def test_a_deployment_on_lxc_uses_what_box_and_network_have():
-    assert f"--provision-image-url={guest_image.INSIDE}" in smoke.WORDS["lxc"]
+    assert f"--provision-image-url={guest_image.PATH_IN_SANDBOX}" in smoke.WORDS["lxc"]
     (external,) = re.findall(r"(?m)^external=(.*)$", NETWORK)
     assert f"--provision-demo-floatrange={external}" in smoke.WORDS["lxc"]
 
@@ -58,7 +58,7 @@ def test_every_address_is_of_the_range_for_tests():
     assert {address for address in addresses if not address.startswith("198.18.")} <= {"127.0.1.1"}
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", profiles.list_names())
 def test_every_profile_has_a_name_for_what_is_looked_for(name):
     profile = profiles.load(name)
     assert all(profile.unit(role) for roles in ROLES.values() for role in roles)
@@ -68,7 +68,7 @@ def test_every_profile_has_a_name_for_what_is_looked_for(name):
             assert profile.user(service)
     assert profile.path("ml2")
     assert profile.path("webroot")
-    assert all(profile.packages_of(service) for service in PORTS if service != "always")
+    assert all(profile.packages_for(service) for service in PORTS if service != "always")
 
 
 @pytest.mark.parametrize("name", ["vagrant-lxc-net.sh", "vagrant-install.sh"])
@@ -98,22 +98,22 @@ def test_a_box_that_has_no_base_is_refused_with_the_way_out():
 def run(tmp_path, monkeypatch):
     """A run whose commands are only noted; ``fail`` on the run names a text whose command fails."""
     made = smoke.Run("lxc", "debian12", ["--os-heat-install=n"])
-    made.config, made.said, made.fail, made.there = tmp_path / "ssh-config", [], "", ["other"]
+    made.config_patterns, made.given_texts, made.fail, made.live_connection = tmp_path / "ssh-config", [], "", ["other"]
 
     def call(*argv, env, quiet=False):
         words = " ".join(argv).replace(f"{smoke.TOOLS}/", "")
-        made.said.append(words)
+        made.given_texts.append(words)
         if made.fail and made.fail in words:
             raise smoke.Failed(words)
         if words.startswith("vagrant up"):
-            made.there.append("packstack-lite-debian12")
+            made.live_connection.append("packstack-lite-debian12")
         answers = {
             "vagrant status": "1,debian12,state,not_created\n",
             "vagrant ssh-config": "Host debian12\n  HostName 127.0.0.1\n",
             "getent": "198.18.252.10   STREAM debian12.example.org\n",
             "vagrant-box.py": "/boxes/debian12-lxc-0123.box\n",
             "packstack_lite apply": '{"changes": [], "restarted": [], "flights": 9}',
-            "lxc-ls": "\n".join(made.there),
+            "lxc-ls": "\n".join(made.live_connection),
         }
         return next((answer for what, answer in answers.items() if what in words), "")
 
@@ -130,7 +130,7 @@ def placed(said, *texts):
 def test_a_run_goes_from_the_tools_to_the_end_of_the_machine(run):
     smoke.go(run, keep=False)
     places = placed(
-        run.said,
+        run.given_texts,
         "vagrant-install.sh lxc",
         "vagrant-box.py debian12",
         "vagrant-lxc-net.sh up",
@@ -144,8 +144,8 @@ def test_a_run_goes_from_the_tools_to_the_end_of_the_machine(run):
         STEPS[1],
     )
     assert places == sorted(places)
-    assert "--os-heat-install=n" in run.said[places[4]]
-    assert run.config.read_text().startswith("Host debian12 198.18.252.10\n")
+    assert "--os-heat-install=n" in run.given_texts[places[4]]
+    assert run.config_patterns.read_text().startswith("Host debian12 198.18.252.10\n")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_all_is_taken_away_whatever_fails(run, broken):
     run.fail = broken
     with pytest.raises(smoke.Failed, match=re.escape(broken)):
         smoke.go(run, keep=False)
-    after = run.said[placed(run.said, broken)[0] :]
+    after = run.given_texts[placed(run.given_texts, broken)[0] :]
     assert placed(after, *STEPS) == sorted(placed(after, *STEPS))
     assert run.failed == ("vagrant destroy" if broken == "destroy -f" else run.took[-2][0])
 
@@ -176,14 +176,14 @@ def test_a_machine_of_somebodys_is_left_alone(run, monkeypatch):
     monkeypatch.setattr(run, "state", lambda: "running")
     with pytest.raises(smoke.Failed, match="there already"):
         smoke.go(run, keep=False)
-    assert run.said == ["sh vagrant-install.sh lxc"]
+    assert run.given_texts == ["sh vagrant-install.sh lxc"]
 
 
 def test_a_container_of_another_checkout_is_left_alone(run):
-    run.there.append("packstack-lite-debian12")
+    run.live_connection.append("packstack-lite-debian12")
     with pytest.raises(smoke.Failed, match="lxc-destroy -f -n packstack-lite-debian12"):
         smoke.go(run, keep=False)
-    assert run.said[-1] == "lxc-ls -1"
+    assert run.given_texts[-1] == "lxc-ls -1"
 
 
 def test_a_second_apply_that_changes_something_is_a_fault(run, monkeypatch):

@@ -1,0 +1,33 @@
+"""What follows from an answer for others: naming another L2 agent, or a store for images, is enough."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional, Tuple
+
+L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
+SWIFT_INSTALL, GLANCE_BACKEND = "CONFIG_SWIFT_INSTALL", "CONFIG_GLANCE_BACKEND"
+MECHANISM_DRIVERS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
+_TUNNEL_TYPES = {"openvswitch": "vxlan", "linuxbridge": "vxlan", "ovn": "geneve"}
+_DEFAULTS_BY_AGENT: Mapping[str, Mapping[str, str]] = {
+    MECHANISM_DRIVERS: {agent: agent for agent in _TUNNEL_TYPES},
+    "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": {agent: f"{kind},flat" for agent, kind in _TUNNEL_TYPES.items()},
+    "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": _TUNNEL_TYPES,
+}
+
+
+def derive_default(name: str, given_texts: Mapping[str, str], agent: str) -> Optional[Tuple[str, str]]:
+    """The default of a parameter beside these answers, and the parameter that decides; None where none has a say."""
+    if name == SWIFT_INSTALL and given_texts.get(GLANCE_BACKEND) == "swift":
+        return "y", GLANCE_BACKEND
+    text = _DEFAULTS_BY_AGENT.get(name, {}).get(agent)
+    return (text, L2_AGENT) if text else None
+
+
+def required_mechanism_driver(name: str, text: str, agent: str) -> str:
+    """The driver that has to stand in for the mechanism drivers given; "" when they may stay.
+
+    Packstack does so too, without a word, for openvswitch and ovn (neutron_350.py, initSequences).
+    """
+    drivers = [driver.strip() for driver in text.split(",")]
+    agent_is_missing = name == MECHANISM_DRIVERS and agent in ("openvswitch", "ovn") and agent not in drivers
+    return agent if agent_is_missing else ""

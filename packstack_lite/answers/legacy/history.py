@@ -1,0 +1,117 @@
+"""Names and values of older Packstack releases, and what became of them.
+
+What is known stands as data in ``history.yaml``; which of today's parameters an old name means
+stands there or, where Packstack itself carries it over, in the parameter table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import yaml
+
+from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME, PARAMETERS_BY_NAME, YAML_LOADER
+
+
+@dataclass(frozen=True)
+class OldParameter:
+    """A name that is no longer a parameter; the fields are those of ``history.yaml``.
+
+    ``first`` and ``last`` are releases of Packstack, "" for a name that none of them wrote.
+    """
+
+    name: str
+    first_release: str
+    last_release: str
+    successors: Mapping[str, Mapping[str, Any]]
+    condition: str = ""
+    inert_values: Optional[Tuple[str, ...]] = None
+    explanation: str = ""
+    is_secret: bool = False
+
+
+@dataclass(frozen=True)
+class RetiredValue:
+    """A value that a parameter no longer takes, and what is to be said in its place."""
+
+    old_value: str
+    new_value: str
+    reason: str
+    is_error: bool = False
+
+
+@lru_cache(maxsize=None)
+def load_old_parameters() -> Mapping[str, OldParameter]:
+    """Every name that older releases knew and today's do not."""
+    old_parameters: Dict[str, OldParameter] = {}
+    for entry in _load_history()["names"]:
+        inert_values = tuple(entry["idle"]) if "idle" in entry else None
+        for name, releases in entry["releases"].items():
+            first_release, last_release = releases or ("", "")
+            old_parameters[name] = OldParameter(
+                name,
+                first_release,
+                last_release,
+                _parse_successors(entry.get("to", CURRENT_NAME_BY_OLD_NAME.get(name))),
+                inert_values=inert_values,
+                condition=entry.get("when", ""),
+                explanation=entry.get("fate", ""),
+                is_secret=entry.get("secret", False),
+            )
+    return old_parameters
+
+
+@lru_cache(maxsize=None)
+def load_retired_values() -> Mapping[str, Sequence[RetiredValue]]:
+    """By parameter: the values that it no longer takes."""
+    values_by_name: Dict[str, List[RetiredValue]] = defaultdict(list)
+    for entry in _load_history()["values"]:
+        values_by_name[entry["name"]].append(
+            RetiredValue(entry["was"], entry["now"], entry["why"], entry.get("blocks", False))
+        )
+    return dict(values_by_name)
+
+
+@lru_cache(maxsize=None)
+def _load_history() -> Any:
+    text = (resources.files("packstack_lite.answers") / "history.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=YAML_LOADER)
+
+
+def _parse_successors(successors: Any) -> Mapping[str, Mapping[str, Any]]:
+    return {successors: {}} if isinstance(successors, str) else successors or {}
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether answers under this name, of today or old, are secrets."""
+    if name in PARAMETERS_BY_NAME:
+        return PARAMETERS_BY_NAME[name].is_secret
+    old_parameter = load_old_parameters().get(name)
+    return old_parameter is not None and (
+        old_parameter.is_secret or any(is_secret_name(successor) for successor in old_parameter.successors)
+    )
+
+
+def modernize_value(name: str, text: str) -> Optional[RetiredValue]:
+    """The text with values of today in place of those that are gone; None when none of them is."""
+    rules = load_retired_values().get(name, ())
+    items = (
+        [item.strip() for item in text.split(",")]
+        if name in PARAMETERS_BY_NAME and PARAMETERS_BY_NAME[name].kind == "list"
+        else [text]
+    )
+    matched_rules = []
+    for rule in rules:
+        for index, item in enumerate(items):
+            if re.fullmatch(rule.old_value, item):
+                items[index] = re.sub(f"(?:{rule.old_value})", rule.new_value, item)
+                matched_rules.append(rule)
+    if not matched_rules:
+        return None
+    new_value = ",".join(dict.fromkeys(item for item in items if item))
+    return RetiredValue(text, new_value, matched_rules[0].reason, any(rule.is_error for rule in matched_rules))

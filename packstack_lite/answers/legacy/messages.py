@@ -1,0 +1,111 @@
+"""What became of lines of an answer file, in sentences."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Sequence
+
+from packstack_lite.answers.legacy.history import load_old_parameters
+from packstack_lite.answers.legacy.rename import LineChange
+from packstack_lite.secret import MASK
+
+# Kinds that stop a load are told as faults there.
+_ERROR_KINDS = ("unreadable", "disagree")
+
+
+def describe_errors(path: object, changes: Sequence[LineChange]) -> List[str]:
+    """One sentence for each parameter whose old names contradict each other."""
+    changes_by_name: Dict[str, List[LineChange]] = {}
+    for change in changes:
+        if change.kind == "disagree":
+            changes_by_name.setdefault(change.current_name, []).append(change)
+    return [
+        f"{path}:{rivals[-1].line_number}: {', '.join(f'{rival.name} (line {rival.line_number})' for rival in rivals)} disagree;"
+        f" write one {name} in their place"
+        for name, rivals in changes_by_name.items()
+    ]
+
+
+def describe_warnings(path: object, changes: Sequence[LineChange]) -> List[str]:
+    """A sentence for each change that is no fault."""
+    return describe_changes(path, [change for change in changes if change.kind not in _ERROR_KINDS])
+
+
+def describe_changes(path: object, changes: Sequence[LineChange]) -> List[str]:
+    """One sentence for each change, but one for all lines that are read alike or share a fate and asked for nothing."""
+    without_effect = [change for change in changes if change.kind in ("removed", "idle") and not change.was_requested]
+    rename_groups = _group_changes(
+        [change for change in changes if change.kind == "renamed"],
+        lambda change: (change.current_name, change.new_text),
+    )
+    group_by_first_change = {id(group[0]): group for group in rename_groups}
+    messages = []
+    for change in changes:
+        if change.kind == "renamed" and id(change) in group_by_first_change:
+            messages.append(f"{path}:{change.line_number}: {_describe_rename(group_by_first_change[id(change)])}")
+        elif change.kind != "renamed" and change not in without_effect:
+            messages.append(f"{path}:{_reported_line_number(change)}: {_MESSAGES[change.kind](change)}")
+    groups_by_reason = _group_changes(without_effect, lambda change: change.reason)
+    return messages + [
+        f"{path}:{group[0].line_number}: {_list_names(group)}: {_describe_removal(group)}" for group in groups_by_reason
+    ]
+
+
+def mask_text(change: LineChange, text: str) -> str:
+    """The text, or a mask where it may be a secret."""
+    return MASK if change.is_secret and text else text
+
+
+def _reported_line_number(change: LineChange) -> int:
+    """Where the reader of the sentence is sent: of a name said twice, to the line that counts."""
+    return change.other_line_number if change.kind == "repeated" else change.line_number
+
+
+def _describe_rename(group: Sequence[LineChange]) -> str:
+    first = group[0]
+    verb = "is an old name" if len(group) == 1 else "are old names"
+    message = f"{_list_names(group)} {verb} of {first.current_name}, and read as that"
+    return (
+        message
+        if all(change.new_text == change.old_text for change in group)
+        else f"{message}: {mask_text(first, first.new_text)}"
+    )
+
+
+_MESSAGES: Dict[str, Callable[[LineChange], str]] = {
+    "ignored": lambda change: (
+        f"{change.name} is an old name of {change.current_name}, which line {change.other_line_number} answers; it is ignored"
+    ),
+    "overruled": lambda change: (
+        f"{change.name} is ignored: beside it {change.current_name} counted, in line {change.other_line_number}"
+    ),
+    "added": lambda change: f"{change.name} is read as {change.new_text}: {change.reason}",
+    "replaced": lambda change: (
+        f"{change.name}={change.old_text} is read as {change.new_text or 'empty'}: {change.reason}"
+    ),
+    "removed": lambda change: f"{change.name}={mask_text(change, change.old_text)}: {_describe_removal([change])}",
+    "unknown": lambda change: f"{change.name} is unknown and ignored{change.reason}",
+    "repeated": lambda change: f"{change.name} was answered in line {change.line_number} already; this one counts",
+    "disagree": lambda change: (
+        f"{change.name} disagrees about {change.current_name} with line {change.other_line_number}, which most lines agree with"
+    ),
+    "unreadable": lambda change: f"cannot be read{': ' if change.reason else ''}{change.reason}",
+}
+
+
+def _group_changes(changes: Sequence[LineChange], key: Callable[[LineChange], object]) -> List[List[LineChange]]:
+    """Changes with the same key together, in the order in which each key comes first."""
+    groups: Dict[object, List[LineChange]] = {}
+    for change in changes:
+        groups.setdefault(key(change), []).append(change)
+    return list(groups.values())
+
+
+def _list_names(group: Sequence[LineChange]) -> str:
+    return ", ".join([group[0].name, *(f"{change.name} (line {change.line_number})" for change in group[1:])])
+
+
+def _describe_removal(changes: Sequence[LineChange]) -> str:
+    """When these names went, and what became of them."""
+    last_releases = {load_old_parameters()[change.name].last_release for change in changes}
+    prefix = f"gone after {last_releases.pop()}: " if len(last_releases) == 1 and changes[0].kind == "removed" else ""
+    return prefix + changes[0].reason

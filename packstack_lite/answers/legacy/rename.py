@@ -1,0 +1,249 @@
+"""Reading old names of an answer file as today's parameters, with every change on record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+
+from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.legacy.history import OldParameter, is_secret_name, load_old_parameters
+from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
+
+_OLD_DEFAULT_AGENT = "openvswitch"
+_L2_PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
+_L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
+_BRIDGE_MAPPINGS, _EXTERNAL_PHYSNET = "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET"
+_EXTERNAL_BRIDGE, _TYPE_DRIVERS = "CONFIG_NEUTRON_L3_EXT_BRIDGE", "CONFIG_NEUTRON_ML2_TYPE_DRIVERS"
+
+
+@dataclass(frozen=True)
+class OldLine:
+    """One line of an answer file under an old name."""
+
+    name: str
+    text: str
+    line_number: int
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """What became of one line.
+
+    ``kind``: renamed (``now`` is read with ``after``), ignored (today's name stands in the file
+    too), overruled (today's name, beside an old one that counted), disagree (with other old
+    names of ``now``), idle (counted for nothing in its own release either), removed, replaced
+    (a value), added (what older releases did unasked), unknown, repeated, unreadable. ``other``
+    is the line that counts instead; ``asked`` whether the line asked for something, or (added) stood in
+    the file. ``before`` and ``after`` may be secrets.
+    """
+
+    kind: str
+    line_number: int
+    name: str
+    old_text: str
+    current_name: str = ""
+    new_text: str = ""
+    reason: str = ""
+    other_line_number: int = 0
+    was_requested: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether ``before`` and ``after`` must not be shown."""
+        return self.kind in ("unknown", "unreadable") or is_secret_name(self.current_name) or is_secret_name(self.name)
+
+
+@dataclass
+class RenameResult:
+    """Answers under today's names, what became of each old line, and old names that disagree."""
+
+    answers: Dict[str, Tuple[str, int]]
+    changes: List[LineChange] = field(default_factory=list)
+    disagreements: Dict[str, List[OldLine]] = field(default_factory=dict)
+
+
+def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> RenameResult:
+    """Lay what stands under old names into ``answers`` (today's name to text and line).
+
+    Old names count while today's is not there, and have to agree, as with Packstack. A name of
+    the plug-in that the file chooses counts before today's: today's counted for nothing then.
+    """
+    result = RenameResult(dict(answers))
+    texts = _condition_texts(answers, old_lines)
+    candidates_by_name: Dict[str, List[Tuple[OldLine, str, bool]]] = defaultdict(list)
+    for line in old_lines:
+        targets = list(_resolve_current_names(line.name, line.text, texts))
+        for current_name, text, is_preferred in targets:
+            candidates_by_name[current_name].append((line, text, is_preferred))
+        if not targets:
+            result.changes.append(_describe_dropped_line(line, texts))
+    for current_name, candidates in candidates_by_name.items():
+        _apply_candidates(result, current_name, candidates)
+    if old_lines:
+        _add_l2_agent(result, old_lines[0].line_number)
+        _add_external_network(result)
+    return result
+
+
+def _condition_texts(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> Mapping[str, str]:
+    """What conditions see: texts by name, under each name that a line may be read as."""
+    texts: Dict[str, str] = defaultdict(str, {name: text for name, (text, _) in answers.items()})
+    for line in old_lines:
+        name = line.name
+        while name in load_old_parameters() and name not in texts:
+            texts[name] = line.text
+            name = next(iter(load_old_parameters()[name].successors), "")
+    # The default was openvswitch until ML2 came, and ml2 in the release that wrote both kinds of names.
+    if _L2_PLUGIN not in texts:
+        texts[_L2_PLUGIN] = "ml2" if any(name.startswith("CONFIG_NEUTRON_ML2_") for name in answers) else "openvswitch"
+    return texts
+
+
+def _resolve_current_names(
+    name: str, text: str, texts: Mapping[str, str], is_preferred: bool = False
+) -> Iterator[Tuple[str, str, bool]]:
+    """Today's names that an old line answers, with the text for each and whether it comes first."""
+    if name in PARAMETERS_BY_NAME:
+        yield name, text, is_preferred
+        return
+    old_parameter = load_old_parameters()[name]
+    if old_parameter.condition and not (text and condition_is_met(old_parameter.condition, texts)):
+        return
+    for current_name, rule in old_parameter.successors.items():
+        if condition_is_met(rule.get("when", ""), texts) and text in rule.get("values", {text: text}):
+            yield from _resolve_current_names(
+                current_name,
+                rule.get("values", {}).get(text, text),
+                texts,
+                is_preferred or bool(old_parameter.condition),
+            )
+
+
+def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChange:
+    last_parameter = _follow_renames(load_old_parameters()[line.name])
+    had_effect = bool(last_parameter.condition and line.text) and condition_is_met(last_parameter.condition, texts)
+    was_requested = had_effect or (
+        last_parameter.inert_values is not None and line.text not in last_parameter.inert_values
+    )
+    if last_parameter.successors and not was_requested:
+        explanation = "counted for nothing beside the plug-in that the file chooses" if line.text else "was empty"
+        reason = last_parameter.explanation if last_parameter.inert_values else explanation
+        return LineChange("idle", line.line_number, line.name, line.text, reason=reason)
+    return LineChange(
+        "removed",
+        line.line_number,
+        line.name,
+        line.text,
+        reason=last_parameter.explanation,
+        was_requested=was_requested,
+    )
+
+
+def _follow_renames(old_parameter: OldParameter) -> OldParameter:
+    """The last old name on the way from one, through names that were only renamed."""
+    next_parameter = load_old_parameters().get(next(iter(old_parameter.successors), ""))
+    return _follow_renames(next_parameter) if next_parameter and not old_parameter.condition else old_parameter
+
+
+def _apply_candidates(result: RenameResult, current_name: str, candidates: Sequence[Tuple[OldLine, str, bool]]) -> None:
+    winners = [candidate for candidate in candidates if candidate[2]] or candidates
+    losers = [old_line for old_line, _, _ in candidates if old_line not in [winner for winner, _, _ in winners]]
+    current_answer = result.answers.get(current_name)
+    if current_answer and not winners[0][2]:
+        result.changes += [_ignored_change(old_line, current_name, current_answer[1]) for old_line, _, _ in candidates]
+        return
+    first, text, _ = winners[0]
+    if len({text for _, text, _ in winners}) > 1:
+        result.disagreements[current_name] = [old_line for old_line, _, _ in winners]
+        result.changes += [
+            LineChange("disagree", old_line.line_number, old_line.name, old_line.text, current_name, text)
+            for old_line, text, _ in winners
+        ]
+        return
+    if current_answer:
+        result.changes.append(
+            LineChange(
+                "overruled",
+                current_answer[1],
+                current_name,
+                current_answer[0],
+                first.name,
+                other_line_number=first.line_number,
+            )
+        )
+    result.answers[current_name] = (text, first.line_number)
+    result.changes += [
+        LineChange("renamed", old_line.line_number, old_line.name, old_line.text, current_name, text)
+        for old_line, _, _ in winners
+    ]
+    result.changes += [_ignored_change(old_line, current_name, first.line_number) for old_line in losers]
+
+
+def _ignored_change(old_line: OldLine, current_name: str, line_number: int) -> LineChange:
+    return LineChange(
+        "ignored", old_line.line_number, old_line.name, old_line.text, current_name, other_line_number=line_number
+    )
+
+
+def _add_l2_agent(result: RenameResult, line_number: int) -> None:
+    """Name the agent in files that speak of networks without it: it was Open vSwitch then, and is OVN today."""
+    has_network_answers = any(
+        name.startswith(("CONFIG_NEUTRON_OVS_", "CONFIG_NEUTRON_ML2_")) for name in result.answers
+    )
+    if has_network_answers and _L2_AGENT not in result.answers:
+        _add_answer(
+            result, _L2_AGENT, _OLD_DEFAULT_AGENT, line_number, "what older releases took where nothing else was said"
+        )
+
+
+def _add_external_network(result: RenameResult) -> None:
+    """Give the outer network its name and mapping, in files from before it had them (until newton).
+
+    Those releases hung the outer network on its bridge directly; today it is a flat network
+    that a mapping leads to that bridge.
+    """
+    mappings, line_number = result.answers.get(_BRIDGE_MAPPINGS, ("", 0))
+    bridge = result.answers.get(_EXTERNAL_BRIDGE, (PARAMETERS_BY_NAME[_EXTERNAL_BRIDGE].default, 0))[0]
+    agent = result.answers.get(_L2_AGENT, (_OLD_DEFAULT_AGENT, 0))[0]
+    if _EXTERNAL_PHYSNET in result.answers or bridge in ("", "provider") or agent != _OLD_DEFAULT_AGENT:
+        return
+    _add_flat_type_driver(result)
+    if line_number:
+        _add_bridge_mapping(result, _split_list(mappings), line_number, bridge)
+
+
+def _add_bridge_mapping(result: RenameResult, pairs: List[str], line_number: int, bridge: str) -> None:
+    default_network = PARAMETERS_BY_NAME[_EXTERNAL_PHYSNET].default
+    mapped_networks = [pair.partition(":")[0] for pair in pairs if pair.partition(":")[2].strip() == bridge]
+    network = mapped_networks[0] if mapped_networks else default_network
+    if not mapped_networks:
+        reason = f"the outer network {network} needs a mapping to its bridge today"
+        _add_answer(result, _BRIDGE_MAPPINGS, ",".join([*pairs, f"{network}:{bridge}"]), line_number, reason)
+    if network != default_network:
+        _add_answer(result, _EXTERNAL_PHYSNET, network, line_number, f"the outer network is the one on {bridge}")
+
+
+def _add_flat_type_driver(result: RenameResult) -> None:
+    drivers, line_number = result.answers.get(_TYPE_DRIVERS, ("", 0))
+    if line_number and "flat" not in _split_list(drivers):
+        _add_answer(
+            result,
+            _TYPE_DRIVERS,
+            ",".join([*_split_list(drivers), "flat"]),
+            line_number,
+            "the outer network is a flat one today",
+        )
+
+
+def _split_list(text: str) -> List[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _add_answer(result: RenameResult, name: str, text: str, line_number: int, reason: str) -> None:
+    was_answered = name in result.answers
+    old_text = result.answers.get(name, ("", line_number))[0]
+    result.answers[name] = (text, line_number)
+    result.changes.append(
+        LineChange("added", line_number, name, old_text, name, text, reason, was_requested=was_answered)
+    )

@@ -1,0 +1,262 @@
+"""The answers that count, each with where it came from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from packstack_lite.answers import derived_defaults
+from packstack_lite.answers.checks.validation import check_answers
+from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.legacy.history import load_retired_values, modernize_value
+from packstack_lite.answers.overrides import Overrides, read_overrides
+from packstack_lite.answers.parameter_table import (
+    ADDRESS_DEFAULT,
+    PARAMETERS,
+    PARAMETERS_BY_NAME,
+    RANDOM_DEFAULT,
+    Parameter,
+)
+from packstack_lite.answers.password_store import PasswordStore
+from packstack_lite.answers.reader import read_answer_file
+from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answer, Answers
+from packstack_lite.answers.values import UnwritableError, empty_value, parse_value
+from packstack_lite.errors import AnswersError
+from packstack_lite.secret import Secret
+
+PASSWORD_PLACEHOLDER = "PW_PLACEHOLDER"
+DEFAULT_PASSWORD_PARAMETER = "CONFIG_DEFAULT_PASSWORD"
+# Kinds for which an empty answer means nothing: Packstack lets it pass and fails later.
+_NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
+
+
+def resolve_answers(
+    files: Sequence[Path] = (),
+    flags: Mapping[str, str] = {},
+    node_answers: Mapping[str, str] = {},
+    address: str = "127.0.0.1",
+    password_store: "PasswordStore | None" = None,
+    sandbox_answers: Mapping[str, str] = {},
+    environment: Mapping[str, str] = {},
+    settings: Sequence[str] = (),
+) -> Answers:
+    """The effective answers.
+
+    Default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``environment``
+    (PACKSTACK_CONFIG_X) < ``settings`` (--set, ``NAME=VALUE``) and ``flags`` (by parameter).
+    ``address`` is the default of the controller, and the controller that of the other hosts.
+    Passwords that nobody gave come from the vault. Raises AnswersFault with every fault of
+    every source at once, and UsageFault when a file cannot be read at all.
+    """
+    resolver = _Resolver(address, password_store or PasswordStore())
+    resolver.collect_sources(files, node_answers, sandbox_answers, read_overrides(environment, settings, flags))
+    resolver.resolve_all()
+    answers = Answers(resolver.answers)
+    if not resolver.errors:
+        errors, warnings = check_answers(answers)
+        resolver.errors += errors
+        resolver.warnings += warnings
+    if resolver.errors:
+        raise _answers_error(
+            sorted(resolver.errors, key=lambda fault: _sort_key(fault, files)), files, resolver.warnings
+        )
+    resolver.password_store.save()
+    return Answers(resolver.answers, resolver.warnings)
+
+
+def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
+    """Where a fault stands: by file and line, other sources last."""
+    for rank, path in enumerate(files):
+        match = re.match(rf"{re.escape(str(path))}:(\d+): ", error)
+        if match:
+            return rank, int(match.group(1))
+    return len(files), 0
+
+
+def _answers_error(errors: Sequence[str], files: Sequence[Path], warnings: Sequence[str]) -> AnswersError:
+    count = f"{len(errors)} faults" if len(errors) > 1 else "a fault"
+    in_files = f" in {', '.join(map(str, files))}" if files else ""
+    hint = "mend them; the user's file is never changed by this tool"
+    return AnswersError(f"the answers have {count}{in_files}", errors, hint, warnings)
+
+
+@dataclass
+class _Resolver:
+    """The way from what was said in several places to one answer for each parameter."""
+
+    default_address: str
+    password_store: PasswordStore
+    given_answers: Dict[str, Tuple[str, str]] = field(default_factory=dict)
+    # What was given, without where; whole once the sources are gathered.
+    given_texts: Dict[str, str] = field(default_factory=dict)
+    condition_texts: Dict[str, str] = field(default_factory=dict)
+    answers: Dict[str, Answer] = field(default_factory=dict)
+    errors: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+    # Names that were answered with nothing where that cannot be meant, and where.
+    empty_origins: Dict[str, str] = field(default_factory=dict)
+
+    def collect_sources(
+        self,
+        files: Sequence[Path],
+        node_answers: Mapping[str, str],
+        sandbox_answers: Mapping[str, str],
+        overrides: Overrides,
+    ) -> None:
+        """Lay the sources over each other, later ones on top."""
+        self.given_answers.update({name: (text, "allinone") for name, text in node_answers.items()})
+        for path in files:
+            answer_file = read_answer_file(path)
+            self.errors += answer_file.errors
+            self.warnings += answer_file.warnings
+            self.given_answers.update(
+                {name: (text, f"{path}:{line_number}") for name, (text, line_number) in answer_file.answers.items()}
+            )
+        self.given_answers.update({name: (text, "sandbox") for name, text in sandbox_answers.items()})
+        self.given_answers.update(overrides.answers)
+        self.errors += overrides.errors
+        self.warnings += overrides.warnings
+        self.default_address = self.given_answers.get(CONTROLLER_HOST, ("", ""))[0] or self.default_address
+        for name in [parameter.name for parameter in PARAMETERS if self._asks_for_default(parameter)]:
+            del self.given_answers[name]
+        self._modernize_values()
+        self.given_texts = {name: text for name, (text, _) in self.given_answers.items()}
+        self.condition_texts = {parameter.name: self._condition_text(parameter) for parameter in PARAMETERS}
+        self._reject_retired_values()
+
+    def _modernize_values(self) -> None:
+        """Put today's values in the place of those that are gone, where nobody gets anything else by it."""
+        for name in [name for name in load_retired_values() if name in self.given_answers]:
+            text, origin = self.given_answers[name]
+            retired_value = modernize_value(name, text)
+            if retired_value and not retired_value.is_error:
+                self.given_answers[name] = (retired_value.new_value, origin)
+                self.warnings.append(
+                    f"{origin}: {name}={text} is read as {retired_value.new_value or 'empty'}: {retired_value.reason}"
+                )
+
+    def _reject_retired_values(self) -> None:
+        """A fault for each value in whose place users would get something else than they asked for."""
+        for name in [name for name in load_retired_values() if name in self.given_answers]:
+            text, origin = self.given_answers[name]
+            retired_value = modernize_value(name, text)
+            if (
+                retired_value
+                and retired_value.is_error
+                and condition_is_met(PARAMETERS_BY_NAME[name].condition, self.condition_texts)
+            ):
+                self.errors.append(
+                    f"{origin}: {name}={text}: {retired_value.reason} (answers migrate writes {retired_value.new_value})"
+                )
+
+    def _asks_for_default(self, parameter: Parameter) -> bool:
+        """Whether what was given only asks for the default."""
+        text, origin = self.given_answers.get(parameter.name, (None, ""))
+        if parameter.is_secret:
+            return text == PASSWORD_PLACEHOLDER
+        if text != "" or parameter.kind not in _NEVER_EMPTY or not parameter.default:
+            return False
+        self.empty_origins[parameter.name] = origin
+        return True
+
+    def _condition_text(self, parameter: Parameter) -> str:
+        """What conditions see. For an answer at fault that is the default: no fault hides those behind it."""
+        text = self.given_answers.get(parameter.name, (self._default_text(parameter), ""))[0]
+        try:
+            parse_value(parameter, text)
+        except ValueError:
+            return self._default_text(parameter)
+        return text
+
+    def _default_text(self, parameter: Parameter) -> str:
+        """A default as far as it is known before any password is made; conditions never ask for more."""
+        if parameter.default == ADDRESS_DEFAULT:
+            return self.default_address
+        if parameter.computed:
+            return ""
+        return self._derived_default(parameter)[0]
+
+    def _derived_default(self, parameter: Parameter) -> Tuple[str, str]:
+        """A default, and the answer that it follows where it follows one that is not the default itself."""
+        text, cause = derived_defaults.derive_default(parameter.name, self.given_texts, self._l2_agent()) or (
+            parameter.default,
+            "default",
+        )
+        return text, cause if text != parameter.default else "default"
+
+    def _l2_agent(self) -> str:
+        return self.given_answers.get(
+            derived_defaults.L2_AGENT, (PARAMETERS_BY_NAME[derived_defaults.L2_AGENT].default, "")
+        )[0]
+
+    def resolve_all(self) -> None:
+        """Find every parameter's answer, or say why there is none."""
+        for parameter in PARAMETERS:
+            applies = condition_is_met(parameter.condition, self.condition_texts)
+            if applies and parameter.name in self.empty_origins:
+                message = f"{self.empty_origins[parameter.name]}: {parameter.name}: is empty"
+                self.warnings.append(f"{message}; its default counts: {self._default_text(parameter)}")
+            text, origin = self._corrected_answer(parameter) or self._default_answer(parameter, applies)
+            self.answers[parameter.name] = Answer(text, self._parse_answer(parameter, text, origin, applies), origin)
+
+    def _corrected_answer(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
+        """What was given, or what stands in for it and is told."""
+        given_answer = self.given_answers.get(parameter.name)
+        required_driver = given_answer and derived_defaults.required_mechanism_driver(
+            parameter.name, given_answer[0], self._l2_agent()
+        )
+        if not given_answer or not required_driver:
+            return given_answer
+        message = f"{given_answer[1]}: {parameter.name}: is without {required_driver}, the {derived_defaults.L2_AGENT}"
+        self.warnings.append(f"{message}; {required_driver} counts instead of {given_answer[0] or 'nothing'}")
+        return required_driver, derived_defaults.L2_AGENT
+
+    def _default_answer(self, parameter: Parameter, applies: bool) -> Tuple[str, str]:
+        if parameter.default in PARAMETERS_BY_NAME:
+            return self.answers[parameter.default].text, parameter.default
+        if parameter.default != RANDOM_DEFAULT:
+            return self._default_text(parameter), "default" if parameter.computed else self._derived_default(parameter)[
+                1
+            ]
+        if not applies:
+            return PASSWORD_PLACEHOLDER, "default"
+        default_password = self.condition_texts[DEFAULT_PASSWORD_PARAMETER]
+        if default_password and not parameter.ignores_default_password:
+            return default_password, DEFAULT_PASSWORD_PARAMETER
+        if parameter.kind == "key":
+            return self.password_store.get_key(parameter.name), "random"
+        return self.password_store.get_password(parameter.name, parameter.length), "random"
+
+    def _parse_answer(self, parameter: Parameter, text: str, origin: str, applies: bool) -> Any:
+        if parameter.is_secret and text == PASSWORD_PLACEHOLDER:
+            return Secret("")
+        try:
+            return parse_value(parameter, text)
+        except ValueError as error:
+            message = f"{origin}: {parameter.name}: {error}"
+            if text == self.default_address and origin == "default" and parameter.name != CONTROLLER_HOST:
+                return empty_value(parameter)  # the controller's answer is at fault, and told there
+            if applies or isinstance(error, UnwritableError):
+                self.errors.append(message)
+            elif text:
+                self.warnings.append(f"{message}; it would count when {parameter.condition}")
+            return empty_value(parameter)
+
+
+def derive_node_answers(addresses: Sequence[str]) -> Dict[str, str]:
+    """What --install-hosts (and --allinone, with one host) answers: the first is the controller, the others compute.
+
+    Packstack gives the first address to every parameter whose name holds _HOST, also to
+    those of storage backends; here only to those that name a host of the cloud.
+    """
+    controller, compute_addresses = addresses[0], addresses[1:]
+    node_answers = {
+        parameter.name: controller
+        for parameter in PARAMETERS
+        if parameter.set_by_allinone and parameter.kind in ("host", "hosts")
+    }
+    if compute_addresses:
+        node_answers["CONFIG_COMPUTE_HOSTS"] = ",".join(compute_addresses)
+    return node_answers

@@ -1,0 +1,68 @@
+"""``answers diff``: what two answer files differ in, once defaults are filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+import click
+from rich.text import Text
+
+from packstack_lite import answers as room
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
+from packstack_lite.errors import ExitCode
+from packstack_lite.secret import MASK
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("diff")
+@click.argument("one", type=_FILE, metavar="A")
+@click.argument("other", type=_FILE, metavar="B")
+@shared_options(with_parameters=False)
+@pass_options
+def diff(options: Options, one: Path, other: Path) -> int:
+    """Print what the answers of file A and file B differ in, with where each comes from.
+
+    Defaults are filled in and old names are read as today's first. Of a secret it is only told that
+    it differs. The exit code is 0 when the answers are the same and 10 when they are not.
+    """
+    # One vault for both: a password that neither file gives is no difference.
+    password_store = room.PasswordStore()
+    sides = [room.resolve_answers([path], password_store=password_store) for path in (one, other)]
+    for side in sides:
+        for warning in side.warnings:
+            print_stderr(options, f"warning: {warning}")
+    differences = room.compare_answers(*sides)
+    if options.is_json:
+        print_json({"differences": [_difference_to_json(difference) for difference in differences]})
+    else:
+        _print_differences(options, differences, one, other)
+    return ExitCode.CHANGES_PENDING if differences else ExitCode.SUCCESS
+
+
+def _difference_to_json(difference: room.Difference) -> Dict[str, Any]:
+    sides = {
+        key: {"value": MASK if difference.is_secret else side.text, "origin": side.origin}
+        for key, side in (("a", difference.first), ("b", difference.second))
+    }
+    return {"name": difference.name, "secret": difference.is_secret, "counts": difference.applies, **sides}
+
+
+def _print_differences(options: Options, differences: Sequence[room.Difference], one: Path, other: Path) -> None:
+    if not differences:
+        stdout_console(options).print("the answers are the same", markup=False)
+        return
+    stdout_console(options).print(Text(f"--- {one}\n+++ {other}", style="bold"))
+    for difference in differences:
+        stdout_console(options).print(Text(difference.name, style="" if difference.applies else "dim"))
+        for sign, style, side in (("-", "red", difference.first), ("+", "green", difference.second)):
+            text = "differs" if difference.is_secret else side.text or "(empty)"
+            stdout_console(options).print(Text.assemble((f"  {sign} {text}", style), (f"  from {side.origin}", "dim")))
+    without_effect = sum(not difference.applies for difference in differences)
+    summary = f"{len(differences)} differences" if len(differences) > 1 else "1 difference"
+    print_stderr(
+        options,
+        summary + (f", {without_effect} of them in answers that count on neither side" if without_effect else ""),
+    )

@@ -1,0 +1,77 @@
+"""``answers migrate``: an old answer file as one of today."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import click
+
+from packstack_lite import answers as room
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.cli.terminal import print_json, print_stderr
+from packstack_lite.errors import UsageError
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("migrate")
+@click.argument("old", type=_FILE, metavar="OLD")
+@click.option("--to", "new", type=_FILE, metavar="NEW", help="Write the new file there; without it, to stdout.")
+@shared_options(with_parameters=False)
+@pass_options
+def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
+    """Write the answers of an old file, of any Packstack release, as a file of today.
+
+    OLD is never changed, and NEW must not be there yet. What changed is told on stderr, line by line;
+    lines that no longer count are kept as comments. The new file holds OLD's passwords: it is made 0600,
+    also behind > NEW. With --output json stdout gets the changes, and the file is written with --to only.
+    """
+    if new and (new.exists() or new.is_symlink()):
+        raise UsageError(
+            f"{new} is there already, and answer files are never replaced", "name another file, or remove it"
+        )
+    migration = room.migrate_answer_file(room.read_answer_file(old))
+    if new:
+        room.write_answer_text(new, migration.text)
+    elif not options.is_json:
+        _write_to_stdout(migration.text)
+    if options.is_json:
+        print_json(
+            {"changes": [_change_to_json(change) for change in migration.changes], "written": str(new) if new else None}
+        )
+        return
+    for sentence in room.describe_changes(old, migration.changes):
+        print_stderr(options, sentence)
+    print_stderr(options, f"{len(migration.changes)} changes" if len(migration.changes) != 1 else "1 change")
+    print_stderr(options, f"next: packstack-lite --validate-answer-file {new or 'NEW'}")
+
+
+def _write_to_stdout(text: str) -> None:
+    """The file itself; where stdout is a file of ours, nobody else may read it: it gets passwords."""
+    # What stands in for stdout in a pipe of objects (tests, IDEs) is no file at all.
+    with contextlib.suppress(io.UnsupportedOperation):
+        status = os.fstat(sys.stdout.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+            os.fchmod(sys.stdout.fileno(), 0o600)
+    sys.stdout.write(text)
+
+
+def _change_to_json(change: room.LineChange) -> Dict[str, Any]:
+    """A change for scripts; secrets, and what might be one, are null."""
+    hidden = change.is_secret
+    return {
+        "kind": change.kind,
+        "line": change.line_number,
+        "name": change.name or None,
+        "before": None if hidden else change.old_text,
+        "now": change.current_name or None,
+        "after": None if hidden else change.new_text,
+        "why": change.reason.lstrip("; "),
+        "other_line": change.other_line_number or None,
+    }

@@ -1,0 +1,133 @@
+"""Options as Packstack takes them: abbreviated, with an underscore; one that nobody knows gets the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Dict, List, Sequence, Set
+
+import click
+
+from packstack_lite.answers import PARAMETERS_BY_NAME
+from packstack_lite.errors import UsageError
+
+# Packstack's own options (run_setup.py, initCmdLineParser) besides those of its parameters.
+PACKSTACK_OPTIONS = (
+    "--allinone",
+    "--answer-file",
+    "--debug",
+    "--dry-run",
+    "--gen-answer-file",
+    "--help",
+    "--install-hosts",
+    "--options",
+    "--timeout",
+    "--validate-answer-file",
+    "--version",
+)
+# Options whose value may be left out.
+_OPTIONAL_VALUE = ("--sandbox",)
+_MAX_LISTED = 12
+
+
+def expand_options(command: click.Command, arguments: Sequence[str]) -> List[str]:
+    """The command line with every long option written out, those behind a verb included.
+
+    Raises UsageFault for an option that nobody knows, or that several could be meant by. A value
+    is never taken for an option, nor for a verb.
+    """
+    expanded: List[str] = []
+    remaining_args = list(arguments)
+    while remaining_args:
+        word = remaining_args.pop(0)
+        if word == "--":
+            return [*expanded, word, *remaining_args]
+        option_name = word
+        if word.startswith("--"):
+            name, separator, value = word.partition("=")
+            option_name = expand_option(command, name)
+            word = option_name + separator + value
+        expanded.append(word)
+        if word.startswith("-"):
+            if _takes_next_word(command, word, option_name, remaining_args):
+                expanded.append(remaining_args.pop(0))
+        elif isinstance(command, click.Group):
+            if word not in command.commands:
+                return [*expanded, *remaining_args]  # click says what is wrong with it
+            command = command.commands[word]
+    return expanded
+
+
+def expand_option(command: click.Command, name: str) -> str:
+    """The long option of this command that a word means, as optparse would find it.
+
+    A word that Packstack understands means the same here, whatever options there are besides.
+    """
+    options_by_spelling = {option.replace("_", "-"): option for option in _long_options(command)}
+    dashed_name = name.replace("_", "-")
+    if dashed_name in options_by_spelling:
+        return options_by_spelling[dashed_name]
+    candidates = (
+        [option for option in options_by_spelling if option.startswith(dashed_name)] if len(dashed_name) > 2 else []
+    )
+    packstack_options = _packstack_options(command)
+    matches = [option for option in candidates if options_by_spelling[option] in packstack_options] or candidates
+    if len(matches) == 1:
+        return options_by_spelling[matches[0]]
+    if matches:
+        raise UsageError(f"{name} may be short for several options", f"write one of: {_join_options(sorted(matches))}")
+    raise UsageError(
+        f"there is no option {name}{_verb_suffix(command)}", _suggest_option(dashed_name, options_by_spelling)
+    )
+
+
+def _verb_suffix(command: click.Command) -> str:
+    return "" if isinstance(command, click.Group) else f" of {command.name}"
+
+
+def _join_options(options: Sequence[str]) -> str:
+    remainder = f" and {len(options) - _MAX_LISTED} more" if len(options) > _MAX_LISTED else ""
+    return ", ".join(options[:_MAX_LISTED]) + remainder
+
+
+def _suggest_option(name: str, options_by_spelling: Dict[str, str]) -> str:
+    parameter = PARAMETERS_BY_NAME.get(name[2:].replace("-", "_").upper())
+    suggestions = [f"--{parameter.flag}"] if parameter else difflib.get_close_matches(name, options_by_spelling, 1)
+    return f"did you mean {suggestions[0]}?" if suggestions else "packstack-lite --help-all lists all options"
+
+
+def _command_options(command: click.Command) -> List[click.Option]:
+    return [option for option in command.params if isinstance(option, click.Option)]
+
+
+def _long_options(command: click.Command) -> List[str]:
+    # click adds --help when it parses.
+    names = [name for option in _command_options(command) for name in (*option.opts, *option.secondary_opts)]
+    return ["--help", *(name for name in names if name.startswith("--"))]
+
+
+def _packstack_options(command: click.Command) -> Set[str]:
+    """Which of the command's options Packstack has too."""
+    of_parameters = [
+        option for option in _command_options(command) if (option.name or "").upper() in PARAMETERS_BY_NAME
+    ]
+    return {*PACKSTACK_OPTIONS, *(name for option in of_parameters for name in option.opts)}
+
+
+def _takes_next_word(command: click.Command, word: str, name: str, remaining_args: Sequence[str]) -> bool:
+    """Whether the next word is the value of this one."""
+    if not remaining_args or word != name:
+        return False
+    if name in _OPTIONAL_VALUE:
+        verbs = command.commands if isinstance(command, click.Group) else {}
+        return not remaining_args[0].startswith("-") and remaining_args[0] not in verbs
+    return _takes_value(command, name) if word.startswith("--") else _short_takes_value(command, word)
+
+
+def _takes_value(command: click.Command, name: str) -> bool:
+    return any(name in option.opts and not option.is_flag and not option.count for option in _command_options(command))
+
+
+def _short_takes_value(command: click.Command, word: str) -> bool:
+    """Of several short options in one word only the last can want the next word."""
+    positions = [position for position, letter in enumerate(word[1:]) if _takes_value(command, f"-{letter}")]
+    return positions[:1] == [len(word) - 2]

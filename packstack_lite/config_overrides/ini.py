@@ -1,0 +1,174 @@
+"""INI files as oslo.config reads them: taken apart with their comments, and one merged over another.
+
+The rules are those of oslo_config.iniparser (Zed): ``=`` or ``:``, whichever comes first; ``#`` and
+``;`` open a comment at the start of a line only; an indented line goes on with the value above it,
+which an empty line or a comment ends. Sections count in any case but for DEFAULT
+(oslo_config.cfg._normalize_group_name), options as they are written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
+
+OptionKey = Tuple[str, str]
+
+
+@dataclass
+class Block:
+    """Lines that belong together: a section's heading, an option with its value, a comment or empty line.
+
+    ``section`` is as oslo.config compares it, ``name`` is empty for all but options, ``number``
+    counts lines from 1. ``above`` are the comments that lead to an option.
+    """
+
+    section: str
+    lines: List[str]
+    line_number: int
+    name: str = ""
+    is_heading: bool = False
+    leading_comments: List[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> OptionKey:
+        return self.section, self.name
+
+
+@dataclass
+class IniFile:
+    """A file taken apart. ``faults`` are (line number, what is wrong); they never show a value."""
+
+    blocks: List[Block] = field(default_factory=list)
+    errors: List[Tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def options(self) -> List[Block]:
+        return [block for block in self.blocks if block.name]
+
+    def last_value(self, section: str, name: str) -> str:
+        """What counts of a single-valued option: its last value, "" when it is not there."""
+        matches = [block for block in self.options if block.key == (section, name)]
+        return _option_value(matches[-1]) if matches else ""
+
+
+def normalize_section(section: str) -> str:
+    """A section's name as oslo.config compares it."""
+    return section if section == "DEFAULT" else section.lower()
+
+
+def parse_ini(text: str) -> IniFile:
+    """Take a text apart; never raises."""
+    reader = _Reader()
+    for number, line in enumerate(text.split("\n"), 1):
+        reader.read_line(number, line)
+    if text.endswith("\n") or not text:
+        reader.ini.blocks.pop()
+    return reader.ini
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.ini = IniFile()
+        self._section: Optional[str] = None
+        self._open_option: Optional[Block] = None
+        self._comments: List[str] = []
+
+    def read_line(self, number: int, line: str) -> None:
+        """Read the next line, its line break taken off."""
+        stripped = line.rstrip()
+        if stripped.startswith((" ", "\t")):
+            self._continue_value(number, line)
+            return
+        self._open_option = None
+        if line.startswith("["):
+            self._read_heading(number, line)
+        elif not stripped or line.startswith(("#", ";")):
+            self._add_block(Block(self._section or "", [line], number))
+            if stripped:
+                self._comments.append(line)
+                return
+        else:
+            self._read_option(number, line)
+        self._comments = []
+
+    def _continue_value(self, number: int, line: str) -> None:
+        if self._open_option:
+            self._open_option.lines.append(line)
+        else:
+            self._add_error(number, line, "is indented, but there is no option above that it could go on with")
+
+    def _read_heading(self, number: int, line: str) -> None:
+        stripped = line.rstrip()
+        if not stripped.endswith("]"):
+            self._add_error(number, line, "opens a section with [ but does not close it with ]")
+        elif len(stripped) == 2:
+            self._add_error(number, line, "a section without a name")
+        else:
+            self._section = normalize_section(stripped[1:-1])
+            self._add_block(Block(self._section, [line], number, is_heading=True))
+
+    def _read_option(self, number: int, line: str) -> None:
+        separators = [position for position in (line.find("="), line.find(":")) if position >= 0]
+        name = line[: min(separators)].strip() if separators else ""
+        if not separators:
+            self._add_error(number, line, "neither NAME = VALUE nor a [section]")
+        elif not name:
+            self._add_error(number, line, "a value without a name before it")
+        elif self._section is None:
+            self._add_error(number, line, "stands before the first [section]")
+        else:
+            self._open_option = Block(self._section, [line], number, name, leading_comments=self._comments)
+            self._add_block(self._open_option)
+
+    def _add_error(self, number: int, line: str, message: str) -> None:
+        self.ini.errors.append((number, message))
+        self._add_block(Block(self._section or "", [line], number))
+
+    def _add_block(self, block: Block) -> None:
+        self.ini.blocks.append(block)
+
+
+def _option_value(option: Block) -> str:
+    first_line = option.lines[0]
+    position = min(position for position in (first_line.find("="), first_line.find(":")) if position >= 0)
+    return "\n".join([first_line[position + 1 :].strip(), *[line.strip() for line in option.lines[1:]]])
+
+
+def merge_ini(rendered: IniFile, overrides: IniFile) -> str:
+    """``over`` laid on ``rendered``, as text.
+
+    All the values that ``over`` gives to an option, in their order, take the place of all the
+    rendered ones; an option that is not rendered goes to the end of its section, a section that is
+    not rendered to the end of the file. All else stays as it is, comments included; a comment
+    of ``over`` comes along when it leads to an option.
+    """
+    options_by_section: Dict[str, Dict[str, List[Block]]] = {}
+    for option in overrides.options:
+        options_by_section.setdefault(option.section, {}).setdefault(option.name, []).append(option)
+    overridden_keys = {option.key for option in overrides.options}
+    lines: List[str] = []
+    section_ends = _section_ends(rendered)
+    for index, block in enumerate(rendered.blocks):
+        if block.name and block.key in overridden_keys:
+            lines += _option_lines(options_by_section[block.section].pop(block.name, []))
+        else:
+            lines += block.lines
+        if section_ends.get(block.section) == index:
+            lines += _all_option_lines(options_by_section.pop(block.section, {}))
+    headings = {block.section: block.lines for block in reversed(overrides.blocks) if block.is_heading}
+    for section, options in options_by_section.items():
+        lines += [*([""] if lines and lines[-1] else []), *headings[section], *_all_option_lines(options)]
+    return "\n".join([*lines, ""]) if lines else ""
+
+
+def _section_ends(ini: IniFile) -> Dict[str, int]:
+    """Where each section ends: at its last option or heading, before the empty lines and comments that follow."""
+    return {block.section: index for index, block in enumerate(ini.blocks) if block.name or block.is_heading}
+
+
+def _all_option_lines(options_by_name: Dict[str, List[Block]]) -> List[str]:
+    return [line for values in options_by_name.values() for line in _option_lines(values)]
+
+
+def _option_lines(options: List[Block]) -> List[str]:
+    return [line for option in options for line in (*option.leading_comments, *option.lines)]

@@ -1,0 +1,169 @@
+"""The ports that users of the cloud reach, opened in the firewall that the host has, and those that only the cloud's
+own hosts may reach, guarded where it has none (docs/decisions/0015)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Collection, List, Mapping, Tuple
+
+from packstack_lite.resources import (
+    Absent,
+    AllowedPeer,
+    FirewalldForward,
+    FirewalldPorts,
+    IptablesPorts,
+    Nat,
+    OnlyAllowedPeers,
+    PortFilter,
+    allowed_peers,
+)
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services._base.base_context import node_addresses
+from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services.networking import openvswitch
+
+# Service -> its APIs that the catalog names, and the console. Databases, queue, cache and metadata are asked on the
+# host itself only.
+PUBLIC_APIS: Mapping[str, Tuple[str, ...]] = {
+    "keystone": ("keystone",),
+    "glance": ("glance",),
+    "placement": ("placement",),
+    "nova": ("nova", "novnc"),
+    "neutron": ("neutron",),
+    "barbican": ("barbican",),
+    "swift": ("swift",),
+    "cinder": ("cinder",),
+    "heat": ("heat", "heat-cfn"),
+}
+DASHBOARD_PORT = 80
+# Service -> ports that hosts of the cloud alone have to reach; "A-B" is a range. What listens on loopback alone by our
+# configuration is here too where a package's own would have it elsewhere. Libvirt's are the display, its own TCP and
+# TLS port and migration (qemu.conf: 49152 to 49215), Ceph's the monitors and ms_bind_port_min to _max.
+INTERNAL_PORTS: Mapping[str, Tuple[str, ...]] = {
+    "mariadb": ("3306",),
+    "rabbitmq": ("4369", "5672", "25672"),
+    "memcached": ("11211",),
+    "nova": ("8775", "5900-6079", "16509", "16514", "49152-49215"),
+    "nova-compute": ("5900-6079", "16509", "16514", "49152-49215"),
+    "ovn": ("6641-6644",),
+    "ovn-central": ("6641-6644",),
+    "swift": ("873", "6200-6202"),
+    "cinder-lvm": ("3260",),
+    "ceph": ("3300", "6789", "6800-7568"),
+}
+
+
+def declare(context: NodeContext, services: List[str]) -> List[Resource]:
+    """The open ports of ``services``, and floating addresses let through; the guard of the rest where no firewall of
+    ours to tell is in force. Neither where the user keeps it to himself."""
+    ports, nat_rules = _public_ports(services), openvswitch.nat_rules(context)
+    if context.manages_firewalld:
+        interface = context.facts.default_interface
+        opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=make_tags("host"))
+        peers = [
+            replace(opened, ports=(), peers=peer_addresses, attributed_to=name)
+            for name, peer_addresses in _peer_addresses(context)
+        ]
+        return [*_without_port_filter(context), opened, *peers, *[_forward_rule(nat, opened.id) for nat in nat_rules]]
+    if context.facts.firewall == "iptables" and context.is_enabled("CONFIG_FIREWALL"):
+        networks = tuple(nat.source_cidr for nat in nat_rules)
+        opened_by_rules = IptablesPorts(
+            ports=ports, forwarded_networks=networks, phase=Phase.PLATFORM, tags=make_tags("host")
+        )
+        others = [
+            replace(opened_by_rules, ports=(), forwarded_networks=(), peers=peer_addresses, attributed_to=name)
+            for name, peer_addresses in _peer_addresses(context)
+        ]
+        return [*_without_port_filter(context), opened_by_rules, *others]
+    internal_ports = {port for service in services for port in INTERNAL_PORTS.get(service, ())}
+    return (
+        _port_filter(context, internal_ports)
+        if internal_ports and uses_port_filter(context)
+        else _without_port_filter(context)
+    )
+
+
+def uses_port_filter(context: NodeContext) -> bool:
+    """Whether ports are guarded by rules of our own: they may be, and the kernel takes them."""
+    is_supported = context.profile.command("guard") != "nft" or context.facts.nft_support != "no"
+    return is_supported and context.is_enabled("CONFIG_FIREWALL")
+
+
+def _port_filter(context: NodeContext, internal_ports: Collection[str]) -> List[Resource]:
+    script = context.render_file(
+        "host",
+        "guard",
+        mode=0o755,
+        phase=Phase.PLATFORM,
+        tool=context.profile.command("guard"),
+        ports=sorted(internal_ports, key=lambda port: int(port.partition("-")[0])),
+        peers=allowed_peers.PEERS_DIR,
+    )
+    unit = context.render_file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
+    peers = [
+        AllowedPeer(peer_addresses, script.path, attributed_to=name, phase=Phase.PLATFORM, tags=make_tags("host"))
+        for name, peer_addresses in _peer_addresses(context)
+    ]
+    port_filter = _port_filter_unit(context, files=(script, unit))
+    # Before the guard, which else would shut them out for a moment.
+    port_filter = replace(port_filter, needs=(*port_filter.needs, *(allowed_peer.id for allowed_peer in peers)))
+    # Of a host that could not be asked nobody knows every address.
+    all_known = all(node.hostname for node in context.other_nodes)
+    return [
+        script,
+        unit,
+        *peers,
+        port_filter,
+        *([_only_peers(context.peer_addresses, port_filter)] if all_known else []),
+    ]
+
+
+def _only_peers(peers: Tuple[str, ...], port_filter: PortFilter) -> OnlyAllowedPeers:
+    return OnlyAllowedPeers(
+        peers, port_filter.script, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter.id,)
+    )
+
+
+def _peer_addresses(context: NodeContext) -> List[Tuple[str, Tuple[str, ...]]]:
+    """The cloud's other hosts, one by one, as the answers call them, and their addresses: a change is laid to the host
+    that comes, not to those that let it in."""
+    return [(node.name, node_addresses(node)) for node in context.other_nodes if node_addresses(node)]
+
+
+def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is_wanted: bool = True) -> PortFilter:
+    return PortFilter(
+        unit=f"{context.profile.unit('guard')}.service",
+        script=context.profile.path("guard"),
+        files=files,
+        enabled=is_wanted,
+        phase=Phase.PLATFORM,
+        tags=make_tags("host"),
+        needs=tuple(file.id for file in files),
+    )
+
+
+def _without_port_filter(context: NodeContext) -> List[Resource]:
+    """What an earlier run has guarded is no longer: the rules go before the files that take them back."""
+    port_filter = _port_filter_unit(context, is_wanted=False)
+    return [
+        port_filter,
+        _only_peers((), port_filter),
+        *[_absent_file(context.profile.path(name), port_filter.id) for name in ("guard", "guard-unit")],
+    ]
+
+
+def _absent_file(path: str, port_filter_id: str) -> Absent:
+    return Absent(path, created_by_us=True, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter_id,))
+
+
+def _forward_rule(nat: Nat, ports_id: str) -> Resource:
+    """After the ports: it may reload firewalld."""
+    return FirewalldForward(
+        source_cidr=nat.source_cidr, bridge=nat.bridge, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(ports_id,)
+    )
+
+
+def _public_ports(services: List[str]) -> Tuple[int, ...]:
+    apis = [api for service in services for api in PUBLIC_APIS.get(service, ()) if api in PORTS]
+    dashboard = [DASHBOARD_PORT] if "horizon" in services else []
+    return tuple(sorted({*dashboard, *(PORTS[api] for api in apis)}))

@@ -1,0 +1,186 @@
+"""Where packages come from: repositories that answer, the release's own, a proxy, a directory instead of a network."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+from urllib.parse import unquote, urlsplit
+
+from packstack_lite.profiles.host_setup import HostSetup, load_host_setup, load_mirror_table
+from packstack_lite.resources import Absent, File, IniSettings, Packages, YumMirrors
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Secret
+from packstack_lite.services._base.context import NodeContext, make_tags
+
+# What our own repository files are called, as Packstack calls them; a pattern for yum's --enablerepo.
+OWN_REPOS_PATTERN = "packstack_*"
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """Everything that the package manager needs before it is asked for OpenStack's packages."""
+    setup = load_host_setup(context.profile.name)
+    if context.profile.package_manager == "apt":
+        return _apt_proxy(context, setup)
+    return [
+        *_yum_proxy(context, setup),
+        *_configured_repos(context, setup),
+        *([] if _repo_directory(context) else _distribution_repos(context, setup)),
+    ]
+
+
+def allowed_repositories(context: NodeContext) -> str:
+    """The repositories that packages may come from, as a pattern; all that are enabled where it is empty."""
+    return OWN_REPOS_PATTERN if _repo_directory(context) else ""
+
+
+def required_resource_ids(context: NodeContext) -> Tuple[str, ...]:
+    """Ids of what has to be right before OpenStack's packages are asked for."""
+    return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PACKAGES)
+
+
+def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
+    """The distribution's repositories, then the release's, which a package brings: those need the same care again."""
+    base_repos = [*_mirrored_repos(context, setup, "base"), *_enabled_sections(setup)]
+    priorities = setup.priority_packages if context.answers.get("CONFIG_REPO") else ()
+    names = (*setup.release_packages, *priorities)
+    release = Packages(
+        names=names,
+        manager=context.profile.package_manager,
+        batch="release",
+        phase=Phase.PREPARE,
+        tags=make_tags("host"),
+        needs=tuple(
+            resource.id for resource in (*_yum_proxy(context, setup), *_configured_repos(context, setup), *base_repos)
+        ),
+    )
+    return [*base_repos, *([release] if names else []), *_mirrored_repos(context, setup, "sig"), *_epel_excludes(setup)]
+
+
+def _mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
+    if not setup.mirror_table:
+        return []
+    table = load_mirror_table(setup.mirror_table)
+    release = setup.release_packages[0] if tree == "sig" else ""
+    return [
+        YumMirrors(
+            tree=tree,
+            mirror_roots=_mirror_urls(context, setup.mirror_table),
+            dead_hosts=table.retired_hosts,
+            mirror_paths=table.repository_paths,
+            release_package=release,
+            curl_config=_curl_proxy_config(context),
+            phase=Phase.PACKAGES if release else Phase.PREPARE,
+            tags=make_tags("host"),
+        )
+    ]
+
+
+def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
+    """The URLs above the trees, in the order in which they are tried."""
+    answer, known_mirrors = str(context.answers.get("CONFIG_REPO_MIRROR") or "auto"), load_mirror_table(name).mirrors
+    if answer == "auto":
+        return tuple(url for urls in known_mirrors.values() for url in urls)
+    return known_mirrors.get(answer, (answer.rstrip("/"),))
+
+
+def _enabled_sections(setup: HostSetup) -> List[Resource]:
+    """A host with repositories of somebody's own may have none of that name."""
+    enabled = (("enabled", "1"),)
+    return [
+        IniSettings(
+            path=path, section=section, values=enabled, ignore_missing=True, phase=Phase.PREPARE, tags=make_tags("host")
+        )
+        for path, sections in setup.enabled_sections.items()
+        for section in sections
+    ]
+
+
+def _epel_excludes(setup: HostSetup) -> List[Resource]:
+    """EPEL may be there for other things; it must not replace what the release brings."""
+    if not setup.epel_exclude:
+        return []
+    exclude = (("exclude", " ".join(setup.epel_exclude)),)
+    path, phase = f"{setup.repo_files}/epel.repo", Phase.PACKAGES
+    return [
+        IniSettings(
+            path=path,
+            section="epel",
+            values=exclude,
+            append=True,
+            ignore_missing=True,
+            phase=phase,
+            tags=make_tags("host"),
+        )
+    ]
+
+
+def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
+    """Files of CONFIG_REPO, as Packstack writes them, and of CONFIG_REPO_DIRECTORY.
+
+    Packstack switches the check of signatures off. Here yum.conf decides for what comes over a network; what root
+    has laid into a directory of the host is believed.
+    """
+    urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(context.answers.get("CONFIG_REPO") or ())]
+    directory, name = _repo_directory(context), "packstack_directory"
+    if directory:
+        directory_repo = _repo_file(context, setup, name, f"file://{directory}", verify_signatures=False)
+    else:
+        path = f"{setup.repo_files}/{name}.repo"
+        directory_repo = Absent(path=path, created_by_us=True, phase=Phase.PREPARE, tags=make_tags("host"))
+    return [*[_repo_file(context, setup, name, url, verify_signatures=True) for name, url in urls], directory_repo]
+
+
+def _repo_file(context: NodeContext, setup: HostSetup, name: str, url: str, verify_signatures: bool) -> Resource:
+    content = context.render("host/etc/yum.repos.d/packstack.repo.j2", name=name, url=url, checked=verify_signatures)
+    return File(path=f"{setup.repo_files}/{name}.repo", content=content, phase=Phase.PREPARE, tags=make_tags("host"))
+
+
+def _repo_directory(context: NodeContext) -> str:
+    return str(context.answers.get("CONFIG_REPO_DIRECTORY") or "").rstrip("/")
+
+
+def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
+    """yum's or dnf's proxy. Without a password the file stays readable to all."""
+    address, user, password = _proxy_parts(context)
+    if not address:
+        return []
+    values: List[Tuple[str, "str | Secret"]] = [("proxy", address)]
+    values += [("proxy_username", user)] if user else []
+    values += [("proxy_password", password)] if password else []
+    mode = "0600" if password else ""
+    path, phase = setup.package_config, Phase.PREPARE
+    return [
+        IniSettings(path=path, section="main", values=tuple(values), mode=mode, phase=phase, tags=make_tags("host"))
+    ]
+
+
+def _apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
+    if not setup.proxy_file:
+        return []
+    if not _proxy_answer(context):
+        return [Absent(path=setup.proxy_file, created_by_us=True, phase=Phase.PREPARE, tags=make_tags("host"))]
+    address, user, password = _proxy_parts(context)
+    content = context.render(f"host{setup.proxy_file}.j2", address=address, user=user, password=password)
+    return [File(path=setup.proxy_file, content=content, mode=0o600, phase=Phase.PREPARE, tags=make_tags("host"))]
+
+
+def _curl_proxy_config(context: NodeContext) -> Secret:
+    """The proxy as lines of curl's configuration."""
+    address, user, password = _proxy_parts(context)
+    if not address:
+        return Secret("")
+    login = f"{user}:{password.reveal()}".replace("\\", "\\\\").replace('"', '\\"')
+    return Secret(f'proxy = "{address}"\n' + (f'proxy-user = "{login}"\n' if user else ""))
+
+
+def _proxy_parts(context: NodeContext) -> Tuple[str, str, Secret]:
+    """The proxy's URL without its login, and the login."""
+    if not _proxy_answer(context):
+        return "", "", Secret("")
+    parsed = urlsplit(_proxy_answer(context))
+    address = f"http://{parsed.netloc.rpartition('@')[2]}"
+    return address, unquote(parsed.username or ""), Secret(unquote(parsed.password or ""))
+
+
+def _proxy_answer(context: NodeContext) -> str:
+    answer = context.answers.get("CONFIG_HTTP_PROXY")
+    return answer.reveal() if isinstance(answer, Secret) else ""

@@ -1,0 +1,57 @@
+"""The host itself: where packages come from, all of them at once, kernel settings, time, units that nobody wants."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from packstack_lite.host_setup import firewall, repositories, tuning
+from packstack_lite.resources import Packages, Sysctl, Unit
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services._base.context import NodeContext, make_tags
+
+# Routers forward, and their packets come back by another interface than the route says.
+KERNEL_SETTINGS = (
+    ("net.ipv4.ip_forward", "1"),
+    ("net.ipv4.conf.all.rp_filter", "0"),
+    ("net.ipv4.conf.default.rp_filter", "0"),
+)
+
+
+def declare(context: NodeContext, services: List[str]) -> List[Resource]:
+    """Packages of all ``services`` (and other groups of the profile) and what they come from, preparation of the host,
+    kernel settings, masked units; chrony where the clock is the host's own."""
+    return [
+        *repositories.declare(context),
+        *tuning.declare(context),
+        *firewall.declare(context, services),
+        Packages(
+            names=_all_packages(context, services),
+            manager=context.profile.package_manager,
+            repository_pattern=repositories.allowed_repositories(context),
+            phase=Phase.PACKAGES,
+            needs=repositories.required_resource_ids(context),
+        ),
+        context.render_file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL_SETTINGS),
+        Sysctl(settings=KERNEL_SETTINGS, phase=Phase.PREPARE, tags=make_tags("host")),
+        *[_masked_unit(name) for name in context.profile.masked_units],
+        *([] if context.facts.is_container else _time_sync(context)),
+    ]
+
+
+def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
+    groups = ["host", *([] if context.facts.is_container else ["chrony"]), *services]
+    known_groups = [service for service in groups if service in context.profile.packages]
+    names = [name for service in known_groups for name in context.profile.packages_for(service)]
+    return tuple(dict.fromkeys([*names, *tuning.required_packages(context)]))
+
+
+def _masked_unit(name: str) -> Unit:
+    return Unit(name=name, state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("host"))
+
+
+def _time_sync(context: NodeContext) -> List[Resource]:
+    servers = context.answers.get("CONFIG_NTP_SERVERS") or ()
+    names = tuple(servers.replace(" ", "").split(",")) if isinstance(servers, str) else tuple(servers)
+    config = context.render_file("host", "chrony", phase=Phase.PLATFORM, servers=names)
+    watched = (config,) if names else ()
+    return [*watched, context.declare_unit("chrony", "host", watches=watched, phase=Phase.PLATFORM)]

@@ -1,0 +1,65 @@
+"""The host before OpenStack: its name, SELinux, how it is tuned. What a distribution needs of it is data."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from packstack_lite.profiles.host_setup import load_host_setup
+from packstack_lite.resources import HostsEntry, SelinuxBooleans, SelinuxPermissive, TunedProfile, Unit
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services._base.context import NodeContext, make_tags
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """The host's name in /etc/hosts, SELinux and tuned, where the distribution has a use for them."""
+    return [*_hosts_entry(context), *_selinux_resources(context), *_tuned_resources(context)]
+
+
+def required_packages(context: NodeContext) -> Tuple[str, ...]:
+    """The packages that those need."""
+    setup = load_host_setup(context.profile.name)
+    selinux_packages = setup.selinux_packages if _has_selinux(context) else ()
+    return (*selinux_packages, *(setup.tuned_packages if _has_own_kernel(context) else ()))
+
+
+def _has_selinux(context: NodeContext) -> bool:
+    """Not in a container, whose host decides, and not where it is off: that is never changed."""
+    return context.facts.selinux in ("enforcing", "permissive") and not context.facts.is_container
+
+
+def _has_own_kernel(context: NodeContext) -> bool:
+    return not context.facts.is_container
+
+
+def _hosts_entry(context: NodeContext) -> List[Resource]:
+    facts = context.facts
+    if not load_host_setup(context.profile.name).writes_hosts_file or not facts.hostname or ":" in context.node_address:
+        return []
+    full_name = facts.fqdn if "." in facts.fqdn and facts.fqdn != "localhost.localdomain" else facts.hostname
+    names = tuple(dict.fromkeys((full_name, facts.hostname)))
+    return [HostsEntry(address=context.node_address, names=names, phase=Phase.PREPARE, tags=make_tags("host"))]
+
+
+def _selinux_resources(context: NodeContext) -> List[Resource]:
+    setup = load_host_setup(context.profile.name)
+    if not _has_selinux(context):
+        return []
+    if context.answers.get("CONFIG_SELINUX") == "permissive":
+        mode: List[Resource] = [SelinuxPermissive(phase=Phase.PREPARE, tags=make_tags("host"))]
+    else:
+        mode = []
+    if not setup.selinux_booleans:
+        return mode
+    names, package = setup.selinux_booleans, setup.selinux_packages[0]
+    return [*mode, SelinuxBooleans(names=names, package=package, phase=Phase.PLATFORM, tags=make_tags("host"))]
+
+
+def _tuned_resources(context: NodeContext) -> List[Resource]:
+    profile = load_host_setup(context.profile.name).tuned_profile
+    if not profile or not _has_own_kernel(context):
+        return []
+    tuned_unit = Unit(name="tuned", phase=Phase.PLATFORM, tags=make_tags("host"))
+    return [
+        tuned_unit,
+        TunedProfile(name=profile, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(tuned_unit.id,)),
+    ]

@@ -1,0 +1,177 @@
+"""The files by which systemd-networkd and NetworkManager keep a bridge in an interface's place."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Callable, List, Mapping, Sequence, Tuple
+
+from packstack_lite.nodes.facts import UplinkFacts
+from packstack_lite.resources import NetworkFile
+from packstack_lite.resources.uplink import NETWORKD_FILE, NM_PROFILE
+
+Section = Tuple[str, Tuple[str, ...]]
+# The same on every run, so that a second one writes the same files.
+_UUIDS = uuid.UUID("5c6f0f0e-1f3a-4a5e-9a53-1b1f4c3f7d10")
+
+
+@dataclass(frozen=True)
+class UplinkMove:
+    """What the texts are made from: which interface goes into which bridge, and what the host says of both."""
+
+    bridge: str
+    interface: str
+    datapath: str
+    uplinks: Mapping[str, UplinkFacts]
+    network_files: Mapping[str, str]
+
+    @property
+    def interface_facts(self) -> UplinkFacts:
+        """The interface."""
+        return self.uplinks.get(self.interface, UplinkFacts())
+
+    @property
+    def mac(self) -> str:
+        """The address that the bridge takes over: the interface's own."""
+        return self.interface_facts.mac
+
+    def source_text(self, path_for: Callable[[str], str]) -> str:
+        """The text that addresses come from: the bridge's own one if it has taken over already."""
+        if path_for(self.interface) in self.network_files and path_for(self.bridge) in self.network_files:
+            return self.network_files[path_for(self.bridge)]
+        return self.network_files.get(self.interface_facts.config_path, "")
+
+
+def networkd_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
+    """Two files that sort before all others: the bridge with all that the interface had, the interface without."""
+    carried_sections = [
+        section
+        for section in parse_sections(move.source_text(NETWORKD_FILE.format))
+        if section[0] not in ("Match", "Link")
+    ]
+    interface_sections = parse_sections(move.network_files.get(move.interface_facts.config_path, ""))
+    link_lines = [
+        line
+        for name, lines in interface_sections
+        if name == "Link"
+        for line in lines
+        if not line.startswith("RequiredForOnline=")
+    ]
+    bridge_lines = [
+        f"# Written by packstack-lite. {move.bridge} has the addresses of {move.interface}: change them here.",
+        *_section_lines(
+            [("Match", (f"Name={move.bridge}",)), *carried_sections, *_keep_dhcp_client_id(move, carried_sections)]
+        ),
+    ]
+    port_lines = [
+        f"# Written by packstack-lite. {move.interface} is a port of the Open vSwitch bridge {move.bridge}.",
+        *_section_lines(
+            [
+                ("Match", (f"Name={move.interface}",)),
+                ("Link", (*link_lines, "RequiredForOnline=no")),
+                ("Network", ("LinkLocalAddressing=no", "IPv6AcceptRA=no")),
+            ]
+        ),
+    ]
+    return (
+        NetworkFile(NETWORKD_FILE.format(move.bridge), _join_lines(bridge_lines), 0o644),
+        NetworkFile(NETWORKD_FILE.format(move.interface), _join_lines(port_lines), 0o644),
+    )
+
+
+def _keep_dhcp_client_id(move: UplinkMove, carried_sections: Sequence[Section]) -> List[Section]:
+    """networkd makes up the number by which DHCP servers know it from the interface: the bridge keeps the old one."""
+    has_iaid = any(line.startswith("IAID=") for _, lines in carried_sections for line in lines)
+    iaid = move.interface_facts.iaid
+    return [("DHCPv4", (f"IAID={int(iaid, 16)}",))] if iaid and not has_iaid else []
+
+
+def network_manager_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
+    """Five profiles: the bridge, its own port and interface with all that the interface had, the interface's port,
+    the interface without. They win over the old profile by their priority."""
+    old_sections = dict(parse_sections(move.source_text(NM_PROFILE.format)))
+    bridge, interface = move.bridge, move.interface
+    profiles: List[Tuple[str, List[Section]]] = [
+        (
+            f"{bridge}-bridge",
+            [
+                _connection_section(f"{bridge}-bridge", "ovs-bridge", bridge),
+                ("ovs-bridge", (f"datapath-type={move.datapath}",) if move.datapath != "system" else ()),
+            ],
+        ),
+        (
+            f"{bridge}-port",
+            [_connection_section(f"{bridge}-port", "ovs-port", bridge, f"{bridge}-bridge", "ovs-bridge")],
+        ),
+        (
+            f"{interface}-port",
+            [_connection_section(f"{interface}-port", "ovs-port", interface, f"{bridge}-bridge", "ovs-bridge")],
+        ),
+        (
+            bridge,
+            [
+                _connection_section(
+                    bridge, "ovs-interface", bridge, f"{bridge}-port", "ovs-port", _firewalld_zone(old_sections)
+                ),
+                ("ovs-interface", ("type=internal",)),
+                *_keep_mac(move),
+                *[(name, old_sections.get(name, ("method=disabled",))) for name in ("ipv4", "ipv6")],
+            ],
+        ),
+        (interface, [_connection_section(interface, "ethernet", interface, f"{interface}-port", "ovs-port")]),
+    ]
+    header = f"# Written by packstack-lite: {interface} is a port of {bridge}, which has its addresses."
+    return tuple(
+        NetworkFile(NM_PROFILE.format(name), _join_lines([header, *_section_lines(sections)]), 0o600)
+        for name, sections in profiles
+    )
+
+
+def _keep_mac(move: UplinkMove) -> List[Section]:
+    """The bridge in user space gets its interface's address from the switch; told so here, NetworkManager takes it down
+    and up for it and forgets the routes that are gone then (seen with 1.42)."""
+    return [("ethernet", (f"cloned-mac-address={move.mac}",))] if move.datapath == "system" else []
+
+
+def _firewalld_zone(sections: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """firewalld's zone is the connection's, not the address's."""
+    return [line for line in sections.get("connection", ()) if line.startswith("zone=")]
+
+
+def _connection_section(
+    name: str, kind: str, interface: str, master: str = "", slave_type: str = "", extra_lines: Sequence[str] = ()
+) -> Section:
+    lines = [
+        f"id=packstack-lite-{name}",
+        f"uuid={_uuid(name)}",
+        f"type={kind}",
+        f"interface-name={interface}",
+        "autoconnect-priority=100",
+    ]
+    if master:
+        lines += [f"master={_uuid(master)}", f"slave-type={slave_type}"]
+    return "connection", (*lines, *extra_lines)
+
+
+def _uuid(name: str) -> str:
+    return str(uuid.uuid5(_UUIDS, name))
+
+
+def parse_sections(text: str) -> List[Section]:
+    """The parts of such a file in their order, each with its lines but the empty ones."""
+    parsed: List[Tuple[str, List[str]]] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("[") and stripped.endswith("]"):
+            parsed.append((stripped[1:-1], []))
+        elif stripped and parsed:
+            parsed[-1][1].append(stripped)
+    return [(name, tuple(lines)) for name, lines in parsed]
+
+
+def _section_lines(sections: Sequence[Section]) -> List[str]:
+    return [line for name, lines in sections for line in ("", f"[{name}]", *lines)]
+
+
+def _join_lines(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

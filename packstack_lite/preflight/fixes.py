@@ -1,0 +1,239 @@
+"""What ``preflight --fix`` does on a host: each cure is a command that says in words what it will change.
+
+A cure may run again, keeps what it replaces as ``PATH.packstack-lite.orig``, and exits with another code than 0 when
+it could not do its work; whether the fault is gone is for the facts to tell, which are gathered again.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from packstack_lite.nodes.facts import Repo
+from packstack_lite.remote.command import Command
+from packstack_lite.secret import quote_sh
+
+# Downloads of a few packages; the package manager waits for its own lock meanwhile.
+_INSTALL_TIMEOUT = 300.0
+_BACKUP_FUNCTIONS = r"""
+keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
+# Standard input in the place of a file, which stays the same file with the same rights and label. Nothing at all is
+# what a program says that has failed.
+into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
+aside() {
+    [ -e "$1" ] || return 0
+    kept=$1.packstack-lite.orig number=1
+    while [ -e "$kept" ]; do kept=$1.packstack-lite.orig.$number number=$((number + 1)); done
+    mv -- "$1" "$kept"
+}
+"""
+
+
+def fix_command(description: str, script: str, timeout: float = 60.0) -> Command:
+    """A cure: ``says`` what will be changed, ``script`` does it with the words keep, into and aside."""
+    return Command(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
+
+
+def set_hosts_entry(address: str, names: Sequence[str]) -> Command:
+    """These names lead to this address; what else /etc/hosts says of the names goes, other names stay."""
+    script = r"""
+[ -e /etc/hosts ] || : > /etc/hosts
+awk -v address=@address@ -v names=@names@ '
+    BEGIN {count = split(names, list, " "); while (count) ours[list[count--]] = 1}
+    /^[ \t]*(#|$)/ {print; next}
+    {
+        line = $1; left = 0
+        for (i = 2; i <= NF && $i !~ /^#/; i++) if (!($i in ours)) {line = line "\t" $i; left++}
+        changed = left != i - 2
+        if (!changed) print
+        else if (left) print line
+    }
+    END {print address "\t" names}' /etc/hosts | into /etc/hosts
+"""
+    script = script.replace("@address@", quote_sh(address)).replace("@names@", quote_sh(" ".join(names)))
+    return fix_command(f"write into /etc/hosts: {address} {' '.join(names)}", script)
+
+
+def unmask_units(units: Sequence[str]) -> Command:
+    """systemd may start the units again."""
+    return fix_command(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
+
+
+def disable_unit(unit: str) -> Command:
+    """The unit stops and does not start at boot; ``systemctl enable --now`` takes it back."""
+    return fix_command(f"stop {unit} and keep it from starting at boot", f"systemctl disable --now {quote_sh(unit)}\n")
+
+
+def set_locale() -> Command:
+    """LANG is one that the host has: C.UTF-8 where it knows it, else en_US.UTF-8, else C."""
+    script = r"""
+has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
+if has c.utf8; then lang=C.UTF-8; elif has en_us.utf8; then lang=en_US.UTF-8; else lang=C; fi
+for file in /etc/default/locale /etc/locale.conf; do
+    # A link to the other one is not a file of its own.
+    [ ! -L "$file" ] || continue
+    ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | into "$file"
+done
+"""
+    return fix_command("set LANG to one that the host has (C.UTF-8, else en_US.UTF-8, else C)", script)
+
+
+def rename_to_orig(paths: Sequence[str]) -> Command:
+    """The files and directories bear another name."""
+    script = "".join(f"aside {quote_sh(path)} || exit 1\n" for path in paths)
+    return fix_command(f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
+
+
+def replace_old_database() -> Command:
+    """MariaDB's data bear another name; where a server is installed it begins with new data, running as it did."""
+    script = r"""
+running=
+for unit in mariadb mysqld mysql; do
+    systemctl is-active --quiet $unit.service && { running=$unit; systemctl stop $unit.service || exit 1; break; }
+done
+aside /var/lib/mysql || exit 1
+make=$(command -v mariadb-install-db || command -v mysql_install_db) || exit 0
+install -d -o mysql -g mysql -m 0755 /var/lib/mysql
+"$make" --user=mysql >/dev/null || exit 1
+! command -v restorecon >/dev/null || restorecon -R /var/lib/mysql
+[ -z "$running" ] || systemctl start $running.service
+"""
+    description = (
+        "rename /var/lib/mysql to /var/lib/mysql.packstack-lite.orig and, if MariaDB is installed, make new data"
+    )
+    return fix_command(description, script, _INSTALL_TIMEOUT)
+
+
+def exclude_packages(repo: Repo, patterns: Sequence[str]) -> Command:
+    """These packages are not taken from the repository."""
+    return fix_command(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
+
+
+def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
+    script = r"""
+[ ! -e @path@ ] || awk -v section=@section@ -v add=@add@ '
+    function end() { if (inside && !done) print "exclude=" add; inside = 0 }
+    /^\[/ {end(); inside = $0 == "[" section "]"; done = 0}
+    inside && !done && /^exclude(pkgs)?[ \t]*=/ {
+        there = $0; sub(/^[^=]*=/, "", there); gsub(/[ \t,]+/, " ", there); there = " " there " "
+        count = split(add, words, " ")
+        for (i = 1; i <= count; i++) if (!index(there, " " words[i] " ")) $0 = $0 " " words[i]
+        done = 1
+    }
+    {print}
+    END {end()}' @path@ | into @path@
+"""
+    script = script.replace("@section@", quote_sh(repo.name)).replace("@add@", quote_sh(" ".join(patterns)))
+    return script.replace("@path@", quote_sh(repo.path))
+
+
+def downgrade_package(
+    package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
+) -> Command:
+    """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
+    names = ", ".join(repo.name for repo in repos)
+    script = "".join(f"{_exclude_script(repo, patterns).strip()} || exit 1\n" for repo in repos)
+    script += f"yum -y{_disablerepo_options([*repos, *dead_repos])} downgrade {quote_sh(package)} > /dev/null\n"
+    description = f"yum downgrade {package}" + (
+        f", without {names}; exclude {' '.join(patterns)} there" if repos else ""
+    )
+    return fix_command(description, script, _INSTALL_TIMEOUT)
+
+
+def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Command:
+    """RPMs from the repositories that are enabled and not ``dead``: one that does not answer stops yum."""
+    names = " ".join(packages)
+    return fix_command(
+        f"yum install {names}",
+        f"yum -y{_disablerepo_options(dead_repos)} install {names} >/dev/null\n",
+        _INSTALL_TIMEOUT,
+    )
+
+
+def _disablerepo_options(repos: Sequence[Repo]) -> str:
+    return "".join(f" --disablerepo={quote_sh(repo.name)}" for repo in repos)
+
+
+def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Command:
+    """A policy, and the order to the next boot to label all files by it."""
+    script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
+    return fix_command(
+        f"yum install {package}, and have the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
+    )
+
+
+def apt_install(packages: Sequence[str]) -> Command:
+    """Debian packages from the sources that are there."""
+    script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
+    return fix_command(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
+
+
+def set_selinux_boot_mode(mode: str) -> Command:
+    """The next boot has this mode; the mode of now stays as it is."""
+    script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | into /etc/selinux/config\n"
+    return fix_command(f"set SELINUX={mode} in /etc/selinux/config", script)
+
+
+def keep_only_firewalld(units: Sequence[str]) -> Command:
+    """firewalld alone; not where it would shut out the SSH connection that this comes over."""
+    names = " ".join(map(quote_sh, units))
+    script = f"""
+port=$(printf '%s\\n' "${{SSH_CONNECTION:-}}" | cut -d' ' -f4)
+if [ "${{port:-22}}" = 22 ]; then let=--query-service=ssh; else let=--query-port=$port/tcp; fi
+systemctl start firewalld.service && firewall-cmd -q $let ||
+    {{ echo "firewalld does not let SSH in (port ${{port:-22}}): open that first" >&2; exit 1; }}
+systemctl disable --now {names} && systemctl restart firewalld.service
+"""
+    return fix_command(
+        f"stop {', '.join(units)}, keep them from starting at boot, and load firewalld's rules again", script
+    )
+
+
+def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> Command:
+    """NetworkManager leaves these interfaces alone. Letting go of one it takes addresses and routes: they come back."""
+    path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
+    interfaces = list(dict.fromkeys([*managed, *others]))
+    script = r"""
+mkdir -p /etc/NetworkManager/conf.d
+printf '[keyfile]\nunmanaged-devices+=%s\n' @names@ | into @path@ || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+for interface in @managed@; do
+    ip -o addr show dev "$interface" scope global | awk '{print $4}' > "$work/$interface.addresses"
+    ip route show dev "$interface" > "$work/$interface.routes"
+done
+systemctl reload NetworkManager.service || nmcli general reload
+for interface in @managed@; do
+    nmcli device set "$interface" managed no || exit 1
+    ip link set dev "$interface" up
+    while read -r address; do ip addr replace "$address" dev "$interface"; done < "$work/$interface.addresses"
+    while read -r route; do ip route replace $route dev "$interface"; done < "$work/$interface.routes"
+done
+"""
+    script = script.replace("@names@", quote_sh(";".join(f"interface-name:{name}" for name in interfaces)))
+    script = script.replace("@path@", path).replace("@managed@", " ".join(map(quote_sh, managed)))
+    return fix_command(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
+
+
+def load_kernel_module(module: str) -> Command:
+    """The kernel module is loaded, now and at every boot."""
+    script = f"modprobe {module} && echo {module} | into /etc/modules-load.d/packstack-lite-kvm.conf\n"
+    return fix_command(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
+
+
+def enable_time_sync() -> Command:
+    """A time server keeps the clock, which is set at once where it is wrong."""
+    script = r"""
+for unit in chronyd chrony; do
+    systemctl cat $unit.service >/dev/null 2>&1 || continue
+    systemctl enable --now $unit.service && chronyc -a makestep && chronyc waitsync 20 >/dev/null
+    exit
+done
+timedatectl set-ntp true
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    timedatectl 2>/dev/null | grep -q 'synchronized: yes' && exit 0
+    sleep 1
+done
+echo 'no time server has answered within 10 seconds' >&2
+exit 1
+"""
+    return fix_command("switch on time synchronisation and set the clock by it", script, 120.0)

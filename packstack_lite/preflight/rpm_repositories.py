@@ -1,0 +1,108 @@
+"""Checks of yum's and dnf's world: dead mirrors, EPEL beside RDO, and the library that EPEL replaces."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import List
+
+from packstack_lite.nodes.facts import Repo
+from packstack_lite.preflight import fixes
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
+from packstack_lite.profiles.host_setup import load_host_setup
+
+# Switched off when CentOS 7 came to its end in June 2024; mirror.stream.centos.org is another one, and lives.
+_DEAD_MIRROR = re.compile(r"^\w+://(mirrorlist|mirror)\.centos\.org([:/?]|$)")
+_LEATHERMAN_PACKAGES = ("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*")
+_MIRROR_PARAMETER = "CONFIG_REPO_MIRROR"
+
+
+def check_centos_mirrors(context: CheckContext) -> Findings:
+    """No enabled repository is looked for at addresses of CentOS that are gone."""
+    dead = find_dead_repos(context)
+    if not dead:
+        return
+    names, files = ", ".join(repo.name for repo in dead), sorted({repo.path for repo in dead})
+    mirror_host = re.split(r"[/:?]", next(url for url in dead[0].urls if _DEAD_MIRROR.match(url)).split("://")[1])[0]
+    message = f"{names}: looked for at {mirror_host}, which no longer exists (CentOS 7 came to its end in June 2024)"
+    if has_replacement_mirror(context):
+        yield info(
+            f"{message}; apply leads {', '.join(files)} to a mirror that answers ({_MIRROR_PARAMETER}={context.answers[_MIRROR_PARAMETER]})"
+        )
+    else:
+        yield error(
+            message,
+            f"answer {_MIRROR_PARAMETER}=auto (or vault, aliyun, tuna, tencent, huawei, a URL): apply then rewrites"
+            f" {', '.join(files)} to the first mirror that answers, and keeps the originals",
+        )
+
+
+def find_dead_repos(context: CheckContext) -> List[Repo]:
+    """Enabled repositories whose every address is gone."""
+    return [repo for repo in _enabled_repos(context) if repo.urls and all(_DEAD_MIRROR.match(url) for url in repo.urls)]
+
+
+def has_replacement_mirror(context: CheckContext) -> bool:
+    """Whether the answers say where packages come from instead, and apply has a table of what is there."""
+    mirror_table = load_host_setup(context.profile.name).mirror_table if context.profile else ""
+    return bool(context.answers.get(_MIRROR_PARAMETER) and mirror_table)
+
+
+def check_epel_excludes(context: CheckContext) -> Findings:
+    """EPEL does not replace RDO's packages by its own: it is off, or they are excluded from it."""
+    conflicting = load_host_setup(context.profile.name).epel_exclude if context.profile else ()
+    for repo in _epel_repos(context):
+        missing = [pattern for pattern in conflicting if not _is_excluded(pattern, repo)]
+        if missing:
+            yield warning(
+                f"EPEL is enabled ({repo.name} in {repo.path}); it has other versions than RDO of {', '.join(missing)}"
+                + _installed_from_epel(context, missing),
+                f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or switch it off:"
+                f" yum-config-manager --disable {repo.name}",
+                fixes.exclude_packages(repo, missing),
+            )
+
+
+def check_leatherman(context: CheckContext) -> Findings:
+    """facter, which Packstack and Puppet run, has the version of leatherman that it was linked with."""
+    facts = context.facts
+    facter_version, leatherman_version = facts.rpm_versions.get("facter", ""), facts.rpm_versions.get("leatherman", "")
+    is_mismatched = (
+        facter_version.startswith("3.9.") and leatherman_version and not leatherman_version.startswith("1.3.")
+    )
+    if not facts.facter_error and not is_mismatched:
+        return
+    reason = (
+        facts.facter_error
+        or f"facter {facter_version} needs leatherman 1.3.0, and leatherman {leatherman_version} is installed"
+    )
+    yield warning(
+        f"facter cannot run: {reason}"
+        + (f" (leatherman {leatherman_version} is EPEL's)" if "leatherman" in facts.epel_rpms else "")
+        + "; packstack-lite does without it, Packstack and Puppet do not",
+        "yum --disablerepo='epel*' downgrade leatherman; and exclude="
+        + " ".join(_LEATHERMAN_PACKAGES)
+        + " in EPEL's repo file",
+        fixes.downgrade_package("leatherman", _epel_repos(context), _LEATHERMAN_PACKAGES, find_dead_repos(context)),
+    )
+
+
+def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
+    names = [name for name in context.facts.epel_rpms if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return f"; installed from it already: {', '.join(names)}" if names else ""
+
+
+def _is_excluded(pattern: str, repo: Repo) -> bool:
+    return any(fnmatchcase(pattern.rstrip("*"), excluded) for excluded in repo.excludes)
+
+
+def _epel_repos(context: CheckContext) -> List[Repo]:
+    return [
+        repo
+        for repo in _enabled_repos(context)
+        if repo.name.startswith("epel") or any(re.search(r"/epel/|[?&]repo=epel", url) for url in repo.urls)
+    ]
+
+
+def _enabled_repos(context: CheckContext) -> List[Repo]:
+    return [repo for repo in context.facts.repos if repo.is_enabled]

@@ -1,0 +1,200 @@
+"""Hosts: a machine over SSH, or this very one, behind one interface."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from typing import Callable, List, Optional, Sequence
+
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
+
+from packstack_lite.errors import ConnectError, PackstackLiteError, PhaseError
+from packstack_lite.remote.command import Command, FileItem, Job, JobResult, JobWatcher, Reply
+from packstack_lite.remote.host_keys import ConfirmPrompt
+from packstack_lite.remote.jobs import JobRunner
+from packstack_lite.remote.push import make_push_command
+from packstack_lite.remote.session import PasswordPrompt, Session, SshTarget, connect
+from packstack_lite.remote.shell import SHELL_LOOP, Shell, Stream, make_marker
+from packstack_lite.secret import Masker, Secret, quote_sh
+
+
+class _ConnectionAborted(ConnectError):
+    """The run is over; nothing is opened again."""
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ConnectError) and not isinstance(error, _ConnectionAborted)
+
+
+class ShellConnection(ABC):
+    """What all hosts share once there is a root shell; ``_open`` makes one (again).
+
+    Several threads may use it: one flight is whole before the next begins.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.round_trips = 0
+        self.masker: Optional[Masker] = None
+        self.on_reply: Optional[Callable[[Command, Reply], None]] = None
+        self._shell: Optional[Shell] = None
+        self._lock = threading.RLock()
+        self._is_aborted = False
+
+    @abstractmethod
+    def _open_shell(self) -> Shell:
+        """A root shell, newly opened."""
+
+    def run(self, commands: Sequence[Command]) -> List[Reply]:
+        """See Host."""
+        for command in commands:
+            if self.masker and self.masker.contains_secret(command.script):
+                raise PackstackLiteError(
+                    f"{self.name}: the command '{command.description}' would show a secret in the process list"
+                )
+        if not commands:
+            return []
+        with self._lock:
+            replies = self._round_trip(commands)
+        if self.on_reply:
+            for command, reply in zip(commands, replies):
+                self.on_reply(command, reply)
+        return replies
+
+    def _round_trip(self, commands: Sequence[Command]) -> List[Reply]:
+        if self._is_aborted:
+            raise _ConnectionAborted(f"{self.name}: the run was ended", "run the same command again: it resumes")
+        if self._shell is None:
+            self._shell = self._open_shell()
+        self.round_trips += 1
+        try:
+            return self._shell.run(commands)
+        except ConnectError:
+            self.close()
+            raise
+
+    def push(
+        self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
+    ) -> List[Reply]:
+        """See Host."""
+        replies = self.run([*before, make_push_command(files), *after])
+        push_reply = replies.pop(len(before))
+        if not push_reply.ok:
+            raise PhaseError(
+                f"{self.name}: {push_reply.err.strip() or 'files could not be written'}", "see the message for the file"
+            )
+        return replies
+
+    def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
+        """See Host. Starting a job twice joins it, so a lost connection is simply tried again."""
+        with_retry = retry(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_delay(60),
+            wait=wait_exponential(0.5, max=5),
+            reraise=True,
+        )
+        return JobRunner(with_retry(self.run), self.name, watcher).run_all(jobs)
+
+    def close(self) -> None:
+        """See Host."""
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+
+    def abort(self) -> None:
+        """See Host."""
+        self._is_aborted = True
+        self.close()
+
+
+class SshConnection(ShellConnection):
+    """A machine over SSH. Connecting counts 4 flights, opening the root shell 2; without root's login 2 more.
+
+    ``ask`` is asked whether an unknown host key is right, ``password`` for sudo's password
+    and for passphrases; both None where nobody can answer.
+    """
+
+    def __init__(self, target: SshTarget, confirm: ConfirmPrompt = None, ask_password: PasswordPrompt = None) -> None:
+        super().__init__(target.host)
+        self._target = target
+        self._confirm = confirm
+        self._ask_password = ask_password
+        self._sudo_password: Optional[Secret] = None
+        self._session: Optional[Session] = None
+        self._shell = self._open_shell()
+
+    def _open_shell(self) -> Shell:
+        if self._session is not None:
+            self._session.close()
+        self._session = connect(self._target, self._confirm, self._ask_password)
+        self.round_trips += 6
+        marker = make_marker()
+        shell_command = f"sh -c {quote_sh(SHELL_LOOP)} sh {marker}"
+        if self._session.route.user == "root":
+            return Shell(self._session.open_stream(shell_command), self.name, marker)
+        return self._open_with_sudo(self._session, shell_command, marker)
+
+    def _open_with_sudo(self, session: Session, shell_command: str, marker: str) -> Shell:
+        user = session.route.user
+        self.round_trips += 2
+        code, stderr = session.run("sudo -n true")
+        if code == 0:
+            return Shell(session.open_stream(f"sudo -n {shell_command}"), self.name, marker)
+        message = f"{self.name}: {user} is not allowed to become root by sudo"
+        if code == 127 or "password" not in stderr:
+            raise ConnectError(
+                f"{message}: {stderr or 'no sudo there'}", "name root or a user with sudo rights: --host USER@HOST"
+            )
+        if self._sudo_password is None:
+            if not self._ask_password:
+                raise ConnectError(f"{message} without a password", "run it on a terminal, which asks for it")
+            self._sudo_password = self._ask_password(f"Password of {user} on {self.name}, for sudo")
+        # -k: a remembered login would leave the password unread, in front of what follows. Tried
+        # on its own first: after a wrong one sudo asks again, and there is no more to read.
+        password_line = self._sudo_password.reveal().encode() + b"\n"
+        if session.run("sudo -k -S -p '' true", password_line)[0] != 0:
+            self._sudo_password = None
+            raise ConnectError(f"{message}: the password was not taken", "run it again and type the password")
+        stream = session.open_stream(f"sudo -k -S -p '' {shell_command}")
+        stream.send(password_line)
+        return Shell(stream, self.name, marker)
+
+    def close(self) -> None:
+        """See Host."""
+        super().close()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+class _ProcessStream(Stream):
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+    def send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        view = memoryview(data)
+        while view:
+            view = view[self._process.stdin.write(view) :]
+
+    def receive(self, size: int) -> bytes:
+        assert self._process.stdout is not None
+        return self._process.stdout.read(size)
+
+    def close(self) -> None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._process.wait(timeout=10)
+
+
+class LocalConnection(ShellConnection):
+    """This very machine, as root, without SSH."""
+
+    def __init__(self, name: str = "localhost") -> None:
+        super().__init__(name)
+        self._shell = self._open_shell()
+
+    def _open_shell(self) -> Shell:
+        marker = make_marker()
+        return Shell(_ProcessStream(["sh", "-c", SHELL_LOOP, "sh", marker]), self.name, marker)

@@ -1,0 +1,65 @@
+"""Events as sentences, the same on a plain terminal and in the log."""
+
+from __future__ import annotations
+
+from packstack_lite.engine.events import (
+    Changed,
+    Event,
+    Failed,
+    Note,
+    Output,
+    PhaseFinished,
+    PhaseStarted,
+    Skipped,
+    StepFinished,
+    StepStarted,
+)
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration as people read it: ``0.4 s``, ``42 s``, ``4 min 31 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    whole_seconds = round(seconds)
+    return f"{whole_seconds // 60} min {whole_seconds % 60:02d} s"
+
+
+def format_count(number: int, noun: str) -> str:
+    """``1 change``, ``3 changes``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def phase_outcome(event: PhaseFinished) -> str:
+    """How a phase ended, without its time."""
+    if not event.ok:
+        return "failed"
+    return format_count(event.change_count, "change") if event.change_count else "nothing to change"
+
+
+def describe_event(event: Event) -> str:
+    """One event in words; a failure may take several lines."""
+    if isinstance(event, Note):
+        return f"{event.node}: {'warning: ' if event.level == 'warning' else ''}{event.text}"
+    return f"{event.phase.value}: {_describe_phase_event(event)}"
+
+
+def _describe_phase_event(
+    event: "PhaseStarted | PhaseFinished | StepStarted | StepFinished | Output | Changed | Failed | Skipped",
+) -> str:
+    if isinstance(event, PhaseStarted):
+        return "begins"
+    if isinstance(event, PhaseFinished):
+        return f"{phase_outcome(event)}, {format_seconds(event.seconds)}"
+    if isinstance(event, StepStarted):
+        return f"{event.step} …"
+    if isinstance(event, StepFinished):
+        return f"{event.step}: {'done' if event.ok else 'failed'}, {format_seconds(event.seconds)}"
+    if isinstance(event, Output):
+        return f"{event.step} | {event.line}"
+    if isinstance(event, Changed):
+        return f"{event.resource_id}: {event.description}"
+    if isinstance(event, Skipped):
+        return f"{event.resource_id} skipped: {event.reason}"
+    return f"{event.resource_id} failed on {event.node}: {event.message}" + (f"\n→ {event.hint}" if event.hint else "")

@@ -1,0 +1,18 @@
+"""Consoles that keep to --color, NO_COLOR and FORCE_COLOR."""
+
+from __future__ import annotations
+
+from typing import Optional, TextIO
+
+from rich.console import Console as Rich
+
+# auto | always | never, the words of --color. ``auto`` leaves it to rich, which knows the two variables.
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
+
+
+def make_console(stream: Optional[TextIO] = None, color: str = AUTO, stderr: bool = False) -> Rich:
+    """A console on the stream (stdout by default, or stderr). Lines are never cut or wrapped by it."""
+    if color == NEVER:
+        return Rich(file=stream, stderr=stderr, no_color=True, highlight=False, soft_wrap=True, emoji=False)
+    force = True if color == ALWAYS else None
+    return Rich(file=stream, stderr=stderr, force_terminal=force, highlight=False, soft_wrap=True, emoji=False)

@@ -1,0 +1,113 @@
+"""A run's own directory: a log for people and the events for programs, both without secrets.
+
+``$XDG_STATE_HOME/packstack-lite/<host>/<time>/`` holds ``run.log`` and ``events.jsonl``,
+the user's alone; the newest twenty runs of a host are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Callable, List, Mapping, Optional, TextIO
+
+from packstack_lite.engine.events import Event
+from packstack_lite.report.formatting import describe_event
+from packstack_lite.secret import Masker
+
+KEPT_RUNS = 20
+_RUN_NAME = re.compile(r"\d{8}-\d{6}(?:\.\d+)?")
+
+
+def state_directory(environment: Optional[Mapping[str, str]] = None) -> Path:
+    """Where this user's runs are kept (XDG base directory specification)."""
+    variables = os.environ if environment is None else environment
+    base = variables.get("XDG_STATE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "packstack-lite"
+
+
+def create_run_directory(node: str, base_directory: Path, now: float) -> Path:
+    """Make a new directory, 0700, for a run on a host; remove the oldest beyond the newest twenty."""
+    node_directory = base_directory / (re.sub(r"[^\w.\-]", "_", node).strip(".") or "host")
+    node_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    path = node_directory / stamp
+    for suffix in range(1, 1000):
+        if not path.exists():
+            break
+        path = node_directory / f"{stamp}.{suffix:03d}"
+    path.mkdir(mode=0o700)
+    for old in _list_runs(node_directory)[:-KEPT_RUNS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def _list_runs(node_directory: Path) -> List[Path]:
+    return sorted(path for path in node_directory.iterdir() if _RUN_NAME.fullmatch(path.name) and path.is_dir())
+
+
+class RunLog:
+    """Hears every event and writes it down at once, masked.
+
+    A log that cannot be written (a full disk) must not end a deployment: it stops, and
+    ``trouble`` says why.
+    """
+
+    def __init__(self, directory: Path, masker: Masker, clock: Callable[[], float] = time.time) -> None:
+        self.directory = directory
+        self.write_error = ""
+        self._masker = masker
+        self._clock = clock
+        self._log = _open_private(directory / "run.log")
+        self._events = _open_private(directory / "events.jsonl")
+
+    def on_event(self, event: Event) -> None:
+        """See Listener."""
+        now = self._clock()
+        record = {"time": round(now, 3), "event": type(event).__name__, **asdict(event)}
+        self._append(self._events, self._to_masked_json(record) + "\n")
+        self.write(describe_event(event), now)
+
+    def write(self, text: str, now: Optional[float] = None) -> None:
+        """Anything else worth keeping; further lines are indented."""
+        stamp = time.strftime("%H:%M:%S", time.localtime(self._clock() if now is None else now))
+        lines = self._masker.mask_lines(text).rstrip("\n").replace("\n", "\n         ")
+        self._append(self._log, f"{stamp} {lines}\n")
+
+    def write_exchange(self, node: str, description: str, script: str, code: int, out: str, err: str) -> None:
+        """A command and its reply, for ``--debug``."""
+        self.write(f"{node} $ {description}\n{script.strip()}\n= {code}\n{out.rstrip()}\n{err.rstrip()}".rstrip())
+
+    def close(self) -> None:
+        """Close both files."""
+        self._log.close()
+        self._events.close()
+
+    def _to_masked_json(self, record: Mapping[str, object]) -> str:
+        masked = {
+            key: self._masker.mask_lines(value) if isinstance(value, str) else value for key, value in record.items()
+        }
+        return json.dumps(masked, ensure_ascii=False)
+
+    def _append(self, file: TextIO, text: str) -> None:
+        if self.write_error:
+            return
+        try:
+            file.write(text)
+            file.flush()
+        except OSError as error:
+            self.write_error = f"the log in {self.directory} ends early: {error.strerror or error}"
+
+
+def open_log(node: str, masker: Masker, base_directory: Optional[Path] = None) -> RunLog:
+    """A log for a run that begins now. Raises OSError where no directory can be made."""
+    return RunLog(create_run_directory(node, base_directory or state_directory(), time.time()), masker)
+
+
+def _open_private(path: Path) -> TextIO:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8", errors="replace")

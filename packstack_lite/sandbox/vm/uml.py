@@ -1,0 +1,108 @@
+"""User-mode Linux: a kernel that runs as an ordinary process, without KVM (research: sandbox.md §15)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List
+
+from packstack_lite.sandbox.local_commands import ProgressCallback, install_tools, run_command
+from packstack_lite.sandbox.model import Record
+from packstack_lite.sandbox.vm import uml_kernel
+from packstack_lite.sandbox.vm.uml_kernel import KernelBuild
+
+# As the kernel names its interface and its second disk.
+INTERFACE = "vec0"
+SECOND_DISK_DEVICE = "/dev/ubdb"
+# Its kernel is no package.
+PACKAGES = ()
+# Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
+# has anything to do on such a host.
+DISABLED_GENERATORS = (
+    "bless-boot", "cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "system-update",
+    "veritysetup",
+)  # fmt: skip
+# A process has half a terabyte of addresses here; newer MariaDBs set eight aside for a buffer that may grow.
+MARIADB_CONFIG = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
+# For units without a limit of their own: where all of a cloud starts at once, 90 seconds are too few.
+SYSTEMD_CONFIG = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
+
+
+def prepare(progress: ProgressCallback) -> None:
+    """Have the tools and the kernel, which takes twenty minutes where it is not there yet."""
+    install_tools(uml_kernel.TOOLS, progress)
+    uml_kernel.ensure_kernel(progress)
+
+
+def install_kernel(record: Record) -> None:
+    """Fit the mounted tree to the kernel, and let the sandbox know it."""
+    build = uml_kernel.KernelBuild(uml_kernel.kernel_dir())
+    uml_kernel.link_kernel(record.directory, build)
+    adapt_tree(record.root, build)
+
+
+def boot_argv(record: Record, memory_mib: int) -> List[str]:
+    """The command line that boots it, with a place for its memory made; its console is standard output."""
+    memory = record.directory / "memory"
+    memory.mkdir(exist_ok=True)
+    # /dev/shm is often small where this machine is a container itself.
+    run_command(
+        ["mount", "-t", "tmpfs", "-o", f"mode=0700,size={memory_mib + 512}M", "packstack-lite-sandbox", str(memory)]
+    )
+    build = uml_kernel.linked_kernel(record.directory)
+    return [*taskset_argv(record), *_env_argv(build.environment(memory)), *uml_argv(record, build, memory_mib)]
+
+
+def taskset_argv(record: Record) -> List[str]:
+    """The kernel and the process whose turn it is run by turns, thousands of times a second: on one processor.
+
+    On two each would wait for the other's to be free (measured: half the system calls, on a busy machine).
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(processors[record.number % len(processors)])]
+
+
+def _env_argv(environment: Dict[str, str]) -> List[str]:
+    return ["env", *(f"{name}={value}" for name, value in environment.items())]
+
+
+def adapt_tree(root: Path, build: KernelBuild) -> None:
+    """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
+    modules = build.modules
+    target = root / "usr/lib/modules" / modules.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run_command(["cp", "-a", str(modules), str(target)])
+    (root / "boot").mkdir(exist_ok=True)
+    (root / "boot" / f"config-{modules.name}").write_text(build.config)
+    run_command(["chroot", str(root), "depmod", modules.name])
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for name in DISABLED_GENERATORS:
+        (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
+    limits = root / "etc/systemd/system.conf.d"
+    limits.mkdir(exist_ok=True)
+    (limits / "packstack-lite-sandbox.conf").write_text(SYSTEMD_CONFIG)
+    settings = root / "etc/mysql/mariadb.conf.d"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "10-packstack-lite-sandbox.cnf").write_text(MARIADB_CONFIG)
+
+
+def uml_argv(record: Record, build: KernelBuild, memory_mib: int) -> List[str]:
+    """The kernel's command line; its console is standard output."""
+    return [
+        build.program,
+        f"ubd0={record.directory / 'disk.img'}",
+        f"ubd1={record.directory / 'second.img'}",
+        "root=/dev/ubda",
+        "rw",
+        f"mem={memory_mib}M",
+        "con=null",
+        "con0=null,fd:2",
+        "con1=null,fd:1",
+        "ssl=null",
+        f"vec0:transport=tap,ifname={record.local_interface},depth=128,gro=1",
+        f"uml_dir={record.directory}",
+        f"umid={record.name}",
+        # Without ptrace; where this machine's own kernel cannot do that, with it.
+        "seccomp=auto",
+    ]

@@ -1,0 +1,150 @@
+"""The kernel of a machine: user-mode Linux, made from Debian's kernel source with what a cloud's host wants of it.
+
+Since 6.16 a process hands its system calls and page faults to the kernel by itself, under a seccomp filter; before,
+each was a turn of ptrace and took five times as long. Debian's own packages of it are older, or lack the tables of
+iptables and the zones of connections without which no instance is reached. What is made is kept under ``kernels``, by
+a digest of what it is made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from packstack_lite.sandbox import apt_sources, debs, trees
+from packstack_lite.sandbox.el_table import read_data
+from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, run_command
+from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError, archives_dir
+from packstack_lite.sandbox.nspawn_run import copy_tree, run_script, unmount_and_remove
+
+# Where the kernel's source comes from, and where it is compiled: the program runs on this machine's C library.
+SOURCE_SUITE = "trixie-backports"
+BUILD_DISTRO = "debian12"
+# The first one that does without ptrace.
+MIN_VERSION = (6, 16)
+BUILD_PACKAGES = "gcc libc6-dev make flex bison bc xz-utils kmod"
+BUILD_FILES = ("uml/cloud.config", "uml/build-kernel.sh", "uml/reboot.c")
+# Tool of this machine -> the Debian package that holds it.
+TOOLS = {"mkfs.ext4": "e2fsprogs"}
+
+
+@dataclass(frozen=True)
+class KernelBuild:
+    """A user-mode Linux: ``root`` has the program ``linux``, its ``modules``, its ``config`` and ``reboot.so``."""
+
+    root: Path
+
+    @property
+    def program(self) -> str:
+        """What to start."""
+        return str(self.root / "linux")
+
+    @property
+    def modules(self) -> Path:
+        """The directory with its modules, whose name is the kernel's release."""
+        return next(path for path in (self.root / "modules").iterdir() if path.is_dir())
+
+    @property
+    def config(self) -> str:
+        """What it was made with, as Debian's kernels have it in /boot."""
+        return (self.root / "config").read_text()
+
+    def environment(self, memory_dir: Path) -> Dict[str, str]:
+        """Where it keeps its memory, and what lets it reboot (data/uml/reboot.c)."""
+        return {"LD_PRELOAD": str(self.root / "reboot.so"), "TMPDIR": str(memory_dir)}
+
+
+def kernel_dir() -> Path:
+    """Where the kernel that is made from today's parts is kept."""
+    recipe = "\0".join([SOURCE_SUITE, BUILD_DISTRO, BUILD_PACKAGES, *map(read_data, BUILD_FILES)])
+    return SANDBOX_HOME / "kernels" / f"uml-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
+
+
+def ensure_kernel(progress: ProgressCallback) -> KernelBuild:
+    """The kernel, made in a copy of a Debian tree where it is not there yet; SandboxFault where it cannot be made."""
+    directory = kernel_dir()
+    with lock_tree("kernel"):
+        if not directory.is_dir():
+            base = trees.ensure_tree(BUILD_DISTRO, BASE_TREE, progress)
+            progress(
+                "compiling user-mode Linux from Debian's kernel source; this happens once, in ten to twenty minutes"
+            )
+            began = time.monotonic()
+            _build_kernel(base, directory)
+            progress(f"user-mode Linux took {time.monotonic() - began:.0f} s")
+    return KernelBuild(directory)
+
+
+def link_kernel(directory: Path, build: KernelBuild) -> None:
+    """Let a sandbox know by which kernel it boots: its disk has this one's modules."""
+    (directory / "kernel").symlink_to(build.root)
+
+
+def linked_kernel(directory: Path) -> KernelBuild:
+    """The kernel of a sandbox; SandboxFault where it is not there any more, or is one of an older packstack-lite."""
+    link = directory / "kernel"
+    if not Path(KernelBuild(link).program).is_file():
+        raise SandboxError(
+            f"the kernel of sandbox {directory.name!r} is not there any more",
+            hint=f"packstack-lite sandbox down {directory.name}, then up",
+        )
+    return KernelBuild(Path(os.readlink(link)))
+
+
+def _build_kernel(base: Path, directory: Path) -> None:
+    unfinished = directory.with_name(directory.name + ".part")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        unmount_and_remove(unfinished)
+        copy_tree(base, unfinished)
+        debs.link_debs(archives_dir(BUILD_DISTRO), unfinished / trees.APT_ARCHIVES)
+        debs.install_packages(unfinished, BUILD_PACKAGES)
+        (unfinished / "build").mkdir()
+        _fetch_source(unfinished / "build")
+        for name in BUILD_FILES:
+            (unfinished / "build" / Path(name).name).write_text(read_data(name))
+        run_script(unfinished, read_data("uml/build-kernel.sh"))
+        os.rename(unfinished / "build/kernel", directory)
+    finally:
+        unmount_and_remove(unfinished)
+
+
+def _fetch_source(directory: Path) -> None:
+    """Have Debian's kernel source in the directory, by apt lists of its own: this machine's never hear of the suite."""
+    apt = directory / "apt"
+    for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "lists/partial", "cache/archives/partial"):
+        (apt / name).mkdir(parents=True)
+    apt_sources.write_sources(
+        apt, [source for source in apt_sources.find_sources(SOURCE_SUITE) if source.suite == SOURCE_SUITE]
+    )
+    settings = {
+        "Dir::Etc": apt / "etc/apt",
+        "Dir::State": apt,
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    options = [arg for name, value in settings.items() for arg in ("-o", f"{name}={value}")]
+    run_command(["apt-get", *options, "update"])
+    name = newest_source_package(run_command(["apt-cache", *options, "pkgnames", "linux-source-"]).split())
+    run_command(["env", f"--chdir={directory}", "apt-get", *options, "download", name])
+
+
+def newest_source_package(names: List[str]) -> str:
+    """The package with the newest kernel source; SandboxFault where none is new enough."""
+    versions = [(_parse_version(name), name) for name in names if re.fullmatch(r"linux-source-[0-9.]+", name)]
+    if not versions or max(versions)[0] < MIN_VERSION:
+        raise SandboxError(
+            f"Debian {SOURCE_SUITE} has no kernel source of {'.'.join(map(str, MIN_VERSION))} or newer",
+            hint="a sandbox of the other kind needs none: packstack-lite sandbox up --kind container",
+        )
+    return max(versions)[1]
+
+
+def _parse_version(name: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in name.rsplit("-", 1)[1].split("."))

@@ -1,0 +1,60 @@
+"""Jinja2 as the templates see it: strict, and no secret without its quoting."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+
+import jinja2
+
+from packstack_lite import secret
+from packstack_lite.secret import Secret
+
+if TYPE_CHECKING:  # its place in the standard library differs between Python versions
+    from importlib.abc import Traversable
+
+FILTERS = ("cnf", "ini", "percent", "paste", "url", "ini_url", "sql", "sh", "py", "yaml")
+
+
+def templates_root() -> Traversable:
+    """The templates tree: a package of its own when installed, beside the package in a source tree."""
+    try:
+        return resources.files("packstack_lite.templates")
+    except ModuleNotFoundError:
+        return resources.files("templates")
+
+
+def _load_template(name: str) -> Optional[Tuple[str, str, Callable[[], bool]]]:
+    path = templates_root()
+    for part in name.split("/"):
+        path = path / part
+    return (path.read_text(encoding="utf-8"), name, lambda: True) if path.is_file() else None
+
+
+def _reject_bare_secret(value: Any) -> Any:
+    """What an expression comes to; a secret must have gone through a filter before."""
+    if isinstance(value, Secret):
+        raise TypeError("a secret stands in a template without a quoting filter")
+    return value
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_load_template),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        finalize=_reject_bare_secret,
+    )
+    environment.filters.update({name: getattr(secret, f"quote_{name}") for name in FILTERS})
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(template: str, **values: Any) -> str:
+    """The template's text; raises jinja2.UndefinedError for a name that nobody has given."""
+    return _ENVIRONMENT.get_template(template).render(**values)

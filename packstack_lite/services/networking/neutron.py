@@ -1,0 +1,166 @@
+"""Neutron: its configuration, and the server for API and agents. The agents have modules of their own."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Sequence
+
+import packstack_lite.answers.l2_agents as l2_agents
+from packstack_lite.resources import File, Symlink
+from packstack_lite.resources.base import Resource
+from packstack_lite.services._base import catalog
+from packstack_lite.services._base.context import PORTS, DatabaseAccount, NodeContext, make_tags
+from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services.networking import network_settings, ovn_central
+from packstack_lite.services.networking.network_settings import split_list
+
+# Geneve with OVN's own option: 8 bytes of UDP, 8 of Geneve, 8 of the option, 14 of Ethernet. Neutron's OVN driver
+# refuses less (Zed, mech_driver.py, _validate_geneve_header_size); the outer IP header comes on top.
+GENEVE_HEADER_BYTES = 38
+# Packstack's, as far as the agents of each take part.
+SERVICE_PLUGINS: Mapping[str, Sequence[str]] = {
+    "openvswitch": ("router",),
+    "linuxbridge": ("router",),
+    "ovn": ("qos", "trunk", "ovn-router"),
+}
+EXTENSION_DRIVERS: Mapping[str, Sequence[str]] = {
+    "openvswitch": ("port_security",),
+    "linuxbridge": ("port_security",),
+    "ovn": ("port_security", "qos"),
+}
+# What VPNaaS's own migration leaves behind; the same in every release (neutron_vpnaas/db/migration).
+VPN_MARKER_TABLE = "neutron.alembic_version_vpnaas"
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """The server with ML2 and the mechanism that the answers choose."""
+    configuration, ml2 = declare_config(context), _ml2_config(context)
+    return [
+        configuration,
+        ml2,
+        *_plugin_link(context, ml2),
+        declare_database(context, "neutron", _database_account(context)),
+        *_schemas(context),
+        catalog.declare_account(context, "neutron", context["CONFIG_NEUTRON_KS_PW"]),
+        *catalog.declare_service(
+            context, "neutron", "network", context.endpoint_url("neutron"), "OpenStack Networking"
+        ),
+        *_server(context, configuration, ml2),
+    ]
+
+
+def has_metering(context: NodeContext) -> bool:
+    """Whether the traffic of routers is counted."""
+    return l2_agents.router_feature_is_enabled(context.answers, l2_agents.METERING_AGENT)
+
+
+def has_vpn(context: NodeContext) -> bool:
+    """Whether routers have IPsec tunnels."""
+    return l2_agents.router_feature_is_enabled(context.answers, l2_agents.VPNAAS)
+
+
+def package_groups(context: NodeContext) -> List[str]:
+    """The groups of packages that not every cloud's network needs."""
+    return [group for group, _, _ in l2_agents.requested_package_groups(context.answers)]
+
+
+def _plugins(context: NodeContext) -> List[str]:
+    optional_plugins = {"metering": has_metering(context), "vpnaas": has_vpn(context)}
+    return [
+        *SERVICE_PLUGINS[context.l2_agent],
+        *[plugin for plugin, is_wanted in optional_plugins.items() if is_wanted],
+    ]
+
+
+def _database_account(context: NodeContext) -> DatabaseAccount:
+    return DatabaseAccount("neutron", context["CONFIG_NEUTRON_DB_PW"], "neutron")
+
+
+def declare_config(context: NodeContext) -> File:
+    """neutron.conf, which the server and every agent read. Only the server is told the database and who asks it."""
+    return context.render_file(
+        "neutron",
+        "neutron",
+        group=context.profile.user("neutron"),
+        serves=context.has_role("controller"),
+        connection=context.database_url(_database_account(context)),
+        plugins=_plugins(context),
+        tunnels=has_vpn(context),
+        mtu=network_settings.largest_mtu(context),
+    )
+
+
+def _ml2_config(context: NodeContext) -> File:
+    return context.render_file(
+        "neutron",
+        "ml2",
+        group=context.profile.user("neutron"),
+        type_drivers=split_list(context["CONFIG_NEUTRON_ML2_TYPE_DRIVERS"]),
+        tenant_types=network_settings.tenant_network_types(context),
+        extensions=EXTENSION_DRIVERS[context.l2_agent],
+        mechanisms=split_list(context["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
+        flat_networks=split_list(context["CONFIG_NEUTRON_ML2_FLAT_NETWORKS"]),
+        vlan_ranges=split_list(context["CONFIG_NEUTRON_ML2_VLAN_RANGES"]),
+        gre_ranges=split_list(context["CONFIG_NEUTRON_ML2_TUNNEL_ID_RANGES"]),
+        vni_ranges=split_list(context["CONFIG_NEUTRON_ML2_VNI_RANGES"]),
+        vxlan_group=str(context["CONFIG_NEUTRON_ML2_VXLAN_GROUP"] or ""),
+        path_mtu=network_settings.tunnel_mtu(context),
+        smaller=_smaller_mtus(context),
+        geneve_header=GENEVE_HEADER_BYTES,
+        databases=ovn_central.database_urls(context),
+    )
+
+
+def _plugin_link(context: NodeContext, ml2: File) -> List[Symlink]:
+    """The name under which the distribution's server reads the plugin's configuration, where it has one of its own."""
+    if "neutron-plugin" not in context.profile.paths:
+        return []
+    return [Symlink(path=context.profile.path("neutron-plugin"), target=ml2.path, tags=make_tags("neutron"))]
+
+
+def _smaller_mtus(context: NodeContext) -> Dict[str, int]:
+    """Physical networks that carry less than others. Neutron takes the least of what it is told of a network (Zed,
+    type_flat.py, get_mtu)."""
+    most = network_settings.largest_mtu(context)
+    return {name: mtu for name, mtu in network_settings.physnet_mtus(context).items() if mtu < most}
+
+
+def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
+    """Neutron's own migration reads its URL from the first file, the plugin's models from the second."""
+    files = " ".join(f"--config-file {context.profile.path(path_key)}" for path_key in ("neutron", "ml2"))
+    return context.run_as("neutron", f"neutron-db-manage {files} {subproject_option}upgrade heads")
+
+
+def _schemas(context: NodeContext) -> List[Resource]:
+    """The plug-in for tunnels has tables of its own, also where it comes later."""
+    core_sync = declare_schema_sync(context, "neutron", _migrate_command(context))
+    vpn_command = _migrate_command(context, "--subproject neutron-vpnaas ")
+    vpn_sync = declare_schema_sync(context, "neutron-vpnaas", vpn_command, VPN_MARKER_TABLE, needs=[core_sync.id])
+    return [core_sync, *([vpn_sync] if has_vpn(context) else [])]
+
+
+def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
+    """The unit that serves the API and the agents."""
+    unit_files = _server_unit(context)
+    ready = f"{context.http_check(context.endpoint_url('neutron', '/'))} && {_queue_consumer_check(context)}"
+    watched = [config, ml2, *_plugin_link(context, ml2), *unit_files]
+    return [*unit_files, context.declare_unit("neutron-api", "neutron", watched, ready=ready)]
+
+
+def _server_unit(context: NodeContext) -> List[Resource]:
+    """What makes the packaged unit run the whole server, where the distribution's own does not."""
+    return [
+        *context.render_optional_files(
+            "neutron", "neutron-server-unit", log=context.profile.log_path("neutron-api", "neutron")
+        )
+    ]
+
+
+def _queue_consumer_check(context: NodeContext) -> str:
+    """The server consumes its queue: an agent that calls earlier waits 60 s for nothing.
+
+    Asking RabbitMQ costs an Erlang start of 1 to 2 s, so only once the server is connected; and only on its own host.
+    """
+    connected = f"ss -Hntp state established 'dport = :{PORTS['rabbitmq']}' | grep -q '\"neutron-'"
+    if not context.has_role("queue"):
+        return connected
+    return f"{connected} && rabbitmqctl -q list_consumers queue_name | grep -qx q-plugin"

@@ -1,0 +1,43 @@
+"""Neutron's agents with plain Open vSwitch: switching, routing, DHCP and metadata, each a process of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from packstack_lite.resources.base import Resource
+from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services.networking import neutron_agents
+from packstack_lite.services.networking.network_settings import (
+    TUNNEL_TYPES,
+    bridge_mapping_pairs,
+    split_list,
+    tenant_network_types,
+    tunnel_address,
+)
+from packstack_lite.services.networking.neutron_agents import declare_agent, declare_routing_agents
+
+L2_AGENT = "neutron-openvswitch-agent"
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """The agent of the switch, then the others."""
+    return [
+        *declare_agent(context, L2_AGENT, "openvswitch-agent", **_agent_options(context)),
+        *declare_routing_agents(context),
+    ]
+
+
+def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
+    """What the controller sees of another host's agents."""
+    return neutron_agents.declare_remote_agents_alive(controller, node, L2_AGENT)
+
+
+def _agent_options(context: NodeContext) -> Dict[str, Any]:
+    return {
+        "mappings": bridge_mapping_pairs(context),
+        "l2population": "l2population" in split_list(context["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),
+        "tunnel_types": tuple(kind for kind in tenant_network_types(context) if kind in TUNNEL_TYPES),
+        "tunnel_address": tunnel_address(context),
+        "vxlan_port": context["CONFIG_NEUTRON_OVS_VXLAN_UDP_PORT"],
+        "firewall": str(context["CONFIG_NEUTRON_FIREWALL_DRIVER"]),
+    }

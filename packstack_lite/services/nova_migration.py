@@ -1,0 +1,108 @@
+"""The way instances take from one hypervisor to another: nova's account there lets nova's account here in."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import List, Tuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from packstack_lite.resources import Directory, File, RunOnce
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Secret
+from packstack_lite.services._base.context import NodeContext, make_tags
+
+KEY_COMMENT = "nova, packstack-lite"
+_KIND = b"ssh-ed25519"
+
+
+def is_enabled(context: NodeContext) -> bool:
+    """Whether there is, or will be, another host to go to."""
+    return bool(context.other_nodes) and context.has_role("compute")
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """The key pair of all hypervisors, the same on each: one that is added later changes nothing on the others."""
+    if not is_enabled(context):
+        return []
+    user, home = context.profile.user("nova"), "/var/lib/nova/.ssh"
+    private, public = derive_key_pair(context["CONFIG_NOVA_MIGRATION_KEY"])
+    ssh_directory = Directory(
+        path=home, mode=0o700, owner=user, group=user, phase=Phase.CONFIGURE, tags=make_tags("nova")
+    )
+    host_key_checking = "no" if "ssh-without-accept-new" in context.profile.quirks else "accept-new"
+    contents = {
+        "id_ed25519": private,
+        "authorized_keys": f"restrict {public}\n",
+        "config": context.render("common/nova_ssh_config.j2", strict=host_key_checking, home=home),
+    }
+    files = [
+        File(
+            path=f"{home}/{name}",
+            content=content,
+            mode=0o600,
+            owner=user,
+            group=user,
+            is_secret=name == "id_ed25519",
+            phase=Phase.CONFIGURE,
+            tags=make_tags("nova"),
+            needs=(ssh_directory.id,),
+        )
+        for name, content in contents.items()
+    ]
+    ssh = context.render_file("nova", "migration-ssh", mode=0o755, home=home, known_hosts="/root/.ssh/known_hosts")
+    return [ssh_directory, *files, ssh, *_login_shell(context, user)]
+
+
+def libvirt_uri(context: NodeContext) -> str:
+    """Where libvirt goes, with nova's ``%s`` for the other hypervisor.
+
+    Nova calls the option deprecated, and has no other that takes more than a scheme: libvirt's daemon is root, and by
+    that alone it would look for root's keys (libvirt.org/uri.html: ``command`` is for the transport ssh).
+    """
+    return f"qemu+ssh://{context.profile.user('nova')}@%s/system?command={context.profile.path('migration-ssh')}"
+
+
+def _login_shell(context: NodeContext, user: str) -> List[Resource]:
+    """Who may not log in cannot be asked for anything over SSH either."""
+    if "nova-without-shell" not in context.profile.quirks:
+        return []
+    return [
+        RunOnce(
+            name="nova-shell",
+            script=f"usermod --shell /bin/bash {user}",
+            probe_script=f'entry=$(getent passwd {user}) || exit 75; [ "${{entry##*/}}" = bash ]',
+            known_after=Phase.PACKAGES,
+            description="let nova's account run commands",
+            phase=Phase.CONFIGURE,
+            tags=make_tags("nova"),
+        )
+    ]
+
+
+def derive_key_pair(seed: Secret) -> Tuple[str, str]:
+    """The Ed25519 pair of these 32 bytes (base64, as Fernet's), in OpenSSH's formats; the same for the same bytes.
+
+    Written here, as the library puts a random number into the private one (format: PROTOCOL.key of OpenSSH).
+    """
+    secret = base64.urlsafe_b64decode(seed.reveal())
+    public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    blob = _ssh_string(_KIND) + _ssh_string(public)
+    check_bytes = public[:4]
+    private_section = (
+        check_bytes + check_bytes + blob + _ssh_string(secret + public) + _ssh_string(KEY_COMMENT.encode())
+    )
+    private_section += bytes(range(1, -len(private_section) % 8 + 1))
+    container = (
+        b"openssh-key-v1\0" + _ssh_string(b"none") + _ssh_string(b"none") + _ssh_string(b"") + struct.pack(">I", 1)
+    )
+    text = base64.b64encode(container + _ssh_string(blob) + _ssh_string(private_section)).decode()
+    lines = "\n".join(text[start : start + 70] for start in range(0, len(text), 70))
+    private = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}\n-----END OPENSSH PRIVATE KEY-----\n"
+    return private, f"ssh-ed25519 {base64.b64encode(blob).decode()} {KEY_COMMENT}"
+
+
+def _ssh_string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data

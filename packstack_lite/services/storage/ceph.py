@@ -1,0 +1,208 @@
+"""Volumes on Ceph: a cluster that is there, or one of a single node made here, entirely in user space."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import struct
+import uuid
+from typing import List
+
+from packstack_lite.resources import File, RunOnce, Unit
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import Secret
+from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services._base.schema import read_program
+
+# By this name libvirt knows the key that instances reach their volumes with.
+LIBVIRT_SECRET_UUID = "8d5f2c9e-31c4-4d0b-9a57-52d4c0a1e7b6"
+# Without a URI it looks which daemon answers, and finds none where each task has one of its own (libvirt 11 on EL9).
+VIRSH = "virsh -c qemu:///system"
+# Few, as each costs memory and this cluster has one disk.
+PLACEMENT_GROUPS = 8
+GIB = 2**30
+
+
+def is_used(context: NodeContext) -> bool:
+    """Whether volumes are kept on Ceph."""
+    return context.is_enabled("CONFIG_CINDER_INSTALL") and "ceph" in context["CONFIG_CINDER_BACKEND"]
+
+
+def creates_cluster(context: NodeContext) -> bool:
+    """Whether the cluster is made here."""
+    return is_used(context) and context.is_enabled("CONFIG_CINDER_CEPH_CREATE")
+
+
+def conf_path(context: NodeContext) -> str:
+    """The cluster's configuration, for every client of it on this host."""
+    return context.profile.path("ceph") if creates_cluster(context) else str(context["CONFIG_CINDER_CEPH_CONF"])
+
+
+def keyring_path(context: NodeContext) -> str:
+    """The key of Cinder's user, where Ceph's own clients look for it."""
+    return posixpath.join(
+        posixpath.dirname(conf_path(context)), f"ceph.client.{context['CONFIG_CINDER_CEPH_USER']}.keyring"
+    )
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """The cluster where it is made here, and its key within Cinder's reach."""
+    return _cluster_resources(context) if creates_cluster(context) else [_readable_keyring(context)]
+
+
+def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
+    """What a hypervisor needs to give instances their volumes; the key is there already where volumes are."""
+    if not is_used(context):
+        return []
+    keyring_files = (
+        [_keyring_file(context, "root", 0o600)] if creates_cluster(context) and not context.has_role("storage") else []
+    )
+    return [*keyring_files, _libvirt_secret(context)]
+
+
+def encode_cephx_key(seed: Secret) -> str:
+    """The first half of these 32 bytes (base64, as Fernet's) as a key of Ceph: kind 1, made at no certain time, its
+    length, the key (CryptoKey::encode in src/auth/Crypto.cc)."""
+    secret = base64.urlsafe_b64decode(seed.reveal())[:16]
+    return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(secret)) + secret).decode()
+
+
+def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
+    """The user's key, where Ceph's clients look for it; the cluster that is made takes it from there."""
+    return File(
+        path=keyring_path(context),
+        content=f"[client.{context['CONFIG_CINDER_CEPH_USER']}]\nkey = {encode_cephx_key(context['CONFIG_CINDER_CEPH_KEY'])}\n",
+        mode=mode,
+        group=group,
+        is_secret=True,
+        phase=Phase.PLATFORM,
+        tags=make_tags("cinder"),
+    )
+
+
+def _libvirt_secret(context: NodeContext) -> RunOnce:
+    """libvirt's copy of the key; nova-compute's instances find it by SECRET."""
+    key = f"sed -n 's/^[[:space:]]*key *= *//p' {keyring_path(context)}"
+    usage = "<usage type='ceph'><name>cinder</name></usage>"
+    xml = f"<secret ephemeral='no' private='no'><uuid>{LIBVIRT_SECRET_UUID}</uuid>{usage}</secret>"
+    return RunOnce(
+        name="nova-ceph-secret",
+        script=f"""
+[ -s {keyring_path(context)} ] || {{ echo "there is no {keyring_path(context)}: copy it from the Ceph cluster" >&2; exit 1; }}
+printf '%s' "{xml}" > /run/packstack-lite-secret.xml
+{VIRSH} secret-define /run/packstack-lite-secret.xml || exit 1
+rm /run/packstack-lite-secret.xml
+{key} | tr -d '\\n' | {VIRSH} secret-set-value --secret {LIBVIRT_SECRET_UUID} --file /dev/stdin
+""",
+        probe_script=f"""
+command -v virsh >/dev/null && [ -s {keyring_path(context)} ] || exit 75
+[ "$(timeout 10 {VIRSH} secret-get-value {LIBVIRT_SECRET_UUID} 2>/dev/null | head -n 1)" = "$({key})" ]""",
+        known_after=Phase.SERVICES,
+        phase=Phase.SERVICES,
+        tags=make_tags("nova", "cinder"),
+        needs=(context.unit_id("libvirt"),),
+    )
+
+
+def _readable_keyring(context: NodeContext) -> RunOnce:
+    """Cinder's services read the key of a cluster that is there by their group, whoever put it there."""
+    group, path = context.profile.user("cinder"), keyring_path(context)
+    return RunOnce(
+        name="ceph-keyring",
+        script=f"chgrp {group} {path} && chmod 0640 {path}",
+        probe_script=f"[ -e {path} ] || exit 75; [ \"$(stat -c '%G %a' {path})\" = '{group} 640' ]",
+        known_after=Phase.PLATFORM,
+        phase=Phase.CONFIGURE,
+        tags=make_tags("cinder"),
+    )
+
+
+def _cluster_resources(context: NodeContext) -> List[Resource]:
+    """Monitor, manager, one storage daemon in a file, the pool and its user. Each step is safe to repeat."""
+    name = context.facts.hostname.split(".")[0]
+    fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
+    config = _ceph_config(context, name, fsid)
+    settings = _script_settings(context, name, fsid)
+    key = _keyring_file(context, context.profile.user("cinder"), 0o640)
+    monitor = _step(context, "monitor", settings, config.id)
+    monitor_unit = _daemon(context, "ceph-mon", name, config, monitor, "ceph --connect-timeout 5 mon stat")
+    manager = _step(context, "manager", settings, monitor_unit.id)
+    storage = _step(context, "storage", settings, monitor_unit.id)
+    storage_unit = _daemon(context, "ceph-osd", "0", config, storage, "ceph osd stat | grep -q ' 1 up'")
+    return [
+        config,
+        *[_enabled_target(context, role) for role in ("ceph-mon", "ceph-mgr", "ceph-osd")],
+        monitor,
+        monitor_unit,
+        manager,
+        _daemon(context, "ceph-mgr", name, config, manager, "true"),
+        storage,
+        storage_unit,
+        key,
+        _step(context, "pool", settings, storage_unit.id, key.id),
+    ]
+
+
+def _ceph_config(context: NodeContext, name: str, fsid: str) -> File:
+    return context.render_file(
+        "ceph",
+        "ceph",
+        phase=Phase.PLATFORM,
+        name=name,
+        fsid=fsid,
+        size=int(str(context["CONFIG_CINDER_CEPH_SIZE"]).rstrip("G")) * GIB,
+        placement_groups=PLACEMENT_GROUPS,
+        ports=PORTS,
+    )
+
+
+def _script_settings(context: NodeContext, name: str, fsid: str) -> str:
+    """The head of each step's script: what it is about."""
+    values = {
+        "name": name,
+        "fsid": fsid,
+        "osd": str(uuid.uuid5(uuid.UUID(fsid), "osd.0")),
+        "addresses": f"[v2:{context.node_address}:{PORTS['ceph']},v1:{context.node_address}:{PORTS['ceph-old']}]",
+        "pool": context["CONFIG_CINDER_CEPH_POOL"],
+        "user": context["CONFIG_CINDER_CEPH_USER"],
+        "keyring": keyring_path(context),
+        "groups": PLACEMENT_GROUPS,
+    }
+    return "".join(f"{key}='{value}'\n" for key, value in values.items())
+
+
+# How to see that a step was done, from files alone where that can be.
+_STEP_DONE = {
+    "monitor": "[ -d /var/lib/ceph/mon/ceph-$name/store.db ]",
+    "manager": "[ -s /var/lib/ceph/mgr/ceph-$name/keyring ]",
+    "storage": "[ -s /var/lib/ceph/osd/ceph-0/ready ]",
+    "pool": 'command -v ceph >/dev/null && ask="timeout 10 ceph --connect-timeout 5" && '
+    '$ask osd pool ls 2>/dev/null | grep -qxF "$pool" && '
+    '[ "$($ask auth get-key "client.$user")" = "$(sed -n "s/^key = //p" "$keyring")" ]',
+}
+
+
+def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
+    """One step, in a shell of its own: within a Once's own list of commands "set -e" has no effect."""
+    source = settings + read_program("ceph_cluster.sh").decode() + step
+    return RunOnce(
+        name=f"ceph-{step}",
+        script=f"sh -c \"$(cat <<'END'\n{source}\nEND\n)\"",
+        probe_script=settings + _STEP_DONE[step],
+        known_after=Phase.PLATFORM,
+        description=f"make Ceph's {step}",
+        phase=Phase.PLATFORM,
+        tags=make_tags("cinder"),
+        needs=needs,
+    )
+
+
+def _enabled_target(context: NodeContext, role: str) -> Unit:
+    """The target that starts a role's daemons with the host: enabling the daemons alone leads only there."""
+    return Unit(name=f"{context.profile.unit(role)}.target", phase=Phase.PLATFORM, tags=make_tags("cinder"))
+
+
+def _daemon(context: NodeContext, role: str, instance: str, config: File, step: RunOnce, ready: str) -> Unit:
+    return context.declare_unit(
+        role, "cinder", [config], needs=[step.id], ready=ready, phase=Phase.PLATFORM, instance=instance
+    )

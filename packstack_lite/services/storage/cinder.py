@@ -1,0 +1,166 @@
+"""Cinder: volumes. The API, scheduler, backup, and one volume service for all backends."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+from packstack_lite.resources import ApiObject
+from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.services._base import catalog
+from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
+from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services._base.wsgi import wsgi_files
+from packstack_lite.services.storage import ceph, lvm, swift
+
+# Backend -> the volume type that leads to it. Packstack's names, but for ceph, which it does not have.
+VOLUME_TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}
+# Backend -> the group of packages by which a hypervisor reaches its volumes. os-brick's own packages name none of the
+# programs that it runs (lsscsi, and sg_scan before it, to extend a volume that is attached).
+CLIENT_PACKAGE_GROUPS: Mapping[str, str] = {"lvm": "iscsi", "nfs": "cinder-nfs", "ceph": "cinder-ceph"}
+# What an encrypted volume is called and how it is encrypted: by the host that attaches it, as the
+# users of this project have made theirs (openstack volume type create --encryption-...).
+ENCRYPTED_TYPE = "LUKS"
+LUKS_ENCRYPTION: Mapping[str, Any] = {
+    "provider": "luks",
+    "cipher": "aes-xts-plain64",
+    "key_size": 256,
+    "control_location": "front-end",
+}
+
+
+def is_enabled(context: NodeContext) -> bool:
+    """Whether the answers ask for volumes."""
+    return context.is_enabled("CONFIG_CINDER_INSTALL")
+
+
+def backends(context: NodeContext) -> List[str]:
+    """Every backend of the answers, the one of the default type first."""
+    return [str(name) for name in context["CONFIG_CINDER_BACKEND"] if name in VOLUME_TYPES]
+
+
+def has_encryption(context: NodeContext) -> bool:
+    """Whether there is a type of encrypted volumes."""
+    return is_enabled(context) and context.is_enabled("CONFIG_CINDER_VOLUME_ENCRYPTION")
+
+
+def package_groups(context: NodeContext) -> List[str]:
+    """The groups of packages that the backends bring along, where volumes are kept and where instances reach them."""
+    if not is_enabled(context):
+        return []
+    storage_groups = [f"cinder-{name}" for name in backends(context)] if context.has_role("storage") else []
+    client_groups = [CLIENT_PACKAGE_GROUPS[name] for name in backends(context)] if context.has_role("compute") else []
+    cluster_groups = ["ceph"] if ceph.creates_cluster(context) and context.has_role("storage") else []
+    return [*storage_groups, *client_groups, *cluster_groups]
+
+
+def declare(context: NodeContext) -> List[Resource]:
+    """Block storage: API and scheduler on the controller, the volumes on the storage host."""
+    account = DatabaseAccount("cinder", context["CONFIG_CINDER_DB_PW"], "cinder")
+    config, stores = _declare_config(context, account), _backend_resources(context)
+    api_files = wsgi_files(context, "cinder", "cinder", context.profile.user("cinder"))
+    url = context.endpoint_url("cinder", "/v3/%(project_id)s")
+    ready = context.http_check(context.endpoint_url("cinder", "/"))
+    watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
+    needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
+    volumes = [
+        *stores,
+        *_retrying_qemu_img(context),
+        context.declare_unit("cinder-volume", "cinder", watches, needs=needs),
+        context.declare_unit("cinder-backup", "cinder", watches, needs=needs),
+    ]
+    if not context.has_role("controller"):
+        return [config, *volumes]
+    return [
+        config,
+        *api_files,
+        *(volumes if context.has_role("storage") else []),
+        declare_database(context, "cinder", account, [node.address for node in context.nodes_with_role("storage")]),
+        declare_schema_sync(context, "cinder", context.run_as("cinder", "cinder-manage db sync")),
+        catalog.declare_account(context, "cinder", context["CONFIG_CINDER_KS_PW"]),
+        *catalog.declare_service(context, "cinderv3", "volumev3", url, "OpenStack Block Storage", tag="cinder"),
+        context.declare_unit("cinder-api", "cinder", [config, *api_files], ready=ready),
+        context.declare_unit("cinder-scheduler", "cinder", [config]),
+        *_volume_types(context),
+        *_services_alive(context, context),
+    ]
+
+
+def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
+    """What the controller sees of the volume services on another host."""
+    return list(_services_alive(controller, node))
+
+
+def _declare_config(context: NodeContext, account: DatabaseAccount) -> Resource:
+    return context.render_file(
+        "cinder",
+        "cinder",
+        group=context.profile.user("cinder"),
+        controls=context.has_role("controller"),
+        connection=context.database_url(account),
+        backends=backends(context),
+        types=VOLUME_TYPES,
+        backup_to_swift=swift.is_enabled(context),
+        encrypts=has_encryption(context),
+        ceph_conf=ceph.conf_path(context) if ceph.is_used(context) else "",
+        ceph_secret=ceph.LIBVIRT_SECRET_UUID,
+    )
+
+
+def _retrying_qemu_img(context: NodeContext) -> List[Resource]:
+    """A qemu-img that tries again, for backends whose driver has it make the keys (rbd.py, remotefs.py); those of
+    LVM are made by cryptsetup. Read anew by each run, so nothing restarts for it."""
+    is_needed = has_encryption(context) and {"ceph", "nfs"} & set(backends(context))
+    return [context.render_file("cinder", "/usr/sbin/qemu-img", mode=0o755)] if is_needed else []
+
+
+def _backend_resources(context: NodeContext) -> List[Resource]:
+    """What the backends stand on."""
+    resources: List[Resource] = []
+    for name in backends(context):
+        resources += {"lvm": lvm.declare, "nfs": _nfs_shares, "ceph": ceph.declare}[name](context)
+    return resources
+
+
+def _nfs_shares(context: NodeContext) -> List[Resource]:
+    shares = [str(share) for share in context["CONFIG_CINDER_NFS_MOUNTS"]]
+    return [context.render_file("cinder", "nfs-shares", group=context.profile.user("cinder"), shares=shares)]
+
+
+def _volume_types(context: NodeContext) -> List[Resource]:
+    """A type per backend; the encrypted one goes to the first backend."""
+    names = backends(context)
+    volume_types: List[Resource] = [_volume_type(context, VOLUME_TYPES[name], name) for name in names]
+    if has_encryption(context) and names:
+        volume_types.append(_volume_type(context, ENCRYPTED_TYPE, names[0], LUKS_ENCRYPTION))
+    return volume_types
+
+
+def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapping[str, Any] = {}) -> ApiObject:
+    body: Dict[str, Any] = {"extra_specs": {"volume_backend_name": backend}}
+    return ApiObject(
+        type="volume_type",
+        name=name,
+        body={**body, "encryption": dict(encryption)} if encryption else body,
+        credentials=context.admin_credentials,
+        phase=Phase.DEMO,
+        tags=make_tags("cinder"),
+    )
+
+
+def _services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
+    """Each service has reported itself; a volume service that cannot reach its backend does not."""
+    host = node.facts.hostname
+    names = ["cinder-scheduler@" + host] if node.has_role("controller") else []
+    if node.has_role("storage"):
+        names += ["cinder-backup@" + host, *(f"cinder-volume@{host}@{name}" for name in backends(context))]
+    return [
+        ApiObject(
+            type="volume_service",
+            name=name,
+            body={"alive": True},
+            credentials=context.admin_credentials,
+            phase=Phase.VERIFY,
+            tags=make_tags("cinder"),
+        )
+        for name in names
+    ]
