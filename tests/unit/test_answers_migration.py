@@ -66,7 +66,7 @@ def test_any_old_answers_stay_what_they_were_and_are_new_then(tmp_path_factory, 
     assert all(change.kind in KINDS for change in told.changes)
     comments = told.text.split("# === Lines of the old file")[-1]
     for name, text in pairs:
-        read_as = {change.now for change in told.changes if change.name == name and change.kind == "renamed"}
+        read_as = {change.current_name for change in told.changes if change.name == name and change.kind == "renamed"}
         found = kept.get(name) == text or any(kept.get(now) == text for now in read_as)
         assert found or f"{name}={text}\n" in comments, f"{name}={text} was lost"
 
@@ -103,7 +103,7 @@ def test_of_hosts_that_disagree_most_are_believed_and_the_others_named(tmp_path)
     assert old.errors and "CONFIG_CONTROLLER_HOST" not in old.answers
     assert new.answers["CONFIG_CONTROLLER_HOST"][0] == "198.18.1.10"
     (stray,) = [change for change in told.changes if change.kind == "disagree"]
-    assert (stray.name, stray.line, stray.other) == ("CONFIG_CINDER_HOST", 2, 3)
+    assert (stray.name, stray.line_number, stray.other_line_number) == ("CONFIG_CINDER_HOST", 2, 3)
     assert "# disagree, line 2: CONFIG_CINDER_HOST=198.18.1.11\n" in told.text
     assert any(
         "CONFIG_CINDER_HOST disagrees about CONFIG_CONTROLLER_HOST with line 3" in s

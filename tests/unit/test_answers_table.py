@@ -51,7 +51,7 @@ def test_rules_agree_with_packstack(parameter):
     assert parameter.accepts_boolean_words == ("process_bool" in fact["processors"])
     if parameter.default == "random":
         computed = fact["computed_as"]
-        assert parameter.own == ("CONFIG_DEFAULT_PASSWORD" not in computed)
+        assert parameter.ignores_default_password == ("CONFIG_DEFAULT_PASSWORD" not in computed)
         assert parameter.length == int(re.search(r"(\d+) lowercase hex", computed).group(1))
 
 

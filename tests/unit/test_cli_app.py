@@ -140,7 +140,7 @@ def test_options_work_before_and_after_the_verb(meant, words):
 def test_apply_passes_tags_and_phase(meant):
     run("apply", "--host=h", "--only=nova", "--only=glance", "--from=services")
     _, dry_run, only, start = meant[0]
-    assert (dry_run, only, start.last_value) == (False, {"nova", "glance"}, "Services")
+    assert (dry_run, only, start.value) == (False, {"nova", "glance"}, "Services")
 
 
 @pytest.mark.parametrize(

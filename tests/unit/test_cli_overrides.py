@@ -23,9 +23,9 @@ def home(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     for module in (deploy, targets):
-        monkeypatch.setattr(module, "own_address", lambda: HERE)
+        monkeypatch.setattr(module, "find_own_address", lambda: HERE)
     for module in (answer_sources, targets):
-        monkeypatch.setattr(module, "is_own", lambda host: host == HERE)
+        monkeypatch.setattr(module, "is_this_machine", lambda host: host == HERE)
     return tmp_path
 
 

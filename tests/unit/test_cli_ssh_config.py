@@ -41,8 +41,12 @@ def test_the_file_says_how_the_host_is_reached(asked, tmp_path):
     connector.open_connection(Options(ssh_config=config), ConnectionTarget("198.18.3.12"))
     (route,) = asked
     assert (route.name, route.address, route.port, route.user) == ("198.18.3.12", "127.0.0.1", 2222, "vagrant")
-    assert (route.keys, route.identities_only, route.accept_new_host_key) == (("/a place/private_key",), True, True)
-    assert route.known_hosts[0] == "/dev/null"
+    assert (route.key_files, route.identities_only, route.accept_new_host_key) == (
+        ("/a place/private_key",),
+        True,
+        True,
+    )
+    assert route.known_hosts_files[0] == "/dev/null"
 
 
 def test_the_users_own_file_is_not_read_beside_it(asked, tmp_path, monkeypatch):

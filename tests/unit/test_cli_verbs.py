@@ -56,7 +56,7 @@ def host(tmp_path, monkeypatch) -> FakeHost:
         monkeypatch.setenv(name, str(tmp_path))
     fake = FakeHost()
     monkeypatch.setattr(connect, "open_connection", lambda options, target: fake)
-    monkeypatch.setattr(run.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
+    monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
     monkeypatch.setattr(run.preflight, "run_checks", lambda *what: [])
     monkeypatch.setattr(run, "hold_lock", lambda *what: nullcontext())
     monkeypatch.setattr(run, "apply", lambda *what: REPORT)

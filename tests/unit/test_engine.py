@@ -227,9 +227,9 @@ def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, ho
     with pytest.raises(PhaseError) as failure:
         apply(host, notes, ear, Masker())
     assert "note:bad" in failure.value.message
-    assert [event.resource for event in ear.of(Changed)] == ["note:beside"]
+    assert [event.resource_id for event in ear.of(Changed)] == ["note:beside"]
     assert "broken" in ear.of(Failed)[0].message
-    assert [event.resource for event in ear.of(Skipped)] == ["note:later"]
+    assert [event.resource_id for event in ear.of(Skipped)] == ["note:later"]
     assert [event.ok for event in ear.of(PhaseFinished)] == [False]
     assert not (tmp_path / "never").exists()
 
@@ -243,7 +243,7 @@ def test_what_needs_something_skipped_is_skipped_too(tmp_path, host, ear):
     with pytest.raises(PhaseError):
         apply(host, list(reversed(notes)), ear, Masker())
     assert (tmp_path / "log").read_text().split() == ["bad"]
-    skipped = {heard.resource: heard.reason for heard in ear.of(Skipped)}
+    skipped = {heard.resource_id: heard.reason for heard in ear.of(Skipped)}
     assert skipped == {"note:middle": "needs note:bad", "task:last": "needs note:middle"}
 
 

@@ -86,7 +86,7 @@ def run(lanes, ear, waits=(HEARD,), scope=None):
 
 
 def changed(ear):
-    return {(event.host, event.resource) for event in ear.of(Changed)}
+    return {(event.node, event.resource_id) for event in ear.of(Changed)}
 
 
 def test_hosts_are_worked_on_at_the_same_time(places, ear):
@@ -114,7 +114,7 @@ def test_a_host_begins_a_phase_only_when_what_it_waits_for_is_there(places, ear)
         Needing("compute", places["b"], phase=Phase.SERVICES, until=f"{places['a']}/conductor"),
     ]
     assert not failed_reports(run([lane("a", CONTROLLER, [slow]), lane("b", COMPUTE, compute)], ear))
-    assert [event.resource for event in ear.of(Changed)][-1] == "needing:compute"
+    assert [event.resource_id for event in ear.of(Changed)][-1] == "needing:compute"
 
 
 def test_a_host_that_fails_stops_only_those_that_need_it(places, ear):
@@ -132,12 +132,12 @@ def test_a_host_that_fails_stops_only_those_that_need_it(places, ear):
     ]
     reports = run(lanes, ear)
     assert [report.node for report in failed_reports(reports)] == ["a", "b"]
-    assert "phase Services failed at note:api" in reports[0].trouble
+    assert "phase Services failed at note:api" in reports[0].error
     assert "b: phase Services was not begun: it needs the conductor, and a did not get through Services" in (
-        reports[1].trouble
+        reports[1].error
     )
     assert changed(ear) == {("b", "note:packages"), ("c", "note:last")}
-    assert [(event.host, event.phase) for event in ear.of(Skipped)] == [("b", Phase.SERVICES)]
+    assert [(event.node, event.phase) for event in ear.of(Skipped)] == [("b", Phase.SERVICES)]
 
 
 @pytest.mark.parametrize("wrong", ["breaks", "lost", "unreachable"])
@@ -150,7 +150,7 @@ def test_a_compute_host_that_fails_stops_nobody(places, ear, wrong):
     }[wrong]()
     reports = run([lane("a", CONTROLLER, notes["a"]), second, lane("c", COMPUTE, notes["c"])], ear)
     assert [report.node for report in failed_reports(reports)] == ["b"]
-    assert reports[1].trouble.startswith("b: ")
+    assert reports[1].error.startswith("b: ")
     assert changed(ear) == {("a", "note:compute"), ("c", "note:compute")}
 
 

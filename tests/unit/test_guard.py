@@ -145,10 +145,10 @@ def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
 def test_where_there_is_a_guard_and_where_an_earlier_one_is_taken_back(answers, facts, wanted):
     found = of(answers=answers, **facts)
     (guard,) = declared(found, PortFilter)
-    assert guard.wanted is wanted
+    assert guard.enabled is wanted
     gone = declared(found, Absent)
-    assert bool(gone) is not wanted and all(each.ours and guard.id in each.needs for each in gone)
-    assert set(guard.reads) == ({file.id for file in declared(found, File)} if wanted else set())
+    assert bool(gone) is not wanted and all(each.created_by_us and guard.id in each.needs for each in gone)
+    assert set(guard.trigger_ids) == ({file.id for file in declared(found, File)} if wanted else set())
 
 
 def test_a_kernel_that_takes_no_rules_is_a_finding_with_a_way_out():
@@ -253,7 +253,7 @@ def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
     guard = wanted(of())
     install(dash, script(of()))
     dash.close(guard)
-    dash.run(guard.forget())
+    dash.run(guard.invalidate())
     assert told(dash, guard)["rules"] == "lost"
     assert " 6200" not in dash.noted("rules")
     install(dash, script(of(answers={"CONFIG_SWIFT_INSTALL": True})))
@@ -279,7 +279,7 @@ def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     fewer = replace(only, addresses=first.addresses)
     (gap,) = diff_resources([fewer], dash.see(fewer))
     assert describe_diff(gap) == "no longer let 198.18.1.12, 2001:db8::2 reach internal ports"
-    assert fewer.close([gap]) and dash.run(fewer.close([gap])[0]).ok
+    assert fewer.fix([gap]) and dash.run(fewer.fix([gap])[0]).ok
     assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
     assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))
 

@@ -86,7 +86,7 @@ class Here:
 
     def run(self, batch):
         self.flights += 1
-        return self.replies or [run(command.says) for command in batch]
+        return self.replies or [run(command.description) for command in batch]
 
 
 def test_parse():
@@ -97,12 +97,12 @@ def test_parse():
     assert facts.disk_free_mib == {"/": 20000, "/var": 900}
     assert facts.mounts == {"/": "/", "/var": "/var with space"}
     assert facts.address == "198.18.1.10", "of the default interface, when the route names no source"
-    assert facts.ports == {22: "sshd", 80: "nginx", 2024: ""}
+    assert facts.listening_ports == {22: "sshd", 80: "nginx", 2024: ""}
     assert facts.port_units == {22: "ssh.service", 80: "nginx.service"}
     assert facts.other_openstack == ("/etc/nova/nova.conf", "/etc/kolla")
     assert (
         facts.kvm_works
-        and facts.own
+        and facts.deployed_by_us
         and facts.is_time_synchronized
         and facts.has_ovs_module
         and not facts.has_device_mapper
@@ -191,7 +191,11 @@ def test_what_is_not_told_is_not_there():
     facts = parsed("MemTotal=512\nlimit=256\nepoch=1\n", kvm=1, source="", source_code=124)
     assert facts.memory_mib == 256, "a container's limit counts"
     assert not (
-        facts.kvm_works or facts.own or facts.is_time_synchronized or facts.hostname_addresses or facts.other_openstack
+        facts.kvm_works
+        or facts.deployed_by_us
+        or facts.is_time_synchronized
+        or facts.hostname_addresses
+        or facts.other_openstack
     )
     assert "50 seconds" in facts.package_source
 

@@ -50,9 +50,9 @@ def put(dash, path, text=""):
 
 
 def told(dash, room):
-    reply = dash.run(room.command())
+    reply = dash.run(room.build_command())
     assert (reply.code, reply.err) == (0, ""), reply
-    return room.parse([reply])
+    return room.parse_facts([reply])
 
 
 def test_repositories_are_told_as_their_files_say(dash):

@@ -60,7 +60,7 @@ def host(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path))
     made = Host()
     monkeypatch.setattr(connect, "open_connection", lambda options, target: made)
-    monkeypatch.setattr(run.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
+    monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
     monkeypatch.setattr(run.preflight, "run_checks", lambda *what: list(made.faults))
     return made
 

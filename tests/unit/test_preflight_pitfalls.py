@@ -219,7 +219,7 @@ def test_a_pitfall_is_found_and_explained(check, level, words, changes, curable)
     assert words in remark.message
     assert remark.hint
     assert bool(remark.fix) == curable
-    assert not curable or remark.fix.says
+    assert not curable or remark.fix.description
 
 
 # What looks like a pitfall and is none.
@@ -348,7 +348,7 @@ def test_a_bridge_that_networkmanager_was_given_stays_with_it():
     facts_of = {"nm_interfaces": ("br-ex", "br-int"), "uplinks": {"eth1": UplinkFacts(managed_by="NetworkManager")}}
     (remark,) = remarks("networkmanager", facts_of, answers)
     assert "configures br-int:" in remark.message
-    assert "br-ex" not in remark.fix.says
+    assert "br-ex" not in remark.fix.description
 
 
 def test_packstacks_answers_are_pointed_at():

@@ -31,7 +31,7 @@ def test_without_a_configuration_ssh_s_own_defaults_hold(tmp_path):
 def test_the_configuration_fills_what_the_caller_left_open(told):
     route = told("Host cloud\n HostName 198.18.0.9\n Port 2222\n User admin\n IdentityFile /k\n IdentitiesOnly yes\n")
     assert (route.address, route.port, route.user) == ("198.18.0.9", 2222, "admin")
-    assert (route.keys, route.identities_only, route.host_key_alias) == (("/k",), True, "[198.18.0.9]:2222")
+    assert (route.key_files, route.identities_only, route.host_key_alias) == (("/k",), True, "[198.18.0.9]:2222")
 
 
 def test_the_caller_has_the_last_word(told):

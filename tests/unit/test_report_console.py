@@ -56,12 +56,12 @@ def environment(monkeypatch):
 
 def play(console, clock):
     """A phase that takes 65 seconds, with one step that fails."""
-    console.heard(Note(HOST, "no KVM", "warning"))
-    console.heard(PhaseStarted(HOST, PHASE))
-    console.heard(StepStarted(HOST, PHASE, "start nova-compute"))
-    console.heard(Output(HOST, PHASE, "start nova-compute", "waiting"))
+    console.on_event(Note(HOST, "no KVM", "warning"))
+    console.on_event(PhaseStarted(HOST, PHASE))
+    console.on_event(StepStarted(HOST, PHASE, "start nova-compute"))
+    console.on_event(Output(HOST, PHASE, "start nova-compute", "waiting"))
     clock.now += 65
-    console.heard(StepFinished(HOST, PHASE, "start nova-compute", 65, False, "exit 1"))
+    console.on_event(StepFinished(HOST, PHASE, "start nova-compute", 65, False, "exit 1"))
     console.heard(Changed(HOST, PHASE, "unit:nova-api", "start"))
     console.heard(FAILURE)
     console.heard(Skipped(HOST, PHASE, "compute:cloud1", "needs unit:nova-compute"))

@@ -26,9 +26,9 @@ def log(tmp_path):
 
 
 def test_events_and_words(log, tmp_path):
-    log.heard(PhaseStarted(HOST, PHASE))
-    log.heard(Changed(HOST, PHASE, "file:/x", "create"))
-    log.heard(Failed(HOST, PHASE, "unit:y", "one\ntwo", "journalctl -u y"))
+    log.on_event(PhaseStarted(HOST, PHASE))
+    log.on_event(Changed(HOST, PHASE, "file:/x", "create"))
+    log.on_event(Failed(HOST, PHASE, "unit:y", "one\ntwo", "journalctl -u y"))
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert events[1] == {
         "time": NOW,
@@ -50,8 +50,8 @@ def test_events_and_words(log, tmp_path):
 
 def test_nothing_secret_is_written(log, tmp_path):
     value = SECRET.reveal()
-    log.heard(Output(HOST, PHASE, "step", f"using {value} and mysql://nova:other@db"))
-    log.say(f"password = {value}")
+    log.on_event(Output(HOST, PHASE, "step", f"using {value} and mysql://nova:other@db"))
+    log.write(f"password = {value}")
     log.write_exchange(HOST, "look", f"echo '{value}'", 1, "connection = mysql+pymysql://u:hunter22@h/nova", value)
     text = (tmp_path / "run.log").read_text() + (tmp_path / "events.jsonl").read_text()
     for part in (value, json.dumps(value)[1:-1], ":other@", "hunter22"):
@@ -98,9 +98,9 @@ def test_a_full_disk_ends_the_log_not_the_run(log):
 
     log._log.close()
     log._log = Full()
-    log.heard(PhaseStarted(HOST, PHASE))
-    log.heard(PhaseStarted(HOST, PHASE))
-    assert log.trouble.endswith("ends early: No space left on device")
+    log.on_event(PhaseStarted(HOST, PHASE))
+    log.on_event(PhaseStarted(HOST, PHASE))
+    assert log.write_error.endswith("ends early: No space left on device")
 
 
 def test_state_home(tmp_path):

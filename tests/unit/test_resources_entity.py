@@ -34,17 +34,17 @@ def entity(type_, name, body=None, api=None, **more):
 def test_wanted_state_is_scalar_and_holds_no_secret():
     user = entity("user", "nova", {"project": "service", "roles": ("service", "admin")}, secrets={"password": HOSTILE})
     roles = '["admin", "service"]'
-    assert user.want() == {"project": "service", "roles": roles, "password": "as answered", "exists": True}
+    assert user.desired() == {"project": "service", "roles": roles, "password": "as answered", "exists": True}
     assert user.id == "user:nova"
 
 
 def test_order_of_lists_does_not_matter():
     pools = [{"start": "b", "end": "c"}, {"end": "z", "start": "a"}]
-    assert entity("subnet", "s", {"p": pools}).want() == entity("subnet", "s", {"p": pools[::-1]}).want()
+    assert entity("subnet", "s", {"p": pools}).desired() == entity("subnet", "s", {"p": pools[::-1]}).desired()
 
 
 def test_source_of_an_image_is_no_part_of_its_state():
-    assert entity("image", "i", {"source": "/x", "visibility": "public"}).want() == {
+    assert entity("image", "i", {"source": "/x", "visibility": "public"}).desired() == {
         "visibility": "public",
         "exists": True,
     }
@@ -156,12 +156,12 @@ def catalogue(make):
 def test_catalogue_is_made_in_its_order_and_only_once(cloud, dash, catalogue):
     assert settled(dash, *catalogue) == [entity.id for entity in catalogue]
     assert len(cloud.assignments) == 2
-    cloud.was_requested.clear()
+    cloud.asked.clear()
     assert settled(dash, *catalogue) == []
-    writes = [asked for asked in cloud.was_requested if not asked.startswith("GET") and asked != "tokens"]
+    writes = [asked for asked in cloud.asked if not asked.startswith("GET") and asked != "tokens"]
     assert not writes
-    assert all(count == 1 for asked, count in cloud.was_requested.items() if asked != "tokens"), cloud.was_requested
-    assert cloud.was_requested["tokens"] == 2
+    assert all(count == 1 for asked, count in cloud.asked.items() if asked != "tokens"), cloud.asked
+    assert cloud.asked["tokens"] == 2
 
 
 @every_python
@@ -341,7 +341,7 @@ def test_an_agent_that_answers_when_its_list_is_asked_for_is_alive(cloud, dash, 
     cloud.of("network/agents").append(asleep)
     cloud.wakes.append(asleep)
     assert fits(agent, dash.see(agent)[agent.id])
-    assert cloud.was_requested["GET network/agents"] == 2
+    assert cloud.asked["GET network/agents"] == 2
     asleep["alive"] = False
     assert not fits(agent, dash.see(agent)[agent.id]), "one that does not answer is dead"
 

@@ -147,7 +147,7 @@ def test_half_configured_is_not_installed(apt, tmp_path):
 
 def database(**more):
     return Database(
-        **{"name": "nova", "user": "nova", "password": Secret(HOSTILE), "also_grant": ("nova_cell0",), **more}
+        **{"name": "nova", "user": "nova", "password": Secret(HOSTILE), "extra_grants": ("nova_cell0",), **more}
     )
 
 
@@ -161,7 +161,7 @@ def told(charset="utf8mb3", password=HOSTILE, grants=("nova", "nova_cell0"), hos
 
 
 def seen_of(resource, reply):
-    return type(resource).look([resource])[0].parse(reply)[resource.id]
+    return type(resource).probe([resource])[0].parse(reply)[resource.id]
 
 
 def test_native_hash_is_mariadbs():
@@ -184,7 +184,7 @@ def test_database_as_wanted():
 )
 def test_database_that_differs(out, differs):
     seen = seen_of(database(), Reply(0, out))
-    assert [key for key, value in database().want().items() if seen[key] != value] == differs
+    assert [key for key, value in database().desired().items() if seen[key] != value] == differs
 
 
 def test_an_old_server_calls_the_character_set_by_its_old_name():
@@ -201,7 +201,7 @@ def test_database_that_is_not_there_or_cannot_be_asked():
 
 def test_database_states_hold_nothing_to_log_in_with():
     hash_ = mysql_native_hash(Secret(HOSTILE))
-    state = json.dumps([database().want(), seen_of(database(), Reply(0, told()))])
+    state = json.dumps([database().desired(), seen_of(database(), Reply(0, told()))])
     assert hash_ not in state and hash_[1:] not in state
 
 
@@ -299,7 +299,7 @@ def test_a_broker_without_definitions_reads_the_hash_from_a_file(tmp_path):
     (tmp_path / "var/lib/rabbitmq").mkdir(parents=True)
     dash.tool("rabbitmqctl", '[ "$2" = eval ] && { echo "$3" > $T/asked; cat $T/var/lib/rabbitmq/* > $T/terms; } || :')
     dash.tool("chown", 'echo "$*" > $T/owner')
-    old = replace(user(" both ends "), definitions=False)
+    old = replace(user(" both ends "), supports_definitions=False)
     assert dash.close(old)[0].ok
     stored = hash_password(Secret(" both ends "), "openstack")
     terms = ("openstack", stored, "/", ".*", "packstack-lite")
@@ -322,7 +322,7 @@ def test_a_broker_that_refuses_is_a_failure(tmp_path, definitions):
     (tmp_path / "var/lib/rabbitmq").mkdir(parents=True)
     dash.tool("chown", ":")
     dash.tool("rabbitmqctl", "exit 69")
-    assert dash.close(replace(user(), definitions=definitions))[0].code == 1
+    assert dash.close(replace(user(), supports_definitions=definitions))[0].code == 1
 
 
 # --- kernel settings

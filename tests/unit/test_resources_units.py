@@ -97,8 +97,8 @@ def test_stamp_follows_what_the_unit_reads():
         return Unit(name="app", restart_triggers=(File(path="/etc/app", content=text),))
 
     assert with_content("a").config_digest == with_content("a").config_digest != with_content("b").config_digest
-    assert with_content("a").reads == ("file:/etc/app",)
-    assert with_content("a").want() == {
+    assert with_content("a").trigger_ids == ("file:/etc/app",)
+    assert with_content("a").desired() == {
         "active": "active",
         "enabled": "enabled",
         "stamp": with_content("a").config_digest,

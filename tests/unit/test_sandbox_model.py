@@ -23,7 +23,7 @@ def record(name="aio", number=1, layered=True):
 
 def saved(name, number):
     made = record(name, number)
-    made.place.mkdir(parents=True)
+    made.directory.mkdir(parents=True)
     made.save()
     return made
 
@@ -111,7 +111,7 @@ def test_a_saved_record_is_found_again_by_number(home):
 
 def test_a_record_of_a_later_release_is_read_as_far_as_it_is_known(home):
     made = saved("a", 1)
-    path = made.place / "sandbox.json"
+    path = made.directory / "sandbox.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "unheard-of": 1}))
     assert model.list_records() == [made]
 
@@ -126,13 +126,13 @@ def test_a_missing_sandbox_is_a_usage_fault_that_says_what_to_type(home):
 def test_a_reused_process_id_is_not_a_running_sandbox(home):
     made = saved("a", 1)
     assert made.to_sandbox().state == "stopped"
-    (made.place / "pid").write_text(f"{os.getpid()}\n")
+    (made.directory / "pid").write_text(f"{os.getpid()}\n")
     assert (made.to_sandbox().state, made.to_sandbox().running_pid) == ("stopped", 0)
 
 
 def test_a_layered_sandbox_writes_to_its_upper_directory():
-    assert record(layered=True).written.name == "upper"
-    assert record(layered=False).written == record(layered=False).root
+    assert record(layered=True).writable_dir.name == "upper"
+    assert record(layered=False).writable_dir == record(layered=False).root
 
 
 def test_the_name_maps_to_the_real_address_and_not_to_loopback():

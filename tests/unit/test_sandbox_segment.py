@@ -28,7 +28,7 @@ def hosts(count, name="aio", number=1):
 
 def saved(*records):
     for record in records:
-        record.place.mkdir(parents=True)
+        record.directory.mkdir(parents=True)
         record.save()
     return list(records)
 
@@ -40,14 +40,22 @@ def test_the_hosts_of_a_segment_share_networks_and_no_address():
     assert [record.tunnel_address for record in made] == ["198.19.8.10", "198.19.8.11", "198.19.8.12"]
     assert {record.first_address for record in made} == {"198.18.15.10"}
     assert len({record.management_network for record in made}) == len({record.external_network for record in made}) == 1
-    ends = [end for record in made for end in (record.local_interface, record.local_tunnel_interface, record.bridge)]
+    ends = [
+        end
+        for record in made
+        for end in (record.local_interface, record.local_tunnel_interface, record.management_interface)
+    ]
     assert len(set(ends)) == 3 * 2 + 1
 
 
 def test_a_host_alone_is_what_it_was():
     record = alone(number=8)
-    assert (record.address, record.local_interface, record.bridge) == ("198.18.15.10", "plsandbox8", "plsandbox8")
-    assert (record.tunnel_address, record.local_tunnel_interface, record.group) == ("", "", "aio")
+    assert (record.address, record.local_interface, record.management_interface) == (
+        "198.18.15.10",
+        "plsandbox8",
+        "plsandbox8",
+    )
+    assert (record.tunnel_address, record.local_tunnel_interface, record.group_name) == ("", "", "aio")
     assert network.segment_bridges(record) == []
     assert not [rule for rule in network.iptables_rules(record) if "pltunnel8" in rule]
     assert keeper_argv(record, Path("keeper"), "copy-host", False)[-2:] == ["", "copy-host"]
@@ -117,8 +125,8 @@ def test_a_segments_name_means_all_its_hosts_and_a_hosts_name_itself(home):
 
 def test_a_record_of_before_segments_is_a_host_alone(home):
     record = alone()
-    record.place.mkdir(parents=True)
-    (record.place / "sandbox.json").write_text(
+    record.directory.mkdir(parents=True)
+    (record.directory / "sandbox.json").write_text(
         '{"name": "aio", "kind": "container", "distro": "debian12", "number": 1, "tree": "base-1", "layered": true}'
     )
     assert model.list_records() == [record]
@@ -186,7 +194,7 @@ def test_the_relay_is_a_program_of_the_standard_library_alone():
 def test_a_process_id_that_is_somebody_elses_is_no_relay(home):
     (record,) = saved(hosts(1)[0])
     assert cable.relay_pids(record, record.local_interface) == []
-    (record.place / f"relay-{record.local_interface}.pid").write_text("1\n")
+    (record.directory / f"relay-{record.local_interface}.pid").write_text("1\n")
     assert cable.relay_pids(record, record.local_interface) == []
     cable.stop_relays(record)
 

@@ -49,7 +49,7 @@ def answers(options, name):
     """The answers of --allinone on an imagined host."""
     from packstack_lite import answers as room
 
-    return answer_sources.load_answers(options, [], hosts=room.derive_node_answers([ADDRESS]), address=ADDRESS)
+    return answer_sources.load_answers(options, [], node_answers=room.derive_node_answers([ADDRESS]), address=ADDRESS)
 
 
 def declared(told, **changes):

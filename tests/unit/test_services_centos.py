@@ -49,11 +49,11 @@ def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
     of = on(profile, cloud())
     httpd = unit(profile, "httpd")
     paths = ("keystone", "keystone-vhost", "httpd-unit", "placement", "placement-vhost", "horizon", "horizon-wsgi")
-    assert {f"file:{of.profile.path(name)}" for name in paths} == set(httpd.reads)
+    assert {f"file:{of.profile.path(name)}" for name in paths} == set(httpd.trigger_ids)
     assert httpd.phase is Phase.SCHEMA, "the catalogue needs keystone"
     assert {"once:keystone-schema", "once:placement-schema"} <= set(httpd.needs)
     for address in (":5000/v3", ":8778/", "/dashboard/auth/login/"):
-        assert f"http://{ADDRESS}{address}" in httpd.ready
+        assert f"http://{ADDRESS}{address}" in httpd.ready_script
     assert httpd.tags == {"keystone", "placement", "horizon"}
     assert httpd.ready_timeout == 300, "RDO's unit may take five minutes to start"
 
@@ -61,8 +61,8 @@ def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
 @BOTH
 def test_without_the_dashboard_the_web_server_runs_the_rest(profile):
     httpd = unit(profile, "httpd", {"CONFIG_HORIZON_INSTALL": False})
-    assert "dashboard" not in httpd.ready and ":5000/v3" in httpd.ready
-    assert len(httpd.reads) == 5
+    assert "dashboard" not in httpd.ready_script and ":5000/v3" in httpd.ready_script
+    assert len(httpd.trigger_ids) == 5
 
 
 @BOTH
@@ -86,7 +86,7 @@ def test_a_virtual_host_listens_and_lets_its_script_run(profile, path, script, p
 @BOTH
 def test_one_unit_serves_compute_and_metadata(profile):
     api = unit(profile, "openstack-nova-api")
-    assert f"http://{ADDRESS}:8774/" in api.ready and f"http://{ADDRESS}:8775/" in api.ready
+    assert f"http://{ADDRESS}:8774/" in api.ready_script and f"http://{ADDRESS}:8775/" in api.ready_script
     lines = config(profile, "/etc/nova/nova.conf").splitlines()
     for name in ("osapi_compute_listen", "metadata_listen"):
         assert f"{name} = {ADDRESS}" in lines
@@ -101,17 +101,17 @@ def test_debians_apis_are_told_by_uwsgi_where_to_listen():
 def test_neutron_reads_its_plugin_by_the_name_that_its_unit_has(profile):
     (link,) = resources_of(on(profile, cloud()), Symlink)
     assert (link.path, link.target) == ("/etc/neutron/plugin.ini", ML2)
-    assert {link.id, f"file:{ML2}"} <= set(unit(profile, "neutron-server").reads)
+    assert {link.id, f"file:{ML2}"} <= set(unit(profile, "neutron-server").trigger_ids)
     assert not resources_of(cloud(), Symlink)
 
 
 @BOTH
 def test_northds_unit_has_both_databases(profile):
     northd = unit(profile, "ovn-northd", OVN)
-    assert "ovn-nbctl" in northd.ready and "ovn-sbctl" in northd.ready
+    assert "ovn-nbctl" in northd.ready_script and "ovn-sbctl" in northd.ready_script
     options = config(profile, "/etc/sysconfig/ovn-northd", OVN)
     assert options.count("-addr=127.0.0.1") == 2 and ADDRESS not in options
-    assert "file:/etc/sysconfig/ovn-northd" in northd.reads
+    assert "file:/etc/sysconfig/ovn-northd" in northd.trigger_ids
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_ovn_agent_reads_one_file_and_is_known_by_its_own_name(profile, path
     lines = config(profile, path, OVN).splitlines()
     assert "root_helper = sudo neutron-rootwrap /etc/neutron/rootwrap.conf" in lines
     assert "ovsdb_connection = tcp:127.0.0.1:6640" in lines, "EL's switch keeps its socket to itself"
-    assert f"file:{path}" in unit(profile, agent, OVN).reads
+    assert f"file:{path}" in unit(profile, agent, OVN).trigger_ids
     names = {
         entity.name for entity in resources_of(on(profile, cloud(OVN)), ApiObject) if entity.type == "network_agent"
     }
@@ -139,8 +139,8 @@ def test_libvirt_in_one_piece_and_in_parts():
     assert "unit:libvirtd" in one and "unit:libvirtd" not in parts
     assert {f"unit:{name}" for name in sockets} <= set(parts["unit:openstack-nova-compute"].needs)
     assert not {f"unit:{name}" for name in sockets} & set(one)
-    assert "file:/etc/libvirt/qemu.conf" in parts["unit:virtqemud.socket"].reads
-    assert parts["unit:virtqemud.socket"].unit == "virtqemud.socket"
+    assert "file:/etc/libvirt/qemu.conf" in parts["unit:virtqemud.socket"].trigger_ids
+    assert parts["unit:virtqemud.socket"].full_name == "virtqemud.socket"
 
 
 def test_rabbitmq_reads_the_format_of_its_release():
@@ -155,7 +155,7 @@ def test_rabbitmq_reads_the_format_of_its_release():
 def test_what_listens_on_the_address_and_does_not_try_again_waits_for_it(profile, name):
     path = f"/etc/systemd/system/{name}.service.d/packstack-lite.conf"
     assert "After=network-online.target" in config(profile, path)
-    assert f"file:{path}" in unit(profile, name).reads
+    assert f"file:{path}" in unit(profile, name).trigger_ids
 
 
 @BOTH
@@ -240,9 +240,9 @@ def test_trains_dashboard_has_its_settings_in_one_file():
 @BOTH
 def test_barbicans_own_server_listens_where_it_is_asked(profile):
     source = config(profile, "/etc/barbican/gunicorn-config.py", STORAGE)
-    settings = {node.targets[0].id: ast.literal_eval(node.last_value) for node in ast.parse(source).body}
+    settings = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
     assert settings["bind"] == f"{ADDRESS}:9311" and settings["user"] == "barbican"
-    assert "file:/etc/barbican/gunicorn-config.py" in unit(profile, "openstack-barbican-api", STORAGE).reads
+    assert "file:/etc/barbican/gunicorn-config.py" in unit(profile, "openstack-barbican-api", STORAGE).trigger_ids
 
 
 @BOTH
@@ -258,14 +258,14 @@ def test_volumes_are_exported_by_the_kernels_own_target(profile):
 def test_time_is_told_by_chronys_one_file(profile):
     answers = {"CONFIG_NTP_SERVERS": ("198.18.0.1",)}
     assert "server 198.18.0.1 iburst\n" in config(profile, "/etc/chrony.conf", answers, **MACHINE)
-    assert unit(profile, "chronyd", answers, **MACHINE).reads == ("file:/etc/chrony.conf",)
+    assert unit(profile, "chronyd", answers, **MACHINE).trigger_ids == ("file:/etc/chrony.conf",)
     assert "file:/etc/chrony.conf" not in declared(profile, **MACHINE)
 
 
 @BOTH
 def test_nothing_of_debian_is_left(profile):
     of = on(profile, CASES["disks"]())
-    assert not [absent for absent in resources_of(of, Absent) if not absent.ours]
+    assert not [absent for absent in resources_of(of, Absent) if not absent.created_by_us]
     for path, file in files(of).items():
         assert "uwsgi" not in path and "/apache2/" not in path and "/etc/default/" not in path
         assert "www-data" not in text(file)
@@ -278,12 +278,12 @@ def test_roles_of_one_unit_become_one_that_does_all_of_it():
     merged, kept = merge_units([first, other, second])
     assert kept is other
     assert merged.needs == ("unit:b", "unit:c")
-    assert merged.ready == "( one\n) && ( two\nthree\n)"
+    assert merged.ready_script == "( one\n) && ( two\nthree\n)"
     assert (merged.phase, merged.ready_timeout, merged.tags, merged.logs) == (
         Phase.SCHEMA,
         300,
         frozenset({"x", "y"}),
         ("/l",),
     )
-    assert merge_units([Unit("a"), Unit("a")])[0].ready == "true"
-    assert merge_units([Unit("a"), first])[0].ready == "one"
+    assert merge_units([Unit("a"), Unit("a")])[0].ready_script == "true"
+    assert merge_units([Unit("a"), first])[0].ready_script == "one"

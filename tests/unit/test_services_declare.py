@@ -37,7 +37,7 @@ def test_ids_are_unique_and_needs_are_met(case):
 def test_nothing_waits_for_a_later_phase(case):
     resources = by_id(CASES[case]())
     for resource in resources.values():
-        for other in (*resource.needs, *resource.reads):
+        for other in (*resource.needs, *resource.trigger_ids):
             assert PHASES.index(resources[other].phase) <= PHASES.index(resource.phase), (
                 f"{resource.id} waits for {other}"
             )
@@ -75,7 +75,7 @@ def test_horizon_runs_in_the_main_interpreter_where_a_second_one_fails():
     of = on("debian13-epoxy", cloud())
     path = of.profile.path("horizon-wsgi")
     assert "WSGIApplicationGroup %{GLOBAL}" in text(files(of)[path])
-    assert f"file:{path}" in unit(of, "apache2").reads
+    assert f"file:{path}" in unit(of, "apache2").trigger_ids
 
 
 def test_phases_come_in_order():
@@ -115,7 +115,7 @@ def test_agents_start_when_the_server_consumes():
     agents = [u for u in resources_of(cloud(), Unit) if u.name.endswith("-agent")]
     assert len(agents) == 4
     assert all("unit:neutron-rpc-server" in agent.needs for agent in agents)
-    assert "q-plugin" in unit(cloud(), "neutron-rpc-server").ready
+    assert "q-plugin" in unit(cloud(), "neutron-rpc-server").ready_script
 
 
 def test_neutron_is_one_server_that_never_stands_still():
@@ -123,9 +123,9 @@ def test_neutron_is_one_server_that_never_stands_still():
     of = cloud()
     server = unit(of, "neutron-rpc-server")
     dropin = files(of)["/etc/systemd/system/neutron-rpc-server.service.d/packstack-lite.conf"]
-    assert dropin in server.watches
+    assert dropin in server.restart_triggers
     assert "\nExecStart=/usr/bin/neutron-server " in text(dropin)
-    assert ":9696/ && " in server.ready and "q-plugin" in server.ready
+    assert ":9696/ && " in server.ready_script and "q-plugin" in server.ready_script
     assert not [path for path in files(of) if "neutron-api" in path]
 
 
@@ -267,7 +267,7 @@ def test_a_changed_admin_password_bootstraps_again():
         from packstack_lite.secret import Secret
 
         of = cloud({"CONFIG_KEYSTONE_ADMIN_PW": Secret(password)})
-        return by_id(of)["once:keystone-bootstrap"].want()["token"]
+        return by_id(of)["once:keystone-bootstrap"].desired()["token"]
 
     assert token("one") != token("two") and token("one") == token("one")
     assert "one" not in token("one")
@@ -275,7 +275,7 @@ def test_a_changed_admin_password_bootstraps_again():
 
 def test_hosts_are_looked_for_once_nova_compute_has_told_of_itself():
     """A start of it ends earlier: on Debian 13 the search came first and found nobody."""
-    assert "nova.services WHERE topic = 'compute'" in unit(cloud(), "nova-compute").ready
+    assert "nova.services WHERE topic = 'compute'" in unit(cloud(), "nova-compute").ready_script
 
 
 @pytest.mark.parametrize(("virtualization", "seconds"), [("none", 120), ("kvm", 120), ("uml", 600), ("qemu", 600)])

@@ -97,7 +97,7 @@ def test_stream_needs_crb():
 @pytest.mark.parametrize(("name", "pattern"), [("centos7-train", "leatherman*"), ("centos9s-epoxy", "erlang*")])
 def test_epel_is_kept_from_what_the_release_brings(name, pattern):
     (epel,) = [found for found in kinds(el(name), IniSettings) if found.section == "epel"]
-    assert epel.add and epel.optional and pattern in epel.values[0][1].split()
+    assert epel.append and epel.ignore_missing and pattern in epel.values[0][1].split()
 
 
 def test_repositories_of_one_s_own_are_packstack_s_files():
@@ -122,7 +122,7 @@ def test_a_directory_takes_the_place_of_every_network():
     (job,) = Packages.fix([_gap(packages)])
     assert " --disablerepo='*' --enablerepo='packstack_*' install " in job.script
     (gone,) = kinds(el(), Absent)
-    assert (gone.path, gone.ours) == (file.path, True), "signatures of what is there are not checked"
+    assert (gone.path, gone.created_by_us) == (file.path, True), "signatures of what is there are not checked"
     (packages,) = [found for found in declared(el()) if found.id == "packages:yum"]
     (job,) = Packages.fix([_gap(packages)])
     assert "disablerepo" not in job.script
@@ -245,11 +245,11 @@ def test_only_what_users_reach_is_opened(on, answers, ports):
 def test_floating_addresses_pass_the_firewall_where_they_are_translated():
     of = el(answers={"CONFIG_FIREWALL": True}, firewall="firewalld")
     (forward,) = kinds(of, FirewalldForward)
-    assert (forward.source, forward.bridge, forward.needs) == ("198.18.2.0/24", "br-ex", ("firewalld:ports",))
+    assert (forward.source_cidr, forward.bridge, forward.needs) == ("198.18.2.0/24", "br-ex", ("firewalld:ports",))
     # Rules of iptables' own would be gone at firewalld's next reload, and verify would tell so.
     assert not [found for found in services.declare(of) if isinstance(found, Nat)]
     (rules,) = kinds(el(answers={"CONFIG_FIREWALL": True}, firewall="iptables"), IptablesPorts)
-    assert rules.forward == ("198.18.2.0/24",)
+    assert rules.forwarded_networks == ("198.18.2.0/24",)
     without = {"CONFIG_FIREWALL": True, "CONFIG_PROVISION_DEMO": False}
     assert not kinds(el(answers=without, firewall="firewalld"), FirewalldForward)
 

@@ -109,12 +109,12 @@ RABBITMQ = "/etc/rabbitmq/rabbitmq.conf"
 
 def settings(which, layout=THREE, answers=OF_OVN):
     found = resources_of(member(which, answers, layout), OvsSetting)
-    return {setting.column.partition(":")[2]: setting.last_value for setting in found}
+    return {setting.column.partition(":")[2]: setting.value for setting in found}
 
 
 def test_ovn_databases_listen_for_others_only_where_there_are_any():
     assert settings("compute-2")["ovn-remote"] == settings("controller")["ovn-remote"] == "tcp:198.18.1.10:6642"
-    alone = {one.column: one.last_value for one in resources_of(cloud(OVN), OvsSetting)}
+    alone = {one.column: one.value for one in resources_of(cloud(OVN), OvsSetting)}
     assert alone["external_ids:ovn-remote"] == "tcp:127.0.0.1:6642"
 
 
@@ -170,7 +170,7 @@ def test_no_host_but_the_controller_asks_the_apis():
 def of_its_own(resources):
     """What is the host's own affair: that another host is let in is laid to that one."""
     told = {one.id: one for one in resources if not one.attributed_to}
-    return {name: (text(one) if isinstance(one, File) else one.want()) for name, one in told.items()}
+    return {name: (text(one) if isinstance(one, File) else one.desired()) for name, one in told.items()}
 
 
 @pytest.mark.parametrize("answers", [VOLUMES, OF_OVN], ids=["ovs", "ovn"])

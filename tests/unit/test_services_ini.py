@@ -115,7 +115,7 @@ def read(tmp_path, text):
     assert errors == []
     found = {}
     for item in items:
-        found.setdefault((ini.normalize_section(item.section), item.key), []).append(item.last_value)
+        found.setdefault((ini.normalize_section(item.section), item.key), []).append(item.value)
     return found
 
 

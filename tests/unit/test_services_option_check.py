@@ -64,7 +64,7 @@ def once(text, name="nova/nova.conf"):
 
 
 def asked(dash, text):
-    (job,) = type(once(text)).close([type("Gap", (), {"resource": once(text)})()])
+    (job,) = type(once(text)).fix([type("Gap", (), {"resource": once(text)})()])
     assert isinstance(job, Job)
     reply = dash.run(job)
     return reply.code, reply.out.splitlines(), reply.err
@@ -151,9 +151,9 @@ def test_it_is_done_once_for_the_same_options(dash):
     work = once("[DEFAULT]\ndebug = 1\n")
     assert dash.see(work)[work.id] is None
     assert asked(dash, "[DEFAULT]\ndebug = 1\n")[0] == 0
-    assert dash.see(work)[work.id] == work.want()
+    assert dash.see(work)[work.id] == work.desired()
     other = once("[DEFAULT]\ncpu_ratio = 1\n")
-    assert dash.see(other)[other.id] != other.want()
+    assert dash.see(other)[other.id] != other.desired()
 
 
 def test_a_failed_check_is_not_taken_for_done(dash):

@@ -29,7 +29,7 @@ def laid(files=()):
 
 
 def file_at(found, path):
-    (file,) = [one for one in found.resources_for if isinstance(one, File) and one.path == path]
+    (file,) = [one for one in found.resources if isinstance(one, File) and one.path == path]
     return file
 
 
@@ -41,7 +41,7 @@ def restarted(found):
     """Units that want something else than without the tree: those that will restart."""
     before = units(DECLARED)
     return {
-        name.split(":")[1] for name, unit in units(found.resources_for).items() if unit.want() != before[name].want()
+        name.split(":")[1] for name, unit in units(found.resources).items() if unit.desired() != before[name].desired()
     }
 
 
@@ -53,8 +53,8 @@ def faults(files):
 
 def test_without_a_tree_all_is_as_declared_but_for_the_memory_of_placed_files():
     found = laid()
-    assert [one for one in found.resources_for if not isinstance(one, UserFiles)] == DECLARED
-    (memory,) = [one for one in found.resources_for if isinstance(one, UserFiles)]
+    assert [one for one in found.resources if not isinstance(one, UserFiles)] == DECLARED
+    (memory,) = [one for one in found.resources if isinstance(one, UserFiles)]
     assert memory.desired() == {"files": "none"}
     assert not found.warnings
 
@@ -65,7 +65,7 @@ def test_options_are_merged_and_exactly_the_readers_restart():
     added = set(text(file).split("\n")) - set(text(rendered).split("\n"))
     assert added == {"ram_allocation_ratio = 9.5", "[mine]", "a = 1", "a = 2"}
     assert (file.mode, file.owner, file.group, file.phase) == (0o640, "root", "nova", rendered.phase)
-    readers = {unit.name for unit in units(DECLARED).values() if "file:/etc/nova/nova.conf" in unit.reads}
+    readers = {unit.name for unit in units(DECLARED).values() if "file:/etc/nova/nova.conf" in unit.trigger_ids}
     assert restarted(found) == readers
     assert {"nova-api", "nova-compute", "nova-scheduler"} <= readers < {unit.name for unit in units(DECLARED).values()}
 
@@ -106,7 +106,7 @@ def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, 
     of_service = {
         unit.name
         for unit in units(DECLARED).values()
-        if any(read.split(":")[1].startswith(readers) for read in unit.reads)
+        if any(read.split(":")[1].startswith(readers) for read in unit.trigger_ids)
     }
     assert of_service and restarted(found) == of_service
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, 
 def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remembered():
     found = laid({"mysql/mariadb.conf.d/zz-mine.cnf": "[mysqld]\nskip-log-bin\n"})
     file = file_at(found, "/etc/mysql/mariadb.conf.d/zz-mine.cnf")
-    (memory,) = [one for one in found.resources_for if isinstance(one, UserFiles)]
+    (memory,) = [one for one in found.resources if isinstance(one, UserFiles)]
     assert (file.phase, memory.phase) == (Phase.PLATFORM, Phase.PLATFORM)
     assert file.needs == (memory.id,)
     assert memory.desired() == {"files": file.path}
@@ -177,7 +177,7 @@ def test_every_fault_is_told_at_once_with_those_of_the_reading():
 
 
 def checks(found):
-    return [one for one in found.resources_for if isinstance(one, RunOnce) and one.name.startswith("your options")]
+    return [one for one in found.resources if isinstance(one, RunOnce) and one.name.startswith("your options")]
 
 
 def asked(check):
@@ -188,7 +188,12 @@ def asked(check):
 def test_options_are_checked_after_the_packages_and_before_anything_else():
     found = laid({"nova/nova.conf": "[DEFAULT]\nram_allocation_ratio = 9.5\nmy_password = sesame77\n"})
     (check,) = checks(found)
-    assert (check.phase, check.guards, check.needs, check.tags) == (Phase.PACKAGES, True, ("packages:apt",), {"nova"})
+    assert (check.phase, check.always_run, check.needs, check.tags) == (
+        Phase.PACKAGES,
+        True,
+        ("packages:apt",),
+        {"nova"},
+    )
     told = asked(check)
     assert told["file"] == "nova/nova.conf"
     assert told["options"] == [
@@ -201,7 +206,7 @@ def test_options_are_checked_after_the_packages_and_before_anything_else():
 
 def test_a_check_is_done_again_for_other_options_and_not_for_other_values_or_lines():
     def token(content):
-        return checks(laid({"nova/nova.conf": content}))[0].token
+        return checks(laid({"nova/nova.conf": content}))[0].fingerprint
 
     first = token("[DEFAULT]\na = 1\n")
     assert token("# more\n\n[DEFAULT]\na = 2\n") == first

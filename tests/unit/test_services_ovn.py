@@ -25,7 +25,7 @@ def units(of):
 
 
 def settings(of):
-    return {setting.column: setting.last_value for setting in resources_of(of, OvsSetting)}
+    return {setting.column: setting.value for setting in resources_of(of, OvsSetting)}
 
 
 def agents(of):
@@ -89,7 +89,7 @@ def test_the_databases_listen_where_they_are_asked_and_nowhere_else():
 def test_restarting_northd_does_not_end_the_databases():
     unit = units(ovn())["ovn-northd"]
     dropin = "/etc/systemd/system/ovn-northd.service.d/packstack-lite.conf"
-    assert f"file:{dropin}" in unit.reads
+    assert f"file:{dropin}" in unit.trigger_ids
     assert "ExecStop=\nExecStop=" in text(files(ovn())[dropin])
     assert "--ovn-manage-ovsdb=no" in text(files(ovn())[dropin])
 

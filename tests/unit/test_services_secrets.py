@@ -57,7 +57,7 @@ def oslo(of, path, tmp_path):
     place.write_text(text(files(of)[path]))
     _, items, errors = read_ini(str(place))
     assert errors == []
-    return {(item.section, item.key): string.Template(item.last_value).substitute() for item in items}
+    return {(item.section, item.key): string.Template(item.value).substitute() for item in items}
 
 
 def url_parts(url):

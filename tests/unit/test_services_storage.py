@@ -112,7 +112,7 @@ def test_making_a_key_is_tried_again_where_the_processors_time_could_not_be_told
 
 def test_every_account_of_a_single_host_is_let_in_from_that_host_alone():
     of = cloud({**STORAGE})
-    found = {database.name: database.hosts for database in resources_of(of, Database)}
+    found = {database.name: database.client_hosts for database in resources_of(of, Database)}
     assert "cinder" in found and set(found.values()) == {(of.controller_address,)}
 
 

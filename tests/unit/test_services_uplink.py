@@ -130,7 +130,7 @@ def test_after_the_move_the_same_is_wanted(name):
     again = move_of(after)
     written = {file.path: file.content for file in before.files if file.content is not None}
     assert {file.path: file.content for file in again.files} == written
-    assert (again.addresses, again.has_dhcp, again.system) == (before.addresses, before.has_dhcp, before.system)
+    assert (again.addresses, again.has_dhcp, again.managed_by) == (before.addresses, before.has_dhcp, before.managed_by)
 
 
 LINES = ["", "# a remark", "auto lo", "iface lo inet loopback", "    address 198.19.0.1/24", "iface ens330 inet dhcp"]
@@ -177,7 +177,7 @@ def test_every_line_of_an_ifcfg_file_is_in_one_of_both(device, addresses):
 
 def test_an_interface_without_anything_is_simply_plugged_in():
     move = move_of(cloud(IFACES, **MACHINE, uplinks={"ens33": UplinkFacts(mac=MAC)}))
-    assert (move.system, move.files, move.addresses) == ("", (), ())
+    assert (move.managed_by, move.files, move.addresses) == ("", (), ())
 
 
 def test_addresses_that_nobody_would_bring_back_are_not_moved():

@@ -137,7 +137,7 @@ def _node_addresses(answers: Any) -> Iterator[Tuple[str, str]]:
         if (
             parameter.kind in ("host", "hosts")
             and parameter.default == ADDRESS_DEFAULT
-            and answers.counts(parameter.name)
+            and answers.applies(parameter.name)
         ):
             value = answers[parameter.name]
             for host in (value,) if isinstance(value, str) else value:

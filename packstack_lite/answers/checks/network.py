@@ -213,7 +213,7 @@ def _check_unused_agent_answers(answers: Any) -> Iterator[str]:
             counterpart = parameter.name.replace(f"NEUTRON_{name_part}_", f"NEUTRON_{agent_name_part}_")
             if name_part == agent_name_part or counterpart == parameter.name or counterpart not in PARAMETERS_BY_NAME:
                 continue
-            if answers.differs(parameter.name) and not answers.differs(counterpart):
+            if answers.is_customized(parameter.name) and not answers.is_customized(counterpart):
                 yield (
                     f"{origin_label(answers, parameter.name)}: is not used with {name_with_origin(answers, _AGENT)}={answers[_AGENT]};"
                     f" there it is {counterpart}, which is {answers.text(counterpart) or 'empty'}"

@@ -48,7 +48,7 @@ def _unsupported_parameters(answers: Any) -> Iterator[Parameter]:
     for parameter in PARAMETERS:
         if parameter.supported_values is None or _is_supported(parameter, answers):
             continue
-        if answers[parameter.name] not in (False, (), "") and answers.counts(parameter.name):
+        if answers[parameter.name] not in (False, (), "") and answers.applies(parameter.name):
             yield parameter
 
 
