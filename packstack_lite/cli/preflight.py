@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import click
 
@@ -10,27 +10,43 @@ from packstack_lite.cli import output
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import is_interactive, print_stderr
 from packstack_lite.deployment import run
-from packstack_lite.engine.events import Finding, blocking_findings
-from packstack_lite.errors import ExitCode
+from packstack_lite.engine.events import Cure, Finding, blocking_findings
+from packstack_lite.errors import ExitCode, UsageError
+from packstack_lite.preflight import fixes
+from packstack_lite.remote.command import Command
+from packstack_lite.secret import quote_sh
 
 _RemainingAndFixed = Tuple[List[Finding], List[Finding]]
+_SIZE = 'for path in PATHS; do [ ! -e "$path" ] || du -skD -- "$path"; done\n'
 
 
 @click.command("preflight", short_help="Check the host before anything is done to it.")
 @click.option("--fix", is_flag=True, help="Mend what takes no decision of yours, then check again.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask on a terminal. Without one nothing is ever asked.")
+@click.option(
+    "--move-data",
+    multiple=True,
+    type=click.Choice(fixes.DATA),
+    help="With --fix: rename these data, which --fix alone never touches; may be repeated.",
+)
 @shared_options()
 @pass_options
-def preflight(options: Options, fix: bool, yes: bool) -> int:
+def preflight(options: Options, fix: bool, yes: bool, move_data: Tuple[str, ...]) -> int:
     """Run every check on the host and tell every finding; exit with 3 when one forbids to go on."""
+    if move_data and not fix:
+        raise UsageError("--move-data does nothing without --fix", fixes.command_line(move_data[0]))
     fixed: List[Finding] = []
     with run.open_deployment(options) as deployment:
         findings = deployment.run_preflight()
         fixable = (
             [finding for finding in findings if finding.fix and finding.check not in options.ignore] if fix else []
         )
-        if fixable and _confirm_fixes(options, fixable, yes):
-            findings, fixed = _run_fixes(deployment, findings, fixable)
+        chosen = [finding for finding in fixable if finding.fix and (finding.fixable or finding.fix.data in move_data)]
+        for name in sorted({*move_data} - {finding.fix.data for finding in chosen if finding.fix}):
+            print_stderr(options, f"--move-data {name}: no check has found such data in the way")
+        _announce(deployment, fixable, chosen)
+        if chosen and _confirm_fixes(chosen, yes):
+            findings, fixed = _run_fixes(deployment, findings, chosen)
         elif fix and not fixable:
             print_stderr(
                 options,
@@ -40,16 +56,59 @@ def preflight(options: Options, fix: bool, yes: bool) -> int:
     return ExitCode.PREFLIGHT_FAILED if blocking_findings(findings, tuple(options.ignore)) else ExitCode.SUCCESS
 
 
-def _confirm_fixes(options: Options, fixable: Sequence[Finding], yes: bool) -> bool:
-    """Tell what is going to be done; on a terminal, whether it may be."""
-    for node in dict.fromkeys(finding.node for finding in fixable):
-        print_stderr(options, f"--fix will, on {node}:")
-        for finding in fixable:
-            if finding.fix and finding.node == node:
-                print_stderr(options, f"  {finding.check}: {finding.fix.description}")
+def _announce(work: run.Deployment, curable: Sequence[Finding], chosen: Sequence[Finding]) -> None:
+    """Print what --fix does on each node, then which data it leaves alone and the command that moves them."""
+    sizes = _sizes(work, curable)
+    for host in dict.fromkeys(found.node for found in curable):
+        here = [(found, found.fix) for found in curable if found.fix and found.node == host]
+        told = [
+            (found in chosen, f"  {found.check}: {cure.description}{sizes.get((host, cure.data), '')}", cure.data)
+            for found, cure in here
+        ]
+        will = [line for is_chosen, line, _ in told if is_chosen]
+        will_not = [f"{line}; {fixes.command_line(data)} does it" for is_chosen, line, data in told if not is_chosen]
+        for line in [f"--fix will, on {host}:", *will] if will else []:
+            print_stderr(work.options, line)
+        for line in [f"--fix alone moves no data, so it will not, on {host}:", *will_not] if will_not else []:
+            print_stderr(work.options, line)
+
+
+def _sizes(work: run.Deployment, curable: Sequence[Finding]) -> Dict[Tuple[str, str], str]:
+    """The size of the data that cures would move, by node and name; one round trip to each node that has any."""
+    sizes = {}
+    for site in work.connected_sessions:
+        moving = [
+            found.fix for found in curable if found.node == site.live_connection.name and found.fix and found.fix.data
+        ]
+        replies = site.live_connection.run([_measure(cure) for cure in moving]) if moving else []
+        sizes.update(
+            {(site.live_connection.name, cure.data): f" ({_size(reply.out)})" for cure, reply in zip(moving, replies)}
+        )
+    return sizes
+
+
+def _measure(cure: Cure) -> Command:
+    """Ask for the KiB of each path; a link counts as what it leads to."""
+    return Command(
+        _SIZE.replace("PATHS", " ".join(map(quote_sh, cure.paths))), description="measure data", timeout=60.0
+    )
+
+
+def _size(lines: str) -> str:
+    """What du says, in units that a person reads: ``/var/lib/mysql: 1.2 GiB``."""
+    pairs = [line.partition("\t")[::2] for line in lines.splitlines()]
+    mib = {path: int(kib) / 1024 for kib, path in pairs if kib.isdigit()}
+    told = [
+        f"{path}: {size / 1024:.1f} GiB" if size >= 1024 else f"{path}: {size:.1f} MiB" for path, size in mib.items()
+    ]
+    return ", ".join(told) or "size unknown"
+
+
+def _confirm_fixes(chosen: Sequence[Finding], yes: bool) -> bool:
+    """On a terminal, ask; where data are moved, Enter alone means no."""
     if yes or not is_interactive():
         return True
-    return click.confirm("Do it?", default=True, err=True)
+    return click.confirm("Do it?", default=all(finding.fixable for finding in chosen), err=True)
 
 
 def _run_fixes(deployment: run.Deployment, before: List[Finding], fixable: Sequence[Finding]) -> _RemainingAndFixed:

@@ -128,6 +128,18 @@ class NodeFilter:
             self.listener.on_event(event)
 
 
+@dataclass(frozen=True, repr=False)
+class Cure(Command):
+    """What ``preflight --fix`` runs on the node about a finding.
+
+    ``data`` is set where the command moves data: it is the word for them after ``--move-data``, without which the
+    command does not run. ``paths`` are these data; their sizes are shown before anything is done.
+    """
+
+    data: str = ""
+    paths: Tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a preflight check found. ``level`` is ``error``, ``warning`` or ``info``.
@@ -141,7 +153,12 @@ class Finding:
     level: str
     message: str
     hint: str = ""
-    fix: Optional[Command] = None
+    fix: Optional[Cure] = None
+
+    @property
+    def fixable(self) -> bool:
+        """Whether ``--fix`` alone mends it: without moving anybody's data."""
+        return self.fix is not None and not self.fix.data
 
 
 def blocking_findings(findings: Sequence[Finding], ignored_checks: Tuple[str, ...] = ()) -> List[Finding]:

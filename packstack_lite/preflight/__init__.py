@@ -23,6 +23,7 @@ from packstack_lite.preflight import (
     uplink,
     virtualization,
 )
+from packstack_lite.preflight.adoption import adopt
 from packstack_lite.preflight.check import CheckContext, Findings
 from packstack_lite.profiles import Profile
 
@@ -91,7 +92,10 @@ def run_checks(
     ``profile`` is None where the system is not supported. A check that itself fails is a
     finding too: an error that names it, so that ``--ignore`` can step over it.
     """
-    context = CheckContext(facts, answers, profile, roles=roles)
+    known = adopt(facts, answers)
+    context = CheckContext(
+        known, answers, profile, roles=roles, adopted=known.deployed_by_us and not facts.deployed_by_us
+    )
     checks = [name for name in CHECKS if context.has_role(*CHECK_ROLES.get(name, ROLES))]
     return [finding for name in checks for finding in _run_check(name, context, node)]
 

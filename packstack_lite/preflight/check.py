@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
+from packstack_lite.engine.events import Cure
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import ROLES
 from packstack_lite.profiles import Profile
-from packstack_lite.remote.command import Command
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class CheckContext:
     """A host before anything is done to it, and what is wanted of it.
 
     ``profile`` is None where the system is not supported. ``now`` is this machine's clock
-    when the facts were gathered, in seconds. ``roles`` are the host's part in the cloud.
+    when the facts were gathered, in seconds. ``roles`` are the host's part in the cloud. ``adopted``: the record of
+    earlier runs is gone, and ``facts.own`` was derived from what is on the host.
     """
 
     facts: Facts
@@ -25,6 +26,7 @@ class CheckContext:
     profile: Optional[Profile] = None
     local_time: float = field(default_factory=time.time)
     roles: Tuple[str, ...] = ROLES
+    adopted: bool = False
 
     def has_role(self, *roles: str) -> bool:
         """Whether the host has one of the roles."""
@@ -46,18 +48,18 @@ class Finding:
     level: str
     message: str
     hint: str = ""
-    fix: Optional[Command] = None
+    fix: Optional[Cure] = None
 
 
 Findings = Iterator[Finding]
 
 
-def error(message: str, hint: str, fix: Optional[Command] = None) -> Finding:
+def error(message: str, hint: str, fix: Optional[Cure] = None) -> Finding:
     """A deployment would not work."""
     return Finding("error", message, hint, fix)
 
 
-def warning(message: str, hint: str, fix: Optional[Command] = None) -> Finding:
+def warning(message: str, hint: str, fix: Optional[Cure] = None) -> Finding:
     """A deployment would work, but not as one may expect."""
     return Finding("warning", message, hint, fix)
 

@@ -1,15 +1,16 @@
 """What ``preflight --fix`` does on a host: each cure is a command that says in words what it will change.
 
 A cure may run again, keeps what it replaces as ``PATH.packstack-lite.orig``, and exits with another code than 0 when
-it could not do its work; whether the fault is gone is for the facts to tell, which are gathered again.
+it could not do its work; whether the fault is gone is for the facts to tell, which are gathered again. A cure that
+moves data is made by ``moves_data``: it runs only with ``--move-data NAME``.
 """
 
 from __future__ import annotations
 
 from typing import Sequence
 
+from packstack_lite.engine.events import Cure
 from packstack_lite.nodes.facts import Repo
-from packstack_lite.remote.command import Command
 from packstack_lite.secret import quote_sh
 
 # Downloads of a few packages; the package manager waits for its own lock meanwhile.
@@ -19,6 +20,8 @@ keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.p
 # Standard input in the place of a file, which stays the same file with the same rights and label. Nothing at all is
 # what a program says that has failed.
 into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
+"""
+_ASIDE = r"""
 aside() {
     [ -e "$1" ] || return 0
     kept=$1.packstack-lite.orig number=1
@@ -28,12 +31,27 @@ aside() {
 """
 
 
-def fix_command(description: str, script: str, timeout: float = 60.0) -> Command:
-    """A cure: ``says`` what will be changed, ``script`` does it with the words keep, into and aside."""
-    return Command(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
+# What ``--move-data`` can name.
+MARIADB, PACKSTACK = "mariadb", "packstack"
+DATA = (MARIADB, PACKSTACK)
 
 
-def set_hosts_entry(address: str, names: Sequence[str]) -> Command:
+def fix_command(description: str, script: str, timeout: float = 60.0) -> Cure:
+    """A cure: ``says`` what will be changed, ``script`` does it with the words keep and into."""
+    return Cure(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
+
+
+def moves_data(data: str, paths: Sequence[str], says: str, script: str, timeout: float = 60.0) -> Cure:
+    """Make a cure that renames ``paths`` with the word aside, and runs only where ``--move-data`` names ``data``."""
+    return Cure(_BACKUP_FUNCTIONS + _ASIDE + script, timeout=timeout, description=says, data=data, paths=tuple(paths))
+
+
+def command_line(data: str) -> str:
+    """The command that runs such a cure, as hints print it."""
+    return f"packstack-lite preflight --fix --move-data {data}"
+
+
+def set_hosts_entry(address: str, names: Sequence[str]) -> Cure:
     """These names lead to this address; what else /etc/hosts says of the names goes, other names stay."""
     script = r"""
 [ -e /etc/hosts ] || : > /etc/hosts
@@ -53,17 +71,17 @@ awk -v address=@address@ -v names=@names@ '
     return fix_command(f"write into /etc/hosts: {address} {' '.join(names)}", script)
 
 
-def unmask_units(units: Sequence[str]) -> Command:
+def unmask_units(units: Sequence[str]) -> Cure:
     """systemd may start the units again."""
     return fix_command(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
 
 
-def disable_unit(unit: str) -> Command:
+def disable_unit(unit: str) -> Cure:
     """The unit stops and does not start at boot; ``systemctl enable --now`` takes it back."""
     return fix_command(f"stop {unit} and keep it from starting at boot", f"systemctl disable --now {quote_sh(unit)}\n")
 
 
-def set_locale() -> Command:
+def set_locale() -> Cure:
     """LANG is one that the host has: C.UTF-8 where it knows it, else en_US.UTF-8, else C."""
     script = r"""
 has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
@@ -77,20 +95,20 @@ done
     return fix_command("set LANG to one that the host has (C.UTF-8, else en_US.UTF-8, else C)", script)
 
 
-def rename_to_orig(paths: Sequence[str]) -> Command:
+def rename_to_orig(paths: Sequence[str]) -> Cure:
     """The files and directories bear another name."""
     script = "".join(f"aside {quote_sh(path)} || exit 1\n" for path in paths)
-    return fix_command(f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
+    return moves_data(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
 
 
-def replace_old_database() -> Command:
+def replace_old_database() -> Cure:
     """MariaDB's data bear another name; where a server is installed it begins with new data, running as it did."""
     script = r"""
 running=
 for unit in mariadb mysqld mysql; do
     systemctl is-active --quiet $unit.service && { running=$unit; systemctl stop $unit.service || exit 1; break; }
 done
-aside /var/lib/mysql || exit 1
+aside /var/lib/mysql || { [ -z "$running" ] || systemctl start $running.service; exit 1; }
 make=$(command -v mariadb-install-db || command -v mysql_install_db) || exit 0
 install -d -o mysql -g mysql -m 0755 /var/lib/mysql
 "$make" --user=mysql >/dev/null || exit 1
@@ -100,10 +118,10 @@ install -d -o mysql -g mysql -m 0755 /var/lib/mysql
     description = (
         "rename /var/lib/mysql to /var/lib/mysql.packstack-lite.orig and, if MariaDB is installed, make new data"
     )
-    return fix_command(description, script, _INSTALL_TIMEOUT)
+    return moves_data(MARIADB, ["/var/lib/mysql"], description, script, _INSTALL_TIMEOUT)
 
 
-def exclude_packages(repo: Repo, patterns: Sequence[str]) -> Command:
+def exclude_packages(repo: Repo, patterns: Sequence[str]) -> Cure:
     """These packages are not taken from the repository."""
     return fix_command(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
 
@@ -128,7 +146,7 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
 
 def downgrade_package(
     package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
-) -> Command:
+) -> Cure:
     """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
     names = ", ".join(repo.name for repo in repos)
     script = "".join(f"{_exclude_script(repo, patterns).strip()} || exit 1\n" for repo in repos)
@@ -139,7 +157,7 @@ def downgrade_package(
     return fix_command(description, script, _INSTALL_TIMEOUT)
 
 
-def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Command:
+def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Cure:
     """RPMs from the repositories that are enabled and not ``dead``: one that does not answer stops yum."""
     names = " ".join(packages)
     return fix_command(
@@ -153,7 +171,7 @@ def _disablerepo_options(repos: Sequence[Repo]) -> str:
     return "".join(f" --disablerepo={quote_sh(repo.name)}" for repo in repos)
 
 
-def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Command:
+def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Cure:
     """A policy, and the order to the next boot to label all files by it."""
     script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
     return fix_command(
@@ -161,19 +179,19 @@ def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Com
     )
 
 
-def apt_install(packages: Sequence[str]) -> Command:
+def apt_install(packages: Sequence[str]) -> Cure:
     """Debian packages from the sources that are there."""
     script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
     return fix_command(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
 
 
-def set_selinux_boot_mode(mode: str) -> Command:
+def set_selinux_boot_mode(mode: str) -> Cure:
     """The next boot has this mode; the mode of now stays as it is."""
     script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | into /etc/selinux/config\n"
     return fix_command(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
-def keep_only_firewalld(units: Sequence[str]) -> Command:
+def keep_only_firewalld(units: Sequence[str]) -> Cure:
     """firewalld alone; not where it would shut out the SSH connection that this comes over."""
     names = " ".join(map(quote_sh, units))
     script = f"""
@@ -188,7 +206,7 @@ systemctl disable --now {names} && systemctl restart firewalld.service
     )
 
 
-def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> Command:
+def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> Cure:
     """NetworkManager leaves these interfaces alone. Letting go of one it takes addresses and routes: they come back."""
     path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
     interfaces = list(dict.fromkeys([*managed, *others]))
@@ -214,13 +232,13 @@ done
     return fix_command(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
 
 
-def load_kernel_module(module: str) -> Command:
+def load_kernel_module(module: str) -> Cure:
     """The kernel module is loaded, now and at every boot."""
     script = f"modprobe {module} && echo {module} | into /etc/modules-load.d/packstack-lite-kvm.conf\n"
     return fix_command(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
 
 
-def enable_time_sync() -> Command:
+def enable_time_sync() -> Cure:
     """A time server keeps the clock, which is set at once where it is wrong."""
     script = r"""
 for unit in chronyd chrony; do

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.preflight import fixes, rpm_repositories
-from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
+from packstack_lite.preflight import adoption, fixes, rpm_repositories
+from packstack_lite.preflight.check import CheckContext, Finding, Findings, error, info, warning
 from packstack_lite.profiles import Profile
 
 _MYSQL_SYSTEM_DIR = "/var/lib/mysql/mysql"
@@ -18,6 +18,7 @@ _ROOT_LOGIN_HINT = (
     "systemctl stop mariadb; mysqld_safe --skip-grant-tables --skip-networking & then, in mysql: FLUSH PRIVILEGES;"
     " ALTER USER root@localhost IDENTIFIED VIA unix_socket; mysqladmin shutdown; systemctl start mariadb"
 )
+_SET_ASIDE = f"when nobody needs the data, which are kept under another name: {fixes.command_line(fixes.MARIADB)}"
 # Module -> its package on Debian, on CentOS with Python 3, on CentOS 7.
 _PYTHON_PACKAGES = {
     "yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"),
@@ -53,6 +54,12 @@ def check_package_source(context: CheckContext) -> Findings:
 def check_leftovers(context: CheckContext) -> Findings:
     """No other tool's OpenStack is, or was, on the host; Packstack's own files are not in the way of anything."""
     facts = context.facts
+    if context.adopted:
+        proof = ", ".join(facts.ours) or "the accounts in MariaDB, which have the answers' passwords"
+        yield info(
+            f"/var/lib/packstack-lite, the record of earlier runs, is gone; this cloud is recognised by: {proof}",
+            "nothing to do: apply writes the record again",
+        )
     if facts.deployed_by_us:
         return
     foreign_paths = [path for path in facts.other_openstack if path != _MYSQL_SYSTEM_DIR]
@@ -66,7 +73,7 @@ def check_leftovers(context: CheckContext) -> Findings:
         answer_files = [path for path in facts.packstack_files if path.endswith(".txt")]
         yield warning(
             f"Packstack has left {', '.join(packstack_files)}, but no OpenStack",
-            "rm -r, or rename it"
+            f"leave it, or have it renamed: {fixes.command_line(fixes.PACKSTACK)}"
             + (
                 f"; its answers load as they are: --answer-file with a copy of {answer_files[-1]}"
                 if answer_files
@@ -77,34 +84,68 @@ def check_leftovers(context: CheckContext) -> Findings:
 
 
 def check_database(context: CheckContext) -> Findings:
-    """No MariaDB or MySQL with data of others is on the host, and root's login over the socket works."""
+    """MariaDB's data are this cloud's, or there are none, and root's login over the socket works."""
     facts = context.facts
     if _MYSQL_SYSTEM_DIR not in facts.other_openstack or context.answers.get("CONFIG_MARIADB_INSTALL") is False:
         return
     if facts.deployed_by_us:
         if facts.mariadb_root_error:
             yield error(f"MariaDB refuses root's login over the socket: {facts.mariadb_root_error}", _ROOT_LOGIN_HINT)
+        elif context.adopted:
+            yield from _other_passwords(context)
         return
-    foreign_schemas = [name for name in facts.mariadb_databases if not _is_openstack_schema(name)]
+    if adoption.database_fits(facts, context.answers):
+        return
+    foreign_schemas = _others(context)
     if foreign_schemas:
         yield error(
-            f"a MariaDB with data is there that packstack-lite has not made ({', '.join(foreign_schemas)});"
-            " it would be reconfigured",
-            "take a fresh host; or, when nobody needs the data: mv /var/lib/mysql /var/lib/mysql.old",
+            f"a MariaDB is there with databases that are not OpenStack's ({', '.join(foreign_schemas)}); it would be"
+            " reconfigured",
+            "take a fresh host; or, when nobody needs the data:"
+            " systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
         )
+    elif adoption.differing_passwords(facts, context.answers):
+        yield from _other_passwords(context)
     elif facts.mariadb_databases or facts.mariadb_root_error:
-        contents = (
-            f" with an earlier OpenStack's data ({', '.join(facts.mariadb_databases)})"
-            if facts.mariadb_databases
-            else ""
-        )
-        reason = f" ({facts.mariadb_root_error})" if facts.mariadb_root_error else ""
+        yield _old_database(context)
+
+
+def _other_passwords(subject: CheckContext) -> Findings:
+    """An earlier cloud's accounts have other passwords than the answers: say which."""
+    wrong = adoption.differing_passwords(subject.facts, subject.answers)
+    movable = not _others(subject)
+    if wrong:
         yield error(
-            f"an old MariaDB{contents} is there; its root password is not that of the answers, so that making databases"
-            f" would end in an authentication error{reason}",
-            "systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
-            fixes.replace_old_database(),
+            f"a MariaDB with an earlier cloud's data ({', '.join(subject.facts.mariadb_databases)}) is there, whose accounts have"
+            f" other passwords than the answers: {', '.join(wrong)}",
+            "deploy with the answer file that made that cloud\n"
+            "to give the accounts the passwords of these answers: --ignore database"
+            + (f"\n{_SET_ASIDE}" if movable else ""),
+            fixes.replace_old_database() if movable else None,
         )
+
+
+def _old_database(subject: CheckContext) -> Finding:
+    """An earlier cloud's data that do not prove to be ours: say what was read, and no more."""
+    facts = subject.facts
+    what = f" with an earlier cloud's data ({', '.join(facts.mariadb_databases)})" if facts.mariadb_databases else ""
+    if facts.mariadb_root_error:
+        why, way = (
+            f"it refuses root's login over the socket, so that apply cannot use it: {facts.mariadb_root_error}",
+            _ROOT_LOGIN_HINT,
+        )
+    elif facts.accounts:
+        why = f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.answer}"
+        way = "deploy with the answer file that made that cloud"
+    else:
+        why = "its accounts could not be read and compared with the answers"
+        way = "systemctl start mariadb, then packstack-lite preflight: data of this cloud are recognised"
+    return error(f"an old MariaDB{what} is there; {why}", f"{way}\n{_SET_ASIDE}", fixes.replace_old_database())
+
+
+def _others(subject: CheckContext) -> List[str]:
+    """Databases that are not OpenStack's: nothing of ours moves them, as they are in the same directory."""
+    return [name for name in subject.facts.mariadb_databases if not _is_openstack_schema(name)]
 
 
 def _is_openstack_schema(schema: str) -> bool:

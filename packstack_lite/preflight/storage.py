@@ -142,7 +142,8 @@ def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_
     contents = f"holds {content}" + (f", mounted at {mounted}" if mounted != "-" else "")
     yield error(
         f"{path} ({parameter}) {contents}: nothing is formatted that holds anything",
-        f"empty it first: wipefs -a {path}",
+        f"take another device; or look at what it holds (lsblk -f {path}; blkid {path}), and when nobody needs that:"
+        f" wipefs -a {path}",
     )
 
 

@@ -32,7 +32,9 @@ while IFS="$(printf '\t')" read -r number mode owner path; do
     dir=${path%%/*}
     [ -d "$dir" ] || (umask 022; mkdir -p -- "$dir") || { failed=1; continue; }
     if ! grep -qxF -e "$path" "$home/files"; then
-        if [ -e "$path" ] && [ ! -e "$path.packstack-lite.orig" ]; then
+        # Where the list is lost, our own files are known by their header.
+        if [ -e "$path" ] && [ ! -e "$path.packstack-lite.orig" ] &&
+            ! head -n 3 "$path" | grep -q 'Written by packstack-lite'; then
             cp -p -- "$path" "$path.packstack-lite.orig" || { failed=1; continue; }
         fi
         printf '%%s\n' "$path" >> "$home/files"

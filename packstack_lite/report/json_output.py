@@ -63,7 +63,8 @@ def verify_payload(drift: Sequence[Drift]) -> Payload:
 
 
 def preflight_payload(findings: Sequence[Finding], fixed: Sequence[Finding] = ()) -> Payload:
-    """What the checks found, and what of it is ``gone`` since --fix; ``fixable`` is what --fix can mend."""
+    """What the checks found, and what of it is ``gone`` since --fix; ``fixable`` is what --fix can mend,
+    ``move_data`` the word that it needs after --move-data to do so."""
     return {
         "findings": [
             *(_finding(finding, False) for finding in findings),
@@ -80,7 +81,12 @@ def _finding(finding: Finding, is_fixed: bool) -> Payload:
         "message": finding.message,
         "fix": finding.hint,
     }
-    return {**payload, "fixable": finding.fix is not None, "fixed": is_fixed}
+    return {
+        **payload,
+        "fixable": finding.fixable,
+        "fixed": is_fixed,
+        "move_data": finding.fix.data if finding.fix else "",
+    }
 
 
 def smoke_payload(cases: Sequence[Case]) -> Payload:

@@ -111,7 +111,9 @@ def print_findings(
         for line in format_finding(finding, ignored, width, finding.node if is_multi_node else ""):
             console.print(line)
     summary = _summarize_findings([finding_level(finding, ignored) for finding in sorted_findings])
-    fixable = [finding for finding in sorted_findings if finding.fix and finding_level(finding, ignored) != "ignored"]
+    fixable = [
+        finding for finding in sorted_findings if finding.fixable and finding_level(finding, ignored) != "ignored"
+    ]
     console.print(Text(summary + (f"; preflight --fix mends {len(fixable)} of them" if fixable else ""), style="bold"))
 
 

@@ -33,7 +33,7 @@ BUILT = {
     "hostname": "leads to 198.18.255.9, which is not this host's address",
     "locale": "LANG=zh_CN.GB18030, which the host does not have",
     "leftovers": "Packstack has left /var/tmp/packstack, /root/packstackca",
-    "database": "an old MariaDB with an earlier OpenStack's data (keystone, nova_api)",
+    "database": "an old MariaDB with an earlier cloud's data (keystone, nova_api)",
 }
 # What takes the user: found and explained, and left alone.
 EXPLAINED = r"""
@@ -78,12 +78,17 @@ def test_what_is_built_is_found_mended_and_gone(host):
     assert set(before) == set(BUILT)
     for name, words in BUILT.items():
         assert words in str(before[name]["message"])
-        assert before[name]["fix"] and before[name]["fixable"] and not before[name]["fixed"]
+        assert before[name]["fix"] and not before[name]["fixed"]
+        assert before[name]["fixable"] != bool(before[name]["move_data"])
+    assert {name for name in BUILT if before[name]["move_data"]} == {"leftovers", "database"}
     refused = host("apply")
     assert refused.code == 3
     assert "preflight --fix does it for" in " ".join(refused.err.split())
+    alone = host("preflight", "--fix", "--yes", "--output", "json")
+    assert "packstack-lite preflight --fix --move-data mariadb does it" in alone.err
+    host.sh("test -e /var/lib/mysql/keystone/db.opt && test -d /var/tmp/packstack && test -d /root/packstackca")
     after = mended(host)
-    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(BUILT, True)
+    assert {name: one["fixed"] for name, one in after.items()} == {"leftovers": True, "database": True}
     assert looked(host) == {}
 
 

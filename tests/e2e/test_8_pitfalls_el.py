@@ -108,7 +108,7 @@ def test_old_data_of_mariadb_with_a_password_that_is_not_ours(host: Sandbox) -> 
         "mysql -e \"CREATE DATABASE keystone; SET PASSWORD FOR root@localhost = PASSWORD('of an earlier run');"
         " ALTER USER root@localhost IDENTIFIED BY 'of an earlier run'\""
     )
-    goes(host, {"database": "an earlier OpenStack's data (keystone) is there; its root password is not that of the"})
+    goes(host, {"database": "an earlier cloud's data (keystone) is there; it refuses root's login over the socket"})
     assert host.sh("mysql -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
     assert "keystone" in host.sh("ls /var/lib/mysql.packstack-lite.orig")
     host.sh("systemctl stop mariadb")

@@ -175,6 +175,27 @@ def test_old_data_and_a_root_who_is_refused(dash):
     assert told(dash, software)["refused"] == "", "a server that does not run refuses nobody"
 
 
+def test_accounts_are_told_by_digests(dash):
+    put(dash, "/var/lib/mysql/mysql/db.opt")
+    put(dash, "/var/lib/mysql/lost+found/x")
+    dash.tool(
+        "mariadb",
+        'echo "$*" >> "$T/asked"\n'
+        "case $* in *'SELECT 1') echo 1 ;; *mysql.user) echo '0123456789ab nova@198.18.1.10'; echo 'cd @%' ;; esac",
+    )
+    found = told(dash, software)
+    assert found["accounts"] == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
+    assert (found["schemas"], found["refused"]) == ((), "")
+    asked = dash.noted("asked").splitlines()
+    assert len(asked) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in asked[1]
+
+
+def test_accounts_that_cannot_be_read_are_none(dash):
+    put(dash, "/var/lib/mysql/mysql/db.opt")
+    dash.tool("mariadb", "case $* in *'SELECT 1') echo 1 ;; *) echo 'ERROR 1142: denied' >&2; exit 1 ;; esac")
+    assert told(dash, software)["accounts"] == {}
+
+
 def test_what_packstack_leaves(dash):
     put(dash, "/var/tmp/packstack/20200101/openstack-setup.log")
     put(dash, "/root/packstack-answers-20200101-000000.txt")

@@ -101,8 +101,8 @@ BAD = [
     (
         "database",
         "error",
-        "has not made (shop)",
-        {"other_openstack": ("/var/lib/mysql/mysql",), "mariadb_databases": ("keystone", "shop")},
+        "not OpenStack's (shop)",
+        {"other_openstack": ("/var/lib/mysql/mysql",), "mariadb_databases": ("shop",)},
     ),
 ]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 
 from packstack_lite.nodes.facts import Repo, repositories, security, software
 from packstack_lite.preflight import fixes
 from tests.unit.dash import Dash
 
+ADDRESS = "198.18.1.10"
 EPEL = """\
 [epel]
 name=Extra Packages
@@ -140,6 +144,53 @@ def test_leftovers_are_renamed_and_nothing_is_lost(dash):
         "var/tmp/packstack.packstack-lite.orig.1/two/log",
         "var/tmp/packstack.packstack-lite.orig/one/log",
     ]
+
+
+def test_a_rename_that_fails_leaves_the_server_running(dash):
+    """A /var/lib/mysql that is a mount point, say, cannot be renamed."""
+    put(dash, "/var/lib/mysql/keystone/db.opt", "old")
+    dash.tool("systemctl", 'echo "systemctl $*" >> "$T/ran"; [ "$1" != is-active ] || [ "$3" = mariadb.service ]')
+    dash.tool("mv", "echo 'mv: Device or resource busy' >&2; exit 1")
+    reply = dash.run(fixes.replace_old_database())
+    assert (reply.code, reply.err) == (1, "mv: Device or resource busy\n")
+    assert dash.noted("ran").splitlines()[-1] == "systemctl start mariadb.service"
+    assert read(dash, "/var/lib/mysql/keystone/db.opt") == "old"
+
+
+EVERY_CURE = [
+    fixes.set_hosts_entry(ADDRESS, ["cloud1"]),
+    fixes.unmask_units(["httpd.service"]),
+    fixes.disable_unit("nginx.service"),
+    fixes.set_locale(),
+    fixes.rename_to_orig(["/var/tmp/packstack"]),
+    fixes.replace_old_database(),
+    fixes.exclude_packages(repo("epel"), ["leatherman*"]),
+    fixes.downgrade_package("leatherman", [repo("epel")], ["leatherman*"]),
+    fixes.yum_install(["httpd"]),
+    fixes.install_selinux_policy("selinux-policy-targeted"),
+    fixes.apt_install(["python3-yaml"]),
+    fixes.set_selinux_boot_mode("permissive"),
+    fixes.keep_only_firewalld(["nftables.service"]),
+    fixes.unmanage_interfaces(["br-ex"], ["br-int"]),
+    fixes.load_kernel_module("kvm_intel"),
+    fixes.enable_time_sync(),
+]
+
+
+@pytest.mark.parametrize("cure", EVERY_CURE, ids=lambda cure: cure.says)
+def test_a_cure_that_renames_removes_or_formats_is_marked_so(cure):
+    """Without the mark --fix runs it; with it --move-data has to name it, and the sizes of its paths are shown."""
+    script = cure.script.replace('rm -rf "$work"', "")
+    touches = re.search(r"(^|[\s;&|{])(aside|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script)
+    assert bool(touches) == bool(cure.data)
+    assert bool(cure.paths) == bool(cure.data)
+    assert cure.data in ("", *fixes.DATA)
+
+
+def test_every_cure_is_looked_at():
+    made = [name for name, it in vars(fixes).items() if inspect.isfunction(it) and it.__module__ == fixes.__name__]
+    public = {name for name in made if not name.startswith("_")} - {"cure", "moves_data", "command_line"}
+    assert len(EVERY_CURE) == len(public), public
 
 
 def test_old_data_are_renamed_and_the_server_begins_anew(dash):

@@ -11,17 +11,23 @@ from click.testing import CliRunner
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import connect, run
-from packstack_lite.engine.events import Finding
+from packstack_lite.engine.events import Cure, Finding
 from packstack_lite.nodes.facts import sample_facts
-from packstack_lite.remote.command import Command, Reply
+from packstack_lite.remote.command import Reply
 
 ADDRESS = "198.18.1.10"
 
 
 def finding(name, message="is wrong", level="error", cure=True):
     return Finding(
-        name, ADDRESS, level, message, "do it", Command(f"mend {name}", description=f"mends {name}") if cure else None
+        name, ADDRESS, level, message, "do it", Cure(f"mend {name}", description=f"mends {name}") if cure else None
     )
+
+
+def moving(name, data="mariadb"):
+    """A finding whose cure moves data."""
+    cure = Cure(f"mend {name}", description=f"renames {name}", data=data, paths=(f"/var/lib/{name}", "/with space"))
+    return Finding(name, ADDRESS, "error", "is old", "do it", cure)
 
 
 class Host:
@@ -35,6 +41,8 @@ class Host:
         self.faults = []
         self.incurable = {}
         self.ran = []
+        self.measured = []
+        self.du = "1572864\t/var/lib/database\n512\t/with space\n"
 
     def run(self, commands):
         self.flights += 1
@@ -42,6 +50,9 @@ class Host:
 
     def one(self, command):
         word, _, name = command.script.partition(" ")
+        if "du -skD" in command.script:
+            self.measured.append(command.script)
+            return Reply(0, self.du)
         if word != "mend":
             return Reply(0)
         self.ran.append(name)
@@ -210,3 +221,76 @@ def test_apply_names_fix_as_the_way_out(host, answers):
     ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert ended.exit_code == 3
     assert "preflight --fix does it for ports" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize("words", [[], ["--yes"], ["--move-data", "packstack"], ["--yes", "--move-data=packstack"]])
+def test_fix_moves_no_data_without_their_name(host, run, words):
+    host.errors = [moving("database"), finding("ports")]
+    ended = run("--fix", *words)
+    assert ended.exit_code == 3
+    assert host.ran == ["ports"]
+    assert (
+        f"--fix alone moves no data, so it will not, on {ADDRESS}:\n"
+        "  database: renames database (/var/lib/database: 1.5 GiB, /with space: 0.5 MiB);"
+        " packstack-lite preflight --fix --move-data mariadb does it\n"
+    ) in ended.stderr
+    assert "nothing that --fix can mend" not in ended.stderr
+
+
+def test_data_alone_are_told_and_not_asked_about(host, run, monkeypatch):
+    monkeypatch.setattr(verb, "is_interactive", lambda: True)
+    host.errors = [moving("database")]
+    ended = run("--fix", "--output=json")
+    assert (ended.exit_code, host.ran) == (3, [])
+    assert "Do it?" not in ended.stderr
+    assert told(ended) == {("database", "is old"): (False, False)}
+    assert len(host.measured) == 1 and "/var/lib/database '/with space'" in host.measured[0]
+
+
+def test_data_that_are_named_are_moved_after_their_size_was_shown(host, run):
+    host.errors = [moving("database"), moving("leftovers", "packstack"), finding("ports")]
+    ended = run("--fix", "--move-data", "mariadb", "--output=json")
+    assert host.ran == ["database", "ports"]
+    assert told(ended)[("database", "is old")] == (False, True)
+    assert f"--fix will, on {ADDRESS}:\n  database: renames database (/var/lib/database: 1.5 GiB" in ended.stderr
+    assert "leftovers: renames leftovers" in ended.stderr and "--move-data packstack does it" in ended.stderr
+
+
+def test_a_size_that_cannot_be_read_is_said(host, run):
+    host.du = "du: cannot access\n"
+    host.errors = [moving("database")]
+    assert "renames database (size unknown)" in run("--fix").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "ran"), [([], "\n", []), ([], "y\n", ["database"]), (["--yes"], "", ["database"])]
+)
+def test_on_a_terminal_enter_alone_moves_no_data(host, run, monkeypatch, words, typed, ran):
+    monkeypatch.setattr(verb, "is_interactive", lambda: True)
+    host.errors = [moving("database")]
+    run("--fix", "--move-data=mariadb", *words, input=typed)
+    assert host.ran == ran
+
+
+def test_an_ignored_finding_moves_no_data(host, run):
+    host.errors = [moving("database")]
+    ended = run("--fix", "--move-data=mariadb", "--ignore=database")
+    assert "--move-data mariadb: no check has found such data in the way" in ended.stderr
+    assert (host.ran, host.measured) == ([], [])
+
+
+def test_move_data_needs_fix_and_a_known_name(host, run):
+    host.errors = [moving("database")]
+    ended = run("--move-data=mariadb")
+    assert ended.exit_code == 2
+    assert "--move-data does nothing without --fix" in ended.stderr
+    assert "packstack-lite preflight --fix --move-data mariadb" in ended.stderr
+    assert run("--fix", "--move-data=everything").exit_code == 2
+    assert (host.ran, host.flights) == ([], 0)
+
+
+def test_apply_does_not_say_that_fix_moves_data(host, answers):
+    host.errors = [moving("database"), finding("ports")]
+    ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    assert ended.exit_code == 3
+    assert "preflight --fix does it for ports)" in " ".join(ended.stderr.split())

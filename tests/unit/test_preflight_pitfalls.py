@@ -152,14 +152,14 @@ BAD = [
     (
         "database",
         "error",
-        "data (keystone, nova_api) is there; its root password is not that of the answers",
+        "data (keystone, nova_api) is there; its accounts could not be read",
         {"other_openstack": DATA, "mariadb_databases": ("keystone", "nova_api")},
         True,
     ),
     (
         "database",
         "error",
-        f"authentication error ({DENIED})",
+        f"apply cannot use it: {DENIED}",
         {"other_openstack": DATA, "mariadb_root_error": DENIED},
         True,
     ),

@@ -8,9 +8,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from packstack_lite.engine.events import Finding
+from packstack_lite.engine.events import Cure, Finding
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
-from packstack_lite.remote.command import Command
 from packstack_lite.report import json_output, junit, text
 from packstack_lite.report.formatting import format_seconds
 from packstack_lite.report.rich_console import make_console
@@ -28,7 +27,7 @@ FINDINGS = [
     Finding("virtualization", "cloud1", "info", "no KVM"),
     Finding("memory", "cloud1", "error", "5.5 GiB", "give it more"),
     Finding(
-        "ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Command("x", description="stop")
+        "ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Cure("x", description="stop")
     ),
     Finding("hostname", "cloud1", "warning", "127.0.1.1", "sed\necho"),
 ]
@@ -95,6 +94,15 @@ def test_findings_worst_first_with_the_way_out():
     assert printed(text.print_findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix mends 1 of them\n")
 
 
+def test_data_that_fix_alone_does_not_move_are_not_counted_as_mended():
+    moves = Finding(
+        "database", "cloud1", "error", "old", "x", Cure("x", description="rename", data="mariadb", paths=("/x",))
+    )
+    assert printed(text.print_findings, [moves]).endswith("\n1 error\n")
+    (told,) = json_output.preflight_payload([moves])["findings"]
+    assert (told["fixable"], told["move_data"]) == (False, "mariadb")
+
+
 def test_findings_that_are_gone_come_first():
     assert printed(text.print_findings, FINDINGS[3:], [], FINDINGS[2:3]).splitlines() == [
         "✓ ports     mended: port 80 is held",
@@ -140,7 +148,7 @@ def test_json_contract():
     assert json_output.verify_payload([Drift("h", "r", "m", "f")]) == {
         "faults": [{"host": "h", "resource": "r", "message": "m", "fix": "f"}]
     }
-    keys = ["name", "host", "level", "message", "fix", "fixable", "fixed"]
+    keys = ["name", "host", "level", "message", "fix", "fixable", "fixed", "move_data"]
     assert list(json_output.preflight_payload(FINDINGS)["findings"][0]) == keys
     told = json_output.preflight_payload(FINDINGS[:1], FINDINGS[2:3])["findings"]
     assert [(found["name"], found["fixable"], found["fixed"]) for found in told] == [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from packstack_lite.remote.command import FileItem
+from packstack_lite.remote.push import make_push_command
 from packstack_lite.resources import UserFiles
 from tests.unit.dash import Dash, fits
 
@@ -92,3 +94,16 @@ def test_a_removal_that_was_killed_before_it_was_noted_is_gone_on_with(dash, tmp
     noted.write_text(list_before)
     apply(dash)
     assert (path.read_text() if path.exists() else "") == before
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"), [("#!/bin/sh\n# Written by packstack-lite.\n", False), ("the package's\n", True)]
+)
+def test_a_file_of_ours_is_no_original_where_the_list_is_lost(dash, tmp_path, before, kept):
+    """With /var/lib/packstack-lite gone a copy of our own file would be what comes back one day."""
+    dash.tool("chown", "exit 0")
+    path = tmp_path / "a.conf"
+    path.write_text(before)
+    assert dash.run(make_push_command([FileItem(str(path), b"new")])).code == 0
+    assert path.read_text() == "new"
+    assert (tmp_path / "a.conf.packstack-lite.orig").exists() == kept

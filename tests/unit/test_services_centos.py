@@ -191,6 +191,12 @@ def test_root_of_the_database_has_both_ways_on_every_release():
 
 
 @BOTH
+def test_no_database_is_dropped_in_passing(profile):
+    """Not even "test", in which somebody's tables may be."""
+    assert not [line for line in statements(profile) if "DROP DATABASE" in line]
+
+
+@BOTH
 def test_accounts_that_anybody_could_use_are_closed(profile):
     (drop,) = [line for line in statements(profile) if line.startswith("DROP USER")]
     for account in ("''@'localhost'", "''@'aio'", "root@'aio'", "root@'127.0.0.1'", "root@'::1'"):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from packstack_lite import services
+from packstack_lite.remote.command import Command
 from packstack_lite.resources import (
     ApiObject,
     Database,
@@ -24,6 +25,7 @@ from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Secret, quote_paste
 from tests.clouds import MACHINE, cloud
 from tests.rendered import DISKS, STORAGE, files, resources_of, text
+from tests.unit.dash import Dash
 from tests.unit.test_services_secrets import HOSTILE
 
 
@@ -159,6 +161,62 @@ def test_a_step_that_fails_in_the_middle_fails(step, tmp_path):
     done = subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, check=False)
     assert done.returncode != 0
     assert not (tmp_path / "token").exists()
+
+
+CEPH_DONE = {
+    "monitor": "/var/lib/ceph/mon/ceph-aio/store.db/CURRENT",
+    "manager": "/var/lib/ceph/mgr/ceph-aio/keyring",
+    "storage": "/var/lib/ceph/osd/ceph-0/ready",
+}
+
+
+def ceph_dash(tmp_path):
+    made = Dash(tmp_path, ["/var/lib/ceph", "/etc/ceph"])
+    for name in ("ceph", "ceph-authtool", "monmaptool", "chown"):
+        made.tool(name, f'echo "{name} $*" >> "$T/ran"; for last; do :; done')
+    made.tool("install", 'for last; do :; done; mkdir -p "$last"')
+    made.tool("runuser", 'shift 3; "$@"')
+    made.tool(
+        "ceph-mon",
+        'echo "ceph-mon $*" >> "$T/ran"; [ ! -e "$T/broken" ] || exit 1\n'
+        'while [ "$1" != --mon-data ]; do shift; done; mkdir "$2/store.db"; echo new > "$2/store.db/CURRENT"',
+    )
+    return made
+
+
+@pytest.mark.parametrize("step", sorted(CEPH_DONE))
+def test_a_ceph_cluster_outlives_the_loss_of_its_tokens(step, tmp_path):
+    """/var/lib/packstack-lite is gone: the step runs again, and must not begin a new cluster over the old one."""
+    dash = ceph_dash(tmp_path)
+    kept = tmp_path / CEPH_DONE[step].lstrip("/")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("the cluster's")
+    reply = dash.run(Command(by_id(cloud(STORAGE))[f"once:ceph-{step}"].script))
+    assert (reply.code, dash.noted("ran")) == (0, ""), reply
+    assert kept.read_text() == "the cluster's"
+
+
+def test_a_monitors_store_is_made_whole_or_not_at_all(tmp_path):
+    dash = ceph_dash(tmp_path)
+    monitor = Command(by_id(cloud(STORAGE))["once:ceph-monitor"].script)
+    home = tmp_path / "var/lib/ceph/mon/ceph-aio"
+    (tmp_path / "broken").touch()
+    assert dash.run(monitor).code != 0
+    assert not home.exists()
+    (tmp_path / "broken").unlink()
+    home.mkdir()
+    assert dash.run(monitor).code == 0
+    assert (home / "store.db/CURRENT").read_text() == "new\n"
+    assert [path.name for path in home.parent.iterdir()] == ["ceph-aio"]
+
+
+def test_a_directory_of_a_monitor_that_holds_anything_is_left_alone(tmp_path):
+    dash = ceph_dash(tmp_path)
+    other = tmp_path / "var/lib/ceph/mon/ceph-aio/other"
+    other.parent.mkdir(parents=True)
+    other.write_text("somebody's")
+    assert dash.run(Command(by_id(cloud(STORAGE))["once:ceph-monitor"].script)).code != 0
+    assert other.read_text() == "somebody's"
 
 
 def test_volumes_are_encrypted_by_the_host_with_keys_from_barbican():

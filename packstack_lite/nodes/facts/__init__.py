@@ -68,8 +68,9 @@ class Facts:
     point of the file system they are on. ``package_source`` is ``reachable``, what went
     wrong, or "" where there is no package manager that we know. ``own`` says that an
     earlier run of ours has worked here; ``foreign`` are paths that another OpenStack may
-    have left (also set on our own hosts: look at ``own`` first). ``epoch`` is the host's
-    clock in seconds. ``memory`` is what may be used: a container's limit where there is one.
+    have left (also set on our own hosts: look at ``own`` first); ``ours`` are those of them
+    whose first line says that packstack-lite wrote them. ``epoch`` is the host's clock in
+    seconds. ``memory`` is what may be used: a container's limit where there is one.
     ``mechanisms`` are the ML2 drivers that an earlier run of ours has configured.
     ``kept`` maps answers that stored data depends on to the SHA-256 of what the host has.
     ``devices`` maps block devices (and the links to them below /dev/disk) to "MIB CONTENT MOUNT", where "-" is
@@ -86,6 +87,7 @@ class Facts:
     are known for trouble to their versions, ``epel`` lists the RPMs that came from EPEL, ``facter`` is what its loader
     says where it cannot run. ``lang_missing`` is a LANG that the host does not have. ``schemas`` are the databases in
     /var/lib/mysql but its own, ``refused`` is what MariaDB answers to root's login over the socket where it refuses.
+    ``accounts`` maps MariaDB's accounts (USER@HOST) to the first 12 digits of the SHA-256 of their password's hash.
     ``packstack`` are files that Packstack itself leaves. ``python_missing`` are "INTERPRETER MODULE" that cannot be
     imported, ``shadowed`` directories of modules that stand before the distribution's.
     ``firewall`` is the unit of the firewall in force (firewalld, iptables, nftables, ufw); ``nft`` is "no" where the
@@ -151,6 +153,7 @@ class Facts:
     facter_error: str = ""
     missing_locale: str = ""
     mariadb_databases: Tuple[str, ...] = ()
+    accounts: Mapping[str, str] = field(default_factory=dict)
     mariadb_root_error: str = ""
     packstack_files: Tuple[str, ...] = ()
     missing_python_modules: Tuple[str, ...] = ()
@@ -159,6 +162,7 @@ class Facts:
     nft_support: str = ""
     nat_support: str = ""
     sriov_vfs: Mapping[str, int] = field(default_factory=dict)
+    ours: Tuple[str, ...] = ()
 
     @property
     def is_container(self) -> bool:

@@ -81,6 +81,7 @@ for path in /etc/keystone/keystone.conf /etc/glance/glance-api.conf /etc/nova/no
     /var/lib/mysql/mysql
 do
     [ ! -e "$path" ] || say foreign "$path"
+    [ ! -f "$path" ] || ! head -n 1 "$path" | grep -q '^# Written by packstack-lite' || say ours "$path"
 done
 # What switches packets here: told by our own file only, a package's example says something else.
 ml2=/etc/neutron/plugins/ml2/ml2_conf.ini
@@ -236,6 +237,7 @@ def parse_facts(replies: Sequence[Reply]) -> Facts:
         package_source=package_source.parse_result(packages),
         deployed_by_us="own" in first_values,
         other_openstack=tuple(values_by_key.get("foreign", ())),
+        ours=tuple(values_by_key.get("ours", ())),
         epoch=float(first_values["epoch"]),
         port_units={int(port): unit for port, _, unit in listeners if unit},
         mounts={path: mount for path, _, mount in disks},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 from packstack_lite.nodes.facts.key_value import SAY_FUNCTION, parse_key_values, split_named_values
 from packstack_lite.remote.command import Command, Reply
@@ -16,6 +16,10 @@ REPORTED_RPMS = (
 CHECKED_MODULES = (
     *("yaml", "pytz", "six", "requests", "urllib3", "eventlet", "greenlet", "sqlalchemy", "jinja2"),
     *("cryptography", "oslo_config", "oslo_db", "oslo_messaging", "keystoneauth1"),
+)
+_ACCOUNTS = (
+    "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, ''), authentication_string, ''), 256), 12),"
+    " ' ', User, '@', Host) FROM mysql.user"
 )
 
 _ASK = (
@@ -59,19 +63,28 @@ done
 
 for place in /var/lib/mysql/*/; do
     name=${place%/} name=${name##*/}
-    case $name in '*'|'#'*|mysql|performance_schema|information_schema|sys|test) ;; *) say schema "$name" ;; esac
+    case $name in
+        '*'|'#'*|mysql|performance_schema|information_schema|sys|test|lost+found) ;;
+        *) say schema "$name" ;;
+    esac
 done
 client=$(command -v mariadb || command -v mysql)
 if [ -n "$client" ] && [ -d /var/lib/mysql/mysql ]; then
-    refused=$(timeout 5 "$client" -N -e 'SELECT 1' 2>&1 >/dev/null) ||
+    if refused=$(timeout 5 "$client" -N -e 'SELECT 1' 2>&1 >/dev/null); then
+        # No hash leaves the host: a digest is enough to compare. mysql.user is a view since MariaDB 10.4.
+        timeout 5 "$client" -N -B -e "@accounts@" 2>/dev/null | sed 's/^/account=/'
+    else
         say refused "$(printf '%s\n' "$refused" | grep 'Access denied' | head -n 1)"
+    fi
 fi
 
 for path in /var/tmp/packstack /root/packstackca /root/packstack-answers-*.txt; do
     [ ! -e "$path" ] || say packstack "$path"
 done
 exit 0
-""".replace("@rpms@", " ".join(REPORTED_RPMS)).replace("@modules@", " ".join(CHECKED_MODULES))
+""".replace("@rpms@", " ".join(REPORTED_RPMS))
+    .replace("@modules@", " ".join(CHECKED_MODULES))
+    .replace("@accounts@", _ACCOUNTS)
 )
 
 
@@ -91,6 +104,12 @@ def parse_facts(replies: Sequence[Reply]) -> Dict[str, Any]:
         "missing_python_modules": tuple(values_by_key.get("python_missing", ())),
         "shadowing_modules": tuple(values_by_key.get("shadowed", ())),
         "mariadb_databases": tuple(values_by_key.get("schema", ())),
+        "accounts": {account: digest for digest, account in _two_words(values_by_key.get("account", []))},
         "mariadb_root_error": "".join(values_by_key.get("refused", [])[:1]),
         "packstack_files": tuple(values_by_key.get("packstack", ())),
     }
+
+
+def _two_words(lines: Sequence[str]) -> List[Tuple[str, str]]:
+    """Split each line at its first space; lines without one are not ours."""
+    return [(first, rest) for first, space, rest in (line.partition(" ") for line in lines) if space]

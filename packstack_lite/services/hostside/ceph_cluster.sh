@@ -13,10 +13,13 @@ monitor() {
     ceph-authtool --create-keyring "$work/keyring" --gen-key --name mon. --cap mon 'allow *'
     ceph-authtool "$work/keyring" --import-keyring "$admin"
     monmaptool --create --clobber --fsid "$fsid" --addv "$name" "$addresses" "$work/map"
-    rm -rf "$home"
-    install -d -o ceph -g ceph -m 0750 "$home"
+    # Whole or not at all: a store that is there holds a cluster, and is never removed.
+    rm -rf "$home.new"
+    install -d -o ceph -g ceph -m 0750 "$home.new"
     chown -R ceph:ceph "$work"
-    runuser -u ceph -- ceph-mon --mkfs -i "$name" --monmap "$work/map" --keyring "$work/keyring"
+    runuser -u ceph -- ceph-mon --mkfs -i "$name" --mon-data "$home.new" --monmap "$work/map" --keyring "$work/keyring"
+    [ ! -d "$home" ] || rmdir "$home"
+    mv "$home.new" "$home"
 }
 
 manager() {

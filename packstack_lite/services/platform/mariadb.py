@@ -53,7 +53,7 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
 
 
 def _close_open_accounts(context: NodeContext) -> List[str]:
-    """What the installation leaves open to everybody, where it does (mysql_secure_installation closes the same)."""
+    """What the installation leaves open to everybody, where it does (as mysql_secure_installation does)."""
     if "mariadb-open-accounts" not in context.profile.quirks:
         return []
     facts = context.facts
@@ -64,12 +64,8 @@ def _close_open_accounts(context: NodeContext) -> List[str]:
     ]
     names = [*[f"''@{name}" for name in ("'localhost'", *other_names)], *[f"root@{name}" for name in other_names]]
     delete_rights = "DELETE FROM mysql.db WHERE User IN ('', 'PUBLIC') AND Db LIKE 'test%'"
-    return [
-        f"DROP USER IF EXISTS {', '.join(names)}",
-        delete_rights,
-        "DROP DATABASE IF EXISTS test",
-        "FLUSH PRIVILEGES",
-    ]
+    # The database "test" itself stays: somebody's tables may be in it.
+    return [f"DROP USER IF EXISTS {', '.join(names)}", delete_rights, "FLUSH PRIVILEGES"]
 
 
 def _is_other_name(name: str) -> bool:

@@ -183,8 +183,11 @@ _STEP_DONE = {
 
 
 def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
-    """One step, in a shell of its own: within a Once's own list of commands "set -e" has no effect."""
-    source = settings + read_program("ceph_cluster.sh").decode() + step
+    """One step, in a shell of its own: within a Once's own list of commands "set -e" has no effect.
+
+    A step that was done is not done again where its token is lost: it would begin a new cluster over the old one.
+    """
+    source = f"{settings}if {_STEP_DONE[step]}\nthen exit 0; fi\n{read_program('ceph_cluster.sh').decode()}{step}"
     return RunOnce(
         name=f"ceph-{step}",
         script=f"sh -c \"$(cat <<'END'\n{source}\nEND\n)\"",

@@ -1,0 +1,83 @@
+"""Recognise a cloud of ours on a node that has lost /var/lib/packstack-lite. Used by ``preflight.run`` and its checks.
+
+Two things prove it: files that packstack-lite has written, or a MariaDB whose accounts have the answers' passwords.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+
+from packstack_lite.nodes.facts import Facts
+from packstack_lite.resources.database import mysql_native_hash
+from packstack_lite.secret import Secret
+
+
+class Account(NamedTuple):
+    """A service's account in MariaDB: its schema, its user, and the answer that is its password."""
+
+    schema: str
+    user: str
+    answer: str
+
+
+KEYSTONE = Account("keystone", "keystone_admin", "CONFIG_KEYSTONE_DB_PW")
+# What the services declare; a test compares the two.
+ACCOUNTS: Tuple[Account, ...] = (
+    KEYSTONE,
+    Account("glance", "glance", "CONFIG_GLANCE_DB_PW"),
+    *(Account(schema, "nova", "CONFIG_NOVA_DB_PW") for schema in ("nova", "nova_api", "nova_cell0")),
+    Account("placement", "placement", "CONFIG_NOVA_DB_PW"),
+    Account("neutron", "neutron", "CONFIG_NEUTRON_DB_PW"),
+    Account("cinder", "cinder", "CONFIG_CINDER_DB_PW"),
+    Account("barbican", "barbican", "CONFIG_BARBICAN_DB_PW"),
+)
+
+
+def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
+    """Return the facts with ``own`` set where what is on the node proves that the cloud is ours.
+
+    A configuration of OpenStack without packstack-lite's header is another tool's, even if the passwords fit:
+    Packstack deploys from the same answer file.
+    """
+    foreign_files = [path for path in facts.other_openstack if not path.startswith("/var/lib/mysql")]
+    if facts.deployed_by_us or not (facts.ours or (not foreign_files and database_fits(facts, answers))):
+        return facts
+    return replace(facts, deployed_by_us=True)
+
+
+def database_fits(facts: Facts, answers: Mapping[str, Any]) -> bool:
+    """Whether MariaDB has Keystone's schema and account, and every account that is there has its answer's password."""
+    return (
+        KEYSTONE.schema in facts.mariadb_databases
+        and KEYSTONE.user in _users(facts)
+        and not differing_passwords(facts, answers)
+    )
+
+
+def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
+    """Answers whose account is in MariaDB with another password; services that are switched off do not count."""
+    users = _users(facts)
+    wrong = [
+        account.answer
+        for account in ACCOUNTS
+        if account.schema in facts.mariadb_databases
+        and account.user in users
+        and answers.get(account.answer.replace("_DB_PW", "_INSTALL")) is not False
+        and password_digest(answers.get(account.answer)) not in users[account.user]
+    ]
+    return list(dict.fromkeys(wrong))
+
+
+def password_digest(answer: Any) -> str:
+    """The digest that the facts hold of an account with this password: 12 digits, useless for a login."""
+    return hashlib.sha256(mysql_native_hash(answer).encode()).hexdigest()[:12] if isinstance(answer, Secret) else ""
+
+
+def _users(facts: Facts) -> Mapping[str, List[str]]:
+    """Digests by user; an account has a password for each host that it may come from."""
+    users: Dict[str, List[str]] = {}
+    for account, digest in facts.accounts.items():
+        users.setdefault(account.rpartition("@")[0], []).append(digest)
+    return users
