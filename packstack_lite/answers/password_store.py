@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
 from typing import Dict, Optional
 
 from packstack_lite.errors import UsageError
+
+# What is kept: hexadecimal characters, or base64.
+_KEPT = re.compile(r"[A-Za-z0-9+/_=\-]+")
 
 
 class PasswordStore:
@@ -54,19 +58,29 @@ class PasswordStore:
 
 def _load_passwords(path: Path) -> Dict[str, str]:
     try:
-        passwords = json.loads(path.read_text(encoding="utf-8"))
+        return _passwords(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
-    except ValueError:
-        passwords = None
-    if not isinstance(passwords, dict):
+    # RecursionError: brackets in brackets, a thousand deep.
+    except (ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(
-            f"{path}: does not hold the passwords that were kept there",
+            f"{path}{line}: does not hold the passwords that were kept there",
             "restore it; or move it away, and apply sets new passwords on the host",
-        )
-    return {str(name): str(password) for name, password in passwords.items()}
+        ) from None
+
+
+def _passwords(text: str) -> Dict[str, str]:
+    """The passwords by name; ValueError unless all are such as are made here."""
+    kept = json.loads(text)
+    if not isinstance(kept, dict):
+        raise ValueError("not an object")
+    for word in kept.values():
+        if not isinstance(word, str) or not _KEPT.fullmatch(word):
+            raise ValueError("not a password of ours")
+    return kept
 
 
 def _make_token(length: int) -> str:

@@ -18,6 +18,11 @@ from packstack_lite.errors import AnswersError, ExitCode, PackstackLiteError
 from packstack_lite.report.run_log import state_directory
 from packstack_lite.secret import Masker, Secret
 
+# What a file of the user's can be like; a file that is missing may be one of ours.
+_OF_THE_USERS_FILES = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
+}
 RESUME_HINT = "whatever was finished stays; run the same command again to go on"
 
 
@@ -45,6 +50,10 @@ def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: 
             # The reader of our output has gone (head, less): keep Python from complaining at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.BUG
+        if os_error.errno in _OF_THE_USERS_FILES:
+            where = f"{os.fsdecode(os_error.filename)}: " if isinstance(os_error.filename, (str, bytes, Path)) else ""
+            _print_error(f"{where}{os_error.strerror}", "check that path, its owner and mode, and the free space (df)")
+            return ExitCode.USAGE
         return _report_bug(os_error, arguments, verbs)
     except Exception as bug:
         return _report_bug(bug, arguments, verbs)

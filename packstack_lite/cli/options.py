@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Set, TypeVar
 
 import click
 
@@ -21,7 +21,8 @@ class Options:
 
     ``flags`` maps Packstack's parameter names to the text given for them, ``settings`` are the
     NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other; ``distro`` is what a sandbox
-    that has to be made runs, ``kind`` how it is made. ``timeout`` is in seconds, for a single step.
+    that has to be made runs, ``kind`` how it is made. ``timeout`` is in seconds, for a single step. ``warned`` holds
+    the warnings that were printed in this run.
     """
 
     answer_files: List[Path] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Options:
     timeout: Optional[int] = None
     flags: Dict[str, str] = field(default_factory=dict)
     settings: List[str] = field(default_factory=list)
+    warned: Set[str] = field(default_factory=set)
 
     @property
     def is_json(self) -> bool:

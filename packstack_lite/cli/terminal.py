@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from typing import Any, Mapping
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.console import Console
 from packstack_lite.cli.options import Options
 
 SCHEMA_VERSION = 1
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def is_interactive() -> bool:
@@ -40,6 +42,15 @@ def stderr_console(options: Options) -> Console:
 def print_stderr(options: Options, text: str) -> None:
     """A line beside the result: on stderr, no markup read into it."""
     stderr_console(options).print(text, markup=False)
+
+
+def warn_once(options: Options, text: str) -> None:
+    """A warning on stderr, once in a run: several nodes' threads may meet the same damaged file."""
+    with _ONE_AT_A_TIME:
+        known = text in options.warned
+        options.warned.add(text)
+    if not known:
+        print_stderr(options, f"warning: {text}")
 
 
 def print_json(payload: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ def load_directory(directory: Optional[Path]) -> UserTree:
     """
     if directory is None:
         return UserTree()
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise UsageError(
             f"--config-dir {directory}: there is no such directory",
             "make it, with files named as below /etc, for example nova/nova.conf",
@@ -67,6 +67,6 @@ def _read_text(path: Path) -> Tuple[str, str]:
         return "", "is not a text file"
     if "\0" in text:
         return "", "is not a text file"
-    if "\n" in str(path):
-        return "", "has a line break in its name"
+    if not str(path.name).isprintable():
+        return "", "has a line break, a control character or what is not UTF-8 in its name"
     return text, ""

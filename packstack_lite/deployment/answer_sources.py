@@ -15,7 +15,7 @@ from packstack_lite.answers import PARAMETERS_BY_NAME, Answers, PasswordStore
 from packstack_lite.answers.writer import ANSWER_FILE_PATTERN
 from packstack_lite.cli.options import Options
 from packstack_lite.deployment.connection_target import LOOPBACK_NAMES, ConnectionTarget, is_this_machine
-from packstack_lite.errors import UsageError
+from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.report.run_log import state_directory
 from packstack_lite.sandbox import Sandbox, guest_image
 
@@ -171,11 +171,25 @@ def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
 
 
 def find_earlier_answer_files(address: str) -> List[Path]:
-    """The newest answer file in the home directory that is for this host, if any."""
+    """The newest answer file in the home directory that is for this host, if any.
+
+    Raises UsageFault for a damaged one: taken for another host's, it would let all passwords be made anew.
+    """
     for path in sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True):
-        if room.read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))[0] == address:
+        try:
+            found = room.read_answer_file(path)
+        except UsageError as fault:
+            raise UsageError(fault.message, _past(path)) from fault
+        named = found.answers.get(CONTROLLER_PARAMETER, ("", 0))[0]
+        if named == address:
             return [path]
+        if not named and found.errors:
+            raise AnswersError(f"{path}: an earlier run's answers are damaged", found.errors, _past(path))
     return []
+
+
+def _past(path: Path) -> str:
+    return f"restore it; or, if it is not needed: mv {path} {path}.damaged"
 
 
 def resolve_address(host: str) -> str:

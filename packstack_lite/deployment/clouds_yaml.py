@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping
 
 import yaml
 
+from packstack_lite.answers.password_store import write_private_file
 from packstack_lite.errors import UsageError
 
 
@@ -50,13 +51,20 @@ def merge_clouds(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _read_yaml(path: Path) -> Dict[str, Any]:
-    if not path.exists():
-        return {}
     try:
+        if not os.path.exists(path):
+            return {}
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
         raise UsageError(
-            f"{path} cannot be read as YAML, so nothing was added to it", "mend it and apply again"
+            f"{path} cannot be read, so nothing was added to it: {error.strerror}", "check its owner and mode"
+        ) from error
+    except Exception as error:
+        # A scalar that does not fit its tag (!!int x) is a KeyError, IndexError or AttributeError to PyYAML.
+        mark = getattr(error, "problem_mark", None)
+        raise UsageError(
+            f"{path}{f':{mark.line + 1}' if mark else ''} cannot be read as YAML, so nothing was added to it",
+            "mend it and apply again",
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("clouds") or {}, dict):
         raise UsageError(
@@ -67,13 +75,20 @@ def _read_yaml(path: Path) -> Dict[str, Any]:
 
 def _write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    backup = path.with_name(path.name + ".packstack-lite.orig")
-    if path.exists() and not backup.exists():
-        backup.touch(mode=0o600)
-        backup.write_bytes(path.read_bytes())
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        backup = path.with_name(path.name + ".packstack-lite.orig")
+        if path.exists() and not backup.exists():
+            # Whole or not at all: a copy cut short by a full disk would never be made again.
+            write_private_file(backup, path.read_bytes().decode("utf-8"))
+        write_private_file(path, text)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written, so nothing was added to it: {error.strerror}",
+            "make room or mend its directory's mode, and apply again",
+        ) from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{path} holds what cannot be written back, so nothing was added to it", "mend it and apply again"
+        ) from error

@@ -116,5 +116,5 @@ def lock_owner(pid: int = 0) -> str:
 
 def owner_is_gone(owner: str) -> bool:
     """Whether a run was this account's on this machine, and its process is gone."""
-    pid = int("".join(re.findall(r" \(process (\d+)\)$", owner)) or 0)
+    pid = int("".join(re.findall(r" \(process ([0-9]{1,10})\)$", owner)) or 0)
     return owner == lock_owner(pid) and not Path(f"/proc/{pid}").exists()

@@ -12,7 +12,7 @@ from typing import Optional
 
 from packstack_lite import profiles, sandbox
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import print_stderr
+from packstack_lite.cli.terminal import print_stderr, warn_once
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox import guest_image
 
@@ -78,7 +78,12 @@ def choose_target(
 
 def find_target(options: Options, name: str) -> ConnectionTarget:
     """How a host that the answers name is reached."""
-    box = None if options.ssh_key else _find_sandbox_at(name)
+    try:
+        box = None if options.ssh_key else _find_sandbox_at(name)
+    except UsageError as damaged:
+        # Of one sandbox; this host need not be it.
+        warn_once(options, f"{damaged.message}; no sandbox of this machine is known now")
+        box = None
     if box:
         return _sandbox_target(box)
     return _ssh_target(parse_target(name), options, is_local=os.geteuid() == 0 and is_this_machine(name))

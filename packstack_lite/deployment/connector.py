@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Union
 
 import click
 
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import is_interactive
+from packstack_lite.cli.terminal import is_interactive, warn_once
 from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.errors import UsageError
 from packstack_lite.remote.connections import LocalConnection, SshConnection
@@ -30,6 +31,7 @@ def open_connection(options: Options, target: ConnectionTarget) -> Union[LocalCo
             accept_new_host_key=options.accept_new,
             config_file=_config_file(options),
         ),
+        warn=lambda text: warn_once(options, text),
         **prompts,
     )
 
@@ -38,7 +40,7 @@ def _config_file(options: Options) -> str:
     """The ssh_config(5) file to read. Only the user's own may be absent: UsageFault for one that was named."""
     if not options.ssh_config:
         return SshTarget.config_file
-    if not options.ssh_config.is_file():
+    if not os.path.isfile(options.ssh_config):
         raise UsageError(f"{options.ssh_config} is no file", "name one that ssh -F would read")
     return str(options.ssh_config)
 

@@ -8,13 +8,15 @@ from typing import Callable, Iterator
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from packstack_lite.errors import ConnectError, LockedError, PackstackLiteError
+from packstack_lite.errors import ConnectError, LockedError, PhaseError
 from packstack_lite.remote.command import Command, Connection
 
 LOCK_DIR = "/var/lib/packstack-lite/lock"
 # A run that was killed holds the lock until the shell's last command there has ended; the
 # longest of these waits for a unit (resources.unit).
 OWNER_GONE_TIMEOUT = 150.0
+# Characters of a holder's name that are shown.
+_LONGEST_NAME = 200
 
 # The holder is the root shell of the connection: when that process is gone, so is the run
 # (sshd ends it with the connection), and the lock is stale. A process number alone could be
@@ -98,11 +100,14 @@ def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str]
             "wait for it to end, then run the same command again",
         )
     if not reply.ok:
-        raise PackstackLiteError(f"{connection.name}: cannot take the lock {LOCK_DIR}: {reply.err.strip()}")
+        raise PhaseError(
+            f"{connection.name}: cannot take the lock {LOCK_DIR}: {reply.err.strip()}",
+            f"on the host, look for a full disk (df /var/lib) and for what is in the way: ls -ld {LOCK_DIR}",
+        )
 
 
 def _parse_owner(line: str) -> str:
     try:
-        return str(json.loads(line)["who"])
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(line)["who"])[:_LONGEST_NAME]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "somebody who has not said who"

@@ -36,7 +36,7 @@ def probe_resources(connection: Connection, resources: Sequence[Resource]) -> Di
 def _parse(connection: Connection, probe: Probe, reply: Reply) -> Dict[str, Observed]:
     try:
         return probe.parse(reply)
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise PackstackLiteError(
             f"{connection.name}: cannot make sense of what '{probe.command.description or 'a look'}' printed: {error}",
             "run again with --debug and attach the run log to a bug report",

@@ -13,8 +13,10 @@ from packstack_lite.errors import ConnectError, PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, FileItem, Job, JobResult, JobWatcher, Reply
 from packstack_lite.remote.host_keys import ConfirmPrompt
 from packstack_lite.remote.jobs import JobRunner
+from packstack_lite.remote.keys import Password
+from packstack_lite.remote.known_hosts import Warn
 from packstack_lite.remote.push import make_push_command
-from packstack_lite.remote.session import PasswordPrompt, Session, SshTarget, connect
+from packstack_lite.remote.session import Session, SshTarget, connect, unheard
 from packstack_lite.remote.shell import SHELL_LOOP, Shell, Stream, make_marker
 from packstack_lite.secret import Masker, Secret, quote_sh
 
@@ -112,14 +114,17 @@ class SshConnection(ShellConnection):
     """A machine over SSH. Connecting counts 4 flights, opening the root shell 2; without root's login 2 more.
 
     ``ask`` is asked whether an unknown host key is right, ``password`` for sudo's password
-    and for passphrases; both None where nobody can answer.
+    and for passphrases; both None where nobody can answer. ``warn`` hears of damaged files that were passed over.
     """
 
-    def __init__(self, target: SshTarget, confirm: ConfirmPrompt = None, ask_password: PasswordPrompt = None) -> None:
+    def __init__(
+        self, target: SshTarget, confirm: ConfirmPrompt = None, ask_password: Password = None, warn: Warn = unheard
+    ) -> None:
         super().__init__(target.host)
         self._target = target
         self._confirm = confirm
         self._ask_password = ask_password
+        self._warn = warn
         self._sudo_password: Optional[Secret] = None
         self._session: Optional[Session] = None
         self._shell = self._open_shell()
@@ -127,7 +132,7 @@ class SshConnection(ShellConnection):
     def _open_shell(self) -> Shell:
         if self._session is not None:
             self._session.close()
-        self._session = connect(self._target, self._confirm, self._ask_password)
+        self._session = connect(self._target, self._confirm, self._ask_password, self._warn)
         self.round_trips += 6
         marker = make_marker()
         shell_command = f"sh -c {quote_sh(SHELL_LOOP)} sh {marker}"

@@ -1,4 +1,4 @@
-"""Host keys: known_hosts is honoured, an unknown key is asked about, a changed one refused."""
+"""Host keys: known_hosts is honoured, an unknown key is asked about, a changed or revoked one refused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Callable, List, Optional
 import paramiko
 
 from packstack_lite.errors import ConnectError
+from packstack_lite.remote import known_hosts
+from packstack_lite.remote.known_hosts import Warn
 from packstack_lite.remote.ssh_config import ResolvedSshTarget
 
 ConfirmPrompt = Optional[Callable[[str], bool]]
@@ -18,37 +20,42 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
 
 
 class KnownHosts:
-    """What is known of one host."""
+    """What is known of one host. ``warn`` hears of lines and files that were skipped."""
 
-    def __init__(self, route: ResolvedSshTarget) -> None:
+    def __init__(self, route: ResolvedSshTarget, warn: Warn) -> None:
         self._route = route
-        self._keys = paramiko.HostKeys()
+        self._warn = warn
+        self._known_keys: List[paramiko.PKey] = []
+        self._revoked: List[paramiko.PKey] = []
         for path in route.known_hosts_files:
-            if os.path.isfile(path):
-                self._keys.load(path)
-
-    def _known_keys(self) -> "dict[str, paramiko.PKey]":
-        entry = self._keys.lookup(self._route.host_key_alias)
-        return dict(entry.items()) if entry else {}
+            known, revoked = known_hosts.read(path, route.host_key_alias, warn)
+            self._known_keys += known
+            self._revoked += revoked
 
     def prefer_known_key_types(self, transport: paramiko.Transport) -> None:
         """Have the host show a key of a kind that is known, if it has one."""
-        known_types = [name for key_type in self._known_keys() for name in _SIGNATURES.get(key_type, (key_type,))]
+        kinds = dict.fromkeys(key.get_name() for key in self._known_keys)
+        known_types = [name for key_type in kinds for name in _SIGNATURES.get(key_type, (key_type,))]
         options = transport.get_security_options()
         preferred: List[str] = [name for name in known_types if name in options.key_types]
         options.key_types = [*preferred, *(name for name in options.key_types if name not in preferred)]
 
     def verify_key(self, key: paramiko.PKey, confirm: ConfirmPrompt) -> None:
-        """Raises ConnectFault unless the key is the known one, or is taken as a new one."""
-        known_keys = self._known_keys()
-        if not known_keys:
+        """Raises ConnectFault unless the key is a known one, or is taken as a new one."""
+        if key in self._revoked:
+            raise ConnectError(
+                f"{self._route.name}: its host key is marked @revoked in known_hosts: "
+                f"{key.fingerprint} ({key.get_name()}); whoever has it is not to be trusted",
+                f"give the host a new key; ssh-keygen -F '{self._route.host_key_alias}' shows the line that revokes this one",
+            )
+        if not self._known_keys:
             self._accept_new_key(key, confirm)
-        elif known_keys.get(key.get_name()) != key:
-            self._refuse_changed_key(key, known_keys)
+        elif key not in self._known_keys:
+            self._refuse_changed_key(key)
 
-    def _refuse_changed_key(self, key: paramiko.PKey, known_keys: "dict[str, paramiko.PKey]") -> None:
+    def _refuse_changed_key(self, key: paramiko.PKey) -> None:
         known_fingerprints = ", ".join(
-            f"{known_key.fingerprint} ({key_type})" for key_type, known_key in known_keys.items()
+            f"{known_key.fingerprint} ({known_key.get_name()})" for known_key in self._known_keys
         )
         raise ConnectError(
             f"{self._route.name}: its host key has changed: known is {known_fingerprints}, "
@@ -65,7 +72,16 @@ class KnownHosts:
         self._append_key(key)
 
     def _append_key(self, key: paramiko.PKey) -> None:
+        """Append the key. As with ssh, a file that cannot be written is worth a warning only."""
         path = Path(self._route.known_hosts_files[0])
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{self._route.host_key_alias} {key.get_name()} {key.get_base64()}\n")
+        line = f"{self._route.host_key_alias} {key.get_name()} {key.get_base64()}\n".encode()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with path.open("ab+") as file:
+                # A last line without its end would become one with ours, and both would be lost.
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else b"\n" + line
+                file.write(line)
+        except OSError as error:
+            self._warn(f"{path}: the host key of {self._route.name} cannot be kept there: {error.strerror}")

@@ -13,9 +13,9 @@ import io
 import tarfile
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
-from packstack_lite.errors import PackstackLiteError
+from packstack_lite.errors import PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, Reply
 
 JOBS_DIRECTORY = "/var/lib/packstack-lite/jobs"
@@ -184,22 +184,29 @@ class JobRunner:
 
     def _parse_follow_reply(self, reply_text: str) -> None:
         for line in reply_text.splitlines():
-            name, code, size, text = (line + " ").split(" ")[:4]
-            output = base64.b64decode(text).decode(errors="replace")
+            try:
+                name, code, size, text = (line + " ").split(" ")[:4]
+                output = base64.b64decode(text).decode(errors="replace")
+                length, ended = int(size), None if code == "-" else int(code)
+            except ValueError as error:
+                raise PhaseError(
+                    f"{self._host_name}: what is kept of a job there cannot be read: {line[:100]!r}",
+                    f"look for a full disk (df {JOBS_DIRECTORY}), then run the same command again",
+                ) from error
             running = self._running.get(name)
             if running is not None:
-                self._process_output(running, output, int(size), code)
+                self._process_output(running, output, length, ended)
 
-    def _process_output(self, running: _RunningJob, output: str, size: int, code: str) -> None:
+    def _process_output(self, running: _RunningJob, output: str, size: int, code: Optional[int]) -> None:
         running.bytes_read += size
         running.output += output
         *lines, running.partial_line = (running.partial_line + output).split("\n")
         for line in lines:
             self._watcher.job_output(running.job, line)
-        if code != "-":
+        if code is not None:
             del self._running[running.job.name]
             seconds = time.monotonic() - running.started_at
-            self._finish(running.job, JobResult(running.job.name, int(code), running.output, seconds))
+            self._finish(running.job, JobResult(running.job.name, code, running.output, seconds))
 
     def _finish(self, job: Job, result: JobResult) -> None:
         self._results[job.name] = result

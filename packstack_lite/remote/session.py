@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import socket
 import time
-from typing import Callable, Iterator, List, Optional, Union
+from typing import List, Optional, Tuple, Union
 
 import paramiko
 
-from packstack_lite.errors import ConnectError
+from packstack_lite.errors import ConnectError, UsageError
 from packstack_lite.remote.host_keys import ConfirmPrompt, KnownHosts
-from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, resolve_ssh_target
-from packstack_lite.secret import Secret
+from packstack_lite.remote.keys import Password, keys_of
+from packstack_lite.remote.known_hosts import Warn
+from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, jump_target, resolve_ssh_target
 
 CONNECT_TIMEOUT = 20.0
 # Seconds without an acknowledgement after which a connection counts as lost; the kernel's own are 15 minutes.
 ACKNOWLEDGEMENT_TIMEOUT = 60.0
 # Seconds that a busy sshd may take to put a channel away.
 CHANNEL_TIMEOUT = 10.0
-PasswordPrompt = Optional[Callable[[str], Secret]]
 Socket = Union[socket.socket, paramiko.Channel]
 
 # Without a handler Python prints paramiko's own complaints; ours say what to do about them.
@@ -104,14 +102,34 @@ class Session:
             self._jump_session.close()
 
 
-def connect(target: SshTarget, confirm: ConfirmPrompt = None, ask_password: PasswordPrompt = None) -> Session:
-    """Connect and authenticate. Raises ConnectFault with what is wrong and what to type."""
+def unheard(text: str) -> None:
+    """A listener for callers without one."""
+
+
+def connect(
+    target: SshTarget,
+    confirm: ConfirmPrompt = None,
+    ask_password: Password = None,
+    warn: Warn = unheard,
+    jumps_for: Tuple[str, ...] = (),
+) -> Session:
+    """Connect and authenticate. Raises ConnectFault with what is wrong and what to type.
+
+    ``warn`` hears of damaged files that are passed over; ``jumps_for`` are the hosts that this one is a ProxyJump of.
+    """
     route = resolve_ssh_target(target)
-    jump_session = _connect_jump_hosts(route, target, confirm, ask_password)
+    if target.host in jumps_for:
+        raise UsageError(
+            f"{target.config_file}: ProxyJump leads in a circle: {' → '.join([*jumps_for, target.host])}",
+            f"add to it, before the other lines: Host {target.host}, and below that: ProxyJump none",
+        )
+    jump_session: Optional[Session] = None
+    for jump in route.jump_hosts:
+        jump_session = connect(jump_target(jump, target), confirm, ask_password, warn, (*jumps_for, target.host))
     sock = _open_tunnel(jump_session, route) if jump_session else _open_socket(route)
     transport = paramiko.Transport(sock)
     try:
-        known_hosts = KnownHosts(route)
+        known_hosts = KnownHosts(route, warn)
         known_hosts.prefer_known_key_types(transport)
         _handshake(transport, route)
         known_hosts.verify_key(transport.get_remote_server_key(), confirm)
@@ -123,27 +141,6 @@ def connect(target: SshTarget, confirm: ConfirmPrompt = None, ask_password: Pass
         raise
     transport.set_keepalive(15)
     return Session(transport, route, jump_session)
-
-
-def _connect_jump_hosts(
-    route: ResolvedSshTarget, target: SshTarget, confirm: ConfirmPrompt, ask_password: PasswordPrompt
-) -> Optional[Session]:
-    """The session with the last host before this one (ProxyJump), if there is any."""
-    session: Optional[Session] = None
-    for jump in route.jump_hosts:
-        user, _, host = jump.rpartition("@")
-        name, _, port = host.partition(":")
-        jump_target = SshTarget(
-            name,
-            user,
-            int(port or 0),
-            known_hosts_file=target.known_hosts_file,
-            accept_new_host_key=target.accept_new_host_key,
-        )
-        session = connect(
-            SshTarget(**{**jump_target.__dict__, "config_file": target.config_file}), confirm, ask_password
-        )
-    return session
 
 
 def _open_tunnel(session: Session, route: ResolvedSshTarget) -> paramiko.Channel:
@@ -161,7 +158,7 @@ def _open_socket(route: ResolvedSshTarget) -> socket.socket:
     endpoint = f"{route.address} port {route.port}"
     try:
         sock = socket.create_connection((route.address, route.port), timeout=CONNECT_TIMEOUT)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise ConnectError(
             f"{route.name}: no such host name is known here", "check the name, or give its address"
         ) from error
@@ -192,14 +189,14 @@ def _handshake(transport: paramiko.Transport, route: ResolvedSshTarget) -> None:
         ) from error
 
 
-def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_password: PasswordPrompt) -> None:
+def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_password: Password) -> None:
     attempts: List[str] = []
-    for label, key in _candidate_keys(route, ask_password, attempts):
+    for label, key in keys_of(route, ask_password, attempts):
         attempts.append(label)
-        with contextlib.suppress(paramiko.AuthenticationException):
-            transport.auth_publickey(route.user, key)
-            if transport.is_authenticated():
-                return
+        reason = _offer(transport, route.user, key)
+        if transport.is_authenticated():
+            return
+        attempts[-1] += f" ({reason})" if reason else ""
         if not transport.is_active():
             break
     raise ConnectError(
@@ -209,43 +206,12 @@ def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_p
     )
 
 
-def _candidate_keys(
-    route: ResolvedSshTarget, ask_password: PasswordPrompt, notes: List[str]
-) -> Iterator["tuple[str, paramiko.PKey]"]:
-    """The keys to try, named ones first: each failed try costs a flight, and sshd allows six."""
-    files = ((path, _read_key(path, ask_password, notes, route.has_explicit_keys)) for path in route.key_files)
-    agent = (
-        [] if route.identities_only else [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
-    )
-    if not route.has_explicit_keys:
-        yield from agent
-    yield from ((path, key) for path, key in files if key)
-    if route.has_explicit_keys:
-        yield from agent
-
-
-def _read_key(path: str, ask_password: PasswordPrompt, notes: List[str], is_explicit: bool) -> Optional[paramiko.PKey]:
-    if not os.path.exists(path):
-        if is_explicit:
-            notes.append(f"{path} (no such file)")
-        return None
+def _offer(transport: paramiko.Transport, user: str, key: paramiko.PKey) -> str:
+    """Try to log in with a key; why it could not be used, "" when the server has judged it."""
     try:
-        return paramiko.PKey.from_path(path)
-    except TypeError:
-        return _read_encrypted_key(path, ask_password, notes)
-    except (paramiko.SSHException, ValueError, OSError) as error:
-        notes.append(f"{path} (cannot be used: {error})")
-        return None
-
-
-def _read_encrypted_key(path: str, ask_password: PasswordPrompt, notes: List[str]) -> Optional[paramiko.PKey]:
-    if not ask_password:
-        notes.append(f"{path} (has a passphrase; ssh-add it first)")
-        return None
-    try:
-        passphrase = ask_password(f"Passphrase of {path}").reveal().encode()
-        # paramiko hands it to cryptography, which wants bytes; the stubs say str.
-        return paramiko.PKey.from_path(path, passphrase)  # type: ignore[arg-type]
-    except (paramiko.SSHException, ValueError, OSError):
-        notes.append(f"{path} (wrong passphrase)")
-        return None
+        transport.auth_publickey(user, key)
+    except paramiko.AuthenticationException:
+        return ""
+    except (paramiko.SSHException, ValueError, EOFError) as error:
+        return str(error) or "it hung up"
+    return ""

@@ -127,7 +127,7 @@ class Shell:
 
     def _parse_replies(self, answer: bytes, count: int) -> List[Reply]:
         codes, *outputs = answer.split(f"\n{self._marker} next\n".encode())
-        exit_codes = [int(code) for code in codes.split()]
+        exit_codes = [int(code) for code in codes.split() if code.isdigit()]
         if len(exit_codes) != count or len(outputs) != 2 * count:
             raise ConnectError(
                 f"{self._name}: the answer of the root shell is not whole",

@@ -117,9 +117,9 @@ def _start_relay(record: Record, device: str, delay: float) -> None:
     script = 'log=$1; shift; setsid "$@" </dev/null >"$log" 2>&1 & echo $!'
     _pid_file(record, device).write_text(run_command(["sh", "-c", script, "sh", str(log), *argv]))
     deadline = time.monotonic() + READY_SECONDS
-    while "ready" not in log.read_text():
-        if time.monotonic() > deadline or (log.read_text() and not relay_pids(record, device)):
-            last_line = (log.read_text().splitlines() or ["nothing"])[-1]
+    while "ready" not in log.read_text(errors="replace"):
+        if time.monotonic() > deadline or (log.read_text(errors="replace") and not relay_pids(record, device)):
+            last_line = (log.read_text(errors="replace").splitlines() or ["nothing"])[-1]
             raise SandboxError(f"the relay of {record.name!r} did not begin: {last_line}", hint=f"to see more: {log}")
         time.sleep(0.05)
 

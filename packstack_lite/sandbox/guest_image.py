@@ -52,7 +52,7 @@ def build_image(target: Path = IMAGE_PATH, progress: ProgressCallback = lambda t
     Packages are kept beside it. SandboxFault when a package or tool cannot be had.
     """
     stamp = target.with_name(target.name + ".recipe")
-    if target.exists() and stamp.exists() and stamp.read_text() == recipe_digest():
+    if target.exists() and stamp.exists() and stamp.read_text(errors="replace") == recipe_digest():
         return target
     install_tools(IMAGE_TOOLS, progress)
     progress(f"making the guest image {target}")

@@ -6,11 +6,12 @@ import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Iterable, List, Optional
 
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageError
+from packstack_lite.sandbox import record_file
 from packstack_lite.sandbox.addresses import Addresses
 
 SANDBOX_HOME = Path("/var/lib/packstack-lite-sandbox")
@@ -165,15 +166,20 @@ def archives_dir(distro: str) -> Path:
 
 
 def list_records() -> List[Record]:
-    """Every sandbox on this machine, by number and member."""
+    """Every sandbox on this machine, by number and member. Raises UsageFault when the record of one is damaged."""
     paths = sorted((SANDBOX_HOME / "sandboxes").glob("*/sandbox.json"))
     return sorted((_read_record(path) for path in paths), key=lambda r: (r.number, r.member))
 
 
 def _read_record(path: Path) -> Record:
-    """A record as this release understands it: another one on the same machine may have written more."""
-    field_names = {field.name for field in fields(Record)}
-    return Record(**{name: value for name, value in json.loads(path.read_text()).items() if name in field_names})
+    """A record as this release understands it. Raises UsageFault for a damaged one."""
+    kinds = {field.name: field.type for field in fields(Record)}
+    needed = [field.name for field in fields(Record) if field.default is MISSING]
+    record = Record(**record_file.read(path, kinds, needed))
+    field_names = record.kind in KINDS and record.distro in DISTROS and 0 < record.number <= MAX_NETWORKS
+    if record.name != path.parent.name or not field_names:
+        raise record_file.damaged(path, "it is of another sandbox, or of a kind, distro or number that is not known")
+    return record
 
 
 def find_records(name: str) -> List[Record]:

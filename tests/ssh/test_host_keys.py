@@ -42,6 +42,22 @@ def test_hashed_names_are_found(target, server, tmp_path):
     assert answers(target(known_hosts=str(known)))
 
 
+def test_broken_lines_are_passed_over_with_a_warning(target, server, tmp_path):
+    known = tmp_path / "known"
+    known.write_bytes(b"127.0.0.1 ssh-ed25519 AAA\xa9=\n@cert-authority * x\n" + Path(server.known_hosts).read_bytes())
+    warnings = []
+    assert answers(target(known_hosts=str(known)), warn=warnings.append)
+    assert [warning.partition(";")[0] for warning in warnings] == [f"{known}: lines 1, 2 are broken and were skipped"]
+
+
+def test_a_revoked_key_is_refused_although_it_is_known(target, server, tmp_path):
+    known = tmp_path / "known"
+    line = Path(server.known_hosts).read_text()
+    known.write_text(f"{line}@revoked * {line.split(' ', 1)[1]}")
+    with pytest.raises(ConnectError, match="@revoked"):
+        SshConnection(target(known_hosts=str(known)))
+
+
 def test_another_machines_hashed_name_does_not_count(target, server, tmp_path):
     known = tmp_path / "known"
     known.write_text(Path(server.known_hosts).read_text().replace("127.0.0.1", "198.18.0.1"))

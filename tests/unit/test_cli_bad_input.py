@@ -23,6 +23,9 @@ CASES = {
     "a host that refuses": (["plan", "--host", "root@127.0.0.1:1"], None, 4, "127.0.0.1"),
     "a host nobody knows": (["plan", "--host", "no-such-host.invalid"], None, 4, "no-such-host.invalid"),
     "a profile nobody knows": (["render", "--output", "{tmp}/r", "--profile", "centos5-none"], None, 2, "debian12-zed"),
+    "a file as a directory": (["render", "--output", "{tmp}/a.txt/r"], b"", 2, ": Not a directory"),
+    "a name too long": (["render", "--output", "{tmp}/" + "x" * 300], None, 2, "File name too long"),
+    "a directory as answers": (["plan", "--answer-file", "{tmp}"], None, 2, "Is a directory"),
     "no directory": (["render"], None, 2, "--output DIR"),
 }
 

@@ -196,7 +196,7 @@ def run_and_gather_facts(
     replies = host.run([*first_commands, *fact_commands])
     try:
         return replies[: len(first_commands)], parse_facts(replies[len(first_commands) :])
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         raise PhaseError(
             f"{host.name}: its facts cannot be read: {error}", "log in and look whether commands end there at all"
         ) from error

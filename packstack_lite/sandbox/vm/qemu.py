@@ -74,7 +74,7 @@ def kvm_works(progress: ProgressCallback = lambda text: None) -> bool:
     with lock_tree("kvm"):
         if not KVM_RESULT_FILE.exists():
             KVM_RESULT_FILE.write_text("yes" if _has_kvm_device() and _boot_test_kernel(progress) else "no")
-        return KVM_RESULT_FILE.read_text() == "yes"
+        return KVM_RESULT_FILE.read_bytes() == b"yes"
 
 
 def _has_kvm_device() -> bool:

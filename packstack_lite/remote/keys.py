@@ -1,0 +1,77 @@
+"""The private keys that are tried at a host: those of files, and those of the agent. ``session`` asks for them."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Iterator, List, Optional, Tuple
+
+import paramiko
+from paramiko.pkey import UnknownKeyType
+
+from packstack_lite.remote.ssh_config import ResolvedSshTarget
+from packstack_lite.secret import Secret
+
+Password = Optional[Callable[[str], Secret]]
+
+
+def keys_of(route: ResolvedSshTarget, password: Password, notes: List[str]) -> Iterator[Tuple[str, paramiko.PKey]]:
+    """Yield the keys to try, named ones first: each failed try costs a round trip, and sshd allows six.
+
+    ``notes`` gets a line for each key that cannot be used, with the reason.
+    """
+    files = ((path, read_key(path, password, notes, route.has_explicit_keys)) for path in route.key_files)
+    agent = [] if route.identities_only else _agent_keys(notes)
+    if not route.has_explicit_keys:
+        yield from agent
+    yield from ((path, key) for path, key in files if key)
+    if route.has_explicit_keys:
+        yield from agent
+
+
+def _agent_keys(notes: List[str]) -> List[Tuple[str, paramiko.PKey]]:
+    try:
+        return [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
+    except Exception as error:
+        # What answers at SSH_AUTH_SOCK may be anything; the files' keys are still tried.
+        notes.append(f"the agent at {os.environ.get('SSH_AUTH_SOCK')} (cannot be used: {_reason(error)})")
+        return []
+
+
+def read_key(path: str, password: Password, notes: List[str], explicit: bool) -> Optional[paramiko.PKey]:
+    """Read a private key, asking for its passphrase; None, with a note, when it cannot be used."""
+    if not os.path.exists(path):
+        if explicit:
+            notes.append(f"{path} (no such file)")
+        return None
+    try:
+        return paramiko.PKey.from_path(path)
+    except Exception as error:
+        # cryptography's TypeError means a passphrase. For damaged files both raise more than they document:
+        # ValueError, UnsupportedAlgorithm, UnknownKeyType, struct.error, IndexError ...
+        if isinstance(error, paramiko.PasswordRequiredException) or "assword" in str(error):
+            return _unlock(path, password, notes)
+        notes.append(f"{path} (cannot be used: {_reason(error)})")
+        return None
+
+
+def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramiko.PKey]:
+    if not password:
+        notes.append(f"{path} (has a passphrase; ssh-add it first)")
+        return None
+    word = password(f"Passphrase of {path}").reveal().encode()
+    try:
+        # paramiko hands it to cryptography, which wants bytes; the stubs say str.
+        return paramiko.PKey.from_path(path, word)  # type: ignore[arg-type]
+    except Exception:
+        # As above; a wrong passphrase looks like a damaged file.
+        notes.append(f"{path} (wrong passphrase)")
+        return None
+
+
+def _reason(error: Exception) -> str:
+    """An error in a line: some of paramiko's hold the whole file."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, UnknownKeyType):
+        return "a kind of key that is not known here"
+    return str(error).split("\n")[0][:100] or type(error).__name__
