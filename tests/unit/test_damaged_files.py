@@ -223,7 +223,7 @@ def box(tmp_path, monkeypatch):
 
 
 def test_no_record_of_a_sandbox_gives_a_traceback(box):
-    path = box.place / "sandbox.json"
+    path = box.directory / "sandbox.json"
 
     @given(damaged(path.read_bytes(), b"[" * 20_000))
     def check(content):
@@ -248,7 +248,7 @@ def test_no_record_of_a_sandbox_gives_a_traceback(box):
     ],
 )
 def test_a_record_with_a_wrong_field_is_refused(box, change, why):
-    path = box.place / "sandbox.json"
+    path = box.directory / "sandbox.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UsageError) as fault:
         model.list_records()
@@ -257,13 +257,13 @@ def test_a_record_with_a_wrong_field_is_refused(box, change, why):
 
 
 def test_a_record_without_a_field_is_refused(box):
-    (box.place / "sandbox.json").write_text('{"name": "aio"}')
+    (box.directory / "sandbox.json").write_text('{"name": "aio"}')
     with pytest.raises(UsageError, match="kind, distro, number, tree, layered is missing"):
         model.list_records()
 
 
 def test_a_damaged_sandbox_keeps_nobody_from_another_host(box, capsys, monkeypatch):
-    (box.place / "sandbox.json").write_text("{")
+    (box.directory / "sandbox.json").write_text("{")
     monkeypatch.setattr(targets, "_find_sandbox_at", lambda address: model.list_records())
     for _ in range(2):
         assert targets.find_target(Options(color="never"), "198.18.9.9").address == "198.18.9.9"
@@ -272,7 +272,7 @@ def test_a_damaged_sandbox_keeps_nobody_from_another_host(box, capsys, monkeypat
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff", b"many", b"9" * 5000])
 def test_a_damaged_process_number_is_nobody_s(box, content):
-    (box.place / "pid").write_bytes(content)
+    (box.directory / "pid").write_bytes(content)
     assert box.to_sandbox().state == "stopped"
 
 

@@ -62,7 +62,7 @@ def play(console, clock):
     console.on_event(Output(HOST, PHASE, "start nova-compute", "waiting"))
     clock.now += 65
     console.on_event(StepFinished(HOST, PHASE, "start nova-compute", 65, False, "exit 1"))
-    console.heard(Changed(HOST, PHASE, "unit:nova-api", "start"))
+    console.on_event(Changed(HOST, PHASE, "unit:nova-api", "start"))
     console.heard(FAILURE)
     console.heard(Skipped(HOST, PHASE, "compute:cloud1", "needs unit:nova-compute"))
     console.heard(PhaseFinished(HOST, PHASE, 1, 65.2, False))

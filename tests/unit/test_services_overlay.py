@@ -74,7 +74,9 @@ def test_a_deeper_file_has_its_own_readers():
     found = laid({"neutron/plugins/ml2/ml2_conf.ini": "[ml2]\npath_mtu = 1400\n"})
     assert "path_mtu = 1400" in text(file_at(found, "/etc/neutron/plugins/ml2/ml2_conf.ini"))
     assert restarted(found) == {
-        unit.name for unit in units(DECLARED).values() if any(read.endswith("/ml2_conf.ini") for read in unit.reads)
+        unit.name
+        for unit in units(DECLARED).values()
+        if any(read.endswith("/ml2_conf.ini") for read in unit.trigger_ids)
     }
 
 
