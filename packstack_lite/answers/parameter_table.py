@@ -13,6 +13,8 @@ from typing import Any, Dict, Optional, Tuple
 
 import yaml
 
+from packstack_lite.answers.grammars import grammar
+
 RANDOM_DEFAULT = "random"
 ADDRESS_DEFAULT = "address"
 # Puppet's names for facts of the host; a default of this form leaves the choice to the services.
@@ -33,9 +35,10 @@ class Parameter:
     ``conditions``); only then must a ``required`` one have an answer and a wrong one is a fault.
     ``allinone`` marks what Packstack's --allinone sets; ours sets those that are hosts.
     ``pattern`` is a regular expression for the whole answer, or for each item of a list;
-    ``form`` says it in words. ``lenient`` booleans may be any of Packstack's words for yes and
-    no. ``built`` lists the answers that this release carries out, if not all; of a list, the
-    words. ``replaces`` lists its old names. ``ours`` marks what Packstack does not ask.
+    ``form`` says it in words; a ``grammar`` (see ``grammars``) gives both. ``lenient`` booleans may
+    be any of Packstack's words for yes and no. ``built`` lists the answers that this release
+    carries out, if not all; of a list, the words. ``replaces`` lists its old names. ``ours`` marks
+    what Packstack does not ask.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Parameter:
     set_by_allinone: bool = False
     pattern: str = ""
     pattern_description: str = ""
+    grammar: str = ""
     accepts_boolean_words: bool = False
     supported_values: Optional[Tuple[str, ...]] = None
     old_names: Tuple[str, ...] = ()
@@ -80,6 +84,9 @@ def _load_parameters() -> Tuple[Parameter, ...]:
 
 
 def _make_parameter(entry: Dict[str, Any]) -> Parameter:
+    if "grammar" in entry:
+        pattern, form = grammar(entry["grammar"])
+        entry = {**entry, "pattern": pattern, "form": form}
     tuples: Dict[str, Any] = {
         name: tuple(entry[name]) for name in ("choices", "supported_values", "old_names") if name in entry
     }

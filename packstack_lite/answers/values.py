@@ -9,7 +9,7 @@ import re
 from typing import Any, Callable, Dict, Sequence, Tuple
 
 from packstack_lite.answers.parameter_table import PUPPET_FACT, Parameter
-from packstack_lite.secret import Secret
+from packstack_lite.secret import Secret, reveal_text
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -76,10 +76,16 @@ def _check_choices(parameter: Parameter, text: str) -> None:
 
 
 def _check_pattern(parameter: Parameter, value: Any) -> None:
-    items: Sequence[str] = value if isinstance(value, tuple) else (value,)
-    invalid_items = [item for item in items if parameter.pattern and not re.fullmatch(parameter.pattern, item)]
+    items: Sequence[Any] = value if isinstance(value, tuple) else (value,)
+    invalid_items = [
+        text
+        for text in map(reveal_text, items)
+        if parameter.pattern and not re.fullmatch(parameter.pattern, text, re.ASCII)
+    ]
     if invalid_items:
-        raise ValueError(f"{_quote_value(invalid_items[0])} is not {parameter.pattern_description}")
+        raise ValueError(
+            f"{'' if parameter.is_secret else _quote_value(invalid_items[0]) + ' '}is not {parameter.pattern_description}"
+        )
 
 
 def _quote_value(text: str) -> str:
@@ -129,8 +135,16 @@ def _parse_fernet_key(text: str) -> Secret:
     return Secret(text.translate(str.maketrans("+/", "-_")))
 
 
+def _address(text: str) -> Any:
+    """The address, without the zone (``fe80::1%anything``) that Python takes from 3.9 on, whatever it holds."""
+    if "%" in text:
+        raise ValueError("an address with a zone")
+    return ipaddress.ip_address(text.strip("[]"))
+
+
 def _parse_cidr(text: str) -> str:
     try:
+        _address(text.partition("/")[0])
         ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ValueError(f"{_quote_value(text)} is not a network such as 198.18.2.0/24") from None
@@ -139,14 +153,14 @@ def _parse_cidr(text: str) -> str:
 
 def _parse_ip(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text.strip("[]")))
+        return str(_address(text))
     except ValueError:
         raise ValueError(f"{_quote_value(text)} is not an address") from None
 
 
 def _parse_host(text: str) -> str:
     try:
-        ipaddress.ip_address(text.strip("[]"))
+        _address(text)
     except ValueError:
         if not _HOST_NAME.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
             raise ValueError(f"{_quote_value(text)} is neither an address nor a host name") from None

@@ -8,6 +8,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from packstack_lite.host_setup.uplink_ini import UplinkMove
 from packstack_lite.resources import NetworkFile
 from packstack_lite.resources.uplink import IFUPDOWN_DIR, NETWORK_SCRIPTS_DIR
+from packstack_lite.secret import quote_sh, sh_inner
 
 ROUTE_FILE_KINDS = ("route", "route6", "rule", "rule6")
 # Where ifupdown's files begin something new (interfaces(5)).
@@ -146,17 +147,17 @@ def render_bridge_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
     if any(re.match(r"\s*BOOTPROTO=\W?dhcp", line, re.I) for line in address_lines):
         # ifup-ovs asks for an address once the ports are up, and only when told so in these words.
         address_lines = [line for line in address_lines if not re.match(r"\s*BOOTPROTO=", line)]
-        address_lines += ["OVSBOOTPROTO=dhcp", f"OVSDHCPINTERFACES={move.interface}"]
+        address_lines += ["OVSBOOTPROTO=dhcp", f"OVSDHCPINTERFACES={quote_sh(move.interface)}"]
     # Neutron's agent sets the bridge to pass nothing without it; at boot it comes long after the network.
     extra = f"set-fail-mode {move.bridge} standalone -- set bridge {move.bridge} datapath_type={move.datapath}"
     header = [
         f"# Written by packstack-lite. {move.bridge} has the addresses of {move.interface}: change them here.",
-        f"DEVICE={move.bridge}",
+        f"DEVICE={quote_sh(move.bridge)}",
         "DEVICETYPE=ovs",
         "TYPE=OVSBridge",
         "ONBOOT=yes",
         "NM_CONTROLLED=no",
-        f'OVS_EXTRA="{extra} other-config:hwaddr={move.mac}"',
+        f'OVS_EXTRA="{sh_inner(f"{extra} other-config:hwaddr={move.mac}")}"',
     ]
     return "".join(f"{line}\n" for line in [*header, *address_lines])
 
@@ -169,8 +170,14 @@ def render_port_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
         if not _ADDRESS_KEYS.match(line) and not _REPLACED_KEYS.match(line)
     ]
     if not any(re.match(r"\s*DEVICE=", line) for line in device_lines):
-        device_lines.insert(0, f"DEVICE={move.interface}")
-    port_lines = ("DEVICETYPE=ovs", "TYPE=OVSPort", f"OVS_BRIDGE={move.bridge}", "ONBOOT=yes", "NM_CONTROLLED=no")
+        device_lines.insert(0, f"DEVICE={quote_sh(move.interface)}")
+    port_lines = (
+        "DEVICETYPE=ovs",
+        "TYPE=OVSPort",
+        f"OVS_BRIDGE={quote_sh(move.bridge)}",
+        "ONBOOT=yes",
+        "NM_CONTROLLED=no",
+    )
     return "".join(f"{line}\n" for line in [*device_lines, *port_lines, "BOOTPROTO=none"])
 
 

@@ -187,12 +187,13 @@ class Nat(Resource):
 
     @property
     def rules(self) -> List[Tuple[str, str]]:
-        """Each rule's table, and the rule from its chain on."""
+        """Each rule's table, and the rule from its chain on (POSIX sh)."""
+        bridge = quote_sh(self.bridge)
         routed = " -m physdev ! --physdev-is-bridged" if self.exempt_bridged else ""
         return [
-            ("nat", f"POSTROUTING -s {self.source_cidr} ! -o {self.bridge}{routed} -j MASQUERADE"),
-            ("filter", f"FORWARD -i {self.bridge} -j ACCEPT"),
-            ("filter", f"FORWARD -o {self.bridge} -j ACCEPT"),
+            ("nat", f"POSTROUTING -s {self.source_cidr} ! -o {bridge}{routed} -j MASQUERADE"),
+            ("filter", f"FORWARD -i {bridge} -j ACCEPT"),
+            ("filter", f"FORWARD -o {bridge} -j ACCEPT"),
         ]
 
     @property

@@ -33,10 +33,10 @@ _MKFS_SCRIPT = (
     CONTENT_TYPE_SH
     + r"""
 set -eu
-path=%(path)s
-if [ -n "%(size)s" ] && [ ! -e "$path" ]; then
+path=%(path)s size=%(size)s
+if [ -n "$size" ] && [ ! -e "$path" ]; then
     mkdir -p "$(dirname "$path")"
-    truncate -s "%(size)s" "$path.new"
+    truncate -s "$size" "$path.new"
     chmod 0600 "$path.new"
     mv "$path.new" "$path"
 fi
@@ -91,5 +91,5 @@ class FileSystem(Resource):
         return [cast(FileSystem, diff.resource)._make() for diff in diffs]
 
     def _make(self) -> Job:
-        script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": self.size, "type": self.type}
+        script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": quote_sh(self.size), "type": quote_sh(self.type)}
         return Job(job_name(self.id), script, description=f"make a file system on {self.path}")

@@ -28,14 +28,14 @@ case $? in
     252) echo "firewalld does not run" >&2; exit 1 ;;
 esac
 rich() {
-    printf "rule family=ipv4 source address=$source accept\n"
-    printf "rule family=ipv4 destination address=$source accept\n"
-    printf "rule family=ipv4 source address=$source masquerade\n"
+    printf '%s\n' "rule family=ipv4 source address=$source accept"
+    printf '%s\n' "rule family=ipv4 destination address=$source accept"
+    printf '%s\n' "rule family=ipv4 source address=$source masquerade"
 }
 direct() {
-    printf "ipv4 filter FORWARD 0 -s $source -j ACCEPT\n"
-    printf "ipv4 filter FORWARD 0 -d $source -j ACCEPT\n"
-    printf "ipv4 nat POSTROUTING 0 -s $source ! -o $bridge -j MASQUERADE\n"
+    printf '%s\n' "ipv4 filter FORWARD 0 -s $source -j ACCEPT"
+    printf '%s\n' "ipv4 filter FORWARD 0 -d $source -j ACCEPT"
+    printf '%s\n' "ipv4 nat POSTROUTING 0 -s $source ! -o $bridge -j MASQUERADE"
 }
 rules() { if [ -n "$policies" ]; then rich; else direct; fi; }
 right() {

@@ -76,7 +76,7 @@ def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path)
 
 
 def test_two_writings_are_the_same_to_the_byte(tmp_path):
-    told = room.resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "ä", "CONFIG_HORIZON_SECRET_KEY": "k"})
+    told = room.resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
     room.write_answer_file(tmp_path / "a.txt", told)
     room.write_answer_file(tmp_path / "b.txt", room.resolve_answers([tmp_path / "a.txt"]))
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()

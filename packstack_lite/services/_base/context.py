@@ -8,7 +8,7 @@ from typing import Any, FrozenSet, List, Sequence
 
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import Secret, quote_url
+from packstack_lite.secret import Secret, quote_sh, quote_url
 from packstack_lite.services._base.base_context import BaseContext
 from packstack_lite.services._base.ports import PORTS
 from packstack_lite.services._base.templating import render
@@ -201,7 +201,7 @@ class NodeContext(BaseContext):
         A worker that still loads its application keeps the request waiting: one long try
         instead of many short ones.
         """
-        return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {url}"
+        return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {quote_sh(url)}"
 
     def run_as(self, service: str, command: str) -> str:
         """A command run as the service's account, its environment kept (POSIX sh)."""

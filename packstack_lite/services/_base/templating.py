@@ -13,7 +13,23 @@ from packstack_lite.secret import Secret
 if TYPE_CHECKING:  # its place in the standard library differs between Python versions
     from importlib.abc import Traversable
 
-FILTERS = ("cnf", "ini", "percent", "paste", "url", "ini_url", "sql", "sh", "py", "yaml")
+FILTERS = (
+    "cnf",
+    "ini",
+    "ini_url",
+    "ovs",
+    "paste",
+    "percent",
+    "py",
+    "sh",
+    "sh_inner",
+    "sql",
+    "unit",
+    "unit_inner",
+    "unit_text",
+    "url",
+    "yaml",
+)
 
 
 def templates_root() -> Traversable:

@@ -10,7 +10,7 @@ from typing import List
 
 from packstack_lite.resources import File, RunOnce, Unit
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import Secret
+from packstack_lite.secret import Secret, quote_sh
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
 from packstack_lite.services._base.schema import read_program
 
@@ -82,20 +82,21 @@ def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
 
 def _libvirt_secret(context: NodeContext) -> RunOnce:
     """libvirt's copy of the key; nova-compute's instances find it by SECRET."""
-    key = f"sed -n 's/^[[:space:]]*key *= *//p' {keyring_path(context)}"
+    path = quote_sh(keyring_path(context))
+    key = f"sed -n 's/^[[:space:]]*key *= *//p' {path}"
     usage = "<usage type='ceph'><name>cinder</name></usage>"
     xml = f"<secret ephemeral='no' private='no'><uuid>{LIBVIRT_SECRET_UUID}</uuid>{usage}</secret>"
     return RunOnce(
         name="nova-ceph-secret",
         script=f"""
-[ -s {keyring_path(context)} ] || {{ echo "there is no {keyring_path(context)}: copy it from the Ceph cluster" >&2; exit 1; }}
+[ -s {path} ] || {{ echo "there is no "{path}": copy it from the Ceph cluster" >&2; exit 1; }}
 printf '%s' "{xml}" > /run/packstack-lite-secret.xml
 {VIRSH} secret-define /run/packstack-lite-secret.xml || exit 1
 rm /run/packstack-lite-secret.xml
 {key} | tr -d '\\n' | {VIRSH} secret-set-value --secret {LIBVIRT_SECRET_UUID} --file /dev/stdin
 """,
         probe_script=f"""
-command -v virsh >/dev/null && [ -s {keyring_path(context)} ] || exit 75
+command -v virsh >/dev/null && [ -s {path} ] || exit 75
 [ "$(timeout 10 {VIRSH} secret-get-value {LIBVIRT_SECRET_UUID} 2>/dev/null | head -n 1)" = "$({key})" ]""",
         known_after=Phase.SERVICES,
         phase=Phase.SERVICES,
@@ -106,7 +107,7 @@ command -v virsh >/dev/null && [ -s {keyring_path(context)} ] || exit 75
 
 def _readable_keyring(context: NodeContext) -> RunOnce:
     """Cinder's services read the key of a cluster that is there by their group, whoever put it there."""
-    group, path = context.profile.user("cinder"), keyring_path(context)
+    group, path = context.profile.user("cinder"), quote_sh(keyring_path(context))
     return RunOnce(
         name="ceph-keyring",
         script=f"chgrp {group} {path} && chmod 0640 {path}",
@@ -168,7 +169,7 @@ def _script_settings(context: NodeContext, name: str, fsid: str) -> str:
         "keyring": keyring_path(context),
         "groups": PLACEMENT_GROUPS,
     }
-    return "".join(f"{key}='{value}'\n" for key, value in values.items())
+    return "".join(f"{key}={quote_sh(value)}\n" for key, value in values.items())
 
 
 # How to see that a step was done, from files alone where that can be.
@@ -190,7 +191,7 @@ def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnc
     source = f"{settings}if {_STEP_DONE[step]}\nthen exit 0; fi\n{read_program('ceph_cluster.sh').decode()}{step}"
     return RunOnce(
         name=f"ceph-{step}",
-        script=f"sh -c \"$(cat <<'END'\n{source}\nEND\n)\"",
+        script=f"sh -c {quote_sh(source)}",
         probe_script=settings + _STEP_DONE[step],
         known_after=Phase.PLATFORM,
         description=f"make Ceph's {step}",

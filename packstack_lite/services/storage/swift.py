@@ -9,6 +9,7 @@ from typing import List, Sequence
 
 from packstack_lite.resources import ApiObject, Directory, File, FileSystem, SwiftRings, Unit
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.secret import quote_sh
 from packstack_lite.services._base import catalog
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
 
@@ -131,7 +132,7 @@ def _device_resources(context: NodeContext, device: StorageDevice) -> List[Resou
         name=name,
         restart_triggers=(unit_file,),
         needs=(file_system.id,),
-        ready_script=f"mountpoint -q {mount_point}",
+        ready_script=f"mountpoint -q {quote_sh(mount_point)}",
         phase=Phase.PLATFORM,
         tags=make_tags("swift"),
     )

@@ -148,7 +148,10 @@ def run_ssh(smoke, command):
         "ConnectTimeout=5",
         "-o",
         "LogLevel=ERROR",
-        "%s@%s" % (smoke.task["user"], smoke.address),
+        "-l",
+        smoke.task["user"],
+        "--",
+        smoke.address,
         command,
     ]
     return run(argv)
