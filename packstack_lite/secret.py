@@ -103,12 +103,12 @@ def quote_sh(value: Quotable) -> str:
     return shlex.quote(reveal_text(value))
 
 
-def sh_inner(value: Quotable) -> str:
+def quote_sh_inner(value: Quotable) -> str:
     """For POSIX sh, between double quotes that stand there already."""
     return re.sub(r'([\\$`"])', r"\\\1", reveal_text(value))
 
 
-def ovs(value: Quotable) -> str:
+def quote_ovs(value: Quotable) -> str:
     """For ovs-vsctl and ovn-sbctl, between double quotes that stand there already: JSON's escapes (ovsdb/lex)."""
     return json.dumps(reveal_text(value), ensure_ascii=False)[1:-1]
 
@@ -117,18 +117,18 @@ def ovs(value: Quotable) -> str:
 _UNIT = {"\\": "\\\\", "'": "\\'", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def unit_inner(value: Quotable) -> str:
+def quote_unit_inner(value: Quotable) -> str:
     """For a command line of a systemd unit (ExecStart=), between quotes that stand there already."""
     return "".join(_UNIT.get(character, character) for character in reveal_text(value))
 
 
-def unit(value: Quotable) -> str:
+def quote_unit(value: Quotable) -> str:
     """For a command line of a systemd unit (ExecStart=): one word."""
     text = reveal_text(value)
-    return text if re.fullmatch(r"[A-Za-z0-9_@+=:,./-]+", text) else f"'{unit_inner(text)}'"
+    return text if re.fullmatch(r"[A-Za-z0-9_@+=:,./-]+", text) else f"'{quote_unit_inner(text)}'"
 
 
-def unit_text(value: Quotable) -> str:
+def quote_unit_text(value: Quotable) -> str:
     """For a line of a systemd unit that is not split into words (Description=, What=): ``%`` begins a specifier."""
     return " ".join(quote_percent(value).splitlines())
 

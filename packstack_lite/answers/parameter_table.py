@@ -86,7 +86,7 @@ def _load_parameters() -> Tuple[Parameter, ...]:
 def _make_parameter(entry: Dict[str, Any]) -> Parameter:
     if "grammar" in entry:
         pattern, form = grammar(entry["grammar"])
-        entry = {**entry, "pattern": pattern, "form": form}
+        entry = {**entry, "pattern": pattern, "pattern_description": form}
     tuples: Dict[str, Any] = {
         name: tuple(entry[name]) for name in ("choices", "supported_values", "old_names") if name in entry
     }

@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from packstack_lite.host_setup.uplink_ini import UplinkMove
 from packstack_lite.resources import NetworkFile
 from packstack_lite.resources.uplink import IFUPDOWN_DIR, NETWORK_SCRIPTS_DIR
-from packstack_lite.secret import quote_sh, sh_inner
+from packstack_lite.secret import quote_sh, quote_sh_inner
 
 ROUTE_FILE_KINDS = ("route", "route6", "rule", "rule6")
 # Where ifupdown's files begin something new (interfaces(5)).
@@ -157,7 +157,7 @@ def render_bridge_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
         "TYPE=OVSBridge",
         "ONBOOT=yes",
         "NM_CONTROLLED=no",
-        f'OVS_EXTRA="{sh_inner(f"{extra} other-config:hwaddr={move.mac}")}"',
+        f'OVS_EXTRA="{quote_sh_inner(f"{extra} other-config:hwaddr={move.mac}")}"',
     ]
     return "".join(f"{line}\n" for line in [*header, *address_lines])
 

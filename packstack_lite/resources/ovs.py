@@ -7,7 +7,7 @@ from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, c
 
 from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
-from packstack_lite.secret import ovs, quote_sh
+from packstack_lite.secret import quote_ovs, quote_sh
 
 OVS_NOT_RUNNING = Unknown(Phase.PLATFORM, "Open vSwitch does not run")
 _REQUIRE_OVS = "command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait show >/dev/null 2>&1 || exit 75"
@@ -61,7 +61,7 @@ class OvsSetting(Resource):
 
     def _command(self) -> Command:
         # In double quotes it is a string, whatever it holds.
-        pair = quote_sh(f'{self.column}="{ovs(self.value)}"')
+        pair = quote_sh(f'{self.column}="{quote_ovs(self.value)}"')
         return Command(f"ovs-vsctl --timeout=10 --no-wait set {self.table} . {pair}", description=f"set {self.column}")
 
 
@@ -110,7 +110,7 @@ class OvsManager(Resource):
 
     def _command(self) -> Command:
         # Added, not set: set-manager would take away those of others.
-        target = quote_sh(f'target="{ovs(self.target)}"')
+        target = quote_sh(f'target="{quote_ovs(self.target)}"')
         make = f"--id=@m create Manager {target} -- add Open_vSwitch . manager_options @m"
         return Command(
             f"ovs-vsctl --timeout=10 --no-wait -- {make}", description=f"let the switch listen on {self.target}"

@@ -253,7 +253,7 @@ def test_a_record_with_a_wrong_field_is_refused(box, change, why):
     with pytest.raises(UsageError) as fault:
         model.list_records()
     assert why in fault.value.message
-    assert f"rm -r --one-file-system {box.place}" in fault.value.hint
+    assert f"rm -r --one-file-system {box.directory}" in fault.value.hint
 
 
 def test_a_record_without_a_field_is_refused(box):

@@ -15,7 +15,7 @@ from packstack_lite.answers import PARAMETERS
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 from packstack_lite.nodes.facts import UplinkFacts
-from packstack_lite.secret import ovs, quote_sh, sh_inner, unit, unit_inner
+from packstack_lite.secret import quote_ovs, quote_sh, quote_sh_inner, quote_unit, quote_unit_inner
 from tests.clouds import ADDRESS, MACHINE, cloud, member
 from tests.rendered import on
 from tests.unit.injection import HOSTILE, LINES, WORD, Node, exec_words, injected, wrong_in_line
@@ -167,7 +167,7 @@ def test_a_name_holds_nothing_that_a_shell_or_systemd_reads(parameter):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_nothing_of_an_answer_runs(node, way, hostile):
-    node.probe_script.clear()
+    node.done.clear()
     texts = {}
     for parameter in FREE:
         found = [text for text in mutations(parameter, hostile) if taken(parameter, text)]
@@ -193,7 +193,7 @@ def bare(parameter, text):
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_name_that_nothing_checks_is_quoted_where_it_lands(node, way, hostile):
     """A second wall: a value may come from elsewhere, and a grammar may grow."""
-    node.probe_script.clear()
+    node.done.clear()
     names = {one.name: bare(one, hostile) for one in NAMES if not one.name.endswith("_TUNNEL_IF")}
     # The bridge of the mappings has no interface, or no address would be translated.
     for agent in ("OVN", "OVS"):
@@ -217,21 +217,21 @@ WAYS_IN = [*HOSTILE, LINES, "", "-", "a b", "\t", "é", ";", "$", "%", "\\", "'"
 
 @pytest.mark.parametrize("text", WAYS_IN)
 def test_systemd_reads_back_what_is_written_into_a_unit(text):
-    assert exec_words(f"/bin/a {unit(text)} b") == ["/bin/a", text, "b"]
-    assert exec_words(f"/bin/a 'b {unit_inner(text)}'") == ["/bin/a", f"b {text}"]
-    assert exec_words(f'/bin/a "b {unit_inner(text)}"') == ["/bin/a", f"b {text}"]
+    assert exec_words(f"/bin/a {quote_unit(text)} b") == ["/bin/a", text, "b"]
+    assert exec_words(f"/bin/a 'b {quote_unit_inner(text)}'") == ["/bin/a", f"b {text}"]
+    assert exec_words(f'/bin/a "b {quote_unit_inner(text)}"') == ["/bin/a", f"b {text}"]
 
 
 @pytest.mark.parametrize("text", WAYS_IN)
 def test_a_shell_within_a_unit_reads_it_back(text):
-    line = f"/bin/sh -c 'printf %%s {unit_inner(quote_sh(text))} \"{unit_inner(sh_inner(text))}\"'"
+    line = f"/bin/sh -c 'printf %%s {quote_unit_inner(quote_sh(text))} \"{quote_unit_inner(quote_sh_inner(text))}\"'"
     done = subprocess.run(exec_words(line), stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode() == text * 2
 
 
 @pytest.mark.parametrize("text", WAYS_IN)
 def test_open_vswitch_reads_a_string_back(text):
-    assert json.loads(f'"{ovs(text)}"') == text
+    assert json.loads(f'"{quote_ovs(text)}"') == text
 
 
 INJECTIONS = [
@@ -249,7 +249,7 @@ INJECTIONS = [
 
 @pytest.mark.parametrize("script", INJECTIONS)
 def test_what_runs_is_found(node, script):
-    node.probe_script.clear()
+    node.done.clear()
     assert node.runs(script)
 
 
@@ -267,11 +267,11 @@ def test_what_runs_is_found(node, script):
     ],
 )
 def test_what_systemd_would_run_or_replace_is_found(node, line):
-    node.probe_script.clear()
+    node.done.clear()
     assert list(wrong_in_line(node, line))
 
 
 def test_harmless_text_is_not_taken_for_what_runs(node):
-    node.probe_script.clear()
-    assert node.runs(f"echo {quote_sh(f'$({WORD})')} 'a`{WORD}`' \"{sh_inner(f'`{WORD}`')}\"") == ""
-    assert list(wrong_in_line(node, f"ExecStart=/bin/sh -c 'echo {unit_inner(quote_sh(f'$({WORD})'))}'")) == []
+    node.done.clear()
+    assert node.runs(f"echo {quote_sh(f'$({WORD})')} 'a`{WORD}`' \"{quote_sh_inner(f'`{WORD}`')}\"") == ""
+    assert list(wrong_in_line(node, f"ExecStart=/bin/sh -c 'echo {quote_unit_inner(quote_sh(f'$({WORD})'))}'")) == []

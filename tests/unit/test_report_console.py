@@ -63,8 +63,8 @@ def play(console, clock):
     clock.now += 65
     console.on_event(StepFinished(HOST, PHASE, "start nova-compute", 65, False, "exit 1"))
     console.on_event(Changed(HOST, PHASE, "unit:nova-api", "start"))
-    console.heard(FAILURE)
-    console.heard(Skipped(HOST, PHASE, "compute:cloud1", "needs unit:nova-compute"))
+    console.on_event(FAILURE)
+    console.on_event(Skipped(HOST, PHASE, "compute:cloud1", "needs unit:nova-compute"))
     console.heard(PhaseFinished(HOST, PHASE, 1, 65.2, False))
 
 
