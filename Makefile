@@ -55,15 +55,15 @@ test-all: check test-tools ## make test, and what takes longer than CI has
 	$(call both,-m "not machine" --durations=15)
 
 test-machine: venv test-tools ## volumes on LVM, encryption and the kernel's own switch, on a sandbox with a kernel of its own
-	$(PYTEST) --durations=15 -m machine tests/e2e/test_b_machine.py
+	$(PYTEST) --durations=15 -m machine tests/e2e/test_machine.py
 
 quick: venv test-tools ## the cloud's tests on a host whose packages are installed already (a saved tree, made once)
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \
-	    $(PYTEST) --durations=15 tests/e2e/test_1_cloud.py
+	    $(PYTEST) --durations=15 tests/e2e/test_cloud.py
 
 quick13: venv test-tools ## the same on Debian 13
 	E2E_DEBIAN13_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian13-epoxy debian13) \
-	    $(PYTEST) --durations=15 tests/e2e/test_3_debian13.py
+	    $(PYTEST) --durations=15 tests/e2e/test_debian13.py
 
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,13 +19,38 @@ from tests.clouds import profile_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-# Which cloud the tests of a file use, where several files use one (tests/e2e/conftest.py).
+# The files of tests/e2e in the order in which they run: the shared clouds first, from the plain one to the complete
+# one, then the long ones, so that a lane that is done early takes the short ones that are left.
+E2E_ORDER = (
+    "test_cloud.py",
+    "test_jobs.py",
+    "test_debian13.py",
+    "test_storage.py",
+    "test_ovn.py",
+    "test_centos9.py",
+    "test_centos7.py",
+    "test_centos7_zed.py",
+    "test_firewalls.py",
+    "test_pitfalls.py",
+    "test_pitfalls_el.py",
+    "test_networks.py",
+    "test_uplink.py",
+    "test_uplink_cloud.py",
+    "test_multi_node.py",
+    "test_segment.py",
+    "test_port_filter.py",
+    "test_machine.py",
+    "test_qemu.py",
+    "test_dedicated_roles.py",
+    "test_linuxbridge.py",
+)
+# The fixture (tests/e2e/conftest.py) of the cloud that several files share: they run in one lane, one after another.
 CLOUDS = {
-    "test_1_cloud.py": "sandbox",
-    "test_2_jobs.py": "sandbox",
-    "test_9_networks.py": "sandbox",
-    "test_4_storage.py": "complete",
-    "test_5_ovn.py": "complete",
+    "test_cloud.py": "sandbox",
+    "test_jobs.py": "sandbox",
+    "test_networks.py": "sandbox",
+    "test_storage.py": "complete",
+    "test_ovn.py": "complete",
 }
 # A test of properties does not fail because the machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -100,3 +125,8 @@ class Lanes(LoadFileScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Optional[Lanes]:
     """Our lanes in place of files; xdist's own groups do not reach its scheduler with pytest 9."""
     return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Sort the tests of tests/e2e by ``E2E_ORDER``; the order within a file and of all other tests stays."""
+    items.sort(key=lambda item: E2E_ORDER.index(item.path.name) if item.path.parent.name == "e2e" else -1)

@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(config: Any, items: Any) -> None:
 @pytest.fixture(scope="module")
 def profile(host: Any) -> Profile:
     """The profile that the host's own os-release leads to."""
-    told = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', host.render_file("/etc/os-release").content_string))
+    told = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', host.file("/etc/os-release").content_string))
     return profiles.detect(told["ID"], told["VERSION_ID"])
 
 
 @pytest.fixture(scope="module")
 def services(host: Any, profile: Profile) -> Set[str]:
     """What is deployed there: what every cloud has, the agents that its ml2 names, the rest by its packages."""
-    ml2 = host.render_file(profile.path("ml2")).content_string
+    ml2 = host.file(profile.path("ml2")).content_string
     drivers = re.search(r"(?m)^mechanism_drivers *= *(.*)$", ml2)
     assert drivers, f"{profile.path('ml2')} names no mechanism driver"
     agents = {"ovn"} if "ovn" in drivers.group(1) else {"openvswitch"}

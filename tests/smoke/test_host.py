@@ -93,13 +93,13 @@ def test_configs_are_for_root_and_their_service_only(host, profile, services, se
     paths = of(CONFIGS, service, services)
     shown = {}
     for name in paths:
-        file = host.render_file(profile.path(name))
+        file = host.file(profile.path(name))
         shown[profile.path(name)] = (file.user, file.group, oct(file.mode))
     assert shown == {profile.path(name): ("root", profile.user(owner), "0o640") for name, owner in paths.items()}
 
 
 def test_credentials_are_private(host):
-    rc = host.render_file(CREDENTIALS)
+    rc = host.file(CREDENTIALS)
     assert (rc.user, rc.mode) == ("root", 0o600)
 
 

@@ -182,3 +182,11 @@ def test_setup_cfg_names_every_package():
     named = set(config["options"]["packages"].split())
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
     assert named == there | {"packstack_lite.templates", "packstack_lite.answer_files"}
+
+
+def test_every_e2e_file_has_its_place_in_the_order():
+    from tests.conftest import CLOUDS, E2E_ORDER
+
+    there = {path.name for path in (ROOT / "tests/e2e").glob("test_*.py")}
+    assert set(E2E_ORDER) == there, "add the new file to E2E_ORDER in tests/conftest.py"
+    assert set(CLOUDS) <= there

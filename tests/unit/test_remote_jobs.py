@@ -1,6 +1,6 @@
 """Jobs' own scripts with a stand-in systemd 219: its systemd-run does not wait, and it keeps what has failed.
 
-On a real systemd: tests/e2e/test_2_jobs.py.
+On a real systemd: tests/e2e/test_jobs.py.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from packstack_lite.secret import Masker
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox, bare_host
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 HOST = "e2e-firewalls"
 RANGE = "198.18.250.0/24"
 # A network behind the host, as floating addresses are, with one machine in it; and something that listens.

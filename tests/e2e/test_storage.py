@@ -17,7 +17,7 @@ from packstack_lite.remote.session import SshTarget
 from packstack_lite.resources import Diff, FileSystem, Resource, SwiftRings, VolumeGroup
 from tests.e2e.cloud_contract import STORAGE, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import Sandbox
-from tests.e2e.test_2_jobs import Ear
+from tests.e2e.test_jobs import Ear
 
 OPENSTACK = ". /root/keystonerc_admin; "
 

@@ -13,7 +13,7 @@ from tests.e2e.cloud_contract import STORAGE, smoke_proves
 from tests.e2e.conftest import COMPLETE, OPENVSWITCH, OURS, Sandbox, alone, changed, write_answers
 from tests.e2e.segment import address, sh
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 
 NAME = "e2e-spread"
 NETWORK, COMPUTE, SERVERS = (f"{NAME}-{number}" for number in (2, 3, 4))

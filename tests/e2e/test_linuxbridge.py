@@ -10,7 +10,7 @@ from tests.conftest import Tool
 from tests.e2e.cloud_contract import second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import Sandbox, alone, bare_host
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 
 ANSWERS = {
     "CONFIG_NEUTRON_L2_AGENT": "linuxbridge",

@@ -17,7 +17,7 @@ from tests.e2e.cloud_contract import smoke_proves
 from tests.e2e.conftest import OURS, Sandbox, alone, write_answers
 from tests.e2e.segment import address, sh
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 
 NAME = "e2e-hosts"
 COMPUTE_2, COMPUTE_3 = f"{NAME}-2", f"{NAME}-3"

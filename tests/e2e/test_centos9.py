@@ -114,7 +114,7 @@ def test_nothing_has_failed_and_nothing_restarts_for_ever(centos9: Sandbox) -> N
     assert centos9.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
 
 
-@pytest.mark.concurrent
+@pytest.mark.slow
 def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos9: Sandbox) -> None:
     """The web server and a module: preflight tells and brings the packages again, apply the rest."""
     centos9.sh("systemctl stop httpd && rpm -e --nodeps httpd python3-pyyaml")

@@ -15,7 +15,7 @@ from packstack_lite import sandbox as room
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import STORAGE, smoke_proves
 from tests.e2e.conftest import MORE_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile
-from tests.e2e.test_4_storage import OPENSTACK
+from tests.e2e.test_storage import OPENSTACK
 
 pytestmark = pytest.mark.machine
 

@@ -14,7 +14,7 @@ from tests.conftest import Tool
 from tests.e2e.cloud_contract import smoke_proves
 from tests.e2e.conftest import Sandbox, alone, bare_host, changed
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 
 MAKE = """
 flavor create --ram 256 --disk 1 --vcpus 1 up

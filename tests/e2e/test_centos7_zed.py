@@ -13,7 +13,7 @@ from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, se
 from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, OPENVSWITCH, PASSWORDS, Sandbox, alone, bare_host, hostile
 
 # Where Train's own code runs, that is the one that every change is tried on.
-pytestmark = [pytest.mark.concurrent] if train.find_interpreter() else []
+pytestmark = [pytest.mark.slow] if train.find_interpreter() else []
 NAME = "e2e-zed"
 # Train's packages, and how Zed's programs in them call themselves.
 PACKAGES = ("openstack-keystone-16.0.2-1", "openstack-nova-api-20.6.0-1")

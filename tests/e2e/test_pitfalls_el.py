@@ -10,9 +10,9 @@ What a container cannot have is told to the checks in tests/unit/test_preflight_
 - A clock that is wrong or kept by no time server: a container's is the machine's, and is not asked about.
 - A module of KVM that is not loaded, and bare metal without virtualisation: a container loads no modules, and systemd
   says container whatever the firmware says. The makers of hypervisors are read here where DMI would be.
-- A volume group, and a device for it: a container has no device mapper (tests/e2e/test_4_storage.py makes both).
+- A volume group, and a device for it: a container has no device mapper (tests/e2e/test_storage.py makes both).
 
-httpd and Python modules that are removed from under a cloud: tests/e2e/test_6_centos9.py and test_7_centos7.py.
+httpd and Python modules that are removed from under a cloud: tests/e2e/test_centos9.py and test_centos7.py.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def test_little_memory(host: Sandbox) -> None:
             f"sed 's/^MemTotal:.*/MemTotal: {gibibytes * 1024 * 1024} kB/' /proc/meminfo > /run/meminfo;"
             "mount --bind /run/meminfo /proc/meminfo"
         )
-        stays(host, {"memory_mib": f"{words} ... give the host 8 GiB or more"})
+        stays(host, {"memory": f"{words} ... give the host 8 GiB or more"})
         host.sh("umount /proc/meminfo")
     assert looked(host) == {}
 

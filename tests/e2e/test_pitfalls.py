@@ -1,6 +1,6 @@
 """The pitfalls on a real host: each built, found with its explanation, mended by --fix, gone; none on a healthy host.
 
-This one is a Debian; CentOS's are in test_8_pitfalls_el.py.
+This one is a Debian; CentOS's are in test_pitfalls_el.py.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from packstack_lite.sandbox.vm import qemu
 from tests.conftest import Tool
 from tests.e2e.conftest import Sandbox
 
-pytestmark = pytest.mark.concurrent
+pytestmark = pytest.mark.slow
 NAME = "e2e-qemu"
 # What a container cannot have: kernel modules, a device mapper, a second disk to make volumes of.
 KERNELS = f"""

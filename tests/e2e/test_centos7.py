@@ -32,7 +32,7 @@ NOVA, GLANCE = "2.79", "v2.9"
 def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare host with CentOS 7's layout (E2E_CENTOS7_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
     if not train.find_interpreter():
-        pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine: see test_7_zed.py")
+        pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine: see test_centos7_zed.py")
     answers = tmp_path_factory.mktemp("centos7")
     everything = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE, **OPENVSWITCH}
     with alone(), bare_host(tool, answers, "e2e-centos7", everything, "el7") as host:
@@ -76,7 +76,7 @@ def test_nothing_has_failed_and_nothing_restarts_for_ever(centos7: Sandbox) -> N
     assert centos7.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
 
 
-@pytest.mark.concurrent
+@pytest.mark.slow
 def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos7: Sandbox) -> None:
     """The web server and two modules: preflight tells and brings the packages again, apply the rest."""
     centos7.sh("systemctl stop httpd && rpm -e --nodeps httpd PyYAML pytz")
