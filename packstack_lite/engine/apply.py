@@ -74,7 +74,7 @@ class ApplyRun:
         return ApplyReport(
             tuple(change for run in runs for change in run.changes),
             tuple(unit for run in runs for unit in run.restarted_units),
-            self.connection.flights,
+            self.connection.round_trips,
             time.monotonic() - self._started_at,
             merge_phase_times([phase_time for run in runs for phase_time in run.phase_times]),
             self.connection.name,

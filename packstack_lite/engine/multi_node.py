@@ -76,7 +76,7 @@ def apply_nodes(
             progress.stop()
             for node_run in node_runs:
                 if node_run.connection:
-                    node_run.connection.end()
+                    node_run.connection.abort()
             raise
 
 
