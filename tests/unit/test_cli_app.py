@@ -34,8 +34,8 @@ def meant(monkeypatch):
     """What a run of apply would have been asked for, instead of the run."""
     heard = []
 
-    def from_files(options: Options, dry_run=False, only=frozenset(), start=None) -> int:
-        heard.append((options, dry_run, only, start))
+    def from_files(options: Options, dry_run=False, only=frozenset(), start_phase=None) -> int:
+        heard.append((options, dry_run, only, start_phase))
         return ExitCode.SUCCESS
 
     monkeypatch.setattr(deploy, "deploy_answer_files", from_files)

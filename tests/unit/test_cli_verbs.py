@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from packstack_lite.cli.app import cli
-from packstack_lite.deployment import answer_sources, connect, run
+from packstack_lite.deployment import answer_sources, connect, run as deployment_run
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
 from packstack_lite.errors import ConnectError, LockedError, PhaseError
@@ -30,14 +30,14 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.name = ADDRESS
-        self.flights = 0
-        self.masker = self.told = None
+        self.round_trips = 0
+        self.masker = self.on_reply = None
         self.scripts: List[str] = []
         self.jobs: List[Job] = []
         self.closed = False
 
     def run(self, commands):
-        self.flights += 1
+        self.round_trips += 1
         self.scripts += [command.script for command in commands]
         return [Reply(0) for _ in commands]
 
@@ -57,9 +57,9 @@ def host(tmp_path, monkeypatch) -> FakeHost:
     fake = FakeHost()
     monkeypatch.setattr(connect, "open_connection", lambda options, target: fake)
     monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
-    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: [])
-    monkeypatch.setattr(run, "hold_lock", lambda *what: nullcontext())
-    monkeypatch.setattr(run, "apply", lambda *what: REPORT)
+    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: [])
+    monkeypatch.setattr(deployment_run, "hold_lock", lambda *what: nullcontext())
+    monkeypatch.setattr(deployment_run, "apply", lambda *what: REPORT)
     return fake
 
 
@@ -89,7 +89,7 @@ def raises(error: BaseException) -> Any:
 
 
 def test_plan_json(host, answers, monkeypatch):
-    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
     ended = run("plan", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 0
     (change,) = payload(ended)["changes"]
@@ -104,38 +104,38 @@ def test_plan_json(host, answers, monkeypatch):
 
 @pytest.mark.parametrize(("found", "code"), [([CHANGE], 10), ([], 0)])
 def test_plan_exit_code(host, answers, monkeypatch, found, code):
-    monkeypatch.setattr(run, "plan", lambda *what: found)
+    monkeypatch.setattr(deployment_run, "plan", lambda *what: found)
     assert run("plan", "--answer-file", answers, "--exit-code").exit_code == code
     assert run("plan", "--answer-file", answers).exit_code == 0
 
 
 def test_plan_diff_shows_the_lines(host, answers, monkeypatch):
-    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
     shown = run("plan", "--diff", "--answer-file", answers).stdout
     assert "+a = 2" in shown
     assert "+a = 2" not in run("plan", "--answer-file", answers).stdout
 
 
 def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(run, "plan", lambda *what: [CHANGE])
-    monkeypatch.setattr(run, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_run, "apply", raises(AssertionError("applied")))
     assert run("--answer-file", answers, "--dry-run", "--output=json").exit_code == 0
     assert not (tmp_path / "openstack").exists()
 
 
 def test_verify_json_and_exit_code(host, answers, monkeypatch):
     fault = Drift(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
-    monkeypatch.setattr(run, "verify", lambda *what: [fault])
+    monkeypatch.setattr(deployment_run, "verify", lambda *what: [fault])
     ended = run("verify", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 6
     assert payload(ended)["faults"][0]["resource"] == "unit:nova-api"
-    monkeypatch.setattr(run, "verify", lambda *what: [])
+    monkeypatch.setattr(deployment_run, "verify", lambda *what: [])
     assert run("verify", "--answer-file", answers).exit_code == 0
 
 
 def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch):
     findings = [Finding("memory", ADDRESS, "error", "2 GiB", "add some"), Finding("clock", ADDRESS, "warning", "off")]
-    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: findings)
+    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: findings)
     ended = run("preflight", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 3
     assert [found["name"] for found in payload(ended)["findings"]] == ["memory", "clock"]
@@ -144,8 +144,8 @@ def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch)
 
 def test_apply_stops_at_preflight_before_anything_is_changed(host, answers, monkeypatch):
     finding = Finding("memory", ADDRESS, "error", "2 GiB", "add some")
-    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: [finding])
-    monkeypatch.setattr(run, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: [finding])
+    monkeypatch.setattr(deployment_run, "apply", raises(AssertionError("applied")))
     ended = run("apply", "--answer-file", answers)
     assert (ended.exit_code, ended.stdout) == (3, "")
     assert "memory" in ended.stderr
@@ -184,7 +184,7 @@ def test_a_clouds_yaml_that_is_no_mapping_is_a_warning(host, answers, tmp_path):
     [(PhaseError("x failed", "mend it"), 5), (LockedError("x is held"), 7), (KeyboardInterrupt(), 130)],
 )
 def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, code):
-    monkeypatch.setattr(run, "apply", raises(error))
+    monkeypatch.setattr(deployment_run, "apply", raises(error))
     ended = run("apply", "--answer-file", answers, "--output=json")
     assert (ended.exit_code, ended.stdout) == (code, "")
     assert "Traceback" not in ended.stderr
@@ -200,7 +200,7 @@ def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
 
 def test_smoke_json_junit_and_exit_code(host, answers, monkeypatch, tmp_path):
     cases = [Case("token", "passed", 0.4), Case("ping", "failed", 9.0, "no answer <&>")]
-    monkeypatch.setattr(run.smoke, "run_cases", lambda *what: cases)
+    monkeypatch.setattr(deployment_run.smoke, "run_cases", lambda *what: cases)
     junit = tmp_path / "smoke.xml"
     ended = run("smoke", "--answer-file", answers, "--output=json", "--junit", junit)
     assert ended.exit_code == 6
@@ -237,13 +237,15 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
 
 
 def test_verbs_find_the_answers_of_an_earlier_allinone(host, monkeypatch):
-    monkeypatch.setattr(run, "verify", lambda *what: [])
+    monkeypatch.setattr(deployment_run, "verify", lambda *what: [])
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert run("verify", "--host", ADDRESS).exit_code == 0
 
 
 def test_the_first_of_several_hosts_is_the_controller_and_the_others_compute(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes])
+    monkeypatch.setattr(
+        deployment_run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
+    )
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--output=json")
     assert ended.exit_code == 0, ended.stderr
     (path,) = tmp_path.glob("packstack-answers-*")
@@ -268,7 +270,7 @@ def test_a_host_that_failed_is_named_with_the_others_and_exits_with_5(host, monk
         first, *others = [replace(REPORT, node=one.name) for one in lanes]
         return [first, *(replace(one, error=f"{one.node}: phase Services failed at unit:x") for one in others)]
 
-    monkeypatch.setattr(run, "apply_nodes", partly)
+    monkeypatch.setattr(deployment_run, "apply_nodes", partly)
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
     assert ended.exit_code == 5
     assert "198.18.1.11: phase Services failed at unit:x" in ended.stderr
@@ -284,9 +286,11 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
 
     lanes = []
     monkeypatch.setattr(connect, "open_connection", some)
-    monkeypatch.setattr(run, "apply_nodes", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found])
+    monkeypatch.setattr(
+        deployment_run, "apply_nodes", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found]
+    )
     assert run(f"--install-hosts={ADDRESS},198.18.1.11").exit_code == 0
-    assert [(lane.name, bool(lane.host), lane.trouble) for lane in lanes] == [
+    assert [(lane.name, bool(lane.connection), lane.error) for lane in lanes] == [
         (ADDRESS, True, ""),
         ("198.18.1.11", False, "198.18.1.11: does not answer"),
     ]
@@ -306,7 +310,9 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
 def test_an_excluded_host_is_not_even_connected_to(host, monkeypatch):
     reached = []
     monkeypatch.setattr(connect, "open_connection", lambda options, target: reached.append(target.address) or host)
-    monkeypatch.setattr(run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes])
+    monkeypatch.setattr(
+        deployment_run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
+    )
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--exclude-servers=198.18.1.11")
     assert ended.exit_code == 0, ended.stderr
     assert sorted(reached) == [ADDRESS, "198.18.1.12"]
@@ -317,14 +323,14 @@ def test_timeout_is_the_limit_of_a_step(host, answers, monkeypatch):
         host.run_jobs([Job("packages", "true", timeout=60)], None)
         return REPORT
 
-    monkeypatch.setattr(run, "apply", one_job)
+    monkeypatch.setattr(deployment_run, "apply", one_job)
     run("--answer-file", answers, "--timeout=900")
     run("--answer-file", answers)
     assert [job.timeout for job in host.jobs] == [900, 60]
 
 
 def test_the_run_log_holds_the_failure_and_no_password(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(run, "apply", raises(PhaseError("cannot log in with hunter22", "mend it")))
+    monkeypatch.setattr(deployment_run, "apply", raises(PhaseError("cannot log in with hunter22", "mend it")))
     run("apply", "--answer-file", answers)
     (log,) = (tmp_path / "packstack-lite" / ADDRESS).glob("*/run.log")
     assert "cannot log in with ***" in log.read_text()

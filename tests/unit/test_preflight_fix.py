@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
-from packstack_lite.deployment import connect, run
+from packstack_lite.deployment import connect, run as deployment_run
 from packstack_lite.engine.events import Cure, Finding
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Reply
@@ -36,16 +36,16 @@ class Host:
     name = ADDRESS
 
     def __init__(self) -> None:
-        self.flights = 0
-        self.masker = self.told = None
-        self.faults = []
+        self.round_trips = 0
+        self.masker = self.on_reply = None
+        self.errors = []
         self.incurable = {}
         self.ran = []
         self.measured = []
         self.du = "1572864\t/var/lib/database\n512\t/with space\n"
 
     def run(self, commands):
-        self.flights += 1
+        self.round_trips += 1
         return [self.one(command) for command in commands]
 
     def one(self, command):
@@ -58,7 +58,7 @@ class Host:
         self.ran.append(name)
         if name in self.incurable:
             return Reply(1, "", self.incurable[name])
-        self.faults = [fault for fault in self.faults if fault.name != name]
+        self.errors = [finding for finding in self.errors if finding.check != name]
         return Reply(0)
 
     def close(self):
@@ -72,7 +72,7 @@ def host(tmp_path, monkeypatch):
     made = Host()
     monkeypatch.setattr(connect, "open_connection", lambda options, target: made)
     monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
-    monkeypatch.setattr(run.preflight, "run_checks", lambda *what: list(made.faults))
+    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: list(made.errors))
     return made
 
 
@@ -104,7 +104,7 @@ def test_without_fix_nothing_is_done_and_one_flight_is_enough(host, run):
     ended = run("--output=json")
     assert ended.exit_code == 3
     assert told(ended) == {("ports", "is wrong"): (True, False), ("memory", "is wrong"): (False, False)}
-    assert (host.ran, host.flights) == ([], 1)
+    assert (host.ran, host.round_trips) == ([], 1)
 
 
 def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
@@ -118,7 +118,7 @@ def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
         ("ports", "is wrong"): (True, True),
     }
     assert f"--fix will, on {ADDRESS}:\n  locale: mends locale\n  ports: mends ports\n" in ended.stderr
-    assert host.flights == 4, "look, lock, mend and look again, unlock"
+    assert host.round_trips == 4, "look, lock, mend and look again, unlock"
 
 
 def test_fix_that_mends_the_last_error_exits_with_0(host, run):
@@ -132,7 +132,7 @@ def test_fix_on_a_healthy_host_sends_no_command(host, run):
     host.errors = [finding("virtualization", level="info", cure=False)]
     ended = run("--fix")
     assert ended.exit_code == 0
-    assert (host.ran, host.flights) == ([], 1)
+    assert (host.ran, host.round_trips) == ([], 1)
     assert "there is nothing that --fix can mend" in ended.stderr
 
 
@@ -210,7 +210,7 @@ def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
         yield
         order.append(f"unlock after {host.ran}")
 
-    monkeypatch.setattr(run, "hold_lock", locked)
+    monkeypatch.setattr(deployment_run, "hold_lock", locked)
     host.errors = [finding("ports")]
     run("--fix")
     assert order == ["lock", "unlock after ['ports']"]
@@ -286,7 +286,7 @@ def test_move_data_needs_fix_and_a_known_name(host, run):
     assert "--move-data does nothing without --fix" in ended.stderr
     assert "packstack-lite preflight --fix --move-data mariadb" in ended.stderr
     assert run("--fix", "--move-data=everything").exit_code == 2
-    assert (host.ran, host.flights) == ([], 0)
+    assert (host.ran, host.round_trips) == ([], 0)
 
 
 def test_apply_does_not_say_that_fix_moves_data(host, answers):
