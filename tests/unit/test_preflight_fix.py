@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
-from packstack_lite.deployment import connect, run as deployment_run
+from packstack_lite.deployment import connect
+from packstack_lite.deployment import run as deployment_run
 from packstack_lite.engine.events import Cure, Finding
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Reply
