@@ -95,12 +95,6 @@ class PhaseError(PackstackLiteError):
     exit_code = ExitCode.PHASE_FAILED
 
 
-class FaultFound(PackstackLiteError):
-    """verify or smoke found that the cloud is not as promised."""
-
-    exit_code = ExitCode.PROBLEM_FOUND
-
-
 class LockedError(PackstackLiteError):
     """Another run holds the host's lock."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Tuple
 
-L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
+from packstack_lite.answers.l2_agents import L2_AGENT, MECHANISM_DRIVERS
+
 SWIFT_INSTALL, GLANCE_BACKEND = "CONFIG_SWIFT_INSTALL", "CONFIG_GLANCE_BACKEND"
-MECHANISM_DRIVERS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
 _TUNNEL_TYPES = {"openvswitch": "vxlan", "linuxbridge": "vxlan", "ovn": "geneve"}
 _DEFAULTS_BY_AGENT: Mapping[str, Mapping[str, str]] = {
     MECHANISM_DRIVERS: {agent: agent for agent in _TUNNEL_TYPES},

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from packstack_lite.answers import derived_defaults
 from packstack_lite.answers.checks.validation import check_answers
 from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.l2_agents import L2_AGENT
 from packstack_lite.answers.legacy.history import load_retired_values, modernize_value
 from packstack_lite.answers.overrides import Overrides, read_overrides
 from packstack_lite.answers.parameter_table import (
@@ -187,9 +188,7 @@ class _Resolver:
         return text, cause if text != parameter.default else "default"
 
     def _l2_agent(self) -> str:
-        return self.given_answers.get(
-            derived_defaults.L2_AGENT, (PARAMETERS_BY_NAME[derived_defaults.L2_AGENT].default, "")
-        )[0]
+        return self.given_answers.get(L2_AGENT, (PARAMETERS_BY_NAME[L2_AGENT].default, ""))[0]
 
     def resolve_all(self) -> None:
         """Find every parameter's answer, or say why there is none."""
@@ -209,9 +208,9 @@ class _Resolver:
         )
         if not given_answer or not required_driver:
             return given_answer
-        message = f"{given_answer[1]}: {parameter.name}: is without {required_driver}, the {derived_defaults.L2_AGENT}"
+        message = f"{given_answer[1]}: {parameter.name}: is without {required_driver}, the {L2_AGENT}"
         self.warnings.append(f"{message}; {required_driver} counts instead of {given_answer[0] or 'nothing'}")
-        return required_driver, derived_defaults.L2_AGENT
+        return required_driver, L2_AGENT
 
     def _default_answer(self, parameter: Parameter, applies: bool) -> Tuple[str, str]:
         if parameter.default in PARAMETERS_BY_NAME:

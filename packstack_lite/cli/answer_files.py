@@ -7,7 +7,7 @@ from typing import Optional
 
 import click
 
-from packstack_lite import answers as room
+from packstack_lite.answers import PARAMETERS, Answers, derive_node_answers, describe_parameter, write_answer_file
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
 from packstack_lite.deployment import answer_sources
@@ -31,11 +31,11 @@ def generate_answer_file(options: Options, path: Path, install_hosts: Optional[s
         answers = answer_sources.load_answers(
             options,
             options.answer_files,
-            node_answers=room.derive_node_answers(nodes) if nodes else {},
+            node_answers=derive_node_answers(nodes) if nodes else {},
             address=address,
         )
     print_warnings(options, answers)
-    room.write_answer_file(path, answers)
+    write_answer_file(path, answers)
     if options.is_json:
         print_json({"written": str(path)})
     else:
@@ -68,15 +68,15 @@ def validate_answer_file(options: Options, path: Path) -> int:
 def print_parameters() -> int:
     """Packstack's --options: every parameter with its flag and its meaning, by group, in reStructuredText."""
     group = ""
-    for parameter in room.PARAMETERS:
+    for parameter in PARAMETERS:
         if parameter.group != group:
             group = parameter.group
             click.echo(f"{group}\n{'-' * len(group)}\n")
-        click.echo(f"**{parameter.name}** (``--{parameter.flag}``)\n    {room.describe_parameter(parameter)}\n")
+        click.echo(f"**{parameter.name}** (``--{parameter.flag}``)\n    {describe_parameter(parameter)}\n")
     return ExitCode.SUCCESS
 
 
-def print_warnings(options: Options, answers: room.Answers) -> None:
+def print_warnings(options: Options, answers: Answers) -> None:
     """Tell what is doubtful in the answers."""
     for warning in answers.warnings:
         print_stderr(options, f"warning: {warning}")

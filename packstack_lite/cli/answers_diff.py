@@ -8,7 +8,7 @@ from typing import Any, Dict, Sequence
 import click
 from rich.text import Text
 
-from packstack_lite import answers as room
+from packstack_lite.answers import Difference, PasswordStore, compare_answers, resolve_answers
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
 from packstack_lite.errors import ExitCode
@@ -29,12 +29,12 @@ def diff(options: Options, one: Path, other: Path) -> int:
     it differs. The exit code is 0 when the answers are the same and 10 when they are not.
     """
     # One vault for both: a password that neither file gives is no difference.
-    password_store = room.PasswordStore()
-    sides = [room.resolve_answers([path], password_store=password_store) for path in (one, other)]
+    password_store = PasswordStore()
+    sides = [resolve_answers([path], password_store=password_store) for path in (one, other)]
     for side in sides:
         for warning in side.warnings:
             print_stderr(options, f"warning: {warning}")
-    differences = room.compare_answers(*sides)
+    differences = compare_answers(*sides)
     if options.is_json:
         print_json({"differences": [_difference_to_json(difference) for difference in differences]})
     else:
@@ -42,7 +42,7 @@ def diff(options: Options, one: Path, other: Path) -> int:
     return ExitCode.CHANGES_PENDING if differences else ExitCode.SUCCESS
 
 
-def _difference_to_json(difference: room.Difference) -> Dict[str, Any]:
+def _difference_to_json(difference: Difference) -> Dict[str, Any]:
     sides = {
         key: {"value": MASK if difference.is_secret else side.text, "origin": side.origin}
         for key, side in (("a", difference.first), ("b", difference.second))
@@ -50,7 +50,7 @@ def _difference_to_json(difference: room.Difference) -> Dict[str, Any]:
     return {"name": difference.name, "secret": difference.is_secret, "counts": difference.applies, **sides}
 
 
-def _print_differences(options: Options, differences: Sequence[room.Difference], one: Path, other: Path) -> None:
+def _print_differences(options: Options, differences: Sequence[Difference], one: Path, other: Path) -> None:
     if not differences:
         stdout_console(options).print("the answers are the same", markup=False)
         return

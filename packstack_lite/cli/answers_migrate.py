@@ -12,7 +12,13 @@ from typing import Any, Dict, Optional
 
 import click
 
-from packstack_lite import answers as room
+from packstack_lite.answers import (
+    LineChange,
+    describe_changes,
+    migrate_answer_file,
+    read_answer_file,
+    write_answer_text,
+)
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, print_stderr
 from packstack_lite.errors import UsageError
@@ -36,9 +42,9 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
         raise UsageError(
             f"{new} is there already, and answer files are never replaced", "name another file, or remove it"
         )
-    migration = room.migrate_answer_file(room.read_answer_file(old))
+    migration = migrate_answer_file(read_answer_file(old))
     if new:
-        room.write_answer_text(new, migration.text)
+        write_answer_text(new, migration.text)
     elif not options.is_json:
         _write_to_stdout(migration.text)
     if options.is_json:
@@ -46,7 +52,7 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
             {"changes": [_change_to_json(change) for change in migration.changes], "written": str(new) if new else None}
         )
         return
-    for sentence in room.describe_changes(old, migration.changes):
+    for sentence in describe_changes(old, migration.changes):
         print_stderr(options, sentence)
     print_stderr(options, f"{len(migration.changes)} changes" if len(migration.changes) != 1 else "1 change")
     print_stderr(options, f"next: packstack-lite --validate-answer-file {new or 'NEW'}")
@@ -62,7 +68,7 @@ def _write_to_stdout(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _change_to_json(change: room.LineChange) -> Dict[str, Any]:
+def _change_to_json(change: LineChange) -> Dict[str, Any]:
     """A change for scripts; secrets, and what might be one, are null."""
     hidden = change.is_secret
     return {

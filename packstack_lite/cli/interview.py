@@ -7,8 +7,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import click
 
-from packstack_lite import answers as room
 from packstack_lite import sandbox
+from packstack_lite.answers import Answers
 from packstack_lite.cli import deploy
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options
 from packstack_lite.cli.plan import plan_and_print
@@ -99,7 +99,7 @@ def _check_host(text: str) -> str:
     return text
 
 
-def _ask_services(options: Options, answers: room.Answers, has_earlier_answers: bool) -> None:
+def _ask_services(options: Options, answers: Answers, has_earlier_answers: bool) -> None:
     """Ask for what matters; only what is not the default or the earlier answer becomes an answer."""
     agent_parameter = "CONFIG_NEUTRON_L2_AGENT"
     agent = click.prompt(
@@ -136,6 +136,6 @@ def _check_password(text: str) -> str:
     return text
 
 
-def _set_if_changed(options: Options, answers: room.Answers, parameter: str, text: str) -> None:
+def _set_if_changed(options: Options, answers: Answers, parameter: str, text: str) -> None:
     if text != answers.text(parameter):
         options.flags[parameter] = text

@@ -10,8 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS_BY_NAME, Answers, PasswordStore
+from packstack_lite.answers import (
+    PARAMETERS_BY_NAME,
+    Answers,
+    PasswordStore,
+    derive_node_answers,
+    read_answer_file,
+    read_overrides,
+    render_answer_file,
+    resolver,
+    write_answer_file,
+)
+from packstack_lite.answers.l2_agents import AGENT_NAME_PARTS
 from packstack_lite.answers.writer import ANSWER_FILE_PATTERN
 from packstack_lite.cli.options import Options
 from packstack_lite.deployment.connection_target import LOOPBACK_NAMES, ConnectionTarget, is_this_machine
@@ -22,7 +32,6 @@ from packstack_lite.sandbox import Sandbox, guest_image
 CONTROLLER_PARAMETER = "CONFIG_CONTROLLER_HOST"
 # The second interface of a segment's hosts, and the bridge that it goes into.
 TUNNEL_INTERFACE, TUNNEL_BRIDGE = "tunnel0", "br-tunnel"
-AGENT_PREFIXES = {"openvswitch": "OVS", "ovn": "OVN"}
 
 
 def find_controller(options: Options) -> str:
@@ -34,11 +43,9 @@ def _find_controller_with_origin(options: Options) -> Tuple[str, str]:
     """The same, and where it is said; a file's place holds a colon."""
     controller = ("", "")
     for path in options.answer_files:
-        text, line = room.read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
+        text, line = read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
         controller = (text, f"{path}:{line}") if line else controller
-    return room.read_overrides(os.environ, options.settings, options.flags).answers.get(
-        CONTROLLER_PARAMETER, controller
-    )
+    return read_overrides(os.environ, options.settings, options.flags).answers.get(CONTROLLER_PARAMETER, controller)
 
 
 def find_overriding_controller(options: Options, implied_host: str, is_allinone: bool) -> str:
@@ -89,12 +96,12 @@ def ensure_answer_file(
     controller = (
         named_controller if named_controller in LOOPBACK_NAMES else resolve_address(implied_host or target.address)
     )
-    overrides = room.derive_node_answers([controller, *map(resolve_address, compute_nodes)])
+    overrides = derive_node_answers([controller, *map(resolve_address, compute_nodes)])
     answers = _load_for_target(options, target, files, address, overrides)
-    if earlier_files and room.render_answer_file(answers) == earlier_files[0].read_text(encoding="utf-8"):
+    if earlier_files and render_answer_file(answers) == earlier_files[0].read_text(encoding="utf-8"):
         return earlier_files[0]
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    room.write_answer_file(path, answers)
+    write_answer_file(path, answers)
     return path
 
 
@@ -113,9 +120,7 @@ def _load_for_target(
     }
     if not target.sandbox:
         return load_answers(options, files, **load_arguments)
-    overrides = (
-        {} if _names_controller(options, files, address) else host_overrides or room.derive_node_answers([address])
-    )
+    overrides = {} if _names_controller(options, files, address) else host_overrides or derive_node_answers([address])
     preliminary = load_answers(options, files, **load_arguments, sandbox_answers=overrides)
     return load_answers(
         options, files, **load_arguments, sandbox_answers={**overrides, **_sandbox_defaults(preliminary, target)}
@@ -130,7 +135,7 @@ def _names_controller(options: Options, files: Sequence[Path], address: str) -> 
 
 def load_answers(options: Options, files: Sequence[Path], **load_arguments: Any) -> Answers:
     """The effective answers of these files, of the environment and of the command line; the rest as answers.load."""
-    return room.resolve_answers(
+    return resolver.resolve_answers(
         files, options.flags, environment=os.environ, settings=options.settings, **load_arguments
     )
 
@@ -161,7 +166,7 @@ def _is_all_in_one(answers: Answers, box: Sandbox) -> bool:
 def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
     """Where tunnels end on hosts of one segment: on a bridge with their second interface, as Open vSwitch finds its
     way through user space from bridge to bridge alone."""
-    prefix = AGENT_PREFIXES.get(answers["CONFIG_NEUTRON_L2_AGENT"])
+    prefix = AGENT_NAME_PARTS.get(answers["CONFIG_NEUTRON_L2_AGENT"])
     if not box.tunnel or not prefix or _is_all_in_one(answers, box):
         return {}
     names = (f"CONFIG_NEUTRON_{prefix}_BRIDGE_IFACES", f"CONFIG_NEUTRON_{prefix}_TUNNEL_IF")
@@ -177,7 +182,7 @@ def find_earlier_answer_files(address: str) -> List[Path]:
     """
     for path in sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True):
         try:
-            found = room.read_answer_file(path)
+            found = read_answer_file(path)
         except UsageError as fault:
             raise UsageError(fault.message, _past(path)) from fault
         named = found.answers.get(CONTROLLER_PARAMETER, ("", 0))[0]

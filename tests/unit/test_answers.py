@@ -12,8 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, PasswordStore
+from packstack_lite.answers import (
+    PARAMETERS,
+    PARAMETERS_BY_NAME,
+    PasswordStore,
+    derive_node_answers,
+    render_answer_file,
+    resolve_answers,
+    write_answer_file,
+)
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
@@ -59,7 +66,7 @@ def test_names_flags_and_helps_are_whole():
 
 
 def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
-    told = room.resolve_answers(node_answers=room.derive_node_answers(["198.18.1.10"]), address="198.18.1.10")
+    told = resolve_answers(node_answers=derive_node_answers(["198.18.1.10"]), address="198.18.1.10")
     assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
     assert told["CONFIG_COMPUTE_HOSTS"] == ("198.18.1.10",)
     assert told["CONFIG_PROVISION_DEMO"] is True
@@ -71,7 +78,7 @@ def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
 
 @pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
 def test_the_samples_load(sample):
-    assert room.resolve_answers([sample], address="198.18.1.10").warnings == ()
+    assert resolve_answers([sample], address="198.18.1.10").warnings == ()
 
 
 def test_every_fault_is_told_at_once_with_its_line(tmp_path):
@@ -90,7 +97,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES=vxlan",
     )
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers([path])
+        resolve_answers([path])
     told = "\n".join(failure.value.errors)
     for line, word in [
         (2, "neither y nor n"),
@@ -107,7 +114,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
 
 def test_an_unknown_name_is_a_warning_with_the_nearest_one(tmp_path):
     path = file_of(tmp_path, "CONFIG_NOVA_KS_PWD=x", "config_debug_mode = y")
-    told = room.resolve_answers([path])
+    told = resolve_answers([path])
     assert told["CONFIG_DEBUG_MODE"] is True
     assert told.warnings == (f"{path}:2: CONFIG_NOVA_KS_PWD is unknown and ignored; did you mean CONFIG_NOVA_KS_PW?",)
 
@@ -121,7 +128,7 @@ def test_what_cannot_be_read(tmp_path, content, word):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=word) as failure:
-        room.resolve_answers([path])
+        resolve_answers([path])
     assert "--gen-answer-file" in failure.value.hint
 
 
@@ -130,7 +137,7 @@ def test_the_section_has_to_be_general(tmp_path, text):
     path = tmp_path / "answers"
     path.write_text(text)
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers([path])
+        resolve_answers([path])
     assert "[general]" in failure.value.errors[0]
 
 
@@ -142,8 +149,8 @@ def test_layers_in_their_order(tmp_path):
         "CONFIG_COMPUTE_HOSTS=198.18.1.20",
         "CONFIG_NETWORK_HOSTS=198.18.1.20",
     )
-    told = room.resolve_answers(
-        [path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, room.derive_node_answers(["198.18.1.10"]), "198.18.1.5"
+    told = resolve_answers(
+        [path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, derive_node_answers(["198.18.1.10"]), "198.18.1.5"
     )
     assert (told["CONFIG_KEYSTONE_REGION"], told.origin("CONFIG_KEYSTONE_REGION")) == ("of-flag", "--keystone-region")
     assert (told["CONFIG_CONTROLLER_HOST"], told.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
@@ -156,7 +163,7 @@ def test_default_password_fills_what_is_not_said(tmp_path):
     path = file_of(
         tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own"
     )
-    told = room.resolve_answers([path])
+    told = resolve_answers([path])
     assert told["CONFIG_NOVA_KS_PW"] == told["CONFIG_NEUTRON_KS_PW"] == Secret("one")
     assert told["CONFIG_GLANCE_KS_PW"] == Secret("own")
     assert len(told["CONFIG_HORIZON_SECRET_KEY"].reveal()) == 32
@@ -164,19 +171,19 @@ def test_default_password_fills_what_is_not_said(tmp_path):
 
 def test_the_vault_keeps_random_passwords(tmp_path):
     path = file_of(tmp_path, "CONFIG_DEBUG_MODE=n")
-    first = room.resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
-    second = room.resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
+    first = resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
+    second = resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
     assert dict(first) == dict(second)
-    assert dict(first) != dict(room.resolve_answers([path]))
+    assert dict(first) != dict(resolve_answers([path]))
     assert stat.S_IMODE((tmp_path / "v" / "passwords.json").stat().st_mode) == 0o600
     assert path.read_text() == "[general]\nCONFIG_DEBUG_MODE=n\n", "the user's file was touched"
 
 
 def test_written_files_are_private_and_read_back_the_same(tmp_path):
-    told = room.resolve_answers(address="198.18.1.10")
-    room.write_answer_file(tmp_path / "out.txt", told)
+    told = resolve_answers(address="198.18.1.10")
+    write_answer_file(tmp_path / "out.txt", told)
     assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == 0o600
-    again = room.resolve_answers([tmp_path / "out.txt"], address="198.18.9.9")
+    again = resolve_answers([tmp_path / "out.txt"], address="198.18.9.9")
     assert dict(again) == dict(told)
     text = (tmp_path / "out.txt").read_text()
     assert text.count("\nCONFIG_") + text.count("\nEXCLUDE_") == len(PARAMETERS)
@@ -189,9 +196,9 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 @given(WORDS.filter(lambda word: word != "PW_PLACEHOLDER"))
 def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("a") / "answers.txt"
-    told = room.resolve_answers(flags={"CONFIG_NOVA_KS_PW": word})
-    room.write_answer_file(path, told)
-    assert room.resolve_answers([path])["CONFIG_NOVA_KS_PW"] == told["CONFIG_NOVA_KS_PW"] == Secret(word)
+    told = resolve_answers(flags={"CONFIG_NOVA_KS_PW": word})
+    write_answer_file(path, told)
+    assert resolve_answers([path])["CONFIG_NOVA_KS_PW"] == told["CONFIG_NOVA_KS_PW"] == Secret(word)
 
 
 @pytest.mark.parametrize(
@@ -229,37 +236,35 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
 )
 def test_faults_between_answers(flags, word):
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers(flags=flags, node_answers=room.derive_node_answers(["198.18.1.10"]))
+        resolve_answers(flags=flags, node_answers=derive_node_answers(["198.18.1.10"]))
     assert len(failure.value.errors) == 1
     assert word in failure.value.errors[0]
 
 
 def test_a_service_that_is_not_deployed_is_told():
-    told = room.resolve_answers(flags={"CONFIG_MANILA_INSTALL": "y"})
+    told = resolve_answers(flags={"CONFIG_MANILA_INSTALL": "y"})
     assert len(told.warnings) == 1
     assert "CONFIG_MANILA_INSTALL=y" in told.warnings[0]
 
 
 def test_one_of_several_backends_that_is_not_deployed_is_told():
-    told = room.resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
+    told = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
     assert told.warnings == ()
-    told = room.resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
+    told = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
     assert "CONFIG_CINDER_BACKEND=nfs,vmdk" in told.warnings[0]
 
 
 def test_a_key_is_made_once_and_read_in_either_alphabet(tmp_path):
     vault = tmp_path / "kept.json"
     flags = {"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_DEFAULT_PASSWORD": "shared"}
-    made = [
-        room.resolve_answers(flags=flags, password_store=PasswordStore(vault))["CONFIG_BARBICAN_KEK"] for _ in range(2)
-    ]
+    made = [resolve_answers(flags=flags, password_store=PasswordStore(vault))["CONFIG_BARBICAN_KEK"] for _ in range(2)]
     assert made[0] == made[1]
     assert len(base64.urlsafe_b64decode(made[0].reveal())) == 32
     standard = base64.b64encode(bytes(range(224, 256))).decode()
     assert "/" in standard and "+" in standard
     read = parse_value(PARAMETERS_BY_NAME["CONFIG_BARBICAN_KEK"], standard)
     assert base64.urlsafe_b64decode(read.reveal()) == bytes(range(224, 256))
-    assert "CONFIG_BARBICAN_KEK=PW_PLACEHOLDER" in room.render_answer_file(room.resolve_answers())
+    assert "CONFIG_BARBICAN_KEK=PW_PLACEHOLDER" in render_answer_file(resolve_answers())
 
 
 def test_a_fault_never_repeats_a_secret():
@@ -269,6 +274,6 @@ def test_a_fault_never_repeats_a_secret():
 
 
 def test_install_hosts_names_a_controller_and_computes():
-    told = room.derive_node_answers(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
+    told = derive_node_answers(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
     assert told["CONFIG_CONTROLLER_HOST"] == told["CONFIG_AMQP_HOST"] == "198.18.1.10"
     assert told["CONFIG_COMPUTE_HOSTS"] == "198.18.1.11,198.18.1.12"

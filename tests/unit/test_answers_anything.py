@@ -16,8 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file
+from packstack_lite.answers import (
+    PARAMETERS,
+    PARAMETERS_BY_NAME,
+    read_answer_file,
+    resolve_answers,
+    write_answer_file,
+    write_answer_text,
+)
 from packstack_lite.answers.values import MAX_ANSWER_LENGTH, parse_value
 from packstack_lite.answers.writer import render_parameter_lines
 from packstack_lite.cli.app import main
@@ -66,7 +72,7 @@ def test_no_file_takes_long_or_gives_a_traceback(tmp_path, name):
     path.write_bytes(ANYTHING[name]())
     before = own_seconds()
     try:
-        told = room.resolve_answers([path])
+        told = resolve_answers([path])
     except UsageError as fault:
         assert str(path) in str(fault)
         assert all(len(line) < 500 for line in getattr(fault, "faults", ()))
@@ -80,7 +86,7 @@ def test_no_bytes_give_a_traceback(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("b") / "a.txt"
     path.write_bytes(START + content)
     try:
-        room.resolve_answers([path])
+        resolve_answers([path])
     except UsageError as fault:
         assert str(fault)
 
@@ -121,7 +127,7 @@ def test_every_answer_that_is_taken_comes_back_from_a_file(tmp_path_factory, dat
         except ValueError as fault:
             assert str(fault)
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    room.write_answer_text(
+    write_answer_text(
         path, render_parameter_lines(lambda parameter: f"{parameter.name}={said.get(parameter.name, ('', ''))[0]}")
     )
     told = read_answer_file(path)
@@ -170,7 +176,7 @@ PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
 @given(MARKED.map(str.strip).filter(bool))
 def test_packstack_reads_passwords_alike_but_for_what_python_2_cuts(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("p") / "a.txt"
-    room.write_answer_file(path, room.resolve_answers(flags={"CONFIG_NOVA_KS_PW": word}))
+    write_answer_file(path, resolve_answers(flags={"CONFIG_NOVA_KS_PW": word}))
     text = path.read_text()
     assert read_answer_file(path).answers["CONFIG_NOVA_KS_PW"][0] == python_3(text)["config_nova_ks_pw"] == word
     assert (python_2(text)["config_nova_ks_pw"] == word) is not bool(PACKSTACK_2_CUTS.search(word))
@@ -193,7 +199,7 @@ main()
 @pytest.mark.parametrize("word", ["--gen-answer-file", "--validate-answer-file"])
 def test_files_need_no_host_and_no_port(tmp_path, word):
     path = tmp_path / "a.txt"
-    room.write_answer_file(path, room.resolve_answers(address="198.18.1.10"))
+    write_answer_file(path, resolve_answers(address="198.18.1.10"))
     if word == "--gen-answer-file":
         path.unlink()
     told = subprocess.run(

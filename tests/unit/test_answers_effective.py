@@ -7,8 +7,7 @@ import stat
 
 import pytest
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, PasswordStore
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, PasswordStore, derive_node_answers, resolve_answers
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
@@ -24,7 +23,7 @@ def file_of(tmp_path, *lines):
 
 def faults_of(**how):
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers(**how)
+        resolve_answers(**how)
     return list(failure.value.errors)
 
 
@@ -53,7 +52,7 @@ def packstack_says(fact):
 def test_a_whole_packstack_file_is_taken(tmp_path):
     """All 315 answers with Packstack's defaults, on the agent that is there: warnings, no fault."""
     texts = {**{fact["name"]: packstack_says(fact) for fact in FACTS}, **CHOSEN}
-    told = room.resolve_answers([file_of(tmp_path, *(f"{name}={text}" for name, text in texts.items()))])
+    told = resolve_answers([file_of(tmp_path, *(f"{name}={text}" for name, text in texts.items()))])
     off = [warning for warning in told.warnings if "not deployed by this release" in warning]
     assert [warning.split(": ")[1].split("=")[0] for warning in off] == [
         f"CONFIG_{service}_INSTALL" for service in ("CEILOMETER", "AODH")
@@ -69,7 +68,7 @@ def test_an_empty_answer_is_the_default_where_nothing_else_can_be_meant(tmp_path
     names = [
         parameter.name for parameter in PARAMETERS if parameter.kind in ("integer", "float", "port", "cidr", "host")
     ]
-    told = room.resolve_answers([file_of(tmp_path, *(f"{name}=" for name in names))], address="198.18.1.10")
+    told = resolve_answers([file_of(tmp_path, *(f"{name}=" for name in names))], address="198.18.1.10")
     assert told["CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO"] == 16.0
     assert told["CONFIG_PROVISION_DEMO_FLOATRANGE"] == "172.24.4.0/24"
     assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
@@ -78,12 +77,12 @@ def test_an_empty_answer_is_the_default_where_nothing_else_can_be_meant(tmp_path
 
 
 def test_an_empty_switch_is_no_as_with_packstack(tmp_path):
-    assert room.resolve_answers([file_of(tmp_path, "CONFIG_HORIZON_INSTALL=")])["CONFIG_HORIZON_INSTALL"] is False
+    assert resolve_answers([file_of(tmp_path, "CONFIG_HORIZON_INSTALL=")])["CONFIG_HORIZON_INSTALL"] is False
 
 
 @pytest.mark.parametrize("word, value", [("True", True), ("YES", True), ("y", True), ("False", False), ("no", False)])
 def test_packstacks_own_words_for_yes_are_taken_where_it_writes_them(tmp_path, word, value):
-    told = room.resolve_answers([file_of(tmp_path, f"CONFIG_NOVA_DB_PURGE_ENABLE={word}")])
+    told = resolve_answers([file_of(tmp_path, f"CONFIG_NOVA_DB_PURGE_ENABLE={word}")])
     assert told["CONFIG_NOVA_DB_PURGE_ENABLE"] is value
 
 
@@ -92,7 +91,7 @@ def test_and_nowhere_else(tmp_path):
 
 
 def test_the_host_decides_only_where_it_can(tmp_path):
-    told = room.resolve_answers(
+    told = resolve_answers(
         [
             file_of(
                 tmp_path, "CONFIG_SERVICE_WORKERS=%{::x}", "CONFIG_KEYSTONE_ADMIN_PW=%{::x}", "CONFIG_MARIADB_USER=root"
@@ -106,12 +105,12 @@ def test_the_host_decides_only_where_it_can(tmp_path):
 
 
 def test_workers_are_a_number(tmp_path):
-    assert room.resolve_answers([file_of(tmp_path, "CONFIG_SERVICE_WORKERS=3")])["CONFIG_SERVICE_WORKERS"] == 3
+    assert resolve_answers([file_of(tmp_path, "CONFIG_SERVICE_WORKERS=3")])["CONFIG_SERVICE_WORKERS"] == 3
     assert "whole number" in faults_of(files=[file_of(tmp_path, "CONFIG_SERVICE_WORKERS=many")])[0]
 
 
 def test_the_other_hosts_follow_the_controller(tmp_path):
-    told = room.resolve_answers([file_of(tmp_path, "CONFIG_CONTROLLER_HOST=cloud.example.org")], address="198.18.1.10")
+    told = resolve_answers([file_of(tmp_path, "CONFIG_CONTROLLER_HOST=cloud.example.org")], address="198.18.1.10")
     assert told["CONFIG_COMPUTE_HOSTS"] == ("cloud.example.org",)
     assert told.warnings == ()
 
@@ -125,7 +124,7 @@ def test_a_wrong_controller_is_one_fault(tmp_path):
 
 def test_what_does_not_count_is_a_warning_and_not_a_fault(tmp_path):
     path = file_of(tmp_path, "CONFIG_CINDER_VOLUMES_SIZE=lots", "CONFIG_CINDER_VOLUME_NAME=")
-    told = room.resolve_answers([path])
+    told = resolve_answers([path])
     assert told.warnings == (
         f"{path}:2: CONFIG_CINDER_VOLUMES_SIZE: 'lots' is not whole gigabytes such as 20G; it would count when"
         " CONFIG_CINDER_INSTALL == y and lvm in CONFIG_CINDER_BACKEND",
@@ -155,23 +154,23 @@ def test_faults_stand_in_the_order_of_the_file(tmp_path):
 
 def test_passwords_of_services_that_are_not_wanted_wait(tmp_path):
     vault = PasswordStore(tmp_path / "passwords.json")
-    told = room.resolve_answers(password_store=vault)
+    told = resolve_answers(password_store=vault)
     assert told.text("CONFIG_CINDER_KS_PW") == "PW_PLACEHOLDER"
     assert told["CONFIG_CINDER_KS_PW"] == Secret("")
     assert Secret("PW_PLACEHOLDER") not in told.secrets()
     assert "CONFIG_CINDER_KS_PW" not in (tmp_path / "passwords.json").read_text()
-    wanted = room.resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y"}, password_store=vault)
+    wanted = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y"}, password_store=vault)
     assert len(wanted["CONFIG_CINDER_KS_PW"].reveal()) == 16
     assert told["CONFIG_NOVA_KS_PW"] == wanted["CONFIG_NOVA_KS_PW"]
 
 
 def test_the_message_queue_always_has_a_password():
-    told = room.resolve_answers(flags={"CONFIG_AMQP_ENABLE_AUTH": "n"})
+    told = resolve_answers(flags={"CONFIG_AMQP_ENABLE_AUTH": "n"})
     assert len(told["CONFIG_AMQP_AUTH_PASSWORD"].reveal()) == 16
 
 
 def test_keys_never_take_the_default_password():
-    told = room.resolve_answers(
+    told = resolve_answers(
         flags={"CONFIG_DEFAULT_PASSWORD": "one", "CONFIG_SWIFT_INSTALL": "y", "CONFIG_HEAT_INSTALL": "y"}
     )
     assert told["CONFIG_SWIFT_KS_PW"] == Secret("one")
@@ -183,21 +182,21 @@ def test_keys_never_take_the_default_password():
 
 @pytest.mark.parametrize("text", ["PW_PLACEHOLDER", ""])
 def test_a_default_password_that_is_none(text):
-    told = room.resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": text})
+    told = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": text})
     assert told["CONFIG_DEFAULT_PASSWORD"] == Secret("")
     assert told.origin("CONFIG_NOVA_KS_PW") == "random"
 
 
 def test_trove_asks_nova_with_its_own_password():
-    told = room.resolve_answers(flags={"CONFIG_TROVE_INSTALL": "y", "CONFIG_TROVE_KS_PW": "a"})
+    told = resolve_answers(flags={"CONFIG_TROVE_INSTALL": "y", "CONFIG_TROVE_KS_PW": "a"})
     assert told["CONFIG_TROVE_NOVA_PW"] == Secret("a")
     assert told.origin("CONFIG_TROVE_NOVA_PW") == "CONFIG_TROVE_KS_PW"
 
 
 def test_excluded_hosts_stay_in_the_lists_as_the_others_know_them():
-    hosts = room.derive_node_answers(["198.18.1.10"])
+    hosts = derive_node_answers(["198.18.1.10"])
     flags = {"CONFIG_COMPUTE_HOSTS": "198.18.1.10,198.18.1.11", "EXCLUDE_SERVERS": "198.18.1.11"}
-    assert room.resolve_answers(flags=flags, node_answers=hosts)["CONFIG_COMPUTE_HOSTS"] == (
+    assert resolve_answers(flags=flags, node_answers=hosts)["CONFIG_COMPUTE_HOSTS"] == (
         "198.18.1.10",
         "198.18.1.11",
     )
@@ -208,7 +207,7 @@ def test_nothing_is_kept_when_the_answers_have_a_fault(tmp_path):
     vault = tmp_path / "state" / "passwords.json"
     faults_of(flags={"CONFIG_PROVISION_DEMO": "perhaps"}, vault=PasswordStore(vault))
     assert not vault.parent.exists()
-    room.resolve_answers(password_store=PasswordStore(vault))
+    resolve_answers(password_store=PasswordStore(vault))
     assert stat.S_IMODE(vault.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(vault.stat().st_mode) == 0o600
 
@@ -226,11 +225,11 @@ def test_a_broken_vault_is_never_replaced(tmp_path, content):
 def test_a_vault_that_cannot_be_kept_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be"):
-        room.resolve_answers(password_store=PasswordStore(tmp_path / "file" / "passwords.json"))
+        resolve_answers(password_store=PasswordStore(tmp_path / "file" / "passwords.json"))
 
 
 def test_random_passwords_are_no_numbers():
-    words = [answer.reveal() for answer in room.resolve_answers().secrets()]
+    words = [answer.reveal() for answer in resolve_answers().secrets()]
     assert len(words) == len(set(words)) >= 14
     for word in words:
         with pytest.raises(ValueError):

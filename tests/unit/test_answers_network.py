@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite import answers as room
+from packstack_lite.answers import derive_node_answers, resolve_answers
 from packstack_lite.errors import AnswersError
 
 ADDRESS = "198.18.1.10"
-HOSTS = room.derive_node_answers([ADDRESS])
+HOSTS = derive_node_answers([ADDRESS])
 AGENT, ML2, OVS = "CONFIG_NEUTRON_L2_AGENT", "CONFIG_NEUTRON_ML2_", "CONFIG_NEUTRON_OVS_"
 TENANT, DRIVERS, RANGES = f"{ML2}TENANT_NETWORK_TYPES", f"{ML2}TYPE_DRIVERS", f"{ML2}VLAN_RANGES"
 MAPPINGS, IFACES, TUNNEL = f"{OVS}BRIDGE_MAPPINGS", f"{OVS}BRIDGE_IFACES", f"{OVS}TUNNEL_IF"
@@ -189,7 +189,7 @@ def test_faults(case, tmp_path):
     lines, wanted = FAULTS[case]
     path = file_of(tmp_path, lines)
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers([path], node_answers=HOSTS)
+        resolve_answers([path], node_answers=HOSTS)
     same(failure.value.errors, wanted, path)
 
 
@@ -197,12 +197,12 @@ def test_faults(case, tmp_path):
 def test_doubts(case, tmp_path):
     lines, wanted = DOUBTS[case]
     path = file_of(tmp_path, lines)
-    same(room.resolve_answers([path], node_answers=HOSTS).warnings, wanted, path)
+    same(resolve_answers([path], node_answers=HOSTS).warnings, wanted, path)
 
 
 @pytest.mark.parametrize("case", FINE)
 def test_fine(case, tmp_path):
-    assert room.resolve_answers([file_of(tmp_path, FINE[case])], node_answers=HOSTS).warnings == ()
+    assert resolve_answers([file_of(tmp_path, FINE[case])], node_answers=HOSTS).warnings == ()
 
 
 def test_every_fault_at_once(tmp_path):
@@ -210,7 +210,7 @@ def test_every_fault_at_once(tmp_path):
     cases = ["a tenant type that is no driver", "a pool with the gateway", "IPv4 and IPv6", "a bridge in itself"]
     path = file_of(tmp_path, [line for case in cases for line in FAULTS[case][0]])
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers([path], node_answers=HOSTS)
+        resolve_answers([path], node_answers=HOSTS)
     told = "\n".join(failure.value.errors)
     for case in cases:
         for _, words in FAULTS[case][1]:
@@ -221,4 +221,4 @@ def test_every_fault_at_once(tmp_path):
 
 def test_hosts_that_are_all_names_or_all_of_one_version_are_fine():
     for host in ("cloud.example.org", "fd00::1"):
-        assert room.resolve_answers(node_answers=room.derive_node_answers([host])).warnings == ()
+        assert resolve_answers(node_answers=derive_node_answers([host])).warnings == ()

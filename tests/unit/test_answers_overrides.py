@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS_BY_NAME, derived_defaults
+from packstack_lite.answers import (
+    PARAMETERS_BY_NAME,
+    derive_node_answers,
+    derived_defaults,
+    read_overrides,
+    resolve_answers,
+)
 from packstack_lite.errors import AnswersError
 
 NAME = "CONFIG_KEYSTONE_REGION"
-HOSTS = room.derive_node_answers(["198.18.1.10"])
+HOSTS = derive_node_answers(["198.18.1.10"])
 
 
 def file_of(path, *lines):
@@ -21,7 +26,7 @@ def file_of(path, *lines):
 
 def faults_of(**how):
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers(node_answers=HOSTS, **how)
+        resolve_answers(node_answers=HOSTS, **how)
     return list(failure.value.errors)
 
 
@@ -39,7 +44,7 @@ def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, co
     }
     if "settings" in said:
         how[command_line] = {NAME: "settings"} if command_line == "flags" else [f"{NAME}=settings"]
-    told = room.resolve_answers(files, node_answers=HOSTS, **how)
+    told = resolve_answers(files, node_answers=HOSTS, **how)
     top = max(said, key=LAYERS.index, default="")
     assert told[NAME] == (top or PARAMETERS_BY_NAME[NAME].default)
     flag = f"--{PARAMETERS_BY_NAME[NAME].flag}" if command_line == "flags" else "--set"
@@ -72,7 +77,7 @@ def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, co
     ],
 )
 def test_names(how, value, warned):
-    told = room.resolve_answers(node_answers=HOSTS, **how)
+    told = resolve_answers(node_answers=HOSTS, **how)
     assert told["CONFIG_DEBUG_MODE"] is value
     if warned:
         (warning,) = told.warnings
@@ -84,20 +89,19 @@ def test_names(how, value, warned):
 def test_every_parameter_can_be_said_in_each_way():
     for name in ("EXCLUDE_SERVERS", *(name for name in PARAMETERS_BY_NAME if name.startswith("CONFIG_"))):
         for how in ({"settings": [f"{name}=x"]}, {"environment": {f"PACKSTACK_{name}": "x"}}):
-            found = room.read_overrides(how.get("environment", {}), how.get("settings", ()), {})
+            found = read_overrides(how.get("environment", {}), how.get("settings", ()), {})
             assert found.answers[name][0] == "x" and not found.errors
 
 
 def test_old_names_are_read_as_the_new_ones_which_win():
     old, new = "CONFIG_PROVISION_ALL_IN_ONE_OVS_BRIDGE", "CONFIG_PROVISION_OVS_BRIDGE"
-    alone = room.resolve_answers(node_answers=HOSTS, environment={f"PACKSTACK_{old}": "n"})
+    alone = resolve_answers(node_answers=HOSTS, environment={f"PACKSTACK_{old}": "n"})
     assert alone[new] is False
     assert f"is an old name of {new}" in alone.warnings[0]
     assert (
-        room.resolve_answers(node_answers=HOSTS, environment={f"PACKSTACK_{old}": "n", f"PACKSTACK_{new}": "y"})[new]
-        is True
+        resolve_answers(node_answers=HOSTS, environment={f"PACKSTACK_{old}": "n", f"PACKSTACK_{new}": "y"})[new] is True
     )
-    assert room.resolve_answers(node_answers=HOSTS, settings=[f"{old}=n"])[new] is False
+    assert resolve_answers(node_answers=HOSTS, settings=[f"{old}=n"])[new] is False
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_wrong_settings_are_told_together_and_hold_no_secret():
 
 def test_secrets_on_the_command_line_are_one_warning_that_names_them_and_the_way_out():
     flags = {"CONFIG_DEFAULT_PASSWORD": "hunter22"}
-    (warning,) = room.resolve_answers(node_answers=HOSTS, settings=["CONFIG_NOVA_KS_PW=hunter22"], flags=flags).warnings
+    (warning,) = resolve_answers(node_answers=HOSTS, settings=["CONFIG_NOVA_KS_PW=hunter22"], flags=flags).warnings
     assert warning.startswith("--set CONFIG_NOVA_KS_PW, --default-password: ")
     assert "PACKSTACK_CONFIG_NOVA_KS_PW" in warning
     assert "hunter22" not in warning
@@ -137,30 +141,30 @@ def test_secrets_on_the_command_line_are_one_warning_that_names_them_and_the_way
 
 @pytest.mark.parametrize("setting", ["CONFIG_DEFAULT_PASSWORD=", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER"])
 def test_a_secret_that_is_none_is_no_warning(setting):
-    assert room.resolve_answers(node_answers=HOSTS, settings=[setting]).warnings == ()
+    assert resolve_answers(node_answers=HOSTS, settings=[setting]).warnings == ()
 
 
 def test_secrets_in_the_environment_are_no_warning():
-    told = room.resolve_answers(node_answers=HOSTS, environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "hunter22"})
+    told = resolve_answers(node_answers=HOSTS, environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "hunter22"})
     assert (told["CONFIG_NOVA_KS_PW"].reveal(), told.warnings) == ("hunter22", ())
 
 
 @given(st.dictionaries(st.text(min_size=1).map(lambda t: f"PACKSTACK_{t}"), st.text(), max_size=5))
 def test_no_environment_stops_a_run(environment):
-    found = room.read_overrides(environment, (), {})
+    found = read_overrides(environment, (), {})
     assert not found.errors
     assert set(found.answers) <= set(PARAMETERS_BY_NAME)
 
 
 @given(st.lists(st.text(), max_size=5))
 def test_no_setting_is_lost(words):
-    found = room.read_overrides({}, words, {})
+    found = read_overrides({}, words, {})
     assert len(found.answers) + len(found.errors) <= len(words)
     assert bool(found.answers or found.errors) is bool(words)
 
 
 def test_what_differs():
-    told = room.resolve_answers(
+    told = resolve_answers(
         node_answers=HOSTS,
         settings=["CONFIG_DEBUG_MODE=n", "CONFIG_KEYSTONE_REGION=Here", "CONFIG_MARIADB_HOST=198.18.1.10"],
         environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "x"},
@@ -185,23 +189,23 @@ def test_naming_the_agent_is_enough(agent, tunnel):
 
 
 def test_images_in_swift_bring_swift_along_unless_it_is_refused():
-    told = room.resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift"])
+    told = resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift"])
     assert told["CONFIG_SWIFT_INSTALL"] is True
     assert told.origin("CONFIG_SWIFT_INSTALL") == "CONFIG_GLANCE_BACKEND"
     with pytest.raises(AnswersError, match="a fault"):
-        room.resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift", "CONFIG_SWIFT_INSTALL=n"])
+        resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift", "CONFIG_SWIFT_INSTALL=n"])
 
 
 def test_mechanism_drivers_without_the_agents_own_are_replaced_and_told():
     agent = "CONFIG_NEUTRON_L2_AGENT=openvswitch"
-    told = room.resolve_answers(node_answers=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
+    told = resolve_answers(node_answers=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
     assert told["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("openvswitch",)
     assert told.text("CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS") == "openvswitch"
     assert told.warnings == (
         "--set: CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS: is without openvswitch, the CONFIG_NEUTRON_L2_AGENT;"
         " openvswitch counts instead of ovn",
     )
-    kept = room.resolve_answers(
+    kept = resolve_answers(
         node_answers=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=l2population, openvswitch"]
     )
     assert kept["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("l2population", "openvswitch")

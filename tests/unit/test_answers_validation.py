@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS_BY_NAME
+from packstack_lite.answers import PARAMETERS_BY_NAME, derive_node_answers, resolve_answers
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 
-HOSTS = room.derive_node_answers(["198.18.1.10"])
+HOSTS = derive_node_answers(["198.18.1.10"])
 
 
 def faults_of(flags):
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers(flags=flags, node_answers=HOSTS)
+        resolve_answers(flags=flags, node_answers=HOSTS)
     return list(failure.value.errors)
 
 
@@ -152,25 +151,23 @@ def test_faults_of_several_rules_are_told_together():
     "pools", ["[]", "", '["start=172.24.4.9,end=172.24.4.9"]', '["start=172.24.4.9, end=172.24.4.20"]']
 )
 def test_good_pools(pools):
-    assert (
-        room.resolve_answers(flags={"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": pools}, node_answers=HOSTS).warnings == ()
-    )
+    assert resolve_answers(flags={"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": pools}, node_answers=HOSTS).warnings == ()
 
 
 def test_without_the_demo_its_answers_do_not_matter():
     flags = {"CONFIG_PROVISION_DEMO": "n", "CONFIG_PROVISION_DEMO_FLOATRANGE": "fd00::/64"}
-    assert room.resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
+    assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
 
 
 def test_each_service_that_is_not_deployed_is_named():
     names = [f"CONFIG_{service}_INSTALL" for service in ("MANILA", "HEAT", "MAGNUM")]
-    told = room.resolve_answers(flags=dict.fromkeys(names, "y"), node_answers=HOSTS)
+    told = resolve_answers(flags=dict.fromkeys(names, "y"), node_answers=HOSTS)
     assert [warning.split(": ")[1] for warning in told.warnings] == [f"{name}=y" for name in names]
 
 
 def test_all_else_that_is_not_carried_out_is_named_in_one_warning():
     flags = {"CONFIG_HORIZON_SSL": "y", "CONFIG_SSH_KEY": "/a.pub"}
-    (warning,) = room.resolve_answers(flags=flags, node_answers=HOSTS).warnings
+    (warning,) = resolve_answers(flags=flags, node_answers=HOSTS).warnings
     assert warning.startswith("not carried out by this release: ")
     for name, text in flags.items():
         assert f"--{PARAMETERS_BY_NAME[name].flag}: {name}={text}" in warning
@@ -178,11 +175,9 @@ def test_all_else_that_is_not_carried_out_is_named_in_one_warning():
 
 def test_what_belongs_to_a_service_that_is_off_is_not_counted_as_missing():
     flags = {"CONFIG_HORIZON_INSTALL": "n", "CONFIG_HORIZON_SSL": "y"}
-    assert room.resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
+    assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
 
 
 def test_hosts_of_their_own_are_nothing_to_warn_of():
     flags = {"CONFIG_MARIADB_HOST": "198.18.1.99", "CONFIG_AMQP_HOST": "198.18.1.98"}
-    assert (
-        room.resolve_answers(flags={**flags, "CONFIG_COMPUTE_HOSTS": "198.18.1.9"}, node_answers=HOSTS).warnings == ()
-    )
+    assert resolve_answers(flags={**flags, "CONFIG_COMPUTE_HOSTS": "198.18.1.9"}, node_answers=HOSTS).warnings == ()

@@ -10,8 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from packstack_lite import answers as room
-from packstack_lite.answers import PARAMETERS
+from packstack_lite.answers import (
+    PARAMETERS,
+    latest_answer_file,
+    render_answer_file,
+    resolve_answers,
+    write_answer_file,
+)
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
@@ -31,10 +36,10 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_cha
 @example("päss wörd ✓")
 def test_any_printable_password_survives(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    told = room.resolve_answers(flags={NAME: word})
+    told = resolve_answers(flags={NAME: word})
     assert told[NAME] == Secret(word)
-    room.write_answer_file(path, told)
-    again = room.resolve_answers([path])
+    write_answer_file(path, told)
+    again = resolve_answers([path])
     assert again[NAME] == Secret(word)
     assert dict(again) == dict(told)
 
@@ -48,7 +53,7 @@ def test_any_printable_password_survives(tmp_path_factory, word):
 def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
     for name in (NAME, "CONFIG_DEFAULT_PASSWORD"):
         with pytest.raises(AnswersError) as failure:
-            room.resolve_answers(flags={name: word})
+            resolve_answers(flags={name: word})
         (fault,) = failure.value.errors
         flag = "--nova-ks-passwd" if name == NAME else "--default-password"
         assert fault in (
@@ -60,12 +65,12 @@ def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
 @pytest.mark.parametrize("name", ["CONFIG_KEYSTONE_REGION", "CONFIG_CINDER_VOLUME_NAME", "CONFIG_NTP_SERVERS"])
 def test_no_answer_can_bring_lines_of_its_own(name):
     with pytest.raises(AnswersError) as failure:
-        room.resolve_answers(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
+        resolve_answers(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
     assert "cannot be printed" in failure.value.errors[0]
 
 
 def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path):
-    text = room.render_answer_file(room.resolve_answers())
+    text = render_answer_file(resolve_answers())
     lines = text.splitlines()
     names = [line.split("=")[0] for line in lines if line and line[0] not in "#["]
     assert names == [parameter.name for parameter in PARAMETERS]
@@ -76,9 +81,9 @@ def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path)
 
 
 def test_two_writings_are_the_same_to_the_byte(tmp_path):
-    told = room.resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
-    room.write_answer_file(tmp_path / "a.txt", told)
-    room.write_answer_file(tmp_path / "b.txt", room.resolve_answers([tmp_path / "a.txt"]))
+    told = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
+    write_answer_file(tmp_path / "a.txt", told)
+    write_answer_file(tmp_path / "b.txt", resolve_answers([tmp_path / "a.txt"]))
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
 
 
@@ -88,7 +93,7 @@ def test_the_file_is_private_from_its_first_byte_on(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: (seen.append(os.fstat(handle).st_mode), fsync(handle)))
     old = os.umask(0)
     try:
-        room.write_answer_file(tmp_path / "a.txt", room.resolve_answers())
+        write_answer_file(tmp_path / "a.txt", resolve_answers())
     finally:
         os.umask(old)
     assert [stat.S_IMODE(mode) for mode in seen] == [0o600]
@@ -99,7 +104,7 @@ def test_a_file_laid_in_the_way_is_not_written_to(tmp_path):
     trap = tmp_path / f".a.txt.{os.getpid()}"
     trap.write_text("mine")
     trap.chmod(0o666)
-    room.write_answer_file(tmp_path / "a.txt", room.resolve_answers())
+    write_answer_file(tmp_path / "a.txt", resolve_answers())
     assert trap.read_text() == "mine"
 
 
@@ -112,35 +117,35 @@ def test_a_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeyp
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UsageError, match="cannot be written: No space left"):
-        room.write_answer_file(path, room.resolve_answers())
+        write_answer_file(path, resolve_answers())
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_directory_is_made_for_a_mistyped_path(tmp_path):
     with pytest.raises(UsageError, match="No such file or directory"):
-        room.write_answer_file(tmp_path / "tpm" / "a.txt", room.resolve_answers())
+        write_answer_file(tmp_path / "tpm" / "a.txt", resolve_answers())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_locale_does_not_matter(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUTF8", "0")
     monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "ascii")
-    room.write_answer_file(tmp_path / "a.txt", room.resolve_answers(flags={NAME: "ä"}))
-    assert room.resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
+    write_answer_file(tmp_path / "a.txt", resolve_answers(flags={NAME: "ä"}))
+    assert resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
 
 
 def test_the_newest_file_of_an_earlier_run(tmp_path):
-    assert room.latest_answer_file(tmp_path) is None
+    assert latest_answer_file(tmp_path) is None
     for stamp in ("20260101-120000", "20261123-090000", "20260301-235959"):
         (tmp_path / f"packstack-answers-{stamp}.txt").touch()
     (tmp_path / "packstack-answers-mine.txt").touch()
     (tmp_path / "packstack-answers-20991231-000000.txt.orig").touch()
-    assert room.latest_answer_file(tmp_path) == tmp_path / "packstack-answers-20261123-090000.txt"
+    assert latest_answer_file(tmp_path) == tmp_path / "packstack-answers-20261123-090000.txt"
 
 
 def test_the_hostile_sample_is_hostile():
-    told = room.resolve_answers([PROJECT / "answer-files/hostile.txt"])
+    told = resolve_answers([PROJECT / "answer-files/hostile.txt"])
     words = "".join(secret.reveal() for secret in told.secrets())
     assert not {*string.punctuation, " "} - set(words)
     fixed = [parameter for parameter in PARAMETERS if parameter.is_secret and told.origin(parameter.name) == "random"]

@@ -12,9 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packstack_lite import answers as room
 from packstack_lite import services
-from packstack_lite.answers import PasswordStore
+from packstack_lite.answers import PasswordStore, resolve_answers, write_answer_file
 from packstack_lite.cli.options import Options
 from packstack_lite.config_overrides import loader
 from packstack_lite.config_overrides.overlay import apply_overrides
@@ -159,7 +158,7 @@ EARLIER = "packstack-answers-20260101-120000.txt"
 
 @pytest.fixture(scope="module")
 def written(place):
-    room.write_answer_file(place / "whole.txt", room.resolve_answers(address="198.18.1.10"))
+    write_answer_file(place / "whole.txt", resolve_answers(address="198.18.1.10"))
     return (place / "whole.txt").read_bytes()
 
 

@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from packstack_lite import answers as room
 from packstack_lite import profiles
-from packstack_lite.answers import PARAMETERS
+from packstack_lite.answers import PARAMETERS, resolve_answers
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 from packstack_lite.nodes.facts import UplinkFacts
@@ -125,7 +124,7 @@ def accepted(way, texts):
     texts = {name: text for name, text in texts.items() if name not in WAYS[way]}
     while True:
         try:
-            return room.resolve_answers(flags={**WAYS[way], **texts}), texts
+            return resolve_answers(flags={**WAYS[way], **texts}), texts
         except AnswersError as faults:
             # The first one that a fault names is the one at fault; what it is compared with stays.
             named = [re.findall(r"CONFIG_\w+|EXCLUDE_SERVERS", fault) for fault in faults.errors]

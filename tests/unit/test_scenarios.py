@@ -47,9 +47,9 @@ def meant(monkeypatch, tmp_path):
 
 def answers(options, name):
     """The answers of --allinone on an imagined host."""
-    from packstack_lite import answers as room
+    from packstack_lite.answers import derive_node_answers
 
-    return answer_sources.load_answers(options, [], node_answers=room.derive_node_answers([ADDRESS]), address=ADDRESS)
+    return answer_sources.load_answers(options, [], node_answers=derive_node_answers([ADDRESS]), address=ADDRESS)
 
 
 def declared(told, **changes):

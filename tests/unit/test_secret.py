@@ -11,8 +11,17 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite import secret as room
-from packstack_lite.secret import Masker, Secret
+from packstack_lite.secret import (
+    Masker,
+    Secret,
+    quote_ini,
+    quote_py,
+    quote_sh,
+    quote_sql,
+    quote_url,
+    quote_yaml,
+    reveal_text,
+)
 
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)
 
@@ -35,24 +44,24 @@ def test_secrets_compare_by_value():
 @given(PRINTABLE)
 def test_each_quoting_is_undone_by_its_reader(word):
     value = Secret(word)
-    assert shlex.split(room.quote_sh(value)) == [word]
-    assert unquote(room.quote_url(value)) == word
-    assert json.loads(room.quote_py(value)) == word
-    assert pyyaml.safe_load(room.quote_yaml(value)) == word
-    assert room.quote_sql(value)[1:-1].replace("''", "'").replace("\\\\", "\\") == word
+    assert shlex.split(quote_sh(value)) == [word]
+    assert unquote(quote_url(value)) == word
+    assert json.loads(quote_py(value)) == word
+    assert pyyaml.safe_load(quote_yaml(value)) == word
+    assert quote_sql(value)[1:-1].replace("''", "'").replace("\\\\", "\\") == word
 
 
 @given(PRINTABLE.filter(lambda word: len(word) >= 4 and not word.isalnum()))
 def test_every_quoted_form_is_masked(word):
     masker = Masker([Secret(word)])
     for quoting in (
-        room.reveal_text,
-        room.quote_url,
-        room.quote_sql,
-        room.quote_sh,
-        room.quote_py,
-        room.quote_yaml,
-        room.quote_ini,
+        reveal_text,
+        quote_url,
+        quote_sql,
+        quote_sh,
+        quote_py,
+        quote_yaml,
+        quote_ini,
     ):
         assert word not in masker(f"before\n{quoting(Secret(word))}\nafter").split("\n")[1]
 
