@@ -200,12 +200,12 @@ def test_excluded_hosts_stay_in_the_lists_as_the_others_know_them():
         "198.18.1.10",
         "198.18.1.11",
     )
-    assert "nothing would be deployed" in faults_of(flags={"EXCLUDE_SERVERS": "198.18.1.10"}, hosts=hosts)[0]
+    assert "nothing would be deployed" in faults_of(flags={"EXCLUDE_SERVERS": "198.18.1.10"}, node_answers=hosts)[0]
 
 
 def test_nothing_is_kept_when_the_answers_have_a_fault(tmp_path):
     vault = tmp_path / "state" / "passwords.json"
-    faults_of(flags={"CONFIG_PROVISION_DEMO": "perhaps"}, vault=PasswordStore(vault))
+    faults_of(flags={"CONFIG_PROVISION_DEMO": "perhaps"}, password_store=PasswordStore(vault))
     assert not vault.parent.exists()
     resolve_answers(password_store=PasswordStore(vault))
     assert stat.S_IMODE(vault.parent.stat().st_mode) == 0o700

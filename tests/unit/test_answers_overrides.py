@@ -39,7 +39,7 @@ def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, co
     place = tmp_path_factory.getbasetemp()
     files = [file_of(place / name, f"{NAME}={name}") for name in ("first", "second") if name in said]
     how = {
-        "over": {NAME: "over"} if "over" in said else {},
+        "sandbox_answers": {NAME: "over"} if "over" in said else {},
         "environment": {f"PACKSTACK_{NAME}": "environment"} if "environment" in said else {},
     }
     if "settings" in said:
