@@ -189,7 +189,13 @@ def member(
 ) -> NodeContext:
     """A cloud of several hosts, as seen from one of them; addresses end on 10, 11 and so on."""
     places = {
-        name: Node(name, f"198.18.1.{10 + number}", name, roles, f"198.18.9.{10 + number}")
+        name: Node(
+            name=name,
+            address=f"198.18.1.{10 + number}",
+            hostname=name,
+            roles=roles,
+            tunnel_address=f"198.18.9.{10 + number}",
+        )
         for number, (name, roles) in enumerate(layout.items())
     }
     here = places.pop(which)

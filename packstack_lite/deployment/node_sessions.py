@@ -16,13 +16,12 @@ from packstack_lite.config_overrides.user_files import UserTree
 from packstack_lite.deployment.connection_target import ConnectionTarget, find_target
 from packstack_lite.errors import ConnectError
 from packstack_lite.nodes.facts import Facts
-from packstack_lite.nodes.inventory import NodeRoles, list_nodes
-from packstack_lite.nodes.node import Node
+from packstack_lite.nodes.inventory import list_nodes
+from packstack_lite.nodes.node import Node, is_ip_address, reachable_address
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Connection
 from packstack_lite.report.run_log import RunLog
 from packstack_lite.resources.base import Resource
-from packstack_lite.services._base.base_context import is_ip_address, reachable_address
 from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services.networking import network_settings
 
@@ -34,7 +33,7 @@ R = TypeVar("R")
 class NodeSession:
     """A host of the cloud. Without a ``host`` it is left alone, or could not be reached, as ``trouble`` says."""
 
-    node: NodeRoles
+    node: Node
     target: ConnectionTarget
     connection: Optional[Connection] = None
     facts: Optional[Facts] = None
@@ -94,12 +93,12 @@ class Declarations:
         return {session.node.name: self._build_node(session) for session in self._sessions}
 
     def _build_node(self, session: NodeSession) -> Node:
-        name, roles = session.node.name, session.node.roles
+        name = session.node.name
         if not session.facts:
-            # Nobody has asked it; by a name the others would not find it either.
-            return Node(name, name if is_ip_address(name) else "", "", roles)
-        node = Node(name, reachable_address(name, session.facts), session.facts.hostname, roles)
-        if not {"compute", "network"} & set(roles):
+            # Without facts only an IP address in the answers is known; peers may not resolve a name.
+            return replace(session.node, address=name if is_ip_address(name) else "")
+        node = replace(session.node, address=reachable_address(name, session.facts), hostname=session.facts.hostname)
+        if not {"compute", "network"} & set(node.roles):
             return node
         tunnel_address = network_settings.tunnel_address(
             NodeContext(self._answers, session.facts, session.profile, node)

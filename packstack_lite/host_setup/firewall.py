@@ -18,7 +18,6 @@ from packstack_lite.resources import (
     allowed_peers,
 )
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services._base.base_context import node_addresses
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
 from packstack_lite.services.networking import openvswitch
 
@@ -127,7 +126,7 @@ def _only_peers(peers: Tuple[str, ...], port_filter: PortFilter) -> OnlyAllowedP
 def _peer_addresses(context: NodeContext) -> List[Tuple[str, Tuple[str, ...]]]:
     """The cloud's other hosts, one by one, as the answers call them, and their addresses: a change is laid to the host
     that comes, not to those that let it in."""
-    return [(node.name, node_addresses(node)) for node in context.other_nodes if node_addresses(node)]
+    return [(node.name, node.addresses) for node in context.other_nodes if node.addresses]
 
 
 def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is_wanted: bool = True) -> PortFilter:

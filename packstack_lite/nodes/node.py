@@ -1,24 +1,52 @@
-"""A host's place in the cloud: what it does there, and where the others find it."""
+"""A machine of the cloud: its name, addresses and roles. Used by every package above ``remote``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Tuple
 
-# In Packstack's order. Each is the name of what a host does, not of the answer that says so.
+from packstack_lite.nodes.facts import Facts
+
+# In Packstack's order. A role names what a node does, not the parameter that assigns it.
 ROLES: Tuple[str, ...] = ("controller", "network", "compute", "storage", "queue", "database")
 
 
 @dataclass(frozen=True)
 class Node:
-    """``name`` as the answers write it, ``address`` where its services are reached, ``tunnel`` the address that
-    tunnels between hosts end at ("": the same). A host alone has every role."""
+    """A machine of the cloud. Construct it with keywords.
+
+    ``name`` is the one in the answer file. ``address`` and ``hostname`` are empty until facts are known.
+    ``tunnel_address`` is the local end of tunnels between nodes; empty means ``address``.
+    An excluded node (EXCLUDE_SERVERS) keeps its roles, but is neither inspected nor changed.
+    """
 
     name: str = ""
     address: str = ""
     hostname: str = ""
     roles: Tuple[str, ...] = ROLES
     tunnel_address: str = ""
+    is_excluded: bool = False
+
+    @property
+    def addresses(self) -> Tuple[str, ...]:
+        """Every address from which this node connects to the other nodes."""
+        return tuple(dict.fromkeys(address for address in (self.address, self.tunnel_address) if address))
 
 
+# The only node of a cloud that has no other: it has every role.
 SINGLE_NODE = Node()
+
+
+def reachable_address(name: str, facts: Facts) -> str:
+    """Return ``name`` if it is an IP address other than loopback, otherwise the address in the facts."""
+    return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.address
+
+
+def is_ip_address(text: str) -> bool:
+    """Return whether the text is an IPv4 or IPv6 address rather than a name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -91,7 +91,7 @@ def declared(
 ) -> List[Resource]:
     facts: Dict[str, str] = {"nft_support": gather.gather_facts(remote).nft_support}
     made = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
-    made = replace(made, other_nodes=tuple(Node(peer, peer, peer) for peer in peers))
+    made = replace(made, other_nodes=tuple(Node(name=peer, address=peer, hostname=peer) for peer in peers))
     return list(firewall.declare(made, services.services_on_node(made)))
 
 

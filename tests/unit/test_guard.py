@@ -32,8 +32,8 @@ from tests.unit.dash import Dash, fits
 
 PROFILES = ["centos7-train", "centos9s-epoxy", "debian12-zed", "debian13-epoxy"]
 OTHERS = (
-    Node("c1", "198.18.1.11", "c1", ("compute",), "198.19.1.11"),
-    Node("c2", "198.18.1.12", "c2", ("compute",), "2001:db8::2"),
+    Node(name="c1", address="198.18.1.11", hostname="c1", roles=("compute",), tunnel_address="198.19.1.11"),
+    Node(name="c2", address="198.18.1.12", hostname="c2", roles=("compute",), tunnel_address="2001:db8::2"),
 )
 ON = {"CONFIG_FIREWALL": True}
 
@@ -79,7 +79,7 @@ def test_only_ports_of_what_the_host_has_are_closed():
 
 
 def test_nobody_is_shut_out_while_a_host_cannot_be_asked_for_its_addresses():
-    silent = Node("c3", "", "", ("compute",))
+    silent = Node(name="c3", address="", hostname="", roles=("compute",))
     assert declared(of(others=OTHERS), OnlyAllowedPeers)
     found = of(others=(*OTHERS, silent))
     assert not declared(found, OnlyAllowedPeers)

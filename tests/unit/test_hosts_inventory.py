@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite.errors import UsageError
-from packstack_lite.nodes.inventory import NodeRoles, format_nodes, list_nodes
+from packstack_lite.nodes.inventory import format_nodes, list_nodes
+from packstack_lite.nodes.node import Node
 
 ALL = ("controller", "network", "compute", "storage", "queue", "database")
 
@@ -25,15 +26,15 @@ ALL = ("controller", "network", "compute", "storage", "queue", "database")
     ids=["one name", "the same everywhere", "nothing named", "loopback"],
 )
 def test_one_host_has_every_role(answers):
-    assert list_nodes(answers, "cloud1") == [NodeRoles("cloud1", ALL)]
+    assert list_nodes(answers, "cloud1") == [Node(name="cloud1", roles=ALL)]
 
 
 def test_several_hosts_with_their_roles():
     answers = {"CONFIG_CONTROLLER_HOST": "a", "CONFIG_NETWORK_HOSTS": ("b",), "CONFIG_COMPUTE_HOSTS": ("b", "c")}
     assert list_nodes(answers) == [
-        NodeRoles("a", ("controller", "storage", "queue", "database")),
-        NodeRoles("b", ("network", "compute")),
-        NodeRoles("c", ("compute",)),
+        Node(name="a", roles=("controller", "storage", "queue", "database")),
+        Node(name="b", roles=("network", "compute")),
+        Node(name="c", roles=("compute",)),
     ]
 
 
@@ -67,7 +68,7 @@ def test_hosts_to_be_left_alone_are_known_and_marked():
 
 
 def test_names_tell_the_roles():
-    told = format_nodes([NodeRoles("a", ("controller",)), NodeRoles("b", ("network", "compute"))])
+    told = format_nodes([Node(name="a", roles=("controller",)), Node(name="b", roles=("network", "compute"))])
     assert told == "a (controller); b (network, compute)"
 
 

@@ -1,23 +1,25 @@
-"""What a service sees when it declares its resources: answers, facts, profile, templates."""
+"""What a service sees when it declares its resources: answers, facts, profile, node, peers, templates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any, FrozenSet, List, Sequence
+from typing import Any, FrozenSet, List, Mapping, Sequence, Tuple
 
+from packstack_lite.nodes.facts import Facts
+from packstack_lite.nodes.node import SINGLE_NODE, Node, reachable_address
+from packstack_lite.profiles import Profile
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret, quote_sh, quote_url
-from packstack_lite.services._base.base_context import BaseContext
 from packstack_lite.services._base.ports import PORTS
 from packstack_lite.services._base.templating import render
 
 __all__ = ["DATABASE_CLIENT_CONFIG", "PORTS", "DatabaseAccount", "NodeContext", "make_tags"]
 
-# Where the client reads how to reach a database server that is not on its host. Root's alone.
+# The database client's option file for a server on another node. Readable by root alone.
 DATABASE_CLIENT_CONFIG = "/root/.packstack-lite-database.cnf"
-# Hosts that run without the processor's help, in systemd-detect-virt's words, and how much longer all takes there.
+# Values of systemd-detect-virt for nodes without hardware virtualization, and the factor by which timeouts grow there.
 EMULATORS = ("uml", "qemu")
 EMULATION_TIMEOUT_FACTOR = 5
 
@@ -31,8 +33,78 @@ class DatabaseAccount:
     schema: str
 
 
-class NodeContext(BaseContext):
-    """Everything a service may look at."""
+@dataclass(frozen=True)
+class NodeContext:
+    """The node being configured: answers, facts, profile, and its peers in the cloud.
+
+    ``answers`` maps parameter names to typed values (bool for y/n, int, str, tuple of str for lists, Secret).
+    ``other_nodes`` is empty for a cloud of one node.
+    """
+
+    answers: Mapping[str, Any]
+    facts: Facts
+    profile: Profile
+    node: Node = SINGLE_NODE
+    other_nodes: Tuple[Node, ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.answers[name]
+
+    def is_enabled(self, name: str) -> bool:
+        """Return a y/n answer; False for a parameter that the table does not have."""
+        return bool(self.answers.get(name, False))
+
+    def has_role(self, *roles: str) -> bool:
+        """Return whether this node has at least one of the roles."""
+        return bool(set(roles) & set(self.node.roles))
+
+    def nodes_with_role(self, role: str) -> List[Node]:
+        """List the nodes with a role, this node first."""
+        return [node for node in (self.node, *self.other_nodes) if role in node.roles]
+
+    @property
+    def peer_addresses(self) -> Tuple[str, ...]:
+        """The addresses of the other nodes, tunnel addresses included."""
+        return tuple(dict.fromkeys(address for node in self.other_nodes for address in node.addresses))
+
+    @property
+    def controller_address(self) -> str:
+        """The controller's IP address, which URLs hold and its services listen on."""
+        return self._role_address("controller")
+
+    @property
+    def node_address(self) -> str:
+        """This node's IP address."""
+        return self.node.address or self.controller_address
+
+    @property
+    def database_address(self) -> str:
+        """The address of the database server, which may lie outside the cloud."""
+        answer = str(self.answers.get("CONFIG_MARIADB_HOST") or "")
+        is_external = not self.installs_database and answer and answer not in ("localhost", "127.0.0.1")
+        return answer if is_external else self._role_address("database")
+
+    @property
+    def installs_database(self) -> bool:
+        """Whether this deployment installs the database server; otherwise it uses an existing one."""
+        return bool(self.answers.get("CONFIG_MARIADB_INSTALL", True))
+
+    @property
+    def has_local_database(self) -> bool:
+        """Whether our database server runs on this node, so that root can query it over its socket."""
+        return self.installs_database and self.has_role("database")
+
+    @property
+    def queue_address(self) -> str:
+        """The address of the message queue."""
+        return self._role_address("queue")
+
+    def _role_address(self, role: str) -> str:
+        addresses = [node.address for node in self.nodes_with_role(role) if node.address]
+        return addresses[0] if addresses else self._single_node_address()
+
+    def _single_node_address(self) -> str:
+        return reachable_address(str(self.answers.get("CONFIG_CONTROLLER_HOST", "")), self.facts)
 
     @property
     def region(self) -> str:
@@ -44,30 +116,33 @@ class NodeContext(BaseContext):
 
     @property
     def workers(self) -> int:
-        """Processes per API. Packstack's default, one per processor, wants more memory than an
-        all-in-one of two processors has: here one per four, as each serves several threads."""
+        """Processes per API: the answer, or one per four processors, at least one.
+
+        Packstack's default, one per processor, needs more memory than an all-in-one node of two
+        processors has; each process serves several threads.
+        """
         answer = str(self.answers.get("CONFIG_SERVICE_WORKERS", ""))
         return int(answer) if answer.isdigit() and int(answer) > 0 else max(1, self.facts.cpus // 4)
 
     @property
     def virt_type(self) -> str:
-        """``kvm`` where it works, unless the answers say otherwise; else ``qemu``."""
+        """``kvm`` where it works and the answers do not ask for ``qemu``; otherwise ``qemu``."""
         requested = str(self.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE", ""))
         return "kvm" if self.facts.kvm_works and requested != "qemu" else "qemu"
 
     @property
     def ovs_datapath(self) -> str:
-        """Open vSwitch's datapath: ``netdev`` (user space) where the kernel has no module for it."""
+        """Open vSwitch's datapath: ``netdev`` (user space) where the kernel lacks the module."""
         return "system" if self.facts.has_ovs_module and not self.facts.is_container else "netdev"
 
     @property
     def timeout_factor(self) -> int:
-        """How many times as long as elsewhere the host is waited for."""
+        """The factor by which timeouts grow on this node: more than 1 where it is emulated."""
         return EMULATION_TIMEOUT_FACTOR if self.facts.virtualization in EMULATORS else 1
 
     @property
     def l2_agent(self) -> str:
-        """What switches packets: ``ovn`` or ``openvswitch``."""
+        """The layer 2 agent: ``ovn``, ``openvswitch`` or ``linuxbridge``."""
         return str(self["CONFIG_NEUTRON_L2_AGENT"])
 
     @property
@@ -76,7 +151,7 @@ class NodeContext(BaseContext):
 
     @property
     def manages_firewalld(self) -> bool:
-        """Whether firewalld runs on the host and may be told what the cloud needs."""
+        """Whether firewalld runs on the node and the answers let us configure it."""
         return self.facts.firewall == "firewalld" and self.is_enabled("CONFIG_FIREWALL")
 
     @property
@@ -85,11 +160,11 @@ class NodeContext(BaseContext):
 
     @property
     def floating_range(self) -> IPv4Network:
-        """The network of the floating addresses; its first address is the gateway, on the bridge."""
+        """The network of the floating addresses; its first address is the gateway, on the external bridge."""
         return IPv4Network(str(self["CONFIG_PROVISION_DEMO_FLOATRANGE"]), strict=False)
 
     def endpoint_url(self, api: str, path: str = "") -> str:
-        """An API's URL."""
+        """Return the URL of an API, by its name in PORTS."""
         return f"http://{self.controller_address}:{PORTS[api]}{path}"
 
     @property
@@ -103,7 +178,7 @@ class NodeContext(BaseContext):
 
     @property
     def admin_credentials(self) -> Credentials:
-        """The administrator's way into the OpenStack APIs."""
+        """The administrator's login to the OpenStack APIs."""
         return Credentials(
             auth_url=self.endpoint_url("keystone", "/v3"),
             user=str(self["CONFIG_KEYSTONE_ADMIN_USERNAME"]),
@@ -113,7 +188,7 @@ class NodeContext(BaseContext):
         )
 
     def database_url(self, account: DatabaseAccount) -> Secret:
-        """SQLAlchemy's URL; still to be quoted for the place where it lands."""
+        """Return SQLAlchemy's URL of a schema, not yet quoted for the file that it goes into."""
         host = f"{self.database_address}:{PORTS['mariadb']}"
         return Secret(
             f"mysql+pymysql://{quote_url(account.user)}:{quote_url(account.password)}@{host}/{account.schema}"
@@ -121,21 +196,21 @@ class NodeContext(BaseContext):
 
     @property
     def queue_password(self) -> Secret:
-        """The password of the services' account at the message queue: the answer, percent-encoded if it holds a slash.
+        """The password of the services' message queue account; percent-encoded if it holds a slash.
 
-        oslo.messaging passes the password on to kombu without quoting a slash, which then ends
-        the host part of the URL (_drivers/impl_rabbit.py, Zed); no quoting of ours survives that.
+        oslo.messaging passes the password to kombu without quoting a slash, which then ends the
+        host part of the URL (_drivers/impl_rabbit.py, Zed). Quoting in the file does not help.
         """
         answer: Secret = self["CONFIG_AMQP_AUTH_PASSWORD"]
         return Secret(quote_url(answer)) if "/" in answer.reveal() else answer
 
     def transport_url(self) -> Secret:
-        """oslo.messaging's URL; still to be quoted for the place where it lands."""
+        """Return oslo.messaging's URL, not yet quoted for the file that it goes into."""
         login = f"{quote_url(self['CONFIG_AMQP_AUTH_USER'])}:{quote_url(self.queue_password)}"
         return Secret(f"rabbit://{login}@{self.queue_address}:{PORTS['rabbitmq']}/")
 
     def render(self, template: str, **values: Any) -> str:
-        """A template of the templates tree, told everything that a service may look at."""
+        """Render a template with ``context``, ``profile``, ``facts`` and the given values."""
         return render(template, context=self, profile=self.profile, facts=self.facts, **values)
 
     def render_file(
@@ -147,10 +222,10 @@ class NodeContext(BaseContext):
         phase: Phase = Phase.CONFIGURE,
         **values: Any,
     ) -> File:
-        """A file of the service, from the template that mirrors its path on the target.
+        """Declare a file of a service, rendered from the template that mirrors its path.
 
-        ``what`` is its name in the profile's paths. With a ``group`` it is readable by that
-        group and root alone: it holds passwords.
+        ``path_key`` is a key of the profile's paths, or an absolute path. With a ``group`` the file
+        holds secrets: only that group and root can read it.
         """
         path = self.profile.path(path_key) if not path_key.startswith("/") else path_key
         content = self.render(f"{service}{path}.j2", **values)
@@ -161,7 +236,7 @@ class NodeContext(BaseContext):
     def render_optional_files(
         self, service: str, *path_keys: str, phase: Phase = Phase.CONFIGURE, **values: Any
     ) -> List[File]:
-        """Those of the files that the distribution wants: the profile has a path for them."""
+        """Declare the files that the distribution uses, i.e. that have a path in the profile."""
         return [
             self.render_file(service, path_key, phase=phase, **values)
             for path_key in path_keys
@@ -179,7 +254,11 @@ class NodeContext(BaseContext):
         ready_timeout: int = 120,
         instance: str = "",
     ) -> Unit:
-        """The running, enabled unit of a role; with ``instance`` one made of the role's template."""
+        """Declare a running, enabled unit by its role; ``instance`` is for template units (``name@instance``).
+
+        The unit restarts when a resource in ``watches`` changes. It is up when the shell script ``ready``
+        exits 0 within ``ready_timeout`` seconds (more where the node is emulated).
+        """
         return Unit(
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
             restart_triggers=tuple(watches),
@@ -192,14 +271,13 @@ class NodeContext(BaseContext):
         )
 
     def unit_id(self, role: str) -> str:
-        """The resource id of a role's unit, for ``needs``."""
+        """Return the resource id of a role's unit, for ``needs``."""
         return f"unit:{self.profile.unit(role)}"
 
     def http_check(self, url: str) -> str:
-        """Exit 0 as soon as something sensible answers at the URL (POSIX sh).
+        """Return a shell command that exits 0 when the URL answers with success.
 
-        A worker that still loads its application keeps the request waiting: one long try
-        instead of many short ones.
+        One try of up to 30 s: a worker that still loads its application keeps the request waiting.
         """
         return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {quote_sh(url)}"
 
