@@ -21,9 +21,9 @@ from packstack_lite.deployment.node_sessions import Declarations, NodeSession
 from packstack_lite.errors import UsageError
 from packstack_lite.nodes.facts import Interface, sample_facts
 from packstack_lite.nodes.inventory import list_nodes
+from packstack_lite.nodes.node import is_ip_address
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import File
-from packstack_lite.nodes.node import is_ip_address
 
 # Answers that name an interface which other hosts find a host by.
 _TUNNEL_PARAMETERS = ("CONFIG_NEUTRON_OVS_TUNNEL_IF", "CONFIG_NEUTRON_OVN_TUNNEL_IF")
