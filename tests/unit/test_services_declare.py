@@ -107,7 +107,7 @@ def test_a_ratio_is_one_line():
 def test_every_running_unit_is_enabled():
     units = resources_of(cloud(), Unit)
     assert len(units) > 20
-    assert [u.name for u in units if u.state == "running" and not u.is_enabled] == []
+    assert [u.name for u in units if u.state == "running" and not u.enabled] == []
     assert {u.name for u in units if u.state == "masked"} == set(cloud().profile.masked_units)
 
 
@@ -258,7 +258,7 @@ def test_a_tunnel_interface_that_is_not_there():
 
 def test_every_answer_that_is_asked_for_exists():
     """A service asks only for names of the parameter table, so a whole table is always enough."""
-    table = pytest.importorskip("packstack_lite.answers").TABLE
+    table = pytest.importorskip("packstack_lite.answers").PARAMETERS
     assert set(ANSWERS) <= {parameter.name for parameter in table}
 
 

@@ -144,7 +144,7 @@ def test_a_ceph_cluster_is_made_step_by_step():
 
 def test_a_ceph_cluster_starts_with_the_host():
     """Its units are wanted by targets of its own, which a saved tree (and policy-rc.d) leaves disabled."""
-    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.is_enabled and unit.state == "running"}
+    units = {unit.name for unit in resources_of(cloud(STORAGE), Unit) if unit.enabled and unit.state == "running"}
     assert {"ceph-mon.target", "ceph-mgr.target", "ceph-osd.target"} <= units
 
 
@@ -257,7 +257,7 @@ def test_a_volume_group_in_a_file_comes_back_after_a_boot():
 def test_objects_are_kept_on_the_devices_by_their_own_names():
     of = cloud(DISKS, **MACHINE)
     (rings,) = resources_of(of, SwiftRings)
-    assert (dict(rings.block_devices), rings.replicas) == ({"vdb": 1, "vdc": 2}, 2)
+    assert (dict(rings.devices), rings.replicas) == ({"vdb": 1, "vdc": 2}, 2)
     assert {system.path: system.type for system in resources_of(of, FileSystem)} == {
         "/dev/vdb": "xfs",
         "/dev/vdc": "xfs",
