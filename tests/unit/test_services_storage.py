@@ -265,7 +265,7 @@ def test_objects_are_kept_on_the_devices_by_their_own_names():
     mounts = {unit.name: set(unit.needs) for unit in resources_of(of, Unit) if unit.name.endswith(".mount")}
     assert mounts == {"srv-node-vdb.mount": {"filesystem:/dev/vdb"}, "srv-node-vdc.mount": {"filesystem:/dev/vdc"}}
     turned = cloud({**DISKS, "CONFIG_SWIFT_STORAGES": ("/dev/vdc", "/dev/vdb")}, **MACHINE)
-    assert set(resources_of(turned, SwiftRings)[0].block_devices) == {"vdb", "vdc"}
+    assert set(resources_of(turned, SwiftRings)[0].devices) == {"vdb", "vdc"}
     assert "/etc/rsyncd.conf" in files(of)
 
 
