@@ -13,6 +13,9 @@ from packstack_lite.secret import Secret
 if TYPE_CHECKING:  # its place in the standard library differs between Python versions
     from importlib.abc import Traversable
 
+# How the header of each rendered file begins, after the comment sign. Preflight and push recognise our files by it.
+HEADER = "Written by packstack-lite"
+
 FILTERS = (
     "cnf",
     "ini",
@@ -72,5 +75,13 @@ _ENVIRONMENT = _environment()
 
 
 def render(template: str, **values: Any) -> str:
-    """The template's text; raises jinja2.UndefinedError for a name that nobody has given."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    """Render a template; its header line names it. Raises jinja2.UndefinedError for an unknown name."""
+    return name_template(_ENVIRONMENT.get_template(template).render(**values), template)
+
+
+def name_template(text: str, template: str) -> str:
+    """Add the template's path to the header line, ``# Written by packstack-lite``, of a rendered text.
+
+    Done here for all of them, so that no template repeats its own path. A text without the header stays as it is.
+    """
+    return text.replace(HEADER, f"{HEADER} from templates/{template}", 1)

@@ -1,4 +1,4 @@
-# Written by packstack-lite.
+# Written by packstack-lite from templates/barbican/etc/barbican/gunicorn-config.py.j2.
 bind = "198.18.1.10:9311"
 user = "barbican"
 group = "barbican"

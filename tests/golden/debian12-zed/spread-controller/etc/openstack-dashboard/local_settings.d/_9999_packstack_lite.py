@@ -1,4 +1,4 @@
-# Written by packstack-lite. Read last, over the distribution's settings.
+# Written by packstack-lite from templates/horizon/etc/openstack-dashboard/local_settings.d/_9999_packstack_lite.py.j2. Read last, over the distribution's settings.
 SECRET_KEY = "horizon-secret-key"
 ALLOWED_HOSTS = ["*"]
 OPENSTACK_HOST = "198.18.1.10"
