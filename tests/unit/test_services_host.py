@@ -104,6 +104,7 @@ def test_repositories_of_one_s_own_are_packstack_s_files():
     files = {file.path: file.content for file in kinds(el(answers={"CONFIG_REPO": ("http://a/1", "http://a/2")}), File)}
     assert list(files) == ["/etc/yum.repos.d/packstack_0.repo", "/etc/yum.repos.d/packstack_1.repo"]
     assert files["/etc/yum.repos.d/packstack_1.repo"] == (
+        "# Written by packstack-lite from templates/host/etc/yum.repos.d/packstack.repo.j2.\n"
         "[packstack_1]\nname=packstack_1\nbaseurl=http://a/2\nenabled=1\npriority=1\n"
     )
     (release,) = kinds(el(answers={"CONFIG_REPO": ("http://a/1",)}), Packages)
