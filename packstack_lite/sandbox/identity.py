@@ -19,7 +19,7 @@ def hosts_file(record: Record) -> str:
 
 def network_file(record: Record) -> str:
     """systemd-networkd's file for the interface on the management network."""
-    name = "host0" if record.kind == "container" else virtual_machine.hypervisor_module(record.kind).INTERFACE
+    name = "host0" if record.kind == "container" else virtual_machine.find_hypervisor(record.kind).INTERFACE
     return (
         f"[Match]\nName={name}\n\n[Network]\n"
         f"Address={record.address}/24\nGateway={record.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from types import ModuleType
-from typing import List, Optional, Sequence
+from typing import List, Optional, Protocol, Sequence
 
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox import apt_sources, cable, container, identity, local_commands, network, segment, trees
@@ -156,8 +155,18 @@ def _boot(record: Record) -> Sandbox:
     return record.to_sandbox()
 
 
-def _backend(record: Record) -> ModuleType:
-    """How a sandbox of its kind is booted and ended."""
+class Backend(Protocol):
+    """The names that ``container`` and ``virtual_machine`` have in common."""
+
+    def boot(self, record: Record) -> None:
+        """Start the sandbox and wait until its SSH server answers."""
+
+    def kill(self, record: Record) -> None:
+        """End every process of the sandbox at once."""
+
+
+def _backend(record: Record) -> Backend:
+    """Return the module that boots and kills sandboxes of this kind."""
     return container if record.kind == "container" else virtual_machine
 
 

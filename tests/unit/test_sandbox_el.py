@@ -188,7 +188,7 @@ def test_a_package_owns_its_own_directories_and_not_the_systems(tmp_path):
     (payload / "usr/lib64/modules").symlink_to("elsewhere")
     for there in ("etc", "usr/bin", "usr/lib64"):
         (system / there).mkdir(parents=True)
-    lines = list(rpms.file_lines(payload, rpm(config=("/etc/nova/*",)), system))
+    lines = list(rpms.file_lines(payload, rpm(config_patterns=("/etc/nova/*",)), system))
     assert sorted(lines) == sorted(
         ['%dir "/etc/nova"', '%config(noreplace) "/etc/nova/nova.conf"', '"/usr/bin/nova"', '"/usr/lib64/modules"']
     )
@@ -199,7 +199,7 @@ def test_a_directory_that_another_package_owns_is_not_owned_in_passing(tmp_path)
     (tmp_path / "etc").mkdir()
     lines = list(rpms.file_lines(tmp_path / "payload", rpm(), tmp_path, {"/etc/nova"}))
     assert lines == ['"/etc/nova/nova-compute.conf"']
-    own = list(rpms.file_lines(tmp_path / "payload", rpm(dirs=("/etc/nova",)), tmp_path, {"/etc/nova"}))
+    own = list(rpms.file_lines(tmp_path / "payload", rpm(owned_dirs=("/etc/nova",)), tmp_path, {"/etc/nova"}))
     assert own == ['%dir "/etc/nova"', '"/etc/nova/nova-compute.conf"']
 
 

@@ -30,7 +30,7 @@ def saved(name, number):
 
 def test_two_sandboxes_share_no_network_and_no_interface():
     first, second = record(number=1), record("b", number=2)
-    for field in ("network", "external_network", "address", "gateway", "interface"):
+    for field in ("management_network", "external_network", "address", "gateway", "management_interface"):
         assert getattr(first, field) != getattr(second, field)
     nets = [first.management_network, first.external_network, second.management_network, second.external_network]
     assert nets == ["198.18.1.0/24", "198.18.2.0/24", "198.18.3.0/24", "198.18.4.0/24"]
@@ -127,7 +127,7 @@ def test_a_reused_process_id_is_not_a_running_sandbox(home):
     made = saved("a", 1)
     assert made.to_sandbox().state == "stopped"
     (made.directory / "pid").write_text(f"{os.getpid()}\n")
-    assert (made.to_sandbox().state, made.to_sandbox().running_pid) == ("stopped", 0)
+    assert (made.to_sandbox().state, made.to_sandbox().pid) == ("stopped", 0)
 
 
 def test_a_layered_sandbox_writes_to_its_upper_directory():

@@ -174,7 +174,7 @@ def test_a_link_that_cannot_be_so_is_a_usage_fault_before_anything_is_looked_at(
 
 
 def test_a_tunnel_is_not_asked_of_a_host_alone_and_nothing_of_a_stopped_one(home, monkeypatch):
-    monkeypatch.setattr(cable.machine, "require_root", lambda: None)
+    monkeypatch.setattr(cable.local_commands, "require_root", lambda: None)
     saved(alone("b", 2), *hosts(2))
     with pytest.raises(UsageError, match="no tunnel"):
         cable.change_cable("b", "cut", "", "tunnel", lambda text: None)

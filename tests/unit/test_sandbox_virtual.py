@@ -94,11 +94,13 @@ def test_kvm_is_tried_once(tmp_path, monkeypatch):
 def test_a_machine_is_what_this_machine_can_do_best_or_what_was_named(monkeypatch, asked, runs, chosen, names):
     monkeypatch.setattr(qemu, "kvm_works", lambda say: runs)
     made = []
-    for room in (qemu, uml):
-        monkeypatch.setattr(room, "install", lambda tools, say: None)
+    for hypervisor in (qemu, uml):
+        monkeypatch.setattr(hypervisor, "install_tools", lambda tools, say: None)
     monkeypatch.setattr(uml_kernel, "ensure_kernel", lambda say: made.append(1))
     monkeypatch.setattr(
-        virtual_machine.packaged, "ensure_preinstalled_tree", lambda distro, names, say: f"{distro} {' '.join(names)}"
+        virtual_machine.preinstalled_tree,
+        "ensure_preinstalled_tree",
+        lambda distro, names, say: f"{distro} {' '.join(names)}",
     )
     said = []
     assert virtual_machine.choose_kind_and_tree(asked, "debian12", ["nova"], said.append) == (
@@ -177,7 +179,7 @@ def test_a_kernel_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "base/etc").mkdir(parents=True)
     monkeypatch.setattr(uml_kernel.trees, "ensure_tree", lambda distro, tree, say: tmp_path / "base")
     monkeypatch.setattr(uml_kernel.debs, "install_packages", lambda tree, names: None)
-    monkeypatch.setattr(uml_kernel.sources, "find_sources", _no_such_suite)
+    monkeypatch.setattr(uml_kernel.apt_sources, "find_sources", _no_such_suite)
     with pytest.raises(model.SandboxError, match="no source of Debian trixie-backports"):
         uml_kernel.ensure_kernel(lambda text: None)
     assert list((tmp_path / "kernels").iterdir()) == []

@@ -34,7 +34,7 @@ box = load("vagrant-box")
 def test_the_machines_are_the_ones_that_make_knows():
     assert tuple(re.findall(r'(?m)^  "(\w+)" => \{$', VAGRANTFILE)) == smoke.BOXES
     assert sorted(re.findall(r'guest\.vm\.provider "(\w+)"', VAGRANTFILE)) == sorted(smoke.PROVIDERS)
-    assert f'lxc.container_name = "{smoke.is_container("#{name}")}"' in VAGRANTFILE
+    assert f'lxc.container_name = "{smoke.container("#{name}")}"' in VAGRANTFILE
     assert f"PROVIDER={'|'.join(smoke.PROVIDERS)} BOX={'|'.join(smoke.BOXES)}" in (PROJECT / "Makefile").read_text()
 
 
@@ -98,7 +98,7 @@ def test_a_box_that_has_no_base_is_refused_with_the_way_out():
 def run(tmp_path, monkeypatch):
     """A run whose commands are only noted; ``fail`` on the run names a text whose command fails."""
     made = smoke.Run("lxc", "debian12", ["--os-heat-install=n"])
-    made.config_patterns, made.given_texts, made.fail, made.live_connection = tmp_path / "ssh-config", [], "", ["other"]
+    made.config, made.given_texts, made.fail, made.live_connection = tmp_path / "ssh-config", [], "", ["other"]
 
     def call(*argv, env, quiet=False):
         words = " ".join(argv).replace(f"{smoke.TOOLS}/", "")
@@ -145,7 +145,7 @@ def test_a_run_goes_from_the_tools_to_the_end_of_the_machine(run):
     )
     assert places == sorted(places)
     assert "--os-heat-install=n" in run.given_texts[places[4]]
-    assert run.config_patterns.read_text().startswith("Host debian12 198.18.252.10\n")
+    assert run.config.read_text().startswith("Host debian12 198.18.252.10\n")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 from packstack_lite.sandbox import guest_image
 from packstack_lite.sandbox.local_commands import ProgressCallback, install_tools, lock_tree
@@ -20,7 +20,7 @@ PROGRAM = "qemu-system-x86_64"
 # Tool of this machine -> the Debian package that holds it.
 TOOLS = {PROGRAM: "qemu-system-x86", "mkfs.ext4": "e2fsprogs"}
 # What its tree has besides: a kernel, and what makes the first file system that this one mounts.
-PACKAGES = ("linux-image-amd64", "initramfs-tools")
+PACKAGES: Tuple[str, ...] = ("linux-image-amd64", "initramfs-tools")
 # Whether KVM runs a kernel: found out once, and again after this machine's own next boot.
 KVM_RESULT_FILE = Path("/run/packstack-lite-kvm")
 PROBE_SECONDS = 15.0

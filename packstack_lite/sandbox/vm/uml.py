@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from packstack_lite.sandbox.local_commands import ProgressCallback, install_tools, run_command
 from packstack_lite.sandbox.model import Record
@@ -15,7 +15,7 @@ from packstack_lite.sandbox.vm.uml_kernel import KernelBuild
 INTERFACE = "vec0"
 SECOND_DISK_DEVICE = "/dev/ubdb"
 # Its kernel is no package.
-PACKAGES = ()
+PACKAGES: Tuple[str, ...] = ()
 # Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
 # has anything to do on such a host.
 DISABLED_GENERATORS = (

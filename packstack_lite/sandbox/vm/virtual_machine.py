@@ -10,8 +10,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from types import ModuleType
-from typing import List, Sequence, Tuple
+from typing import List, Protocol, Sequence, Tuple
 
 from packstack_lite.sandbox import preinstalled_tree, trees
 from packstack_lite.sandbox.container import (
@@ -36,6 +35,27 @@ SECOND_DISK_SIZE = "30G"
 FSTAB = "# The kernel's command line names the root file system.\n"
 
 
+class Hypervisor(Protocol):
+    """The names that ``qemu`` and ``uml`` have in common."""
+
+    @property
+    def INTERFACE(self) -> str:
+        """The kernel's name for the network interface."""
+
+    @property
+    def PACKAGES(self) -> Sequence[str]:
+        """Debian packages that the machine's tree needs besides those of its caller."""
+
+    def prepare(self, progress: ProgressCallback) -> None:
+        """Install the tools on this machine, and build what takes minutes."""
+
+    def install_kernel(self, record: Record) -> None:
+        """Fit the mounted tree and the sandbox's directory to the kernel that will boot."""
+
+    def boot_argv(self, record: Record, memory_mib: int) -> List[str]:
+        """Return the command line that boots the machine with its console on stdout."""
+
+
 def choose_kind_and_tree(
     kind: str, distro: str, packages: Sequence[str], progress: ProgressCallback
 ) -> Tuple[str, str]:
@@ -44,20 +64,20 @@ def choose_kind_and_tree(
     ``machine`` is QEMU where KVM runs a kernel, else user-mode Linux; what is named stays.
     """
     chosen_kind = kind if kind != "machine" else "qemu" if qemu.kvm_works(progress) else "uml"
-    hypervisor_module(chosen_kind).prepare(progress)
-    names = [*packages, *hypervisor_module(chosen_kind).PACKAGES]
+    find_hypervisor(chosen_kind).prepare(progress)
+    names = [*packages, *find_hypervisor(chosen_kind).PACKAGES]
     return chosen_kind, preinstalled_tree.ensure_preinstalled_tree(distro, names, progress) if names else BASE_TREE
 
 
-def hypervisor_module(kind: str) -> ModuleType:
-    """What boots a machine of its kind (``machine`` is how older records call user-mode Linux)."""
+def find_hypervisor(kind: str) -> Hypervisor:
+    """Return the module that boots machines of this kind; old records call user-mode Linux ``machine``."""
     return qemu if kind == "qemu" else uml
 
 
 def make_disks(record: Record) -> None:
     """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
     root = record.root
-    hypervisor_module(record.kind).equip(record)
+    find_hypervisor(record.kind).install_kernel(record)
     (root / "etc/fstab").write_text(FSTAB)
     # systemd-nspawn gives a container its resolver.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
@@ -75,7 +95,7 @@ def make_disks(record: Record) -> None:
 def boot(record: Record) -> None:
     """Start the kernel and wait until its SSH server answers; SandboxFault with the console's last line if not."""
     _create_tap(record)
-    _launch(record, hypervisor_module(record.kind).command(record, MEMORY_MIB))
+    _launch(record, find_hypervisor(record.kind).boot_argv(record, MEMORY_MIB))
     if (
         not wait_until(lambda: not record.running_pid() or ssh_answers(record.address), BOOT_SECONDS)
         or not record.running_pid()
