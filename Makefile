@@ -13,6 +13,8 @@ LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/memin
 IN_LANES := -n $(LANES) --dist loadfile
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# What --distro takes besides Debian: el7 and el9, test hosts with CentOS's layout.
+export PACKSTACK_LITE_SANDBOX_PLUGINS ?= $(CURDIR)/tests/hosts
 
 # Every test with these options of pytest's: those without a host side by side, then those with one in lanes.
 # The second half runs whatever became of the first, and the worse exit code counts.
@@ -24,7 +26,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-machine test-tools quick quick13 allinone vagrant-smoke reference bench clean help
+.PHONY: all venv check unit test test-all test-machine test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -68,6 +70,13 @@ quick13: venv test-tools ## the same on Debian 13
 allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
 	$(TOOL) --allinone --sandbox
 	$(TOOL) smoke --sandbox
+
+el7 el9: venv
+	$(TOOL) --allinone --sandbox $@ --distro $@
+	$(TOOL) smoke --sandbox $@
+
+el7: ## the same in a sandbox with CentOS 7's layout and RDO's Train (tests/hosts)
+el9: ## the same in a sandbox with CentOS Stream 9's layout and RDO's Epoxy (tests/hosts)
 
 vagrant-smoke: venv ## a cloud on a machine by Vagrant, looked at with testinfra (PROVIDER=lxc|libvirt|virtualbox BOX=debian12|centos7|centos9s)
 	$(BIN)/python tests/tools/vagrant-smoke.py --provider=$(or $(PROVIDER),lxc) --box=$(or $(BOX),debian12) $(if $(KEEP),--keep) -- $(WORDS)

@@ -15,9 +15,12 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from packstack_lite import profiles
+from packstack_lite.sandbox import distros
 from tests.clouds import profile_of
 
 PROJECT = Path(__file__).resolve().parent.parent
+# What --distro takes besides Debian; inherited by every run of the tool.
+os.environ.setdefault(distros.PLUGINS_VARIABLE, str(PROJECT / "tests/hosts"))
 
 # The files of tests/e2e in the order in which they run: the shared clouds first, from the plain one to the complete
 # one, then the long ones, so that a lane that is done early takes the short ones that are left.

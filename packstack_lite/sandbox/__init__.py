@@ -5,8 +5,9 @@ downloaded packages are kept under /var/lib/packstack-lite-sandbox for the next 
 """
 
 from packstack_lite.sandbox.cable import change_cable as change_link
+from packstack_lite.sandbox.distros import DEFAULT_DISTRO
 from packstack_lite.sandbox.lifecycle import down, find, has_tree, list_all, save_tree, start, stop, up
-from packstack_lite.sandbox.model import DEFAULT_DISTRO, Sandbox, SandboxError, require_matching, validate_request
+from packstack_lite.sandbox.model import Sandbox, SandboxError, require_matching, validate_request
 from packstack_lite.sandbox.ssh_command import ssh_argv, ssh_command_line
 
 __all__ = [

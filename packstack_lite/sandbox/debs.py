@@ -1,34 +1,14 @@
-"""Pools filled with Debian's packages: downloaded with this machine's own apt settings, unpacked, not installed."""
+"""Debian packages in a tree: linked between caches, and installed without starting a service.
+
+Called by ``trees``, ``preinstalled_tree``, ``vm.uml_kernel`` and by plug-ins of ``distros``.
+"""
 
 from __future__ import annotations
 
-import fnmatch
 import os
 from pathlib import Path
-from typing import Iterable, List, Sequence
 
-from packstack_lite.sandbox.el_table import UNIT_DIR, Layout, Pool
-from packstack_lite.sandbox.local_commands import ProgressCallback, run_command
 from packstack_lite.sandbox.nspawn_run import run_script
-
-# What is Debian's way of starting, turning and documenting, and not the program's own.
-EXCLUDED_PATHS = (
-    "/etc/init.d", "/etc/default", "/etc/logrotate.d", "/etc/cron.*", "/etc/apparmor.d", "/etc/policy.d",
-    "/usr/lib/systemd", "/lib", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/share/doc", "/usr/share/man",
-    "/usr/share/lintian", "/usr/share/bug", "/usr/share/locale", "/usr/share/metainfo", "/usr/share/doc-base",
-    "/usr/share/bash-completion", "/usr/share/zsh", "/usr/share/apport", "/etc/ufw", "/run", "/var",
-)  # fmt: skip
-
-
-def list_packages(pools: Iterable[Pool]) -> List[str]:
-    """The Debian packages of all pools, once each."""
-    return sorted({name for pool in pools for name in pool.debs})
-
-
-def apt_pins(names: Sequence[str]) -> str:
-    """apt's preferences that keep these packages from being installed for another's sake."""
-    return "".join(f"Package: {name}\nPin: version *\nPin-Priority: -1\n\n" for name in names)
-
 
 # Whatever a package's script wants to start, it is told no (policy-rc.d, 101).
 PREPARE_SCRIPT = """
@@ -49,102 +29,9 @@ def install_packages(tree: Path, names: str) -> None:
     run_script(tree, PREPARE_SCRIPT + INSTALL_SCRIPT.format(names))
 
 
-# Each package's script would compile its modules alone, which is a third of apt's time: once in the end, on every core.
-# And what Debian's packages enable is what their own services need, none of which is wanted.
-SPEED_UP_SCRIPT = """
-enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
-enabled >/build/enabled
-mv /usr/bin/py3compile /usr/bin/py3compile.real
-ln -s /bin/true /usr/bin/py3compile
-"""
-FINISH_SCRIPT = """
-mv -f /usr/bin/py3compile.real /usr/bin/py3compile
-python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages >/dev/null || :
-enabled | comm -13 /build/enabled - | xargs -r systemctl --root=/ disable -q
-"""
-
-
 def link_debs(source: Path, target: Path) -> None:
     """Link every package of one directory into another that lacks it."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.deb"):
         if not (target / path.name).exists():
             os.link(path, target / path.name)
-
-
-# The base's packages and what those of the pools need, and not these themselves. apt says what it would do, one
-# "Inst NAME" a line.
-DEPENDENCIES_SCRIPT = """
-apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/build/plan
-sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
-cp /build/preferences /etc/apt/preferences.d/el-layout
-sort -u /build/debs /build/without | comm -23 /build/all - >/build/needed
-eatmydata apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
-$(cat /build/needed) >/build/apt.log 2>&1 || {
-    tail -n 5 /build/apt.log
-    exit 1
-}
-rm /etc/apt/preferences.d/el-layout
-mkdir -p /debs
-cd /debs
-apt-get -qq --print-uris download $(cat /build/debs) | cut -d' ' -f2 >/build/files
-cd /var/cache/apt/archives
-apt-get -qq download $(cat /build/debs)
-ln $(cat /build/files) /debs
-"""
-
-# All that happens to a tree before its packages are unpacked.
-STAGE_SCRIPT = PREPARE_SCRIPT + SPEED_UP_SCRIPT + DEPENDENCIES_SCRIPT + FINISH_SCRIPT
-
-
-def prepare_stage(tree: Path, layout: Layout, progress: ProgressCallback) -> None:
-    """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
-
-    SandboxFault where apt cannot: a package that is needed and also in a pool belongs to one of them only.
-    """
-    names, base_packages = list_packages(layout.pools), [*layout.string_list("tools"), *layout.string_list("base")]
-    (tree / "build").mkdir(exist_ok=True)
-    (tree / "build/debs").write_text("".join(f"{name}\n" for name in names))
-    (tree / "build/base").write_text("".join(f"{name}\n" for name in base_packages))
-    unwanted = layout.string_list("without")
-    (tree / "build/without").write_text("".join(f"{name}\n" for name in unwanted))
-    (tree / "build/preferences").write_text(apt_pins([*names, *unwanted]))
-    progress(f"installing in it {' '.join(base_packages)}, and what {len(names)} more packages need; downloading these")
-    run_script(tree, STAGE_SCRIPT)
-
-
-def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
-    """Unpack a pool's packages into ``target``, without what is Debian's own way."""
-    target.mkdir(parents=True, exist_ok=True)
-    for name in pool.debs:
-        matches = sorted((tree / "debs").glob(f"{name}_*.deb"))
-        run_command(["dpkg-deb", "-x", str(matches[-1]), str(target)])
-    units = {path.name: path.read_text() for path in _unit_files(target) if _matches_any(path.name, pool.units)}
-    remove_matching(target, EXCLUDED_PATHS)
-    for unit, unit_text in units.items():
-        unit_path = target / UNIT_DIR.lstrip("/") / unit
-        unit_path.parent.mkdir(parents=True, exist_ok=True)
-        unit_path.write_text(unit_text.replace("/etc/default/", "/etc/sysconfig/"))
-
-
-def _unit_files(target: Path) -> List[Path]:
-    """Unit files as they are, not links to another one or to nothing."""
-    return [path for path in target.glob("**/systemd/system/*") if path.is_file() and not path.is_symlink()]
-
-
-def _matches_any(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def remove_matching(target: Path, patterns: Sequence[str]) -> None:
-    """Remove what the patterns name, whole directories where they name one."""
-    doomed = []
-    for directory, directories, files in os.walk(target):
-        relative_dir = directory[len(str(target)) :]
-        for name in list(directories):
-            if _matches_any(f"{relative_dir}/{name}", patterns):
-                directories.remove(name)
-                doomed.append(f"{directory}/{name}")
-        doomed += [f"{directory}/{name}" for name in files if _matches_any(f"{relative_dir}/{name}", patterns)]
-    for start in range(0, len(doomed), 500):
-        run_command(["rm", "-rf", *doomed[start : start + 500]])

@@ -8,12 +8,10 @@ from typing import List, Optional, Protocol, Sequence
 
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox import apt_sources, cable, container, identity, local_commands, network, segment, trees
-from packstack_lite.sandbox.el_layout import layout_note
+from packstack_lite.sandbox.distros import DEBIAN_SUITES, DEFAULT_DISTRO, notice
 from packstack_lite.sandbox.local_commands import ProgressCallback, run_parallel
 from packstack_lite.sandbox.model import (
     BASE_TREE,
-    DEFAULT_DISTRO,
-    DISTROS,
     Record,
     Sandbox,
     find_free_number,
@@ -60,8 +58,8 @@ def up(
     local_commands.require_root()
     local_commands.install_tools(local_commands.CONTAINER_TOOLS, progress)
     if not any(record.name == name for record in list_records()):
-        if note := layout_note(wanted_distro):
-            progress(note)
+        if text := notice(wanted_distro):
+            progress(text)
         # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
         if wanted_kind != "container":
             wanted_kind, tree = virtual_machine.choose_kind_and_tree(wanted_kind, wanted_distro, packages, progress)
@@ -129,8 +127,8 @@ def _create(record: Record, base_tree: Path, others: Sequence[Record], progress:
         trees.link_cached_debs(record)
         trees.mount_tree(record, base_tree)
         identity.write_identity(record)
-        if not DISTROS[record.distro].layout:
-            apt_sources.write_sources(record.root, apt_sources.find_sources(DISTROS[record.distro].suite))
+        if record.distro in DEBIAN_SUITES:
+            apt_sources.write_sources(record.root, apt_sources.find_sources(DEBIAN_SUITES[record.distro]))
         if record.kind != "container":
             virtual_machine.make_disks(record)
             record = dataclasses.replace(record, layered=False)

@@ -13,35 +13,14 @@ from typing import Iterable, List, Optional
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageError
 from packstack_lite.sandbox import record_file
 from packstack_lite.sandbox.addresses import Addresses
+from packstack_lite.sandbox.distros import DEBIAN_SUITES, find_plugin
 
 SANDBOX_HOME = Path("/var/lib/packstack-lite-sandbox")
-DEFAULT_DISTRO = "debian12"
 # A machine is of the kind of what boots it; asked for is also ``machine``, what this machine can do best.
 KINDS = ("container", "machine", "qemu", "uml")
 MAX_NETWORKS = 127
 BASE_TREE = "base"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class Distro:
-    """What a sandbox can run: a Debian suite as it is, or an enterprise Linux laid over one.
-
-    ``base`` is the plain distro whose tree and downloaded packages it begins with, itself where it is plain;
-    ``layout`` names the directory of ``data`` that says what is laid over it, "" where nothing is.
-    """
-
-    suite: str
-    base: str
-    layout: str = ""
-
-
-DISTROS = {
-    "debian12": Distro("bookworm", "debian12"),
-    "debian13": Distro("trixie", "debian13"),
-    "el7": Distro("bookworm", "debian12", "el7"),
-    "el9": Distro("trixie", "debian13", "el9"),
-}
 
 
 class SandboxError(PackstackLiteError):
@@ -161,8 +140,8 @@ def tree_dir(distro: str, tree: str) -> Path:
 
 
 def archives_dir(distro: str) -> Path:
-    """Where a distro's downloaded packages are kept, for all that begin with the same suite."""
-    return SANDBOX_HOME / "archives" / DISTROS[distro].base
+    """Return the directory of all packages that were downloaded for a Debian release."""
+    return SANDBOX_HOME / "archives" / distro
 
 
 def list_records() -> List[Record]:
@@ -176,8 +155,8 @@ def _read_record(path: Path) -> Record:
     kinds = {field.name: field.type for field in fields(Record)}
     needed = [field.name for field in fields(Record) if field.default is MISSING]
     record = Record(**record_file.read(path, kinds, needed))
-    field_names = record.kind in KINDS and record.distro in DISTROS and 0 < record.number <= MAX_NETWORKS
-    if record.name != path.parent.name or not field_names:
+    is_valid = record.kind in KINDS and _NAME.fullmatch(record.distro) and 0 < record.number <= MAX_NETWORKS
+    if record.name != path.parent.name or not is_valid:
         raise record_file.damaged(path, "it is of another sandbox, or of a kind, distro or number that is not known")
     return record
 
@@ -233,9 +212,9 @@ def validate_request(name: str, distro: str, kind: str) -> None:
         raise UsageError(
             f"{name!r} cannot be a sandbox's name", hint="use up to 32 lower-case letters, digits and dashes"
         )
-    if distro not in DISTROS:
-        raise UsageError(f"no sandbox of distro {distro!r}", hint=f"known: {', '.join(sorted(DISTROS))}")
+    if distro not in DEBIAN_SUITES:
+        find_plugin(distro)
     if kind not in KINDS:
         raise UsageError(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")
-    if kind != "container" and DISTROS[distro].layout:
+    if kind != "container" and distro not in DEBIAN_SUITES:
         raise UsageError(f"a machine does not run {distro}", hint="leave out --kind: a container does")

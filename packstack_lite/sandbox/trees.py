@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Optional
 
 from packstack_lite.errors import UsageError
-from packstack_lite.sandbox import apt_sources, debs, el_layout
+from packstack_lite.sandbox import apt_sources, debs
+from packstack_lite.sandbox.distros import DEBIAN_SUITES, find_plugin
 from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, run_command
-from packstack_lite.sandbox.model import BASE_TREE, DISTROS, Record, SandboxError, archives_dir, list_records, tree_dir
+from packstack_lite.sandbox.model import BASE_TREE, Record, SandboxError, archives_dir, list_records, tree_dir
 from packstack_lite.sandbox.nspawn_run import mount_overlay, unmount_and_remove
 
 # Raise it when the steps below change what a base tree holds.
@@ -35,10 +36,9 @@ def ensure_tree(distro: str, tree: str, progress: ProgressCallback) -> Path:
             raise UsageError(f"there is no saved tree {tree!r} for {distro}", hint="start from the base tree")
         return directory
     with lock_tree(distro):
-        if DISTROS[distro].layout:
-            return el_layout.ensure_el_tree(
-                distro, lambda: ensure_tree(DISTROS[distro].base, BASE_TREE, progress), progress
-            )
+        if distro not in DEBIAN_SUITES:
+            plugin = find_plugin(distro)
+            return plugin.ensure_tree(lambda: ensure_tree(plugin.base, BASE_TREE, progress), progress)
         directory = tree_dir(distro, f"{BASE_TREE}-{BASE_VERSION}")
         if not directory.is_dir():
             _build_base(distro, directory, progress)
@@ -61,7 +61,7 @@ def _build_base(distro: str, directory: Path, progress: ProgressCallback) -> Non
 
 
 def _debootstrap(distro: str, target: Path) -> None:
-    suite = DISTROS[distro].suite
+    suite = DEBIAN_SUITES[distro]
     mirror = next(source for source in apt_sources.find_sources(suite) if source.suite == suite)
     cache = archives_dir(distro)
     cache.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def missing_keyring_error(error: SandboxError, suite: str) -> Optional[SandboxEr
 
 def _configure_base(root: Path, distro: str) -> None:
     """What every sandbox of the base shares: sources, trusted authorities, networkd, no identity."""
-    apt_sources.write_sources(root, apt_sources.find_sources(DISTROS[distro].suite))
+    apt_sources.write_sources(root, apt_sources.find_sources(DEBIAN_SUITES[distro]))
     for certificate in (Path("/") / LOCAL_CA_DIR).glob("*.crt"):
         shutil.copy2(certificate, root / LOCAL_CA_DIR / certificate.name)
     run_command(["chroot", str(root), "update-ca-certificates"])
@@ -135,13 +135,13 @@ def unmount_tree(record: Record) -> None:
 
 def link_cached_debs(record: Record) -> None:
     """Link every package downloaded so far into the sandbox's own apt cache (not while it is mounted)."""
-    if not DISTROS[record.distro].layout:
+    if record.distro in DEBIAN_SUITES:
         debs.link_debs(archives_dir(record.distro), record.writable_dir / APT_ARCHIVES)
 
 
 def collect_debs(record: Record) -> None:
     """Link what a sandbox has downloaded into the shared cache; apt renames a package there only when whole."""
-    if (record.writable_dir / APT_ARCHIVES).is_dir():
+    if record.distro in DEBIAN_SUITES and (record.writable_dir / APT_ARCHIVES).is_dir():
         debs.link_debs(record.writable_dir / APT_ARCHIVES, archives_dir(record.distro))
 
 

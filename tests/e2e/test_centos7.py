@@ -7,11 +7,11 @@ from typing import Iterator
 
 import pytest
 
-from packstack_lite.sandbox import train
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, OPENVSWITCH, PASSWORDS, Sandbox, alone, bare_host, hostile
 from tests.e2e.pitfalls import goes
+from tests.hosts import train
 
 # Each service's own word for Train, as its program says it.
 PROGRAMS = {

@@ -7,10 +7,10 @@ from typing import Iterator
 
 import pytest
 
-from packstack_lite.sandbox import train
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
 from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, OPENVSWITCH, PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.hosts import train
 
 # Where Train's own code runs, that is the one that every change is tried on.
 pytestmark = [pytest.mark.slow] if train.find_interpreter() else []

@@ -1,6 +1,6 @@
 """Copy out of the facts file what a test host's RPMs are made from, to stdout.
 
-    python tests/tools/rdo_facts.py FACTS epoxy-el9 >packstack_lite/sandbox/data/el9/rdo.json
+    python tests/tools/rdo_facts.py FACTS epoxy-el9 >tests/hosts/data/el9/rdo.json
 
 FACTS is rdo-packages.json, which lies beside the repository and not in it; the copy says where each service's
 facts come from, and with what confidence.

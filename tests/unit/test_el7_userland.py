@@ -1,7 +1,7 @@
 """What runs on the host keeps to what CentOS 7 has: systemd 219, coreutils 8.22, util-linux 2.23, curl 7.29, and so on.
 
 Read off the source: every text in the code that reaches the host, its shell files, and every rendered unit. The same
-limits as a program, for a host that has newer tools: packstack_lite/sandbox/data/el7-limits, tested below.
+limits as a program, for a host that has newer tools: tests/hosts/data/el7-limits, tested below.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PACKAGE = PROJECT / "packstack_lite"
 ROOMS = ("remote", "resources", "hosts", "services", "preflight", "engine", "smoke")
 FACTS = PROJECT / "tests" / "facts"
 SYSTEMD = yaml.safe_load((FACTS / "el7-systemd.yaml").read_text())
-LIMITS = PACKAGE / "sandbox" / "data" / "el7-limits"
+LIMITS = PROJECT / "tests" / "hosts" / "data" / "el7-limits"
 
 
 class Newer(NamedTuple):

@@ -3,13 +3,16 @@
 import json
 import os
 import subprocess
+import types
+from pathlib import Path
 
 import pytest
 import yaml
 
 from packstack_lite import profiles
-from packstack_lite.sandbox import debs, el_layout, el_table, model, pools, rpms
-from packstack_lite.sandbox.model import DISTROS, archives_dir
+from packstack_lite.sandbox import model
+from packstack_lite.sandbox.distros import DEBIAN_SUITES, notice
+from tests.hosts import DISTRO_PLUGINS, deb_pools, el_layout, el_table, pools, rpms
 
 LAYOUTS = sorted(el_layout.POOL_FILLERS)
 every_layout = pytest.mark.parametrize("name", LAYOUTS)
@@ -44,8 +47,7 @@ def test_a_layout_is_whole_and_its_base_begins_with_a_debian_that_is_known(name)
         entry.rpm.key for entry in layout.entries
     }
     assert name in el_layout.POOL_FILLERS
-    for distro in DISTROS.values():
-        assert DISTROS[distro.base].suite == distro.suite
+    assert {plugin.base for plugin in DISTRO_PLUGINS} <= set(DEBIAN_SUITES)
 
 
 @every_layout
@@ -69,7 +71,7 @@ def test_units_that_are_the_programs_own_are_taken_and_debians_are_not(tmp_path)
     (deb / "lib/systemd/system/ceph-mon@.service").write_text("[Service]\nEnvironmentFile=-/etc/default/ceph\n")
     (tmp_path / "debs").mkdir()
     subprocess.run(["dpkg-deb", "-b", deb, tmp_path / "debs/mon_1_all.deb"], check=True, capture_output=True)
-    debs.fill_pool(tmp_path, el_table.Pool("ceph", debs=("mon",), units=("ceph-mon@.service",)), tmp_path / "pool")
+    deb_pools.fill_pool(tmp_path, el_table.Pool("ceph", debs=("mon",), units=("ceph-mon@.service",)), tmp_path / "pool")
     left = [path for path in pools.list_paths(tmp_path / "pool") if (tmp_path / f"pool{path}").is_file()]
     assert left == ["/usr/bin/ceph-mon", "/usr/lib/systemd/system/ceph-mon@.service"]
     unit = (tmp_path / "pool/usr/lib/systemd/system/ceph-mon@.service").read_text()
@@ -254,7 +256,7 @@ def test_a_move_renames_and_goes_into_what_is_there(tmp_path):
 
 def test_dropped_are_files_and_whole_directories(tmp_path):
     put(tmp_path, "etc/init.d/nova", "etc/nova/a.ini", "etc/nova/b.conf")
-    debs.remove_matching(tmp_path, ("/etc/init.d", "/etc/nova/*.ini"))
+    deb_pools.remove_matching(tmp_path, ("/etc/init.d", "/etc/nova/*.ini"))
     assert pools.list_paths(tmp_path) == ["/etc/nova/b.conf"]
 
 
@@ -323,14 +325,12 @@ def test_a_base_is_not_removed_for_the_sake_of_one_that_stands_in_for_it(tmp_pat
 def test_el7_without_a_python_for_train_has_debians_own_code_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert [el_layout.choose_layout(name) for name in ("el7", "el9", "")] == ["el7-zed", "el9", ""]
-    assert "Debian's OpenStack (Zed)" in el_layout.layout_note("el7") and "pyenv install 3.6" in el_layout.layout_note(
-        "el7"
-    )
-    assert el_layout.layout_note("el9") == el_layout.layout_note("debian12") == ""
+    assert "Debian's OpenStack (Zed)" in notice("el7") and "pyenv install 3.6" in notice("el7")
+    assert notice("el9") == notice("debian12") == ""
     python = tmp_path / "versions/3.6.15/bin/python3.6"
     python.parent.mkdir(parents=True)
     python.touch()
-    assert el_layout.choose_layout("el7") == "el7" and el_layout.layout_note("el7") == ""
+    assert el_layout.choose_layout("el7") == "el7" and notice("el7") == ""
 
 
 def test_debians_own_code_comes_under_the_same_names_as_trains():
@@ -344,10 +344,33 @@ def test_debians_own_code_comes_under_the_same_names_as_trains():
     assert el_layout.recipe_digest(train) != el_layout.recipe_digest(zed)
 
 
-def test_distros_of_one_suite_share_their_downloads():
-    assert archives_dir("el9") == archives_dir("debian13")
-    assert archives_dir("debian12") != archives_dir("debian13")
+@pytest.mark.parametrize("distro", DISTRO_PLUGINS, ids=lambda distro: distro.name)
+def test_a_test_host_shares_the_downloads_of_its_debian(tmp_path, monkeypatch, distro):
+    links = []
+    for module in (model, el_layout):
+        monkeypatch.setattr(module, "SANDBOX_HOME", tmp_path)
+    monkeypatch.setattr(el_layout, "copy_tree", lambda source, target: target.mkdir(parents=True))
+    monkeypatch.setattr(el_layout.debs, "link_debs", lambda source, target: links.append((source, target)))
+    monkeypatch.setattr(el_layout.deb_pools, "prepare_stage", lambda tree, layout, progress: None)
+    monkeypatch.setattr(el_layout, "run_command", lambda argv: None)
+    el_layout._ensure_stage(distro, el_table.load_layout(distro.name), tmp_path / "base-1", print)
+    shared = tmp_path / "archives" / distro.base
+    assert [links[0][0], links[1][1]] == [shared, shared] and len(links) == 2
+
+
+def test_a_digest_without_one_of_its_modules_fails(el9, monkeypatch):
+    lost = types.ModuleType("lost")
+    lost.__file__ = "/no/such/module.py"
+    monkeypatch.setattr(el_layout, "DIGESTED_MODULES", (*el_layout.DIGESTED_MODULES, lost))
+    with pytest.raises(FileNotFoundError, match=r"module\.py"):
+        el_layout.recipe_digest(el9)
+
+
+def test_every_module_of_the_factory_counts_in_the_digest():
+    digested = {module.__name__ for module in el_layout.DIGESTED_MODULES}
+    modules = {f"tests.hosts.{path.stem}" for path in Path(el_layout.__file__).parent.glob("*.py")}
+    assert modules - {"tests.hosts.__init__", "tests.hosts.el_layout"} == digested - {"packstack_lite.sandbox.debs"}
 
 
 def test_pins_keep_a_package_out():
-    assert debs.apt_pins(["nova-api"]) == "Package: nova-api\nPin: version *\nPin-Priority: -1\n\n"
+    assert deb_pools.apt_pins(["nova-api"]) == "Package: nova-api\nPin: version *\nPin-Priority: -1\n\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from packstack_lite.sandbox import el_table, train
 from packstack_lite.sandbox.model import SandboxError
+from tests.hosts import el_table, train
 
 
 def python_in(root: Path, version: str) -> Path:

@@ -51,6 +51,11 @@ def test_wheel_holds_the_whole_tree(wheel, tree, package):
     assert not sorted(wanted - inside)
 
 
+def test_wheel_holds_no_test_equipment(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if name.startswith("tests") or "/el7" in name or "/el9" in name]
+
+
 def test_console_script_is_declared(wheel):
     archive = zipfile.ZipFile(wheel)
     (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]

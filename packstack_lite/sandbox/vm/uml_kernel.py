@@ -13,11 +13,11 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 from packstack_lite.sandbox import apt_sources, debs, trees
-from packstack_lite.sandbox.el_table import read_data
 from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, run_command
 from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError, archives_dir
 from packstack_lite.sandbox.nspawn_run import copy_tree, run_script, unmount_and_remove
@@ -57,6 +57,14 @@ class KernelBuild:
     def environment(self, memory_dir: Path) -> Dict[str, str]:
         """Where it keeps its memory, and what lets it reboot (data/uml/reboot.c)."""
         return {"LD_PRELOAD": str(self.root / "reboot.so"), "TMPDIR": str(memory_dir)}
+
+
+def read_data(name: str) -> str:
+    """Return the text of a file below ``packstack_lite/sandbox/data``."""
+    path = resources.files("packstack_lite.sandbox") / "data"
+    for part in name.split("/"):
+        path = path / part
+    return path.read_text(encoding="utf-8")
 
 
 def kernel_dir() -> Path:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from packstack_lite.sandbox import debs
-from packstack_lite.sandbox.el_table import Pool, load_layout, read_data
 from packstack_lite.sandbox.local_commands import ProgressCallback, remove_directory, run_command
 from packstack_lite.sandbox.model import SANDBOX_HOME, SandboxError
 from packstack_lite.sandbox.nspawn_run import copy_tree, run_script
+from tests.hosts import deb_pools
+from tests.hosts.el_table import Pool, load_layout, read_data
 
 TRAIN_PREFIX = "opt/train"
 SITE_PACKAGES = "lib/python3.6/site-packages"
@@ -142,7 +143,7 @@ def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
     ``etc`` and ``share`` of the prefix in /etc and /usr/share. A pool that names ``*`` gets CPython itself and
     every package that no pool of the layout names.
     """
-    debs.fill_pool(tree, pool, target)
+    deb_pools.fill_pool(tree, pool, target)
     if not pool.pip:
         return
     payload = payload_dir(_require_interpreter())

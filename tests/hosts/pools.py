@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
-from packstack_lite.sandbox import debs, el_table
-from packstack_lite.sandbox.el_table import Layout, PackageEntry, Pool
 from packstack_lite.sandbox.local_commands import ProgressCallback, run_command
 from packstack_lite.sandbox.nspawn_run import run_script
+from tests.hosts import deb_pools, el_table
+from tests.hosts.el_table import Layout, PackageEntry, Pool
 
 # Fills a pool: (tree where things are built, the pool, the directory to fill).
 PoolFiller = Callable[[Path, Pool, Path], None]
@@ -25,7 +25,7 @@ def make_payloads(tree: Path, layout: Layout, fill: PoolFiller, progress: Progre
         fill(tree, pool, pool_dir)
         if pool.script:
             run_script(tree, f"cd /build/pools/{pool.name}\n" + el_table.read_data(pool.script))
-        debs.remove_matching(pool_dir, pool.drop)
+        deb_pools.remove_matching(pool_dir, pool.drop)
         rename_paths(pool_dir, pool.renames)
         assign_files(
             pool_dir, [entry for entry in layout.entries if entry.pool == pool.name], pool.default_package, payloads

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 import yaml
 
-from packstack_lite.sandbox.rpms import Rpm, User
+from tests.hosts.rpms import Rpm, User
 
+DATA = Path(__file__).parent / "data"
 UNIT_DIR = "/usr/lib/systemd/system"
 LIST_FIELDS = ("requires", "provides", "obsoletes", "conflicts")
 TEXT_FIELDS = ("version", "release", "summary", "pre", "post", "raw", "triggers")
@@ -70,11 +71,8 @@ class Layout:
 
 
 def read_data(name: str) -> str:
-    """A file of ``data``, by its path there."""
-    path = resources.files("packstack_lite.sandbox") / "data"
-    for part in name.split("/"):
-        path = path / part
-    return path.read_text(encoding="utf-8")
+    """Return the text of a file below ``tests/hosts/data``."""
+    return (DATA / name).read_text(encoding="utf-8")
 
 
 def load_layout(name: str) -> Layout:
