@@ -1,33 +1,46 @@
-"""One YAML per distribution and release: packages, units, paths, users. Data, no code.
+"""Profiles: what a distribution with its OpenStack release calls packages, units, paths and accounts.
 
-Services ask a Profile for names by role (``profile.unit("nova-api")``), so that another
-distribution is another file beside this one.
+Each profile is a YAML file with a block per service; it extends a family (``families/``) and holds only what differs.
+Services look names up by role (``profile.unit("nova-api")``), so that another distribution is data, not code.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
-from importlib import resources
-from typing import Any, Dict, Mapping, Tuple, TypeVar, cast
-
-import yaml
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Tuple, TypeVar
 
 from packstack_lite.errors import UsageError
+from packstack_lite.profiles.documents import (
+    REQUIRED_KEYS,
+    STRING_MAPPING_KEYS,
+    ProfileError,
+    format_position,
+    freeze,
+    list_profile_files,
+    packaged_directory,
+    read_merged,
+)
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class UwsgiApi:
-    """How the distribution runs one API under uwsgi: what its ini file has to say.
+    """Settings of one API that the distribution runs under uwsgi.
 
-    ``app`` is the WSGI script, ``threads`` per process; ``settings`` are lines of this API
-    alone. Source: the inis that the packages ship.
+    ``app`` is the path of the WSGI script, ``threads`` the number per process; ``settings`` are further lines of this
+    API's ini file. Source: the ini files that the packages ship.
     """
 
     app: str
     name: str
-    log: str
+    log_path: str
     plugins: str
     threads: int
     settings: Mapping[str, str]
@@ -35,14 +48,14 @@ class UwsgiApi:
 
 @dataclass(frozen=True)
 class VirtualHost:
-    """How the distribution runs one API inside the web server: mod_wsgi's part of a virtual host.
+    """Settings of one API that the distribution runs in Apache with mod_wsgi.
 
-    ``app`` is the WSGI script, ``name`` what its processes are called, ``threads`` are per process.
+    ``app`` is the path of the WSGI script, ``name`` that of its process group, ``threads`` the number per process.
     """
 
     app: str
     name: str
-    log: str
+    log_path: str
     threads: int
 
 
@@ -50,12 +63,13 @@ class VirtualHost:
 class Profile:
     """A distribution with its OpenStack release.
 
-    ``packages`` by service, ``units`` by role, ``users`` by service (the account's group has
-    the same name), ``paths`` by what is there, ``logs`` by role. ``masked`` are units that the packages
-    enable and this cloud does not want. ``markers`` name, by service, a table that the release's migrations
-    fill; ``drivers`` what the release calls an implementation that a configuration chooses by its name.
-    ``quirks`` name faults and limits of the packaged release for which a service has a cure. An API is in
-    ``uwsgi``, in ``mod_wsgi``, or in neither: then its unit serves it by itself.
+    ``packages``, ``users`` and ``marker_tables`` have an entry per service, the other tables one per role or file.
+    ``users`` are the accounts that services run as; the account's group has the same name and owns the configuration
+    (root:GROUP 0640). ``masked_units`` are enabled by their packages and not wanted. ``log_pattern`` holds for roles
+    without an entry in ``logs``. ``marker_tables`` name a table that exists once a service's schema is complete.
+    ``drivers`` are the release's names of implementations that a configuration chooses by name. ``quirks`` name faults
+    and limits of the packaged release for which a service has a workaround. An API is in ``uwsgi``, in ``mod_wsgi``, or
+    in neither: then its unit serves it.
     """
 
     name: str
@@ -65,6 +79,7 @@ class Profile:
     release: str
     package_manager: str
     python: str
+    log_pattern: str
     packages: Mapping[str, Tuple[str, ...]]
     units: Mapping[str, str]
     masked_units: Tuple[str, ...]
@@ -74,75 +89,83 @@ class Profile:
     commands: Mapping[str, str]
     marker_tables: Mapping[str, str]
     drivers: Mapping[str, str]
-    uwsgi: Mapping[str, UwsgiApi] = field(default_factory=dict)
-    mod_wsgi: Mapping[str, VirtualHost] = field(default_factory=dict)
-    quirks: Tuple[str, ...] = ()
+    uwsgi: Mapping[str, UwsgiApi]
+    mod_wsgi: Mapping[str, VirtualHost]
+    quirks: Tuple[str, ...]
 
     def unit(self, role: str) -> str:
-        """The unit's name, without ``.service``."""
+        """Return the name of a role's unit, without ``.service``."""
         return self._look_up("units", self.units, role)
 
     def user(self, service: str) -> str:
-        """The account that the service runs as."""
+        """Return the account that a service runs as."""
         return self._look_up("users", self.users, service)
 
     def path(self, key: str) -> str:
-        """An absolute path on the target."""
+        """Return an absolute path on the node."""
         return self._look_up("paths", self.paths, key)
 
     def command(self, key: str) -> str:
-        """A program's name, found in the target's PATH."""
+        """Return the name of a program in the node's PATH."""
         return self._look_up("commands", self.commands, key)
 
     def log_path(self, role: str, service: str) -> str:
-        """Where a role's unit writes: its own entry, else the distribution's common pattern."""
-        pattern = self.logs.get(role, self.logs["otherwise"])
+        """Return the log file of a role's unit: its entry in ``logs``, else ``log_pattern`` filled in."""
+        pattern = self.logs.get(role, self.log_pattern)
         return pattern.format(service=service, unit=self.units.get(role, role))
 
     def uwsgi_api(self, role: str) -> UwsgiApi:
-        """How an API runs under uwsgi."""
+        """Return the uwsgi settings of an API."""
         return self._look_up("uwsgi", self.uwsgi, role)
 
     def marker_table(self, service: str) -> str:
-        """The table that tells that a service's schema is there."""
-        return self._look_up("markers", self.marker_tables, service)
+        """Return the table (DATABASE.TABLE) that exists once a service's schema is complete."""
+        return self._look_up("marker_tables", self.marker_tables, service)
 
     def driver(self, key: str) -> str:
-        """What this release calls an implementation."""
+        """Return this release's name of an implementation."""
         return self._look_up("drivers", self.drivers, key)
 
     def packages_for(self, service: str) -> Tuple[str, ...]:
-        """The packages of a service."""
+        """Return the packages of a service."""
         return self._look_up("packages", self.packages, service)
 
     def all_packages(self) -> Tuple[str, ...]:
-        """All that any answers may bring, but a Ceph cluster's own."""
+        """Return every package that some answer may install, sorted, without those of a Ceph cluster."""
         return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
 
     def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
         if key not in entries:
-            raise LookupError(f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml")
+            raise LookupError(
+                f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml or its family"
+            )
         return entries[key]
 
 
 def list_names() -> Tuple[str, ...]:
-    """The names of all profiles."""
-    directory = resources.files("packstack_lite.profiles")
-    return tuple(sorted(entry.name[: -len(".yaml")] for entry in directory.iterdir() if entry.name.endswith(".yaml")))
+    """List the names of all profiles, sorted."""
+    return list_profile_files(packaged_directory())
 
 
+@lru_cache(maxsize=None)
 def load(name: str) -> Profile:
-    """The profile of that name; UsageFault with the names that there are."""
+    """Load the profile called ``name``, once. Raises UsageError that lists the known names."""
     if name not in list_names():
         raise UsageError(f"there is no profile {name!r}", f"choose one of: {', '.join(list_names())}")
-    text = (resources.files("packstack_lite.profiles") / f"{name}.yaml").read_text(encoding="utf-8")
-    return _parse_profile(yaml.safe_load(text))
+    return load_from(packaged_directory(), name)
+
+
+def load_from(directory: Traversable, name: str) -> Profile:
+    """Load a profile from a directory that holds NAME.yaml and families/. Raises ProfileError."""
+    document = read_merged(directory, name)
+    values = {key: freeze(document[key]) for key in REQUIRED_KEYS if key != "services"}
+    return Profile(name=name, **values, **_collect_tables(f"{name}.yaml", document["services"]))
 
 
 def detect(os_id: str, os_version: str) -> Profile:
-    """The profile for an operating system (ID and VERSION_ID of its os-release).
+    """Find the profile for an operating system (ID and VERSION_ID of its os-release).
 
-    Raises UsageFault that lists what is supported.
+    Raises UsageError that lists the supported systems.
     """
     profiles = [load(name) for name in list_names()]
     for profile in profiles:
@@ -155,23 +178,40 @@ def detect(os_id: str, os_version: str) -> Profile:
     )
 
 
-def _parse_profile(data: Dict[str, Any]) -> Profile:
-    known_keys = {known_keys.name for known_keys in fields(Profile)}
-    required_keys = {
-        known_keys.name for known_keys in fields(Profile) if known_keys.default is known_keys.default_factory is MISSING
+def _collect_tables(file_name: str, blocks: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """Turn a block per service into the tables of a Profile.
+
+    Keys that a block has once (``packages``, ``user``, ``marker_table``) become entries under the service's name.
+    """
+    tables: Dict[str, Any] = {
+        table: {service: freeze(block[key]) for service, block in blocks.items() if key in block}
+        for key, table in (("packages", "packages"), ("user", "users"), ("marker_table", "marker_tables"))
     }
-    if not required_keys <= set(data) <= known_keys:
-        wrong_keys = sorted((required_keys - set(data)) | (set(data) - known_keys))
-        raise LookupError(f"profile {data.get('name')}: keys {wrong_keys} are missing or unknown")
-    values: Dict[str, Any] = {key: _freeze(value) for key, value in data.items()}
-    values["uwsgi"] = {role: UwsgiApi(**api) for role, api in data.get("uwsgi", {}).items()}
-    values["mod_wsgi"] = {role: VirtualHost(**host) for role, host in data.get("mod_wsgi", {}).items()}
-    return Profile(**values)
+    for key in STRING_MAPPING_KEYS:
+        tables[key] = _join_mappings(file_name, blocks, key)
+    for key, record_type in (("uwsgi", UwsgiApi), ("mod_wsgi", VirtualHost)):
+        joined = _join_mappings(file_name, blocks, key)
+        tables[key] = {name: _make_record(file_name, record_type, key, name, entry) for name, entry in joined.items()}
+    for key in ("masked_units", "quirks"):
+        tables[key] = tuple(entry for block in blocks.values() for entry in block.get(key, ()))
+    return {name: MappingProxyType(table) if isinstance(table, dict) else table for name, table in tables.items()}
 
 
-def _freeze(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(map(str, value))
-    if isinstance(value, dict):
-        return {str(key): _freeze(entry) for key, entry in cast(Dict[str, object], value).items()}
-    return value
+def _join_mappings(file_name: str, blocks: Mapping[str, Mapping[str, Any]], key: str) -> Dict[str, Any]:
+    """Join one mapping of all blocks. Raises ProfileError where two blocks have the same entry."""
+    joined: Dict[str, Any] = {}
+    owners: Dict[str, str] = {}
+    for service, block in blocks.items():
+        for name, value in block.get(key, {}).items():
+            if name in owners:
+                position = format_position(file_name, "services", service, key, name)
+                raise ProfileError(f"{position}: service {owners[name]} has this key too")
+            owners[name], joined[name] = service, value
+    return joined
+
+
+def _make_record(file_name: str, record_type: Callable[..., R], key: str, name: str, entry: Mapping[str, Any]) -> R:
+    try:
+        return record_type(**entry)
+    except TypeError as error:
+        raise ProfileError(f"{file_name}: {key}.{name}: a key is missing or unknown: {error}") from error

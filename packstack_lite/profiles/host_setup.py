@@ -1,24 +1,25 @@
-"""What a host of each profile needs before OpenStack's packages come, and where those are mirrored. Data, no code.
+"""Setup of a node before OpenStack's packages are installed: repositories, mirrors, SELinux, tuned. Data, no code.
 
-Beside the profile, one YAML per profile in ``preparation/`` and one per table of mirrors in ``mirrors/``.
+Read from ``host_setup:`` of a profile (merged with its family's) and from ``mirrors/NAME.yaml``; used by the package
+``packstack_lite.host_setup`` and by preflight.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from importlib import resources
 from typing import Any, Mapping, Tuple
 
-import yaml
+from packstack_lite.profiles.documents import ProfileError, freeze, packaged_directory, read_merged, read_yaml
 
 
 @dataclass(frozen=True)
 class MirrorTable:
-    """A distribution's repositories after its own are gone.
+    """Mirrors of a distribution whose own repositories no longer exist.
 
-    ``dead`` are host names that no longer serve. ``mirrors`` maps a mirror's name to the URLs above its trees, in the
-    order in which they are tried; ``paths`` a mirror list's name of a repository to its place below such a URL.
+    ``retired_hosts`` are host names that no longer serve. ``mirrors`` maps a mirror's name to its root URLs, in the
+    order in which they are tried; ``repository_paths`` maps a repository's name in a mirror list to its path below
+    such a root.
     """
 
     retired_hosts: Tuple[str, ...]
@@ -28,13 +29,13 @@ class MirrorTable:
 
 @dataclass(frozen=True)
 class HostSetup:
-    """One profile's host preparation; what is empty is not done there.
+    """One profile's node setup. An empty field means that the step is left out.
 
-    ``release_packages`` bring the repositories of the OpenStack release, ``priority_packages`` what makes yum heed
+    ``release_packages`` install the repositories of the OpenStack release, ``priority_packages`` make yum honour
     priorities. ``repo_files`` is the directory of repository files, ``package_config`` the package manager's file
-    with a section [main], ``proxy_file`` a file of our own for apt's proxy. ``mirrors`` names a table.
-    ``switched_on`` are sections per repository file that have to be enabled. ``epel_exclude`` are packages that EPEL
-    must not replace. ``hosts_file`` says whether the host's name may be written to /etc/hosts.
+    with a section [main], ``proxy_file`` the file that we write for apt's proxy. ``mirror_table`` names a MirrorTable.
+    ``enabled_sections`` are sections to enable, per repository file. ``epel_exclude`` are packages that EPEL must not
+    replace. ``writes_hosts_file`` allows writing the node's name to /etc/hosts.
     """
 
     release_packages: Tuple[str, ...] = ()
@@ -54,24 +55,16 @@ class HostSetup:
 
 @lru_cache(maxsize=None)
 def load_host_setup(profile: str) -> HostSetup:
-    """How hosts of this profile are prepared; not at all where nothing is said of it."""
-    path = resources.files("packstack_lite.profiles") / "preparation" / f"{profile}.yaml"
-    return HostSetup(**_read_yaml(path)) if path.is_file() else HostSetup()
+    """Load the node setup of a profile, by the profile's name. Raises ProfileError."""
+    values = read_merged(packaged_directory(), profile).get("host_setup", {})
+    unknown = sorted(set(values) - {known.name for known in fields(HostSetup)})
+    if unknown:
+        raise ProfileError(f"{profile}.yaml: host_setup: unknown key {', '.join(unknown)}")
+    return HostSetup(**{key: freeze(value) for key, value in values.items()})
 
 
 @lru_cache(maxsize=None)
 def load_mirror_table(name: str) -> MirrorTable:
-    """A table of mirrors."""
-    return MirrorTable(**_read_yaml(resources.files("packstack_lite.profiles") / "mirrors" / f"{name}.yaml"))
-
-
-def _read_yaml(path: Any) -> Mapping[str, Any]:
-    return {key: _freeze(value) for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(map(str, value))
-    if isinstance(value, dict):
-        return {str(key): _freeze(entry) for key, entry in value.items()}
-    return value
+    """Load mirrors/NAME.yaml."""
+    data: Mapping[str, Any] = read_yaml(packaged_directory() / "mirrors" / f"{name}.yaml")
+    return MirrorTable(**{key: freeze(value) for key, value in data.items()})

@@ -73,8 +73,17 @@ CATALOGUED = {
 @lru_cache(maxsize=None)
 def catalogue_of(release):
     """A catalogue, read once: it takes longer than a check."""
-    path = str(FACTS / f"options-{release}.json.gz")
-    return check_options.load_catalog(path), path
+    path = FACTS / f"options-{release}.json.gz"
+    if not path.is_file():
+        raise LookupError(
+            f"no option catalogue for release {release}: add {path.name} to tests/facts (see its README.md)"
+        )
+    return check_options.load_catalog(str(path)), str(path)
+
+
+def test_a_release_without_an_option_catalogue_is_a_sentence():
+    with pytest.raises(LookupError, match="^no option catalogue for release caracal: add options-caracal.json.gz"):
+        catalogue_of("caracal")
 
 
 def problems(profile, *named):

@@ -1,0 +1,190 @@
+"""Profile files: what they inherit, how they are merged, and how errors in them read."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import yaml
+
+from packstack_lite import profiles
+from packstack_lite.profiles.documents import ProfileError
+from packstack_lite.services import supported_services
+from tests.conftest import PROJECT
+
+PROFILES = PROJECT / "packstack_lite" / "profiles"
+
+# Blocks that are no service of the registry: shared programs, and package groups that an answer brings.
+SHARED_BLOCKS = {"host", "chrony", "httpd", "libvirt", "iscsi", "ceph"}
+PACKAGE_GROUPS = {"neutron-network", "neutron-metering", "neutron-vpnaas", "cinder-lvm", "cinder-nfs", "cinder-ceph"}
+
+UBUNTU = """\
+extends: debian
+title: Ubuntu 24.04 with its own OpenStack (Caracal)
+os_id: ubuntu
+os_versions: ["24.04"]
+release: caracal
+services:
+  nova:
+    packages: [nova-api, nova-conductor, nova-scheduler, nova-novncproxy]
+    masked_units: null
+    paths:
+      nova-consoleproxy: null
+  horizon:
+    packages: [openstack-dashboard]
+    paths:
+      site-default-ssl: null
+  neutron-vpnaas: null
+"""
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """A directory of profiles with the packaged families."""
+    shutil.copytree(PROFILES / "families", tmp_path / "families")
+    return tmp_path
+
+
+@pytest.fixture
+def load(directory):
+    """Loads a profile from its text."""
+
+    def load_text(text, name="ubuntu2404-caracal"):
+        (directory / f"{name}.yaml").write_text(text)
+        return profiles.load_from(directory, name)
+
+    return load_text
+
+
+def test_another_distribution_is_data_that_extends_a_family(load):
+    ubuntu, debian = load(UBUNTU), profiles.load("debian13-epoxy")
+    assert (ubuntu.name, ubuntu.os_id, ubuntu.release) == ("ubuntu2404-caracal", "ubuntu", "caracal")
+    assert (ubuntu.package_manager, ubuntu.python) == ("apt", "python3")
+    assert ubuntu.packages_for("nova") == ("nova-api", "nova-conductor", "nova-scheduler", "nova-novncproxy")
+    assert ubuntu.packages_for("keystone") == debian.packages_for("keystone")
+    assert dict(ubuntu.units) == dict(debian.units)
+    assert ubuntu.log_path("nova-metadata", "nova") == "/var/log/nova/nova-api-metadata.log"
+
+
+def test_null_removes_what_is_inherited(load):
+    ubuntu, debian = load(UBUNTU), profiles.load("debian13-epoxy")
+    assert {"nova-spicehtml5proxy", "nova-serialproxy"} == set(debian.masked_units) - set(ubuntu.masked_units)
+    assert {"nova-consoleproxy", "site-default-ssl"} <= set(debian.paths) - set(ubuntu.paths)
+    assert "neutron-vpnaas" in debian.packages and "neutron-vpnaas" not in ubuntu.packages
+    assert "ipsec" in debian.drivers and "ipsec" not in ubuntu.drivers
+
+
+def test_lists_replace_and_mappings_are_merged(load):
+    profile = load(UBUNTU + "  host:\n    packages: [curl]\n    units: {bridge: other}\n")
+    assert profile.packages_for("host") == ("curl",)
+    assert (profile.unit("bridge"), profile.unit("guard")) == ("other", "packstack-lite-guard")
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("colour: blue\n", "x.yaml: unknown key colour"),
+        ("  nova-compute:\n    unit: x\n", "x.yaml: service nova-compute: unknown key unit"),
+        ("  nova-compute: [x]\n", "x.yaml: service nova-compute: not a mapping; its keys are user, "),
+        ("  nova-compute:\n    packages: nova\n", "x.yaml: service nova-compute, packages: not a list of strings"),
+        ("  nova-compute:\n    packages: [1]\n", "x.yaml: service nova-compute, packages: not a list of strings"),
+        ("  glance:\n    user: [a]\n", "x.yaml: service glance, user: not a string"),
+        ("  glance:\n    paths: [a]\n", "x.yaml: service glance, paths: not a mapping"),
+        ("  glance:\n    paths: {images: 1}\n", "x.yaml: service glance, paths.images: not a string"),
+        ("  keystone:\n    uwsgi: {keystone: x}\n", "x.yaml: service keystone, uwsgi.keystone: not a mapping"),
+        ("  keystone:\n    uwsgi: {keystone: {app: null}}\n", "x.yaml: uwsgi.keystone: a key is missing or unknown: "),
+        ("  keystone:\n    uwsgi: {keystone: {thread: 1}}\n", "x.yaml: uwsgi.keystone: a key is missing or unknown: "),
+        ("  glance:\n    units: {glance: null}\n", "x.yaml: service glance, units.glance: null removes nothing"),
+        ("  novva: null\n", "x.yaml: service novva: null removes nothing"),
+        (
+            "  glance:\n    user: a\n    user: b\n",
+            "x.yaml: not valid YAML: user occurs twice in the mapping",
+        ),
+        ("  horizon: {}\n", "x.yaml: not valid YAML: horizon occurs twice"),
+        ("  iscsi:\n    units: {httpd: x}\n", "x.yaml: service iscsi, units.httpd: service httpd has this key too"),
+        ("  a: [\n", "x.yaml: not valid YAML: "),
+    ],
+)
+def test_an_error_names_file_service_and_key(load, addition, message):
+    with pytest.raises(ProfileError) as error:
+        load(UBUNTU + addition, "x")
+    assert error.value.message.startswith(message), error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "x.yaml: not a mapping of keys to values"),
+        ("services: []\n", "x.yaml: services: not a mapping"),
+        ("extends: suse\n", "x.yaml: extends: there is no family 'suse'"),
+        (
+            "title: x\nservices: {}\n",
+            "x.yaml: os_id, os_versions, release, package_manager, python, log_pattern: ",
+        ),
+        ("extends: debian\ntitle: null\n", "x.yaml: title: null removes nothing"),
+    ],
+)
+def test_an_error_of_a_whole_file_names_the_file(load, text, message):
+    with pytest.raises(ProfileError) as error:
+        load(text, "x")
+    assert error.value.message.startswith(message), error.value.message
+
+
+def test_a_family_cannot_extend_another(directory, load):
+    path = directory / "families" / "debian.yaml"
+    path.write_text("extends: el\n" + path.read_text())
+    with pytest.raises(ProfileError, match=r"^families/debian\.yaml: a family cannot extend another"):
+        load(UBUNTU)
+
+
+def test_an_error_in_a_family_names_the_family(directory, load):
+    path = directory / "families" / "debian.yaml"
+    path.write_text(path.read_text() + "  extra:\n    colour: blue\n")
+    with pytest.raises(ProfileError, match=r"^families/debian\.yaml: service extra: unknown key colour"):
+        load(UBUNTU)
+
+
+def test_families_are_not_profiles():
+    families = {path.stem for path in (PROFILES / "families").iterdir()}
+    assert families == {"debian", "el"}
+    assert families.isdisjoint(profiles.list_names())
+
+
+@pytest.mark.parametrize("name", profiles.list_names())
+def test_every_block_is_a_service_or_a_known_group(name):
+    blocks = {service for text in _texts(name) for service in yaml.safe_load(text)["services"]}
+    assert blocks - set(supported_services()) == SHARED_BLOCKS | PACKAGE_GROUPS
+
+
+@pytest.mark.parametrize("name", profiles.list_names())
+def test_a_profile_holds_only_what_differs_from_its_family(name):
+    own, family = (yaml.safe_load(text) for text in _texts(name))
+    assert _equal_entries(own, family) == []
+
+
+def test_a_repeated_value_would_be_noticed():
+    assert _equal_entries({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}) == ["a.b"]
+
+
+def test_tables_cannot_be_changed():
+    """They are shared: a profile is read once."""
+    assert profiles.load("debian12-zed") is profiles.load("debian12-zed")
+    with pytest.raises(TypeError):
+        profiles.load("debian12-zed").paths["nova"] = "/etc/other"
+
+
+def _texts(name):
+    """The text of a profile and of its family."""
+    own = (PROFILES / f"{name}.yaml").read_text()
+    return own, (PROFILES / "families" / f"{yaml.safe_load(own)['extends']}.yaml").read_text()
+
+
+def _equal_entries(own, family, prefix=""):
+    """Keys that a profile repeats with the value that it inherits."""
+    repeated = []
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(family.get(key), dict):
+            repeated += _equal_entries(value, family[key], f"{prefix}{key}.")
+        elif key in family and family[key] == value:
+            repeated.append(f"{prefix}{key}")
+    return repeated
