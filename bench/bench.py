@@ -72,9 +72,10 @@ def bare_installation(packages: List[str]) -> float:
 def packages_of(profile: str) -> List[str]:
     """Everything that --allinone without further answers installs in a container."""
     known = profiles.load(profile)
-    host = replace(sample_facts(known.os_id, known.os_versions[0], ADDRESS), virtualization="systemd-nspawn")
+    facts = sample_facts(known.os_id, known.os_versions[0], ADDRESS)
+    facts = replace(facts, system=replace(facts.system, virtualization="systemd-nspawn"))
     told = answers.resolve_answers(node_answers=answers.derive_node_answers([ADDRESS]), address=ADDRESS)
-    declared = services.declare(NodeContext(told, host, known))
+    declared = services.declare(NodeContext(told, facts, known))
     return sorted({name for resource in declared if isinstance(resource, Packages) for name in resource.names})
 
 

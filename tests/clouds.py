@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Dict, Mapping, Tuple
 
@@ -119,7 +119,6 @@ FACTS: Dict[str, Any] = {
     "cpu_flags": (),
     "kvm_works": False,
     "memory_mib": 16000,
-    "swap_mib": 0,
     "disk_free_mib": {"/": 50000},
     "default_interface": "host0",
     "default_gateway": "198.18.1.1",
@@ -134,14 +133,29 @@ FACTS: Dict[str, Any] = {
     "deployed_by_us": False,
     "other_openstack": (),
     "locale": "C.UTF-8",
-    "python": "3.11",
     "epoch": 0.0,
 }
 
 
+# Flat name of a fact -> its subject; no two subjects have a fact of the same name.
+SUBJECTS: Mapping[str, str] = {
+    fact.name: subject.name for subject in fields(Facts()) for fact in fields(getattr(Facts(), subject.name))
+}
+
+
 def facts(**changes: Any) -> Facts:
-    """Return a container's facts with changes. Raises TypeError for a name that Facts does not have."""
-    return Facts(**{**FACTS, **changes})
+    """Return a container's facts with changes, by flat names. Raises TypeError for a name that no subject has."""
+    return change_facts(Facts(), **{**FACTS, **changes})
+
+
+def change_facts(of: Facts, **changes: Any) -> Facts:
+    """Return facts with changes, by flat names (``cpus=4``). Raises TypeError for a name that no subject has."""
+    by_subject: Dict[str, Dict[str, Any]] = {}
+    for name, value in changes.items():
+        if name not in SUBJECTS:
+            raise TypeError(f"Facts have no {name}")
+        by_subject.setdefault(SUBJECTS[name], {})[name] = value
+    return replace(of, **{subject: replace(getattr(of, subject), **new) for subject, new in by_subject.items()})
 
 
 @lru_cache(maxsize=None)

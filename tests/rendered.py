@@ -10,7 +10,7 @@ from packstack_lite.nodes.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
-from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, cloud, member, profile_of
+from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, change_facts, cloud, member, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
 STORAGE: Dict[str, Any] = {
@@ -97,7 +97,7 @@ CASES = {
 def on(profile: str, of: NodeContext) -> NodeContext:
     """The same cloud on the operating system of another profile."""
     wanted = profile_of(profile)
-    facts = replace(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
+    facts = change_facts(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
     return replace(of, profile=wanted, facts=facts)
 
 

@@ -89,12 +89,13 @@ def _imagine_sessions(answers: Answers, target: ConnectionTarget, profile: Profi
         )
         tunnel_interfaces = {str(answers[name]) for name in _TUNNEL_PARAMETERS if answers[name]} - {"eth0"}
         extra_interfaces = tuple(
-            Interface(name, True, 1500, (f"{facts.address}/24",)) for name in sorted(tunnel_interfaces)
+            Interface(name, True, 1500, (f"{facts.network.address}/24",)) for name in sorted(tunnel_interfaces)
         )
-        facts = replace(facts, interfaces=(*facts.interfaces, *extra_interfaces))
+        network = replace(facts.network, interfaces=(*facts.network.interfaces, *extra_interfaces))
+        facts = replace(facts, network=network)
         if index:
             name = f"{node.roles[0]}-{index}" if is_ip_address(node.name) else node.name
-            facts = replace(facts, hostname=name, fqdn=name)
+            facts = replace(facts, system=replace(facts.system, hostname=name, fqdn=name))
         sessions.append(NodeSession(node, target, facts=facts))
     return sessions
 

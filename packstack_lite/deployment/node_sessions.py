@@ -44,7 +44,7 @@ class NodeSession:
     def profile(self) -> Profile:
         """Of the system that the host runs. Raises UsageFault where none is known for it."""
         assert self.facts
-        return profiles.detect(self.facts.os_id, self.facts.os_version)
+        return profiles.detect(self.facts.system.os_id, self.facts.system.os_version)
 
     @property
     def live_connection(self) -> Connection:
@@ -97,7 +97,9 @@ class Declarations:
         if not session.facts:
             # Without facts only an IP address in the answers is known; peers may not resolve a name.
             return replace(session.node, address=name if is_ip_address(name) else "")
-        node = replace(session.node, address=reachable_address(name, session.facts), hostname=session.facts.hostname)
+        node = replace(
+            session.node, address=reachable_address(name, session.facts), hostname=session.facts.system.hostname
+        )
         if not {"compute", "network"} & set(node.roles):
             return node
         tunnel_address = network_settings.tunnel_address(

@@ -57,14 +57,14 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
     ours to tell is in force. Neither where the user keeps it to himself."""
     ports, nat_rules = _public_ports(services), openvswitch.nat_rules(context)
     if context.manages_firewalld:
-        interface = context.facts.default_interface
+        interface = context.facts.network.default_interface
         opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=make_tags("host"))
         peers = [
             replace(opened, ports=(), peers=peer_addresses, attributed_to=name)
             for name, peer_addresses in _peer_addresses(context)
         ]
         return [*_without_port_filter(context), opened, *peers, *[_forward_rule(nat, opened.id) for nat in nat_rules]]
-    if context.facts.firewall == "iptables" and context.is_enabled("CONFIG_FIREWALL"):
+    if context.facts.security.firewall == "iptables" and context.is_enabled("CONFIG_FIREWALL"):
         networks = tuple(nat.source_cidr for nat in nat_rules)
         opened_by_rules = IptablesPorts(
             ports=ports, forwarded_networks=networks, phase=Phase.PLATFORM, tags=make_tags("host")
@@ -84,7 +84,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
 
 def uses_port_filter(context: NodeContext) -> bool:
     """Whether ports are guarded by rules of our own: they may be, and the kernel takes them."""
-    is_supported = context.profile.command("guard") != "nft" or context.facts.nft_support != "no"
+    is_supported = context.profile.command("guard") != "nft" or context.facts.security.nft_support != "no"
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 
 

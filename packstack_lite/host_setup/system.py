@@ -34,12 +34,12 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
         context.render_file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL_SETTINGS),
         Sysctl(settings=KERNEL_SETTINGS, phase=Phase.PREPARE, tags=make_tags("host")),
         *[_masked_unit(name) for name in context.profile.masked_units],
-        *([] if context.facts.is_container else _time_sync(context)),
+        *([] if context.facts.system.is_container else _time_sync(context)),
     ]
 
 
 def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
-    groups = ["host", *([] if context.facts.is_container else ["chrony"]), *services]
+    groups = ["host", *([] if context.facts.system.is_container else ["chrony"]), *services]
     known_groups = [service for service in groups if service in context.profile.packages]
     names = [name for service in known_groups for name in context.profile.packages_for(service)]
     return tuple(dict.fromkeys([*names, *tuning.required_packages(context)]))

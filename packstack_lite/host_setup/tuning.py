@@ -24,19 +24,27 @@ def required_packages(context: NodeContext) -> Tuple[str, ...]:
 
 def _has_selinux(context: NodeContext) -> bool:
     """Not in a container, whose host decides, and not where it is off: that is never changed."""
-    return context.facts.selinux in ("enforcing", "permissive") and not context.facts.is_container
+    return context.facts.security.selinux in ("enforcing", "permissive") and not context.facts.system.is_container
 
 
 def _has_own_kernel(context: NodeContext) -> bool:
-    return not context.facts.is_container
+    return not context.facts.system.is_container
 
 
 def _hosts_entry(context: NodeContext) -> List[Resource]:
     facts = context.facts
-    if not load_host_setup(context.profile.name).writes_hosts_file or not facts.hostname or ":" in context.node_address:
+    if (
+        not load_host_setup(context.profile.name).writes_hosts_file
+        or not facts.system.hostname
+        or ":" in context.node_address
+    ):
         return []
-    full_name = facts.fqdn if "." in facts.fqdn and facts.fqdn != "localhost.localdomain" else facts.hostname
-    names = tuple(dict.fromkeys((full_name, facts.hostname)))
+    full_name = (
+        facts.system.fqdn
+        if "." in facts.system.fqdn and facts.system.fqdn != "localhost.localdomain"
+        else facts.system.hostname
+    )
+    names = tuple(dict.fromkeys((full_name, facts.system.hostname)))
     return [HostsEntry(address=context.node_address, names=names, phase=Phase.PREPARE, tags=make_tags("host"))]
 
 

@@ -30,7 +30,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink:
-    uplinks = context.facts.uplinks
+    uplinks = context.facts.network.uplinks
     interface_facts = uplinks.get(interface, UplinkFacts())
     # Before the move the interface has them, afterwards the bridge.
     address_holder = uplinks.get(bridge, UplinkFacts()) if interface_facts.bridge == bridge else interface_facts
@@ -38,10 +38,10 @@ def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink
     if (interface_facts.addresses or interface_facts.has_dhcp) and managed_by not in CONFIG_WRITERS:
         raise UsageError(
             f"{agent_parameter_name(context, 'BRIDGE_IFACES')}={bridge}:{interface}: nobody knows who configures {interface} on"
-            f" {context.facts.hostname}",
+            f" {context.facts.system.hostname}",
             f"let one of {', '.join(CONFIG_WRITERS)} configure it",
         )
-    move = UplinkMove(bridge, interface, context.ovs_datapath, uplinks, context.facts.network_files)
+    move = UplinkMove(bridge, interface, context.ovs_datapath, uplinks, context.facts.network.network_files)
     return Uplink(
         bridge=bridge,
         interface=interface,

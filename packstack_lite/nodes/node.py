@@ -40,7 +40,7 @@ SINGLE_NODE = Node()
 
 def reachable_address(name: str, facts: Facts) -> str:
     """Return ``name`` if it is an IP address other than loopback, otherwise the address in the facts."""
-    return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.address
+    return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.network.address
 
 
 def is_ip_address(text: str) -> bool:

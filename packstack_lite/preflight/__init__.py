@@ -94,7 +94,7 @@ def run_checks(
     """
     known = adopt(facts, answers)
     context = CheckContext(
-        known, answers, profile, roles=roles, adopted=known.deployed_by_us and not facts.deployed_by_us
+        known, answers, profile, roles=roles, adopted=known.cloud.deployed_by_us and not facts.cloud.deployed_by_us
     )
     checks = [name for name in CHECKS if context.has_role(*CHECK_ROLES.get(name, ROLES))]
     return [finding for name in checks for finding in _run_check(name, context, node)]

@@ -41,16 +41,16 @@ def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
     A configuration of OpenStack without packstack-lite's header is another tool's, even if the passwords fit:
     Packstack deploys from the same answer file.
     """
-    foreign_files = [path for path in facts.other_openstack if not path.startswith("/var/lib/mysql")]
-    if facts.deployed_by_us or not (facts.ours or (not foreign_files and database_fits(facts, answers))):
+    foreign_files = [path for path in facts.cloud.other_openstack if not path.startswith("/var/lib/mysql")]
+    if facts.cloud.deployed_by_us or not (facts.cloud.ours or (not foreign_files and database_fits(facts, answers))):
         return facts
-    return replace(facts, deployed_by_us=True)
+    return replace(facts, cloud=replace(facts.cloud, deployed_by_us=True))
 
 
 def database_fits(facts: Facts, answers: Mapping[str, Any]) -> bool:
     """Whether MariaDB has Keystone's schema and account, and every account that is there has its answer's password."""
     return (
-        KEYSTONE.schema in facts.mariadb_databases
+        KEYSTONE.schema in facts.cloud.mariadb_databases
         and KEYSTONE.user in _users(facts)
         and not differing_passwords(facts, answers)
     )
@@ -62,7 +62,7 @@ def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
     wrong = [
         account.answer
         for account in ACCOUNTS
-        if account.schema in facts.mariadb_databases
+        if account.schema in facts.cloud.mariadb_databases
         and account.user in users
         and answers.get(account.answer.replace("_DB_PW", "_INSTALL")) is not False
         and password_digest(answers.get(account.answer)) not in users[account.user]
@@ -78,6 +78,6 @@ def password_digest(answer: Any) -> str:
 def _users(facts: Facts) -> Mapping[str, List[str]]:
     """Digests by user; an account has a password for each host that it may come from."""
     users: Dict[str, List[str]] = {}
-    for account, digest in facts.accounts.items():
+    for account, digest in facts.cloud.accounts.items():
         users.setdefault(account.rpartition("@")[0], []).append(digest)
     return users

@@ -35,7 +35,9 @@ class CheckContext:
     @property
     def is_deployed(self) -> bool:
         """Whether an earlier run of ours came as far as OpenStack's packages."""
-        return self.facts.deployed_by_us and any(path.endswith(".conf") for path in self.facts.other_openstack)
+        return self.facts.cloud.deployed_by_us and any(
+            path.endswith(".conf") for path in self.facts.cloud.other_openstack
+        )
 
 
 @dataclass(frozen=True)

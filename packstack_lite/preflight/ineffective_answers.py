@@ -16,9 +16,9 @@ def check_ineffective_answers(context: CheckContext) -> Findings:
         yield warning(f"{answer} does nothing here: {reason}", hint)
     for answer, reason, hint in _ineffective_selinux_answers(context):
         yield info(f"{answer} does nothing here: {reason}", hint)
-    if context.answers.get("CONFIG_FIREWALL") and context.facts.firewall in ("nftables", "ufw"):
+    if context.answers.get("CONFIG_FIREWALL") and context.facts.security.firewall in ("nftables", "ufw"):
         yield warning(
-            f"the firewall is {context.facts.firewall}, whose rules are not touched: APIs and dashboard may be closed",
+            f"the firewall is {context.facts.security.firewall}, whose rules are not touched: APIs and dashboard may be closed",
             "open the ports that docs/how-to.md lists under SELinux and the firewall",
         )
 
@@ -38,7 +38,7 @@ def _ineffective_repository_answers(context: CheckContext) -> Iterator[Tuple[str
 def _ineffective_selinux_answers(context: CheckContext) -> Iterator[Tuple[str, str, str]]:
     if context.answers.get("CONFIG_SELINUX") != "permissive":
         return
-    if context.facts.is_container:
+    if context.facts.system.is_container:
         yield "CONFIG_SELINUX=permissive", "a container's SELinux is its host's", "leave it at enforcing"
-    elif context.facts.selinux not in ("enforcing", "permissive"):
+    elif context.facts.security.selinux not in ("enforcing", "permissive"):
         yield "CONFIG_SELINUX=permissive", "SELinux is off, and is never switched on", "leave it at enforcing"

@@ -50,37 +50,41 @@ _LIST_INTERFACES_HINT = "ip -brief link shows those that there are"
 def check_hostname(context: CheckContext) -> Findings:
     """The host's name leads to its address: RabbitMQ, Nova and Neutron find each other by it."""
     facts = context.facts
-    names = f"{facts.fqdn} {facts.hostname}" if "." in facts.fqdn else facts.hostname
-    resolved = [_strip_prefix_length(address) for address in facts.hostname_addresses]
-    hint = f"echo '{facts.address} {names}' >> /etc/hosts"
-    fix = fixes.set_hosts_entry(facts.address, names.split()) if facts.address else None
+    names = f"{facts.system.fqdn} {facts.system.hostname}" if "." in facts.system.fqdn else facts.system.hostname
+    resolved = [_strip_prefix_length(address) for address in facts.system.hostname_addresses]
+    hint = f"echo '{facts.network.address} {names}' >> /etc/hosts"
+    fix = fixes.set_hosts_entry(facts.network.address, names.split()) if facts.network.address else None
     # Where apply writes the line itself, nothing has to be done first.
     apply_writes_it = context.profile is not None and load_host_setup(context.profile.name).writes_hosts_file
     make_finding, note = (warning, "; apply writes it into /etc/hosts") if apply_writes_it else (error, "")
-    if not facts.hostname or facts.hostname.split(".")[0] in ("localhost", "(none)"):
-        yield error(f"the host is called {facts.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
+    if not facts.system.hostname or facts.system.hostname.split(".")[0] in ("localhost", "(none)"):
+        yield error(f"the host is called {facts.system.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
     elif not resolved:
-        yield make_finding(f"the name {facts.hostname} leads to no address{note}", hint, fix)
+        yield make_finding(f"the name {facts.system.hostname} leads to no address{note}", hint, fix)
     elif all(ip_address(address).is_loopback for address in resolved):
-        message = f"the name {facts.hostname} leads to {resolved[0]}, not to {facts.address}"
-        yield warning(message + note, rf"sed -i '/^{resolved[0]}\b.*\b{facts.hostname}\b/d' /etc/hosts; {hint}", fix)
+        message = f"the name {facts.system.hostname} leads to {resolved[0]}, not to {facts.network.address}"
+        yield warning(
+            message + note, rf"sed -i '/^{resolved[0]}\b.*\b{facts.system.hostname}\b/d' /etc/hosts; {hint}", fix
+        )
     elif not _own_addresses(context) & set(resolved):
-        message = f"the name {facts.hostname} leads to {', '.join(resolved)}, which is not this host's address"
+        message = f"the name {facts.system.hostname} leads to {', '.join(resolved)}, which is not this host's address"
         yield make_finding(message + note, hint, fix)
 
 
 def check_default_route(context: CheckContext) -> Findings:
     """There is a default route, over an interface that is up and has an IPv4 address."""
     facts = context.facts
-    if not facts.interfaces:
+    if not facts.network.interfaces:
         yield error("no network interface can be seen", "install iproute2 and look: ip addr")
-    elif not facts.default_interface:
+    elif not facts.network.default_interface:
         yield error("there is no default route, so nothing can be fetched", "ip route add default via GATEWAY")
-    elif not facts.address:
-        name = facts.default_interface
+    elif not facts.network.address:
+        name = facts.network.default_interface
         yield error(f"{name} has no IPv4 address", f"ip addr add ADDRESS/LENGTH dev {name}")
     else:
-        yield from _check_usable(_find_interface(context, facts.default_interface), facts.default_interface)
+        yield from _check_usable(
+            _find_interface(context, facts.network.default_interface), facts.network.default_interface
+        )
 
 
 def check_interfaces(context: CheckContext) -> Findings:
@@ -93,13 +97,13 @@ def check_interfaces(context: CheckContext) -> Findings:
     if tunnel and tunnel not in created_bridges and context.has_role("compute", "network"):
         yield from _check_usable(_find_interface(context, tunnel), tunnel, parameter)
     yield from _check_floating_range(context, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
-    controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.address)
-    if context.has_role("controller") and facts.address and controller != facts.address:
+    controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.network.address)
+    if context.has_role("controller") and facts.network.address and controller != facts.network.address:
         yield from _check_controller_address(context, controller)
 
 
 def _find_interface(context: CheckContext, name: str) -> Optional[Interface]:
-    return next((interface for interface in context.facts.interfaces if interface.name == name), None)
+    return next((interface for interface in context.facts.network.interfaces if interface.name == name), None)
 
 
 def _check_usable(interface: Optional[Interface], name: str, parameter: str = "") -> Findings:
@@ -120,11 +124,11 @@ def _check_usable(interface: Optional[Interface], name: str, parameter: str = ""
 
 def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
     float_range = str(context.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
-    if not float_range or not context.answers.get("CONFIG_PROVISION_DEMO") or context.facts.deployed_by_us:
+    if not float_range or not context.answers.get("CONFIG_PROVISION_DEMO") or context.facts.cloud.deployed_by_us:
         return
     float_network = ip_network(float_range, strict=False)
     uplink_names = {name for pair in uplink.bridge_interfaces(context) if pair[0] == bridge for name in pair}
-    for interface in context.facts.interfaces:
+    for interface in context.facts.network.interfaces:
         for network in (ip_interface(address).network for address in interface.addresses):
             if (
                 interface.name not in {bridge, *uplink_names}
@@ -145,7 +149,7 @@ def _check_controller_address(context: CheckContext, controller: str) -> Finding
         return
     if is_foreign:
         message = f"CONFIG_CONTROLLER_HOST is {controller}, which is not an address of this host"
-        yield error(message, f"set it to {context.facts.address}")
+        yield error(message, f"set it to {context.facts.network.address}")
 
 
 def check_ports(context: CheckContext) -> Findings:
@@ -154,10 +158,10 @@ def check_ports(context: CheckContext) -> Findings:
     for port, (service, roles) in SERVICE_PORTS.items():
         if (
             _is_port_used(context, service, port)
-            and port in context.facts.listening_ports
+            and port in context.facts.network.listening_ports
             and not _is_held_by_cloud(context, port, roles)
         ):
-            holder = (context.facts.listening_ports[port], context.facts.port_units.get(port, ""))
+            holder = (context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, ""))
             ports_by_holder.setdefault(holder, []).append(port)
     for (process, unit), held_ports in ports_by_holder.items():
         yield _port_finding(process, unit, held_ports)
@@ -173,11 +177,11 @@ def _is_port_used(context: CheckContext, service: str, port: int) -> bool:
 
 def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:
     units = _unit_names(context, roles)
-    process, unit = context.facts.listening_ports[port], context.facts.port_units.get(port, "")
+    process, unit = context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, "")
     if unit in ("", "init.scope"):
         # Sockets that systemd holds for a service; or a host that does not tell units, deployed by us.
         by_systemd = process == "systemd" and any(name.endswith(".socket") for name in units)
-        return by_systemd or (not unit and context.facts.deployed_by_us)
+        return by_systemd or (not unit and context.facts.cloud.deployed_by_us)
     return unit in units
 
 
@@ -199,8 +203,8 @@ def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
 
 
 def _own_addresses(context: CheckContext) -> FrozenSet[str]:
-    addresses = [address for interface in context.facts.interfaces for address in interface.addresses]
-    return frozenset(map(_strip_prefix_length, [*addresses, context.facts.address]))
+    addresses = [address for interface in context.facts.network.interfaces for address in interface.addresses]
+    return frozenset(map(_strip_prefix_length, [*addresses, context.facts.network.address]))
 
 
 def _strip_prefix_length(address: str) -> str:

@@ -10,7 +10,7 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, warnin
 
 def check_l2_agent_unchanged(context: CheckContext) -> Findings:
     """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
-    agent, deployed_mechanisms = str(context.answers.get(l2_agents.L2_AGENT) or ""), context.facts.ml2_mechanisms
+    agent, deployed_mechanisms = str(context.answers.get(l2_agents.L2_AGENT) or ""), context.facts.cloud.ml2_mechanisms
     if deployed_mechanisms and agent not in deployed_mechanisms:
         yield error(
             f"this cloud's networks were made with {','.join(deployed_mechanisms)}; CONFIG_NEUTRON_L2_AGENT={agent} would leave"
@@ -35,10 +35,10 @@ def check_sriov_vfs(context: CheckContext) -> Findings:
     """The network cards that instances get parts of (SR-IOV) are there and have been divided."""
     if "sriovnicswitch" not in (context.answers.get(l2_agents.MECHANISM_DRIVERS) or ()):
         return
-    interface_names = {interface.name for interface in context.facts.interfaces}
+    interface_names = {interface.name for interface in context.facts.network.interfaces}
     for pair in context.answers.get(l2_agents.SRIOV_MAPPINGS) or ():
         interface = str(pair).partition(":")[2]
-        vfs = context.facts.sriov_vfs.get(interface)
+        vfs = context.facts.network.sriov_vfs.get(interface)
         if interface not in interface_names:
             yield error(
                 f"there is no interface {interface} ({l2_agents.SRIOV_MAPPINGS})",

@@ -66,19 +66,22 @@ def check_epel_excludes(context: CheckContext) -> Findings:
 def check_leatherman(context: CheckContext) -> Findings:
     """facter, which Packstack and Puppet run, has the version of leatherman that it was linked with."""
     facts = context.facts
-    facter_version, leatherman_version = facts.rpm_versions.get("facter", ""), facts.rpm_versions.get("leatherman", "")
+    facter_version, leatherman_version = (
+        facts.software.rpm_versions.get("facter", ""),
+        facts.software.rpm_versions.get("leatherman", ""),
+    )
     is_mismatched = (
         facter_version.startswith("3.9.") and leatherman_version and not leatherman_version.startswith("1.3.")
     )
-    if not facts.facter_error and not is_mismatched:
+    if not facts.software.facter_error and not is_mismatched:
         return
     reason = (
-        facts.facter_error
+        facts.software.facter_error
         or f"facter {facter_version} needs leatherman 1.3.0, and leatherman {leatherman_version} is installed"
     )
     yield warning(
         f"facter cannot run: {reason}"
-        + (f" (leatherman {leatherman_version} is EPEL's)" if "leatherman" in facts.epel_rpms else "")
+        + (f" (leatherman {leatherman_version} is EPEL's)" if "leatherman" in facts.software.epel_rpms else "")
         + "; packstack-lite does without it, Packstack and Puppet do not",
         "yum --disablerepo='epel*' downgrade leatherman; and exclude="
         + " ".join(_LEATHERMAN_PACKAGES)
@@ -88,7 +91,9 @@ def check_leatherman(context: CheckContext) -> Findings:
 
 
 def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
-    names = [name for name in context.facts.epel_rpms if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    names = [
+        name for name in context.facts.software.epel_rpms if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
     return f"; installed from it already: {', '.join(names)}" if names else ""
 
 
@@ -105,4 +110,4 @@ def _epel_repos(context: CheckContext) -> List[Repo]:
 
 
 def _enabled_repos(context: CheckContext) -> List[Repo]:
-    return [repo for repo in context.facts.repos if repo.is_enabled]
+    return [repo for repo in context.facts.software.repos if repo.is_enabled]

@@ -31,7 +31,7 @@ _SERVICE_NAMES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AG
 def check_package_source(context: CheckContext) -> Findings:
     """The package source answers; on a host that is deployed already, only new packages need it."""
     facts, answers = context.facts, context.answers
-    if not facts.package_source:
+    if not facts.software.package_source:
         yield info("it was not tried whether packages can be fetched: the package manager is unknown", "try it by hand")
         return
     redirected = (
@@ -39,13 +39,15 @@ def check_package_source(context: CheckContext) -> Findings:
         if rpm_repositories.has_replacement_mirror(context)
         else set()
     )
-    failures = [line for line in facts.package_source.splitlines() if line.partition(": ")[0] not in redirected]
-    if facts.package_source == "reachable" or not failures or answers.get("CONFIG_REPO_DIRECTORY"):
+    failures = [
+        line for line in facts.software.package_source.splitlines() if line.partition(": ")[0] not in redirected
+    ]
+    if facts.software.package_source == "reachable" or not failures or answers.get("CONFIG_REPO_DIRECTORY"):
         return
     proxy = bool(answers.get("CONFIG_HTTP_PROXY"))
-    make_finding = warning if facts.deployed_by_us or proxy else error
+    make_finding = warning if facts.cloud.deployed_by_us or proxy else error
     details = "\n".join(failures) + (" (apply sets the proxy of CONFIG_HTTP_PROXY first)" if proxy else "")
-    retry_command = "yum makecache" if facts.repos else "apt-get update"
+    retry_command = "yum makecache" if facts.software.repos else "apt-get update"
     yield make_finding(
         f"packages cannot be fetched: {details}", f"mend the source, the proxy or DNS; try: {retry_command}"
     )
@@ -55,22 +57,22 @@ def check_leftovers(context: CheckContext) -> Findings:
     """No other tool's OpenStack is, or was, on the host; Packstack's own files are not in the way of anything."""
     facts = context.facts
     if context.adopted:
-        proof = ", ".join(facts.ours) or "the accounts in MariaDB, which have the answers' passwords"
+        proof = ", ".join(facts.cloud.ours) or "the accounts in MariaDB, which have the answers' passwords"
         yield info(
             f"/var/lib/packstack-lite, the record of earlier runs, is gone; this cloud is recognised by: {proof}",
             "nothing to do: apply writes the record again",
         )
-    if facts.deployed_by_us:
+    if facts.cloud.deployed_by_us:
         return
-    foreign_paths = [path for path in facts.other_openstack if path != _MYSQL_SYSTEM_DIR]
-    packstack_files = [path for path in facts.packstack_files if not path.endswith(".txt")]
+    foreign_paths = [path for path in facts.cloud.other_openstack if path != _MYSQL_SYSTEM_DIR]
+    packstack_files = [path for path in facts.cloud.packstack_files if not path.endswith(".txt")]
     if foreign_paths:
         yield error(
             f"another OpenStack has been here: {', '.join([*foreign_paths, *packstack_files])}",
             "take a fresh host, or remove it with the tool that made it, and its /etc and /var/lib directories",
         )
     elif packstack_files:
-        answer_files = [path for path in facts.packstack_files if path.endswith(".txt")]
+        answer_files = [path for path in facts.cloud.packstack_files if path.endswith(".txt")]
         yield warning(
             f"Packstack has left {', '.join(packstack_files)}, but no OpenStack",
             f"leave it, or have it renamed: {fixes.command_line(fixes.PACKSTACK)}"
@@ -86,11 +88,13 @@ def check_leftovers(context: CheckContext) -> Findings:
 def check_database(context: CheckContext) -> Findings:
     """MariaDB's data are this cloud's, or there are none, and root's login over the socket works."""
     facts = context.facts
-    if _MYSQL_SYSTEM_DIR not in facts.other_openstack or context.answers.get("CONFIG_MARIADB_INSTALL") is False:
+    if _MYSQL_SYSTEM_DIR not in facts.cloud.other_openstack or context.answers.get("CONFIG_MARIADB_INSTALL") is False:
         return
-    if facts.deployed_by_us:
-        if facts.mariadb_root_error:
-            yield error(f"MariaDB refuses root's login over the socket: {facts.mariadb_root_error}", _ROOT_LOGIN_HINT)
+    if facts.cloud.deployed_by_us:
+        if facts.cloud.mariadb_root_error:
+            yield error(
+                f"MariaDB refuses root's login over the socket: {facts.cloud.mariadb_root_error}", _ROOT_LOGIN_HINT
+            )
         elif context.adopted:
             yield from _other_passwords(context)
         return
@@ -106,7 +110,7 @@ def check_database(context: CheckContext) -> Findings:
         )
     elif adoption.differing_passwords(facts, context.answers):
         yield from _other_passwords(context)
-    elif facts.mariadb_databases or facts.mariadb_root_error:
+    elif facts.cloud.mariadb_databases or facts.cloud.mariadb_root_error:
         yield _old_database(context)
 
 
@@ -116,7 +120,7 @@ def _other_passwords(subject: CheckContext) -> Findings:
     movable = not _others(subject)
     if wrong:
         yield error(
-            f"a MariaDB with an earlier cloud's data ({', '.join(subject.facts.mariadb_databases)}) is there, whose accounts have"
+            f"a MariaDB with an earlier cloud's data ({', '.join(subject.facts.cloud.mariadb_databases)}) is there, whose accounts have"
             f" other passwords than the answers: {', '.join(wrong)}",
             "deploy with the answer file that made that cloud\n"
             "to give the accounts the passwords of these answers: --ignore database"
@@ -128,13 +132,17 @@ def _other_passwords(subject: CheckContext) -> Findings:
 def _old_database(subject: CheckContext) -> Finding:
     """An earlier cloud's data that do not prove to be ours: say what was read, and no more."""
     facts = subject.facts
-    what = f" with an earlier cloud's data ({', '.join(facts.mariadb_databases)})" if facts.mariadb_databases else ""
-    if facts.mariadb_root_error:
+    what = (
+        f" with an earlier cloud's data ({', '.join(facts.cloud.mariadb_databases)})"
+        if facts.cloud.mariadb_databases
+        else ""
+    )
+    if facts.cloud.mariadb_root_error:
         why, way = (
-            f"it refuses root's login over the socket, so that apply cannot use it: {facts.mariadb_root_error}",
+            f"it refuses root's login over the socket, so that apply cannot use it: {facts.cloud.mariadb_root_error}",
             _ROOT_LOGIN_HINT,
         )
-    elif facts.accounts:
+    elif facts.cloud.accounts:
         why = f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.answer}"
         way = "deploy with the answer file that made that cloud"
     else:
@@ -145,7 +153,7 @@ def _old_database(subject: CheckContext) -> Finding:
 
 def _others(subject: CheckContext) -> List[str]:
     """Databases that are not OpenStack's: nothing of ours moves them, as they are in the same directory."""
-    return [name for name in subject.facts.mariadb_databases if not _is_openstack_schema(name)]
+    return [name for name in subject.facts.cloud.mariadb_databases if not _is_openstack_schema(name)]
 
 
 def _is_openstack_schema(schema: str) -> bool:
@@ -158,7 +166,9 @@ def check_python_modules(context: CheckContext) -> Findings:
     if profile is None:
         return
     missing = [
-        entry.split(" ")[1] for entry in facts.missing_python_modules if profile.python.startswith(entry.split(" ")[0])
+        entry.split(" ")[1]
+        for entry in facts.software.missing_python_modules
+        if profile.python.startswith(entry.split(" ")[0])
     ]
     if context.is_deployed and missing:
         uses_rpm = profile.package_manager != "apt"
@@ -170,9 +180,9 @@ def check_python_modules(context: CheckContext) -> Findings:
             if uses_rpm
             else fixes.apt_install(names),
         )
-    if facts.shadowing_modules:
+    if facts.software.shadowing_modules:
         yield warning(
-            f"modules that pip has installed stand before the distribution's: {', '.join(facts.shadowing_modules)}",
+            f"modules that pip has installed stand before the distribution's: {', '.join(facts.software.shadowing_modules)}",
             "pip uninstall them, as they may not fit OpenStack's: what needs them gets a virtual environment",
         )
 
@@ -184,20 +194,20 @@ def _package_column(profile: Profile) -> int:
 def check_locale(context: CheckContext) -> Findings:
     """The language that the host sets is there and writes UTF-8: programs print and read names in it."""
     facts = context.facts
-    charset = facts.locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
+    charset = facts.system.locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
     # CentOS 7 has no C.UTF-8.
     lacks_c_utf8 = context.profile is not None and context.profile.package_manager == "yum"
     hint = f"set LANG={'en_US' if lacks_c_utf8 else 'C'}.UTF-8 in /etc/locale.conf{'' if lacks_c_utf8 else ' or /etc/default/locale'}"
-    if facts.missing_locale:
+    if facts.system.missing_locale:
         yield warning(
-            f"LANG={facts.missing_locale}, which the host does not have: programs warn about it in the midst of their"
+            f"LANG={facts.system.missing_locale}, which the host does not have: programs warn about it in the midst of their"
             " output, and some stop",
             hint,
             fixes.set_locale(),
         )
     elif charset not in ("", "utf8"):
         yield warning(
-            f"LANG={facts.locale} is not UTF-8: OpenStack's programs cannot print every name",
+            f"LANG={facts.system.locale} is not UTF-8: OpenStack's programs cannot print every name",
             hint,
             fixes.set_locale(),
         )

@@ -25,7 +25,7 @@ _ALTERNATIVES_HINT = (
 def check_encryption_keys(context: CheckContext) -> Findings:
     """What stored data can only be read with is not changed."""
     for name, (install_parameter, location, lost_data) in _STORED_KEYS.items():
-        answer, stored_digest = context.answers.get(name), context.facts.key_digests.get(name)
+        answer, stored_digest = context.answers.get(name), context.facts.cloud.key_digests.get(name)
         if (
             stored_digest
             and context.answers.get(install_parameter)
@@ -50,7 +50,7 @@ def check_object_storage(context: CheckContext) -> Findings:
     if not answers.get("CONFIG_SWIFT_INSTALL"):
         return
     devices = tuple(answers.get("CONFIG_SWIFT_STORAGES") or ())
-    if context.facts.is_container:
+    if context.facts.system.is_container:
         yield info(
             "a container mounts no file systems: objects are kept in a plain directory, /srv/node/swiftloopback"
             + (f", and not on {', '.join(devices)}" if devices else ""),
@@ -79,14 +79,14 @@ def _check_lvm(context: CheckContext) -> Findings:
     facts, answers = context.facts, context.answers
     group = str(answers.get("CONFIG_CINDER_VOLUME_NAME"))
     device = str(answers.get("CONFIG_CINDER_VOLUMES_DEVICE") or "")
-    if not facts.has_device_mapper:
+    if not facts.hardware.has_device_mapper:
         yield error(
             "volumes on LVM need the kernel's device mapper, which is not there",
             f"modprobe dm_mod; {_ALTERNATIVES_HINT}",
         )
-    if "iscsi" not in facts.kernel_features:
+    if "iscsi" not in facts.storage.kernel_features:
         yield error("instances reach volumes on LVM by iSCSI, and the kernel has no iscsi_tcp", _ALTERNATIVES_HINT)
-    if group in facts.volume_groups:
+    if group in facts.storage.volume_groups:
         return
     if device:
         yield from _check_blank_device(context, device, "CONFIG_CINDER_VOLUMES_DEVICE", "")
@@ -103,9 +103,9 @@ def _check_nfs(context: CheckContext) -> Findings:
     facts = context.facts
     if not context.answers.get("CONFIG_CINDER_NFS_MOUNTS"):
         yield error("volumes are to be kept on NFS, but CONFIG_CINDER_NFS_MOUNTS is empty", "name an export there")
-    if "nfs" not in facts.kernel_features or facts.is_container:
+    if "nfs" not in facts.storage.kernel_features or facts.system.is_container:
         yield error("volumes on NFS need the kernel's NFS client, which is not to be had here", _ALTERNATIVES_HINT)
-    for export, reason in facts.nfs_export_errors.items():
+    for export, reason in facts.storage.nfs_export_errors.items():
         if reason:
             yield error(f"the NFS export {export} cannot be used: {reason}", "mend it, or CONFIG_CINDER_NFS_MOUNTS")
 
@@ -113,12 +113,16 @@ def _check_nfs(context: CheckContext) -> Findings:
 def _check_ceph(context: CheckContext) -> Findings:
     facts, answers = context.facts, context.answers
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
-        if "/etc/ceph/ceph.conf" in facts.ceph_files and "ours" not in facts.ceph_files:
+        if "/etc/ceph/ceph.conf" in facts.storage.ceph_files and "ours" not in facts.storage.ceph_files:
             yield error(
                 "/etc/ceph/ceph.conf is there, of another cluster",
                 "use that one: CONFIG_CINDER_CEPH_CREATE=n; or move it away",
             )
-        taken_ports = [str(port) for port in (3300, 6789) if port in facts.listening_ports and not facts.deployed_by_us]
+        taken_ports = [
+            str(port)
+            for port in (3300, 6789)
+            if port in facts.network.listening_ports and not facts.cloud.deployed_by_us
+        ]
         if taken_ports:
             yield error(f"Ceph's port {', '.join(taken_ports)} is taken", "ss -ltnp shows by whom; end it")
         # It grows as it is written to, so that less room is no fault.
@@ -126,13 +130,13 @@ def _check_ceph(context: CheckContext) -> Findings:
         return
     conf, user = str(answers.get("CONFIG_CINDER_CEPH_CONF")), answers.get("CONFIG_CINDER_CEPH_USER")
     for path in (conf, posixpath.join(posixpath.dirname(conf), f"ceph.client.{user}.keyring")):
-        if path.startswith("/etc/ceph/") and path not in facts.ceph_files:
+        if path.startswith("/etc/ceph/") and path not in facts.storage.ceph_files:
             yield error(f"there is no {path}", "copy it from the Ceph cluster")
 
 
 def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_point: str) -> Findings:
     """A device that is there and holds nothing, or is ours already (mounted at ``place``)."""
-    entry = context.facts.block_devices.get(path)
+    entry = context.facts.storage.block_devices.get(path)
     if entry is None:
         yield error(f"there is no device {path} ({parameter})", "lsblk shows those that there are")
         return
@@ -150,7 +154,7 @@ def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_
 def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal: bool = True) -> Findings:
     """Room for a file of that size, if an earlier run has not made it."""
     required_mib, free = _parse_mib(context.answers.get(parameter)), _free_space(context, path)
-    if context.facts.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
+    if context.facts.cloud.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
         return
     message = f"{parameter} is {required_mib / 1024:.1f} GiB, but {free[0] / 1024:.1f} GiB are free on {free[1]}"
     hint = f"answer {parameter} with less, or make room on {free[1]}"
@@ -164,5 +168,5 @@ def _parse_mib(size: Any) -> Optional[float]:
 
 
 def _free_space(context: CheckContext, path: str) -> Optional[Tuple[int, str]]:
-    free_mib = context.facts.disk_free_mib.get(path)
-    return None if free_mib is None else (free_mib, context.facts.mounts.get(path, path))
+    free_mib = context.facts.storage.disk_free_mib.get(path)
+    return None if free_mib is None else (free_mib, context.facts.storage.mounts.get(path, path))

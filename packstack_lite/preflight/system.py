@@ -22,26 +22,28 @@ CLOCK_OFFSET_WARNING_SECONDS, CLOCK_OFFSET_ERROR_SECONDS = 60, 3600
 def check_operating_system(context: CheckContext) -> Findings:
     """The operating system is one that packstack-lite deploys on, with a processor it was tried on."""
     facts, profile = context.facts, context.profile
-    if profile is None or (facts.os_id, facts.os_version in profile.os_versions) != (profile.os_id, True):
+    if profile is None or (facts.system.os_id, facts.system.os_version in profile.os_versions) != (profile.os_id, True):
         supported = ", ".join(profiles.load(name).title for name in profiles.list_names())
         problem = f"the profile {profile.name} is for {profile.title}" if profile else "it is not supported"
-        yield error(f"{facts.os_name or 'an unknown system'}: {problem}", f"deploy on one of: {supported}")
-    if facts.arch and facts.arch != "x86_64":
-        yield warning(f"the processor is {facts.arch}; this was tried on x86_64 only", "try it in a sandbox first")
+        yield error(f"{facts.system.os_name or 'an unknown system'}: {problem}", f"deploy on one of: {supported}")
+    if facts.system.arch and facts.system.arch != "x86_64":
+        yield warning(
+            f"the processor is {facts.system.arch}; this was tried on x86_64 only", "try it in a sandbox first"
+        )
 
 
 def check_init_system(context: CheckContext) -> Findings:
     """systemd runs the services."""
-    if context.facts.init != "systemd":
+    if context.facts.system.init != "systemd":
         yield error(
-            f"process 1 is {context.facts.init or 'unknown'}, not systemd, so services cannot be run",
+            f"process 1 is {context.facts.system.init or 'unknown'}, not systemd, so services cannot be run",
             "use a machine, or a container booted with systemd: packstack-lite sandbox up",
         )
 
 
 def check_boot_finished(context: CheckContext) -> Findings:
     """The host has booted: units that systemd is about to start would be started a second time."""
-    if context.facts.is_booting:
+    if context.facts.system.is_booting:
         yield warning(
             "the host is still booting, and was waited for",
             "look at what it waits for: systemctl list-jobs",
@@ -50,7 +52,7 @@ def check_boot_finished(context: CheckContext) -> Findings:
 
 def check_memory(context: CheckContext) -> Findings:
     """There is memory for all services and at least one instance."""
-    memory_mib = context.facts.memory_mib
+    memory_mib = context.facts.hardware.memory_mib
     summary = f"{memory_mib / 1024:.1f} GiB of memory"
     if not context.has_role("controller"):
         yield from _check_non_controller_memory(memory_mib, summary)
@@ -73,17 +75,17 @@ def _check_non_controller_memory(memory_mib: int, summary: str) -> Findings:
 def check_disk_space(context: CheckContext) -> Findings:
     """There is room for the packages and for images, on every file system that takes them."""
     facts = context.facts
-    required = DISK_REQUIRED_FOR_REAPPLY_MIB if facts.deployed_by_us else DISK_REQUIRED_MIB
+    required = DISK_REQUIRED_FOR_REAPPLY_MIB if facts.cloud.deployed_by_us else DISK_REQUIRED_MIB
     seen_mounts = set()
     for path in ("/var", "/"):
-        free, mount = facts.disk_free_mib.get(path), facts.mounts.get(path, path)
+        free, mount = facts.storage.disk_free_mib.get(path), facts.storage.mounts.get(path, path)
         if free is None or mount in seen_mounts:
             continue
         seen_mounts.add(mount)
         hint = f"make room on {mount}: {_clean_cache_command(context)}; du -xhd1 {mount} | sort -h"
         if free < required:
             yield error(f"{free / 1024:.1f} GiB free on {mount}; {required // 1024} GiB are needed", hint)
-        elif free < DISK_RECOMMENDED_MIB and not facts.deployed_by_us:
+        elif free < DISK_RECOMMENDED_MIB and not facts.cloud.deployed_by_us:
             yield warning(f"{free / 1024:.1f} GiB free on {mount} leave little for images and instances", hint)
 
 
@@ -95,8 +97,8 @@ def _clean_cache_command(context: CheckContext) -> str:
 def check_clock(context: CheckContext) -> Findings:
     """The clock is right: tokens, certificates and package signatures depend on it."""
     facts = context.facts
-    offset = facts.epoch - context.local_time
-    fix = None if facts.is_container else fixes.enable_time_sync()
+    offset = facts.system.epoch - context.local_time
+    fix = None if facts.system.is_container else fixes.enable_time_sync()
     message = f"the clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} this machine's"
     if abs(offset) > CLOCK_OFFSET_ERROR_SECONDS:
         yield error(
@@ -104,7 +106,7 @@ def check_clock(context: CheckContext) -> Findings:
         )
     elif abs(offset) > CLOCK_OFFSET_WARNING_SECONDS:
         yield warning(message, "timedatectl set-ntp true; in a container: on the machine below it", fix)
-    elif not facts.is_time_synchronized and not facts.is_container:
+    elif not facts.system.is_time_synchronized and not facts.system.is_container:
         yield warning(
             "no time server keeps the clock right", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS", fix
         )

@@ -35,8 +35,8 @@ def check_uplinks(context: CheckContext) -> Findings:
 
 
 def _check_interface(context: CheckContext, bridge: str, interface: str) -> Findings:
-    uplink = context.facts.uplinks.get(interface)
-    if interface not in {known.name for known in context.facts.interfaces}:
+    uplink = context.facts.network.uplinks.get(interface)
+    if interface not in {known.name for known in context.facts.network.interfaces}:
         yield error(
             f"there is no interface {interface} ({parameter_name(context)})",
             "ip -brief link shows those that there are",
@@ -48,7 +48,9 @@ def _check_interface(context: CheckContext, bridge: str, interface: str) -> Find
 
 
 def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
-    others = [port for port in context.facts.uplinks.get(bridge, UplinkFacts()).bridge_ports if port != interface]
+    others = [
+        port for port in context.facts.network.uplinks.get(bridge, UplinkFacts()).bridge_ports if port != interface
+    ]
     # ovs-system is how the kernel's own datapath shows that the interface is a port of a bridge.
     master = "" if uplink.master == "ovs-system" else uplink.master
     if uplink.bridge and uplink.bridge != bridge:
@@ -75,13 +77,13 @@ def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, up
 
 
 def _check_config_can_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
-    holder = context.facts.uplinks.get(bridge, UplinkFacts()) if uplink.bridge == bridge else uplink
+    holder = context.facts.network.uplinks.get(bridge, UplinkFacts()) if uplink.bridge == bridge else uplink
     manager = uplink.managed_by or holder.managed_by
-    if manager == "NetworkManager" and not context.facts.nm_has_ovs_plugin:
+    if manager == "NetworkManager" and not context.facts.network.nm_has_ovs_plugin:
         yield error(
             f"{interface} is configured by NetworkManager, which is without its plug-in for Open vSwitch",
             "dnf install NetworkManager-ovs && systemctl restart NetworkManager"
-            if context.facts.os_id not in ("debian", "ubuntu")
+            if context.facts.system.os_id not in ("debian", "ubuntu")
             else f"Debian's has none: let systemd-networkd or ifupdown configure {interface}",
         )
     elif manager == "NetworkManager" and not uplink.config_path:
@@ -107,7 +109,7 @@ def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: U
             f"a move of {interface} into {bridge} was cut off here",
             "nothing to do: apply takes it back first, then moves",
         )
-    if uplink.bridge != bridge and interface == context.facts.default_interface:
+    if uplink.bridge != bridge and interface == context.facts.network.default_interface:
         seconds = context.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", 60)
         yield info(
             f"{interface} goes into {bridge}, and this connection goes over it: addresses, routes and name servers"
@@ -125,7 +127,7 @@ def _check_floating_range(context: CheckContext) -> Findings:
         return
     addresses = [
         ip_interface(address)
-        for interface in facts.interfaces
+        for interface in facts.network.interfaces
         if interface.name in names
         for address in interface.addresses
     ]

@@ -53,19 +53,19 @@ def check_virtualization(context: CheckContext) -> Findings:
     """Instances run on the processor (KVM); without it in software, which works but is slow."""
     facts = context.facts
     virt_type = str(context.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
-    if facts.kvm_works or virt_type == "qemu" or context.answers.get("CONFIG_NOVA_INSTALL") is False:
+    if facts.hardware.kvm_works or virt_type == "qemu" or context.answers.get("CONFIG_NOVA_INSTALL") is False:
         return
-    if facts.is_container and not facts.has_kvm_device:
+    if facts.system.is_container and not facts.hardware.has_kvm_device:
         yield info(f"a container without /dev/kvm: {_SLOW_NOTE}", "deploy on a machine of its own for speed")
-    elif not set(facts.cpu_flags) & {"vmx", "svm"}:
+    elif not set(facts.hardware.cpu_flags) & {"vmx", "svm"}:
         name, hint = _NESTED_HINTS.get(
             detect_hypervisor(context), ("", "switch on nested virtualisation in the hypervisor below")
         )
         suffix = f" ({name})" if name else ""
         yield warning(f"the processor offers no virtualisation{suffix}: {_SLOW_NOTE}", hint)
-    elif not facts.has_kvm_device:
-        module = "kvm_intel" if "vmx" in facts.cpu_flags else "kvm_amd"
-        fix = None if facts.is_container else fixes.load_kernel_module(module)
+    elif not facts.hardware.has_kvm_device:
+        module = "kvm_intel" if "vmx" in facts.hardware.cpu_flags else "kvm_amd"
+        fix = None if facts.system.is_container else fixes.load_kernel_module(module)
         yield warning(f"/dev/kvm is not there: {_SLOW_NOTE}", f"modprobe {module}; dmesg | grep -i kvm", fix)
     else:
         yield warning(
@@ -76,8 +76,8 @@ def check_virtualization(context: CheckContext) -> Findings:
 
 def detect_hypervisor(context: CheckContext) -> str:
     """The hypervisor in systemd's words: what systemd says, or what the maker's name in DMI tells."""
-    detected = context.facts.virtualization
+    detected = context.facts.system.virtualization
     if detected in _NESTED_HINTS and detected != "none":
         return detected
-    hardware = context.facts.hardware.lower()
+    hardware = context.facts.hardware.product.lower()
     return next((name for vendor, name in _DMI_VENDORS if vendor in hardware), detected)

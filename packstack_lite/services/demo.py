@@ -124,7 +124,7 @@ def _public_subnet(context: NodeContext) -> Dict[str, Any]:
 def _gateway_address(context: NodeContext) -> str:
     """The way out of the floating range: the host's own router where the range is of the network behind the external
     bridge, else the first address, which is the bridge's own."""
-    floating_range, router = context.floating_range, context.facts.default_gateway
+    floating_range, router = context.floating_range, context.facts.network.default_gateway
     is_shared = (
         context.external_bridge in bridges_with_interface(context) and router and ip_address(router) in floating_range
     )

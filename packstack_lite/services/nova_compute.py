@@ -22,19 +22,19 @@ def declare(context: NodeContext) -> List[Resource]:
     if not context.has_role("controller"):
         return [*resources, *_restart_once(context)]
     discover = _discover_host(
-        context, context.facts.hostname, "nova-discover-hosts", (context.unit_id("nova-compute"),)
+        context, context.facts.system.hostname, "nova-discover-hosts", (context.unit_id("nova-compute"),)
     )
     return [
         *resources,
         discover,
         *_restart_once_known(context, discover),
-        _compute_alive(context, context.facts.hostname),
+        _compute_alive(context, context.facts.system.hostname),
     ]
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
     """What the controller sees of a hypervisor on another host: its place in the cell, and that it is alive."""
-    name = node.facts.hostname
+    name = node.facts.system.hostname
     return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]
 
 
@@ -59,7 +59,7 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
         *[context.unit_id(role) for role in needed_roles],
     ]
     # Whoever looks for new hosts before this one has told of itself finds none.
-    registered_check = _is_registered_check(context, context.facts.hostname) if needed_roles else "true"
+    registered_check = _is_registered_check(context, context.facts.system.hostname) if needed_roles else "true"
     unit = context.declare_unit("nova-compute", "nova", [config, compute], needs=needs, ready=registered_check)
     return [compute, *migration_files, *libvirt, *daemons, *secrets, *initiators, unit]
 
@@ -67,7 +67,7 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
 def _libvirt_files(context: NodeContext) -> Sequence[Resource]:
     """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
     files = context.render_optional_files("nova", "libvirtd", "libvirtd-default")
-    return [*files, context.render_file("nova", "qemu")] if context.facts.is_container else files
+    return [*files, context.render_file("nova", "qemu")] if context.facts.system.is_container else files
 
 
 def _is_registered_check(context: NodeContext, hostname: str) -> str:

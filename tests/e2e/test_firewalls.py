@@ -125,7 +125,7 @@ def applied(host: SshConnection, *resources: Resource) -> List[str]:
 
 
 def test_firewalld_lets_in_and_through_what_it_is_told(made, host):
-    assert gather.gather_facts(host).firewall == "firewalld"
+    assert gather.gather_facts(host).security.firewall == "firewalld"
     assert not reachable() and not passes(made)
     assert applied(host, PORTS, FORWARD) == [PORTS.id, FORWARD.id]
     assert reachable() and passes(made)
@@ -151,7 +151,7 @@ def test_a_firewalld_without_policies_gets_direct_rules(made, host):
 
 def test_iptables_services_let_in_and_through_what_they_are_told(made, host):
     made.sh(IPTABLES)
-    assert gather.gather_facts(host).firewall == "iptables"
+    assert gather.gather_facts(host).security.firewall == "iptables"
     rules = IptablesPorts(ports=(80, 5000), forwarded_networks=(RANGE,))
     assert not reachable()
     assert applied(host, rules) == [rules.id]

@@ -89,7 +89,7 @@ def remote(hosts: List[room.Sandbox]) -> Iterator[SshConnection]:
 def declared(
     remote: SshConnection, peers: Sequence[str], on: bool = True, profile: str = "debian12-zed"
 ) -> List[Resource]:
-    facts: Dict[str, str] = {"nft_support": gather.gather_facts(remote).nft_support}
+    facts: Dict[str, str] = {"nft_support": gather.gather_facts(remote).security.nft_support}
     made = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
     made = replace(made, other_nodes=tuple(Node(name=peer, address=peer, hostname=peer) for peer in peers))
     return list(firewall.declare(made, services.services_on_node(made)))

@@ -91,24 +91,24 @@ class Here:
 
 def test_parse():
     facts = parsed()
-    assert (facts.hostname, facts.fqdn) == ("cloud1", "cloud1.example.com")
-    assert facts.hostname_addresses == ("127.0.1.1", "198.18.1.10")
-    assert (facts.memory_mib, facts.swap_mib, facts.cpus) == (7950, 1024, 4)
-    assert facts.disk_free_mib == {"/": 20000, "/var": 900}
-    assert facts.mounts == {"/": "/", "/var": "/var with space"}
-    assert facts.address == "198.18.1.10", "of the default interface, when the route names no source"
-    assert facts.listening_ports == {22: "sshd", 80: "nginx", 2024: ""}
-    assert facts.port_units == {22: "ssh.service", 80: "nginx.service"}
-    assert facts.other_openstack == ("/etc/nova/nova.conf", "/etc/kolla")
+    assert (facts.system.hostname, facts.system.fqdn) == ("cloud1", "cloud1.example.com")
+    assert facts.system.hostname_addresses == ("127.0.1.1", "198.18.1.10")
+    assert (facts.hardware.memory_mib, facts.hardware.swap_mib, facts.hardware.cpus) == (7950, 1024, 4)
+    assert facts.storage.disk_free_mib == {"/": 20000, "/var": 900}
+    assert facts.storage.mounts == {"/": "/", "/var": "/var with space"}
+    assert facts.network.address == "198.18.1.10", "of the default interface, when the route names no source"
+    assert facts.network.listening_ports == {22: "sshd", 80: "nginx", 2024: ""}
+    assert facts.network.port_units == {22: "ssh.service", 80: "nginx.service"}
+    assert facts.cloud.other_openstack == ("/etc/nova/nova.conf", "/etc/kolla")
     assert (
-        facts.kvm_works
-        and facts.deployed_by_us
-        and facts.is_time_synchronized
-        and facts.has_ovs_module
-        and not facts.has_device_mapper
+        facts.hardware.kvm_works
+        and facts.cloud.deployed_by_us
+        and facts.system.is_time_synchronized
+        and facts.hardware.has_ovs_module
+        and not facts.hardware.has_device_mapper
     )
-    assert facts.package_source == "reachable"
-    assert facts.ml2_mechanisms == ("openvswitch", "sriovnicswitch")
+    assert facts.software.package_source == "reachable"
+    assert facts.cloud.ml2_mechanisms == ("openvswitch", "sriovnicswitch")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_port_is_held_by_who_has_it_from_systemd(tmp_path):
 
 
 def test_parse_interfaces():
-    assert parsed().interfaces == (
+    assert parsed().network.interfaces == (
         Interface("lo", True, 65536, ("127.0.0.1/8",)),
         Interface("eth0", True, 1500, ("198.18.1.10/24", "fe80::1/64")),
         Interface("host0", False, 1400, (), "veth"),
@@ -189,15 +189,15 @@ def test_parse_interfaces():
 
 def test_what_is_not_told_is_not_there():
     facts = parsed("MemTotal=512\nlimit=256\nepoch=1\n", kvm=1, source="", source_code=124)
-    assert facts.memory_mib == 256, "a container's limit counts"
+    assert facts.hardware.memory_mib == 256, "a container's limit counts"
     assert not (
-        facts.kvm_works
-        or facts.deployed_by_us
-        or facts.is_time_synchronized
-        or facts.hostname_addresses
-        or facts.other_openstack
+        facts.hardware.kvm_works
+        or facts.cloud.deployed_by_us
+        or facts.system.is_time_synchronized
+        or facts.system.hostname_addresses
+        or facts.cloud.other_openstack
     )
-    assert "50 seconds" in facts.package_source
+    assert "50 seconds" in facts.software.package_source
 
 
 def test_facts_that_broke_off_are_an_error_that_names_the_host():
@@ -218,12 +218,12 @@ def test_this_machine():
     host = Here()
     facts = gather_facts(host)
     assert host.flights == 1
-    assert facts.hostname == socket.gethostname()
-    assert facts.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
-    assert 0 < facts.memory_mib <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
-    assert facts.disk_free_mib["/tmp"] == pytest.approx(shutil.disk_usage("/tmp").free // 2**20, abs=2000)
-    assert facts.os_id and facts.arch == os.uname().machine
-    assert not facts.kvm_works or os.path.exists("/dev/kvm")
+    assert facts.system.hostname == socket.gethostname()
+    assert facts.hardware.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
+    assert 0 < facts.hardware.memory_mib <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
+    assert facts.storage.disk_free_mib["/tmp"] == pytest.approx(shutil.disk_usage("/tmp").free // 2**20, abs=2000)
+    assert facts.system.os_id and facts.system.arch == os.uname().machine
+    assert not facts.hardware.kvm_works or os.path.exists("/dev/kvm")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 from packstack_lite.nodes.facts import UplinkFacts
 from packstack_lite.secret import quote_ovs, quote_sh, quote_sh_inner, quote_unit, quote_unit_inner
-from tests.clouds import ADDRESS, MACHINE, cloud, member
+from tests.clouds import ADDRESS, MACHINE, change_facts, cloud, member
 from tests.rendered import on
 from tests.unit.injection import HOSTILE, LINES, WORD, Node, exec_words, injected, wrong_in_line
 
@@ -207,7 +207,7 @@ def test_a_name_that_nothing_checks_is_quoted_where_it_lands(node, way, hostile)
     texts = {path: "BOOTPROTO=dhcp\nONBOOT=yes\n"}
     answers, _ = accepted(way, {})
     for of in clouds(way, {**answers, **names}, ("debian12-zed",) if way == "ovn" else ("centos7-train",)):
-        moved = replace(of, facts=replace(of.facts, uplinks=wiring, network_files=texts))
+        moved = replace(of, facts=change_facts(of.facts, uplinks=wiring, network_files=texts))
         assert injected(node, moved) == [], of.profile.name
 
 

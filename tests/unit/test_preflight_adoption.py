@@ -131,7 +131,7 @@ def test_one_host_of_an_account_with_the_password_is_enough():
 
 
 def test_nothing_is_adopted_where_nothing_is():
-    assert not adopt(facts(**MACHINE), ANSWERS).deployed_by_us
+    assert not adopt(facts(**MACHINE), ANSWERS).cloud.deployed_by_us
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from packstack_lite.nodes.facts import Interface, UplinkFacts
 from packstack_lite.preflight import CHECKS
 from packstack_lite.preflight.check import CheckContext
-from tests.clouds import ADDRESS, facts
+from tests.clouds import ADDRESS, change_facts, facts
 from tests.unit.test_preflight_checks import said
 
 ANSWERS = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:host0",)}
@@ -89,7 +89,7 @@ def test_network_manager_without_its_plug_in_has_another_way_out_on_debian():
     subject = CheckContext(facts(uplinks={"host0": MANAGED}, interfaces=OTHER), ANSWERS, None)
     (on_debian, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
     assert on_debian == "Debian's has none: let systemd-networkd or ifupdown configure host0"
-    subject = replace(subject, facts=replace(subject.facts, os_id="centos"))
+    subject = replace(subject, facts=change_facts(subject.facts, os_id="centos"))
     (on_el, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
     assert on_el.startswith("dnf install NetworkManager-ovs")
 

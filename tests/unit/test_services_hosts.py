@@ -268,7 +268,7 @@ def test_one_host_is_as_it_was_whether_it_knows_its_roles_or_not():
         {**VOLUMES, "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth1", "CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1"},
         hostname="controller",
         fqdn="controller",
-        interfaces=here.facts.interfaces,
+        interfaces=here.facts.network.interfaces,
     )
     assert of_its_own(services.declare(here)) == of_its_own(services.declare(plain))
 

@@ -1,10 +1,16 @@
-"""Whether the package source answers: asked with the package manager's own settings, changing nothing."""
+"""Ask whether the package source answers, with the package manager's own settings, changing nothing.
+
+``software.SoftwareFacts.package_source`` holds the result.
+"""
 
 from __future__ import annotations
 
+from packstack_lite.nodes.facts.fields import parse_key_values
 from packstack_lite.remote.command import Command, Reply
 
 TIMEOUT_SECONDS = 50.0
+# The exit code of a command that took too long.
+TIMEOUT_EXIT_CODE = 124
 
 # What apt would fetch first, fetched with apt's own settings (proxies too) and thrown away. Not "update":
 # that runs the hooks of others.
@@ -131,7 +137,7 @@ if [ $number = 1 ]; then echo "no package source is configured"
 elif [ -s "$d/missed" ]; then sort -u "$d/missed"; else echo reachable; fi
 """
 
-_ASK = r"""
+_FIND_MANAGER = r"""
 [ ! -r /etc/os-release ] || . /etc/os-release
 manager=
 case " ${ID:-} ${ID_LIKE:-} " in
@@ -145,13 +151,15 @@ trap 'rm -rf "$d"' EXIT
 
 
 def build_command() -> Command:
-    """Print ``reachable``, or what went wrong, a line for each source; nothing where no manager is known."""
-    script = f"{_ASK}if [ $manager = apt ]; then\n{_APT}\nelse\n{_YUM}\nfi\n"
+    """Return the script. It prints ``reachable`` or an error for each source; nothing if it knows no manager."""
+    script = (
+        f"{_FIND_MANAGER}{{ if [ $manager = apt ]; then\n{_APT}\nelse\n{_YUM}\nfi; }} | sed 's/^/package_source=/'\n"
+    )
     return Command(script, timeout=TIMEOUT_SECONDS, description="ask the package source", concurrent=True)
 
 
 def parse_result(reply: Reply) -> str:
-    """What Facts keep of it."""
-    if reply.code == 124:
+    """Return what the script printed, a line for each source; its error message if it printed nothing."""
+    if reply.code == TIMEOUT_EXIT_CODE:
         return f"no answer within {TIMEOUT_SECONDS:.0f} seconds"
-    return reply.out.strip() or reply.err.strip()
+    return "\n".join(parse_key_values([reply]).get("package_source", ())).strip() or reply.err.strip()

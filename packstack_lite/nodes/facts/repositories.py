@@ -1,21 +1,37 @@
-"""The part of a host's facts that is about yum's and dnf's repositories: what their files say."""
+"""Read yum's and dnf's repository files. ``software.SoftwareFacts.repos`` holds the result."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from dataclasses import dataclass
+from typing import Tuple
 
-from packstack_lite.nodes.facts import Repo
-from packstack_lite.nodes.facts.key_value import parse_key_values
-from packstack_lite.remote.command import Command, Reply
+from packstack_lite.nodes.facts.fields import Values
+from packstack_lite.remote.command import Command
 
-# repo=NAME PATH ENABLED URLS EXCLUDES, parted by tabs. A line that begins with a space goes on with the one before.
-_ASK = r"""
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository of yum or dnf, as the file at ``path`` declares it.
+
+    ``urls`` are its baseurl, mirrorlist and metalink, without passwords, their variables not filled in;
+    ``excludes`` the patterns of packages that are not taken from it.
+    """
+
+    name: str
+    path: str
+    is_enabled: bool
+    urls: Tuple[str, ...]
+    excludes: Tuple[str, ...] = ()
+
+
+# repo=NAME PATH ENABLED URLS EXCLUDES, separated by tabs. A line that begins with a space continues the one before.
+_SCRIPT = r"""
 for file in /etc/yum.repos.d/*.repo; do
     [ ! -r "$file" ] || awk -v file="$file" '
-        function tell() { if (id != "") printf "repo=%s\t%s\t%s\t%s\t%s\n", id, file, enabled, urls, excludes }
+        function print_repo() { if (id != "") printf "repo=%s\t%s\t%s\t%s\t%s\n", id, file, enabled, urls, excludes }
         {sub(/\r$/, "")}
         /^[ \t]*([#;].*)?$/ {next}
-        /^\[/ {tell(); id = $0; gsub(/^\[|\].*$/, "", id); enabled = 1; urls = excludes = key = ""; next}
+        /^\[/ {print_repo(); id = $0; gsub(/^\[|\].*$/, "", id); enabled = 1; urls = excludes = key = ""; next}
         /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key)}
         {value = $0; if (value ~ /^[^ \t]/) sub(/^[^=]*=/, "", value)}
         {gsub(/[ \t,]+/, " ", value); sub(/^ /, "", value)}
@@ -23,23 +39,20 @@ for file in /etc/yum.repos.d/*.repo; do
         key == "baseurl" || key == "mirrorlist" || key == "metalink" {
             gsub(/\/\/[^\/@ ]*@/, "//", value); urls = urls " " value }
         key == "exclude" || key == "excludepkgs" {excludes = excludes " " value}
-        END {tell()}' "$file"
+        END {print_repo()}' "$file"
 done
 exit 0
 """
 
 
 def build_command() -> Command:
-    """What to ask. Where there is no yum nothing is told."""
-    return Command(_ASK, description="read the repositories")
+    """Return the script. It prints nothing where there is no yum."""
+    return Command(_SCRIPT, description="read the repositories")
 
 
-def parse_facts(replies: Sequence[Reply]) -> Dict[str, Any]:
-    """The fields of Facts that the reply fills."""
-    lines = [line.split("\t") for line in parse_key_values(replies).get("repo", ())]
-    return {
-        "repos": tuple(
-            Repo(name, path, enabled == "1", tuple(urls.split()), tuple(excludes.split()))
-            for name, path, enabled, urls, excludes in lines
-        )
-    }
+def parse_repos(values: Values) -> Tuple[Repo, ...]:
+    """Parse the rows of the script. Raises ValueError for a row of another length."""
+    return tuple(
+        Repo(name, path, enabled == "1", tuple(urls.split()), tuple(excludes.split()))
+        for name, path, enabled, urls, excludes in (value.split("\t") for value in values)
+    )

@@ -1,30 +1,54 @@
-"""The part of a host's facts that is about keeping data: devices, what the kernel can do, what must not change."""
+"""Facts of storage: file systems, block devices, volume groups, Ceph's files and NFS exports."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from dataclasses import dataclass
+from typing import List, Mapping, Sequence, Tuple
 
-from packstack_lite.nodes.facts.key_value import parse_key_values, split_named_values
-from packstack_lite.remote.command import Command, Reply
+from packstack_lite.nodes.facts.fields import SAY_FUNCTION, Values, fact, named_texts, parse_number, texts
+from packstack_lite.remote.command import Command
 
-# KEY=VALUE lines, a key as often as there is something to say.
-_ASK = r"""
-say() { printf '%s=%s\n' "$1" "$2"; }
 
-# What stored data can only be read with; a digest of it.
-kept() {
-    value=$(sed -n "s/^$3 *= *//p" "$2" 2>/dev/null | head -n 1 | sed 's/%%/%/g' | tr '+/' '-_')
-    case $value in ''|changeme) ;; *) say kept "$1 $(printf %s "$value" | sha256sum | cut -d' ' -f1)" ;; esac
-}
-kept CONFIG_BARBICAN_KEK /etc/barbican/barbican.conf kek
-kept CONFIG_SWIFT_HASH /etc/swift/swift.conf swift_hash_path_suffix
+def _free_mib(values: Values) -> Mapping[str, int]:
+    return {path: parse_number(free) for path, free, _ in (value.split(" ", 2) for value in values)}
 
-# PATH MIB WHAT-IT-HOLDS WHERE-IT-IS-MOUNTED
+
+def _mounts(values: Values) -> Mapping[str, str]:
+    return {path: mount for path, _, mount in (value.split(" ", 2) for value in values)}
+
+
+@dataclass(frozen=True)
+class StorageFacts:
+    """File systems and devices. Sizes are MiB.
+
+    ``disk_free_mib`` and ``mounts`` give, for a few directories, the free space and the mount point of their file
+    system. ``block_devices`` maps devices, and the links to them below /dev/disk, to "MIB CONTENT MOUNT", where "-"
+    is nothing. ``kernel_features`` holds what the kernel can do of ``iscsi`` and ``nfs``. ``ceph_files`` are the files
+    in /etc/ceph, and ``ours`` if packstack-lite wrote their ceph.conf. ``nfs_export_errors`` maps the exports that
+    were asked for to what is wrong with them, "" for nothing.
+    """
+
+    disk_free_mib: Mapping[str, int] = fact("disk", _free_mib)
+    mounts: Mapping[str, str] = fact("disk", _mounts)
+    block_devices: Mapping[str, str] = fact("device", named_texts)
+    volume_groups: Tuple[str, ...] = fact("volume_group", texts)
+    kernel_features: Tuple[str, ...] = fact("kernel_feature", texts)
+    ceph_files: Tuple[str, ...] = fact("ceph_file", texts)
+    nfs_export_errors: Mapping[str, str] = fact("nfs_export", named_texts)
+
+
+_SCRIPT = (
+    SAY_FUNCTION
+    + r"""
+for dir in / /var /var/lib /tmp; do
+    say disk "$(df -Pm "$dir" 2>/dev/null | awk -v dir="$dir" 'NR == 2 {print dir, $4, $6}')"
+done
+# PATH MIB CONTENT MOUNT
 device() {
-    found=$(blkid -p -o value -s TYPE -- "$2" 2>/dev/null)
-    [ -n "$found" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$2" 2>/dev/null)" ] || found=partitions
+    content=$(blkid -p -o value -s TYPE -- "$2" 2>/dev/null)
+    [ -n "$content" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$2" 2>/dev/null)" ] || content=partitions
     mounted=$(findmnt -nro TARGET -S "$2" 2>/dev/null | head -n 1)
-    say device "$1 $(($(cat "/sys/class/block/${2##*/}/size") / 2048)) ${found:--} ${mounted:--}"
+    say device "$1 $(($(cat "/sys/class/block/${2##*/}/size") / 2048)) ${content:--} ${mounted:--}"
 }
 if command -v blkid >/dev/null; then
     for entry in /sys/class/block/*; do
@@ -45,18 +69,20 @@ has() {
     for module; do
         [ -d "/sys/module/$module" ] || modprobe -n -q "$module" 2>/dev/null || return
     done
-    say kernel "$name"
+    say kernel_feature "$name"
 }
 has iscsi iscsi_tcp
-grep -qw nfs4 /proc/filesystems && say kernel nfs || has nfs nfsv4
+grep -qw nfs4 /proc/filesystems && say kernel_feature nfs || has nfs nfsv4
 for path in /etc/ceph/*; do
-    [ ! -e "$path" ] || say ceph "$path"
+    [ ! -e "$path" ] || say ceph_file "$path"
 done
-! grep -qs '^# Written by packstack-lite' /etc/ceph/ceph.conf || say ceph ours
+! grep -qs '^# Written by packstack-lite' /etc/ceph/ceph.conf || say ceph_file ours
+exit 0
 """
+)
 
-# A server that answers on NFS's port, and one that tells what it exports must tell of this.
-_PROBE_EXPORTS = r"""
+# The server must answer on NFS's port; if it lists its exports (showmount), this one must be among them.
+_EXPORTS_SCRIPT = r"""
 for python in python3 python2 python ''; do [ -z "$python" ] || ! command -v $python >/dev/null || break; done
 while IFS= read -r export; do
     server=${export%%:/*} path=/${export#*:/}
@@ -69,31 +95,19 @@ while IFS= read -r export; do
     then reason="$server does not export $path"
     else reason=
     fi
-    printf 'export=%s %s\n' "$export" "$reason"
+    printf 'nfs_export=%s %s\n' "$export" "$reason"
 done
+exit 0
 """
 
 
 def build_commands(nfs_exports: Sequence[str] = ()) -> List[Command]:
-    """What to ask: of the host itself, and whether it reaches these NFS exports."""
-    storage_command = Command(_ASK + "exit 0\n", description="gather facts of storage")
+    """Return the script that reads storage, and one that tries these NFS exports (``SERVER:/PATH``)."""
+    storage_command = Command(_SCRIPT, description="gather facts of storage")
     if not nfs_exports:
         return [storage_command]
     lines = "".join(f"{nfs_export}\n" for nfs_export in nfs_exports)
     return [
         storage_command,
-        Command(_PROBE_EXPORTS, stdin=lines.encode(), description="try NFS exports", concurrent=True),
+        Command(_EXPORTS_SCRIPT, stdin=lines.encode(), description="try NFS exports", concurrent=True),
     ]
-
-
-def parse_facts(replies: Sequence[Reply]) -> Dict[str, Any]:
-    """The fields of Facts that the replies to ``commands`` fill."""
-    values_by_key = parse_key_values(replies)
-    return {
-        "key_digests": split_named_values(values_by_key.get("kept", [])),
-        "block_devices": split_named_values(values_by_key.get("device", [])),
-        "volume_groups": tuple(values_by_key.get("volume_group", ())),
-        "kernel_features": tuple(values_by_key.get("kernel", ())),
-        "ceph_files": tuple(values_by_key.get("ceph", ())),
-        "nfs_export_errors": split_named_values(values_by_key.get("export", [])),
-    }

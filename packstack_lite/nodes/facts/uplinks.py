@@ -1,17 +1,53 @@
-"""Facts of the interfaces that are to go into bridges: who configures them, with which files."""
+"""Read the interfaces that go into bridges: how they are connected, who configures them, with which files.
+
+``network.NetworkFacts`` holds the result in ``uplinks``, ``network_files`` and ``nm_has_ovs_plugin``.
+"""
 
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Sequence, Tuple
 
-from packstack_lite.nodes.facts import UplinkFacts
-from packstack_lite.remote.command import Command, Reply
+from packstack_lite.nodes.facts.fields import Values, fact, first_text, is_present, parse_fields, texts
+from packstack_lite.remote.command import Command
 
-# One BRIDGE:INTERFACE a line. Answers with "wire=NAME KEY VALUE" and "network_file=BASE64 PATH".
-# Of a NetworkManager profile only the parts that are carried over: others hold passwords.
-_ASK = r"""
-wire() { [ -z "$3" ] || printf 'wire=%s %s %s\n' "$1" "$2" "$3"; }
+
+def _has_carrier(values: Values) -> bool:
+    return first_text(values) == "1"
+
+
+@dataclass(frozen=True)
+class UplinkFacts:
+    """An interface that goes into a bridge, or that bridge: how it is connected, and who configures it.
+
+    ``managed_by`` is ``networkd``, ``ifupdown``, ``NetworkManager``, ``network-scripts`` or "" for none of them;
+    ``config_path`` is the file that it reads for this interface, if there is one file. ``bridge`` is the Open vSwitch
+    bridge that the interface is a port of, ``master`` what else it is a part of, ``upper_interfaces`` are made on top
+    of it, and ``bridge_ports`` are a bridge's ports that are interfaces of the node. ``addresses`` are static, as
+    ``a.b.c.d/len``; ``has_dhcp``: DHCP gave it an IPv4 address. ``iaid`` identifies it to a DHCP server (eight
+    hexadecimal digits). ``is_move_pending``: a move into a bridge was begun and neither confirmed nor taken back.
+    """
+
+    mac: str = fact("mac", first_text)
+    has_carrier: bool = fact("carrier", _has_carrier, default=True)
+    master: str = fact("master", first_text)
+    bridge: str = fact("bridge", first_text)
+    upper_interfaces: Tuple[str, ...] = fact("upper", texts)
+    bridge_ports: Tuple[str, ...] = fact("port", texts)
+    is_wireless: bool = fact("wireless", is_present)
+    addresses: Tuple[str, ...] = fact("address", texts)
+    has_dhcp: bool = fact("dynamic", is_present)
+    iaid: str = fact("iaid", first_text)
+    managed_by: str = fact("manager", first_text)
+    config_path: str = fact("path", first_text)
+    is_move_pending: bool = fact("armed", is_present)
+
+
+# Standard input: BRIDGE:INTERFACE, one a line. Output: "uplink=NAME KEY VALUE" and "network_file=BASE64 PATH".
+# Of a NetworkManager profile only the sections that are carried over are printed: others hold passwords.
+_SCRIPT = r"""
+say() { [ -z "$3" ] || printf 'uplink=%s %s %s\n' "$1" "$2" "$3"; }
 file() { printf 'network_file=%s %s\n' "$(base64 | tr -d '\n')" "$1"; }
 switch() { command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait "$@" 2>/dev/null; }
 interfaces='/etc/network/interfaces /etc/network/interfaces.d/*'
@@ -22,9 +58,9 @@ profile() {
 carried() { awk '/^\[/ {keep = $0 ~ /^\[(connection|ethernet|ipv4|ipv6)\]/} keep' "$1"; }
 by_networkd() {
     [ -f "$2" ] && ! grep -q '^ADMIN_STATE=unmanaged' "$2" && grep -q '^NETWORK_FILE=.' "$2" || return
-    wire "$1" system networkd
+    say "$1" manager networkd
     origin=$(sed -n 's/^NETWORK_FILE=//p' "$2")
-    wire "$1" path "$origin"
+    say "$1" path "$origin"
     {
         cat "$origin"
         for dir in /usr/lib /lib /run /etc; do
@@ -33,44 +69,44 @@ by_networkd() {
         done
     } | file "$origin"
 }
-system() {
+manager() {
     if [ -f "$scripts/ifcfg-$1" ] && [ -x "$scripts/ifup" ]; then
-        wire "$1" system network-scripts
+        say "$1" manager network-scripts
         for kind in ifcfg route route6 rule rule6; do
             path=$scripts/$kind-$1
             [ ! -f "$path" ] || file "$path" < "$path"
         done
     elif nmcli -t -f DEVICE,STATE device 2>/dev/null | grep "^$1:" | grep -qv ':unmanaged'; then
-        wire "$1" system NetworkManager
+        say "$1" manager NetworkManager
         path=$(profile "$1")
-        wire "$1" path "$path"
+        say "$1" path "$path"
         [ ! -f "$path" ] || carried "$path" | file "$path"
     elif by_networkd "$1" "/run/systemd/netif/links/$2"; then :
     elif grep -Eqs "^[[:space:]]*iface[[:space:]]+$1([[:space:]]|$)" $interfaces; then
-        wire "$1" system ifupdown
+        say "$1" manager ifupdown
     fi
 }
-look() {
+uplink() {
     path=/sys/class/net/$1
-    [ ! -e "/var/lib/packstack-lite/uplink/$1/armed" ] || wire "$1" armed yes
+    [ ! -e "/var/lib/packstack-lite/uplink/$1/armed" ] || say "$1" armed yes
     [ -e "$path" ] || return
     index=$(cat "$path/ifindex")
-    wire "$1" mac "$(cat "$path/address" 2>/dev/null)"
-    wire "$1" carrier "$(cat "$path/carrier" 2>/dev/null || echo unknown)"
-    [ ! -e "$path/master" ] || wire "$1" master "$(basename "$(readlink "$path/master")")"
-    wire "$1" bridge "$(switch port-to-br "$1")"
+    say "$1" mac "$(cat "$path/address" 2>/dev/null)"
+    say "$1" carrier "$(cat "$path/carrier" 2>/dev/null || echo unknown)"
+    [ ! -e "$path/master" ] || say "$1" master "$(basename "$(readlink "$path/master")")"
+    say "$1" bridge "$(switch port-to-br "$1")"
     for upper in "$path"/upper_*; do
-        [ ! -e "$upper" ] || [ -e "$path/master" ] || wire "$1" upper "${upper##*/upper_}"
+        [ ! -e "$upper" ] || [ -e "$path/master" ] || say "$1" upper "${upper##*/upper_}"
     done
-    [ ! -e "$path/wireless" ] || wire "$1" wireless yes
+    [ ! -e "$path/wireless" ] || say "$1" wireless yes
     for address in $(ip -o addr show dev "$1" scope global | grep -v ' dynamic ' | awk '{print $4}'); do
-        wire "$1" address "$address"
+        say "$1" address "$address"
     done
-    ! ip -o -4 addr show dev "$1" | grep -q ' dynamic ' || wire "$1" dynamic yes
-    wire "$1" iaid "$(sed -n 's/^CLIENTID=ff\([0-9a-f]\{8\}\).*/\1/p' "/run/systemd/netif/leases/$index" 2>/dev/null)"
-    system "$1" "$index"
+    ! ip -o -4 addr show dev "$1" | grep -q ' dynamic ' || say "$1" dynamic yes
+    say "$1" iaid "$(sed -n 's/^CLIENTID=ff\([0-9a-f]\{8\}\).*/\1/p' "/run/systemd/netif/leases/$index" 2>/dev/null)"
+    manager "$1" "$index"
 }
-# Ours stay what they are, whether or not they are read at the moment.
+# Files of ours are printed even if nothing reads them at the moment.
 ours() {
     for path in "/etc/systemd/network/0-packstack-lite-$1.network" \
         "/etc/NetworkManager/system-connections/packstack-lite-$1.nmconnection"
@@ -83,16 +119,16 @@ for path in $interfaces; do
     [ ! -f "$path" ] || file "$path" < "$path"
 done
 for path in /usr/lib*/NetworkManager/*/*-plugin-ovs.so /usr/lib/*/NetworkManager/*/*-plugin-ovs.so; do
-    [ ! -e "$path" ] || wire : nm-ovs yes
+    [ ! -e "$path" ] || echo nm_ovs_plugin=yes
 done
 while IFS=: read -r bridge interface; do
-    look "$interface"
-    look "$bridge"
+    uplink "$interface"
+    uplink "$bridge"
     ours "$interface"
     ours "$bridge"
     for port in $(switch list-ports "$bridge"); do
         kind=$(switch get interface "$port" type | tr -d '"')
-        [ -n "$kind" ] && [ "$kind" != system ] || wire "$bridge" port "$port"
+        [ -n "$kind" ] && [ "$kind" != system ] || say "$bridge" port "$port"
     done
 done
 exit 0
@@ -100,45 +136,20 @@ exit 0
 
 
 def build_commands(bridge_interfaces: Sequence[str]) -> List[Command]:
-    """What to ask of these ``BRIDGE:INTERFACE`` pairs; nothing without any."""
+    """Return the script that reads these ``BRIDGE:INTERFACE`` pairs; no script without pairs."""
     stdin = "".join(f"{pair}\n" for pair in bridge_interfaces)
-    return [Command(_ASK, stdin=stdin.encode(), description="gather facts of uplinks")] if bridge_interfaces else []
+    return [Command(_SCRIPT, stdin=stdin.encode(), description="gather facts of uplinks")] if bridge_interfaces else []
 
 
-def parse_facts(replies: Sequence[Reply]) -> Dict[str, Any]:
-    """The fields of Facts that the reply to ``commands`` fills; lines of other commands are passed over."""
+def parse_uplinks(values: Values) -> Mapping[str, UplinkFacts]:
+    """Parse "NAME KEY VALUE" by name. Raises ValueError for another form."""
     fields_by_interface: Dict[str, Dict[str, List[str]]] = {}
-    files: Dict[str, str] = {}
-    for line in "".join(reply.out for reply in replies).splitlines():
-        key, _, value = line.partition("=")
-        if key == "wire":
-            name, field_name, field_value = value.split(" ", 2)
-            fields_by_interface.setdefault(name, {}).setdefault(field_name, []).append(field_value)
-        elif key == "network_file":
-            encoded, _, path = value.partition(" ")
-            files[path] = base64.b64decode(encoded).decode(errors="surrogateescape")
-    nm_ovs = bool(fields_by_interface.pop(":", {}))
-    return {
-        "uplinks": {name: _uplink_facts(field_value) for name, field_value in fields_by_interface.items()},
-        "network_files": files,
-        "nm_has_ovs_plugin": nm_ovs,
-    }
+    for name, key, value in (value.split(" ", 2) for value in values):
+        fields_by_interface.setdefault(name, {}).setdefault(key, []).append(value)
+    return {name: parse_fields(UplinkFacts, fields) for name, fields in fields_by_interface.items()}
 
 
-def _uplink_facts(fields: Mapping[str, List[str]]) -> UplinkFacts:
-    first_values = {field_name: field_values[0] for field_name, field_values in fields.items()}
-    return UplinkFacts(
-        mac=first_values.get("mac", ""),
-        has_carrier=first_values.get("carrier", "") == "1",
-        master=first_values.get("master", ""),
-        bridge=first_values.get("bridge", ""),
-        upper_interfaces=tuple(fields.get("upper", ())),
-        bridge_ports=tuple(fields.get("port", ())),
-        is_wireless="wireless" in first_values,
-        addresses=tuple(fields.get("address", ())),
-        has_dhcp="dynamic" in first_values,
-        iaid=first_values.get("iaid", ""),
-        managed_by=first_values.get("system", ""),
-        config_path=first_values.get("path", ""),
-        is_move_pending="armed" in first_values,
-    )
+def parse_files(values: Values) -> Mapping[str, str]:
+    """Parse "BASE64 PATH" to texts by path."""
+    rows = (value.partition(" ") for value in values)
+    return {path: base64.b64decode(encoded).decode(errors="surrogateescape") for encoded, _, path in rows}

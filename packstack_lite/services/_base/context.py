@@ -122,23 +122,23 @@ class NodeContext:
         processors has; each process serves several threads.
         """
         answer = str(self.answers.get("CONFIG_SERVICE_WORKERS", ""))
-        return int(answer) if answer.isdigit() and int(answer) > 0 else max(1, self.facts.cpus // 4)
+        return int(answer) if answer.isdigit() and int(answer) > 0 else max(1, self.facts.hardware.cpus // 4)
 
     @property
     def virt_type(self) -> str:
         """``kvm`` where it works and the answers do not ask for ``qemu``; otherwise ``qemu``."""
         requested = str(self.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE", ""))
-        return "kvm" if self.facts.kvm_works and requested != "qemu" else "qemu"
+        return "kvm" if self.facts.hardware.kvm_works and requested != "qemu" else "qemu"
 
     @property
     def ovs_datapath(self) -> str:
         """Open vSwitch's datapath: ``netdev`` (user space) where the kernel lacks the module."""
-        return "system" if self.facts.has_ovs_module and not self.facts.is_container else "netdev"
+        return "system" if self.facts.hardware.has_ovs_module and not self.facts.system.is_container else "netdev"
 
     @property
     def timeout_factor(self) -> int:
         """The factor by which timeouts grow on this node: more than 1 where it is emulated."""
-        return EMULATION_TIMEOUT_FACTOR if self.facts.virtualization in EMULATORS else 1
+        return EMULATION_TIMEOUT_FACTOR if self.facts.system.virtualization in EMULATORS else 1
 
     @property
     def l2_agent(self) -> str:
@@ -152,7 +152,7 @@ class NodeContext:
     @property
     def manages_firewalld(self) -> bool:
         """Whether firewalld runs on the node and the answers let us configure it."""
-        return self.facts.firewall == "firewalld" and self.is_enabled("CONFIG_FIREWALL")
+        return self.facts.security.firewall == "firewalld" and self.is_enabled("CONFIG_FIREWALL")
 
     @property
     def external_bridge(self) -> str:

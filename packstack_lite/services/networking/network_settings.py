@@ -117,8 +117,8 @@ def physical_mtu(context: NodeContext) -> int:
     """The largest packet that the host's own network carries; 1500 where that cannot be seen."""
     mtus = [
         interface.mtu
-        for interface in context.facts.interfaces
-        if interface.name == context.facts.default_interface and interface.mtu
+        for interface in context.facts.network.interfaces
+        if interface.name == context.facts.network.default_interface and interface.mtu
     ]
     return mtus[0] if mtus else DEFAULT_MTU
 
@@ -127,7 +127,7 @@ def physnet_mtus(context: NodeContext) -> Dict[str, int]:
     """Physical network -> the largest packet that it carries: its interface's, where it has one. A bridge of the host's
     own carries 1500 bytes, and leads out through the host's own network."""
     interface_of_bridge = dict(bridge_interfaces(context))
-    interface_mtus = {interface.name: interface.mtu for interface in context.facts.interfaces if interface.mtu}
+    interface_mtus = {interface.name: interface.mtu for interface in context.facts.network.interfaces if interface.mtu}
     default_mtu = min(DEFAULT_MTU, physical_mtu(context))
     bridge_mtus = {
         network: interface_mtus.get(interface_of_bridge.get(bridge, ""), default_mtu)
@@ -156,13 +156,13 @@ def _tunnel_interface(context: NodeContext) -> "Interface | None":
     matches = [
         interface
         for candidate in names
-        for interface in context.facts.interfaces
+        for interface in context.facts.network.interfaces
         if interface.name == candidate and interface.addresses
     ]
     if not matches:
         raise UsageError(
-            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.hostname} has no such interface with an address",
-            f"choose one of: {', '.join(interface.name for interface in context.facts.interfaces if interface.addresses)}",
+            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.system.hostname} has no such interface with an address",
+            f"choose one of: {', '.join(interface.name for interface in context.facts.network.interfaces if interface.addresses)}",
         )
     return matches[0]
 

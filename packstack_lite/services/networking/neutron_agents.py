@@ -45,13 +45,13 @@ def declare_agent(context: NodeContext, role: str, path_key: str, binary: str = 
     resources = [common, config, unit]
     return [
         *resources,
-        *([declare_agent_alive(context, binary or role, context.facts.hostname, [unit.id])] if server else []),
+        *([declare_agent_alive(context, binary or role, context.facts.system.hostname, [unit.id])] if server else []),
     ]
 
 
 def declare_remote_agents_alive(controller: NodeContext, node: NodeContext, *other_roles: str) -> List[Resource]:
     """That Neutron sees another host's agents alive: those of networks, and ``others`` of its own."""
     return [
-        declare_agent_alive(controller, role, node.facts.hostname)
+        declare_agent_alive(controller, role, node.facts.system.hostname)
         for role in (*other_roles, *_node_routing_agents(node))
     ]

@@ -111,7 +111,7 @@ def uses_kernel_bridges(context: NodeContext) -> bool:
 def nat_rules(context: NodeContext) -> List[Nat]:
     """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
     throws other rules away. None where the kernel cannot (preflight says so)."""
-    if local_floating_range(context) is None or context.facts.nat_support == "no":
+    if local_floating_range(context) is None or context.facts.security.nat_support == "no":
         return []
     return [
         Nat(

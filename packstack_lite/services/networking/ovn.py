@@ -54,7 +54,7 @@ def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List
     local_ids = {resource.id for resource in local_resources}
     needs = {role: [need for need in (node.unit_id(role),) if need in local_ids] for role in names}
     return [
-        network_settings.declare_agent_alive(context, binary, node.facts.hostname, needs[role])
+        network_settings.declare_agent_alive(context, binary, node.facts.system.hostname, needs[role])
         for role, binary in names.items()
     ]
 
@@ -63,7 +63,7 @@ def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
     """What the controller reads from the switch's database, as it changes: it needs no restart."""
     external_ids = {
         # Neutron binds a port to the host that Nova names, and Nova names it so.
-        "hostname": context.facts.hostname,
+        "hostname": context.facts.system.hostname,
         "ovn-remote": ovn_central.database_urls(context)["sb"],
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": network_settings.tunnel_address(context),

@@ -59,7 +59,7 @@ def _close_open_accounts(context: NodeContext) -> List[str]:
     facts = context.facts
     other_names = [
         quote_sql(name)
-        for name in dict.fromkeys(("127.0.0.1", "::1", facts.hostname, facts.fqdn))
+        for name in dict.fromkeys(("127.0.0.1", "::1", facts.system.hostname, facts.system.fqdn))
         if _is_other_name(name)
     ]
     names = [*[f"''@{name}" for name in ("'localhost'", *other_names)], *[f"root@{name}" for name in other_names]]

@@ -120,7 +120,7 @@ def _readable_keyring(context: NodeContext) -> RunOnce:
 
 def _cluster_resources(context: NodeContext) -> List[Resource]:
     """Monitor, manager, one storage daemon in a file, the pool and its user. Each step is safe to repeat."""
-    name = context.facts.hostname.split(".")[0]
+    name = context.facts.system.hostname.split(".")[0]
     fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
     config = _ceph_config(context, name, fsid)
     settings = _script_settings(context, name, fsid)

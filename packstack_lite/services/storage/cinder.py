@@ -149,7 +149,7 @@ def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapp
 
 def _services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
     """Each service has reported itself; a volume service that cannot reach its backend does not."""
-    host = node.facts.hostname
+    host = node.facts.system.hostname
     names = ["cinder-scheduler@" + host] if node.has_role("controller") else []
     if node.has_role("storage"):
         names += ["cinder-backup@" + host, *(f"cinder-volume@{host}@{name}" for name in backends(context))]

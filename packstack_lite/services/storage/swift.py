@@ -48,7 +48,7 @@ def is_enabled(context: NodeContext) -> bool:
 
 def can_mount(context: NodeContext) -> bool:
     """Whether file systems can be mounted here: a container has neither loop devices nor disks of its own."""
-    return not context.facts.is_container
+    return not context.facts.system.is_container
 
 
 def storage_devices(context: NodeContext) -> List[StorageDevice]:
