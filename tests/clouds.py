@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Tuple, Type, TypeVar
 
 from packstack_lite import profiles
 from packstack_lite.nodes.facts import Facts, Interface
+from packstack_lite.nodes.facts.fields import parse_fields, parse_key_values
 from packstack_lite.nodes.node import Node
+from packstack_lite.remote.command import Reply
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
 
+T = TypeVar("T")
 ADDRESS = "198.18.1.10"
 # As it is before tests/conftest.py puts profile_of in its place.
 _load = profiles.load
@@ -156,6 +159,11 @@ def change_facts(of: Facts, **changes: Any) -> Facts:
             raise TypeError(f"Facts have no {name}")
         by_subject.setdefault(SUBJECTS[name], {})[name] = value
     return replace(of, **{subject: replace(getattr(of, subject), **new) for subject, new in by_subject.items()})
+
+
+def read_facts(subject: Type[T], *replies: Reply) -> T:
+    """Return the facts of a subject (``SoftwareFacts``) as parsed from replies to its script."""
+    return parse_fields(subject, parse_key_values(replies))
 
 
 @lru_cache(maxsize=None)

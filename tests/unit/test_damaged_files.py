@@ -41,7 +41,7 @@ from packstack_lite.sandbox import model
 from packstack_lite.secret import Masker
 from tests.clouds import cloud
 from tests.unit.damage import damaged
-from tests.unit.test_hosts_gather import LINKS, PORTS, SYSTEM
+from tests.unit.test_nodes_gather import LINKS, PORTS, SYSTEM
 
 CLOUD = cloud()
 DECLARED = services.declare(CLOUD)
@@ -342,19 +342,24 @@ def text_from(strategy):
 SYSTEM_REPLIES = text_from(damaged(SYSTEM.encode(), SYSTEM.encode()[-200:]))
 LINK_REPLIES = text_from(damaged(LINKS.encode()))
 PORT_REPLIES = text_from(damaged(PORTS.encode()))
-UPLINK = f"wire=eth0 mac aa:bb\nnetwork_file={base64.b64encode(b'x').decode()} /etc/network/interfaces\n"
+UPLINK = f"uplink=eth0 mac aa:bb\nnetwork_file={base64.b64encode(b'x').decode()} /etc/network/interfaces\n"
 MORE_REPLIES = text_from(
     damaged(
         UPLINK.encode(),
-        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\nversion=httpd 2.4\nstate=firewalld.service active enabled\n",
-        b"device=/dev/vda 100 ext4 /\nkept=CONFIG_SWIFT_HASH 0a\nexport=a:/b no\nfunctions=eth0 4\nkernel=nfs\n",
+        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\nrpm_version=httpd 2.4\nunit_state=firewalld.service active enabled\n",
+        b"device=/dev/vda 100 ext4 /\nkey_digest=CONFIG_SWIFT_HASH 0a\nnfs_export=a:/b no\nsriov_vfs=eth0 4\nkernel_feature=nfs\n",
     )
 )
 
 
 @given(SYSTEM_REPLIES, LINK_REPLIES, PORT_REPLIES, MORE_REPLIES, st.sampled_from([0, 1, 124]))
 def test_no_facts_give_a_traceback(system, links, ports, more, code):
-    replies = [Reply(0, system), Reply(0, links), Reply(0, ports), Reply(code), Reply(0, "reachable"), Reply(0, more)]
+    replies = [
+        Reply(0, system),
+        Reply(0, "package_source=reachable"),
+        Reply(code),
+        *map(Reply, [0] * 3, [links, ports, more]),
+    ]
     try:
         gather_facts(Node(*replies))
     except PackstackLiteError as fault:

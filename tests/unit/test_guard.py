@@ -10,7 +10,7 @@ import pytest
 from packstack_lite import services
 from packstack_lite.engine.diff import describe_diff, diff_resources
 from packstack_lite.host_setup import firewall
-from packstack_lite.nodes.facts import security
+from packstack_lite.nodes.facts import SecurityFacts
 from packstack_lite.nodes.node import Node
 from packstack_lite.preflight import system_config
 from packstack_lite.preflight.check import CheckContext
@@ -27,7 +27,7 @@ from packstack_lite.resources import (
 )
 from packstack_lite.services._base.context import PORTS
 from packstack_lite.services.networking import openvswitch
-from tests.clouds import ADDRESS, cloud
+from tests.clouds import ADDRESS, cloud, read_facts
 from tests.unit.dash import Dash, fits
 
 PROFILES = ["centos7-train", "centos9s-epoxy", "debian12-zed", "debian13-epoxy"]
@@ -180,9 +180,9 @@ def test_a_kernel_that_translates_no_addresses_is_a_finding_and_gets_no_rules():
 
 
 def test_whether_the_kernel_takes_rules_is_a_fact():
-    assert security.parse_facts([Reply(0, "nat=no\n", "")])["nat"] == "no"
-    assert security.parse_facts([Reply(0, "nft=no\n", "")])["nft"] == "no"
-    assert security.parse_facts([Reply(0, "", "")])["nft"] == ""
+    assert read_facts(SecurityFacts, Reply(0, "nat_support=no\n")).nat_support == "no"
+    assert read_facts(SecurityFacts, Reply(0, "nft_support=no\n")).nft_support == "no"
+    assert read_facts(SecurityFacts, Reply(0)).nft_support == ""
 
 
 # --- the script and the resource, with stand-ins that remember

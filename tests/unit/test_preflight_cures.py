@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from packstack_lite.nodes.facts import Repo, repositories, security, software
+from packstack_lite.nodes.facts import Repo, SecurityFacts, SoftwareFacts, SystemFacts, repositories, security, system
 from packstack_lite.preflight import fixes
+from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
 ADDRESS = "198.18.1.10"
@@ -80,7 +81,7 @@ def test_packages_are_excluded_from_one_repository(dash):
     works(dash, fixes.exclude_packages(repo("epel"), ["leatherman*", "facter*"]))
     works(dash, fixes.exclude_packages(repo("epel-source"), ["leatherman*"]))
     works(dash, fixes.exclude_packages(repo("epel"), ["facter*", "puppet*"]))
-    found = repositories.parse_facts([dash.run(repositories.build_command())])["repositories"]
+    found = read_facts(SoftwareFacts, dash.run(repositories.build_command())).repos
     assert [(repo.name, repo.excludes) for repo in found] == [
         ("epel", ("leatherman*", "facter*", "puppet*")),
         ("epel-source", ("a", "b", "leatherman*")),
@@ -112,11 +113,11 @@ LOCALES = [
 def test_the_language_is_one_that_the_host_has(dash, there, lang):
     dash.tool("locale", f"printf '{there}'")
     put(dash, "/etc/locale.conf", "LC_TIME=C\nLANG=zh_CN.GB18030\n")
-    assert software.parse_facts([dash.run(software.build_command())])["lang_missing"] == "zh_CN.GB18030"
+    assert read_facts(SystemFacts, dash.run(system.build_command())).missing_locale == "zh_CN.GB18030"
     works(dash, fixes.set_locale())
     assert read(dash, "/etc/locale.conf") == f"LC_TIME=C\nLANG={lang}\n"
     assert read(dash, "/etc/locale.conf.packstack-lite.orig").endswith("LANG=zh_CN.GB18030\n")
-    assert software.parse_facts([dash.run(software.build_command())])["lang_missing"] == ""
+    assert read_facts(SystemFacts, dash.run(system.build_command())).missing_locale == ""
     assert not (dash.root / "etc/default/locale").exists()
 
 
@@ -177,7 +178,7 @@ EVERY_CURE = [
 ]
 
 
-@pytest.mark.parametrize("cure", EVERY_CURE, ids=lambda cure: cure.says)
+@pytest.mark.parametrize("cure", EVERY_CURE, ids=lambda cure: cure.description)
 def test_a_cure_that_renames_removes_or_formats_is_marked_so(cure):
     """Without the mark --fix runs it; with it --move-data has to name it, and the sizes of its paths are shown."""
     script = cure.script.replace('rm -rf "$work"', "")
@@ -189,7 +190,7 @@ def test_a_cure_that_renames_removes_or_formats_is_marked_so(cure):
 
 def test_every_cure_is_looked_at():
     made = [name for name, it in vars(fixes).items() if inspect.isfunction(it) and it.__module__ == fixes.__name__]
-    public = {name for name in made if not name.startswith("_")} - {"cure", "moves_data", "command_line"}
+    public = {name for name in made if not name.startswith("_")} - {"fix_command", "moves_data", "command_line"}
     assert len(EVERY_CURE) == len(public), public
 
 
@@ -213,7 +214,7 @@ def test_old_data_are_renamed_and_the_server_begins_anew(dash):
 def test_the_mode_of_selinux_at_boot(dash):
     put(dash, "/etc/selinux/config", "# SELINUX= can take\nSELINUX=disabled\nSELINUXTYPE=targeted\n")
     works(dash, fixes.set_selinux_boot_mode("permissive"))
-    assert security.parse_facts([dash.run(security.build_command())])["selinux_boot"] == "permissive"
+    assert read_facts(SecurityFacts, dash.run(security.build_command())).selinux_boot == "permissive"
     assert "SELINUXTYPE=targeted\n" in read(dash, "/etc/selinux/config")
     assert "SELINUX=disabled" in read(dash, "/etc/selinux/config.packstack-lite.orig")
 

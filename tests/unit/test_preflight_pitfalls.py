@@ -300,9 +300,9 @@ WAYS = [
         "Set-VMProcessor -VMName NAME -ExposeVirtualizationExtensions $true",
     ),
     ({"virtualization": "none"}, "(bare metal)", "VT-x"),
-    ({"virtualization": "none", "hardware": "VMware, Inc. VMware7,1"}, "(VMware)", "vhv.enable"),
-    ({"virtualization": "", "hardware": "innotek GmbH VirtualBox"}, "(VirtualBox)", "nested-hw-virt"),
-    ({"virtualization": "none", "hardware": "Dell Inc. PowerEdge R730"}, "(bare metal)", "firmware"),
+    ({"virtualization": "none", "product": "VMware, Inc. VMware7,1"}, "(VMware)", "vhv.enable"),
+    ({"virtualization": "", "product": "innotek GmbH VirtualBox"}, "(VirtualBox)", "nested-hw-virt"),
+    ({"virtualization": "none", "product": "Dell Inc. PowerEdge R730"}, "(bare metal)", "firmware"),
     ({"virtualization": "bhyve"}, "virtualisation: instances", "the hypervisor below"),
 ]
 

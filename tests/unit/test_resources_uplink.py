@@ -6,11 +6,13 @@ import base64
 
 import pytest
 
+from packstack_lite.nodes.facts import NetworkFacts
 from packstack_lite.nodes.facts import uplinks as facts_of
 from packstack_lite.remote.command import Command
 from packstack_lite.remote.jobs import make_follow_command
 from packstack_lite.resources import NetworkFile, Uplink
 from packstack_lite.resources.base import Diff, Unknown
+from tests.clouds import read_facts
 from tests.unit.dash import Dash, fits, gap
 
 SCRIPTS = "/etc/sysconfig/network-scripts"
@@ -202,15 +204,15 @@ def test_a_changed_file_shows_in_the_diff():
 
 def test_facts_of_an_interface_under_network_scripts(dash, tmp_path):
     (command,) = facts_of.build_commands(("br-ex:ens33",))
-    told = facts_of.parse_facts([dash.run(command)])
-    card = told["wiring"]["ens33"]
-    assert (card.system, card.mac, card.addresses, card.has_carrier) == (
+    told = read_facts(NetworkFacts, dash.run(command))
+    card = told.uplinks["ens33"]
+    assert (card.managed_by, card.mac, card.addresses, card.has_carrier) == (
         "network-scripts",
         "52:54:00:12:34:56",
         (ADDRESS,),
         True,
     )
-    assert told["network_files"] == {
+    assert told.network_files == {
         f"{tmp_path}{SCRIPTS}/ifcfg-ens33": "DEVICE=ens33\nIPADDR=198.18.1.10\n",
         f"{tmp_path}{SCRIPTS}/route-ens33": "198.19.0.0/16 via 198.18.1.2\n",
     }
@@ -222,9 +224,9 @@ def test_facts_of_an_interface_under_ifupdown(dash, tmp_path):
     (tmp_path / "etc/network/interfaces").write_text("source interfaces.d/*\n")
     (tmp_path / "etc/network/interfaces.d/lan").write_text("iface ens33 inet dhcp\n")
     (tmp_path / "etc/network/interfaces.d/lan.packstack-lite.orig").write_text("old\n")
-    told = facts_of.parse_facts([dash.run(facts_of.build_commands(("br-ex:ens33",))[0])])
-    assert told["wiring"]["ens33"].system == "ifupdown"
-    assert [path.rpartition("/")[2] for path in told["network_files"]] == ["interfaces", "lan"]
+    told = read_facts(NetworkFacts, dash.run(facts_of.build_commands(("br-ex:ens33",))[0]))
+    assert told.uplinks["ens33"].managed_by == "ifupdown"
+    assert [path.rpartition("/")[2] for path in told.network_files] == ["interfaces", "lan"]
 
 
 def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
@@ -234,9 +236,9 @@ def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
     profile.write_text("[connection]\nid=x\n[802-1x]\npassword=open sesame\n[ipv4]\nmethod=auto\n")
     dash.tool("nmcli", f'case "$*" in *STATE*) echo ens33:connected ;; *FILENAME*) echo "ens33:{profile}" ;; esac')
     reply = dash.run(facts_of.build_commands(("br-ex:ens33",))[0])
-    told = facts_of.parse_facts([reply])
-    assert (told["wiring"]["ens33"].system, told["wiring"]["ens33"].path) == ("NetworkManager", str(profile))
-    assert told["network_files"] == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
+    told = read_facts(NetworkFacts, reply)
+    assert (told.uplinks["ens33"].managed_by, told.uplinks["ens33"].config_path) == ("NetworkManager", str(profile))
+    assert told.network_files == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
     assert base64.b64encode(b"open sesame").decode()[:8] not in reply.out
 
 

@@ -13,12 +13,12 @@ from packstack_lite import services
 from packstack_lite.errors import UsageError
 from packstack_lite.host_setup.uplink_ini import UplinkMove
 from packstack_lite.host_setup.uplink_scripts import rewrite_interfaces
-from packstack_lite.nodes.facts import UplinkFacts
+from packstack_lite.nodes.facts import NetworkFacts, UplinkFacts
 from packstack_lite.nodes.facts import uplinks as facts_of
 from packstack_lite.remote.command import Reply
 from packstack_lite.resources import ApiObject, File, Nat, OvsBridge, Unit, Uplink
 from packstack_lite.resources.uplink import NETWORK_SCRIPTS_DIR, NETWORKD_FILE, NM_PROFILE
-from tests.clouds import ADDRESS, MACHINE, OVN, cloud
+from tests.clouds import ADDRESS, MACHINE, OVN, cloud, read_facts
 from tests.conftest import PROJECT
 from tests.rendered import resources_of
 
@@ -234,18 +234,18 @@ def test_tunnels_over_the_bridge_find_their_address_before_the_move_too():
 
 def test_facts_are_read_from_their_lines():
     text = base64.b64encode(b"[Network]\nDNS=x\xff\n").decode()
-    told = facts_of.parse_facts(
-        [
-            Reply(0, "kept=a b\n"),
-            Reply(
-                0,
-                f"wire=ens33 mac {MAC}\nwire=ens33 carrier 1\nwire=ens33 system networkd\nwire=ens33 address a/24\n"
-                "wire=ens33 address b/24\nwire=ens33 dynamic yes\nwire=ens33 upper ens33.5\nwire=br-ex port ens34\n"
-                f"wire=ens33 armed yes\nwire=: nm-ovs yes\nnetwork_file={text} /a/with space\n",
-            ),
-        ]
+    told = read_facts(
+        NetworkFacts,
+        Reply(0, "key_digest=a b\n"),
+        Reply(
+            0,
+            f"uplink=ens33 mac {MAC}\nuplink=ens33 carrier 1\nuplink=ens33 manager networkd\n"
+            "uplink=ens33 address a/24\nuplink=ens33 address b/24\nuplink=ens33 dynamic yes\n"
+            "uplink=ens33 upper ens33.5\nuplink=br-ex port ens34\n"
+            f"uplink=ens33 armed yes\nnm_ovs_plugin=yes\nnetwork_file={text} /a/with space\n",
+        ),
     )
-    assert told["wiring"] == {
+    assert told.uplinks == {
         "ens33": UplinkFacts(
             mac=MAC,
             upper_interfaces=("ens33.5",),
@@ -256,8 +256,8 @@ def test_facts_are_read_from_their_lines():
         ),
         "br-ex": UplinkFacts(has_carrier=False, bridge_ports=("ens34",)),
     }
-    assert told["nm_ovs"] is True
-    assert told["network_files"]["/a/with space"].encode(errors="surrogateescape") == b"[Network]\nDNS=x\xff\n"
+    assert told.nm_has_ovs_plugin is True
+    assert told.network_files["/a/with space"].encode(errors="surrogateescape") == b"[Network]\nDNS=x\xff\n"
 
 
 def test_nothing_is_asked_without_such_answers():

@@ -7,10 +7,11 @@ import socket
 
 import pytest
 
-from packstack_lite.nodes.facts import storage
+from packstack_lite.nodes.facts import CloudFacts, StorageFacts, cloud, storage
 from packstack_lite.preflight.storage import key_digest
 from packstack_lite.remote.command import Reply
 from packstack_lite.secret import Secret, quote_percent
+from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
 KEK = "a2V-_2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWs="
@@ -22,7 +23,11 @@ def dash(tmp_path):
 
 
 def told(dash, exports=()):
-    return storage.parse_facts([dash.run(command) for command in storage.build_commands(exports)])
+    return read_facts(StorageFacts, *(dash.run(command) for command in storage.build_commands(exports)))
+
+
+def key_digests(dash):
+    return read_facts(CloudFacts, dash.run(cloud.build_command())).key_digests
 
 
 def put(dash, path, text):
@@ -35,7 +40,7 @@ def put(dash, path, text):
 def test_what_is_kept_is_told_by_its_digest_as_preflight_makes_it(dash, word):
     put(dash, "/etc/barbican/barbican.conf", f"[simple_crypto_plugin]\n# kek = no\nkek = {KEK}\n")
     put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {quote_percent(word)}\n")
-    assert told(dash)["kept"] == {
+    assert key_digests(dash) == {
         "CONFIG_BARBICAN_KEK": key_digest(Secret(KEK)),
         "CONFIG_SWIFT_HASH": key_digest(Secret(word)),
     }
@@ -45,32 +50,32 @@ def test_what_is_kept_is_told_by_its_digest_as_preflight_makes_it(dash, word):
 def test_what_a_package_ships_is_nothing_that_was_kept(dash):
     put(dash, "/etc/barbican/barbican.conf", "[simple_crypto_plugin]\n#kek = dGhpcnR5\n")
     put(dash, "/etc/swift/swift.conf", "[swift-hash]\nswift_hash_path_suffix = changeme\n")
-    assert told(dash)["kept"] == {}
+    assert key_digests(dash) == {}
 
 
 def test_devices_are_told_with_what_they_hold(dash):
     reply = Reply(
-        0, "device=/dev/vdb 4096 - -\ndevice=/dev/vda1 9000 ext4 /mnt/with space\nvolume_group=a\nkernel=nfs\n"
+        0, "device=/dev/vdb 4096 - -\ndevice=/dev/vda1 9000 ext4 /mnt/with space\nvolume_group=a\nkernel_feature=nfs\n"
     )
-    found = storage.parse_facts([reply])
-    assert found["devices"] == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
-    assert (found["volume_groups"], found["kernel"], found["exports"]) == (("a",), ("nfs",), {})
+    found = read_facts(StorageFacts, reply)
+    assert found.block_devices == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
+    assert (found.volume_groups, found.kernel_features, found.nfs_export_errors) == (("a",), ("nfs",), {})
 
 
 def test_a_ceph_configuration_of_ours_is_known(dash):
     put(dash, "/etc/ceph/ceph.conf", "# Written by packstack-lite. A cluster\n")
     put(dash, "/etc/ceph/rbdmap", "")
-    found = told(dash)["ceph"]
+    found = told(dash).ceph_files
     assert found[-1] == "ours" and len(found) == 3
     put(dash, "/etc/ceph/ceph.conf", "[global]\n")
-    assert "ours" not in told(dash)["ceph"]
+    assert "ours" not in told(dash).ceph_files
 
 
 def test_exports_are_tried(dash):
     """Port 2049 of loopback: somebody else's, a server of the test's, or nobody's."""
     dash.tool("showmount", "case $3 in 127.0.0.1) echo '/srv/one *' ;; *) exit 1 ;; esac")
-    found = told(dash, ["127.0.0.2:/srv/one"])["exports"]
+    found = told(dash, ["127.0.0.2:/srv/one"]).nfs_export_errors
     assert found == {"127.0.0.2:/srv/one": "127.0.0.2 does not answer on port 2049"}
     with socket.create_server(("127.0.0.1", 2049)):
-        found = told(dash, ["127.0.0.1:/srv/one", "127.0.0.1:/srv/two"])["exports"]
+        found = told(dash, ["127.0.0.1:/srv/one", "127.0.0.1:/srv/two"]).nfs_export_errors
     assert found == {"127.0.0.1:/srv/one": "", "127.0.0.1:/srv/two": "127.0.0.1 does not export /srv/two"}

@@ -10,8 +10,23 @@ from typing import ClassVar
 
 import pytest
 
-from packstack_lite.nodes.facts import Repo, network_interfaces, package_source, repositories, security, software
+from packstack_lite.nodes.facts import (
+    CloudFacts,
+    NetworkFacts,
+    Repo,
+    SecurityFacts,
+    SoftwareFacts,
+    SystemFacts,
+    cloud,
+    network,
+    package_source,
+    repositories,
+    security,
+    software,
+    system,
+)
 from packstack_lite.remote.command import Reply
+from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
 # As CentOS 7 ships it (centos-release, shortened), and as EPEL does.
@@ -49,10 +64,19 @@ def put(dash, path, text=""):
     place.write_text(text)
 
 
+SUBJECTS = {
+    repositories: SoftwareFacts,
+    security: SecurityFacts,
+    software: SoftwareFacts,
+    system: SystemFacts,
+    cloud: CloudFacts,
+}
+
+
 def told(dash, room):
     reply = dash.run(room.build_command())
     assert (reply.code, reply.err) == (0, ""), reply
-    return room.parse_facts([reply])
+    return read_facts(SUBJECTS[room], reply)
 
 
 def test_repositories_are_told_as_their_files_say(dash):
@@ -62,7 +86,7 @@ def test_repositories_are_told_as_their_files_say(dash):
     base, epel = (f"{dash.root}/etc/yum.repos.d/{name}" for name in ("CentOS-Base.repo", "epel.repo"))
     infra = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra"
     plus = "http://mirror.centos.org/centos/$releasever/centosplus/$basearch/"
-    assert told(dash, repositories)["repos"] == (
+    assert told(dash, repositories).repos == (
         Repo("base", base, True, (infra,)),
         Repo("centosplus", base, False, (plus, "http://mirrors.example.com/plus/")),
         Repo(
@@ -75,11 +99,11 @@ def test_repositories_are_told_as_their_files_say(dash):
     )
 
 
-@pytest.mark.parametrize("room", [repositories, security, software])
+@pytest.mark.parametrize("room", [repositories, security, software, cloud])
 def test_where_nothing_is_nothing_is_told(dash, room):
     for name in ("rpm", "facter", "systemctl", "nmcli", "mariadb", "mysql", "python3", "python2"):
         dash.tool(name, "exit 1")
-    assert not any(told(dash, room).values())
+    assert told(dash, room) == SUBJECTS[room]()
 
 
 def test_selinux_units_and_interfaces(dash):
@@ -105,17 +129,19 @@ def test_selinux_units_and_interfaces(dash):
     )
     dash.tool("nft", '[ "$1" = -c ] && echo "Error: Could not process rule" >&2; exit 1')
     dash.tool("iptables", '[ "$3 $4" = "-t nat" ] && echo "iptables: Table does not exist" >&2; exit 3')
-    assert told(dash, security) == {
-        "nft_support": "no",
-        "nat_support": "no",
-        "selinux_boot": "enforcing",
-        "selinux_type": "targeted",
-        "selinux_policies": ("targeted",),
-        "masked_units": ("httpd.service",),
-        "unit_states": {"firewalld.service": "active enabled", "network.service": "inactive "},
-        "firewall": "firewalld",
-        "nm_interfaces": ("eth0", "br-ex", "a\\:b"),
-    }
+    dash.tool("getenforce", "echo Permissive")
+    assert told(dash, security) == SecurityFacts(
+        nft_support="no",
+        nat_support="no",
+        selinux="permissive",
+        selinux_boot="enforcing",
+        selinux_type="targeted",
+        selinux_policies=("targeted",),
+        masked_units=("httpd.service",),
+        unit_states={"firewalld.service": "active enabled", "network.service": "inactive "},
+        firewall="firewalld",
+        nm_interfaces=("eth0", "br-ex", "a\\:b"),
+    )
 
 
 LOADER = "facter: error while loading shared libraries: leatherman_curl.so.1.3.0: cannot open shared object file"
@@ -129,9 +155,9 @@ def test_rpms_and_a_facter_that_cannot_be_loaded(dash):
     )
     dash.tool("facter", f"echo '{LOADER}: No such file or directory' >&2; exit 127")
     found = told(dash, software)
-    assert found["versions"] == {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}
-    assert found["epel"] == ("htop", "leatherman")
-    assert found["facter"] == f"{LOADER}: No such file or directory"
+    assert found.rpm_versions == {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}
+    assert found.epel_rpms == ("htop", "leatherman")
+    assert found.facter_error == f"{LOADER}: No such file or directory"
 
 
 @pytest.mark.parametrize(
@@ -141,19 +167,19 @@ def test_rpms_and_a_facter_that_cannot_be_loaded(dash):
 def test_a_language_that_is_not_there(dash, lang, missing):
     dash.tool("locale", "printf 'C\\nC.utf8\\nPOSIX\\nen_US.utf8\\n'")
     put(dash, "/etc/locale.conf", f'LANG="{lang}"\n')
-    assert told(dash, software)["lang_missing"] == missing
+    assert told(dash, system).missing_locale == missing
 
 
 def test_modules_that_are_missing_or_stand_before_others(dash):
     dash.tool("python2", "exit 1")
-    dash.tool("python3", "case $2 in *__import__*) echo 'python_missing=@python@ yaml' ;; esac")
+    dash.tool("python3", "case $2 in *__import__*) echo 'missing_python_module=@python@ yaml' ;; esac")
     put(dash, "/usr/local/lib/python3.9/site-packages/yaml/__init__.py")
     put(dash, "/usr/local/lib/python3.9/site-packages/six.py")
     put(dash, "/usr/local/lib/python3.9/site-packages/mine.py")
     found = told(dash, software)
-    assert found["python_missing"] == ("python3 yaml",)
+    assert found.missing_python_modules == ("python3 yaml",)
     place = f"{dash.root}/usr/local/lib/python3.9/site-packages"
-    assert found["shadowed"] == (f"{place}/yaml", f"{place}/six.py")
+    assert found.shadowing_modules == (f"{place}/yaml", f"{place}/six.py")
 
 
 def test_a_directory_that_a_removed_package_has_left_is_no_module(dash):
@@ -161,18 +187,18 @@ def test_a_directory_that_a_removed_package_has_left_is_no_module(dash):
     dash.tool("python3", f'PYTHONPATH={dash.root}/left exec {sys.executable} -S "$@"')
     put(dash, "/left/yaml/__pycache__/__init__.pyc")
     put(dash, "/left/pytz.py")
-    assert told(dash, software)["python_missing"] == ("python3 yaml",)
+    assert told(dash, software).missing_python_modules == ("python3 yaml",)
 
 
 def test_old_data_and_a_root_who_is_refused(dash):
     for schema in ("mysql", "performance_schema", "sys", "keystone", "#rocksdb"):
         put(dash, f"/var/lib/mysql/{schema}/db.opt")
     dash.tool("mariadb", "echo \"ERROR 1045 (28000): Access denied for user 'root'@'localhost'\" >&2; exit 1")
-    found = told(dash, software)
-    assert found["schemas"] == ("keystone",)
-    assert found["refused"] == "ERROR 1045 (28000): Access denied for user 'root'@'localhost'"
+    found = told(dash, cloud)
+    assert found.mariadb_databases == ("keystone",)
+    assert found.mariadb_root_error == "ERROR 1045 (28000): Access denied for user 'root'@'localhost'"
     dash.tool("mariadb", 'echo "ERROR 2002 (HY000): Can\'t connect to local server through socket" >&2; exit 1')
-    assert told(dash, software)["refused"] == "", "a server that does not run refuses nobody"
+    assert told(dash, cloud).mariadb_root_error == "", "a server that does not run refuses nobody"
 
 
 def test_accounts_are_told_by_digests(dash):
@@ -183,9 +209,9 @@ def test_accounts_are_told_by_digests(dash):
         'echo "$*" >> "$T/asked"\n'
         "case $* in *'SELECT 1') echo 1 ;; *mysql.user) echo '0123456789ab nova@198.18.1.10'; echo 'cd @%' ;; esac",
     )
-    found = told(dash, software)
-    assert found["accounts"] == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
-    assert (found["schemas"], found["refused"]) == ((), "")
+    found = told(dash, cloud)
+    assert found.accounts == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
+    assert (found.mariadb_databases, found.mariadb_root_error) == ((), "")
     asked = dash.noted("asked").splitlines()
     assert len(asked) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in asked[1]
 
@@ -193,13 +219,13 @@ def test_accounts_are_told_by_digests(dash):
 def test_accounts_that_cannot_be_read_are_none(dash):
     put(dash, "/var/lib/mysql/mysql/db.opt")
     dash.tool("mariadb", "case $* in *'SELECT 1') echo 1 ;; *) echo 'ERROR 1142: denied' >&2; exit 1 ;; esac")
-    assert told(dash, software)["accounts"] == {}
+    assert told(dash, cloud).accounts == {}
 
 
 def test_what_packstack_leaves(dash):
     put(dash, "/var/tmp/packstack/20200101/openstack-setup.log")
     put(dash, "/root/packstack-answers-20200101-000000.txt")
-    assert told(dash, software)["packstack"] == (
+    assert told(dash, cloud).packstack_files == (
         f"{dash.root}/var/tmp/packstack",
         f"{dash.root}/root/packstack-answers-20200101-000000.txt",
     )
@@ -207,13 +233,27 @@ def test_what_packstack_leaves(dash):
 
 def test_leases():
     text = """\
-2: eth0: <UP>
-
-2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global dynamic eth0\\       valid_lft 3000sec
-2: eth0    inet 198.18.1.11/24 scope global secondary noprefixroute eth0\\       valid_lft forever
-2: eth0    inet6 2001:db8::1/64 scope global dynamic mngtmpaddr \\       valid_lft 86000sec
+link 2: eth0: <UP>
+addr 2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global dynamic eth0\\       valid_lft 3000sec
+addr 2: eth0    inet 198.18.1.11/24 scope global secondary noprefixroute eth0\\       valid_lft forever
+addr 2: eth0    inet6 2001:db8::1/64 scope global dynamic mngtmpaddr \\       valid_lft 86000sec
 """
-    assert network_interfaces.parse_dhcp_addresses(text) == ("198.18.1.10",)
+    assert network.parse_dhcp_addresses(text.splitlines()) == ("198.18.1.10",)
+
+
+@pytest.mark.parametrize(("route", "address"), [(" src 198.18.1.11", "198.18.1.11"), ("", "198.18.1.10")])
+def test_the_address_is_the_routes_source_or_the_first_of_its_interface(dash, route, address):
+    dash.tool(
+        "ip",
+        f"""case "$*" in
+"-4 route show default") echo "default via 198.18.1.1 dev eth0 proto dhcp{route}" ;;
+"-o -4 addr show dev eth0")
+    echo '2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global eth0'
+    echo '2: eth0    inet 198.18.1.11/24 scope global secondary eth0' ;;
+esac""",
+    )
+    facts = read_facts(NetworkFacts, dash.run(network.build_commands()[0]))
+    assert (facts.address, facts.default_interface, facts.default_gateway) == (address, "eth0", "198.18.1.1")
 
 
 class Source(BaseHTTPRequestHandler):
