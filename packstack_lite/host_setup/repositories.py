@@ -1,4 +1,7 @@
-"""Where packages come from: repositories that answer, the release's own, a proxy, a directory instead of a network."""
+"""Resources of package repositories: mirrors, the OpenStack release's own, a proxy, a directory instead of a network.
+
+Used by ``host_setup.system``. See docs/decisions/0012.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services._base.context import NodeContext, make_tags
 
-# What our own repository files are called, as Packstack calls them; a pattern for yum's --enablerepo.
+# Matches the repositories that we write, named as Packstack names them; for yum's --enablerepo.
 OWN_REPOS_PATTERN = "packstack_*"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Everything that the package manager needs before it is asked for OpenStack's packages."""
+    """Declare everything that the package manager needs before OpenStack's packages are installed."""
     setup = load_host_setup(context.profile.name)
     if context.profile.package_manager == "apt":
         return _apt_proxy(context, setup)
@@ -28,17 +31,17 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def allowed_repositories(context: NodeContext) -> str:
-    """The repositories that packages may come from, as a pattern; all that are enabled where it is empty."""
+    """Return a pattern of the repositories to install from; "" means every enabled repository."""
     return OWN_REPOS_PATTERN if _repo_directory(context) else ""
 
 
 def required_resource_ids(context: NodeContext) -> Tuple[str, ...]:
-    """Ids of what has to be right before OpenStack's packages are asked for."""
+    """Return the ids of the resources that the installation of OpenStack's packages depends on."""
     return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PACKAGES)
 
 
 def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """The distribution's repositories, then the release's, which a package brings: those need the same care again."""
+    """Declare the distribution's repositories, then the release's: a package brings those, and they may need mirrors too."""
     base_repos = [*_mirrored_repos(context, setup, "base"), *_enabled_sections(setup)]
     priorities = setup.priority_packages if context.answers.get("CONFIG_REPO") else ()
     names = (*setup.release_packages, *priorities)
@@ -56,6 +59,7 @@ def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource
 
 
 def _mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
+    """Declare mirrors for one tree of repositories: ``base`` (the distribution's) or ``sig`` (the release's)."""
     if not setup.mirror_table:
         return []
     table = load_mirror_table(setup.mirror_table)
@@ -75,7 +79,7 @@ def _mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[R
 
 
 def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
-    """The URLs above the trees, in the order in which they are tried."""
+    """Return the mirrors' root URLs, in the order in which they are tried."""
     answer, known_mirrors = str(context.answers.get("CONFIG_REPO_MIRROR") or "auto"), load_mirror_table(name).mirrors
     if answer == "auto":
         return tuple(url for urls in known_mirrors.values() for url in urls)
@@ -83,7 +87,7 @@ def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
 
 
 def _enabled_sections(setup: HostSetup) -> List[Resource]:
-    """A host with repositories of somebody's own may have none of that name."""
+    """Enable repository sections. A node with custom repositories may lack them: ``ignore_missing``."""
     enabled = (("enabled", "1"),)
     return [
         IniSettings(
@@ -95,7 +99,7 @@ def _enabled_sections(setup: HostSetup) -> List[Resource]:
 
 
 def _epel_excludes(setup: HostSetup) -> List[Resource]:
-    """EPEL may be there for other things; it must not replace what the release brings."""
+    """Exclude packages from EPEL, which may be installed for other purposes, so that it cannot replace the release's."""
     if not setup.epel_exclude:
         return []
     exclude = (("exclude", " ".join(setup.epel_exclude)),)
@@ -114,10 +118,10 @@ def _epel_excludes(setup: HostSetup) -> List[Resource]:
 
 
 def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """Files of CONFIG_REPO, as Packstack writes them, and of CONFIG_REPO_DIRECTORY.
+    """Declare the files of CONFIG_REPO, as Packstack writes them, and of CONFIG_REPO_DIRECTORY.
 
-    Packstack switches the check of signatures off. Here yum.conf decides for what comes over a network; what root
-    has laid into a directory of the host is believed.
+    Packstack disables the check of signatures. Here yum.conf decides for packages from a network; a directory on the
+    node, into which only root can write, is trusted.
     """
     urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(context.answers.get("CONFIG_REPO") or ())]
     directory, name = _repo_directory(context), "packstack_directory"
@@ -139,7 +143,7 @@ def _repo_directory(context: NodeContext) -> str:
 
 
 def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """yum's or dnf's proxy. Without a password the file stays readable to all."""
+    """Declare the proxy of yum or dnf. Without a password in it, the file stays readable to all."""
     address, user, password = _proxy_parts(context)
     if not address:
         return []
@@ -164,7 +168,7 @@ def _apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
 
 
 def _curl_proxy_config(context: NodeContext) -> Secret:
-    """The proxy as lines of curl's configuration."""
+    """Format the proxy as lines of curl's configuration."""
     address, user, password = _proxy_parts(context)
     if not address:
         return Secret("")
@@ -173,7 +177,7 @@ def _curl_proxy_config(context: NodeContext) -> Secret:
 
 
 def _proxy_parts(context: NodeContext) -> Tuple[str, str, Secret]:
-    """The proxy's URL without its login, and the login."""
+    """Return the proxy's URL without login, its user and its password; empty without a proxy."""
     if not _proxy_answer(context):
         return "", "", Secret("")
     parsed = urlsplit(_proxy_answer(context))

@@ -1,4 +1,7 @@
-"""The host itself: where packages come from, all of them at once, kernel settings, time, units that nobody wants."""
+"""Resources of the node itself: repositories, all packages in one batch, kernel settings, time, masked units.
+
+``services.declare`` calls ``declare`` before it adds the resources of each service.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from packstack_lite.resources import Packages, Sysctl, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
 
-# Routers forward, and their packets come back by another interface than the route says.
+# Routers need forwarding. Replies to their packets arrive on another interface than the route names, which rp_filter
+# would drop.
 KERNEL_SETTINGS = (
     ("net.ipv4.ip_forward", "1"),
     ("net.ipv4.conf.all.rp_filter", "0"),
@@ -18,8 +22,10 @@ KERNEL_SETTINGS = (
 
 
 def declare(context: NodeContext, services: List[str]) -> List[Resource]:
-    """Packages of all ``services`` (and other groups of the profile) and what they come from, preparation of the host,
-    kernel settings, masked units; chrony where the clock is the host's own."""
+    """Declare the node's resources for ``services`` and for further package groups of the profile.
+
+    chrony is left out in a container, whose clock is the host's.
+    """
     return [
         *repositories.declare(context),
         *tuning.declare(context),

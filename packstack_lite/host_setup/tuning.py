@@ -1,4 +1,4 @@
-"""The host before OpenStack: its name, SELinux, how it is tuned. What a distribution needs of it is data."""
+"""Resources of the node's host name, SELinux and tuned; which of them a distribution needs is in ``HostSetup``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from packstack_lite.services._base.context import NodeContext, make_tags
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The host's name in /etc/hosts, SELinux and tuned, where the distribution has a use for them."""
+    """Declare the node's name in /etc/hosts, SELinux and tuned, where the profile asks for them."""
     return [*_hosts_entry(context), *_selinux_resources(context), *_tuned_resources(context)]
 
 
 def required_packages(context: NodeContext) -> Tuple[str, ...]:
-    """The packages that those need."""
+    """Return the packages that the resources of ``declare`` need."""
     setup = load_host_setup(context.profile.name)
     selinux_packages = setup.selinux_packages if _has_selinux(context) else ()
     return (*selinux_packages, *(setup.tuned_packages if _has_own_kernel(context) else ()))
 
 
 def _has_selinux(context: NodeContext) -> bool:
-    """Not in a container, whose host decides, and not where it is off: that is never changed."""
+    """Whether SELinux is ours to set up: not in a container, whose host decides, and not where it is disabled."""
     return context.facts.security.selinux in ("enforcing", "permissive") and not context.facts.system.is_container
 
 

@@ -1,4 +1,7 @@
-"""Bridges that take an interface of the host, its addresses, routes and name servers with it."""
+"""Resources that move an interface of the node into a bridge, with its addresses, routes and name servers.
+
+Used by the network services and by ``services.declare``. See docs/decisions/0010.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from packstack_lite.resources.uplink import CONFIRM_TIMEOUT
 from packstack_lite.services._base.context import NodeContext, make_tags
 from packstack_lite.services.networking.network_settings import agent_parameter_name, bridge_interfaces
 
-# What makes the bridge keep the addresses over a reboot, by who configures the interface (facts name them so).
+# Writers of the files that keep the addresses on the bridge after a reboot, by the network system that configures the
+# interface, as ``UplinkFacts.managed_by`` names it.
 CONFIG_WRITERS: Mapping[str, Callable[[UplinkMove], Tuple[NetworkFile, ...]]] = {
     "networkd": networkd_files,
     "ifupdown": ifupdown_files,
@@ -25,21 +29,21 @@ CONFIG_WRITERS: Mapping[str, Callable[[UplinkMove], Tuple[NetworkFile, ...]]] = 
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """One move for each interface that the answers put into a bridge."""
+    """Declare one move for each interface that the answers put into a bridge."""
     return [_declare_uplink(context, bridge, interface) for bridge, interface in bridge_interfaces(context)]
 
 
 def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink:
     uplinks = context.facts.network.uplinks
     interface_facts = uplinks.get(interface, UplinkFacts())
-    # Before the move the interface has them, afterwards the bridge.
+    # Before the move the interface has the addresses, afterwards the bridge.
     address_holder = uplinks.get(bridge, UplinkFacts()) if interface_facts.bridge == bridge else interface_facts
     managed_by = interface_facts.managed_by or address_holder.managed_by
     if (interface_facts.addresses or interface_facts.has_dhcp) and managed_by not in CONFIG_WRITERS:
         raise UsageError(
-            f"{agent_parameter_name(context, 'BRIDGE_IFACES')}={bridge}:{interface}: nobody knows who configures {interface} on"
-            f" {context.facts.system.hostname}",
-            f"let one of {', '.join(CONFIG_WRITERS)} configure it",
+            f"{agent_parameter_name(context, 'BRIDGE_IFACES')}={bridge}:{interface}: no known network system configures"
+            f" {interface} on {context.facts.system.hostname}",
+            f"configure it with one of: {', '.join(CONFIG_WRITERS)}",
         )
     move = UplinkMove(bridge, interface, context.ovs_datapath, uplinks, context.facts.network.network_files)
     return Uplink(
@@ -58,7 +62,7 @@ def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink
 
 
 def network_manager_bridges(context: NodeContext) -> List[str]:
-    """The bridges that NetworkManager makes at boot: it refuses one that is there already."""
+    """List the bridges that NetworkManager creates at boot: it refuses a bridge that exists already."""
     return [
         uplink.bridge
         for uplink in declare(context)
@@ -67,8 +71,10 @@ def network_manager_bridges(context: NodeContext) -> List[str]:
 
 
 def order_units_after_uplinks(resources: Sequence[Resource]) -> List[Resource]:
-    """The same with every unit of the platform waiting for the moves: while one is under way, the host's address is
-    nowhere for a moment, and nothing can bind to it."""
+    """Return the resources with every unit of the Platform phase ordered after the moves of interfaces.
+
+    During a move the node's address is on no interface for a moment, and nothing can bind to it.
+    """
     uplink_ids = tuple(resource.id for resource in resources if isinstance(resource, Uplink))
     needed_ids = _transitive_needs(resources, uplink_ids)
     return [
@@ -83,7 +89,7 @@ def order_units_after_uplinks(resources: Sequence[Resource]) -> List[Resource]:
 
 
 def _transitive_needs(resources: Sequence[Resource], ids: Sequence[str]) -> Set[str]:
-    """What these need, and what that needs in turn."""
+    """Return the ids that ``ids`` need, directly or through others."""
     needs = {resource.id: resource.needs for resource in resources}
     needed: Set[str] = set()
     pending = list(ids)

@@ -1,4 +1,7 @@
-"""The files by which systemd-networkd and NetworkManager keep a bridge in an interface's place."""
+"""Configuration files of systemd-networkd and NetworkManager for a bridge that replaces an interface.
+
+Called by ``host_setup.uplink``. Pure: texts of the node's files in, texts of the new files out.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,17 @@ from packstack_lite.resources import NetworkFile
 from packstack_lite.resources.uplink import NETWORKD_FILE, NM_PROFILE
 
 Section = Tuple[str, Tuple[str, ...]]
-# The same on every run, so that a second one writes the same files.
+# A fixed namespace, so that a second run writes the same files.
 _UUIDS = uuid.UUID("5c6f0f0e-1f3a-4a5e-9a53-1b1f4c3f7d10")
 
 
 @dataclass(frozen=True)
 class UplinkMove:
-    """What the texts are made from: which interface goes into which bridge, and what the host says of both."""
+    """A move of an interface into a bridge, with the facts about both and the texts of the node's network files.
+
+    ``uplinks`` maps interfaces and bridges to their facts, ``network_files`` paths to texts. ``datapath`` is Open
+    vSwitch's datapath_type (``system`` or ``netdev``).
+    """
 
     bridge: str
     interface: str
@@ -27,16 +34,19 @@ class UplinkMove:
 
     @property
     def interface_facts(self) -> UplinkFacts:
-        """The interface."""
+        """Return the facts about the interface."""
         return self.uplinks.get(self.interface, UplinkFacts())
 
     @property
     def mac(self) -> str:
-        """The address that the bridge takes over: the interface's own."""
+        """Return the MAC address that the bridge takes over from the interface."""
         return self.interface_facts.mac
 
     def source_text(self, path_for: Callable[[str], str]) -> str:
-        """The text that addresses come from: the bridge's own one if it has taken over already."""
+        """Return the text of the file that configures the addresses.
+
+        That is the bridge's file after the move, the interface's before. ``path_for`` formats the path of our file.
+        """
         if path_for(self.interface) in self.network_files and path_for(self.bridge) in self.network_files:
             return self.network_files[path_for(self.bridge)]
         return self.network_files.get(self.interface_facts.config_path, "")
@@ -80,15 +90,18 @@ def networkd_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def _keep_dhcp_client_id(move: UplinkMove, carried_sections: Sequence[Section]) -> List[Section]:
-    """networkd makes up the number by which DHCP servers know it from the interface: the bridge keeps the old one."""
+    """Keep the IAID by which DHCP servers know the node: networkd derives it from the interface's name."""
     has_iaid = any(line.startswith("IAID=") for _, lines in carried_sections for line in lines)
     iaid = move.interface_facts.iaid
     return [("DHCPv4", (f"IAID={int(iaid, 16)}",))] if iaid and not has_iaid else []
 
 
 def network_manager_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Five profiles: the bridge, its own port and interface with all that the interface had, the interface's port,
-    the interface without. They win over the old profile by their priority."""
+    """Write NetworkManager's five connection profiles; their priority makes them win over the old one.
+
+    They are the bridge, its port and its interface (with the addresses), the uplink's port and the uplink's interface
+    (without).
+    """
     old_sections = dict(parse_sections(move.source_text(NM_PROFILE.format)))
     bridge, interface = move.bridge, move.interface
     profiles: List[Tuple[str, List[Section]]] = [
@@ -128,13 +141,15 @@ def network_manager_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def _keep_mac(move: UplinkMove) -> List[Section]:
-    """The bridge in user space gets its interface's address from the switch; told so here, NetworkManager takes it down
-    and up for it and forgets the routes that are gone then (seen with 1.42)."""
+    """Set the bridge's MAC address, but not in user space, where the switch sets it.
+
+    There NetworkManager 1.42 would take the bridge down and up for it, and forget the routes that this removes.
+    """
     return [("ethernet", (f"cloned-mac-address={move.mac}",))] if move.datapath == "system" else []
 
 
 def _firewalld_zone(sections: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """firewalld's zone is the connection's, not the address's."""
+    """Carry firewalld's zone over: it belongs to the connection, not to the address."""
     return [line for line in sections.get("connection", ()) if line.startswith("zone=")]
 
 
@@ -158,7 +173,7 @@ def _uuid(name: str) -> str:
 
 
 def parse_sections(text: str) -> List[Section]:
-    """The parts of such a file in their order, each with its lines but the empty ones."""
+    """Split an INI-like text into sections, in their order, each with its non-empty lines."""
     parsed: List[Tuple[str, List[str]]] = []
     for line in text.splitlines():
         stripped = line.strip()

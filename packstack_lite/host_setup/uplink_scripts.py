@@ -1,4 +1,7 @@
-"""The files by which ifupdown and EL's network-scripts keep a bridge in an interface's place."""
+"""Configuration files of ifupdown and of EL's network-scripts for a bridge that replaces an interface.
+
+Called by ``host_setup.uplink``. Pure: texts of the node's files in, texts of the new files out.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from packstack_lite.resources.uplink import IFUPDOWN_DIR, NETWORK_SCRIPTS_DIR
 from packstack_lite.secret import quote_sh, quote_sh_inner
 
 ROUTE_FILE_KINDS = ("route", "route6", "rule", "rule6")
-# Where ifupdown's files begin something new (interfaces(5)).
+# Starts a stanza or an option of its own in ifupdown's files (interfaces(5)).
 _STANZA = re.compile(r"\s*(iface|mapping|auto|allow-\S+|no-auto-down|no-scripts|rename|template|source\S*)(\s|$)")
-# What of an ifcfg file is the address's own business and not the device's (initscripts' sysconfig.txt).
+# Keys of an ifcfg file that belong to the addresses and not to the device (initscripts' sysconfig.txt).
 _ADDRESS_KEYS = re.compile(
     r"\s*(BOOTPROTO|IPADDR|PREFIX|NETMASK|NETWORK|BROADCAST|GATEWAY|DNS\d|DOMAIN|SEARCH|PEERDNS|PEERROUTES|PEERNTP"
     r"|DEFROUTE|METRIC|ZONE|ARPCHECK|ARPUPDATE|PERSISTENT_DHCLIENT|DHCP|IPV4|IPV6|DHCPV6|SRCADDR|RES_OPTIONS)\w*="
@@ -22,8 +25,11 @@ _REPLACED_KEYS = re.compile(r"\s*(TYPE|DEVICETYPE|OVS_BRIDGE|NM_CONTROLLED|ONBOO
 
 
 def ifupdown_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """The files of /etc/network that name the interface, with the bridge in its stanzas' place; the interface gets one
-    of its own as a port (the README of Debian's openvswitch-switch). Every other line stays as it is."""
+    """Rewrite the files of /etc/network that name the interface; every other line stays as it is.
+
+    The bridge takes the place of the interface in its stanzas, and the interface gets a stanza of its own as a port
+    (README of Debian's openvswitch-switch).
+    """
     texts = {path: text for path, text in move.network_files.items() if path.startswith(IFUPDOWN_DIR)}
     bridge_paths = [path for path, text in texts.items() if _stanzas(text, move.bridge)]
     if any(_is_moved(texts[path], move) for path in bridge_paths):
@@ -33,6 +39,7 @@ def ifupdown_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def _is_moved(text: str, move: UplinkMove) -> bool:
+    """Whether the text already has the bridge with the interface as its port."""
     lines = [line.split() for stanza in _stanzas(text, move.bridge) for line in stanza]
     return ["ovs_type", "OVSBridge"] in lines and any(
         fields[0] == "ovs_ports" and move.interface in fields[1:] for fields in lines if fields
@@ -40,14 +47,14 @@ def _is_moved(text: str, move: UplinkMove) -> bool:
 
 
 def _stanzas(text: str, name: str) -> List[List[str]]:
-    """The lines of every ``iface`` stanza of this name."""
+    """Return the lines of every ``iface`` stanza of this name."""
     return [
         block for block in _split_stanzas(text.splitlines(keepends=True)) if block[0].split()[:2] == ["iface", name]
     ]
 
 
 def _split_stanzas(lines: Sequence[str]) -> Iterator[List[str]]:
-    """The lines, parted where something new begins; a line that ends with a backslash goes on."""
+    """Split lines into stanzas; a line that ends with a backslash continues on the next one."""
     block: List[str] = []
     for line in lines:
         if block and _STANZA.match(line) and not block[-1].rstrip("\n").endswith("\\"):
@@ -59,7 +66,7 @@ def _split_stanzas(lines: Sequence[str]) -> Iterator[List[str]]:
 
 
 def rewrite_interfaces(text: str, move: UplinkMove) -> str:
-    """A file of ifupdown's with the bridge instead of the interface; as it was when it does not name it."""
+    """Replace the interface by the bridge in a file of ifupdown; a file that does not name it stays unchanged."""
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -85,7 +92,7 @@ def rewrite_interfaces(text: str, move: UplinkMove) -> str:
 
 
 def _split_trailing_lines(lines: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """A stanza's own lines, and the empty ones and comments behind it."""
+    """Split a stanza from the empty lines and comments that follow it."""
     end = len(lines)
     while end > 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
         end -= 1
@@ -93,7 +100,7 @@ def _split_trailing_lines(lines: Sequence[str]) -> Tuple[List[str], List[str]]:
 
 
 def _autostart_lines(line: str, fields: Sequence[str], move: UplinkMove) -> List[str]:
-    """A bridge is never plugged in: it comes up at boot, also where the interface came up when it appeared."""
+    """Bring the bridge up at boot: no device event announces it, as ``allow-hotplug`` of an interface expects."""
     if fields[0] == "auto":
         return [re.sub(rf"(?<=\s){re.escape(move.interface)}(?=\s|$)", move.bridge, line)]
     other_interfaces = [word for word in fields[1:] if word != move.interface]
@@ -119,8 +126,10 @@ def _port_stanza(move: UplinkMove, mtu_lines: Sequence[str]) -> List[str]:
 
 
 def network_scripts_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """ifcfg files of the bridge, with all that is about addresses, and of the interface, with the rest; routes and
-    rules go along. Source: README.RHEL of Open vSwitch, whose ifup-ovs reads them."""
+    """Write the ifcfg files: the bridge's has the addresses, the interface's the rest; routes and rules move along.
+
+    Source: README.RHEL of Open vSwitch, whose ifup-ovs reads them.
+    """
     bridge_path, port_path = (
         f"{NETWORK_SCRIPTS_DIR}/ifcfg-{move.bridge}",
         f"{NETWORK_SCRIPTS_DIR}/ifcfg-{move.interface}",
@@ -142,13 +151,14 @@ def network_scripts_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def render_bridge_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
-    """The bridge's ifcfg file, from the interface's one."""
+    """Render the bridge's ifcfg file from the interface's."""
     address_lines = [line for line in interface_ifcfg.splitlines() if _ADDRESS_KEYS.match(line)]
     if any(re.match(r"\s*BOOTPROTO=\W?dhcp", line, re.I) for line in address_lines):
-        # ifup-ovs asks for an address once the ports are up, and only when told so in these words.
+        # With these keys, and no others, ifup-ovs asks for an address once the ports are up.
         address_lines = [line for line in address_lines if not re.match(r"\s*BOOTPROTO=", line)]
         address_lines += ["OVSBOOTPROTO=dhcp", f"OVSDHCPINTERFACES={quote_sh(move.interface)}"]
-    # Neutron's agent sets the bridge to pass nothing without it; at boot it comes long after the network.
+    # Neutron's agent sets fail mode "secure", in which the bridge forwards nothing until the agent has started, and at
+    # boot the agent starts long after the network.
     extra = f"set-fail-mode {move.bridge} standalone -- set bridge {move.bridge} datapath_type={move.datapath}"
     header = [
         f"# Written by packstack-lite. {move.bridge} has the addresses of {move.interface}: change them here.",
@@ -163,7 +173,7 @@ def render_bridge_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
 
 
 def render_port_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
-    """The interface's ifcfg file as a port: without addresses, the rest as it was."""
+    """Render the interface's ifcfg file as a port: without addresses, the rest unchanged."""
     device_lines = [
         line
         for line in interface_ifcfg.splitlines()
@@ -182,7 +192,7 @@ def render_port_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
 
 
 def _move_routes(kind: str, move: UplinkMove) -> List[NetworkFile]:
-    """What leads over the interface leads over the bridge."""
+    """Move a file of routes or rules from the interface to the bridge."""
     old_path, new_path = f"{NETWORK_SCRIPTS_DIR}/{kind}-{move.interface}", f"{NETWORK_SCRIPTS_DIR}/{kind}-{move.bridge}"
     text: Optional[str] = move.network_files.get(old_path)
     if text is None:

@@ -82,7 +82,7 @@ def catalogue_of(release):
 
 
 def test_a_release_without_an_option_catalogue_is_a_sentence():
-    with pytest.raises(LookupError, match="^no option catalogue for release caracal: add options-caracal"):
+    with pytest.raises(LookupError, match=r"^no option catalogue for release caracal: add options-caracal"):
         catalogue_of("caracal")
 
 
