@@ -1,5 +1,8 @@
-"""The ports that users of the cloud reach, opened in the firewall that the host has, and those that only the cloud's
-own hosts may reach, guarded where it has none (docs/decisions/0015)."""
+"""Resources of the firewall: public ports, internal ports, floating addresses.
+
+Public ports are opened in the firewall that the node has. Without one, a port filter of ours lets only the cloud's own
+nodes reach the internal ports (docs/decisions/0015). Used by ``host_setup.system``.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,11 @@ INTERNAL_PORTS: Mapping[str, Tuple[str, ...]] = {
 
 
 def declare(context: NodeContext, services: List[str]) -> List[Resource]:
-    """The open ports of ``services``, and floating addresses let through; the guard of the rest where no firewall of
-    ours to tell is in force. Neither where the user keeps it to himself."""
+    """Declare firewall resources for the ports of ``services``.
+
+    With firewalld or iptables in force: the public ports, the other nodes' addresses and, for floating addresses,
+    forwarding. Else the port filter of the internal ports. With CONFIG_FIREWALL=n neither.
+    """
     ports, nat_rules = _public_ports(services), openvswitch.nat_rules(context)
     if context.manages_firewalld:
         interface = context.facts.network.default_interface
@@ -83,7 +89,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
 
 
 def uses_port_filter(context: NodeContext) -> bool:
-    """Whether ports are guarded by rules of our own: they may be, and the kernel takes them."""
+    """Whether our port filter is allowed by the answers and supported by the kernel."""
     is_supported = context.profile.command("guard") != "nft" or context.facts.security.nft_support != "no"
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 
@@ -104,9 +110,9 @@ def _port_filter(context: NodeContext, internal_ports: Collection[str]) -> List[
         for name, peer_addresses in _peer_addresses(context)
     ]
     port_filter = _port_filter_unit(context, files=(script, unit))
-    # Before the guard, which else would shut them out for a moment.
+    # Peers come before the port filter, which would shut them out for a moment.
     port_filter = replace(port_filter, needs=(*port_filter.needs, *(allowed_peer.id for allowed_peer in peers)))
-    # Of a host that could not be asked nobody knows every address.
+    # A node that could not be reached may have addresses that we do not know.
     all_known = all(node.hostname for node in context.other_nodes)
     return [
         script,
@@ -118,18 +124,22 @@ def _port_filter(context: NodeContext, internal_ports: Collection[str]) -> List[
 
 
 def _only_peers(peers: Tuple[str, ...], port_filter: PortFilter) -> OnlyAllowedPeers:
+    """Declare that the port filter lets no other peers in than these."""
     return OnlyAllowedPeers(
         peers, port_filter.script, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter.id,)
     )
 
 
 def _peer_addresses(context: NodeContext) -> List[Tuple[str, Tuple[str, ...]]]:
-    """The cloud's other hosts, one by one, as the answers call them, and their addresses: a change is laid to the host
-    that comes, not to those that let it in."""
+    """Return (name, addresses) of each other node of the cloud.
+
+    They stay apart, so that a change is attributed to the node that is added and not to this one.
+    """
     return [(node.name, node.addresses) for node in context.other_nodes if node.addresses]
 
 
 def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is_wanted: bool = True) -> PortFilter:
+    """Declare the unit of the port filter, running or, unless ``is_wanted``, stopped."""
     return PortFilter(
         unit=f"{context.profile.unit('guard')}.service",
         script=context.profile.path("guard"),
@@ -142,7 +152,10 @@ def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is
 
 
 def _without_port_filter(context: NodeContext) -> List[Resource]:
-    """What an earlier run has guarded is no longer: the rules go before the files that take them back."""
+    """Remove the port filter of an earlier run.
+
+    The rules are removed first, because the files are what removes them.
+    """
     port_filter = _port_filter_unit(context, is_wanted=False)
     return [
         port_filter,
@@ -156,13 +169,17 @@ def _absent_file(path: str, port_filter_id: str) -> Absent:
 
 
 def _forward_rule(nat: Nat, ports_id: str) -> Resource:
-    """After the ports: it may reload firewalld."""
+    """Declare firewalld's forwarding of the floating range, after the ports.
+
+    Opening the ports may reload firewalld.
+    """
     return FirewalldForward(
         source_cidr=nat.source_cidr, bridge=nat.bridge, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(ports_id,)
     )
 
 
 def _public_ports(services: List[str]) -> Tuple[int, ...]:
+    """List the public ports of ``services``, with the dashboard's."""
     apis = [api for service in services for api in PUBLIC_APIS.get(service, ()) if api in PORTS]
     dashboard = [DASHBOARD_PORT] if "horizon" in services else []
     return tuple(sorted({*dashboard, *(PORTS[api] for api in apis)}))

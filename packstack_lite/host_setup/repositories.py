@@ -1,6 +1,6 @@
-"""Resources of package repositories: mirrors, the OpenStack release's own, a proxy, a directory instead of a network.
+"""Resources of package repositories, mirrors and the package manager's proxy.
 
-Used by ``host_setup.system``. See docs/decisions/0012.
+Used by ``host_setup.system``. Two phases and the choice of a mirror: docs/decisions/0012.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ OWN_REPOS_PATTERN = "packstack_*"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare everything that the package manager needs before OpenStack's packages are installed."""
+    """Declare repositories and proxy for the node's package manager.
+
+    Yum and dnf: everything that has to be right before OpenStack's packages are installed. Apt: the proxy.
+    """
     setup = load_host_setup(context.profile.name)
     if context.profile.package_manager == "apt":
         return _apt_proxy(context, setup)
@@ -31,17 +34,23 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def allowed_repositories(context: NodeContext) -> str:
-    """Return a pattern of the repositories to install from; "" means every enabled repository."""
+    """Return a pattern of the repositories to install packages from.
+
+    "" means every enabled repository.
+    """
     return OWN_REPOS_PATTERN if _repo_directory(context) else ""
 
 
 def required_resource_ids(context: NodeContext) -> Tuple[str, ...]:
-    """Return the ids of the resources that the installation of OpenStack's packages depends on."""
+    """List the ids that the installation of OpenStack's packages has to wait for."""
     return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PACKAGES)
 
 
 def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """Declare the distribution's repositories, then the release's: a package brings those, and they may need mirrors too."""
+    """Declare the distribution's repositories, then those of the OpenStack release.
+
+    A package brings the release's repositories; once it is installed they may need mirrors as well.
+    """
     base_repos = [*_mirrored_repos(context, setup, "base"), *_enabled_sections(setup)]
     priorities = setup.priority_packages if context.answers.get("CONFIG_REPO") else ()
     names = (*setup.release_packages, *priorities)
@@ -59,7 +68,10 @@ def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource
 
 
 def _mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
-    """Declare mirrors for one tree of repositories: ``base`` (the distribution's) or ``sig`` (the release's)."""
+    """Declare mirrors for one tree of repositories.
+
+    ``tree`` is ``base`` (the distribution's repositories) or ``sig`` (those of the OpenStack release).
+    """
     if not setup.mirror_table:
         return []
     table = load_mirror_table(setup.mirror_table)
@@ -87,7 +99,10 @@ def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
 
 
 def _enabled_sections(setup: HostSetup) -> List[Resource]:
-    """Enable repository sections. A node with custom repositories may lack them: ``ignore_missing``."""
+    """Enable sections of repository files.
+
+    A node with repositories of its administrator's own may have no such section: it is ignored there.
+    """
     enabled = (("enabled", "1"),)
     return [
         IniSettings(
@@ -99,7 +114,10 @@ def _enabled_sections(setup: HostSetup) -> List[Resource]:
 
 
 def _epel_excludes(setup: HostSetup) -> List[Resource]:
-    """Exclude packages from EPEL, which may be installed for other purposes, so that it cannot replace the release's."""
+    """Exclude packages from EPEL that would replace the release's.
+
+    EPEL itself stays: other software may need it.
+    """
     if not setup.epel_exclude:
         return []
     exclude = (("exclude", " ".join(setup.epel_exclude)),)
@@ -118,10 +136,10 @@ def _epel_excludes(setup: HostSetup) -> List[Resource]:
 
 
 def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """Declare the files of CONFIG_REPO, as Packstack writes them, and of CONFIG_REPO_DIRECTORY.
+    """Declare the repository files of CONFIG_REPO and CONFIG_REPO_DIRECTORY.
 
-    Packstack disables the check of signatures. Here yum.conf decides for packages from a network; a directory on the
-    node, into which only root can write, is trusted.
+    They are named as Packstack names them. Packstack disables the check of signatures. Here yum.conf decides for
+    packages from a network; a directory on the node, into which only root can write, is trusted.
     """
     urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(context.answers.get("CONFIG_REPO") or ())]
     directory, name = _repo_directory(context), "packstack_directory"
@@ -143,7 +161,10 @@ def _repo_directory(context: NodeContext) -> str:
 
 
 def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """Declare the proxy of yum or dnf. Without a password in it, the file stays readable to all."""
+    """Declare the proxy of yum or dnf.
+
+    Without a password in it the file stays readable to all.
+    """
     address, user, password = _proxy_parts(context)
     if not address:
         return []
@@ -177,7 +198,10 @@ def _curl_proxy_config(context: NodeContext) -> Secret:
 
 
 def _proxy_parts(context: NodeContext) -> Tuple[str, str, Secret]:
-    """Return the proxy's URL without login, its user and its password; empty without a proxy."""
+    """Return the proxy's URL without login, its user and its password.
+
+    All three are empty without a proxy.
+    """
     if not _proxy_answer(context):
         return "", "", Secret("")
     parsed = urlsplit(_proxy_answer(context))

@@ -1,6 +1,7 @@
-"""Resources of the node itself: repositories, all packages in one batch, kernel settings, time, masked units.
+"""Resources of the node itself: packages, kernel settings, time, masked units.
 
-``services.declare`` calls ``declare`` before it adds the resources of each service.
+Also those of ``repositories``, ``tuning`` and ``firewall``. ``services.declare`` adds the resources of each service to
+them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ KERNEL_SETTINGS = (
 
 
 def declare(context: NodeContext, services: List[str]) -> List[Resource]:
-    """Declare the node's resources for ``services`` and for further package groups of the profile.
+    """Declare the resources of the node itself for ``services``.
 
-    chrony is left out in a container, whose clock is the host's.
+    ``services`` also holds further package groups of the profile. chrony is left out in a container, whose clock is
+    the host's.
     """
     return [
         *repositories.declare(context),
@@ -45,6 +47,10 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
 
 
 def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
+    """List every package that the node needs, each once.
+
+    They are installed in one batch.
+    """
     groups = ["host", *([] if context.facts.system.is_container else ["chrony"]), *services]
     known_groups = [service for service in groups if service in context.profile.packages]
     names = [name for service in known_groups for name in context.profile.packages_for(service)]

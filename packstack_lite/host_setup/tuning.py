@@ -1,4 +1,7 @@
-"""Resources of the node's host name, SELinux and tuned; which of them a distribution needs is in ``HostSetup``."""
+"""Resources of the node's host name, SELinux and tuned.
+
+Which of them a distribution needs is data: ``profiles.host_setup.HostSetup``. Used by ``host_setup.system``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from packstack_lite.services._base.context import NodeContext, make_tags
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the node's name in /etc/hosts, SELinux and tuned, where the profile asks for them."""
+    """Declare the /etc/hosts entry, SELinux and tuned, as the profile asks for them."""
     return [*_hosts_entry(context), *_selinux_resources(context), *_tuned_resources(context)]
 
 
@@ -23,7 +26,10 @@ def required_packages(context: NodeContext) -> Tuple[str, ...]:
 
 
 def _has_selinux(context: NodeContext) -> bool:
-    """Whether SELinux is ours to set up: not in a container, whose host decides, and not where it is disabled."""
+    """Whether SELinux is ours to set up.
+
+    It is not in a container, whose host decides, and not where it is disabled: that is never changed.
+    """
     return context.facts.security.selinux in ("enforcing", "permissive") and not context.facts.system.is_container
 
 

@@ -1,6 +1,7 @@
-"""Resources that move an interface of the node into a bridge, with its addresses, routes and name servers.
+"""Resources that move an interface of the node into a bridge.
 
-Used by the network services and by ``services.declare``. See docs/decisions/0010.
+Addresses, routes and name servers move along. Used by the network services and by ``services.declare``. See
+docs/decisions/0010.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink
 
 
 def network_manager_bridges(context: NodeContext) -> List[str]:
-    """List the bridges that NetworkManager creates at boot: it refuses a bridge that exists already."""
+    """List the bridges that NetworkManager creates at boot.
+
+    Nobody else may create them: NetworkManager refuses a bridge that exists already.
+    """
     return [
         uplink.bridge
         for uplink in declare(context)
@@ -71,9 +75,10 @@ def network_manager_bridges(context: NodeContext) -> List[str]:
 
 
 def order_units_after_uplinks(resources: Sequence[Resource]) -> List[Resource]:
-    """Return the resources with every unit of the Platform phase ordered after the moves of interfaces.
+    """Return the resources with the Platform phase's units ordered after the uplinks.
 
-    During a move the node's address is on no interface for a moment, and nothing can bind to it.
+    During a move the node's address is on no interface for a moment, and nothing can bind to it. Units that a move
+    itself needs are left as they are.
     """
     uplink_ids = tuple(resource.id for resource in resources if isinstance(resource, Uplink))
     needed_ids = _transitive_needs(resources, uplink_ids)

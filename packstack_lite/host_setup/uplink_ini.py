@@ -1,6 +1,6 @@
-"""Configuration files of systemd-networkd and NetworkManager for a bridge that replaces an interface.
+"""Files of systemd-networkd and NetworkManager for a bridge with an uplink.
 
-Called by ``host_setup.uplink``. Pure: texts of the node's files in, texts of the new files out.
+Called by ``host_setup.uplink``. Pure: texts of the node's network files in, texts of the new files out.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _UUIDS = uuid.UUID("5c6f0f0e-1f3a-4a5e-9a53-1b1f4c3f7d10")
 
 @dataclass(frozen=True)
 class UplinkMove:
-    """A move of an interface into a bridge, with the facts about both and the texts of the node's network files.
+    """A move of an interface into a bridge, and what is known of both.
 
-    ``uplinks`` maps interfaces and bridges to their facts, ``network_files`` paths to texts. ``datapath`` is Open
-    vSwitch's datapath_type (``system`` or ``netdev``).
+    ``uplinks`` maps interfaces and bridges to their facts, ``network_files`` the paths of the node's network files to
+    their texts. ``datapath`` is Open vSwitch's datapath_type (``system`` or ``netdev``).
     """
 
     bridge: str
@@ -53,7 +53,11 @@ class UplinkMove:
 
 
 def networkd_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Two files that sort before all others: the bridge with all that the interface had, the interface without."""
+    """Render networkd's files of the bridge and of the interface.
+
+    The bridge's has all that the interface's had, the interface's has no addresses. Their names sort before all
+    others.
+    """
     carried_sections = [
         section
         for section in parse_sections(move.source_text(NETWORKD_FILE.format))
@@ -90,17 +94,20 @@ def networkd_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def _keep_dhcp_client_id(move: UplinkMove, carried_sections: Sequence[Section]) -> List[Section]:
-    """Keep the IAID by which DHCP servers know the node: networkd derives it from the interface's name."""
+    """Carry over the IAID by which DHCP servers know the node.
+
+    networkd derives it from the interface's name, so that the bridge would get another one.
+    """
     has_iaid = any(line.startswith("IAID=") for _, lines in carried_sections for line in lines)
     iaid = move.interface_facts.iaid
     return [("DHCPv4", (f"IAID={int(iaid, 16)}",))] if iaid and not has_iaid else []
 
 
 def network_manager_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Write NetworkManager's five connection profiles; their priority makes them win over the old one.
+    """Render NetworkManager's five connection profiles.
 
     They are the bridge, its port and its interface (with the addresses), the uplink's port and the uplink's interface
-    (without).
+    (without). Their priority makes them win over the old profile.
     """
     old_sections = dict(parse_sections(move.source_text(NM_PROFILE.format)))
     bridge, interface = move.bridge, move.interface
@@ -143,7 +150,7 @@ def network_manager_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 def _keep_mac(move: UplinkMove) -> List[Section]:
     """Set the bridge's MAC address, but not in user space, where the switch sets it.
 
-    There NetworkManager 1.42 would take the bridge down and up for it, and forget the routes that this removes.
+    There NetworkManager 1.42 takes the bridge down and up for it, and forgets the routes that this removes.
     """
     return [("ethernet", (f"cloned-mac-address={move.mac}",))] if move.datapath == "system" else []
 
@@ -173,7 +180,10 @@ def _uuid(name: str) -> str:
 
 
 def parse_sections(text: str) -> List[Section]:
-    """Split an INI-like text into sections, in their order, each with its non-empty lines."""
+    """Split an INI-like text into its sections, in their order.
+
+    Each has its lines, stripped, without the empty ones.
+    """
     parsed: List[Tuple[str, List[str]]] = []
     for line in text.splitlines():
         stripped = line.strip()

@@ -1,6 +1,6 @@
-"""Configuration files of ifupdown and of EL's network-scripts for a bridge that replaces an interface.
+"""Files of ifupdown and of EL's network-scripts for a bridge with an uplink.
 
-Called by ``host_setup.uplink``. Pure: texts of the node's files in, texts of the new files out.
+Called by ``host_setup.uplink``. Pure: texts of the node's network files in, texts of the new files out.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _REPLACED_KEYS = re.compile(r"\s*(TYPE|DEVICETYPE|OVS_BRIDGE|NM_CONTROLLED|ONBOO
 
 
 def ifupdown_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Rewrite the files of /etc/network that name the interface; every other line stays as it is.
+    """Rewrite the files of /etc/network that name the interface.
 
     The bridge takes the place of the interface in its stanzas, and the interface gets a stanza of its own as a port
-    (README of Debian's openvswitch-switch).
+    (README of Debian's openvswitch-switch). Every other line stays as it is.
     """
     texts = {path: text for path, text in move.network_files.items() if path.startswith(IFUPDOWN_DIR)}
     bridge_paths = [path for path, text in texts.items() if _stanzas(text, move.bridge)]
@@ -54,7 +54,10 @@ def _stanzas(text: str, name: str) -> List[List[str]]:
 
 
 def _split_stanzas(lines: Sequence[str]) -> Iterator[List[str]]:
-    """Split lines into stanzas; a line that ends with a backslash continues on the next one."""
+    """Split lines into stanzas.
+
+    A line that ends with a backslash continues on the next one.
+    """
     block: List[str] = []
     for line in lines:
         if block and _STANZA.match(line) and not block[-1].rstrip("\n").endswith("\\"):
@@ -66,7 +69,10 @@ def _split_stanzas(lines: Sequence[str]) -> Iterator[List[str]]:
 
 
 def rewrite_interfaces(text: str, move: UplinkMove) -> str:
-    """Replace the interface by the bridge in a file of ifupdown; a file that does not name it stays unchanged."""
+    """Replace the interface by the bridge in a text of ifupdown.
+
+    A text that does not name the interface is returned unchanged.
+    """
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -100,7 +106,11 @@ def _split_trailing_lines(lines: Sequence[str]) -> Tuple[List[str], List[str]]:
 
 
 def _autostart_lines(line: str, fields: Sequence[str], move: UplinkMove) -> List[str]:
-    """Bring the bridge up at boot: no device event announces it, as ``allow-hotplug`` of an interface expects."""
+    """Render the line that brings the bridge up at boot.
+
+    An interface with ``allow-hotplug`` comes up when its device appears; no such event exists for a bridge, which gets
+    ``auto``.
+    """
     if fields[0] == "auto":
         return [re.sub(rf"(?<=\s){re.escape(move.interface)}(?=\s|$)", move.bridge, line)]
     other_interfaces = [word for word in fields[1:] if word != move.interface]
@@ -126,8 +136,9 @@ def _port_stanza(move: UplinkMove, mtu_lines: Sequence[str]) -> List[str]:
 
 
 def network_scripts_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Write the ifcfg files: the bridge's has the addresses, the interface's the rest; routes and rules move along.
+    """Render the ifcfg files of the bridge and of the interface.
 
+    The bridge's has all that belongs to addresses, the interface's the rest; files of routes and rules move along.
     Source: README.RHEL of Open vSwitch, whose ifup-ovs reads them.
     """
     bridge_path, port_path = (
@@ -173,7 +184,10 @@ def render_bridge_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
 
 
 def render_port_ifcfg(interface_ifcfg: str, move: UplinkMove) -> str:
-    """Render the interface's ifcfg file as a port: without addresses, the rest unchanged."""
+    """Render the interface's ifcfg file as a port, without addresses.
+
+    Every other line stays as it is.
+    """
     device_lines = [
         line
         for line in interface_ifcfg.splitlines()

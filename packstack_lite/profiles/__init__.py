@@ -1,7 +1,8 @@
-"""Profiles: what a distribution with its OpenStack release calls packages, units, paths and accounts.
+"""Profiles: a distribution's names of packages, units, paths and accounts.
 
-Each profile is a YAML file with a block per service; it extends a family (``families/``) and holds only what differs.
-Services look names up by role (``profile.unit("nova-api")``), so that another distribution is data, not code.
+Each profile is a YAML file with a block per service; it extends a family (``families/``) and holds only what differs
+(docs/decisions/0020). Services look names up by role (``profile.unit("nova-api")``), so that another distribution is
+data, not code.
 """
 
 from __future__ import annotations
@@ -110,7 +111,10 @@ class Profile:
         return self._look_up("commands", self.commands, key)
 
     def log_path(self, role: str, service: str) -> str:
-        """Return the log file of a role's unit: its entry in ``logs``, else ``log_pattern`` filled in."""
+        """Return the log file of a role's unit.
+
+        It is the role's entry in ``logs``, else ``log_pattern`` with service and unit filled in.
+        """
         pattern = self.logs.get(role, self.log_pattern)
         return pattern.format(service=service, unit=self.units.get(role, role))
 
@@ -119,7 +123,7 @@ class Profile:
         return self._look_up("uwsgi", self.uwsgi, role)
 
     def marker_table(self, service: str) -> str:
-        """Return the table (DATABASE.TABLE) that exists once a service's schema is complete."""
+        """Return DATABASE.TABLE, which exists once a service's schema is complete."""
         return self._look_up("marker_tables", self.marker_tables, service)
 
     def driver(self, key: str) -> str:
@@ -131,7 +135,10 @@ class Profile:
         return self._look_up("packages", self.packages, service)
 
     def all_packages(self) -> Tuple[str, ...]:
-        """Return every package that some answer may install, sorted, without those of a Ceph cluster."""
+        """List every package that some answer may install, sorted.
+
+        Those of a Ceph cluster are left out.
+        """
         return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
 
     def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
@@ -149,14 +156,20 @@ def list_names() -> Tuple[str, ...]:
 
 @lru_cache(maxsize=None)
 def load(name: str) -> Profile:
-    """Load the profile called ``name``, once. Raises UsageError that lists the known names."""
+    """Load the profile called ``name``; later calls return the same object.
+
+    Raises UsageError that lists the known names.
+    """
     if name not in list_names():
         raise UsageError(f"there is no profile {name!r}", f"choose one of: {', '.join(list_names())}")
     return load_from(packaged_directory(), name)
 
 
 def load_from(directory: Traversable, name: str) -> Profile:
-    """Load a profile from a directory that holds NAME.yaml and families/. Raises ProfileError."""
+    """Load a profile from a directory with NAME.yaml and families/.
+
+    Raises ProfileError.
+    """
     document = read_merged(directory, name)
     values = {key: freeze(document[key]) for key in REQUIRED_KEYS if key != "services"}
     return Profile(name=name, **values, **_collect_tables(f"{name}.yaml", document["services"]))
@@ -198,7 +211,10 @@ def _collect_tables(file_name: str, blocks: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _join_mappings(file_name: str, blocks: Mapping[str, Mapping[str, Any]], key: str) -> Dict[str, Any]:
-    """Join one mapping of all blocks. Raises ProfileError where two blocks have the same entry."""
+    """Join one mapping of all blocks.
+
+    Raises ProfileError where two blocks have the same entry.
+    """
     joined: Dict[str, Any] = {}
     owners: Dict[str, str] = {}
     for service, block in blocks.items():
@@ -211,6 +227,7 @@ def _join_mappings(file_name: str, blocks: Mapping[str, Mapping[str, Any]], key:
 
 
 def _make_record(file_name: str, record_type: Callable[..., R], key: str, name: str, entry: Mapping[str, Any]) -> R:
+    """Make the object of one API from its settings. Raises ProfileError."""
     try:
         return record_type(**entry)
     except TypeError as error:

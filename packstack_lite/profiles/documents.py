@@ -1,7 +1,8 @@
-"""Profile files: read one, merge it with its family, check its keys. Used by ``profiles`` and ``profiles.host_setup``.
+"""Profile files: read one, merge it with its family, check its keys.
 
 A profile is NAME.yaml; ``extends: FAMILY`` names families/FAMILY.yaml, whose values it inherits. Mappings are merged
-key by key, lists and single values replace what was inherited, and ``null`` removes it (docs/decisions/0020).
+key by key, lists and single values replace what was inherited, and ``null`` removes it (docs/decisions/0020). Used by
+``profiles`` and ``profiles.host_setup``.
 """
 
 from __future__ import annotations
@@ -39,9 +40,13 @@ class ProfileError(PackstackLiteError):
 
 
 class _UniqueKeyLoader(YamlLoader):
-    """Refuse a key that occurs twice: YAML would keep the second and drop the first silently."""
+    """Refuse a key that occurs twice.
+
+    YAML itself would keep the second and drop the first silently.
+    """
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Dict[Any, Any]:
+        """Construct a mapping. Raises YAMLError for a key that occurs twice."""
         keys = [self.construct_object(key_node, deep=True) for key_node, _ in node.value]
         duplicates = sorted({str(key) for key in keys if keys.count(key) > 1})
         if duplicates:
@@ -56,14 +61,18 @@ def packaged_directory() -> Traversable:
 
 
 def list_profile_files(directory: Traversable) -> Tuple[str, ...]:
-    """List the names of the profiles in ``directory``, sorted. Families are not profiles."""
+    """List the names of the profiles in ``directory``, sorted.
+
+    Families are in a folder of their own and are not listed.
+    """
     return tuple(sorted(entry.name[: -len(".yaml")] for entry in directory.iterdir() if entry.name.endswith(".yaml")))
 
 
 def read_merged(directory: Traversable, name: str) -> Mapping[str, Any]:
-    """Read a profile, merged with its family; ``services`` maps each service to its block.
+    """Read a profile, merged with its family.
 
-    Raises ProfileError for an unknown or missing key, a value of the wrong type and a ``null`` that removes nothing.
+    The value of ``services`` maps each service to its block. Raises ProfileError for an unknown or missing key, a
+    value of the wrong type and a ``null`` that removes nothing.
     """
     if directory == packaged_directory():
         return _read_merged_packaged(name)
@@ -115,7 +124,10 @@ def freeze(value: Any) -> Any:
 
 
 def _merge(inherited: Mapping[str, Any], own: Mapping[str, Any], file_name: str, *keys: str) -> Dict[str, Any]:
-    """Merge ``own`` over ``inherited``; ``keys`` lead to the two from the top of the file."""
+    """Merge ``own`` over ``inherited``.
+
+    ``keys`` are the keys that lead to both from the top of the file, for error messages.
+    """
     merged = dict(inherited)
     for key, value in own.items():
         if value is None:
@@ -133,7 +145,10 @@ def _merge(inherited: Mapping[str, Any], own: Mapping[str, Any], file_name: str,
 
 
 def format_position(file_name: str, *keys: str) -> str:
-    """Name file, service and key for an error message: ``el.yaml: service nova, units.nova-api``."""
+    """Name file, service and key for an error message.
+
+    Example: ``el.yaml: service nova, units.nova-api``.
+    """
     if keys[:1] == ("services",) and len(keys) > 1:
         file_name, keys = f"{file_name}: service {keys[1]}", keys[2:]
         return f"{file_name}, {'.'.join(map(str, keys))}" if keys else file_name
@@ -141,7 +156,10 @@ def format_position(file_name: str, *keys: str) -> str:
 
 
 def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
-    """Check the keys and types of one file, before it is merged. None is left to ``_merge``."""
+    """Check the keys and types of one file, before it is merged.
+
+    None is left to ``_merge``.
+    """
     _check_keys(file_name, data, FILE_KEYS)
     for key in ("services", "host_setup"):
         if not isinstance(data.get(key, {}), dict):

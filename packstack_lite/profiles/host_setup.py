@@ -1,7 +1,7 @@
-"""Setup of a node before OpenStack's packages are installed: repositories, mirrors, SELinux, tuned. Data, no code.
+"""Setup of a node before OpenStack's packages are installed. Data, no code.
 
-Read from ``host_setup:`` of a profile (merged with its family's) and from ``mirrors/NAME.yaml``; used by the package
-``packstack_lite.host_setup`` and by preflight.
+Repositories, mirrors, SELinux and tuned. Read from ``host_setup:`` of a profile (merged with its family's) and from
+``mirrors/NAME.yaml``; used by the package ``packstack_lite.host_setup`` and by preflight.
 """
 
 from __future__ import annotations
