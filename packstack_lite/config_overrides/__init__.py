@@ -1,0 +1,4 @@
+"""--config-dir: the user's own configuration files.
+
+``loader`` reads them, ``overlay`` merges them into the declared resources, ``option_check`` checks their options.
+"""

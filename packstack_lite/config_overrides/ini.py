@@ -1,9 +1,10 @@
-"""INI files as oslo.config reads them: taken apart with their comments, and one merged over another.
+"""Parse INI files as oslo.config reads them, and merge one over another.
 
-The rules are those of oslo_config.iniparser (Zed): ``=`` or ``:``, whichever comes first; ``#`` and
-``;`` open a comment at the start of a line only; an indented line goes on with the value above it,
-which an empty line or a comment ends. Sections count in any case but for DEFAULT
-(oslo_config.cfg._normalize_group_name), options as they are written.
+The rules are those of oslo_config.iniparser (Zed). The first ``=`` or ``:`` separates name and value. ``#`` and ``;``
+open a comment at the start of a line only. An indented line continues the value above it; an empty line or a comment
+ends that value. Section names are compared without regard to case, except DEFAULT
+(oslo_config.cfg._normalize_group_name), option names with regard to it. Comments are kept. Used by
+``config_overrides.overlay``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ OptionKey = Tuple[str, str]
 
 @dataclass
 class Block:
-    """Lines that belong together: a section's heading, an option with its value, a comment or empty line.
+    """Consecutive lines that belong together.
 
-    ``section`` is as oslo.config compares it, ``name`` is empty for all but options, ``number``
-    counts lines from 1. ``above`` are the comments that lead to an option.
+    A block is a section's heading, an option with its value, a comment or an empty line. ``section`` is normalized,
+    ``name`` is empty for all but options, ``line_number`` counts from 1. ``leading_comments`` are the comments
+    directly above an option.
     """
 
     section: str
@@ -31,33 +33,35 @@ class Block:
 
     @property
     def key(self) -> OptionKey:
+        """Return (section, name)."""
         return self.section, self.name
 
 
 @dataclass
 class IniFile:
-    """A file taken apart. ``faults`` are (line number, what is wrong); they never show a value."""
+    """A parsed file. ``errors`` are (line number, message), which never show a value."""
 
     blocks: List[Block] = field(default_factory=list)
     errors: List[Tuple[int, str]] = field(default_factory=list)
 
     @property
     def options(self) -> List[Block]:
+        """Return the blocks that are options, in their order."""
         return [block for block in self.blocks if block.name]
 
     def last_value(self, section: str, name: str) -> str:
-        """What counts of a single-valued option: its last value, "" when it is not there."""
+        """Return the last value of an option, which counts; "" without one."""
         matches = [block for block in self.options if block.key == (section, name)]
         return _option_value(matches[-1]) if matches else ""
 
 
 def normalize_section(section: str) -> str:
-    """A section's name as oslo.config compares it."""
+    """Return a section's name as oslo.config compares it."""
     return section if section == "DEFAULT" else section.lower()
 
 
 def parse_ini(text: str) -> IniFile:
-    """Take a text apart; never raises."""
+    """Parse a text; never raises. Errors are in ``IniFile.errors``."""
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), 1):
         reader.read_line(number, line)
@@ -67,6 +71,8 @@ def parse_ini(text: str) -> IniFile:
 
 
 class _Reader:
+    """Collects blocks and errors, line by line."""
+
     def __init__(self) -> None:
         self.ini = IniFile()
         self._section: Optional[str] = None
@@ -74,7 +80,7 @@ class _Reader:
         self._comments: List[str] = []
 
     def read_line(self, number: int, line: str) -> None:
-        """Read the next line, its line break taken off."""
+        """Read the next line, without its line break."""
         stripped = line.rstrip()
         if stripped.startswith((" ", "\t")):
             self._continue_value(number, line)
@@ -95,7 +101,7 @@ class _Reader:
         if self._open_option:
             self._open_option.lines.append(line)
         else:
-            self._add_error(number, line, "is indented, but there is no option above that it could go on with")
+            self._add_error(number, line, "is indented, but there is no option above it to continue")
 
     def _read_heading(self, number: int, line: str) -> None:
         stripped = line.rstrip()
@@ -115,7 +121,7 @@ class _Reader:
         elif not name:
             self._add_error(number, line, "a value without a name before it")
         elif self._section is None:
-            self._add_error(number, line, "stands before the first [section]")
+            self._add_error(number, line, "is before the first [section]")
         else:
             self._open_option = Block(self._section, [line], number, name, leading_comments=self._comments)
             self._add_block(self._open_option)
@@ -135,12 +141,11 @@ def _option_value(option: Block) -> str:
 
 
 def merge_ini(rendered: IniFile, overrides: IniFile) -> str:
-    """``over`` laid on ``rendered``, as text.
+    """Merge ``overrides`` over ``rendered`` and return the text.
 
-    All the values that ``over`` gives to an option, in their order, take the place of all the
-    rendered ones; an option that is not rendered goes to the end of its section, a section that is
-    not rendered to the end of the file. All else stays as it is, comments included; a comment
-    of ``over`` comes along when it leads to an option.
+    All values that ``overrides`` gives to an option, in their order, replace all rendered values of it. An option that
+    is not rendered is added at the end of its section, a section at the end of the file. Every other line stays,
+    comments included; a comment of ``overrides`` is copied when it is directly above an option.
     """
     options_by_section: Dict[str, Dict[str, List[Block]]] = {}
     for option in overrides.options:
@@ -162,7 +167,10 @@ def merge_ini(rendered: IniFile, overrides: IniFile) -> str:
 
 
 def _section_ends(ini: IniFile) -> Dict[str, int]:
-    """Where each section ends: at its last option or heading, before the empty lines and comments that follow."""
+    """Return the index of each section's last option or heading.
+
+    Empty lines and comments that follow do not count.
+    """
     return {block.section: index for index, block in enumerate(ini.blocks) if block.name or block.is_heading}
 
 

@@ -1,4 +1,7 @@
-"""Reading --config-dir: a tree of the user's own files that mirrors the host's /etc."""
+"""Read --config-dir, a directory that mirrors the node's /etc.
+
+Called by the verbs that take ``--config-dir``.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,22 @@ from typing import Iterator, List, Optional, Tuple
 from packstack_lite.config_overrides.user_files import UserFile, UserTree
 from packstack_lite.errors import UsageError
 
-# More than any configuration file has; keeps a wrong directory from being read whole.
+# In bytes. Larger than any configuration file: a wrong directory is not read as a whole.
 MAX_FILE_SIZE = 1024 * 1024
 
 
 def load_directory(directory: Optional[Path]) -> UserTree:
-    """Every file below the directory, in the order of their names; an empty tree without one.
+    """Read every file below the directory, sorted by name.
 
-    Hidden files and editors' backups (NAME~) are left out. Files that cannot be used are
-    faults of the tree; raises UsageFault when the directory itself is not there.
+    Without a directory the tree is empty. Hidden files and editors' backups (NAME~) are skipped. Files that cannot be
+    used are errors of the tree. Raises UsageError if the directory does not exist.
     """
     if directory is None:
         return UserTree()
     if not os.path.isdir(directory):
         raise UsageError(
             f"--config-dir {directory}: there is no such directory",
-            "make it, with files named as below /etc, for example nova/nova.conf",
+            "create it, with files named as they are below /etc, for example nova/nova.conf",
         )
     files: List[UserFile] = []
     errors: List[str] = []
@@ -38,7 +41,10 @@ def load_directory(directory: Optional[Path]) -> UserTree:
 
 
 def _walk_files(directory: Path, errors: List[str]) -> Iterator[Path]:
+    """Yield the paths of all files; append what cannot be walked to ``errors``."""
+
     def record_error(error: OSError) -> None:
+        """Note a directory that cannot be listed."""
         errors.append(f"{error.filename}: cannot be read: {error.strerror}")
 
     for parent, directories, names in os.walk(directory, onerror=record_error):
@@ -54,7 +60,7 @@ def _is_ignored(name: str) -> bool:
 
 
 def _read_text(path: Path) -> Tuple[str, str]:
-    """A file's text, or what is wrong with it."""
+    """Return a file's text and "", or "" and what is wrong with it."""
     try:
         if not path.is_file():
             return "", "is not a file"
@@ -68,5 +74,5 @@ def _read_text(path: Path) -> Tuple[str, str]:
     if "\0" in text:
         return "", "is not a text file"
     if not str(path.name).isprintable():
-        return "", "has a line break, a control character or what is not UTF-8 in its name"
+        return "", "has a line break, a control character or bytes that are not UTF-8 in its name"
     return text, ""

@@ -1,4 +1,7 @@
-"""The user's own options held against the option lists on the host, before anything is written there."""
+"""Check the user's options against the option lists installed on the node.
+
+The check runs after the packages are installed and before any file is written. Used by ``config_overrides.overlay``.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,14 @@ from packstack_lite.services._base.schema import read_program
 
 CHECK_PROGRAM = "check_options.py"
 
-# The program and its task share one stdin: nothing stays on the host.
+# The program and its request share one stdin, so that nothing is left on the node.
 _RUN = """%s -c 'import sys
 source = getattr(sys.stdin, "buffer", sys.stdin)
 exec(compile(source.read(int(source.readline())), "check_options", "exec"))'"""
 
 
 def _load_option_lists() -> Mapping[str, Any]:
+    """Read services/option_lists.yaml: files, option lists and dynamic sections."""
     text = (resources.files("packstack_lite.services") / "option_lists.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)  # type: ignore[no-any-return]
 
@@ -35,7 +39,10 @@ _OPTION_LISTS = _load_option_lists()
 
 
 def option_lists(name: str) -> Tuple[str, ...]:
-    """Patterns of the option lists for a file, named as below /etc; none when it is not oslo.config's."""
+    """Return patterns of the option lists for a file.
+
+    ``name`` is the file's path below /etc. A file that oslo.config does not read has none.
+    """
     for pattern, file_lists in _OPTION_LISTS["files"].items():
         if fnmatch.fnmatchcase(name, pattern):
             return (*file_lists, *_OPTION_LISTS["common"]) if file_lists else ()
@@ -43,7 +50,10 @@ def option_lists(name: str) -> Tuple[str, ...]:
 
 
 def checkable_options(overrides: IniFile, merged: IniFile) -> List[Block]:
-    """The options that a list can know: not those of sections that are named by another option."""
+    """Return the options that an option list can contain.
+
+    A section whose name is the value of another option is in no list.
+    """
     dynamic_sections = {
         item.split(":")[0].strip()
         for section_option in _OPTION_LISTS["named_by"]
@@ -62,9 +72,10 @@ def checkable_options(overrides: IniFile, merged: IniFile) -> List[Block]:
 def declare_option_check(
     name: str, source: str, options: Sequence[Block], profile: Profile, needs: Sequence[str], tags: FrozenSet[str]
 ) -> Optional[RunOnce]:
-    """The work on the host; None when there is nothing to judge. Neither script nor input holds a value.
+    """Declare the check on the node, or return None when there is nothing to check.
 
-    Done again when the options or the release are others. ``source`` is the user's file.
+    Neither script nor input holds a value. The check runs again for other options or another release. ``source`` is
+    the path of the user's file.
     """
     patterns = option_lists(name)
     if not patterns or not options:
@@ -95,5 +106,6 @@ def _digest(value: object) -> str:
 
 
 def _prepend_program(request: bytes) -> bytes:
+    """Return the check program's length and source, followed by the request."""
     source = read_program(CHECK_PROGRAM)
     return b"%d\n" % len(source) + source + request

@@ -1,4 +1,7 @@
-"""The user's own files laid over the rendered ones: ``--config-dir``, a tree that mirrors /etc."""
+"""Apply --config-dir: merge the user's files into the declared resources.
+
+Called by ``deployment.run`` and ``cli.render`` after all services have declared theirs.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,22 @@ from packstack_lite.profiles import Profile
 from packstack_lite.resources import Absent, Directory, File, KeyRepository, Symlink, Unit, UserFiles
 from packstack_lite.resources.base import Phase, Resource
 
-# Directories of /etc that belong to no single service: only what is rendered there can be overlaid.
+# Directories of /etc that belong to no single service: only files that we render there can be overridden.
 SHARED_DIRECTORIES = ("", "default", "sysconfig", "systemd", "sysctl.d", "tmpfiles.d")
 
 
 @dataclass
 class AppliedOverrides:
-    """The resources with the tree laid over them, and what the user should hear about it."""
+    """The resources with the overrides applied, and warnings for the user."""
 
     resources: List[Resource] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
 
 
 def apply_overrides(resources: Sequence[Resource], tree: UserTree, profile: Profile) -> AppliedOverrides:
-    """Rendered files take the user's options, other files are placed, and units read both.
+    """Apply the user's files to the resources of one node.
 
-    Raises OverlayFault with everything that is wrong in the tree.
+    Raises ConfigOverrideError with every error in the tree.
     """
     return apply_overrides_to_nodes({"": (resources, profile)}, tree)[""]
 
@@ -37,7 +40,12 @@ def apply_overrides(resources: Sequence[Resource], tree: UserTree, profile: Prof
 def apply_overrides_to_nodes(
     nodes: Mapping[str, Tuple[Sequence[Resource], Profile]], tree: UserTree
 ) -> Dict[str, AppliedOverrides]:
-    """The same for several hosts: a file is laid on each that has a place for it, and one at least has to."""
+    """Apply the user's files to several nodes.
+
+    ``nodes`` maps a node's name to its resources and profile. A rendered file takes the user's options, another file
+    is added, and units restart for both. A file is applied on each node that has its service, and it is an error if
+    none has. Raises ConfigOverrideError with every error in the tree.
+    """
     appliers = {name: _OverrideApplier(resources, profile) for name, (resources, profile) in nodes.items()}
     errors = [*tree.errors]
     for user_file in tree.files:
@@ -47,13 +55,13 @@ def apply_overrides_to_nodes(
     errors = [*dict.fromkeys(errors)]
     if errors:
         raise ConfigOverrideError(
-            f"--config-dir: {len(errors)} fault{'s' * (len(errors) > 1)}", errors, "nothing was changed on the host"
+            f"--config-dir: {len(errors)} error{'s' * (len(errors) > 1)}", errors, "nothing was changed on any node"
         )
     return {name: AppliedOverrides(applier.build_resources(), applier.warnings) for name, applier in appliers.items()}
 
 
 class _OverrideApplier:
-    """One laying of a tree over resources."""
+    """Applies the user's files to the resources of one node."""
 
     def __init__(self, resources: Sequence[Resource], profile: Profile) -> None:
         self.profile = profile
@@ -71,7 +79,7 @@ class _OverrideApplier:
         self.warnings: List[str] = []
 
     def apply_file(self, user_file: UserFile) -> str:
-        """Lay one file; or why there is no place for it on this host."""
+        """Apply one file. Return why this node has no use for it, or ""."""
         rendered = self.files.get(user_file.path)
         if rendered is not None:
             self._override_rendered(rendered, user_file)
@@ -79,7 +87,7 @@ class _OverrideApplier:
         if user_file.path in self.reserved_paths or any(
             user_file.path.startswith(f"{path}/") for path in self.key_directories
         ):
-            self.errors.append(f"{user_file.source}: cannot be given: packstack-lite makes or removes it itself")
+            self.errors.append(f"{user_file.source}: cannot be overridden: packstack-lite creates or removes it")
             return ""
         reason = self._rejection_reason(user_file)
         if reason:
@@ -88,11 +96,12 @@ class _OverrideApplier:
         return ""
 
     def _override_rendered(self, rendered: File, user_file: UserFile) -> None:
+        """Merge the user's options into a rendered file; replace one without sections."""
         base = ini.parse_ini(rendered.data.decode(errors="replace"))
         if base.errors or not base.options:
             self.overridden[user_file.path] = replace(rendered, content=user_file.text)
             self.warnings.append(
-                f"{user_file.source}: stands in place of the whole {user_file.path}, which has no [sections] to merge by"
+                f"{user_file.source}: replaces the whole {user_file.path}, which has no [sections] to merge into"
             )
             return
         overrides = ini.parse_ini(normalize_newlines(user_file.text))
@@ -102,9 +111,10 @@ class _OverrideApplier:
         self._add_option_check(rendered, user_file, overrides, ini.parse_ini(merged))
 
     def _add_file(self, user_file: UserFile) -> None:
+        """Add a file that is not rendered, as the service's own files are installed."""
         file = replace(self._file_template(user_file), path=user_file.path, content=user_file.text)
         self.added[user_file.path] = file
-        self.warnings.append(f"{user_file.source}: nothing is rendered there; it is placed as it is")
+        self.warnings.append(f"{user_file.source}: packstack-lite writes no such file; it is copied unchanged")
         if option_lists(user_file.name):
             overrides = ini.parse_ini(normalize_newlines(user_file.text))
             self._collect_errors(user_file, overrides)
@@ -129,30 +139,31 @@ class _OverrideApplier:
         self.option_checks += [option_check] if option_check else []
 
     def _rejection_reason(self, user_file: UserFile) -> str:
-        """Why a file that is not rendered cannot be placed; "" when it can."""
+        """Explain why a file that is not rendered cannot be added; "" when it can."""
         same_name_paths = [path for path in self.files if _base_name(path) == _base_name(user_file.path)]
         if same_name_paths:
-            return (
-                "nothing reads that; "
-                + _join_alternatives(_relative_to_etc(path) for path in same_name_paths)
-                + " is what is read"
-            )
+            names = _join_alternatives(_relative_to_etc(path) for path in same_name_paths)
+            return f"nothing reads this file; did you mean {names}?"
         if user_file.etc_directory == "etc":
-            return f"the directory stands for /etc itself: move it to {user_file.name[len('etc/') :]}"
+            return f"--config-dir corresponds to /etc: move the file to {user_file.name[len('etc/') :]}"
         if user_file.etc_directory in SHARED_DIRECTORIES:
-            return f"{ETC}{user_file.etc_directory} is no single service's: only files that are rendered there can be given"
+            directory = f"{ETC}{user_file.etc_directory}".rstrip("/")
+            return f"in {directory}, only files that packstack-lite writes can be overridden"
         if user_file.etc_directory not in self.etc_directories:
             close_matches = difflib.get_close_matches(user_file.etc_directory, self.etc_directories, 1)
             suggestion = (
                 f"did you mean {close_matches[0]}/?"
                 if close_matches
-                else f"known are {', '.join(self.etc_directories)}"
+                else f"known directories: {', '.join(self.etc_directories)}"
             )
-            return f"nothing that is deployed reads /etc/{user_file.etc_directory}; {suggestion}"
+            return f"no deployed service reads /etc/{user_file.etc_directory}; {suggestion}"
         return ""
 
     def _file_template(self, user_file: UserFile) -> File:
-        """Owner, mode and phase of a placed file: those of the rendered ones in its directory."""
+        """Return a file with the owner, mode and phase of an added one.
+
+        They are those of the rendered files in its directory of /etc.
+        """
         neighbours = [file for path, file in self.files.items() if _etc_directory(path) == user_file.etc_directory]
         group_owned = [file for file in neighbours if file.group != "root"]
         if group_owned:
@@ -168,7 +179,10 @@ class _OverrideApplier:
         return replace(neighbours[0], mode=0o640, group=user) if user else neighbours[0]
 
     def build_resources(self) -> List[Resource]:
-        """All resources, the files as they shall be and the units that read them."""
+        """Return all resources: option checks, added files, and the declared ones.
+
+        Files have the user's options, and units restart for overridden and added files.
+        """
         tags = frozenset().union(*(file.tags for file in self.added.values()))
         user_files_record = UserFiles(tuple(self.added), tuple(self.files), tags=tags)
         added_files = [replace(file, needs=(*file.needs, user_files_record.id)) for file in self.added.values()]
@@ -176,6 +190,7 @@ class _OverrideApplier:
         return [*self.option_checks, user_files_record, *added_files, *overridden]
 
     def _with_overrides(self, resource: Resource) -> Resource:
+        """Replace a rendered file; make units restart for overridden and added files."""
         if isinstance(resource, File):
             return self.overridden.get(resource.path, resource)
         if not isinstance(resource, Unit) or not resource.restart_triggers:
@@ -188,7 +203,10 @@ class _OverrideApplier:
 
 
 def _reserved_paths(resources: Iterable[Resource]) -> Set[str]:
-    """Paths that are not the user's to give: directories, links, what must not be there."""
+    """Return paths that the user cannot override.
+
+    They are directories, links and files that must not exist.
+    """
     return {
         _resource_path(resource)
         for resource in resources
@@ -202,6 +220,7 @@ def _resource_path(resource: Resource) -> str:
 
 
 def _etc_directory(path: str) -> str:
+    """Return the directory directly below /etc that a path is in, or ""."""
     parts = path.split("/")
     return parts[2] if len(parts) > 3 and parts[1] == "etc" else ""
 

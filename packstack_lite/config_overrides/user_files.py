@@ -1,4 +1,4 @@
-"""The user's own files, as --config-dir holds them: a tree that mirrors /etc."""
+"""The user's own configuration files, as read from --config-dir."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"""\s*["']?([\w.\-]+)["']?\s*[=:]\s*(.*)""")
 
 @dataclass(frozen=True)
 class UserFile:
-    """A file of the user's: ``name`` below /etc, ``source`` as the user finds it, its text."""
+    """One file: its name below /etc, its path on this machine (``source``), its text."""
 
     name: str
     source: str
@@ -24,38 +24,45 @@ class UserFile:
 
     @property
     def path(self) -> str:
+        """Return the file's path on the node."""
         return f"{ETC}{self.name}"
 
     @property
     def etc_directory(self) -> str:
-        """The directory of /etc that it is in; "" when it is in /etc itself."""
+        """Return the directory directly below /etc; "" for a file in /etc itself."""
         return self.name.split("/")[0] if "/" in self.name else ""
 
     def __repr__(self) -> str:
-        return f"Given({self.source!r})"
+        return f"UserFile({self.source!r})"
 
 
 @dataclass(frozen=True)
 class UserTree:
-    """What --config-dir holds, and what in it could not be read."""
+    """The files of --config-dir, and error messages for those that cannot be read."""
 
     files: Tuple[UserFile, ...] = ()
     errors: Tuple[str, ...] = ()
 
     def find_secrets(self) -> List[Secret]:
-        """Values that must not be shown: those whose names say so, and passwords in URLs."""
-        # A plain word or a number ("service", 3600) would be hidden wherever else it stands.
+        """List values that must not be shown.
+
+        They are values whose names say so, and passwords in URLs.
+        """
+        # A plain word or a number ("service", 3600) would be hidden wherever else it occurs.
         values = [value for user_file in self.files for value in _secret_values(user_file.text)]
         return [Secret(value) for value in dict.fromkeys(values) if not re.fullmatch(r"[a-z_]*|\d{1,6}", value)]
 
 
 def normalize_newlines(text: str) -> str:
-    """With line ends as here."""
+    """Convert line breaks of other systems to "\\n"."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _secret_values(text: str) -> Iterable[str]:
-    """By line, whatever the format; indented lines go on with what is above them."""
+    """Yield secret values line by line, whatever the format.
+
+    An indented line continues the value above it.
+    """
     hidden = False
     for line in normalize_newlines(text).split("\n"):
         pair = _PAIR.fullmatch(line)

@@ -82,7 +82,7 @@ def test_render_lays_the_directory_over_what_it_writes(tool, tmp_path, answers):
     assert ended.code == 0, ended.err
     assert "ram_allocation_ratio = 9.5\n" in (tmp_path / "out/etc/nova/nova.conf").read_text()
     assert (tmp_path / "out/etc/nova/policy.yaml").read_text() == "a: b\n"
-    assert "nova/policy.yaml: nothing is rendered there; it is placed as it is" in ended.err
+    assert "nova/policy.yaml: packstack-lite writes no such file; it is copied unchanged" in ended.err
 
 
 def test_faults_are_usage_and_no_value_is_shown(tool, tmp_path, answers):
@@ -91,7 +91,7 @@ def test_faults_are_usage_and_no_value_is_shown(tool, tmp_path, answers):
     words = ("--answer-file", str(answers), "--config-dir", str(tmp_path / "mine"))
     ended = tool("render", "--to", str(tmp_path / "out"), *words)
     assert ended.code == 2
-    assert "--config-dir: 2 faults" in ended.err
+    assert "--config-dir: 2 errors" in ended.err
     assert f"{tmp_path}/mine/nova/nova.conf:2: neither NAME = VALUE nor a [section]" in ended.err
     assert "did you mean nova/?" in ended.err
     assert "sesame77" not in ended.err + ended.out

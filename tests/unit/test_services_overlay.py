@@ -85,7 +85,7 @@ def test_a_file_without_sections_is_replaced_whole_and_that_is_said():
     assert text(file_at(found, "/etc/memcached.conf")) == "-m 256\n"
     assert restarted(found) == {"memcached"}
     assert found.warnings == [
-        "mine/memcached.conf: stands in place of the whole /etc/memcached.conf, which has no [sections] to merge by"
+        "mine/memcached.conf: replaces the whole /etc/memcached.conf, which has no [sections] to merge into"
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, 
     found = laid({name: "as: it is\n"})
     file = file_at(found, f"/etc/{name}")
     assert (text(file), file.owner, file.group, file.mode) == ("as: it is\n", "root", group, mode)
-    assert found.warnings == [f"mine/{name}: nothing is rendered there; it is placed as it is"]
+    assert found.warnings == [f"mine/{name}: packstack-lite writes no such file; it is copied unchanged"]
     of_service = {
         unit.name
         for unit in units(DECLARED).values()
@@ -126,38 +126,42 @@ def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remem
     ("name", "content", "fault"),
     [
         ("nova/nova.conf", "[DEFAULT]\nx = 1\ny\n", "mine/nova/nova.conf:3: neither NAME = VALUE nor a [section]"),
-        ("nova/nova.conf", "x = 1\n", "mine/nova/nova.conf:1: stands before the first [section]"),
+        ("nova/nova.conf", "x = 1\n", "mine/nova/nova.conf:1: is before the first [section]"),
         (
             "nova/nova.conf",
             "[api]\nauth-strategy = x\n",
             "mine/nova/nova.conf:2: auth-strategy is not read: in files write auth_strategy",
         ),
-        ("novva/nova.cnf", "", "mine/novva/nova.cnf: nothing that is deployed reads /etc/novva; did you mean nova/?"),
+        ("novva/nova.cnf", "", "mine/novva/nova.cnf: no deployed service reads /etc/novva; did you mean nova/?"),
         (
             "etc/nova/policy.yaml",
             "",
-            "mine/etc/nova/policy.yaml: the directory stands for /etc itself: move it to nova/policy.yaml",
+            "mine/etc/nova/policy.yaml: --config-dir corresponds to /etc: move the file to nova/policy.yaml",
         ),
         (
             "neutron/ml2_conf.ini",
             "",
-            "mine/neutron/ml2_conf.ini: nothing reads that; neutron/plugins/ml2/ml2_conf.ini is what is read",
+            "mine/neutron/ml2_conf.ini: nothing reads this file; did you mean neutron/plugins/ml2/ml2_conf.ini?",
         ),
-        ("README", "", "mine/README: /etc/ is no single service's: only files that are rendered there can be given"),
+        (
+            "README",
+            "",
+            "mine/README: in /etc, only files that packstack-lite writes can be overridden",
+        ),
         (
             "default/mine",
             "",
-            "mine/default/mine: /etc/default is no single service's: only files that are rendered there can be given",
+            "mine/default/mine: in /etc/default, only files that packstack-lite writes can be overridden",
         ),
         (
             "apache2/sites-enabled/000-default.conf",
             "",
-            "mine/apache2/sites-enabled/000-default.conf: cannot be given: packstack-lite makes or removes it itself",
+            "mine/apache2/sites-enabled/000-default.conf: cannot be overridden: packstack-lite creates or removes it",
         ),
         (
             "keystone/fernet-keys/0",
             "",
-            "mine/keystone/fernet-keys/0: cannot be given: packstack-lite makes or removes it itself",
+            "mine/keystone/fernet-keys/0: cannot be overridden: packstack-lite creates or removes it",
         ),
     ],
 )

@@ -181,7 +181,7 @@ def test_an_interface_without_anything_is_simply_plugged_in():
 
 
 def test_addresses_that_nobody_would_bring_back_are_not_moved():
-    with pytest.raises(UsageError, match="BRIDGE_IFACES=br-ex:ens33: nobody knows who configures ens33 on aio"):
+    with pytest.raises(UsageError, match="BRIDGE_IFACES=br-ex:ens33: no known network system configures ens33 on aio"):
         services.declare(cloud(IFACES, **MACHINE, uplinks={"ens33": CARD}))
 
 
