@@ -38,7 +38,7 @@ def start_sandbox(options: Options, name: str, hosts: Optional[int]) -> None:
     higher number. NAME means all of them, to this verb and to down.
     """
     if hosts is not None and hosts < 1:
-        raise UsageError(f"a segment of {hosts} hosts cannot be", "--hosts takes 1 or more")
+        raise UsageError(f"a segment of {hosts} nodes is not possible", "--hosts takes 1 or more")
     created = room.up(
         name, lambda text: print_stderr(options, text), options.distro, options.kind, node_count=hosts or 0
     )

@@ -1,7 +1,9 @@
-"""A throw-away host on this machine, from distribution packages alone (research: sandbox.md).
+"""Throw-away nodes on this machine, made from distribution packages.
 
-``up`` brings one to where SSH answers, ``down`` leaves nothing of it; a base tree and all
-downloaded packages are kept under /var/lib/packstack-lite-sandbox for the next one.
+They are containers or virtual machines (``vm``).
+
+``up`` makes or starts one and returns when SSH answers; ``down`` removes it. Base trees and downloaded packages stay
+under /var/lib/packstack-lite-sandbox for the next one.
 """
 
 from packstack_lite.sandbox.cable import change_cable as change_link

@@ -1,7 +1,7 @@
-"""The package source: the one this machine's own apt is configured with.
+"""Find this machine's apt sources for a Debian suite, and write them into a tree.
 
-apt itself reads its files (``apt-get indextargets`` knows one-line, deb822 and mirror lists),
-so that nothing here parses them a second time, and no host name stands in the code.
+apt itself reads its files (``apt-get indextargets`` knows one-line, deb822 and mirror lists): nothing here parses them
+a second time, and the code contains no mirror's host name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packstack_lite.sandbox.model import SandboxError
 
 _FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
 _SUFFIXES = ("", "-updates", "-security")
-# What describes apt's own workings and not the way to the source.
+# Sections of apt's Acquire settings that do not say how to reach a mirror.
 _IGNORED_SECTIONS = ("IndexTargets", "cdrom", "Changelogs", "CompressionTypes", "GzipIndexes", "Languages")
 _SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*(/[^\s\],]+)", re.IGNORECASE)
 
@@ -31,15 +31,17 @@ class AptSource:
     components: Tuple[str, ...]
 
     def to_line(self) -> str:
-        """As sources.list wants it."""
+        """Return the source as a line of sources.list."""
         return f"deb {self.uri} {self.suite} {' '.join(self.components)}"
 
 
 def distribution_sources(targets: str, local_codename: str, wanted_suite: str) -> List[AptSource]:
-    """The distribution's own entries among apt's targets, turned to the wanted suite.
+    """Return the sources of ``wanted_suite``.
 
-    ``targets`` is the output of indextargets in ``_FORMAT``; ``own`` is this machine's
-    codename. An entry of another maker (its Release file's Origin) is no distribution source.
+    They are those of this machine's own suite, with the suite replaced.
+
+    ``targets`` is the output of ``apt-get indextargets`` in ``_FORMAT``; ``local_codename`` is this machine's suite.
+    Sources whose Release file names another Origin than Debian are left out.
     """
     components_by_source: Dict[Tuple[str, str], List[str]] = {}
     for line in targets.splitlines():
@@ -51,13 +53,16 @@ def distribution_sources(targets: str, local_codename: str, wanted_suite: str) -
 
 
 def parse_codename(os_release: str) -> str:
-    """VERSION_CODENAME of an os-release text, "" without one."""
+    """Return VERSION_CODENAME of the text of /etc/os-release, "" without one."""
     match = re.search(r'^VERSION_CODENAME="?(\w+)"?$', os_release, re.MULTILINE)
     return match.group(1) if match else ""
 
 
 def _resolve_mirror(uri: str) -> str:
-    """The first mirror of a ``mirror+file:`` list, which debootstrap cannot read; else the URI itself."""
+    """Return the first mirror of a ``mirror+file:`` list; any other URI unchanged.
+
+    debootstrap cannot read such a list.
+    """
     if not uri.startswith("mirror+file:"):
         return uri
     lines = Path(uri[len("mirror+file:") :].rstrip("/")).read_text().splitlines()
@@ -65,7 +70,10 @@ def _resolve_mirror(uri: str) -> str:
 
 
 def find_sources(suite: str) -> List[AptSource]:
-    """The sources for a suite from this machine's apt; SandboxFault when it has none."""
+    """Return the sources of a suite from this machine's apt.
+
+    Raises SandboxError where there is none.
+    """
     argv = ["apt-get", "indextargets", "--format", _FORMAT, "Created-By: Packages"]
     codename = parse_codename(Path("/etc/os-release").read_text())
     entries = distribution_sources(run_command(argv), codename, suite)
@@ -75,13 +83,16 @@ def find_sources(suite: str) -> List[AptSource]:
     if not any(source.suite == suite for source in entries):
         raise SandboxError(
             f"this machine's apt has no source of Debian {suite}",
-            hint="a container sandbox needs a Debian machine whose /etc/apt names a Debian mirror",
+            hint="a sandbox needs a Debian machine whose /etc/apt names a Debian mirror",
         )
     return [AptSource(_resolve_mirror(s.uri), s.suite, s.components) for s in entries]
 
 
 def filter_acquire_settings(dump: str) -> str:
-    """The lines of ``apt-config dump`` that say how packages are fetched: proxy, checks, certificates."""
+    """Return the lines of ``apt-config dump`` about fetching packages.
+
+    They set proxies, verification and certificates.
+    """
     lines = [
         line
         for line in dump.splitlines()
@@ -91,7 +102,10 @@ def filter_acquire_settings(dump: str) -> str:
 
 
 def proxy_environment(apt_settings: str) -> Dict[str, str]:
-    """apt's proxy as environment for debootstrap, whose wget does not read apt.conf."""
+    """Return apt's proxies as environment variables.
+
+    For debootstrap, whose wget does not read apt.conf. ``apt_settings`` are lines of ``apt-config dump``.
+    """
     environment = {}
     for scheme in ("http", "https"):
         match = re.search(rf'^Acquire::{scheme}::Proxy "([^"]+)";$', apt_settings, re.MULTILINE | re.IGNORECASE)
@@ -101,12 +115,12 @@ def proxy_environment(apt_settings: str) -> Dict[str, str]:
 
 
 def read_fetch_settings() -> str:
-    """This machine's fetch settings."""
+    """Return this machine's apt settings about fetching packages (apt.conf lines)."""
     return filter_acquire_settings(run_command(["apt-config", "dump"]))
 
 
 def write_sources(root: Path, sources: Sequence[AptSource]) -> None:
-    """Make the tree's apt use the sources as this machine does: settings, passwords, keys."""
+    """Write sources, settings, passwords and keys of this machine's apt into a tree."""
     apt = root / "etc/apt"
     (apt / "sources.list").write_text("".join(source.to_line() + "\n" for source in sources))
     conf = read_fetch_settings() + 'APT::Keep-Downloaded-Packages "true";\nAcquire::Languages "none";\n'
@@ -118,7 +132,7 @@ def write_sources(root: Path, sources: Sequence[AptSource]) -> None:
 
 
 def _signing_keys() -> List[Path]:
-    """The key files which this machine's source files name."""
+    """Return the existing key files that this machine's source files name (Signed-By)."""
     source_files = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     text = "\n".join(
         p.read_text(errors="replace") for p in source_files if p.suffix in (".list", ".sources") and p.is_file()

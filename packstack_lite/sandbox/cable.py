@@ -1,6 +1,8 @@
-"""The cable of one host: delayed, cut, healed, on this machine's end; the host itself is not asked.
+"""Delay, cut and heal a node's network cable, to test failures (``sandbox link``).
 
-A reboot of the host heals it, as its cables are new then.
+It is done at this machine's end of the cable.
+
+Nothing is changed on the node. A reboot of the node heals the cable, as its interfaces are made anew.
 """
 
 from __future__ import annotations
@@ -22,32 +24,34 @@ from packstack_lite.sandbox.model import Record, SandboxError, find_record
 
 INTERFACE_CHOICES = ("main", "tunnel")
 MAX_DELAY_SECONDS = 10.0
-# A bridge port's states of the spanning tree (linux/if_bridge.h): a disabled one passes nothing and keeps its carrier.
+# States of a bridge port (linux/if_bridge.h): a disabled port passes nothing, and the node still sees a carrier.
 PORT_DISABLED, PORT_FORWARDING = "0", "3"
 READY_SECONDS = 10.0
 
 
 def parse_delay(text: str) -> float:
-    """``50ms`` or ``0.2s`` in seconds; UsageFault for anything else."""
+    """Convert ``50ms`` or ``0.2s`` into seconds. Raises UsageError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
     value = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else 0.0
     if not 0 < value <= MAX_DELAY_SECONDS:
-        raise UsageError(f"{text!r} is no delay", hint=f"write it as 50ms or 0.2s, at most {MAX_DELAY_SECONDS:.0f}s")
+        raise UsageError(f"{text!r} is not a delay", hint=f"write it as 50ms or 0.2s, at most {MAX_DELAY_SECONDS:.0f}s")
     return value
 
 
 def change_cable(name: str, action: str, amount: str, interface: str, progress: ProgressCallback) -> None:
-    """``what`` is delay (by ``amount``), cut or heal; of the host's main or tunnel interface.
+    """Delay (by ``amount``), cut or heal a node's cable.
 
-    Delayed is what goes to the host, so that a round trip takes so much longer. UsageFault for words that cannot be,
-    SandboxFault when this machine cannot do it.
+    ``interface`` is main or tunnel.
+
+    Only packets to the node are delayed, so a round trip takes ``amount`` longer. Raises UsageError for invalid
+    arguments, SandboxError where this machine cannot do it.
     """
     delay = _validate_change(action, amount, interface)
     local_commands.require_root()
     record = find_record(name)
     device = record.local_tunnel_interface if interface == "tunnel" else record.local_interface
     if not device:
-        raise UsageError(f"the sandbox {name!r} has no tunnel interface", hint="hosts made with --hosts have one")
+        raise UsageError(f"the sandbox {name!r} has no tunnel interface", hint="sandboxes made with --hosts have one")
     if not record.running_pid():
         raise UsageError(f"the sandbox {name!r} is stopped", hint=f"packstack-lite sandbox up {record.group_name}")
     with local_commands.lock_sandbox(f"{name}_link"):
@@ -60,18 +64,20 @@ def change_cable(name: str, action: str, amount: str, interface: str, progress: 
 
 def _validate_change(action: str, amount: str, interface: str) -> float:
     if action not in ("delay", "cut", "heal"):
-        raise UsageError(f"{action!r} cannot be done to a link", hint="say delay 50ms, cut or heal")
+        raise UsageError(f"a link has no action {action!r}", hint="use delay 50ms, cut or heal")
     if interface not in INTERFACE_CHOICES:
         raise UsageError(f"no interface {interface!r}", hint=f"known: {', '.join(INTERFACE_CHOICES)}")
     if action == "delay":
         return parse_delay(amount)
     if amount:
-        raise UsageError(f"{action} takes no {amount!r}", hint=f"packstack-lite sandbox link HOST {action}")
+        raise UsageError(
+            f"{action} takes no argument, but got {amount!r}", hint=f"packstack-lite sandbox link HOST {action}"
+        )
     return 0.0
 
 
 def heal_cable(record: Record, device: str) -> None:
-    """As after a boot."""
+    """Bring a cable back to its state after a boot."""
     stop_relays(record, device)
     subprocess.run(["tc", "qdisc", "del", "dev", device, "root"], capture_output=True)
     if record.segment:
@@ -82,23 +88,29 @@ def heal_cable(record: Record, device: str) -> None:
 
 
 def cut_cable(record: Record, device: str) -> None:
-    """Nothing passes. A segment's host does not notice, as with a switch that fails; a host alone loses carrier."""
+    """Stop all packets.
+
+    A segment's node keeps its carrier, as when a switch fails; a single node loses it.
+    """
     if not record.segment:
         run_command(["ip", "link", "set", device, "down"])
         return
     run_command(["bridge", "link", "set", "dev", device, "state", PORT_DISABLED])
-    # Or the bridge would go on sending here what a relay's port could take.
+    # Otherwise the bridge goes on sending here what should go to a relay's port.
     Path(f"/sys/class/net/{device}/brport/flush").write_text("1\n")
 
 
 def delay_cable(record: Record, device: str, delay: float, progress: ProgressCallback) -> None:
-    """By the kernel's netem; without it by a relay of ours between the cable and its bridge."""
+    """Delay packets to the node by ``delay`` seconds.
+
+    By the kernel's netem, or by a relay in user space where the kernel has none.
+    """
     netem = ["tc", "qdisc", "replace", "dev", device, "root", "netem", "delay", f"{delay * 1000:g}ms", "limit", "10000"]
     if subprocess.run(netem, capture_output=True).returncode == 0:
         return
     if not record.segment:
         raise SandboxError(
-            f"this machine's kernel has no netem, and the sandbox {record.name!r} no bridge for a relay in its place",
+            f"this machine's kernel has no netem, and the sandbox {record.name!r} has no bridge for a relay",
             hint=f"make it with --hosts 1: packstack-lite sandbox down {record.name}",
         )
     progress("this machine's kernel has no netem: a relay in user space delays the link")
@@ -120,12 +132,15 @@ def _start_relay(record: Record, device: str, delay: float) -> None:
     while "ready" not in log.read_text(errors="replace"):
         if time.monotonic() > deadline or (log.read_text(errors="replace") and not relay_pids(record, device)):
             last_line = (log.read_text(errors="replace").splitlines() or ["nothing"])[-1]
-            raise SandboxError(f"the relay of {record.name!r} did not begin: {last_line}", hint=f"to see more: {log}")
+            raise SandboxError(f"the relay of {record.name!r} did not start: {last_line}", hint=f"its log: {log}")
         time.sleep(0.05)
 
 
 def tap_name(device: str) -> str:
-    """The relay's own interface, of as many characters as the cable's end."""
+    """Return the name of the relay's interface.
+
+    It is as long as the cable's, at most 15 characters.
+    """
     return device.replace("pl", "pr", 1)
 
 
@@ -134,7 +149,10 @@ def _pid_file(record: Record, device: str) -> Path:
 
 
 def relay_pids(record: Record, device: str) -> List[int]:
-    """The process that relays the cable now, if there is one (a reused id does not count)."""
+    """Return the id of the process that relays a cable, if there is one.
+
+    A reused id does not count.
+    """
     try:
         pid = int(_pid_file(record, device).read_text())
         cmdline = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -144,7 +162,10 @@ def relay_pids(record: Record, device: str) -> List[int]:
 
 
 def stop_relays(record: Record, *devices: str) -> None:
-    """End the relays of these cables, of all by default, and wait for them."""
+    """Stop the relays of these cables and wait for their end.
+
+    By default those of all cables of the node.
+    """
     for device in devices or (record.local_interface, record.local_tunnel_interface):
         for pid in relay_pids(record, device) if device else ():
             with contextlib.suppress(ProcessLookupError):

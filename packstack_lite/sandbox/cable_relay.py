@@ -1,9 +1,10 @@
-"""A slow cable in user space, for a kernel without netem: run as a program of its own, with the standard library alone.
+"""Relay a cable's frames in user space with a delay, for a kernel without netem.
 
-``relay.py INTERFACE TAP BRIDGE SECONDS``: frames go between INTERFACE, the machine's end of a host's cable, and TAP,
-which is made and put into BRIDGE; those to the host are late. Prints ``ready``, then goes on until it is ended or the
-interface goes away. TAP goes with the process. Frames come and go with the kernel's own header on unfinished checksums
-and segments (struct virtio_net_hdr), so that offloading works on both sides.
+A program of its own, started by ``cable``, with the standard library only: ``cable_relay.py INTERFACE TAP BRIDGE
+SECONDS``. It copies frames between INTERFACE, this machine's end of a node's cable, and TAP, which it creates as a port
+of BRIDGE; frames to the node are delayed by SECONDS. It prints ``ready`` and runs until it is killed or INTERFACE goes
+away; TAP goes with it. Frames carry the kernel's header about unfinished checksums and segments (struct
+virtio_net_hdr), so that offloading works on both sides.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ MAX_FRAME_BYTES = 65536 + 64
 
 
 def open_cable(interface: str) -> socket.socket:
-    """All frames that come from the host, and a way to send it some."""
+    """Open a packet socket on the cable.
+
+    It receives the node's frames and sends frames to it.
+    """
     cable = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     cable.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
     cable.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
@@ -37,7 +41,7 @@ def open_cable(interface: str) -> socket.socket:
 
 
 def open_tap(name: str, bridge: str) -> int:
-    """A new port of the bridge."""
+    """Create a tap as a new port of the bridge and return its file descriptor."""
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
     subprocess.run(["ip", "link", "set", name, "txqueuelen", "10000", "master", bridge, "up"], check=True)
@@ -45,7 +49,10 @@ def open_tap(name: str, bridge: str) -> int:
 
 
 def relay_frames(cable: socket.socket, tap: int, delay: float) -> None:
-    """Until the cable goes away (OSError); ``delay`` in seconds."""
+    """Relay frames until the cable goes away (OSError).
+
+    Frames to the node wait ``delay`` seconds.
+    """
     delayed: Deque[Tuple[float, bytes]] = collections.deque()
     while True:
         wait = max(0.0, delayed[0][0] - time.monotonic()) if delayed else None
@@ -59,19 +66,22 @@ def relay_frames(cable: socket.socket, tap: int, delay: float) -> None:
 
 
 def send_frame(descriptor: int, frame: bytes) -> None:
-    """A frame that the other side cannot take, now or at all, is lost, as on a cable; a side that is gone ends all."""
+    """Send a frame; drop one that the receiver cannot take, as a cable does.
+
+    Raises OSError where the receiver is gone.
+    """
     try:
         os.write(descriptor, frame)
     except (BlockingIOError, InterruptedError):
         return
     except OSError as error:
-        # EINVAL, ENOBUFS, EMSGSIZE: this frame only.
+        # EINVAL, ENOBUFS, EMSGSIZE: only this frame cannot be sent.
         if error.errno not in (22, 105, 90):
             raise
 
 
 def main() -> None:
-    """What the command line says."""
+    """Relay as the command line says."""
     interface, tap, bridge, seconds = sys.argv[1:]
     cable = open_cable(interface)
     port = open_tap(tap, bridge)

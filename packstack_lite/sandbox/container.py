@@ -1,4 +1,7 @@
-"""Starting and stopping the container of a sandbox."""
+"""Boot, shut down and kill sandboxes of kind container (systemd-nspawn).
+
+A shell program, ``data/keeper``, runs the container and outlives this process. Called by ``lifecycle``.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,32 @@ from typing import Callable, List
 
 from packstack_lite.sandbox.local_commands import is_systemd_running, remove_directory, run_command
 from packstack_lite.sandbox.model import Record, SandboxError
+from packstack_lite.sandbox.nspawn_run import NSPAWN_CLEANUP_NOISE
 
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 120.0
-# What waits for its disk ends when it has got it.
+# A process in the kernel's uninterruptible wait for a disk is killed when that ends.
 KILL_SECONDS = 60.0
 
 
 def resolv_conf_mode(resolv_conf: str, uplink_exists: bool) -> str:
-    """systemd-nspawn's --resolv-conf: a resolver on this machine's loopback is out of a container's reach."""
+    """Return systemd-nspawn's --resolv-conf.
+
+    A container cannot reach a resolver on this machine's loopback.
+
+    ``resolv_conf`` is the text of /etc/resolv.conf; ``uplink_exists`` says whether systemd-resolved keeps the real
+    servers in /run/systemd/resolve/resolv.conf.
+    """
     servers = [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
     is_loopback = all(server.startswith("127.") or server == "::1" for server in servers)
     return "copy-uplink" if is_loopback and uplink_exists else "copy-host"
 
 
 def keeper_argv(record: Record, keeper: Path, resolv_conf: str, in_scope: bool) -> List[str]:
-    """The keeper's command line; under systemd each boot gets a scope with a cgroup of its own."""
+    """Return the command line of ``data/keeper``.
+
+    ``in_scope`` runs each boot in a systemd scope with its own cgroup.
+    """
     unit = f"--unit=packstack-lite-sandbox-{record.name}"
     prefix = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes", unit] if in_scope else []
     args = [
@@ -45,7 +58,10 @@ def keeper_argv(record: Record, keeper: Path, resolv_conf: str, in_scope: bool) 
 
 
 def boot(record: Record) -> None:
-    """Start the container and wait until its SSH server answers; SandboxFault with the console's last line if not."""
+    """Start the container and wait until its SSH server answers.
+
+    Raises SandboxError with the console's last line where it does not within BOOT_SECONDS.
+    """
     uplink = Path("/run/systemd/resolve/resolv.conf").exists()
     resolv = resolv_conf_mode(Path("/etc/resolv.conf").read_text(), uplink)
     keeper = record.directory / "keeper"
@@ -60,19 +76,22 @@ def boot(record: Record) -> None:
         last_line = last_console_line((record.directory / "console.log").read_text(errors="replace"))
         raise SandboxError(
             f"sandbox {record.name!r} did not come up: {last_line}",
-            hint="that is the last line of its console; check that this machine may run systemd-nspawn",
+            hint="that is the last line of its console; check that systemd-nspawn works on this machine",
         )
 
 
 def _launch(record: Record, argv: List[str]) -> None:
-    """Start the keeper in a session of its own, as nobody's child: it outlives this process."""
+    """Start the keeper and write its pid file.
+
+    It has a session of its own, so that it outlives this process.
+    """
     script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 & echo $!'
     pid = run_command(["sh", "-c", script, "sh", str(record.directory / "console.log"), *argv])
     (record.directory / "pid").write_text(pid)
 
 
 def ssh_answers(address: str) -> bool:
-    """Whether an SSH server introduces itself there."""
+    """Return whether an SSH server answers on port 22 of the address."""
     try:
         with socket.create_connection((address, 22), timeout=1) as connection:
             return connection.recv(4) == b"SSH-"
@@ -81,7 +100,7 @@ def ssh_answers(address: str) -> bool:
 
 
 def power_off(record: Record) -> None:
-    """Shut the container down in order, as the power button would; kill it when it takes too long."""
+    """Shut the container down as its power button would; kill it after STOP_SECONDS."""
     pid = record.running_pid()
     if not pid:
         return
@@ -92,14 +111,17 @@ def power_off(record: Record) -> None:
 
 
 def kill(record: Record) -> None:
-    """End the container at once: its first process, on whose death the kernel ends all others, then the keeper.
+    """Kill the container at once.
 
-    The container survives systemd-nspawn and the keeper when only these are killed.
+    First its process 1, with which the kernel kills all others in it, then the keeper.
+
+    Killing only systemd-nspawn and the keeper would leave the container running. Raises SandboxError where processes
+    still exist after KILL_SECONDS.
     """
     pid = record.running_pid()
-    for member in [*(_grandchild_pids(pid) if pid else []), *_cgroup_members(record)]:
+    for process in [*(_grandchild_pids(pid) if pid else []), *_cgroup_members(record)]:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(member, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -107,7 +129,7 @@ def kill(record: Record) -> None:
         remaining = ", ".join(map(str, _cgroup_members(record) or [record.running_pid()]))
         raise SandboxError(
             f"processes of sandbox {record.name!r} do not end: {remaining}",
-            hint=f"a disk that is busy keeps them; later: packstack-lite sandbox down {record.name}",
+            hint=f"they may wait for a busy disk; try again later: packstack-lite sandbox down {record.name}",
         )
     wait_until(lambda: not local_interface_exists(record), 10)
     _remove_cgroups(record)
@@ -115,6 +137,7 @@ def kill(record: Record) -> None:
 
 
 def child_pids(pid: int) -> List[int]:
+    """Return the ids of a process's children, none where it does not exist."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -122,12 +145,18 @@ def child_pids(pid: int) -> List[int]:
 
 
 def _grandchild_pids(keeper: int) -> List[int]:
-    """The container's first process is systemd-nspawn's child, and that is the keeper's."""
+    """Return the container's first process.
+
+    It is a child of systemd-nspawn, which is the keeper's child.
+    """
     return [grandchild for child in child_pids(keeper) for grandchild in child_pids(child)]
 
 
 def _cgroups(record: Record) -> List[Path]:
-    """The sandbox's own cgroup in each hierarchy, whether the keeper or systemd-run has made it."""
+    """Return the sandbox's cgroup directories in all hierarchies.
+
+    They were made by the keeper or by systemd-run.
+    """
     unit = f"packstack-lite-sandbox-{record.name}"
     hierarchies = [Path("/sys/fs/cgroup") / part for part in ("", "systemd", "unified")]
     directories = [hierarchy / name for hierarchy in hierarchies for name in (unit, f"system.slice/{unit}.scope")]
@@ -140,7 +169,10 @@ def _cgroup_members(record: Record) -> List[int]:
 
 
 def _remove_cgroups(record: Record) -> None:
-    """Empty cgroups outlive their processes; children go before parents."""
+    """Remove the sandbox's empty cgroups, children first.
+
+    They stay when their processes have ended.
+    """
     for directory in _cgroups(record):
         for path, _, _ in os.walk(directory, topdown=False):
             with contextlib.suppress(FileNotFoundError):
@@ -148,11 +180,12 @@ def _remove_cgroups(record: Record) -> None:
 
 
 def local_interface_exists(record: Record) -> bool:
-    """Whether the machine's end of the virtual cable is there."""
+    """Return whether this machine's end of the virtual cable exists."""
     return Path(f"/sys/class/net/{record.local_interface}").exists()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until the condition holds (True), or until the time is over (False)."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -162,7 +195,10 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def last_console_line(console: str) -> str:
-    """The last line of a console that says why; systemd-nspawn's note on its own clean-up does not."""
+    """Return the last line of a console that says something about the sandbox.
+
+    Messages of systemd-nspawn about its own clean-up are skipped.
+    """
     lines = [line.strip() for line in console.splitlines() if line.strip()]
-    messages = [line for line in lines if not line.startswith("Attempted to remove disk file system")]
+    messages = [line for line in lines if not line.startswith(NSPAWN_CLEANUP_NOISE)]
     return messages[-1] if messages else "its console is empty"

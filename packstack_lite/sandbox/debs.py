@@ -1,4 +1,4 @@
-"""Debian packages in a tree: linked between caches, and installed without starting a service.
+"""Link Debian packages between caches, and install them in a tree.
 
 Called by ``trees``, ``preinstalled_tree``, ``vm.uml_kernel`` and by plug-ins of ``distros``.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packstack_lite.sandbox.nspawn_run import run_script
 
-# Whatever a package's script wants to start, it is told no (policy-rc.d, 101).
+# Packages' scripts must start nothing: policy-rc.d answers 101, "action forbidden".
 PREPARE_SCRIPT = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
@@ -25,12 +25,15 @@ apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install {} >/tmp/apt.l
 
 
 def install_packages(tree: Path, names: str) -> None:
-    """Install Debian packages in the tree; nothing is started then or later by the scripts of packages."""
+    """Install Debian packages in a tree.
+
+    The packages' scripts start no service, now or later.
+    """
     run_script(tree, PREPARE_SCRIPT + INSTALL_SCRIPT.format(names))
 
 
 def link_debs(source: Path, target: Path) -> None:
-    """Link every package of one directory into another that lacks it."""
+    """Hard-link the .deb files of one directory into another, where they are missing."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.deb"):
         if not (target / path.name).exists():

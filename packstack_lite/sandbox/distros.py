@@ -43,10 +43,12 @@ class DistroPlugin(Protocol):
 
 
 def load_plugins() -> Dict[str, DistroPlugin]:
-    """Import the modules that PACKSTACK_LITE_SANDBOX_PLUGINS names; their distributions by name.
+    """Return the distributions that plug-ins bring, by name.
 
-    Raises UsageError for a module that cannot be imported or has no ``DISTRO_PLUGINS``, and for a plug-in whose
-    name is taken.
+    Imports the modules that PACKSTACK_LITE_SANDBOX_PLUGINS names.
+
+    Raises UsageError for a module that cannot be imported or has no ``DISTRO_PLUGINS``, and for a plug-in whose name is
+    taken.
     """
     plugins: Dict[str, DistroPlugin] = {}
     for entry in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep)):
@@ -61,7 +63,7 @@ def load_plugins() -> Dict[str, DistroPlugin]:
 
 
 def _read_plugins(entry: str) -> Iterable[DistroPlugin]:
-    """Import one module, by its name or by its directory, and return its DISTRO_PLUGINS."""
+    """Import a module by its name or its directory; return its DISTRO_PLUGINS."""
     hint = f"{PLUGINS_VARIABLE} names Python modules or package directories, separated by {os.pathsep}"
     try:
         module = importlib.import_module(_package_name(Path(entry)) if os.sep in entry else entry)
@@ -74,7 +76,10 @@ def _read_plugins(entry: str) -> Iterable[DistroPlugin]:
 
 
 def _package_name(directory: Path) -> str:
-    """Return the dotted name of a package directory, with the directory above the outermost package on sys.path."""
+    """Return the dotted name of a package directory, and make it importable.
+
+    The directory above the outermost package goes to the front of sys.path.
+    """
     directory = directory.resolve()
     parts = [directory.name]
     while (directory.parent / "__init__.py").exists():
@@ -86,7 +91,10 @@ def _package_name(directory: Path) -> str:
 
 
 def find_plugin(distro: str) -> DistroPlugin:
-    """Return the plug-in that brings a distribution. Raises UsageError where there is none."""
+    """Return the plug-in that brings a distribution.
+
+    Raises UsageError where there is none.
+    """
     plugins = load_plugins()
     if distro not in plugins:
         known = ", ".join(sorted([*DEBIAN_SUITES, *plugins]))

@@ -1,8 +1,10 @@
-"""A small bootable disk image made from distribution packages: kernel, busybox, SSH server.
+"""Build a small bootable disk image for the cloud's instances.
 
-It needs no download but packages of this machine's own apt. The guest takes its address by
-DHCP, name, root's key and a user-data script from the metadata service, and writes
-``GUEST-READY name address seconds`` to the serial console. Only root can log in, by key.
+It holds a kernel, busybox and an SSH server, all of Debian packages.
+
+It needs no download except packages from this machine's apt. The guest gets its address by DHCP, and its name, root's
+key and a user-data script from the metadata service; it writes ``GUEST-READY name address seconds`` to the serial
+console. Only root can log in, with that key.
 """
 
 from __future__ import annotations
@@ -23,17 +25,17 @@ from packstack_lite.sandbox.local_commands import IMAGE_TOOLS, ProgressCallback,
 from packstack_lite.sandbox.model import SANDBOX_HOME, SandboxError
 
 IMAGE_PATH = SANDBOX_HOME / "images" / "guest.qcow2"
-# Where a sandbox has it: what --sandbox answers for the demo image.
+# The image's path on a sandbox, which --sandbox puts into the answer for the demo image.
 PATH_IN_SANDBOX = "/usr/share/packstack-lite/guest.qcow2"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
-# In the order they are loaded; one that a kernel has built in is simply not found.
+# In the order of loading; a module that the kernel has built in has no file and is left out.
 KERNEL_MODULES = (
     "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
     "failover", "net_failover", "virtio_net", "virtio_blk", "virtio-rng", "evdev", "button",
 )  # fmt: skip
 PROGRAMS = ("busybox", "dropbear", "dropbearkey")
 SCRIPTS = ("init", "setup", "dhcp", "metadata", "power-button")
-# busybox puts its names into the first four, and leaves out those whose directory is missing.
+# busybox installs its commands into the first four, and leaves out those whose directory is missing.
 DIRECTORIES = (
     "bin", "sbin", "usr/bin", "usr/sbin", "dev", "proc", "sys", "tmp", "mod", "lib", "lib64",
     "var/log", "var/run", "etc/guest", "etc/dropbear", "etc/acpi/PWRF",
@@ -47,9 +49,10 @@ ETC_FILES = {
 
 
 def build_image(target: Path = IMAGE_PATH, progress: ProgressCallback = lambda text: None) -> Path:
-    """The qcow2 image at ``target``, made if it is missing or of another recipe; about 15 MB.
+    """Build the qcow2 image (about 15 MB) and return its path.
 
-    Packages are kept beside it. SandboxFault when a package or tool cannot be had.
+    An image at ``target`` of today's recipe is left as it is. Downloaded packages stay in the directory of ``target``.
+    Raises SandboxError where a package or tool is not available.
     """
     stamp = target.with_name(target.name + ".recipe")
     if target.exists() and stamp.exists() and stamp.read_text(errors="replace") == recipe_digest():
@@ -69,11 +72,12 @@ def build_image(target: Path = IMAGE_PATH, progress: ProgressCallback = lambda t
 
 
 def _read_data(name: str) -> bytes:
+    """Return a file of ``packstack_lite/sandbox/guest``."""
     return (resources.files("packstack_lite.sandbox") / "guest" / name).read_bytes()
 
 
 def recipe_digest() -> str:
-    """A digest of what the image is made from, the packages' versions aside."""
+    """Return a digest of what the image is made from, package versions excepted."""
     parts = [
         *map(_read_data, (*SCRIPTS, "inittab", "syslinux.cfg")),
         repr((KERNEL_MODULES, PROGRAMS, DIRECTORIES, ETC_FILES)).encode(),
@@ -82,7 +86,10 @@ def recipe_digest() -> str:
 
 
 def parse_kernel_package(depends: str) -> str:
-    """The real kernel's package in the output of ``apt-cache depends`` for the moving name."""
+    """Return the package of the current kernel.
+
+    ``depends`` is the output of ``apt-cache depends`` for KERNEL_PACKAGE.
+    """
     match = re.search(r"Depends: (linux-image-\d\S*)", depends)
     if not match:
         raise SandboxError(
@@ -92,7 +99,10 @@ def parse_kernel_package(depends: str) -> str:
 
 
 def parse_packages(depends: str) -> List[str]:
-    """Package names in the output of ``apt-cache depends --recurse``: those at the line's start."""
+    """Return the package names in the output of ``apt-cache depends --recurse``.
+
+    They stand at the start of a line.
+    """
     return sorted({line for line in depends.splitlines() if re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", line)})
 
 
@@ -106,7 +116,10 @@ def _list_packages() -> List[str]:
 
 
 def _download_and_unpack(cache: Path, packages: Path) -> None:
-    """Download what is not yet in the cache and unpack it; nothing is installed."""
+    """Download packages that the cache lacks, and unpack all into ``packages``.
+
+    Nothing is installed.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     names = _list_packages()
     run_command(["sh", "-c", 'cd "$1" && shift && apt-get -q download "$@"', "sh", str(cache), *names])
@@ -116,7 +129,10 @@ def _download_and_unpack(cache: Path, packages: Path) -> None:
 
 
 def unpack_kernel(work: Path) -> Path:
-    """The guest's own kernel, unpacked somewhere below the directory; SandboxFault when it cannot be had."""
+    """Unpack the guest's kernel below a directory and return its path.
+
+    Raises SandboxError where it is not available.
+    """
     _download_and_unpack(IMAGE_PATH.parent / "guest-packages", work)
     return _find_file(work, "vmlinuz-*")
 
@@ -129,7 +145,10 @@ def _find_file(tree: Path, pattern: str) -> Path:
 
 
 def _libraries(packages: Path, program: Path) -> Iterator[Path]:
-    """The shared libraries a program loads, from the packages and not from this machine."""
+    """Yield the shared libraries that a program loads.
+
+    They are taken from the packages, not from this machine.
+    """
     loader = _find_file(packages, "ld-linux-x86-64.so.2")
     directories = {str(path.parent) for path in packages.rglob("*.so.*") if "gconv" not in path.parts}
     listing = run_command([str(loader), "--library-path", ":".join(sorted(directories)), "--list", str(program)])
@@ -138,7 +157,7 @@ def _libraries(packages: Path, program: Path) -> Iterator[Path]:
 
 
 def _fill_root(root: Path, packages: Path) -> None:
-    """The guest's whole file system, which is its initial RAM disk."""
+    """Fill the guest's file system, which is all in its initial RAM disk."""
     for name in DIRECTORIES:
         (root / name).mkdir(parents=True)
     (root / "root/.ssh").mkdir(parents=True)
@@ -185,7 +204,10 @@ def _write_initrd(root: Path, target: Path) -> None:
 
 
 def _make_disk(work: Path) -> Path:
-    """An unpartitioned FAT disk with syslinux, which a BIOS boots as a hard disk."""
+    """Make the disk image in the directory ``work`` and return its path.
+
+    It is an unpartitioned FAT file system with syslinux, which a BIOS boots as a hard disk.
+    """
     raw, image = work / "disk.raw", work / "disk.qcow2"
     (work / "syslinux.cfg").write_bytes(_read_data("syslinux.cfg"))
     files = [work / name for name in ("vmlinuz", "initrd.gz", "syslinux.cfg")]
@@ -199,7 +221,10 @@ def _make_disk(work: Path) -> Path:
 
 
 def upload_image(ssh: Sequence[str], progress: ProgressCallback = lambda text: None) -> None:
-    """Have the guest image on a running machine that ``ssh``, a command line, leads to."""
+    """Copy the guest image to a running sandbox, unless it is there.
+
+    ``ssh`` is the command line to its root.
+    """
     image, script = (
         build_image(progress=progress),
         f"test -e {PATH_IN_SANDBOX} || {{ mkdir -p {os.path.dirname(PATH_IN_SANDBOX)}; cat >{PATH_IN_SANDBOX}; }}",
@@ -207,11 +232,13 @@ def upload_image(ssh: Sequence[str], progress: ProgressCallback = lambda text: N
     with image.open("rb") as stream:
         process = subprocess.run([*ssh, script], stdin=stream, capture_output=True, text=True)
     if process.returncode:
-        raise SandboxError(f"the guest image cannot be put on the sandbox: {process.stderr.strip()}", hint="try again")
+        raise SandboxError(
+            f"the guest image cannot be copied to the sandbox: {process.stderr.strip()}", hint="try again"
+        )
 
 
 def copy_image(root: Path, progress: ProgressCallback = lambda text: None) -> None:
-    """Have the guest image in a sandbox's tree (``root``), built first when it is not there yet."""
+    """Copy the guest image into a sandbox's root directory, unless it is there."""
     image, target = build_image(progress=progress), root / PATH_IN_SANDBOX.lstrip("/")
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

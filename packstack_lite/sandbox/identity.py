@@ -1,4 +1,7 @@
-"""What makes a tree one certain host: name, address, keys."""
+"""Write a node's identity into its tree.
+
+That is its host name, addresses, machine id and SSH keys. Called by ``lifecycle``.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from packstack_lite.sandbox.vm import virtual_machine
 
 
 def hosts_file(record: Record) -> str:
-    """The name maps to the real address: with 127.0.1.1 services would bind to loopback."""
+    """Return /etc/hosts, with the name at the real address.
+
+    At 127.0.1.1 services would bind to loopback.
+    """
     return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{record.address} {record.name}\n"
 
 
 def network_file(record: Record) -> str:
-    """systemd-networkd's file for the interface on the management network."""
+    """Return systemd-networkd's file for the interface on the management network."""
     name = "host0" if record.kind == "container" else virtual_machine.find_hypervisor(record.kind).INTERFACE
     return (
         f"[Match]\nName={name}\n\n[Network]\n"
@@ -27,7 +33,10 @@ def network_file(record: Record) -> str:
 
 
 def tunnel_file(record: Record) -> str:
-    """systemd-networkd's file for the second interface of a segment's host: an address and no way out."""
+    """Return systemd-networkd's file for a segment node's second interface.
+
+    It has an address and no default route.
+    """
     return (
         "[Match]\nName=tunnel0\n\n[Network]\n"
         f"Address={record.tunnel_address}/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
@@ -35,7 +44,10 @@ def tunnel_file(record: Record) -> str:
 
 
 def make_keys(directory: Path, shared_from: Optional[Path] = None) -> None:
-    """The key that opens the sandbox, which is that of ``first`` (another one's place), and the one it is known by."""
+    """Make the user's SSH key and the node's host key in a sandbox's directory.
+
+    The user's key is copied from ``shared_from`` where that is given, the directory of another node of the segment.
+    """
     for name, comment in (("id_ed25519", "packstack-lite-sandbox"), ("ssh_host_ed25519_key", directory.name)):
         run_command(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(directory / name)])
     if shared_from:
@@ -44,9 +56,12 @@ def make_keys(directory: Path, shared_from: Optional[Path] = None) -> None:
 
 
 def write_identity(record: Record) -> None:
-    """Give the mounted tree this sandbox's identity, and this machine the sandbox's host key."""
+    """Write the node's identity into its mounted tree.
+
+    Its host key goes into the known_hosts of its directory.
+    """
     root, directory = record.root, record.directory
-    # Two hosts with one id get the same MACs for their bridges, and libvirt takes one for the other.
+    # Two nodes with one id get the same MAC addresses for their bridges, and libvirt confuses them.
     (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "etc/hostname").write_text(record.name + "\n")
     (root / "etc/hosts").write_text(hosts_file(record))
@@ -62,7 +77,7 @@ def write_identity(record: Record) -> None:
 
 
 def write_known_hosts(records: Sequence[Record]) -> None:
-    """The host keys of all of them, in the known_hosts that this machine keeps for each."""
+    """Write the host keys of all these nodes into each one's known_hosts."""
     keys = [(record.directory / "ssh_host_ed25519_key.pub").read_text().split()[:2] for record in records]
     lines = "".join(f"{record.address} {' '.join(key)}\n" for record, key in zip(records, keys))
     for record in records:

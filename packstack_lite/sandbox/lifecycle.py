@@ -1,4 +1,7 @@
-"""Up, start, stop, save, down: the order of things, and what is undone when one of them fails."""
+"""Make, start, stop, save and remove sandboxes; undo partial work after an error.
+
+The entry points of this package for ``cli``, ``deployment`` and the tests.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from packstack_lite.sandbox.vm import virtual_machine
 
 
 def _ignore_progress(message: str) -> None:
-    """For callers that do not want to hear what happens."""
+    """Drop a progress message: the default of callers that show none."""
 
 
 def up(
@@ -40,27 +43,30 @@ def up(
     node_count: int = 0,
     packages: Sequence[str] = (),
 ) -> Sandbox:
-    """Bring a sandbox up and return when its SSH server answers; one that exists is started or left running.
+    """Make or start a sandbox and return it when its SSH server answers.
 
-    ``distro`` is what a new one runs, DEFAULT_DISTRO when nobody says; one that exists must run that already.
-    ``kind`` is how a new one is made: container, the default, or machine, by what boots it (``qemu``, ``uml``) or by
-    what this machine can do best. ``tree`` names a tree kept by ``save_tree`` for a container, ``packages`` are what a
-    new machine has installed. ``hosts`` makes a segment of so many, of which the first is returned; one that has fewer
-    grows, one that has more stays. Missing tools are installed on this machine, said first.
-    Raises UsageFault for words that cannot be, SandboxFault when this machine cannot do it; what did not come up is
-    gone again.
+    One that runs is left as it is.
+
+    ``distro`` is what a new one runs (default: DEFAULT_DISTRO); an existing one must run that already. ``kind`` is
+    container (the default), qemu, uml, or machine for the better of the last two on this machine. ``tree`` names a tree
+    of ``save_tree`` that a new container is made from; ``packages`` are the Debian packages that a new virtual machine
+    has installed. ``node_count`` makes a segment of that many nodes and returns the first; a segment that has fewer
+    grows, one that has more stays. Tools that this machine lacks are installed, after a line to ``progress``.
+
+    Raises UsageError for arguments that are not possible, SandboxError where this machine cannot do it. Nodes that did
+    not come up are removed.
     """
     wanted_distro, wanted_kind = distro or DEFAULT_DISTRO, kind or "container"
     for node_name in segment.node_names(name, node_count):
         validate_request(node_name, wanted_distro, wanted_kind)
     if node_count and wanted_kind != "container":
-        raise UsageError("several machines on one segment cannot be", hint="leave out --hosts or --kind")
+        raise UsageError("a segment has containers only, no virtual machines", hint="leave out --hosts or --kind")
     local_commands.require_root()
     local_commands.install_tools(local_commands.CONTAINER_TOOLS, progress)
     if not any(record.name == name for record in list_records()):
         if text := notice(wanted_distro):
             progress(text)
-        # Minutes pass where these are not there yet, which nobody who waits for the lock of all is to wait for.
+        # Making a tree takes minutes: before the lock that every other command waits for.
         if wanted_kind != "container":
             wanted_kind, tree = virtual_machine.choose_kind_and_tree(wanted_kind, wanted_distro, packages, progress)
         trees.ensure_tree(wanted_distro, tree, progress)
@@ -82,22 +88,25 @@ def up(
 
 @dataclasses.dataclass(frozen=True)
 class SandboxSpec:
-    """What new hosts are made of, and who hears of it."""
+    """What new nodes are made from, and the callback for progress messages."""
 
     distro: str
     kind: str
     tree: str
-    say: ProgressCallback
+    progress: ProgressCallback
 
 
 def _create_all(name: str, node_count: int, existing: Sequence[Record], spec: SandboxSpec) -> List[Record]:
-    """The hosts that a sandbox still lacks; all of them or none."""
+    """Create the nodes that a sandbox or segment lacks; return their records.
+
+    It creates all or none, and boots none.
+    """
     for other in list_records():
         trees.collect_debs(other)
     if existing and set(segment.node_names(name, node_count)) <= {record.name for record in existing}:
-        # Without a look at the base: a newer one takes minutes to make, and everybody waits for this lock.
+        # Not a look at the base tree: making a newer one takes minutes, and every other command waits for this lock.
         return []
-    base_tree = trees.ensure_tree(spec.distro, spec.tree, spec.say)
+    base_tree = trees.ensure_tree(spec.distro, spec.tree, spec.progress)
     free_number = (
         find_free_number((r.number for r in list_records()), local_commands.run_command(["ip", "-4", "route", "show"]))
         if not existing
@@ -108,7 +117,7 @@ def _create_all(name: str, node_count: int, existing: Sequence[Record], spec: Sa
     created: List[Record] = []
     try:
         for record in segment.missing_records(first, node_count, existing):
-            created.append(_create(record, base_tree, [*existing, *created], spec.say))
+            created.append(_create(record, base_tree, [*existing, *created], spec.progress))
         if node_count:
             identity.write_known_hosts([*existing, *created])
     except BaseException:
@@ -118,7 +127,10 @@ def _create_all(name: str, node_count: int, existing: Sequence[Record], spec: Sa
 
 
 def _create(record: Record, base_tree: Path, others: Sequence[Record], progress: ProgressCallback) -> Record:
-    """Keys, tree and identity of a new host, which opens to the key of the ``others``; all of it or nothing."""
+    """Create the directory, tree, keys and identity of one node, all or nothing.
+
+    It accepts the key of ``others``.
+    """
     _remove(record)
     record.directory.mkdir(parents=True, mode=0o755)
     try:
@@ -141,7 +153,10 @@ def _create(record: Record, base_tree: Path, others: Sequence[Record], progress:
 
 
 def _boot(record: Record) -> Sandbox:
-    """End what a killed keeper left, mount, open the way, boot; on failure it is stopped again, its tree kept."""
+    """Mount, set up the network and boot, after killing what an earlier run left.
+
+    On failure stop it and keep the tree.
+    """
     _backend(record).kill(record)
     try:
         trees.mount_tree(record, tree_dir(record.distro, record.tree))
@@ -169,9 +184,9 @@ def _backend(record: Record) -> Backend:
 
 
 def _tear_down(record: Record) -> None:
-    """Nothing of the sandbox stays on the machine but its directory.
+    """Kill the sandbox, unmount it and remove its network; only its directory stays.
 
-    Of a segment's hosts that end side by side, the last one to be unmounted closes the way.
+    The network of a segment goes with the last of its nodes.
     """
     cable.stop_relays(record)
     _backend(record).kill(record)
@@ -180,17 +195,23 @@ def _tear_down(record: Record) -> None:
 
 
 def list_all() -> List[Sandbox]:
-    """Every sandbox on this machine, by its number."""
+    """Return all sandboxes of this machine, sorted by number."""
     return [record.to_sandbox() for record in list_records()]
 
 
 def find(name: str) -> Sandbox:
-    """One sandbox; UsageFault with the way to make it when there is none."""
+    """Return one sandbox.
+
+    Raises UsageError, with the command that makes it, where there is none.
+    """
     return find_record(name).to_sandbox()
 
 
 def start(name: str) -> Sandbox:
-    """Boot a stopped sandbox's tree again; a running one is returned as it is. A segment's name means all its hosts."""
+    """Boot a stopped sandbox, or all nodes of a segment.
+
+    Running ones stay as they are.
+    """
     local_commands.require_root()
     with local_commands.lock_sandbox(find_group_name(name)):
         run_parallel(_ensure_running, find_records(name))
@@ -202,7 +223,7 @@ def _ensure_running(record: Record) -> Sandbox:
 
 
 def stop(name: str) -> Sandbox:
-    """Shut a sandbox down in order; its tree stays for ``start``. A segment's name means all its hosts."""
+    """Shut down a sandbox, or all nodes of a segment; the tree stays for ``start``."""
     local_commands.require_root()
     with local_commands.lock_sandbox(find_group_name(name)):
         run_parallel(_stop, find_records(name))
@@ -219,19 +240,23 @@ def _stop(record: Record) -> None:
 
 
 def save_tree(name: str, tree: str, progress: ProgressCallback = _ignore_progress) -> Path:
-    """Stop a sandbox in order and keep a copy of its tree, without its identity, under a name for ``up``.
+    """Stop a container and save a copy of its tree for ``up(tree=...)``.
 
-    UsageFault when a sandbox runs on a tree of that name. The sandbox stays stopped.
+    The copy has no SSH host keys and no machine id.
+
+    The sandbox stays stopped. Raises UsageError where a sandbox uses a saved tree of that name.
     """
     local_commands.require_root()
     if tree == BASE_TREE or tree.startswith(f"{BASE_TREE}-"):
-        raise UsageError(f"{tree!r} is the base tree's own name", hint="choose another name for the saved tree")
+        raise UsageError(f"{tree!r} is the name of a base tree", hint="choose another name for the saved tree")
     record = find_record(name)
     if record.kind != "container":
-        raise UsageError(f"{name} has a disk and no tree to keep", hint="make the tree in a sandbox of kind container")
+        raise UsageError(
+            f"the sandbox {name!r} has a disk and no tree", hint="save the tree of a sandbox of kind container"
+        )
     with local_commands.lock_sandbox(record.group_name):
         _stop(record)
-        progress(f"keeping the tree of {name} as {tree}")
+        progress(f"saving the tree of {name} as {tree}")
         with local_commands.lock_sandbox():
             trees.mount_tree(record, tree_dir(record.distro, record.tree))
             try:
@@ -241,14 +266,16 @@ def save_tree(name: str, tree: str, progress: ProgressCallback = _ignore_progres
 
 
 def has_tree(tree: str, distro: str = DEFAULT_DISTRO) -> bool:
-    """Whether ``up(tree=...)`` will find it."""
+    """Return whether there is a saved tree of that name."""
     return tree_dir(distro, tree).is_dir()
 
 
 def down(name: str, progress: ProgressCallback = _ignore_progress) -> None:
-    """Remove a sandbox: processes, network, rules, tree. Its downloads stay for the next one.
+    """Remove a sandbox: processes, network, packet rules, tree.
 
-    A segment's name means all its hosts; another host of it goes alone.
+    Downloaded packages stay for the next one.
+
+    The segment's name removes all its nodes; the name of another node removes that one.
     """
     local_commands.require_root()
     with local_commands.lock_sandbox(find_group_name(name)):
@@ -258,7 +285,7 @@ def down(name: str, progress: ProgressCallback = _ignore_progress) -> None:
 
 
 def _remove(record: Record) -> None:
-    """All of a sandbox, also of one that never became whole."""
+    """Remove everything of one sandbox, or of one that was made only in part."""
     _tear_down(record)
     trees.collect_debs(record)
     local_commands.remove_directory(record.directory)

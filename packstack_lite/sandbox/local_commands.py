@@ -1,10 +1,14 @@
-"""This machine: running commands on it, its missing tools, the lock between our own processes."""
+"""Run commands on this machine, install missing tools, and take locks.
+
+The locks keep two runs of this program from making the same sandbox or tree.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +23,7 @@ from packstack_lite.sandbox.model import SANDBOX_HOME, SandboxError
 ProgressCallback = Callable[[str], None]
 T = TypeVar("T")
 
-# Seconds to wait for another apt at work.
+# Seconds to wait for another apt process.
 APT_LOCK_TIMEOUT = 300.0
 # Tool -> the Debian package that holds it.
 CONTAINER_TOOLS = {
@@ -39,32 +43,45 @@ IMAGE_TOOLS = {
 
 
 def run_command(argv: Sequence[str], env: Optional[Mapping[str, str]] = None, stdin: str = "") -> str:
-    """Run a command of this machine and return its stdout; SandboxFault with its last words if it fails."""
+    """Run a command on this machine and return its stdout.
+
+    Raises SandboxError with its last line of output if it fails.
+    """
     process = subprocess.run(
         list(argv), input=stdin, env={**os.environ, "LC_ALL": "C", **(env or {})}, text=True, capture_output=True
     )
     if process.returncode:
         last_lines = (process.stderr.strip() or process.stdout.strip() or "no output").splitlines()
         raise SandboxError(
-            f"{argv[0]} failed ({process.returncode}): {last_lines[-1]}", hint=f"to see more: {' '.join(argv)}"
+            f"{argv[0]} failed ({process.returncode}): {last_lines[-1]}",
+            hint=f"for the whole output: {shlex.join(argv)}",
         )
     return process.stdout
 
 
 def require_root() -> None:
-    """UsageFault unless we are root: mounts, network and chroot need it."""
+    """Raise UsageError unless this process is root's.
+
+    Mounts, network and chroot need it.
+    """
     if os.geteuid() != 0:
-        raise UsageError("a sandbox of kind container needs root on this machine", hint="run it again with sudo")
+        raise UsageError("a sandbox needs root on this machine", hint="run it again with sudo")
 
 
 def missing_packages(tools: Mapping[str, str]) -> List[str]:
-    """The packages whose tool this machine lacks; a name that begins with a slash is a file's."""
+    """Return the packages of the tools that this machine lacks.
+
+    A tool is a program, or a file with its full path.
+    """
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     return sorted({tools[tool] for tool in tools if not os.path.exists(tool) and not shutil.which(tool, path=path)})
 
 
 def install_tools(tools: Mapping[str, str], progress: ProgressCallback) -> None:
-    """Install with apt what is missing of the tools, names said first."""
+    """Install the packages of missing tools with apt, after a line to ``progress``.
+
+    Raises SandboxError without apt.
+    """
     packages = missing_packages(tools)
     if not packages:
         return
@@ -80,13 +97,15 @@ def install_tools(tools: Mapping[str, str], progress: ProgressCallback) -> None:
 
 
 def run_apt_get(args: Sequence[str], lock_timeout: float = APT_LOCK_TIMEOUT) -> str:
-    """apt-get on this machine, which waits for another one at work (a machine's own upgrades, say).
+    """Run apt-get on this machine and return its stdout.
 
-    apt itself waits for dpkg's lock only, not for the one of its package lists.
+    Wait up to ``lock_timeout`` seconds for another apt process.
+
+    apt itself waits for dpkg's lock, not for the lock of its package lists.
     """
     wait = [] if args[0] == "update" else ["-o", f"DPkg::Lock::Timeout={lock_timeout:.0f}"]
     retry_on_lock = retry(
-        retry=retry_if_exception(lambda fault: "/var/lib/apt/lists" in str(fault) and "lock" in str(fault)),
+        retry=retry_if_exception(lambda error: "/var/lib/apt/lists" in str(error) and "lock" in str(error)),
         stop=stop_after_delay(lock_timeout),
         wait=wait_fixed(min(2.0, lock_timeout / 10)),
         reraise=True,
@@ -98,15 +117,17 @@ def run_apt_get(args: Sequence[str], lock_timeout: float = APT_LOCK_TIMEOUT) -> 
 
 
 def lock_sandbox(name: str = "") -> ContextManager[None]:
-    """Hold a sandbox's lock, or the one for all: two commands at once must not take one number.
+    """Hold the lock of one sandbox or segment.
 
-    Not to be taken twice by one process: the second would wait for the first.
+    Without a name it is the lock for all sandboxes, which guards their numbers.
+
+    A process that takes the same lock twice waits for itself forever.
     """
     return _lock(f"sandbox-{name}" if name else "all")
 
 
 def lock_tree(distro: str) -> ContextManager[None]:
-    """Hold the lock of a distro's base: two commands at once must not build one tree."""
+    """Hold the lock of a base tree, so that two commands do not build the same one."""
     return _lock(f"tree-{distro}")
 
 
@@ -120,7 +141,10 @@ def _lock(name: str) -> Iterator[None]:
 
 
 def run_parallel(function: Callable[[T], object], items: Sequence[T]) -> None:
-    """Do it to all of them side by side; the first fault is raised when all have ended."""
+    """Call the function for every item at the same time.
+
+    When all are done, raise the first error.
+    """
     with ThreadPoolExecutor(max(len(items), 1)) as pool:
         futures = [pool.submit(function, item) for item in items]
     for future in futures:
@@ -128,10 +152,13 @@ def run_parallel(function: Callable[[T], object], items: Sequence[T]) -> None:
 
 
 def is_systemd_running() -> bool:
-    """Whether this machine's process 1 is systemd (sd_booted(3))."""
+    """Return whether systemd is process 1 of this machine (sd_booted(3))."""
     return Path("/run/systemd/system").is_dir()
 
 
 def remove_directory(directory: Path) -> None:
-    """Remove a directory of ours; a mount below it makes this an error, not a disaster."""
+    """Remove a directory of this program.
+
+    A mount below it makes rm fail and its content stays.
+    """
     run_command(["rm", "-rf", "--one-file-system", str(directory)])

@@ -1,4 +1,7 @@
-"""What a sandbox is: its record on disk, its numbers and its places. Pure but for reading records."""
+"""A sandbox's record on disk, its state now, and checks of a user's request.
+
+Reads records and /proc; the only file it writes is ``sandbox.json``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from packstack_lite.sandbox.addresses import Addresses
 from packstack_lite.sandbox.distros import DEBIAN_SUITES, find_plugin
 
 SANDBOX_HOME = Path("/var/lib/packstack-lite-sandbox")
-# A machine is of the kind of what boots it; asked for is also ``machine``, what this machine can do best.
+# How a sandbox is booted. A user may also ask for ``machine``: qemu where KVM works, else uml.
 KINDS = ("container", "machine", "qemu", "uml")
 MAX_NETWORKS = 127
 BASE_TREE = "base"
@@ -24,20 +27,20 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 class SandboxError(PackstackLiteError):
-    """This machine could not make, start or stop a sandbox; nothing half made is left behind."""
+    """This machine cannot make, start or stop a sandbox; partial work was removed."""
 
     exit_code = ExitCode.PREFLIGHT_FAILED
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A throw-away host as its user sees it; addresses come from 198.18.0.0/15 (RFC 2544).
+    """A throw-away node and its state now, as callers outside this package see it.
 
-    ``segment`` is the first host's name where several were made together, and ``tunnel`` the address
-    of the second interface that each of these has; "" for a host that is alone. ``state`` is
-    ``running`` or ``stopped``; ``pid`` is the keeper's process on this machine,
-    0 when stopped; ``root`` is the tree as the sandbox sees it, an empty directory while
-    a layered sandbox is stopped. ``external_network`` is routed to ``address``.
+    ``address`` is its own in 198.18.0.0/15 (RFC 2544); ``external_network`` is routed to it, for floating addresses.
+    ``state`` is ``running`` or ``stopped``. ``pid`` is the process on this machine that keeps it running, 0 when
+    stopped. ``key`` and ``known_hosts`` are files for ssh. ``root`` is its root directory on this machine, empty while
+    it is stopped or where it has a disk. ``segment`` is the name of the group of nodes that it was made with, and
+    ``tunnel`` the address of its second interface there; both are "" for a single node.
     """
 
     name: str
@@ -56,10 +59,11 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Record(Addresses):
-    """What is kept on disk about one sandbox (``sandbox.json``); all else follows from it.
+    """The content of ``sandbox.json``; everything else about a sandbox is derived.
 
-    ``layered`` says that the tree is an overlay over the named tree and not a copy of it. Hosts that were made
-    together (``--hosts``) share ``number`` and ``segment``, the first one's name; ``member`` counts them from 1.
+    ``number`` gives its networks. ``tree`` is the name of the tree that it was made from; ``layered`` is true where its
+    root is an overlay over that tree, false for a copy. Nodes that were made together (``--hosts``) share ``number``
+    and ``segment``, the name of the first; ``member`` counts them from 1, and is 0 for a single node.
     """
 
     name: str
@@ -73,38 +77,47 @@ class Record(Addresses):
 
     @property
     def group_name(self) -> str:
-        """What names the hosts that come and go together."""
+        """The segment's name, or the sandbox's own where it is single.
+
+        Nodes with one group name are locked and stopped together.
+        """
         return self.segment or self.name
 
     @property
     def directory(self) -> Path:
-        """The directory that holds everything of this sandbox."""
+        """The directory with all files of this sandbox."""
         return SANDBOX_HOME / "sandboxes" / self.name
 
     @property
     def root(self) -> Path:
-        """Where the tree is mounted or copied."""
+        """The directory where the tree is mounted or copied."""
         return self.directory / "root"
 
     @property
     def writable_dir(self) -> Path:
-        """The directory whose files are this sandbox's own: the overlay's upper one, or the copy."""
+        """The directory that receives the sandbox's writes.
+
+        It is the overlay's upper directory, or the copy.
+        """
         return self.directory / "upper" if self.layered else self.root
 
     def save(self) -> None:
-        """Write ``sandbox.json``; the rename makes it appear whole or not at all."""
+        """Write ``sandbox.json``, by a rename so that nobody reads half of it."""
         temporary = self.directory / "sandbox.json.part"
         temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
         os.replace(temporary, self.directory / "sandbox.json")
 
     def running_pid(self) -> int:
-        """The running keeper's process id, 0 when there is none (a reused id does not count)."""
+        """Return the id of the process that keeps the sandbox running, 0 when stopped.
+
+        A reused id does not count.
+        """
         try:
             pid = int((self.directory / "pid").read_text())
             cmdline_path = Path(f"/proc/{pid}/cmdline")
             cmdline = cmdline_path.read_bytes().split(b"\0")
             if cmdline == [b""]:
-                # For a moment a process that becomes another program has no words at all.
+                # In the middle of execve(2) a process has an empty command line for a moment.
                 time.sleep(0.1)
                 cmdline = cmdline_path.read_bytes().split(b"\0")
         except (OSError, ValueError):
@@ -112,11 +125,14 @@ class Record(Addresses):
         return pid if str(self.root).encode() in cmdline else 0
 
     def is_in_use(self) -> bool:
-        """Whether it runs, or is about to: its tree is mounted before it boots."""
+        """Return whether the sandbox runs or is being started.
+
+        Its tree is mounted before it boots.
+        """
         return bool(self.running_pid()) or os.path.ismount(self.root)
 
     def to_sandbox(self) -> Sandbox:
-        """The record together with what is true right now."""
+        """Return the sandbox that this record describes, with its state now."""
         pid = self.running_pid()
         return Sandbox(
             name=self.name,
@@ -135,7 +151,7 @@ class Record(Addresses):
 
 
 def tree_dir(distro: str, tree: str) -> Path:
-    """Where a named tree is kept."""
+    """Return the directory of a named tree."""
     return SANDBOX_HOME / "trees" / distro / tree
 
 
@@ -145,34 +161,49 @@ def archives_dir(distro: str) -> Path:
 
 
 def list_records() -> List[Record]:
-    """Every sandbox on this machine, by number and member. Raises UsageFault when the record of one is damaged."""
+    """Read the records of all sandboxes, sorted by number and member.
+
+    Raises UsageError for a damaged record.
+    """
     paths = sorted((SANDBOX_HOME / "sandboxes").glob("*/sandbox.json"))
     return sorted((_read_record(path) for path in paths), key=lambda r: (r.number, r.member))
 
 
 def _read_record(path: Path) -> Record:
-    """A record as this release understands it. Raises UsageFault for a damaged one."""
-    kinds = {field.name: field.type for field in fields(Record)}
-    needed = [field.name for field in fields(Record) if field.default is MISSING]
-    record = Record(**record_file.read(path, kinds, needed))
+    """Read one record; fields of later releases are ignored.
+
+    Raises UsageError for a damaged record.
+    """
+    types = {field.name: field.type for field in fields(Record)}
+    required = [field.name for field in fields(Record) if field.default is MISSING]
+    record = Record(**record_file.read(path, types, required))
     is_valid = record.kind in KINDS and _NAME.fullmatch(record.distro) and 0 < record.number <= MAX_NETWORKS
     if record.name != path.parent.name or not is_valid:
-        raise record_file.damaged(path, "it is of another sandbox, or of a kind, distro or number that is not known")
+        raise record_file.damaged(path, "it is of another sandbox, or of an unknown kind, distro or number")
     return record
 
 
 def find_records(name: str) -> List[Record]:
-    """What a name stands for: all hosts of the segment that bears it, else one host; UsageFault for neither."""
+    """Return the records of a segment's nodes, or of the one sandbox of that name.
+
+    Raises UsageError where there is neither.
+    """
     return [record for record in list_records() if record.segment == name] or [find_record(name)]
 
 
 def find_group_name(name: str) -> str:
-    """What the hosts that come and go together with a host are locked by; the name itself while there is none."""
+    """Return the segment that a node belongs to.
+
+    It is the name itself for a single or unknown sandbox.
+    """
     return next((record.group_name for record in list_records() if record.name == name), name)
 
 
 def find_record(name: str) -> Record:
-    """The record of one sandbox; UsageFault with the way to make it when there is none."""
+    """Return the record of one sandbox.
+
+    Raises UsageError, with the command that makes it, where there is none.
+    """
     for record in list_records():
         if record.name == name:
             return record
@@ -180,7 +211,10 @@ def find_record(name: str) -> Record:
 
 
 def require_matching(sandbox: Sandbox, distro: Optional[str], kind: Optional[str] = None) -> Sandbox:
-    """The sandbox; UsageFault when it runs something else than is asked for: what it runs stays."""
+    """Return the sandbox, if it is what the user asked for; None asks for nothing.
+
+    Raises UsageError where its distribution or kind is not the requested one.
+    """
     if kind and kind != sandbox.kind and (kind != "machine" or sandbox.kind == "container"):
         raise UsageError(
             f"the sandbox {sandbox.name!r} is a {sandbox.kind}, not a {kind}",
@@ -195,7 +229,12 @@ def require_matching(sandbox: Sandbox, distro: Optional[str], kind: Optional[str
 
 
 def find_free_number(used_numbers: Iterable[int], routes: str) -> int:
-    """The lowest number whose two networks nobody uses; ``routes`` is what ``ip route`` printed."""
+    """Return the lowest number whose two networks are free.
+
+    ``routes`` is the output of ``ip route show``.
+
+    Raises SandboxError where all are in use.
+    """
     busy = set(used_numbers)
     for number in range(1, MAX_NETWORKS + 1):
         prefixes = (f"198.18.{2 * number - 1}.", f"198.18.{2 * number}.")
@@ -207,7 +246,10 @@ def find_free_number(used_numbers: Iterable[int], routes: str) -> int:
 
 
 def validate_request(name: str, distro: str, kind: str) -> None:
-    """UsageFault when the words cannot make a sandbox."""
+    """Check name, distribution and kind of a new sandbox.
+
+    Raises UsageError for one that is not possible.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a sandbox's name", hint="use up to 32 lower-case letters, digits and dashes"
@@ -217,4 +259,4 @@ def validate_request(name: str, distro: str, kind: str) -> None:
     if kind not in KINDS:
         raise UsageError(f"no sandbox of kind {kind!r}", hint=f"known: {', '.join(KINDS)}")
     if kind != "container" and distro not in DEBIAN_SUITES:
-        raise UsageError(f"a machine does not run {distro}", hint="leave out --kind: a container does")
+        raise UsageError(f"a sandbox of kind {kind} does not run {distro}", hint="leave out --kind: a container does")

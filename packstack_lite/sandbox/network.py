@@ -1,7 +1,8 @@
-"""The machine's side of a sandbox's network: packet rules and bridges that can be taken back one by one.
+"""Packet rules and bridges of this machine for a sandbox's network.
 
-The interfaces themselves are made by systemd-nspawn at each boot and configured by the keeper
-(``data/keeper``); they vanish with the container.
+``lifecycle`` creates and removes them.
+
+The interfaces themselves are made at each boot, by systemd-nspawn and ``data/keeper`` or by ``vm.virtual_machine``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ BENCHMARK_RANGE = "198.18.0.0/15"
 
 
 def iptables_rules(record: Record) -> List[List[str]]:
-    """Rule specifications, each ``[table, chain, ...]``: NAT to the world, and passage where FORWARD drops.
+    """Return a sandbox's iptables rules, each as ``[table, chain, ...]``.
 
-    What is bridged passes FORWARD too, where the kernel's br_netfilter is on.
+    They do NAT to other networks, and accept its packets where FORWARD drops.
+
+    Packets within a bridge pass FORWARD too where the kernel's br_netfilter is on.
     """
     comment = ["-m", "comment", "--comment", f"packstack-lite-sandbox {record.group_name}"]
     nat_rules = [
@@ -36,10 +39,10 @@ def iptables_rules(record: Record) -> List[List[str]]:
 
 
 def segment_bridges(record: Record) -> List[Tuple[str, str]]:
-    """The names and MAC addresses of a segment's bridges.
+    """Return names and MAC addresses of a segment's bridges; none for a single node.
 
-    A bridge without an address of its own takes that of a port, another one whenever ports come and go, and its
-    neighbours talk to the old one.
+    The address is fixed because a bridge takes over a port's: it would change as ports come and go, while neighbours
+    still use the old one.
     """
     if not record.segment:
         return []
@@ -48,7 +51,10 @@ def segment_bridges(record: Record) -> List[Tuple[str, str]]:
 
 
 def set_up_network(record: Record) -> None:
-    """Put rules and bridges in place, once, and let the machine forward."""
+    """Create packet rules and bridges, and switch IPv4 forwarding on.
+
+    Rules of an earlier run are replaced.
+    """
     with lock_sandbox(f"{record.group_name}_way"):
         _delete_rules(record)
         for table, chain, *spec in iptables_rules(record):
@@ -64,7 +70,7 @@ def set_up_network(record: Record) -> None:
 
 
 def tear_down_network(record: Record) -> None:
-    """Take back rules and bridges, unless another host of the segment uses them."""
+    """Remove packet rules and bridges, unless another node of the segment uses them."""
     with lock_sandbox(f"{record.group_name}_way"):
         if any(
             other.is_in_use()
@@ -79,7 +85,7 @@ def tear_down_network(record: Record) -> None:
 
 
 def _delete_rules(record: Record) -> None:
-    """However often they are there."""
+    """Delete the rules, as many times as they are there."""
     for table, chain, *spec in iptables_rules(record):
         argv = ["iptables", "-w", "-t", table, "-D", chain, *spec]
         while subprocess.run(argv, capture_output=True).returncode == 0:

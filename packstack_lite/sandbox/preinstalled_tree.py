@@ -1,6 +1,8 @@
-"""A base tree with packages installed in it, none of their services started or enabled: kept for the next sandbox.
+"""Make trees with packages installed, for new virtual machines.
 
-Made at this machine's own speed; a kernel in user space would take ten times as long.
+None of the packages' services is started or enabled.
+
+Installing here runs at this machine's speed; inside user-mode Linux it would take ten times as long.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree
 from packstack_lite.sandbox.model import BASE_TREE, archives_dir, tree_dir
 from packstack_lite.sandbox.nspawn_run import copy_tree, run_script, unmount_and_remove
 
-# Packages enable their units; booted before they are configured these would crash for ever.
+# Packages enable their units; at a boot before they are configured, these would crash again and again.
 RECORD_ENABLED_SCRIPT = """
 enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
 enabled >/var/tmp/enabled
 """
-# LVM's own wait for volumes that are not there yet: udev needs them at the next boot.
+# Units of LVM and device mapper stay enabled: udev needs them at the next boot.
 DISABLE_SCRIPT = """
 enabled | comm -13 /var/tmp/enabled - | grep -v -e '^dm-event' -e '^lvm2-' -e '^blk-availability' |
     xargs -r systemctl --root=/ disable -q
@@ -29,7 +31,7 @@ rm -f /usr/sbin/policy-rc.d /var/tmp/enabled /tmp/apt.log
 
 
 def ensure_preinstalled_tree(distro: str, packages: Sequence[str], progress: ProgressCallback) -> str:
-    """The name of the tree with these packages, made when it is not there."""
+    """Return the name of the tree that has these packages, made if it is missing."""
     names = " ".join(sorted(packages))
     recipe = "\0".join([names, RECORD_ENABLED_SCRIPT, DISABLE_SCRIPT])
     tree = f"packages-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"

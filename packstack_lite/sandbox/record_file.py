@@ -1,4 +1,7 @@
-"""Reading ``sandbox.json``: its fields, checked. Called by ``model``, which makes a Record of them."""
+"""Read and check the fields of ``sandbox.json``.
+
+Called by ``model``, which makes a Record of them.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,37 @@ from packstack_lite.errors import UsageError
 _TYPES = {"str": str, "int": int, "bool": bool}
 
 
-def read(path: Path, types: Mapping[str, Any], needed: Sequence[str]) -> Dict[str, Any]:
-    """The fields of ``types`` (name to type) that a record holds; another release may have written more.
+def read(path: Path, types: Mapping[str, Any], required: Sequence[str]) -> Dict[str, Any]:
+    """Return the fields of a record that are named in ``types`` (name -> type).
 
-    Raises UsageFault when the file is damaged: not JSON, a needed field missing, one of another type.
+    Other fields, of later releases, are dropped.
+
+    Raises UsageError where the file cannot be read or is damaged: not JSON, a required field missing, one of another
+    type.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from error
     except (ValueError, RecursionError) as error:
         raise damaged(path, "it is not JSON") from error
-    if not isinstance(held, dict):
+    if not isinstance(content, dict):
         raise damaged(path, "it is not a JSON object")
-    missing = [name for name in needed if name not in held]
+    missing = [name for name in required if name not in content]
     if missing:
         raise damaged(path, f"{', '.join(missing)} is missing")
     # The types of a dataclass are text under "from __future__ import annotations".
-    wrong = [name for name, kind in types.items() if name in held and type(held[name]) is not _TYPES[str(kind)]]
+    wrong = [name for name, kind in types.items() if name in content and type(content[name]) is not _TYPES[str(kind)]]
     if wrong:
         raise damaged(path, f"{', '.join(wrong)} is of another type")
-    return {name: value for name, value in held.items() if name in types}
+    return {name: value for name, value in content.items() if name in types}
 
 
-def damaged(path: Path, why: str) -> UsageError:
-    """The error for a record that cannot be used, with how to remove its sandbox."""
-    place = path.parent
+def damaged(path: Path, reason: str) -> UsageError:
+    """Return the error for a damaged record, with how to remove its sandbox."""
+    directory = path.parent
     return UsageError(
-        f"{path}: the record of a sandbox is damaged: {why}",
-        f"restore it; or remove that sandbox: kill $(cat {place}/pid); umount -R {place}/root; "
-        f"rm -r --one-file-system {place}",
+        f"{path}: the record of a sandbox is damaged: {reason}",
+        f"restore it; or remove that sandbox: kill $(cat {directory}/pid); umount -R {directory}/root; "
+        f"rm -r --one-file-system {directory}",
     )

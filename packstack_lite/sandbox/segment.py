@@ -1,7 +1,9 @@
-"""Several hosts on one segment: their names and records. Pure.
+"""Names and records of the nodes of a segment. Pure.
 
-The first host bears the segment's name, the others a number after it. They share the management network, the keys and
-a second network for tunnels, where this machine has no address.
+A segment is several sandboxes that are made together (``--hosts``).
+
+The first node has the segment's name, the others NAME-2, NAME-3 and so on. They share the management network, the SSH
+key and a second network for tunnels, where this machine has no address.
 """
 
 from __future__ import annotations
@@ -12,19 +14,27 @@ from typing import List, Sequence
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox.model import Record
 
-# More have no place in a machine's memory, and with it an interface's name stays below 16 characters.
+# Memory is the limit in practice; two digits also keep interface names below 16 characters.
 MAX_NODES = 20
 
 
 def node_names(name: str, node_count: int) -> List[str]:
-    """NAME, NAME-2, NAME-3 and so on; NAME alone without a number of hosts. UsageFault for a number that cannot be."""
+    """Return the names of a segment's nodes.
+
+    It is NAME alone where ``node_count`` is 0, which means no segment.
+
+    Raises UsageError for a count out of range.
+    """
     if not 0 <= node_count <= MAX_NODES:
-        raise UsageError(f"a segment of {node_count} hosts cannot be", hint=f"--hosts takes 1 to {MAX_NODES}")
+        raise UsageError(f"a segment of {node_count} nodes is not possible", hint=f"--hosts takes 1 to {MAX_NODES}")
     return [name, *(f"{name}-{member}" for member in range(2, node_count + 1))]
 
 
 def validate_names(name: str, node_count: int, records: Sequence[Record]) -> None:
-    """UsageFault where a name of the segment's hosts is taken by a host that is not one of them."""
+    """Check the names of a segment's nodes.
+
+    Raises UsageError where a sandbox outside the segment has one of them.
+    """
     names = node_names(name, node_count)
     for record in records if node_count else ():
         if record.name in names and record.segment != name:
@@ -36,7 +46,10 @@ def validate_names(name: str, node_count: int, records: Sequence[Record]) -> Non
 
 
 def missing_records(first: Record, node_count: int, existing: Sequence[Record]) -> List[Record]:
-    """The records still to be made; ``first`` is what the one of NAME would be, with the segment's number."""
+    """Return the records that a segment lacks.
+
+    ``first`` is the record of its first node, which has the segment's number.
+    """
     names = {record.name for record in existing}
     if not node_count:
         return [] if first.name in names else [first]

@@ -1,4 +1,7 @@
-"""The way into a sandbox: OpenSSH's command line."""
+"""OpenSSH's command line into a sandbox.
+
+Used by ``sandbox ssh``, by messages and by tests.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from packstack_lite.sandbox.model import Sandbox
 
 
 def ssh_argv(sandbox: Sandbox, command: str = "") -> List[str]:
-    """OpenSSH's command line into the sandbox as root; a login shell without a command."""
+    """Return ssh's command line to root in the sandbox.
+
+    Without ``command`` it is a login shell.
+    """
     options = [
         "IdentitiesOnly=yes",
         f"UserKnownHostsFile={sandbox.known_hosts}",
@@ -23,5 +29,5 @@ def ssh_argv(sandbox: Sandbox, command: str = "") -> List[str]:
 
 
 def ssh_command_line(sandbox: Sandbox) -> str:
-    """The same for people to paste."""
+    """Return ssh's command line as text, quoted for a shell."""
     return " ".join(shlex.quote(arg) for arg in ssh_argv(sandbox))

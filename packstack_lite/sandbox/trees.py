@@ -1,7 +1,9 @@
-"""Trees: the cached base, saved ones, the copy or overlay a sandbox runs on, the package cache.
+"""Make and mount the root file systems of sandboxes.
 
-Downloaded packages are shared by hard links and not by one mounted directory: apt locks
-its archive directory, so that two sandboxes would keep each other from installing.
+These are base trees, saved trees, and overlays and copies of them; the cache of packages is here too.
+
+Downloaded packages are shared by hard links and not by one mounted directory: apt locks its archive directory, so that
+two sandboxes could not install at the same time.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, r
 from packstack_lite.sandbox.model import BASE_TREE, Record, SandboxError, archives_dir, list_records, tree_dir
 from packstack_lite.sandbox.nspawn_run import mount_overlay, unmount_and_remove
 
-# Raise it when the steps below change what a base tree holds.
+# Part of the base tree's name: raise it when the steps below change what a base tree holds.
 BASE_VERSION = 1
 BASE_PACKAGES = "openssh-server,systemd,systemd-sysv,dbus,python3,iproute2,ca-certificates,procps,eatmydata"
 APT_ARCHIVES = "var/cache/apt/archives"
@@ -26,9 +28,10 @@ LOCAL_CA_DIR = Path("usr/local/share/ca-certificates")
 
 
 def ensure_tree(distro: str, tree: str, progress: ProgressCallback) -> Path:
-    """The directory of a tree; the base is made when it is not there, another one must have been saved.
+    """Return the directory of a tree; the base tree is made if it is missing.
 
-    A base has a lock of its own: minutes pass, and other sandboxes go on meanwhile.
+    A base tree takes minutes and has a lock of its own, so that other sandboxes are not held up. Raises UsageError
+    where there is no saved tree of that name.
     """
     if tree != BASE_TREE:
         directory = tree_dir(distro, tree)
@@ -46,7 +49,10 @@ def ensure_tree(distro: str, tree: str, progress: ProgressCallback) -> Path:
 
 
 def _build_base(distro: str, directory: Path, progress: ProgressCallback) -> None:
-    """debootstrap under another name, renamed when whole: half a tree is never used."""
+    """Make a Debian base tree with debootstrap.
+
+    It is renamed at the end, so that half a tree is never used.
+    """
     progress(f"making the base tree of {distro} with debootstrap; this happens once and takes about a minute")
     unfinished = directory.with_name(directory.name + ".part")
     try:
@@ -68,15 +74,18 @@ def _debootstrap(distro: str, target: Path) -> None:
     argv = ["debootstrap", f"--cache-dir={cache}", f"--include={BASE_PACKAGES}", suite, str(target), mirror.uri]
     try:
         run_command(argv, env=apt_sources.proxy_environment(apt_sources.read_fetch_settings()))
-    except SandboxError as fault:
-        keyring_error = missing_keyring_error(fault, suite)
+    except SandboxError as error:
+        keyring_error = missing_keyring_error(error, suite)
         if keyring_error:
-            raise keyring_error from fault
+            raise keyring_error from error
         raise
 
 
 def missing_keyring_error(error: SandboxError, suite: str) -> Optional[SandboxError]:
-    """The way out when debootstrap's last words are of a key it lacks: the suite is younger than the keyring."""
+    """Return the error for a suite whose key debootstrap lacks, else None.
+
+    This machine's keyring is older than the suite then.
+    """
     if "release key" not in error.message:
         return None
     return SandboxError(
@@ -86,7 +95,10 @@ def missing_keyring_error(error: SandboxError, suite: str) -> Optional[SandboxEr
 
 
 def _configure_base(root: Path, distro: str) -> None:
-    """What every sandbox of the base shares: sources, trusted authorities, networkd, no identity."""
+    """Set up what all sandboxes of a base tree share.
+
+    That is apt sources, CA certificates, systemd-networkd, and no identity.
+    """
     apt_sources.write_sources(root, apt_sources.find_sources(DEBIAN_SUITES[distro]))
     for certificate in (Path("/") / LOCAL_CA_DIR).glob("*.crt"):
         shutil.copy2(certificate, root / LOCAL_CA_DIR / certificate.name)
@@ -96,14 +108,17 @@ def _configure_base(root: Path, distro: str) -> None:
 
 
 def _remove_identity(root: Path) -> None:
-    """Take out of a tree what makes it one certain host, and the downloads, which are kept elsewhere."""
+    """Remove SSH host keys, the machine id and downloaded packages from a tree."""
     for path in [*(root / "etc/ssh").glob("ssh_host_*"), *(root / APT_ARCHIVES).glob("*.deb")]:
         path.unlink()
     (root / "etc/machine-id").write_text("")
 
 
 def create_root(record: Record, tree: Path) -> bool:
-    """Give a sandbox its tree: an overlay (a second's work) or, where that fails, a copy. True for overlay."""
+    """Give a sandbox its root.
+
+    Returns True for an overlay over the tree, False for a copy, where overlays fail.
+    """
     for name in ("root", "upper", "work"):
         (record.directory / name).mkdir(parents=True, exist_ok=True)
     if mount_overlay(tree, record.directory):
@@ -117,7 +132,12 @@ def create_root(record: Record, tree: Path) -> bool:
 
 
 def mount_tree(record: Record, tree: Path) -> None:
-    """Have the tree in its place, and the known downloads in its package cache."""
+    """Mount the overlay of a layered sandbox.
+
+    The shared downloads are linked into its package cache first.
+
+    Raises UsageError where it cannot be mounted.
+    """
     if record.layered and not os.path.ismount(record.root):
         link_cached_debs(record)
         if not mount_overlay(tree, record.directory):
@@ -128,25 +148,34 @@ def mount_tree(record: Record, tree: Path) -> None:
 
 
 def unmount_tree(record: Record) -> None:
-    """Undo ``mount``; lazily, since a reader of the tree must not keep a sandbox alive."""
+    """Unmount the root, also where a process still reads it (lazily)."""
     if os.path.ismount(record.root):
         run_command(["umount", "--lazy", str(record.root)])
 
 
 def link_cached_debs(record: Record) -> None:
-    """Link every package downloaded so far into the sandbox's own apt cache (not while it is mounted)."""
+    """Link the shared packages into the sandbox's apt cache, while it is not mounted.
+
+    Does nothing for a sandbox that runs no Debian.
+    """
     if record.distro in DEBIAN_SUITES:
         debs.link_debs(archives_dir(record.distro), record.writable_dir / APT_ARCHIVES)
 
 
 def collect_debs(record: Record) -> None:
-    """Link what a sandbox has downloaded into the shared cache; apt renames a package there only when whole."""
+    """Link what a sandbox has downloaded into the shared cache.
+
+    apt puts only complete packages there.
+    """
     if record.distro in DEBIAN_SUITES and (record.writable_dir / APT_ARCHIVES).is_dir():
         debs.link_debs(record.writable_dir / APT_ARCHIVES, archives_dir(record.distro))
 
 
 def save_copy(record: Record, tree: str) -> Path:
-    """Keep a copy of a stopped sandbox's mounted tree as a named tree for later ones."""
+    """Save a stopped sandbox's mounted root as a named tree and return its directory.
+
+    Raises UsageError where a sandbox uses a tree of that name.
+    """
     directory = tree_dir(record.distro, tree)
     used_by = [r.name for r in list_records() if r.tree == tree and r.distro == record.distro]
     if used_by and directory.exists():

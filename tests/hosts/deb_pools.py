@@ -73,7 +73,7 @@ STAGE_SCRIPT = PREPARE_SCRIPT + SPEED_UP_SCRIPT + DEPENDENCIES_SCRIPT + FINISH_S
 def prepare_stage(tree: Path, layout: Layout, progress: ProgressCallback) -> None:
     """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
 
-    SandboxFault where apt cannot: a package that is needed and also in a pool belongs to one of them only.
+    SandboxError where apt cannot: a package that is needed and also in a pool belongs to one of them only.
     """
     names, base_packages = list_packages(layout.pools), [*layout.string_list("tools"), *layout.string_list("base")]
     (tree / "build").mkdir(exist_ok=True)

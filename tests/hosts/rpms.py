@@ -179,7 +179,7 @@ rm -rf "/build/rpm/$1"
 def build_rpms(tree: Path, rpms: Sequence[Rpm], repositories: str, progress: ProgressCallback) -> None:
     """Build every package from ``tree``/build/payload/KEY into its directory of ``repositories``, and index these.
 
-    ``tree`` must hold rpmbuild and createrepo_c; ``repositories`` is a place inside it. SandboxFault with rpmbuild's
+    ``tree`` must hold rpmbuild and createrepo_c; ``repositories`` is a place inside it. SandboxError with rpmbuild's
     last words.
     """
     payloads = tree / "build/payload"

@@ -240,9 +240,9 @@ def test_no_record_of_a_sandbox_gives_a_traceback(box):
     [
         ({"number": "1"}, "number is of another type"),
         ({"number": True}, "number is of another type"),
-        ({"number": 0}, "of another sandbox, or of a kind"),
+        ({"number": 0}, "of another sandbox, or of an unknown kind"),
         ({"name": "../x"}, "of another sandbox"),
-        ({"kind": "jail"}, "of a kind, distro or number that is not known"),
+        ({"kind": "jail"}, "of an unknown kind, distro or number"),
         ({"layered": None}, "layered is of another type"),
     ],
 )

@@ -72,7 +72,7 @@ def test_unknown_distro_and_kind_name_the_known_ones():
 def test_a_machine_runs_debian_alone():
     model.validate_request("aio", "debian13", "machine")
     for kind in ("machine", "qemu", "uml"):
-        with pytest.raises(UsageError, match="a machine does not run el7"):
+        with pytest.raises(UsageError, match=f"a sandbox of kind {kind} does not run el7"):
             model.validate_request("aio", "el7", kind)
 
 

@@ -152,12 +152,12 @@ def test_a_sandbox_boots_by_the_kernel_whose_modules_its_disk_has(tmp_path, made
 
 
 def test_a_sandbox_whose_kernel_is_gone_is_to_be_made_anew(tmp_path, made):
-    with pytest.raises(model.SandboxError, match="is not there any more") as none:
+    with pytest.raises(model.SandboxError, match="no longer exists") as none:
         uml_kernel.linked_kernel(tmp_path)
     assert f"sandbox down {tmp_path.name}" in none.value.hint
     uml_kernel.link_kernel(tmp_path, made)
     (made.root / "linux").unlink()
-    with pytest.raises(model.SandboxError, match="is not there any more"):
+    with pytest.raises(model.SandboxError, match="no longer exists"):
         uml_kernel.linked_kernel(tmp_path)
 
 
@@ -215,5 +215,5 @@ def test_a_missing_header_is_a_missing_package(tmp_path):
 
 
 def test_several_machines_on_one_segment_are_refused():
-    with pytest.raises(UsageError, match="several machines on one segment"):
+    with pytest.raises(UsageError, match="a segment has containers only"):
         lifecycle.up("m", kind="machine", node_count=2)

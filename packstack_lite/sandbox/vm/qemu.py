@@ -1,4 +1,8 @@
-"""QEMU: a machine with Debian's own kernel, by KVM where that runs a kernel, else with every instruction translated."""
+"""Boot a sandbox by QEMU with Debian's kernel.
+
+QEMU uses KVM where that works, and else translates every instruction. One of the two hypervisors of
+``virtual_machine``.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +17,33 @@ from packstack_lite.sandbox import guest_image
 from packstack_lite.sandbox.local_commands import ProgressCallback, install_tools, lock_tree
 from packstack_lite.sandbox.model import Record, SandboxError
 
-# Without names by place (net.ifnames=0), and virtio's second disk.
+# Names in the virtual machine: net.ifnames=0 keeps eth0, and virtio's second disk is vdb.
 INTERFACE = "eth0"
 SECOND_DISK_DEVICE = "/dev/vdb"
 PROGRAM = "qemu-system-x86_64"
 # Tool of this machine -> the Debian package that holds it.
 TOOLS = {PROGRAM: "qemu-system-x86", "mkfs.ext4": "e2fsprogs"}
-# What its tree has besides: a kernel, and what makes the first file system that this one mounts.
+# Packages that its tree needs: a kernel, and the tools that make its initial RAM disk.
 PACKAGES: Tuple[str, ...] = ("linux-image-amd64", "initramfs-tools")
-# Whether KVM runs a kernel: found out once, and again after this machine's own next boot.
+# Holds "yes" or "no": whether KVM runs a kernel. In /run, so that it is tried again after this machine's next boot.
 KVM_RESULT_FILE = Path("/run/packstack-lite-kvm")
 PROBE_SECONDS = 15.0
-# A kernel that gets as far as this has set up memory, interrupts and clocks.
+# A kernel without a disk ends with this message, after it has set up memory, interrupts and clocks.
 KERNEL_BOOTED_TEXT = b"Unable to mount root fs"
 
 
 def prepare(progress: ProgressCallback) -> None:
-    """Have the tools, and say what it means that KVM runs no kernel."""
+    """Install QEMU on this machine, and warn where KVM does not work."""
     install_tools(TOOLS, progress)
     if not kvm_works(progress):
-        progress("KVM runs no kernel here: QEMU translates each instruction, which takes ten times as long")
+        progress("KVM does not work here: QEMU translates each instruction, which takes ten times as long")
 
 
 def install_kernel(record: Record) -> None:
-    """Keep what the mounted tree boots from beside the disk: QEMU loads it itself, without a boot loader."""
+    """Copy the tree's newest kernel and initial RAM disk to the sandbox's directory.
+
+    QEMU loads them without a boot loader. Raises SandboxError where the tree has none.
+    """
     for file_name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
         matches = sorted((record.root / "boot").glob(pattern))
         if not matches:
@@ -45,7 +52,7 @@ def install_kernel(record: Record) -> None:
 
 
 def boot_argv(record: Record, memory_mib: int) -> List[str]:
-    """The command line that boots it; its console is standard output."""
+    """Return QEMU's command line for a sandbox; the console is stdout."""
     accelerator, processor = ("kvm", "host") if kvm_works() else ("tcg,thread=multi", "max")
     return [
         *(PROGRAM, "-name", record.name, "-machine", "q35", "-accel", accelerator, "-cpu", processor),
@@ -61,15 +68,17 @@ def boot_argv(record: Record, memory_mib: int) -> List[str]:
 
 
 def _drive_args(path: Path) -> List[str]:
-    # Nobody needs a sandbox's disk after a power cut: this machine writes when it likes.
+    # A sandbox's disk need not survive a power cut: this machine's page cache may write it at any time.
     return ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe,discard=unmap"]
 
 
 def kvm_works(progress: ProgressCallback = lambda text: None) -> bool:
-    """Whether this machine's KVM runs a kernel of Debian's.
+    """Return whether KVM runs a Debian kernel on this machine.
 
-    The device tells little: nested in a machine without hardware for it, KVM makes virtual machines in which no
-    kernel ever says a word. So one is booted, for as long as it takes to miss its disk.
+    It is tried once per boot of this machine, for at most PROBE_SECONDS.
+
+    The device alone proves little: in a virtual machine without nested hardware support, KVM makes virtual machines
+    whose kernel never starts. So a kernel is booted until it finds that it has no disk.
     """
     with lock_tree("kvm"):
         if not KVM_RESULT_FILE.exists():
@@ -78,13 +87,16 @@ def kvm_works(progress: ProgressCallback = lambda text: None) -> bool:
 
 
 def _has_kvm_device() -> bool:
-    """Whether there is a device, and this machine is of the kind whose kernel is at hand."""
+    """Return whether this machine has a usable /dev/kvm.
+
+    The kernel that is tried is x86_64's: False on other architectures.
+    """
     return os.uname().machine == "x86_64" and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
 def _boot_test_kernel(progress: ProgressCallback) -> bool:
     install_tools(TOOLS, progress)
-    progress("trying whether KVM runs a kernel here")
+    progress("trying whether KVM works here")
     with tempfile.TemporaryDirectory() as work:
         kernel = guest_image.unpack_kernel(Path(work))
         args = [
@@ -96,7 +108,10 @@ def _boot_test_kernel(progress: ProgressCallback) -> bool:
 
 
 def boots_kernel(args: List[str], seconds: float = PROBE_SECONDS) -> bool:
-    """Whether what the command line starts prints the proof in time; it is ended in any case."""
+    """Return whether a command line prints KERNEL_BOOTED_TEXT within ``seconds``.
+
+    It is ended then.
+    """
     try:
         process = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired as timeout:

@@ -1,4 +1,8 @@
-"""User-mode Linux: a kernel that runs as an ordinary process, without KVM (research: sandbox.md §15)."""
+"""Boot a sandbox by user-mode Linux.
+
+That is a kernel which runs as an ordinary process, without KVM. One of the two hypervisors of ``virtual_machine``;
+``uml_kernel`` makes the kernel.
+"""
 
 from __future__ import annotations
 
@@ -11,38 +15,44 @@ from packstack_lite.sandbox.model import Record
 from packstack_lite.sandbox.vm import uml_kernel
 from packstack_lite.sandbox.vm.uml_kernel import KernelBuild
 
-# As the kernel names its interface and its second disk.
+# Names in the virtual machine.
 INTERFACE = "vec0"
 SECOND_DISK_DEVICE = "/dev/ubdb"
-# Its kernel is no package.
+# Its kernel is not a package.
 PACKAGES: Tuple[str, ...] = ()
-# Each reload of systemd runs all of these, and starting a program takes ten times as long as elsewhere. None of them
-# has anything to do on such a host.
+# Each reload of systemd runs all generators, and starting a program takes ten times as long as on other kernels. These
+# do nothing useful on such a node.
 DISABLED_GENERATORS = (
     "bless-boot", "cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "system-update",
     "veritysetup",
 )  # fmt: skip
-# A process has half a terabyte of addresses here; newer MariaDBs set eight aside for a buffer that may grow.
+# A process has an address space of half a terabyte here; newer MariaDBs reserve 8 TiB for a buffer that may grow.
 MARIADB_CONFIG = "[mysqld]\nloose_innodb_buffer_pool_size_max = 4G\n"
-# For units without a limit of their own: where all of a cloud starts at once, 90 seconds are too few.
+# For units without their own timeouts: when a whole cloud starts at once, 90 seconds are too short.
 SYSTEMD_CONFIG = "[Manager]\nDefaultTimeoutStartSec=900\nDefaultTimeoutStopSec=120\n"
 
 
 def prepare(progress: ProgressCallback) -> None:
-    """Have the tools and the kernel, which takes twenty minutes where it is not there yet."""
+    """Install the tools on this machine and make the kernel.
+
+    The kernel takes up to twenty minutes where it is missing.
+    """
     install_tools(uml_kernel.TOOLS, progress)
     uml_kernel.ensure_kernel(progress)
 
 
 def install_kernel(record: Record) -> None:
-    """Fit the mounted tree to the kernel, and let the sandbox know it."""
+    """Adapt the mounted tree to today's kernel, and link it to the sandbox."""
     build = uml_kernel.KernelBuild(uml_kernel.kernel_dir())
     uml_kernel.link_kernel(record.directory, build)
     adapt_tree(record.root, build)
 
 
 def boot_argv(record: Record, memory_mib: int) -> List[str]:
-    """The command line that boots it, with a place for its memory made; its console is standard output."""
+    """Return the command line that boots the machine with its console on stdout.
+
+    A tmpfs for the machine's memory is mounted first.
+    """
     memory = record.directory / "memory"
     memory.mkdir(exist_ok=True)
     # /dev/shm is often small where this machine is a container itself.
@@ -54,9 +64,10 @@ def boot_argv(record: Record, memory_mib: int) -> List[str]:
 
 
 def taskset_argv(record: Record) -> List[str]:
-    """The kernel and the process whose turn it is run by turns, thousands of times a second: on one processor.
+    """Return the command prefix that keeps the machine on one processor.
 
-    On two each would wait for the other's to be free (measured: half the system calls, on a busy machine).
+    Kernel and processes take turns thousands of times a second; on two processors each turn would wait for the other
+    processor (measured on a busy machine: half as many system calls per second).
     """
     processors = sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(processors[record.number % len(processors)])]
@@ -67,7 +78,7 @@ def _env_argv(environment: Dict[str, str]) -> List[str]:
 
 
 def adapt_tree(root: Path, build: KernelBuild) -> None:
-    """Give a tree the kernel's modules, the kernel itself stays outside, and what fits a host to this kernel."""
+    """Copy the kernel's modules into a tree, and write settings for this kernel."""
     modules = build.modules
     target = root / "usr/lib/modules" / modules.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +99,7 @@ def adapt_tree(root: Path, build: KernelBuild) -> None:
 
 
 def uml_argv(record: Record, build: KernelBuild, memory_mib: int) -> List[str]:
-    """The kernel's command line; its console is standard output."""
+    """Return the kernel's command line; its console is stdout."""
     return [
         build.program,
         f"ubd0={record.directory / 'disk.img'}",
@@ -103,6 +114,6 @@ def uml_argv(record: Record, build: KernelBuild, memory_mib: int) -> List[str]:
         f"vec0:transport=tap,ifname={record.local_interface},depth=128,gro=1",
         f"uml_dir={record.directory}",
         f"umid={record.name}",
-        # Without ptrace; where this machine's own kernel cannot do that, with it.
+        # Use seccomp instead of ptrace, where this machine's kernel can.
         "seccomp=auto",
     ]

@@ -1,9 +1,11 @@
-"""The kernel of a machine: user-mode Linux, made from Debian's kernel source with what a cloud's host wants of it.
+"""Compile the kernel of user-mode Linux from Debian's kernel source.
 
-Since 6.16 a process hands its system calls and page faults to the kernel by itself, under a seccomp filter; before,
-each was a turn of ptrace and took five times as long. Debian's own packages of it are older, or lack the tables of
-iptables and the zones of connections without which no instance is reached. What is made is kept under ``kernels``, by
-a digest of what it is made from.
+It gets the options that a cloud's node needs. Called by ``uml``.
+
+Since Linux 6.16 a process passes its system calls and page faults to the kernel under a seccomp filter; before, each
+was a round of ptrace and took five times as long. Debian's packages of user-mode Linux are older, or lack iptables'
+tables and conntrack zones, without which no instance is reached. Kernels are kept under ``kernels``, named by a digest
+of what they are made from.
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, r
 from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError, archives_dir
 from packstack_lite.sandbox.nspawn_run import copy_tree, run_script, unmount_and_remove
 
-# Where the kernel's source comes from, and where it is compiled: the program runs on this machine's C library.
+# The suite that the kernel's source comes from, and the release that it is compiled on: it runs with this machine's C
+# library, which must not be older.
 SOURCE_SUITE = "trixie-backports"
 BUILD_DISTRO = "debian12"
-# The first one that does without ptrace.
+# The first version that does not need ptrace.
 MIN_VERSION = (6, 16)
 BUILD_PACKAGES = "gcc libc6-dev make flex bison bc xz-utils kmod"
 BUILD_FILES = ("uml/cloud.config", "uml/build-kernel.sh", "uml/reboot.c")
@@ -35,27 +38,33 @@ TOOLS = {"mkfs.ext4": "e2fsprogs"}
 
 @dataclass(frozen=True)
 class KernelBuild:
-    """A user-mode Linux: ``root`` has the program ``linux``, its ``modules``, its ``config`` and ``reboot.so``."""
+    """A compiled user-mode Linux.
+
+    The directory ``root`` holds ``linux``, ``modules``, ``config`` and ``reboot.so``.
+    """
 
     root: Path
 
     @property
     def program(self) -> str:
-        """What to start."""
+        """The path of the kernel's program."""
         return str(self.root / "linux")
 
     @property
     def modules(self) -> Path:
-        """The directory with its modules, whose name is the kernel's release."""
+        """The directory of its modules; its name is the kernel's release (uname -r)."""
         return next(path for path in (self.root / "modules").iterdir() if path.is_dir())
 
     @property
     def config(self) -> str:
-        """What it was made with, as Debian's kernels have it in /boot."""
+        """The text of its configuration: /boot/config-RELEASE of Debian's kernels."""
         return (self.root / "config").read_text()
 
     def environment(self, memory_dir: Path) -> Dict[str, str]:
-        """Where it keeps its memory, and what lets it reboot (data/uml/reboot.c)."""
+        """Return the environment variables to start it with.
+
+        They name the directory for its memory, ``memory_dir``, and the library that makes reboots work.
+        """
         return {"LD_PRELOAD": str(self.root / "reboot.so"), "TMPDIR": str(memory_dir)}
 
 
@@ -68,13 +77,16 @@ def read_data(name: str) -> str:
 
 
 def kernel_dir() -> Path:
-    """Where the kernel that is made from today's parts is kept."""
+    """Return the directory of the kernel that this release makes; it may not exist."""
     recipe = "\0".join([SOURCE_SUITE, BUILD_DISTRO, BUILD_PACKAGES, *map(read_data, BUILD_FILES)])
     return SANDBOX_HOME / "kernels" / f"uml-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
 
 
 def ensure_kernel(progress: ProgressCallback) -> KernelBuild:
-    """The kernel, made in a copy of a Debian tree where it is not there yet; SandboxFault where it cannot be made."""
+    """Return the kernel, compiled in a copy of a Debian tree if it is missing.
+
+    Raises SandboxError where that fails.
+    """
     directory = kernel_dir()
     with lock_tree("kernel"):
         if not directory.is_dir():
@@ -89,16 +101,22 @@ def ensure_kernel(progress: ProgressCallback) -> KernelBuild:
 
 
 def link_kernel(directory: Path, build: KernelBuild) -> None:
-    """Let a sandbox know by which kernel it boots: its disk has this one's modules."""
+    """Link a kernel into a sandbox's directory.
+
+    The sandbox keeps booting it, as its disk has that kernel's modules.
+    """
     (directory / "kernel").symlink_to(build.root)
 
 
 def linked_kernel(directory: Path) -> KernelBuild:
-    """The kernel of a sandbox; SandboxFault where it is not there any more, or is one of an older packstack-lite."""
+    """Return the kernel that a sandbox boots.
+
+    Raises SandboxError where it no longer exists.
+    """
     link = directory / "kernel"
     if not Path(KernelBuild(link).program).is_file():
         raise SandboxError(
-            f"the kernel of sandbox {directory.name!r} is not there any more",
+            f"the kernel of sandbox {directory.name!r} no longer exists",
             hint=f"packstack-lite sandbox down {directory.name}, then up",
         )
     return KernelBuild(Path(os.readlink(link)))
@@ -123,7 +141,10 @@ def _build_kernel(base: Path, directory: Path) -> None:
 
 
 def _fetch_source(directory: Path) -> None:
-    """Have Debian's kernel source in the directory, by apt lists of its own: this machine's never hear of the suite."""
+    """Download Debian's kernel source, with package lists of its own.
+
+    This machine's apt is left as it is.
+    """
     apt = directory / "apt"
     for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True)
@@ -144,12 +165,15 @@ def _fetch_source(directory: Path) -> None:
 
 
 def newest_source_package(names: List[str]) -> str:
-    """The package with the newest kernel source; SandboxFault where none is new enough."""
+    """Return the package with the newest kernel source.
+
+    Raises SandboxError where none is MIN_VERSION or newer.
+    """
     versions = [(_parse_version(name), name) for name in names if re.fullmatch(r"linux-source-[0-9.]+", name)]
     if not versions or max(versions)[0] < MIN_VERSION:
         raise SandboxError(
             f"Debian {SOURCE_SUITE} has no kernel source of {'.'.join(map(str, MIN_VERSION))} or newer",
-            hint="a sandbox of the other kind needs none: packstack-lite sandbox up --kind container",
+            hint="a container needs no kernel: packstack-lite sandbox up --kind container",
         )
     return max(versions)[1]
 

@@ -1,6 +1,8 @@
-"""Sandboxes that are machines: a kernel of their own, a disk in a file, a tap for a network cable.
+"""Make, boot, shut down and kill sandboxes that are virtual machines.
 
-What boots them is QEMU or user-mode Linux (``qemu``, ``uml``), which have the same names for what differs.
+They have a kernel of their own, disks in files and a tap as cable.
+
+The modules ``qemu`` and ``uml`` are the hypervisors. Called by ``lifecycle``.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, Record, Sandbo
 from packstack_lite.sandbox.nspawn_run import unmount_and_remove
 from packstack_lite.sandbox.vm import qemu, uml
 
-# A loaded machine with one processor for the kernel: a deployed cloud's services start for minutes.
+# On a busy machine with one processor for the kernel, a deployed cloud's services need minutes to start.
 BOOT_SECONDS = 240.0
 STOP_SECONDS = 240.0
 MEMORY_MIB = 8192
-# Both grow as they are written to.
+# Both files are sparse: they grow as the node writes.
 DISK_SIZE = "40G"
 SECOND_DISK_SIZE = "30G"
 FSTAB = "# The kernel's command line names the root file system.\n"
@@ -59,9 +61,11 @@ class Hypervisor(Protocol):
 def choose_kind_and_tree(
     kind: str, distro: str, packages: Sequence[str], progress: ProgressCallback
 ) -> Tuple[str, str]:
-    """What boots a new machine, and the tree with the packages that it begins with; all that takes long is had.
+    """Return the kind (qemu or uml) of a new virtual machine and its tree's name.
 
-    ``machine`` is QEMU where KVM runs a kernel, else user-mode Linux; what is named stays.
+    Everything that takes minutes is made here.
+
+    ``kind`` machine becomes qemu where KVM works, else uml; the others stay. The tree has ``packages`` installed.
     """
     chosen_kind = kind if kind != "machine" else "qemu" if qemu.kvm_works(progress) else "uml"
     find_hypervisor(chosen_kind).prepare(progress)
@@ -70,12 +74,15 @@ def choose_kind_and_tree(
 
 
 def find_hypervisor(kind: str) -> Hypervisor:
-    """Return the module that boots machines of this kind; old records call user-mode Linux ``machine``."""
+    """Return the module that boots machines of this kind.
+
+    Old records call user-mode Linux ``machine``.
+    """
     return qemu if kind == "qemu" else uml
 
 
 def make_disks(record: Record) -> None:
-    """Make the disk of the mounted tree, at this machine's speed; the tree is not needed any more."""
+    """Make the disk files from the mounted tree, then unmount and remove the tree."""
     root = record.root
     find_hypervisor(record.kind).install_kernel(record)
     (root / "etc/fstab").write_text(FSTAB)
@@ -93,7 +100,10 @@ def make_disks(record: Record) -> None:
 
 
 def boot(record: Record) -> None:
-    """Start the kernel and wait until its SSH server answers; SandboxFault with the console's last line if not."""
+    """Start the virtual machine and wait until its SSH server answers.
+
+    Raises SandboxError with the console's last line where it does not within BOOT_SECONDS.
+    """
     _create_tap(record)
     _launch(record, find_hypervisor(record.kind).boot_argv(record, MEMORY_MIB))
     if (
@@ -109,14 +119,17 @@ def boot(record: Record) -> None:
 
 
 def _raise_priority(record: Record) -> None:
-    """Where the scheduler weighs sessions (sched(7), autogroup), a whole host's one counts as much as ten."""
+    """Give the machine more processor time.
+
+    Where the scheduler weighs sessions (sched(7), autogroup), its session counts as much as ten others.
+    """
     for process in child_pids(record.running_pid()):
         with contextlib.suppress(OSError):
             Path(f"/proc/{process}/autogroup").write_text("-10")
 
 
 def _save_console(record: Record) -> Path:
-    """A copy of the console that outlives the sandbox."""
+    """Copy the console's log to where it outlives the sandbox; return its path."""
     copy = SANDBOX_HOME / "logs" / f"{record.name}.console.log"
     copy.parent.mkdir(exist_ok=True)
     copy.write_bytes((record.directory / "console.log").read_bytes())
@@ -124,7 +137,10 @@ def _save_console(record: Record) -> Path:
 
 
 def _create_tap(record: Record) -> None:
-    """The machine's end of the cable: unlike a container's it is there before the sandbox runs."""
+    """Create this machine's end of the cable.
+
+    Unlike a container's it must exist before the node boots.
+    """
     name = record.local_interface
     run_command(["ip", "tuntap", "add", "dev", name, "mode", "tap"])
     run_command(["ip", "addr", "replace", f"{record.gateway}/24", "dev", name])
@@ -133,9 +149,11 @@ def _create_tap(record: Record) -> None:
 
 
 def _launch(record: Record, argv: List[str]) -> None:
-    """Start the kernel in a session of its own, as nobody's child: it outlives this process.
+    """Start the virtual machine and write its pid file.
 
-    The first word behind sh's own is by which the record knows its process.
+    It has a session of its own, so that it outlives this process.
+
+    ``Record.running_pid`` recognises the process by the root directory among its arguments.
     """
     wrapper = 'shift; "$@"; exit $?'
     script = 'log=$1; shift; setsid "$@" </dev/null >"$log" 2>&1 & echo $!'
@@ -145,7 +163,10 @@ def _launch(record: Record, argv: List[str]) -> None:
 
 
 def power_off(record: Record, ssh: List[str]) -> None:
-    """Shut the sandbox down in order, by ``ssh`` (a command line to its root); end it when it takes too long."""
+    """Shut the virtual machine down over SSH and wait up to STOP_SECONDS.
+
+    ``ssh`` is the command line to its root. The caller kills what still runs then.
+    """
     if not record.running_pid():
         return
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -162,16 +183,16 @@ def _group_exists(pid: int) -> bool:
 
 
 def kill(record: Record) -> None:
-    """End the kernel and its processes at once, and take away cable and memory.
+    """Kill the virtual machine at once, and remove its cable and its memory.
 
-    User-mode Linux makes a process group of its own, apart from that of the shell that waits for it.
+    User-mode Linux has a process group of its own, besides that of the shell that waits for it.
     """
     pid = record.running_pid()
     groups = [pid, *child_pids(pid)] if pid else []
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-    # The last of them to end lets go of disk and cable.
+    # Disk and cable are free when the last of them has ended.
     wait_until(lambda: not any(_group_exists(group) for group in groups), 20)
     if local_interface_exists(record):
         run_command(["ip", "link", "del", record.local_interface])
