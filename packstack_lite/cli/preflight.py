@@ -10,7 +10,7 @@ from packstack_lite.cli import output
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import is_interactive, print_stderr
 from packstack_lite.deployment import run
-from packstack_lite.engine.events import Cure, Finding, blocking_findings
+from packstack_lite.engine.events import Finding, FixCommand, blocking_findings
 from packstack_lite.errors import ExitCode, UsageError
 from packstack_lite.preflight import fixes
 from packstack_lite.remote.command import Command
@@ -26,7 +26,7 @@ _SIZE = 'for path in PATHS; do [ ! -e "$path" ] || du -skD -- "$path"; done\n'
 @click.option(
     "--move-data",
     multiple=True,
-    type=click.Choice(fixes.DATA),
+    type=click.Choice(fixes.MOVABLE_DATA),
     help="With --fix: rename these data, which --fix alone never touches; may be repeated.",
 )
 @shared_options()
@@ -34,14 +34,16 @@ _SIZE = 'for path in PATHS; do [ ! -e "$path" ] || du -skD -- "$path"; done\n'
 def preflight(options: Options, fix: bool, yes: bool, move_data: Tuple[str, ...]) -> int:
     """Run every check on the host and tell every finding; exit with 3 when one forbids to go on."""
     if move_data and not fix:
-        raise UsageError("--move-data does nothing without --fix", fixes.command_line(move_data[0]))
+        raise UsageError("--move-data does nothing without --fix", fixes.move_data_command(move_data[0]))
     fixed: List[Finding] = []
     with run.open_deployment(options) as deployment:
         findings = deployment.run_preflight()
         fixable = (
             [finding for finding in findings if finding.fix and finding.check not in options.ignore] if fix else []
         )
-        chosen = [finding for finding in fixable if finding.fix and (finding.fixable or finding.fix.data in move_data)]
+        chosen = [
+            finding for finding in fixable if finding.fix and (finding.is_fixable or finding.fix.data in move_data)
+        ]
         for name in sorted({*move_data} - {finding.fix.data for finding in chosen if finding.fix}):
             print_stderr(options, f"--move-data {name}: no check has found such data in the way")
         _announce(deployment, fixable, chosen)
@@ -66,7 +68,9 @@ def _announce(work: run.Deployment, curable: Sequence[Finding], chosen: Sequence
             for found, cure in here
         ]
         will = [line for is_chosen, line, _ in told if is_chosen]
-        will_not = [f"{line}; {fixes.command_line(data)} does it" for is_chosen, line, data in told if not is_chosen]
+        will_not = [
+            f"{line}; {fixes.move_data_command(data)} does it" for is_chosen, line, data in told if not is_chosen
+        ]
         for line in [f"--fix will, on {host}:", *will] if will else []:
             print_stderr(work.options, line)
         for line in [f"--fix alone moves no data, so it will not, on {host}:", *will_not] if will_not else []:
@@ -87,7 +91,7 @@ def _sizes(work: run.Deployment, curable: Sequence[Finding]) -> Dict[Tuple[str, 
     return sizes
 
 
-def _measure(cure: Cure) -> Command:
+def _measure(cure: FixCommand) -> Command:
     """Ask for the KiB of each path; a link counts as what it leads to."""
     return Command(
         _SIZE.replace("PATHS", " ".join(map(quote_sh, cure.paths))), description="measure data", timeout=60.0
@@ -108,7 +112,7 @@ def _confirm_fixes(chosen: Sequence[Finding], yes: bool) -> bool:
     """On a terminal, ask; where data are moved, Enter alone means no."""
     if yes or not is_interactive():
         return True
-    return click.confirm("Do it?", default=all(finding.fixable for finding in chosen), err=True)
+    return click.confirm("Do it?", default=all(finding.is_fixable for finding in chosen), err=True)
 
 
 def _run_fixes(deployment: run.Deployment, before: List[Finding], fixable: Sequence[Finding]) -> _RemainingAndFixed:

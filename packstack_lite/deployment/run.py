@@ -138,7 +138,7 @@ class Deployment:
         if blocking:
             names = ", ".join(dict.fromkeys(finding.check for finding in blocking))
             nodes = ", ".join(dict.fromkeys(finding.node for finding in blocking))
-            fixable = dict.fromkeys(finding.check for finding in blocking if finding.fixable)
+            fixable = dict.fromkeys(finding.check for finding in blocking if finding.is_fixable)
             fix_hint = f" (packstack-lite preflight --fix does it for {', '.join(fixable)})" if fixable else ""
             raise PreflightError(
                 f"{nodes}: preflight says no: {names}",

@@ -129,10 +129,10 @@ class NodeFilter:
 
 
 @dataclass(frozen=True, repr=False)
-class Cure(Command):
-    """What ``preflight --fix`` runs on the node about a finding.
+class FixCommand(Command):
+    """A command of ``preflight --fix`` that removes the cause of a finding.
 
-    ``data`` is set where the command moves data: it is the word for them after ``--move-data``, without which the
+    ``data`` is set if the command moves data: it is the word for them after ``--move-data``, without which the
     command does not run. ``paths`` are these data; their sizes are shown before anything is done.
     """
 
@@ -142,10 +142,11 @@ class Cure(Command):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a preflight check found. ``level`` is ``error``, ``warning`` or ``info``.
+    """What a preflight check reports about a node. ``level`` is ``error``, ``warning`` or ``info``.
 
-    ``name`` is the check's name for ``--ignore``; ``fix`` is what to type or do, ``cure`` what ``preflight --fix``
-    does on the host about it, None where it can do nothing.
+    ``check`` is the check's name, for ``--ignore``; it and ``node`` are filled in by ``preflight.run_checks``.
+    ``hint`` is what to type or do. ``fix`` is the command that ``preflight --fix`` runs on the node, None where a
+    person has to decide or to act.
     """
 
     check: str
@@ -153,11 +154,11 @@ class Finding:
     level: str
     message: str
     hint: str = ""
-    fix: Optional[Cure] = None
+    fix: Optional[FixCommand] = None
 
     @property
-    def fixable(self) -> bool:
-        """Whether ``--fix`` alone mends it: without moving anybody's data."""
+    def is_fixable(self) -> bool:
+        """Whether ``--fix`` alone removes the cause: without moving anybody's data."""
         return self.fix is not None and not self.fix.data
 
 

@@ -1,18 +1,20 @@
-"""Checks before anything is done: each reads facts, remarks what is wrong, and names the way out.
+"""Checks before anything is done: each reads facts, reports findings and names the way out. Used by ``deployment``.
 
-Every check runs, whatever the others found. Names are for ``--ignore``.
+Every check runs, whatever the others found. A check's name is its word for ``--ignore``. CONTRIBUTING.md holds the
+checklist for a new check.
 """
 
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from packstack_lite.engine.events import Finding
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import ROLES
-from packstack_lite.preflight import ineffective_answers as preparing
 from packstack_lite.preflight import (
+    ineffective_answers,
     network,
     neutron,
     rpm_repositories,
@@ -24,12 +26,12 @@ from packstack_lite.preflight import (
     virtualization,
 )
 from packstack_lite.preflight.adoption import adopt
-from packstack_lite.preflight.check import CheckContext, Findings
+from packstack_lite.preflight.check import CheckContext, Findings, error
 from packstack_lite.profiles import Profile
 
 Check = Callable[[CheckContext], Findings]
 
-# In the order in which cures are applied: what others need comes first.
+# In the order in which fixes are applied: what others need comes first.
 CHECKS: Mapping[str, Check] = {
     "system": system.check_operating_system,
     "init": system.check_init_system,
@@ -66,11 +68,11 @@ CHECKS: Mapping[str, Check] = {
     "keys": storage.check_encryption_keys,
     "objects": storage.check_object_storage,
     "volumes": storage.check_volume_backends,
-    "preparation": preparing.check_ineffective_answers,
+    "preparation": ineffective_answers.check_ineffective_answers,
 }
 
 
-# Checks that concern hosts of some roles alone.
+# Checks that only concern nodes with one of these roles.
 CHECK_ROLES: Mapping[str, Tuple[str, ...]] = {
     "database": ("database",),
     "httpd": ("controller",),
@@ -87,33 +89,26 @@ CHECK_ROLES: Mapping[str, Tuple[str, ...]] = {
 def run_checks(
     facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], node: str, roles: Tuple[str, ...] = ROLES
 ) -> List[Finding]:
-    """What every check has to say of a host with these roles, in the order of CHECKS.
+    """Run every check that concerns a node with these roles, in the order of CHECKS.
 
-    ``profile`` is None where the system is not supported. A check that itself fails is a
-    finding too: an error that names it, so that ``--ignore`` can step over it.
+    ``profile`` is None if the operating system is not supported; ``node`` is the node's name, for the findings. A
+    check that fails itself is reported as an error with its name, so that ``--ignore`` can skip it.
     """
-    known = adopt(facts, answers)
-    context = CheckContext(
-        known, answers, profile, roles=roles, adopted=known.cloud.deployed_by_us and not facts.cloud.deployed_by_us
-    )
+    adopted_facts = adopt(facts, answers)
+    adopted = adopted_facts.cloud.deployed_by_us and not facts.cloud.deployed_by_us
+    context = CheckContext(adopted_facts, answers, profile, roles=roles, adopted=adopted)
     checks = [name for name in CHECKS if context.has_role(*CHECK_ROLES.get(name, ROLES))]
-    return [finding for name in checks for finding in _run_check(name, context, node)]
+    return [replace(finding, check=name, node=node) for name in checks for finding in _run_check(name, context)]
 
 
-def _run_check(name: str, context: CheckContext, node: str) -> List[Finding]:
+def _run_check(name: str, context: CheckContext) -> List[Finding]:
     try:
-        return [
-            Finding(name, node, finding.level, finding.message, finding.hint, finding.fix)
-            for finding in CHECKS[name](context)
-        ]
+        return list(CHECKS[name](context))
     except Exception as bug:
         frame = traceback.extract_tb(bug.__traceback__)[-1]
         location = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
         return [
-            Finding(
-                name,
-                node,
-                "error",
+            error(
                 f"the check itself failed ({type(bug).__name__}: {bug}, at {location})",
                 f"report it as a bug of packstack-lite, and go on with --ignore {name}",
             )
@@ -121,5 +116,5 @@ def _run_check(name: str, context: CheckContext, node: str) -> List[Finding]:
 
 
 def describe_checks() -> Dict[str, str]:
-    """Each check's name and the sentence it makes sure of."""
+    """Map each check's name to the first sentence of its docstring: what it makes sure of."""
     return {name: (check.__doc__ or "").split("\n", 1)[0] for name, check in CHECKS.items()}

@@ -42,12 +42,12 @@ def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
     Packstack deploys from the same answer file.
     """
     foreign_files = [path for path in facts.cloud.other_openstack if not path.startswith("/var/lib/mysql")]
-    if facts.cloud.deployed_by_us or not (facts.cloud.ours or (not foreign_files and database_fits(facts, answers))):
+    if facts.cloud.deployed_by_us or not (facts.cloud.ours or (not foreign_files and database_matches(facts, answers))):
         return facts
     return replace(facts, cloud=replace(facts.cloud, deployed_by_us=True))
 
 
-def database_fits(facts: Facts, answers: Mapping[str, Any]) -> bool:
+def database_matches(facts: Facts, answers: Mapping[str, Any]) -> bool:
     """Whether MariaDB has Keystone's schema and account, and every account that is there has its answer's password."""
     return (
         KEYSTONE.schema in facts.cloud.mariadb_databases

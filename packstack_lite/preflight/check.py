@@ -1,4 +1,4 @@
-"""What a check looks at, and what it remarks."""
+"""What a check reads (``CheckContext``) and how it reports (``error``, ``warning``, ``info``). Used by every check."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
-from packstack_lite.engine.events import Cure
+from packstack_lite.engine.events import Finding, FixCommand
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import ROLES
 from packstack_lite.profiles import Profile
@@ -14,11 +14,11 @@ from packstack_lite.profiles import Profile
 
 @dataclass(frozen=True)
 class CheckContext:
-    """A host before anything is done to it, and what is wanted of it.
+    """A node before anything is done to it, and the answers about it.
 
-    ``profile`` is None where the system is not supported. ``now`` is this machine's clock
-    when the facts were gathered, in seconds. ``roles`` are the host's part in the cloud. ``adopted``: the record of
-    earlier runs is gone, and ``facts.own`` was derived from what is on the host.
+    ``profile`` is None if the operating system is not supported. ``local_time`` is this machine's clock, in seconds,
+    when the facts were gathered. ``roles`` are the node's roles in the cloud. ``adopted``: the record of earlier runs
+    is gone, and ``facts.cloud.deployed_by_us`` was derived from what is on the node.
     """
 
     facts: Facts
@@ -29,43 +29,29 @@ class CheckContext:
     adopted: bool = False
 
     def has_role(self, *roles: str) -> bool:
-        """Whether the host has one of the roles."""
+        """Return whether the node has one of the roles."""
         return bool(set(roles) & set(self.roles))
 
     @property
     def is_deployed(self) -> bool:
         """Whether an earlier run of ours came as far as OpenStack's packages."""
-        return self.facts.cloud.deployed_by_us and any(
-            path.endswith(".conf") for path in self.facts.cloud.other_openstack
-        )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something a check found: ``error``, ``warning`` or ``info``; what is wrong; the way out.
-
-    ``cure`` is what ``preflight --fix`` does on the host; None where it takes a decision, or hands, of the user's.
-    """
-
-    level: str
-    message: str
-    hint: str = ""
-    fix: Optional[Cure] = None
+        cloud = self.facts.cloud
+        return cloud.deployed_by_us and any(path.endswith(".conf") for path in cloud.other_openstack)
 
 
 Findings = Iterator[Finding]
 
 
-def error(message: str, hint: str, fix: Optional[Cure] = None) -> Finding:
-    """A deployment would not work."""
-    return Finding("error", message, hint, fix)
+def error(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
+    """Report that a deployment would fail. ``hint`` is what to type or do; ``fix`` does it with ``--fix``."""
+    return Finding("", "", "error", message, hint, fix)
 
 
-def warning(message: str, hint: str, fix: Optional[Cure] = None) -> Finding:
-    """A deployment would work, but not as one may expect."""
-    return Finding("warning", message, hint, fix)
+def warning(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
+    """Report that a deployment would work, but not as expected. ``hint`` and ``fix`` as in ``error``."""
+    return Finding("", "", "warning", message, hint, fix)
 
 
 def info(message: str, hint: str = "") -> Finding:
-    """Good to know."""
-    return Finding("info", message, hint)
+    """Report what is good to know and needs no action."""
+    return Finding("", "", "info", message, hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from packstack_lite.engine.events import Cure
+from packstack_lite.engine.events import FixCommand
 from packstack_lite.nodes.facts import Repo
 from packstack_lite.secret import quote_sh
 
@@ -21,7 +21,7 @@ keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.p
 # what a program says that has failed.
 into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
 """
-_ASIDE = r"""
+_MOVE_FUNCTION = r"""
 aside() {
     [ -e "$1" ] || return 0
     kept=$1.packstack-lite.orig number=1
@@ -33,25 +33,33 @@ aside() {
 
 # What ``--move-data`` can name.
 MARIADB, PACKSTACK = "mariadb", "packstack"
-DATA = (MARIADB, PACKSTACK)
+MOVABLE_DATA = (MARIADB, PACKSTACK)
 
 
-def fix_command(description: str, script: str, timeout: float = 60.0) -> Cure:
+def make_fix(description: str, script: str, timeout: float = 60.0) -> FixCommand:
     """A cure: ``says`` what will be changed, ``script`` does it with the words keep and into."""
-    return Cure(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
+    return FixCommand(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
 
 
-def moves_data(data: str, paths: Sequence[str], says: str, script: str, timeout: float = 60.0) -> Cure:
+def data_moving_fix(
+    data: str, paths: Sequence[str], description: str, script: str, timeout: float = 60.0
+) -> FixCommand:
     """Make a cure that renames ``paths`` with the word aside, and runs only where ``--move-data`` names ``data``."""
-    return Cure(_BACKUP_FUNCTIONS + _ASIDE + script, timeout=timeout, description=says, data=data, paths=tuple(paths))
+    return FixCommand(
+        _BACKUP_FUNCTIONS + _MOVE_FUNCTION + script,
+        timeout=timeout,
+        description=description,
+        data=data,
+        paths=tuple(paths),
+    )
 
 
-def command_line(data: str) -> str:
+def move_data_command(data: str) -> str:
     """The command that runs such a cure, as hints print it."""
     return f"packstack-lite preflight --fix --move-data {data}"
 
 
-def set_hosts_entry(address: str, names: Sequence[str]) -> Cure:
+def set_hosts_entry(address: str, names: Sequence[str]) -> FixCommand:
     """These names lead to this address; what else /etc/hosts says of the names goes, other names stay."""
     script = r"""
 [ -e /etc/hosts ] || : > /etc/hosts
@@ -68,20 +76,20 @@ awk -v address=@address@ -v names=@names@ '
     END {print address "\t" names}' /etc/hosts | into /etc/hosts
 """
     script = script.replace("@address@", quote_sh(address)).replace("@names@", quote_sh(" ".join(names)))
-    return fix_command(f"write into /etc/hosts: {address} {' '.join(names)}", script)
+    return make_fix(f"write into /etc/hosts: {address} {' '.join(names)}", script)
 
 
-def unmask_units(units: Sequence[str]) -> Cure:
+def unmask_units(units: Sequence[str]) -> FixCommand:
     """systemd may start the units again."""
-    return fix_command(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
+    return make_fix(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
 
 
-def disable_unit(unit: str) -> Cure:
+def disable_unit(unit: str) -> FixCommand:
     """The unit stops and does not start at boot; ``systemctl enable --now`` takes it back."""
-    return fix_command(f"stop {unit} and keep it from starting at boot", f"systemctl disable --now {quote_sh(unit)}\n")
+    return make_fix(f"stop {unit} and keep it from starting at boot", f"systemctl disable --now {quote_sh(unit)}\n")
 
 
-def set_locale() -> Cure:
+def set_locale() -> FixCommand:
     """LANG is one that the host has: C.UTF-8 where it knows it, else en_US.UTF-8, else C."""
     script = r"""
 has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
@@ -92,16 +100,16 @@ for file in /etc/default/locale /etc/locale.conf; do
     ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | into "$file"
 done
 """
-    return fix_command("set LANG to one that the host has (C.UTF-8, else en_US.UTF-8, else C)", script)
+    return make_fix("set LANG to one that the host has (C.UTF-8, else en_US.UTF-8, else C)", script)
 
 
-def rename_to_orig(paths: Sequence[str]) -> Cure:
+def rename_to_orig(paths: Sequence[str]) -> FixCommand:
     """The files and directories bear another name."""
     script = "".join(f"aside {quote_sh(path)} || exit 1\n" for path in paths)
-    return moves_data(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
+    return data_moving_fix(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
 
 
-def replace_old_database() -> Cure:
+def replace_old_database() -> FixCommand:
     """MariaDB's data bear another name; where a server is installed it begins with new data, running as it did."""
     script = r"""
 running=
@@ -118,12 +126,12 @@ install -d -o mysql -g mysql -m 0755 /var/lib/mysql
     description = (
         "rename /var/lib/mysql to /var/lib/mysql.packstack-lite.orig and, if MariaDB is installed, make new data"
     )
-    return moves_data(MARIADB, ["/var/lib/mysql"], description, script, _INSTALL_TIMEOUT)
+    return data_moving_fix(MARIADB, ["/var/lib/mysql"], description, script, _INSTALL_TIMEOUT)
 
 
-def exclude_packages(repo: Repo, patterns: Sequence[str]) -> Cure:
+def exclude_packages(repo: Repo, patterns: Sequence[str]) -> FixCommand:
     """These packages are not taken from the repository."""
-    return fix_command(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
+    return make_fix(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
 
 
 def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
@@ -146,7 +154,7 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
 
 def downgrade_package(
     package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
-) -> Cure:
+) -> FixCommand:
     """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
     names = ", ".join(repo.name for repo in repos)
     script = "".join(f"{_exclude_script(repo, patterns).strip()} || exit 1\n" for repo in repos)
@@ -154,13 +162,13 @@ def downgrade_package(
     description = f"yum downgrade {package}" + (
         f", without {names}; exclude {' '.join(patterns)} there" if repos else ""
     )
-    return fix_command(description, script, _INSTALL_TIMEOUT)
+    return make_fix(description, script, _INSTALL_TIMEOUT)
 
 
-def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Cure:
+def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> FixCommand:
     """RPMs from the repositories that are enabled and not ``dead``: one that does not answer stops yum."""
     names = " ".join(packages)
-    return fix_command(
+    return make_fix(
         f"yum install {names}",
         f"yum -y{_disablerepo_options(dead_repos)} install {names} >/dev/null\n",
         _INSTALL_TIMEOUT,
@@ -171,27 +179,27 @@ def _disablerepo_options(repos: Sequence[Repo]) -> str:
     return "".join(f" --disablerepo={quote_sh(repo.name)}" for repo in repos)
 
 
-def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Cure:
+def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> FixCommand:
     """A policy, and the order to the next boot to label all files by it."""
     script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
-    return fix_command(
+    return make_fix(
         f"yum install {package}, and have the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
     )
 
 
-def apt_install(packages: Sequence[str]) -> Cure:
+def apt_install(packages: Sequence[str]) -> FixCommand:
     """Debian packages from the sources that are there."""
     script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
-    return fix_command(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
+    return make_fix(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
 
 
-def set_selinux_boot_mode(mode: str) -> Cure:
+def set_selinux_boot_mode(mode: str) -> FixCommand:
     """The next boot has this mode; the mode of now stays as it is."""
     script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | into /etc/selinux/config\n"
-    return fix_command(f"set SELINUX={mode} in /etc/selinux/config", script)
+    return make_fix(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
-def keep_only_firewalld(units: Sequence[str]) -> Cure:
+def keep_only_firewalld(units: Sequence[str]) -> FixCommand:
     """firewalld alone; not where it would shut out the SSH connection that this comes over."""
     names = " ".join(map(quote_sh, units))
     script = f"""
@@ -201,12 +209,12 @@ systemctl start firewalld.service && firewall-cmd -q $let ||
     {{ echo "firewalld does not let SSH in (port ${{port:-22}}): open that first" >&2; exit 1; }}
 systemctl disable --now {names} && systemctl restart firewalld.service
 """
-    return fix_command(
+    return make_fix(
         f"stop {', '.join(units)}, keep them from starting at boot, and load firewalld's rules again", script
     )
 
 
-def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> Cure:
+def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> FixCommand:
     """NetworkManager leaves these interfaces alone. Letting go of one it takes addresses and routes: they come back."""
     path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
     interfaces = list(dict.fromkeys([*managed, *others]))
@@ -229,16 +237,16 @@ done
 """
     script = script.replace("@names@", quote_sh(";".join(f"interface-name:{name}" for name in interfaces)))
     script = script.replace("@path@", path).replace("@managed@", " ".join(map(quote_sh, managed)))
-    return fix_command(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
+    return make_fix(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
 
 
-def load_kernel_module(module: str) -> Cure:
+def load_kernel_module(module: str) -> FixCommand:
     """The kernel module is loaded, now and at every boot."""
     script = f"modprobe {module} && echo {module} | into /etc/modules-load.d/packstack-lite-kvm.conf\n"
-    return fix_command(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
+    return make_fix(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
 
 
-def enable_time_sync() -> Cure:
+def enable_time_sync() -> FixCommand:
     """A time server keeps the clock, which is set at once where it is wrong."""
     script = r"""
 for unit in chronyd chrony; do
@@ -254,4 +262,4 @@ done
 echo 'no time server has answered within 10 seconds' >&2
 exit 1
 """
-    return fix_command("switch on time synchronisation and set the clock by it", script, 120.0)
+    return make_fix("switch on time synchronisation and set the clock by it", script, 120.0)

@@ -6,9 +6,10 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from packstack_lite.answers import l2_agents
+from packstack_lite.engine.events import Finding
 from packstack_lite.nodes.facts import Interface
 from packstack_lite.preflight import fixes, uplink
-from packstack_lite.preflight.check import CheckContext, Finding, Findings, error, warning
+from packstack_lite.preflight.check import CheckContext, Findings, error, warning
 from packstack_lite.profiles.host_setup import load_host_setup
 
 # Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import List
 
+from packstack_lite.engine.events import Finding
 from packstack_lite.preflight import adoption, fixes, rpm_repositories
-from packstack_lite.preflight.check import CheckContext, Finding, Findings, error, info, warning
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.profiles import Profile
 
 _MYSQL_SYSTEM_DIR = "/var/lib/mysql/mysql"
@@ -18,7 +19,9 @@ _ROOT_LOGIN_HINT = (
     "systemctl stop mariadb; mysqld_safe --skip-grant-tables --skip-networking & then, in mysql: FLUSH PRIVILEGES;"
     " ALTER USER root@localhost IDENTIFIED VIA unix_socket; mysqladmin shutdown; systemctl start mariadb"
 )
-_SET_ASIDE = f"when nobody needs the data, which are kept under another name: {fixes.command_line(fixes.MARIADB)}"
+_MOVE_DATA_HINT = (
+    f"when nobody needs the data, which are kept under another name: {fixes.move_data_command(fixes.MARIADB)}"
+)
 # Module -> its package on Debian, on CentOS with Python 3, on CentOS 7.
 _PYTHON_PACKAGES = {
     "yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"),
@@ -57,9 +60,9 @@ def check_leftovers(context: CheckContext) -> Findings:
     """No other tool's OpenStack is, or was, on the host; Packstack's own files are not in the way of anything."""
     facts = context.facts
     if context.adopted:
-        proof = ", ".join(facts.cloud.ours) or "the accounts in MariaDB, which have the answers' passwords"
+        evidence = ", ".join(facts.cloud.ours) or "the accounts in MariaDB, which have the answers' passwords"
         yield info(
-            f"/var/lib/packstack-lite, the record of earlier runs, is gone; this cloud is recognised by: {proof}",
+            f"/var/lib/packstack-lite, the record of earlier runs, is gone; this cloud is recognised by: {evidence}",
             "nothing to do: apply writes the record again",
         )
     if facts.cloud.deployed_by_us:
@@ -75,7 +78,7 @@ def check_leftovers(context: CheckContext) -> Findings:
         answer_files = [path for path in facts.cloud.packstack_files if path.endswith(".txt")]
         yield warning(
             f"Packstack has left {', '.join(packstack_files)}, but no OpenStack",
-            f"leave it, or have it renamed: {fixes.command_line(fixes.PACKSTACK)}"
+            f"leave it, or have it renamed: {fixes.move_data_command(fixes.PACKSTACK)}"
             + (
                 f"; its answers load as they are: --answer-file with a copy of {answer_files[-1]}"
                 if answer_files
@@ -96,11 +99,11 @@ def check_database(context: CheckContext) -> Findings:
                 f"MariaDB refuses root's login over the socket: {facts.cloud.mariadb_root_error}", _ROOT_LOGIN_HINT
             )
         elif context.adopted:
-            yield from _other_passwords(context)
+            yield from _check_passwords(context)
         return
-    if adoption.database_fits(facts, context.answers):
+    if adoption.database_matches(facts, context.answers):
         return
-    foreign_schemas = _others(context)
+    foreign_schemas = _foreign_databases(context)
     if foreign_schemas:
         yield error(
             f"a MariaDB is there with databases that are not OpenStack's ({', '.join(foreign_schemas)}); it would be"
@@ -109,51 +112,53 @@ def check_database(context: CheckContext) -> Findings:
             " systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
         )
     elif adoption.differing_passwords(facts, context.answers):
-        yield from _other_passwords(context)
+        yield from _check_passwords(context)
     elif facts.cloud.mariadb_databases or facts.cloud.mariadb_root_error:
         yield _old_database(context)
 
 
-def _other_passwords(subject: CheckContext) -> Findings:
+def _check_passwords(context: CheckContext) -> Findings:
     """An earlier cloud's accounts have other passwords than the answers: say which."""
-    wrong = adoption.differing_passwords(subject.facts, subject.answers)
-    movable = not _others(subject)
+    wrong = adoption.differing_passwords(context.facts, context.answers)
+    movable = not _foreign_databases(context)
     if wrong:
         yield error(
-            f"a MariaDB with an earlier cloud's data ({', '.join(subject.facts.cloud.mariadb_databases)}) is there, whose accounts have"
+            f"a MariaDB with an earlier cloud's data ({', '.join(context.facts.cloud.mariadb_databases)}) is there, whose accounts have"
             f" other passwords than the answers: {', '.join(wrong)}",
             "deploy with the answer file that made that cloud\n"
             "to give the accounts the passwords of these answers: --ignore database"
-            + (f"\n{_SET_ASIDE}" if movable else ""),
+            + (f"\n{_MOVE_DATA_HINT}" if movable else ""),
             fixes.replace_old_database() if movable else None,
         )
 
 
-def _old_database(subject: CheckContext) -> Finding:
+def _old_database(context: CheckContext) -> Finding:
     """An earlier cloud's data that do not prove to be ours: say what was read, and no more."""
-    facts = subject.facts
-    what = (
+    facts = context.facts
+    contents = (
         f" with an earlier cloud's data ({', '.join(facts.cloud.mariadb_databases)})"
         if facts.cloud.mariadb_databases
         else ""
     )
     if facts.cloud.mariadb_root_error:
-        why, way = (
+        reason, hint = (
             f"it refuses root's login over the socket, so that apply cannot use it: {facts.cloud.mariadb_root_error}",
             _ROOT_LOGIN_HINT,
         )
     elif facts.cloud.accounts:
-        why = f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.answer}"
-        way = "deploy with the answer file that made that cloud"
+        reason = f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.answer}"
+        hint = "deploy with the answer file that made that cloud"
     else:
-        why = "its accounts could not be read and compared with the answers"
-        way = "systemctl start mariadb, then packstack-lite preflight: data of this cloud are recognised"
-    return error(f"an old MariaDB{what} is there; {why}", f"{way}\n{_SET_ASIDE}", fixes.replace_old_database())
+        reason = "its accounts could not be read and compared with the answers"
+        hint = "systemctl start mariadb, then packstack-lite preflight: data of this cloud are recognised"
+    return error(
+        f"an old MariaDB{contents} is there; {reason}", f"{hint}\n{_MOVE_DATA_HINT}", fixes.replace_old_database()
+    )
 
 
-def _others(subject: CheckContext) -> List[str]:
+def _foreign_databases(context: CheckContext) -> List[str]:
     """Databases that are not OpenStack's: nothing of ours moves them, as they are in the same directory."""
-    return [name for name in subject.facts.cloud.mariadb_databases if not _is_openstack_schema(name)]
+    return [name for name in context.facts.cloud.mariadb_databases if not _is_openstack_schema(name)]
 
 
 def _is_openstack_schema(schema: str) -> bool:

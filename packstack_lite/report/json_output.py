@@ -83,7 +83,7 @@ def _finding(finding: Finding, is_fixed: bool) -> Payload:
     }
     return {
         **payload,
-        "fixable": finding.fixable,
+        "fixable": finding.is_fixable,
         "fixed": is_fixed,
         "move_data": finding.fix.data if finding.fix else "",
     }

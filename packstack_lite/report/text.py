@@ -112,7 +112,7 @@ def print_findings(
             console.print(line)
     summary = _summarize_findings([finding_level(finding, ignored) for finding in sorted_findings])
     fixable = [
-        finding for finding in sorted_findings if finding.fixable and finding_level(finding, ignored) != "ignored"
+        finding for finding in sorted_findings if finding.is_fixable and finding_level(finding, ignored) != "ignored"
     ]
     console.print(Text(summary + (f"; preflight --fix mends {len(fixable)} of them" if fixable else ""), style="bold"))
 

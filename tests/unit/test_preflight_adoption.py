@@ -92,7 +92,7 @@ def test_other_passwords_are_named_and_nothing_is_moved_by_fix_alone(node):
     assert told.message.endswith("other passwords than the answers: CONFIG_GLANCE_DB_PW, CONFIG_NOVA_DB_PW")
     assert "another" not in told.message and "root password" not in told.message
     assert MOVE in told.hint
-    assert (told.fixable, told.fix.data, told.fix.paths) == (False, "mariadb", ("/var/lib/mysql",))
+    assert (told.is_fixable, told.fix.data, told.fix.paths) == (False, "mariadb", ("/var/lib/mysql",))
 
 
 NOT_OURS = [
@@ -112,7 +112,7 @@ NOT_OURS = [
 def test_an_old_database_is_told_by_what_was_read_of_it(changes, words):
     told = found({**DATABASE_NODE, "mariadb_databases": SCHEMAS, **changes})["database"]
     assert words in told.message and "root password" not in told.message
-    assert MOVE in told.hint and not told.fixable
+    assert MOVE in told.hint and not told.is_fixable
 
 
 def test_an_adopted_clouds_refusing_root_is_no_old_database():

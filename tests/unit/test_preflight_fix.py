@@ -12,7 +12,7 @@ from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import connect
 from packstack_lite.deployment import run as deployment_run
-from packstack_lite.engine.events import Cure, Finding
+from packstack_lite.engine.events import Finding, FixCommand
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Reply
 
@@ -21,13 +21,20 @@ ADDRESS = "198.18.1.10"
 
 def finding(name, message="is wrong", level="error", cure=True):
     return Finding(
-        name, ADDRESS, level, message, "do it", Cure(f"mend {name}", description=f"mends {name}") if cure else None
+        name,
+        ADDRESS,
+        level,
+        message,
+        "do it",
+        FixCommand(f"mend {name}", description=f"mends {name}") if cure else None,
     )
 
 
 def moving(name, data="mariadb"):
     """A finding whose cure moves data."""
-    cure = Cure(f"mend {name}", description=f"renames {name}", data=data, paths=(f"/var/lib/{name}", "/with space"))
+    cure = FixCommand(
+        f"mend {name}", description=f"renames {name}", data=data, paths=(f"/var/lib/{name}", "/with space")
+    )
     return Finding(name, ADDRESS, "error", "is old", "do it", cure)
 
 

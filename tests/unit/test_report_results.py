@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from packstack_lite.engine.events import Cure, Finding
+from packstack_lite.engine.events import Finding, FixCommand
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
 from packstack_lite.report import json_output, junit, text
 from packstack_lite.report.formatting import format_seconds
@@ -27,7 +27,12 @@ FINDINGS = [
     Finding("virtualization", "cloud1", "info", "no KVM"),
     Finding("memory", "cloud1", "error", "5.5 GiB", "give it more"),
     Finding(
-        "ports", "cloud1", "error", "port 80 is held", "systemctl disable --now nginx", Cure("x", description="stop")
+        "ports",
+        "cloud1",
+        "error",
+        "port 80 is held",
+        "systemctl disable --now nginx",
+        FixCommand("x", description="stop"),
     ),
     Finding("hostname", "cloud1", "warning", "127.0.1.1", "sed\necho"),
 ]
@@ -96,7 +101,7 @@ def test_findings_worst_first_with_the_way_out():
 
 def test_data_that_fix_alone_does_not_move_are_not_counted_as_mended():
     moves = Finding(
-        "database", "cloud1", "error", "old", "x", Cure("x", description="rename", data="mariadb", paths=("/x",))
+        "database", "cloud1", "error", "old", "x", FixCommand("x", description="rename", data="mariadb", paths=("/x",))
     )
     assert printed(text.print_findings, [moves]).endswith("\n1 error\n")
     (told,) = json_output.preflight_payload([moves])["findings"]
