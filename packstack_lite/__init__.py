@@ -1,3 +1,3 @@
-"""One answer file becomes a working all-in-one OpenStack on a host reached over SSH."""
+"""packstack-lite: deploy an OpenStack cloud from one answer file on nodes reached over SSH."""
 
 __version__ = "0.1.0"

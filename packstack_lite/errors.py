@@ -1,7 +1,6 @@
-"""What can go wrong, as the person at the terminal sees it.
+"""The expected errors, each with its exit code. Every package raises them; ``cli`` prints them.
 
-Every error says what is wrong and, in ``hint``, what to type next. ``cli`` alone turns
-them into output; the exit codes are those of the command line's contract.
+``message`` says what is wrong, ``hint`` what to type next. An exception of any other type is a bug.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """What it tells a script, as docs/reference.md prints it."""
+        """Describe the exit code in one line, for docs/reference.md."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    ExitCode.SUCCESS: "fine",
-    ExitCode.BUG: "a bug of ours; a report file to attach is named",
-    ExitCode.USAGE: "usage, or an answer file that cannot be used",
-    ExitCode.PREFLIGHT_FAILED: "preflight says that it would not work",
+    ExitCode.SUCCESS: "success",
+    ExitCode.BUG: "a bug in packstack-lite; the message names a report file to attach",
+    ExitCode.USAGE: "wrong usage, or an answer file with errors",
+    ExitCode.PREFLIGHT_FAILED: "preflight found an error",
     ExitCode.CONNECT_FAILED: "cannot connect, authenticate or become root",
     ExitCode.PHASE_FAILED: "a phase failed; the same command resumes there",
-    ExitCode.PROBLEM_FOUND: "verify or smoke found a fault",
-    ExitCode.LOCKED: "another run holds the host's lock",
-    ExitCode.CHANGES_PENDING: "`plan --exit-code`: there are changes; `answers diff`: there are differences",
+    ExitCode.PROBLEM_FOUND: "verify or smoke found a problem",
+    ExitCode.LOCKED: "another run holds the node's lock",
+    ExitCode.CHANGES_PENDING: "`plan --exit-code` found changes, or `answers diff` found differences",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
 
 class PackstackLiteError(Exception):
-    """A foreseen failure: a sentence, a way out, an exit code."""
+    """An expected failure: a message, a hint that says what to do, and an exit code."""
 
     exit_code: ExitCode = ExitCode.BUG
 
@@ -62,9 +61,9 @@ class UsageError(PackstackLiteError):
 
 
 class AnswersError(UsageError):
-    """An answer file holds faults; ``faults`` lists every one of them, not only the first.
+    """Answers have errors; ``errors`` lists all of them, not only the first.
 
-    ``warnings`` are what else was doubtful in it: a mistyped name often explains a fault.
+    ``warnings`` holds the warnings of the same answers: a mistyped name often explains an error.
     """
 
     def __init__(self, message: str, errors: Sequence[str] = (), hint: str = "", warnings: Sequence[str] = ()) -> None:
@@ -74,28 +73,28 @@ class AnswersError(UsageError):
 
 
 class ConfigOverrideError(AnswersError):
-    """The tree of --config-dir holds faults; ``faults`` lists every one, with file and line."""
+    """Files below --config-dir have errors; ``errors`` lists all of them, with file and line."""
 
 
 class PreflightError(PackstackLiteError):
-    """At least one check says that a deployment would not work."""
+    """At least one preflight check found an error."""
 
     exit_code = ExitCode.PREFLIGHT_FAILED
 
 
 class ConnectError(PackstackLiteError):
-    """The host cannot be reached, refuses us, or does not let us become root."""
+    """The node cannot be reached, refuses the login, or does not let the user become root."""
 
     exit_code = ExitCode.CONNECT_FAILED
 
 
 class PhaseError(PackstackLiteError):
-    """A phase of apply failed; running apply again resumes there."""
+    """A phase of apply failed; the next apply resumes there."""
 
     exit_code = ExitCode.PHASE_FAILED
 
 
 class LockedError(PackstackLiteError):
-    """Another run holds the host's lock."""
+    """Another run holds the node's lock."""
 
     exit_code = ExitCode.LOCKED

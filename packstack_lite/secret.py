@@ -1,8 +1,7 @@
-"""Secrets as a type of their own, and the quoting that lets a value land safely.
+"""The type of secrets, functions that quote a value for a file format, and masking. Used by every package.
 
-A ``Secret`` shows itself as ``***`` wherever it is printed by accident. Its value leaves
-only through one of the quoting functions below (each knows one kind of place) or through
-``reveal()``. Templates see the same functions as filters: ``{{ pw | ini }}``.
+A ``Secret`` prints as ``***``. Its value is available only from ``reveal()`` and from the ``quote_*`` functions,
+each of which serves one format. Templates use the same functions as filters: ``{{ pw | ini }}``.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ MASK = "***"
 
 
 class Secret:
-    """A password, key or token. ``str()``, ``repr()``, ``format()`` and JSON show ``***``."""
+    """A password, key or token: ``str()``, ``repr()`` and ``format()`` give ``***``; JSON refuses it."""
 
     __slots__ = ("_value",)
 
@@ -25,7 +24,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself; only for the moment it is written to where it belongs."""
+        """Return the value itself, to be written to its destination at once."""
         return self._value
 
     def __repr__(self) -> str:
@@ -50,15 +49,15 @@ Quotable = Union[str, int, float, bool, Secret]
 
 
 def reveal_text(value: Quotable) -> str:
-    """The value as text, revealed and unquoted; for payloads that no parser reads."""
+    """Return the value as text, revealed and unquoted, for payloads that no parser reads."""
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def quote_ini(value: Quotable) -> str:
-    """For an oslo.config file: ``$`` is oslo's interpolation and doubles itself there.
+    """Quote a value for an oslo.config file, where ``$`` starts an interpolation and is doubled.
 
-    oslo strips white space around a value and one pair of matching quotes, so a value
-    with such edges, or one that begins and ends with the same quote, is put in quotes
+    oslo strips white space around a value and one pair of matching quotes. A value that starts or ends with
+    white space, or that starts and ends with the same quote, is therefore put in quotes
     (source: oslo_config.iniparser and oslo_config.types.String).
     """
     text = reveal_text(value).replace("$", "$$")
@@ -67,81 +66,90 @@ def quote_ini(value: Quotable) -> str:
 
 
 def quote_percent(value: Quotable) -> str:
-    """For a file that Python's ConfigParser reads: ``%`` is its interpolation and doubles itself there."""
+    """Quote a value for Python's ConfigParser, where ``%`` starts an interpolation and is doubled."""
     return reveal_text(value).replace("%", "%%")
 
 
 def quote_paste(value: Quotable) -> str:
-    """For Swift's own reading of paste files, which interpolates only where ``%(`` stands (NicerInterpolation)."""
+    """Quote a value for Swift's paste files, which interpolate only values that contain ``%(``.
+
+    Source: Swift's class NicerInterpolation.
+    """
     text = reveal_text(value)
     return quote_percent(text) if "%(" in text else text
 
 
 def quote_url(value: Quotable) -> str:
-    """For the user or password part of a URL: everything but letters, digits, ``_.-~``."""
+    """Percent-encode a user name or password for a URL: all but letters, digits and ``_.-~``."""
     return quote(reveal_text(value), safe="")
 
 
 def quote_ini_url(value: Quotable) -> str:
-    """For a URL part inside an oslo.config file; percent signs are plain to oslo."""
+    """Percent-encode a part of a URL in an oslo.config file, where ``%`` has no meaning."""
     return quote_ini(quote_url(value))
 
 
 def quote_sql(value: Quotable) -> str:
-    """For MariaDB: a string literal, single quotes and backslashes escaped."""
+    """Quote a value as an SQL string literal of MariaDB, single quotes and backslashes escaped."""
     text = reveal_text(value).replace("\\", "\\\\").replace("'", "''")
     return f"'{text}'"
 
 
 def quote_cnf(value: Quotable) -> str:
-    """For an option file of MariaDB's client: in double quotes, in which a backslash escapes (my_default.c)."""
+    """Quote a value for an option file of MariaDB's client: double quotes, backslash escapes (my_default.c)."""
     return '"' + reveal_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def quote_sh(value: Quotable) -> str:
-    """For POSIX sh: one word."""
+    """Quote a value as one word of POSIX sh."""
     return shlex.quote(reveal_text(value))
 
 
 def quote_sh_inner(value: Quotable) -> str:
-    """For POSIX sh, between double quotes that stand there already."""
+    """Escape a value for POSIX sh, between double quotes that the caller writes."""
     return re.sub(r'([\\$`"])', r"\\\1", reveal_text(value))
 
 
 def quote_ovs(value: Quotable) -> str:
-    """For ovs-vsctl and ovn-sbctl, between double quotes that stand there already: JSON's escapes (ovsdb/lex)."""
+    """Escape a value for ovs-vsctl and ovn-sbctl, between double quotes that the caller writes.
+
+    Both read JSON's escapes (ovsdb/lex).
+    """
     return json.dumps(reveal_text(value), ensure_ascii=False)[1:-1]
 
 
-# What systemd reads in a command line: quotes, escapes, specifiers, variables (systemd.service(5)).
+# What systemd interprets in a command line: quotes, escapes, specifiers, variables (systemd.service(5)).
 _UNIT = {"\\": "\\\\", "'": "\\'", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def quote_unit_inner(value: Quotable) -> str:
-    """For a command line of a systemd unit (ExecStart=), between quotes that stand there already."""
+    """Escape a value for a systemd command line (ExecStart=), between quotes that the caller writes."""
     return "".join(_UNIT.get(character, character) for character in reveal_text(value))
 
 
 def quote_unit(value: Quotable) -> str:
-    """For a command line of a systemd unit (ExecStart=): one word."""
+    """Quote a value as one word of a systemd command line (ExecStart=)."""
     text = reveal_text(value)
     return text if re.fullmatch(r"[A-Za-z0-9_@+=:,./-]+", text) else f"'{quote_unit_inner(text)}'"
 
 
 def quote_unit_text(value: Quotable) -> str:
-    """For a line of a systemd unit that is not split into words (Description=, What=): ``%`` begins a specifier."""
+    """Escape a value for a systemd setting that is not split into words (Description=, What=).
+
+    ``%`` starts a specifier and is doubled; line breaks become spaces.
+    """
     return " ".join(quote_percent(value).splitlines())
 
 
 def quote_py(value: Quotable) -> str:
-    """For Python source: a literal that Python 2.7 and 3 read alike."""
+    """Return a literal that Python 2.7 and Python 3 read alike."""
     if isinstance(value, Secret):
         return json.dumps(value.reveal())
     return repr(value) if isinstance(value, (bool, int, float)) else json.dumps(value)
 
 
 def quote_yaml(value: Quotable) -> str:
-    """For YAML: a double-quoted scalar (JSON strings are YAML)."""
+    """Quote a value as a double-quoted YAML scalar (every JSON string is one)."""
     return json.dumps(reveal_text(value))
 
 
@@ -151,12 +159,15 @@ _SECRET_ASSIGNMENT = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_SECRET_WORDS}[\w.\-\
 
 
 def is_secret_option_name(name: str) -> bool:
-    """Whether an option's name says that its value is a secret."""
+    """Whether the name of an option tells that its value is a secret."""
     return bool(re.search(_SECRET_WORDS, name, re.IGNORECASE))
 
 
 def _compile_alternatives(texts: Iterable[str]) -> Optional[Pattern[str]]:
-    """A pattern of these texts, longest first. Of letters and digits alone, one counts as a whole word only."""
+    """Compile one pattern that matches any of these texts, the longest first; None without texts.
+
+    A text of letters and digits alone matches only as a whole word.
+    """
     patterns = [
         rf"(?<![\w.\-/]){text}(?![\w.\-/])" if re.fullmatch(r"\w+", text) else re.escape(text)
         for text in sorted(texts, key=len, reverse=True)
@@ -164,42 +175,45 @@ def _compile_alternatives(texts: Iterable[str]) -> Optional[Pattern[str]]:
     return re.compile("|".join(patterns)) if patterns else None
 
 
-class Masker:
-    """Replaces secrets in text that people will see: logs, diffs, output of the host.
+# The forms in which a secret reaches files, scripts and logs.
+_MASKED_FORMS = (
+    reveal_text,
+    quote_ini,
+    quote_percent,
+    quote_url,
+    quote_ini_url,
+    quote_sql,
+    quote_sh,
+    quote_py,
+    quote_yaml,
+)
 
-    Known values are replaced in every quoted form; besides, the values of keys that name
-    a secret and the password part of URLs are hidden, since a file on the host may hold
-    an older secret that this run does not know.
+
+class Masker:
+    """Replace secrets in text that people see: logs, diffs, output of a node.
+
+    Known secrets are replaced in every quoted form. ``mask_lines`` also hides the values of keys that are named like
+    a secret and the passwords in URLs: a file on a node may hold an older secret, unknown to this run.
+    Secrets of fewer than four characters are not masked.
     """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         forms = {
-            form
+            quote_function(secret)
             for secret in secrets
             if len(secret.reveal()) >= 4
-            for quote_function in (
-                reveal_text,
-                quote_ini,
-                quote_percent,
-                quote_url,
-                quote_ini_url,
-                quote_sql,
-                quote_sh,
-                quote_py,
-                quote_yaml,
-            )
-            for form in (quote_function(secret),)
+            for quote_function in _MASKED_FORMS
         }
         self._known_pattern = _compile_alternatives(forms)
-        # A plain word as a password ("packstack") stands in paths and names anyway.
+        # A password that is a plain word ("packstack") also occurs in paths and names.
         self._distinctive_pattern = _compile_alternatives({form for form in forms if not re.fullmatch("[a-z]+", form)})
 
     def __call__(self, text: str) -> str:
-        """The text with every known secret replaced by ``***``."""
+        """Replace every known secret in the text with ``***``."""
         return self._known_pattern.sub(MASK, text) if self._known_pattern else text
 
     def mask_lines(self, text: str) -> str:
-        """As a call, and besides line by line by key name and URL, for diffs and logs."""
+        """Mask known secrets, values of keys named like a secret, and passwords in URLs."""
         masked_lines = []
         for line in self(text).split("\n"):
             line = _USERINFO.sub(rf"\1{MASK}\2", line)
@@ -207,5 +221,5 @@ class Masker:
         return "\n".join(masked_lines)
 
     def contains_secret(self, text: str) -> bool:
-        """Whether a known secret stands in the text; for the rule that no argv holds one."""
+        """Whether the text contains a known secret, for the rule that no argv does."""
         return bool(self._distinctive_pattern and self._distinctive_pattern.search(text))

@@ -1,4 +1,4 @@
-"""What two clouds' answers differ in."""
+"""Compare the answers of two answer files, for `answers diff`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import List
 
 from packstack_lite.answers.parameter_table import PARAMETERS
-from packstack_lite.answers.resolved_answers import Answers
+from packstack_lite.answers.resolved_answers import ORIGIN_DEFAULT, ORIGIN_RANDOM, Answers
 
-# Passwords of these origins were said by nobody.
-_GENERATED_ORIGINS = ("default", "random")
+# Nobody gave a password of these origins.
+_GENERATED_ORIGINS = (ORIGIN_DEFAULT, ORIGIN_RANDOM)
 
 
 @dataclass(frozen=True)
 class ComparedAnswer:
-    """An answer of one of the two: its text, which is not to be shown for a secret, and its origin."""
+    """One side of a difference: text (do not show that of a secret) and origin."""
 
     text: str
     origin: str
@@ -22,7 +22,7 @@ class ComparedAnswer:
 
 @dataclass(frozen=True)
 class Difference:
-    """A parameter that the two answer differently. ``counts``: its condition is met on one side at least."""
+    """A parameter with different answers. ``applies``: its condition is met on at least one side."""
 
     name: str
     is_secret: bool
@@ -32,10 +32,10 @@ class Difference:
 
 
 def compare_answers(first: Answers, second: Answers) -> List[Difference]:
-    """Every parameter whose effective values differ, in the order of the table.
+    """Return every parameter whose values differ, in the order of the parameter table.
 
-    Writing alone makes no difference ("a, b" and "a,b"), nor do passwords that neither side
-    gave: those are made when they are first needed.
+    Different spelling ("a, b" and "a,b") is no difference, nor are passwords that neither side gave:
+    those are generated when they are first needed.
     """
     differences = []
     for parameter in PARAMETERS:

@@ -1,13 +1,13 @@
-"""When a parameter counts: the small language of ``condition`` in the parameter table.
+"""Evaluate the conditions of the parameter table (``condition``) and of ``history.yaml`` (``when``).
 
-``NAME`` (has an answer), ``NAME == word``, ``word in NAME`` (a list holds it) and
+A condition is ``NAME`` (has an answer), ``NAME == word``, ``word in NAME`` (a list contains it) or
 ``NAME in [word, word]``, joined by ``and`` and ``or``; ``and`` binds closer.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import List, Mapping
 
 _EQUAL = re.compile(r"(\w+) == (\S+)")
 _NAME_IN_LIST = re.compile(r"(\w+) in \[(.+)\]")
@@ -15,7 +15,7 @@ _WORD_IN_NAME = re.compile(r"(\S+) in (\w+)")
 
 
 def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
-    """Whether the condition is met by the answers' texts; KeyError when it names an unknown parameter."""
+    """Whether the texts of the answers meet the condition. Raises KeyError for an unknown parameter."""
     return not condition or any(
         all(_term_is_met(term.strip(), texts) for term in part.split(" and ")) for part in condition.split(" or ")
     )
@@ -34,5 +34,5 @@ def _term_is_met(term: str, texts: Mapping[str, str]) -> bool:
     return bool(texts[term])
 
 
-def _split_list(text: str) -> "list[str]":
+def _split_list(text: str) -> List[str]:
     return [word.strip() for word in text.split(",")]

@@ -1,4 +1,4 @@
-"""What follows from an answer for others: naming another L2 agent, or a store for images, is enough."""
+"""Defaults that depend on other answers: the chosen L2 agent or image store sets them. Used by ``resolver``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _DEFAULTS_BY_AGENT: Mapping[str, Mapping[str, str]] = {
 
 
 def derive_default(name: str, given_texts: Mapping[str, str], agent: str) -> Optional[Tuple[str, str]]:
-    """The default of a parameter beside these answers, and the parameter that decides; None where none has a say."""
+    """Return the default that other answers imply, and the parameter that implies it; None if none does.
+
+    ``given_texts`` are the answers that somebody gave, ``agent`` is the L2 agent.
+    """
     if name == SWIFT_INSTALL and given_texts.get(GLANCE_BACKEND) == "swift":
         return "y", GLANCE_BACKEND
     text = _DEFAULTS_BY_AGENT.get(name, {}).get(agent)
@@ -24,9 +27,9 @@ def derive_default(name: str, given_texts: Mapping[str, str], agent: str) -> Opt
 
 
 def required_mechanism_driver(name: str, text: str, agent: str) -> str:
-    """The driver that has to stand in for the mechanism drivers given; "" when they may stay.
+    """Return the driver that must replace the given mechanism drivers; "" if they may stay.
 
-    Packstack does so too, without a word, for openvswitch and ovn (neutron_350.py, initSequences).
+    Packstack also replaces them, without a warning, for openvswitch and ovn (neutron_350.py, initSequences).
     """
     drivers = [driver.strip() for driver in text.split(",")]
     agent_is_missing = name == MECHANISM_DRIVERS and agent in ("openvswitch", "ovn") and agent not in drivers

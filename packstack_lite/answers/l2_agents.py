@@ -1,4 +1,7 @@
-"""What switches packets, the answers that come once for each way to do it, and what a release may be without."""
+"""The L2 agents (what switches packets): the parameters and packages that depend on the chosen agent.
+
+Used by the checks of answers, by ``preflight`` and by ``services.networking``.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,16 @@ from typing import Any, Container, Iterator, Mapping, Tuple
 
 L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
 METERING_AGENT, VPNAAS = "CONFIG_NEUTRON_METERING_AGENT_INSTALL", "CONFIG_NEUTRON_VPNAAS"
-MECHANISM_DRIVERS, SRIOV_MAPPINGS = (
-    "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS",
-    "CONFIG_NEUTRON_ML2_SRIOV_INTERFACE_MAPPINGS",
-)
-# The middle of the names of the answers that come once for each agent.
+MECHANISM_DRIVERS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
+SRIOV_MAPPINGS = "CONFIG_NEUTRON_ML2_SRIOV_INTERFACE_MAPPINGS"
+# Some parameters exist once per agent: CONFIG_NEUTRON_OVS_..., CONFIG_NEUTRON_OVN_...
 AGENT_NAME_PARTS: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
-# What of Open vSwitch's answers counts for Linux bridges too, as with Packstack.
+# The Open vSwitch parameters that apply to Linux bridges too, as with Packstack.
 _SHARED_WITH_LINUXBRIDGE = ("EXTERNAL_PHYSNET", "TUNNEL_IF", "VXLAN_UDP_PORT")
 
 
 def agent_parameter(answers: Mapping[str, Any], suffix: str) -> str:
-    """The parameter of this meaning, such as ``BRIDGE_MAPPINGS``, for the chosen agent; "" for one that has none."""
+    """Return the chosen agent's parameter with this suffix, such as ``BRIDGE_MAPPINGS``; "" if it has none."""
     agent = str(answers.get(L2_AGENT, ""))
     name_part = (
         AGENT_NAME_PARTS["openvswitch"]
@@ -28,13 +29,18 @@ def agent_parameter(answers: Mapping[str, Any], suffix: str) -> str:
 
 
 def router_feature_is_enabled(answers: Mapping[str, Any], name: str) -> bool:
-    """Whether a y/n answer for what works in routers counts: OVN's are flows, in which nothing of the sort can."""
+    """Whether a feature of routers (metering, VPN) is wanted and possible.
+
+    Both work in routers that are network namespaces; OVN implements routers as flows.
+    """
     return bool(answers.get(name)) and answers.get(L2_AGENT) != "ovn"
 
 
 def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, str, str]]:
-    """The groups of packages of a profile that answers ask for beyond every cloud's, each with the answer and what to
-    say instead of it."""
+    """Yield the package groups of a profile that answers request beyond those of every cloud.
+
+    Each is (group, the answer that requests it, the answer that would not).
+    """
     agent = str(answers.get(L2_AGENT, ""))
     if agent in ("openvswitch", "linuxbridge"):
         yield f"neutron-{agent}", f"{L2_AGENT}={agent}", f"{L2_AGENT}=ovn and {MECHANISM_DRIVERS}=ovn"
@@ -47,7 +53,7 @@ def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, 
 
 
 def find_unpackaged_answers(answers: Mapping[str, Any], package_groups: Container[str]) -> Iterator[Tuple[str, str]]:
-    """What answers ask for and a release has no packages for: the answer, and what to say instead."""
+    """Yield the answers for which a release has no packages, each with the answer to give instead."""
     for group, requested_answer, alternative in requested_package_groups(answers):
         if group not in package_groups:
             yield requested_answer, alternative

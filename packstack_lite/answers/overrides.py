@@ -1,22 +1,25 @@
-"""Answers given beside the files: in the environment and on the command line. They win over files."""
+"""Answers from the environment and the command line, which override those of answer files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME, PARAMETERS_BY_NAME
+from packstack_lite.answers.parameter_table import (
+    CURRENT_NAME_BY_OLD_NAME,
+    PARAMETERS_BY_NAME,
+    PASSWORD_PLACEHOLDER,
+)
 from packstack_lite.answers.reader import suggest_parameter
 
 ENVIRONMENT_PREFIX = "PACKSTACK_"
-# Names of this tool's own: no answers.
+# Variables that configure packstack-lite itself are not answers.
 _RESERVED_PREFIX = "PACKSTACK_LITE_"
-_PASSWORD_PLACEHOLDER = "PW_PLACEHOLDER"
 
 
 @dataclass
 class Overrides:
-    """What was said beside the files: name to (text, where), and what is wrong or doubtful in it."""
+    """The overriding answers by name, each with its origin, and the errors and warnings about them."""
 
     answers: Dict[str, Tuple[str, str]] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
@@ -24,10 +27,10 @@ class Overrides:
 
 
 def read_overrides(environment: Mapping[str, str], settings: Sequence[str], flags: Mapping[str, str]) -> Overrides:
-    """The answers of the environment, below those of --set (``NAME=VALUE``) and of flags (name to text).
+    """Read answers from environment variables (PACKSTACK_NAME), --set (``NAME=VALUE``) and flags (name to text).
 
-    Names are taken in any case, old ones as the new ones that they became. One that nobody knows is
-    a warning in the environment, which others write to as well, and a fault on the command line.
+    --set and flags override the environment. Names may be in any case; old names are read as today's. An unknown name
+    is a warning in the environment, where other programs may use the prefix, and an error on the command line.
     """
     overrides = Overrides()
     for variable in sorted(environment, key=_sort_old_names_first):
@@ -46,7 +49,7 @@ def read_overrides(environment: Mapping[str, str], settings: Sequence[str], flag
 
 
 def _sort_old_names_first(variable: str) -> Tuple[bool, str]:
-    """Sorts old names before new ones, which then count."""
+    """Sort old names before new ones, so that a new name overrides its old one."""
     return variable[len(ENVIRONMENT_PREFIX) :].upper() not in CURRENT_NAME_BY_OLD_NAME, variable
 
 
@@ -64,7 +67,11 @@ def _parse_settings(overrides: Overrides, settings: Sequence[str]) -> Dict[str, 
         given_name, separator, text = setting.partition("=")
         name = _current_name(overrides, "--set", given_name.strip())
         if name not in PARAMETERS_BY_NAME:
-            overrides.errors.append(f"--set: {name or 'nothing'} is unknown{suggest_parameter(name)}")
+            overrides.errors.append(
+                f"--set: {name} is unknown{suggest_parameter(name)}"
+                if name
+                else "--set: no name; write --set NAME=VALUE"
+            )
         elif not separator:
             overrides.errors.append(f"--set {name}: has no value; write --set {name}=VALUE")
         else:
@@ -73,23 +80,25 @@ def _parse_settings(overrides: Overrides, settings: Sequence[str]) -> Dict[str, 
 
 
 def _current_name(overrides: Overrides, origin: str, given_name: str) -> str:
-    """Today's name of a parameter; a warning where another one was said."""
+    """Return today's name of a parameter, with a warning if an old name was given."""
     name = given_name.upper()
     if name not in CURRENT_NAME_BY_OLD_NAME:
         return name
-    overrides.warnings.append(f"{origin}: {name} is an old name of {CURRENT_NAME_BY_OLD_NAME[name]}, and read as that")
+    overrides.warnings.append(
+        f"{origin}: {name} is an old name of {CURRENT_NAME_BY_OLD_NAME[name]} and is read as such"
+    )
     return CURRENT_NAME_BY_OLD_NAME[name]
 
 
 def _warn_exposed_passwords(settings: Mapping[str, str], flags: Mapping[str, str]) -> List[str]:
-    """A warning about the secrets in the arguments of this process, which everybody on this machine can read."""
+    """Warn about secrets on the command line, which every user of this machine can read."""
     origins = dict.fromkeys(settings, "--set")
     origins.update({name: f"--{PARAMETERS_BY_NAME[name].flag}" for name in flags})
     answers = {**settings, **flags}
     exposed_names = [
         name
         for name, text in answers.items()
-        if PARAMETERS_BY_NAME[name].is_secret and text not in ("", _PASSWORD_PLACEHOLDER)
+        if PARAMETERS_BY_NAME[name].is_secret and text not in ("", PASSWORD_PLACEHOLDER)
     ]
     if not exposed_names:
         return []
@@ -97,6 +106,6 @@ def _warn_exposed_passwords(settings: Mapping[str, str], flags: Mapping[str, str
         f"{origins[name]} {name}" if origins[name] == "--set" else origins[name] for name in exposed_names
     )
     return [
-        f"{options}: a password on the command line is seen by every user of this machine, and kept by the shell;"
-        f" put it into one more --answer-file, or into the environment: {ENVIRONMENT_PREFIX}{exposed_names[0]}"
+        f"{options}: a password on the command line is visible to every user of this machine and stays in the shell's"
+        f" history; put it into another --answer-file or into the variable {ENVIRONMENT_PREFIX}{exposed_names[0]}"
     ]

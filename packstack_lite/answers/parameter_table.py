@@ -1,7 +1,6 @@
-"""The one parameter table: parser, validator, flag, help and written answer file in one.
+"""The parameter table, from which parser, validation, flags, help and written answer files are made.
 
-The parameters stand as data in ``parameters/*.yaml``, in the order in which an answer file
-is written. Nothing about a parameter is said twice.
+The parameters are data in ``parameters/*.yaml``, in the order of a written answer file.
 """
 
 from __future__ import annotations
@@ -15,30 +14,35 @@ import yaml
 
 from packstack_lite.answers.grammars import grammar
 
+# In a file: the password that packstack-lite would generate, or CONFIG_DEFAULT_PASSWORD.
+PASSWORD_PLACEHOLDER = "PW_PLACEHOLDER"
 RANDOM_DEFAULT = "random"
 ADDRESS_DEFAULT = "address"
-# Puppet's names for facts of the host; a default of this form leaves the choice to the services.
+# Puppet's name for a fact of the node; such an answer leaves the choice to the services.
 PUPPET_FACT = re.compile(r"%\{::\w+\}")
-# The parser in C, where PyYAML was built with it: ten times faster, and every start of the tool waits for it.
+# PyYAML's parser in C, where it was built: ten times faster, and every command waits for it.
 YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A question of the answer file.
+    """One parameter of the answer file.
 
-    ``flag`` is its command line option without dashes. ``kind`` is string, boolean (y/n),
-    integer, float, port, password, key (32 bytes in base64), cidr, ip, host, hosts or list. ``default`` is text; where
-    ``computed`` it is ``random`` (``length`` hexadecimal characters), ``address`` (the
-    controller's) or the name of the parameter whose answer it repeats. ``own`` passwords never
-    take CONFIG_DEFAULT_PASSWORD. ``condition`` says when the parameter counts (see
-    ``conditions``); only then must a ``required`` one have an answer and a wrong one is a fault.
-    ``allinone`` marks what Packstack's --allinone sets; ours sets those that are hosts.
-    ``pattern`` is a regular expression for the whole answer, or for each item of a list;
-    ``form`` says it in words; a ``grammar`` (see ``grammars``) gives both. ``lenient`` booleans may
-    be any of Packstack's words for yes and no. ``built`` lists the answers that this release
-    carries out, if not all; of a list, the words. ``replaces`` lists its old names. ``ours`` marks
-    what Packstack does not ask.
+    ``flag`` is its command line option without dashes. ``kind`` is string, boolean (y/n), integer, float, port,
+    password, key (32 bytes in base64), cidr, ip, host, hosts or list.
+
+    ``default`` is text. Where ``computed`` is set, it is ``random`` (a password of ``length`` hexadecimal
+    characters), ``address`` (that of the controller) or the parameter whose answer is repeated.
+    ``ignores_default_password``: CONFIG_DEFAULT_PASSWORD never replaces its generated password.
+
+    ``condition`` says when the parameter applies (see ``conditions``). Only then is a missing answer to a
+    ``required`` parameter, or an invalid answer, an error. ``choices`` are the valid answers; ``pattern`` is a
+    regular expression for the whole answer or for each item of a list, ``pattern_description`` says it in words,
+    and ``grammar`` (see ``grammars``) sets both. ``accepts_boolean_words``: True, yes and the like are valid too.
+    ``supported_values`` are the answers (of a list: the words) that this release implements; None means all.
+
+    ``set_by_allinone``: Packstack's --allinone sets it (here it sets only hosts). ``old_names`` are its names in
+    older releases. ``extension``: Packstack does not have this parameter.
     """
 
     name: str
@@ -64,15 +68,17 @@ class Parameter:
 
     @property
     def is_secret(self) -> bool:
+        """Whether the answer is a password or a key."""
         return self.kind in ("password", "key")
 
     @property
     def has_fact_default(self) -> bool:
-        """Whether an answer such as %{::processorcount} leaves the choice to the host."""
+        """Whether an answer such as %{::processorcount} is valid, which leaves the choice to the services."""
         return bool(PUPPET_FACT.fullmatch(self.default))
 
 
 def _load_parameters() -> Tuple[Parameter, ...]:
+    """Read ``parameters/*.yaml`` in the order of the files' names."""
     directory = resources.files("packstack_lite.answers") / "parameters"
     parameters = []
     for path in sorted(directory.iterdir(), key=lambda entry: entry.name):
@@ -85,8 +91,8 @@ def _load_parameters() -> Tuple[Parameter, ...]:
 
 def _make_parameter(entry: Dict[str, Any]) -> Parameter:
     if "grammar" in entry:
-        pattern, form = grammar(entry["grammar"])
-        entry = {**entry, "pattern": pattern, "pattern_description": form}
+        pattern, description = grammar(entry["grammar"])
+        entry = {**entry, "pattern": pattern, "pattern_description": description}
     tuples: Dict[str, Any] = {
         name: tuple(entry[name]) for name in ("choices", "supported_values", "old_names") if name in entry
     }

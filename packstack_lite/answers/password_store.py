@@ -1,4 +1,4 @@
-"""Random passwords that no answer file holds, kept so that the next run uses them again."""
+"""The generated passwords of a cloud, stored on the user's machine so that the next run uses them again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Dict, Optional
 
 from packstack_lite.errors import UsageError
 
-# What is kept: hexadecimal characters, or base64.
-_KEPT = re.compile(r"[A-Za-z0-9+/_=\-]+")
+# Stored values are hexadecimal characters or base64.
+_STORED_VALUE = re.compile(r"[A-Za-z0-9+/_=\-]+")
 
 
 class PasswordStore:
-    """Passwords by parameter name, in a file that only its owner can read. None keeps nothing.
+    """Passwords and keys by parameter name, in a file that only its owner can read.
 
-    Raises UsageFault when the file is there and cannot be read.
+    Without a path nothing is stored. Raises UsageError if the file exists but cannot be read.
     """
 
     def __init__(self, path: Optional[Path] = None) -> None:
@@ -29,21 +29,21 @@ class PasswordStore:
         self._is_modified = False
 
     def get_password(self, name: str, length: int) -> str:
-        """The password of this name; made (``length`` hexadecimal characters) when it is new."""
+        """Return the password of a parameter; a new one has ``length`` hexadecimal characters."""
         if name not in self._passwords:
             self._passwords[name] = _make_token(length)
             self._is_modified = True
         return self._passwords[name]
 
     def get_key(self, name: str) -> str:
-        """The key of this name: 32 random bytes in base64 as Fernet reads it."""
+        """Return the key of a parameter: 32 random bytes in URL-safe base64, as Fernet reads it."""
         if name not in self._passwords:
             self._passwords[name] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             self._is_modified = True
         return self._passwords[name]
 
     def save(self) -> None:
-        """Keep what was made since the file was read. Raises UsageFault when it cannot be written."""
+        """Write the file if a password was generated. Raises UsageError if it cannot be written."""
         if not self._path or not self._is_modified:
             return
         try:
@@ -51,40 +51,40 @@ class PasswordStore:
             write_private_file(self._path, json.dumps(self._passwords, indent=1) + "\n")
         except OSError as error:
             raise UsageError(
-                f"{self._path}: passwords cannot be kept there: {error.strerror}", "check that directory, or HOME"
+                f"{self._path}: passwords cannot be stored there: {error.strerror}", "check that directory, or set HOME"
             ) from None
         self._is_modified = False
 
 
 def _load_passwords(path: Path) -> Dict[str, str]:
     try:
-        return _passwords(path.read_text(encoding="utf-8"))
+        return _parse_passwords(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
-    # RecursionError: brackets in brackets, a thousand deep.
+    # RecursionError: a thousand nested brackets.
     except (ValueError, RecursionError) as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(
-            f"{path}{line}: does not hold the passwords that were kept there",
-            "restore it; or move it away, and apply sets new passwords on the host",
+            f"{path}{line}: is not a valid password file",
+            "restore it from a backup; or move it away, then apply sets new passwords on the nodes",
         ) from None
 
 
-def _passwords(text: str) -> Dict[str, str]:
-    """The passwords by name; ValueError unless all are such as are made here."""
-    kept = json.loads(text)
-    if not isinstance(kept, dict):
+def _parse_passwords(text: str) -> Dict[str, str]:
+    """Parse the stored passwords by name. Raises ValueError unless all look like generated ones."""
+    passwords = json.loads(text)
+    if not isinstance(passwords, dict):
         raise ValueError("not an object")
-    for word in kept.values():
-        if not isinstance(word, str) or not _KEPT.fullmatch(word):
-            raise ValueError("not a password of ours")
-    return kept
+    for password in passwords.values():
+        if not isinstance(password, str) or not _STORED_VALUE.fullmatch(password):
+            raise ValueError("not a generated password")
+    return passwords
 
 
 def _make_token(length: int) -> str:
-    """Hexadecimal characters that no YAML or Puppet reader takes for a number (Packstack: string_nofloat)."""
+    """Return hexadecimal characters that YAML and Puppet do not read as a number (Packstack: string_nofloat)."""
     while True:
         token = secrets.token_hex(length // 2)
         try:
@@ -94,7 +94,10 @@ def _make_token(length: int) -> str:
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all, 0600 from its first byte on, beside a name that nobody can foresee."""
+    """Replace a file atomically, with mode 0600 from its first byte on.
+
+    The temporary file has an unpredictable name, so that nobody can create it first. Raises OSError.
+    """
     descriptor, temporary_name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary_path = Path(temporary_name)
     try:

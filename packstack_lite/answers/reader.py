@@ -1,4 +1,4 @@
-"""Reading answer files: Packstack's format, every fault with its line."""
+"""Read answer files in Packstack's format, reporting every error with its line."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from packstack_lite.errors import UsageError
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]\s*")
 _SEPARATOR = re.compile(r"[=:]")
 _FIRST_WORD = re.compile(r"[A-Za-z_]+\b")
-# Bytes; a file with every parameter and its help has 50 kB.
+# A file with every parameter and its help has 50 kB.
 _MAX_BYTES = 1_000_000
-# Lines that are no answers before a file is taken for something else. No release took so many names away.
+# A file with more invalid lines is not an answer file. No release removed so many names.
 _MAX_INVALID_LINES = 200
 _MAX_NAME_LENGTH = 100
 
 
 @dataclass
 class AnswerFile:
-    """What a file says: name to (text, line), and what is wrong or doubtful in it."""
+    """The content of an answer file: name to (text, line), errors and warnings."""
 
     path: Path
     answers: Dict[str, Tuple[str, int]] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
-    # What stands under old names, and what became of each line that is not read as it stands.
+    # The lines under old names, and what became of each line that is not read unchanged.
     old_lines: List[OldLine] = field(default_factory=list)
     changes: List[LineChange] = field(default_factory=list)
-    # How many names are of no release.
+    # How many names belong to no release.
     unknown_count: int = 0
 
 
 def read_answer_file(path: Path) -> AnswerFile:
-    """Read a file; raises UsageFault when it cannot be read as text at all.
+    """Read an answer file. Raises UsageError if it is no text file or clearly no answer file.
 
     The rules are those of Packstack's parser (Python's RawConfigParser): one section
     [general], names in any case, ``=`` or ``:``, no interpolation, white space around a
-    value dropped, ``#`` and ``;`` open a comment at the start of a line only. What that
-    parser swallows in silence is told here. Names of older releases are read as today's
-    (see ``carrying``).
+    value dropped, ``#`` and ``;`` start a comment at the start of a line only. Lines that this
+    parser ignores silently are errors or warnings here. Names of older releases are read as
+    today's (see ``legacy.rename``).
     """
     answer_file = AnswerFile(path)
     section = ""
@@ -58,7 +58,7 @@ def read_answer_file(path: Path) -> AnswerFile:
         heading = _SECTION.fullmatch(text)
         if _count_invalid_lines(answer_file) > _MAX_INVALID_LINES:
             raise UsageError(
-                f"{path}: is no answer file: more than {_MAX_INVALID_LINES} of its first {number} lines are no answers",
+                f"{path}: is not an answer file: more than {_MAX_INVALID_LINES} of its first {number} lines are invalid",
                 f"packstack-lite --gen-answer-file={path}.new writes one",
             )
         if heading:
@@ -69,17 +69,19 @@ def read_answer_file(path: Path) -> AnswerFile:
                 )
             continue
         if not section:
-            answer_file.errors.append(f"{path}:{number}: stands before [general]; put that line at the top of the file")
+            answer_file.errors.append(
+                f"{path}:{number}: is above the line [general]; move [general] to the top of the file"
+            )
             section = "general"
         _read_line(answer_file, number, text, section)
     if not section:
-        answer_file.errors.append(f"{path}:1: is empty; put a line [general] at the top of the file")
+        answer_file.errors.append(f"{path}:1: has no answers; write [general] into its first line")
     _rename_old_parameters(answer_file)
     return answer_file
 
 
 def _count_invalid_lines(answer_file: AnswerFile) -> int:
-    """How many lines so far are no answers, or say an old name more often than there are old names."""
+    """Count the invalid lines so far, and the lines under old names beyond the number of old names."""
     return (
         len(answer_file.errors)
         + answer_file.unknown_count
@@ -91,17 +93,17 @@ def _read_line(answer_file: AnswerFile, number: int, text: str, section: str) ->
     origin = f"{answer_file.path}:{number}"
     pair = _split_pair(text)
     if not pair:
-        answer_file.errors.append(f"{origin}: not NAME=VALUE{_describe_line_start(text)}")
+        answer_file.errors.append(f"{origin}: is not NAME=VALUE{_describe_line_start(text)}")
     elif section == "general":
         _add_answer(answer_file, number, *pair)
         return
     answer_file.changes.append(
-        LineChange("unreadable", number, "", text, reason=f"not in [general], but in [{section}]" if pair else "")
+        LineChange("unreadable", number, "", text, reason=f"in section [{section}], not in [general]" if pair else "")
     )
 
 
 def _split_pair(text: str) -> Optional[Tuple[str, str]]:
-    """Name and value on both sides of the first ``=`` or ``:``, if there are two sides."""
+    """Split a line at the first ``=`` or ``:`` into name and value; None if it has no name."""
     separator = _SEPARATOR.search(text)
     if not separator or not separator.start():
         return None
@@ -134,7 +136,7 @@ def _rename_old_parameters(answer_file: AnswerFile) -> None:
 
 
 def _describe_line_start(text: str) -> str:
-    """The start of a line that cannot be read. Never more than a word: it may be a password's line."""
+    """Name the parameter at the start of an invalid line; "" for another word, which may be a password."""
     word = _FIRST_WORD.match(text)
     return (
         f": {word.group()} ..."
@@ -144,7 +146,7 @@ def _describe_line_start(text: str) -> str:
 
 
 def suggest_parameter(name: str) -> str:
-    """The end of a sentence about an unknown name: the known one that it is most like, if any is."""
+    """Return "; did you mean NAME?" for an unknown name; "" if no known name is similar."""
     if f"CONFIG_{name}" in PARAMETERS_BY_NAME:
         return f"; did you mean CONFIG_{name}?"
     if len(name) > _MAX_NAME_LENGTH:
@@ -159,19 +161,17 @@ def _read_text(answer_file: AnswerFile) -> str:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UsageError(
-            f"{path}: there is no such file", f"packstack-lite --gen-answer-file={path} writes one"
-        ) from None
+        raise UsageError(f"{path}: no such file", f"packstack-lite --gen-answer-file={path} writes one") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
     if len(data) > _MAX_BYTES:
         raise UsageError(
-            f"{path}: is no answer file: it is larger than {_MAX_BYTES // 1_000_000} MB",
+            f"{path}: is not an answer file: it is larger than {_MAX_BYTES // 1_000_000} MB",
             "packstack-lite --gen-answer-file=FILE writes an answer file",
         )
     if data.startswith(codecs.BOM_UTF8):
         answer_file.warnings.append(
-            f"{path}:1: begins with a byte order mark, which Packstack refuses; it is skipped here"
+            f"{path}:1: begins with a byte order mark, which Packstack refuses; it is ignored here"
         )
     try:
         text = data.decode("utf-8-sig")

@@ -1,4 +1,7 @@
-"""The answers that count, once they are settled: typed values, texts, origins."""
+"""The resolved answers of a cloud: typed value, text and origin of every parameter.
+
+Made by ``resolver``; read by everything that needs an answer.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,19 @@ from packstack_lite.secret import Secret
 
 CONTROLLER_HOST = "CONFIG_CONTROLLER_HOST"
 
+# Origins that are neither FILE:LINE, $VARIABLE, --set, --FLAG nor the name of another parameter.
+ORIGIN_DEFAULT, ORIGIN_RANDOM, ORIGIN_ALLINONE, ORIGIN_SANDBOX = "default", "random", "allinone", "sandbox"
+_ORIGINS_IN_WORDS = {
+    ORIGIN_DEFAULT: "the default",
+    ORIGIN_RANDOM: "generated",
+    ORIGIN_ALLINONE: "--allinone or --install-hosts",
+    ORIGIN_SANDBOX: "the sandbox",
+}
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: its text as written, its typed value, and where it came from."""
+    """One answer: its text as written in a file, its typed value, and its origin (see ``Answers.origin``)."""
 
     text: str
     value: Any
@@ -22,9 +34,9 @@ class Answer:
 
 
 class Answers(Mapping[str, Any]):
-    """Typed values by Packstack's names: bool, int, float, str, tuple of str, Secret.
+    """The typed values by parameter name: bool, int, float, str, tuple of str or Secret.
 
-    A password of a service that is not wanted is PW_PLACEHOLDER in text and an empty Secret.
+    A password of a service that is not installed is PW_PLACEHOLDER as text and an empty Secret as value.
     """
 
     def __init__(self, answers: Mapping[str, Answer], warnings: Sequence[str] = ()) -> None:
@@ -41,32 +53,49 @@ class Answers(Mapping[str, Any]):
         return len(self._answers)
 
     def origin(self, name: str) -> str:
-        """``default``, ``random``, ``allinone``, ``FILE:LINE``, ``sandbox``, ``$VARIABLE``, ``--set`` or ``--flag``.
+        """Return where an answer came from.
 
-        A parameter that repeats another one (Trove's Nova password, a password that is
-        CONFIG_DEFAULT_PASSWORD) has the other's name.
+        One of ``default``, ``random``, ``allinone``, ``FILE:LINE``, ``sandbox``, ``$VARIABLE``, ``--set`` and
+        ``--FLAG``, or the name of the parameter whose answer it follows: Trove's Nova password repeats another
+        password, a password may be CONFIG_DEFAULT_PASSWORD, network types follow CONFIG_NEUTRON_L2_AGENT.
         """
         return self._answers[name].origin
 
+    def describe_origin(self, name: str) -> str:
+        """Describe in words where an answer came from, followed through other parameters."""
+        origin = self.origin(name)
+        if origin in PARAMETERS_BY_NAME:
+            return f"{origin} ({self.describe_origin(origin)})"
+        return _ORIGINS_IN_WORDS.get(origin, origin)
+
+    def origin_label(self, name: str) -> str:
+        """Return ``ORIGIN: NAME``, the beginning of every message about an answer."""
+        return f"{self.origin(name)}: {name}"
+
+    def name_with_origin(self, name: str) -> str:
+        """Return ``NAME (ORIGIN)`` for the middle of a message, or ``NAME`` for a default."""
+        origin = self.origin(name)
+        return name if origin == ORIGIN_DEFAULT else f"{name} ({origin})"
+
     def text(self, name: str) -> str:
-        """The answer as it is written in a file. For a secret this is the secret."""
+        """Return an answer as it is written in a file. For a secret this is the secret."""
         return self._answers[name].text
 
     def applies(self, name: str) -> bool:
-        """Whether the condition of the parameter is met."""
+        """Whether the parameter's condition is met, so that its answer has an effect."""
         return condition_is_met(
             PARAMETERS_BY_NAME[name].condition, {other: answer.text for other, answer in self._answers.items()}
         )
 
     def is_customized(self, name: str) -> bool:
-        """Whether somebody gave an answer, and not the default one."""
+        """Whether somebody gave an answer other than the default."""
         parameter = PARAMETERS_BY_NAME[name]
-        if self.origin(name) in ("default", "random", *PARAMETERS_BY_NAME):
+        if self.origin(name) in (ORIGIN_DEFAULT, ORIGIN_RANDOM, *PARAMETERS_BY_NAME):
             return False
         if parameter.default == ADDRESS_DEFAULT and name != CONTROLLER_HOST:
             return self.text(name) != self.text(CONTROLLER_HOST)
         return parameter.computed or self.text(name) != parameter.default
 
     def secrets(self) -> List[Secret]:
-        """Every secret among the answers, for masking."""
+        """Return every secret among the answers, for masking."""
         return [answer.value for answer in self._answers.values() if isinstance(answer.value, Secret) and answer.value]

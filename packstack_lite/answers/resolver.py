@@ -1,4 +1,4 @@
-"""The answers that count, each with where it came from."""
+"""Resolve the answers of a cloud from defaults, answer files, the environment and the command line."""
 
 from __future__ import annotations
 
@@ -17,19 +17,27 @@ from packstack_lite.answers.parameter_table import (
     ADDRESS_DEFAULT,
     PARAMETERS,
     PARAMETERS_BY_NAME,
+    PASSWORD_PLACEHOLDER,
     RANDOM_DEFAULT,
     Parameter,
 )
 from packstack_lite.answers.password_store import PasswordStore
 from packstack_lite.answers.reader import read_answer_file
-from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answer, Answers
+from packstack_lite.answers.resolved_answers import (
+    CONTROLLER_HOST,
+    ORIGIN_ALLINONE,
+    ORIGIN_DEFAULT,
+    ORIGIN_RANDOM,
+    ORIGIN_SANDBOX,
+    Answer,
+    Answers,
+)
 from packstack_lite.answers.values import UnwritableError, empty_value, parse_value
 from packstack_lite.errors import AnswersError
 from packstack_lite.secret import Secret
 
-PASSWORD_PLACEHOLDER = "PW_PLACEHOLDER"
 DEFAULT_PASSWORD_PARAMETER = "CONFIG_DEFAULT_PASSWORD"
-# Kinds for which an empty answer means nothing: Packstack lets it pass and fails later.
+# Kinds whose answer cannot be empty; Packstack accepts an empty one and fails later.
 _NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
 
 
@@ -38,18 +46,18 @@ def resolve_answers(
     flags: Mapping[str, str] = {},
     node_answers: Mapping[str, str] = {},
     address: str = "127.0.0.1",
-    password_store: "PasswordStore | None" = None,
+    password_store: Optional[PasswordStore] = None,
     sandbox_answers: Mapping[str, str] = {},
     environment: Mapping[str, str] = {},
     settings: Sequence[str] = (),
 ) -> Answers:
-    """The effective answers.
+    """Resolve the answer of every parameter; a later source overrides an earlier one.
 
-    Default < ``hosts`` (--allinone) < files < ``over`` (a sandbox's own) < ``environment``
-    (PACKSTACK_CONFIG_X) < ``settings`` (--set, ``NAME=VALUE``) and ``flags`` (by parameter).
-    ``address`` is the default of the controller, and the controller that of the other hosts.
-    Passwords that nobody gave come from the vault. Raises AnswersFault with every fault of
-    every source at once, and UsageFault when a file cannot be read at all.
+    Sources: defaults, ``node_answers`` (--allinone, --install-hosts), ``files``, ``sandbox_answers``,
+    ``environment`` (PACKSTACK_CONFIG_X), ``settings`` (--set ``NAME=VALUE``) and ``flags`` (text by parameter).
+    ``address`` is the default of the controller, and the controller is the default of the other hosts.
+    Passwords that nobody gave come from ``password_store``. Raises AnswersError with the errors of all
+    sources, and UsageError if a file cannot be read.
     """
     resolver = _Resolver(address, password_store or PasswordStore())
     resolver.collect_sources(files, node_answers, sandbox_answers, read_overrides(environment, settings, flags))
@@ -61,14 +69,14 @@ def resolve_answers(
         resolver.warnings += warnings
     if resolver.errors:
         raise _answers_error(
-            sorted(resolver.errors, key=lambda fault: _sort_key(fault, files)), files, resolver.warnings
+            sorted(resolver.errors, key=lambda error: _sort_key(error, files)), files, resolver.warnings
         )
     resolver.password_store.save()
     return Answers(resolver.answers, resolver.warnings)
 
 
 def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
-    """Where a fault stands: by file and line, other sources last."""
+    """Sort errors by file and line, those of other sources last."""
     for rank, path in enumerate(files):
         match = re.match(rf"{re.escape(str(path))}:(\d+): ", error)
         if match:
@@ -77,26 +85,26 @@ def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
 
 
 def _answers_error(errors: Sequence[str], files: Sequence[Path], warnings: Sequence[str]) -> AnswersError:
-    count = f"{len(errors)} faults" if len(errors) > 1 else "a fault"
-    in_files = f" in {', '.join(map(str, files))}" if files else ""
-    hint = "mend them; the user's file is never changed by this tool"
-    return AnswersError(f"the answers have {count}{in_files}", errors, hint, warnings)
+    count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
+    in_files = f" ({', '.join(map(str, files))})" if files else ""
+    hint = "correct the answers above; packstack-lite never changes your answer file"
+    return AnswersError(f"{count} in the answers{in_files}", errors, hint, warnings)
 
 
 @dataclass
 class _Resolver:
-    """The way from what was said in several places to one answer for each parameter."""
+    """The work of ``resolve_answers``: collect the sources, then resolve every parameter."""
 
     default_address: str
     password_store: PasswordStore
     given_answers: Dict[str, Tuple[str, str]] = field(default_factory=dict)
-    # What was given, without where; whole once the sources are gathered.
+    # The texts of given_answers; complete once the sources are collected.
     given_texts: Dict[str, str] = field(default_factory=dict)
     condition_texts: Dict[str, str] = field(default_factory=dict)
     answers: Dict[str, Answer] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
-    # Names that were answered with nothing where that cannot be meant, and where.
+    # The parameters with an empty answer that cannot be meant, and its origin.
     empty_origins: Dict[str, str] = field(default_factory=dict)
 
     def collect_sources(
@@ -106,8 +114,8 @@ class _Resolver:
         sandbox_answers: Mapping[str, str],
         overrides: Overrides,
     ) -> None:
-        """Lay the sources over each other, later ones on top."""
-        self.given_answers.update({name: (text, "allinone") for name, text in node_answers.items()})
+        """Merge the sources; a later one overrides an earlier one."""
+        self.given_answers.update({name: (text, ORIGIN_ALLINONE) for name, text in node_answers.items()})
         for path in files:
             answer_file = read_answer_file(path)
             self.errors += answer_file.errors
@@ -115,7 +123,7 @@ class _Resolver:
             self.given_answers.update(
                 {name: (text, f"{path}:{line_number}") for name, (text, line_number) in answer_file.answers.items()}
             )
-        self.given_answers.update({name: (text, "sandbox") for name, text in sandbox_answers.items()})
+        self.given_answers.update({name: (text, ORIGIN_SANDBOX) for name, text in sandbox_answers.items()})
         self.given_answers.update(overrides.answers)
         self.errors += overrides.errors
         self.warnings += overrides.warnings
@@ -128,7 +136,7 @@ class _Resolver:
         self._reject_retired_values()
 
     def _modernize_values(self) -> None:
-        """Put today's values in the place of those that are gone, where nobody gets anything else by it."""
+        """Replace retired values by today's where users notice no difference, with a warning."""
         for name in [name for name in load_retired_values() if name in self.given_answers]:
             text, origin = self.given_answers[name]
             retired_value = modernize_value(name, text)
@@ -139,7 +147,7 @@ class _Resolver:
                 )
 
     def _reject_retired_values(self) -> None:
-        """A fault for each value in whose place users would get something else than they asked for."""
+        """Report an error for each retired value without an equivalent today."""
         for name in [name for name in load_retired_values() if name in self.given_answers]:
             text, origin = self.given_answers[name]
             retired_value = modernize_value(name, text)
@@ -148,12 +156,11 @@ class _Resolver:
                 and retired_value.is_error
                 and condition_is_met(PARAMETERS_BY_NAME[name].condition, self.condition_texts)
             ):
-                self.errors.append(
-                    f"{origin}: {name}={text}: {retired_value.reason} (answers migrate writes {retired_value.new_value})"
-                )
+                replacement = f"`packstack-lite answers migrate` writes {retired_value.new_value}"
+                self.errors.append(f"{origin}: {name}={text}: {retired_value.reason} ({replacement})")
 
     def _asks_for_default(self, parameter: Parameter) -> bool:
-        """Whether what was given only asks for the default."""
+        """Whether the given answer stands for the default: PW_PLACEHOLDER, or an empty number or address."""
         text, origin = self.given_answers.get(parameter.name, (None, ""))
         if parameter.is_secret:
             return text == PASSWORD_PLACEHOLDER
@@ -163,7 +170,10 @@ class _Resolver:
         return True
 
     def _condition_text(self, parameter: Parameter) -> str:
-        """What conditions see. For an answer at fault that is the default: no fault hides those behind it."""
+        """Return the text that conditions use: for an invalid answer the default.
+
+        So an invalid answer hides no errors of the parameters that depend on it.
+        """
         text = self.given_answers.get(parameter.name, (self._default_text(parameter), ""))[0]
         try:
             parse_value(parameter, text)
@@ -172,7 +182,7 @@ class _Resolver:
         return text
 
     def _default_text(self, parameter: Parameter) -> str:
-        """A default as far as it is known before any password is made; conditions never ask for more."""
+        """Return the default that is known before passwords are generated; enough for conditions."""
         if parameter.default == ADDRESS_DEFAULT:
             return self.default_address
         if parameter.computed:
@@ -180,53 +190,52 @@ class _Resolver:
         return self._derived_default(parameter)[0]
 
     def _derived_default(self, parameter: Parameter) -> Tuple[str, str]:
-        """A default, and the answer that it follows where it follows one that is not the default itself."""
-        text, cause = derived_defaults.derive_default(parameter.name, self.given_texts, self._l2_agent()) or (
+        """Return a default and its origin: the parameter that implies it, or ``default``."""
+        text, origin = derived_defaults.derive_default(parameter.name, self.given_texts, self._l2_agent()) or (
             parameter.default,
-            "default",
+            ORIGIN_DEFAULT,
         )
-        return text, cause if text != parameter.default else "default"
+        return text, origin if text != parameter.default else ORIGIN_DEFAULT
 
     def _l2_agent(self) -> str:
         return self.given_answers.get(L2_AGENT, (PARAMETERS_BY_NAME[L2_AGENT].default, ""))[0]
 
     def resolve_all(self) -> None:
-        """Find every parameter's answer, or say why there is none."""
+        """Resolve every parameter in table order; add errors and warnings."""
         for parameter in PARAMETERS:
             applies = condition_is_met(parameter.condition, self.condition_texts)
             if applies and parameter.name in self.empty_origins:
-                message = f"{self.empty_origins[parameter.name]}: {parameter.name}: is empty"
-                self.warnings.append(f"{message}; its default counts: {self._default_text(parameter)}")
+                label = f"{self.empty_origins[parameter.name]}: {parameter.name}"
+                self.warnings.append(f"{label}: is empty; the default is used: {self._default_text(parameter)}")
             text, origin = self._corrected_answer(parameter) or self._default_answer(parameter, applies)
             self.answers[parameter.name] = Answer(text, self._parse_answer(parameter, text, origin, applies), origin)
 
     def _corrected_answer(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
-        """What was given, or what stands in for it and is told."""
+        """Return the given answer, or with a warning the one that must replace it."""
         given_answer = self.given_answers.get(parameter.name)
         required_driver = given_answer and derived_defaults.required_mechanism_driver(
             parameter.name, given_answer[0], self._l2_agent()
         )
         if not given_answer or not required_driver:
             return given_answer
-        message = f"{given_answer[1]}: {parameter.name}: is without {required_driver}, the {L2_AGENT}"
-        self.warnings.append(f"{message}; {required_driver} counts instead of {given_answer[0] or 'nothing'}")
+        message = f"{given_answer[1]}: {parameter.name}: does not contain {required_driver}, the {L2_AGENT}"
+        self.warnings.append(f"{message}; {required_driver} is used instead of {given_answer[0] or 'nothing'}")
         return required_driver, L2_AGENT
 
     def _default_answer(self, parameter: Parameter, applies: bool) -> Tuple[str, str]:
         if parameter.default in PARAMETERS_BY_NAME:
             return self.answers[parameter.default].text, parameter.default
         if parameter.default != RANDOM_DEFAULT:
-            return self._default_text(parameter), "default" if parameter.computed else self._derived_default(parameter)[
-                1
-            ]
+            origin = ORIGIN_DEFAULT if parameter.computed else self._derived_default(parameter)[1]
+            return self._default_text(parameter), origin
         if not applies:
-            return PASSWORD_PLACEHOLDER, "default"
+            return PASSWORD_PLACEHOLDER, ORIGIN_DEFAULT
         default_password = self.condition_texts[DEFAULT_PASSWORD_PARAMETER]
         if default_password and not parameter.ignores_default_password:
             return default_password, DEFAULT_PASSWORD_PARAMETER
         if parameter.kind == "key":
-            return self.password_store.get_key(parameter.name), "random"
-        return self.password_store.get_password(parameter.name, parameter.length), "random"
+            return self.password_store.get_key(parameter.name), ORIGIN_RANDOM
+        return self.password_store.get_password(parameter.name, parameter.length), ORIGIN_RANDOM
 
     def _parse_answer(self, parameter: Parameter, text: str, origin: str, applies: bool) -> Any:
         if parameter.is_secret and text == PASSWORD_PLACEHOLDER:
@@ -235,20 +244,22 @@ class _Resolver:
             return parse_value(parameter, text)
         except ValueError as error:
             message = f"{origin}: {parameter.name}: {error}"
-            if text == self.default_address and origin == "default" and parameter.name != CONTROLLER_HOST:
-                return empty_value(parameter)  # the controller's answer is at fault, and told there
+            if text == self.default_address and origin == ORIGIN_DEFAULT and parameter.name != CONTROLLER_HOST:
+                return empty_value(parameter)  # The controller's answer is invalid and reported there.
             if applies or isinstance(error, UnwritableError):
                 self.errors.append(message)
             elif text:
-                self.warnings.append(f"{message}; it would count when {parameter.condition}")
+                self.warnings.append(f"{message}; ignored unless {parameter.condition}")
             return empty_value(parameter)
 
 
 def derive_node_answers(addresses: Sequence[str]) -> Dict[str, str]:
-    """What --install-hosts (and --allinone, with one host) answers: the first is the controller, the others compute.
+    """Return the answers that --install-hosts and --allinone imply.
 
-    Packstack gives the first address to every parameter whose name holds _HOST, also to
-    those of storage backends; here only to those that name a host of the cloud.
+    The first address is the controller, the others are compute nodes; with one address it is both.
+
+    Packstack gives the first address to every parameter whose name contains _HOST, storage backends
+    included; here only to those that name a node of the cloud.
     """
     controller, compute_addresses = addresses[0], addresses[1:]
     node_answers = {

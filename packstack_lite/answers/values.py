@@ -1,4 +1,4 @@
-"""From the text of an answer to its typed value, or to a sentence that says why not."""
+"""Parse the text of an answer into its typed value, or say why it is invalid. Used by ``resolver``."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _HOST_NAME = re.compile(
 _BOOLEAN_WORDS = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
 
 
-# Characters. A thousand hosts fit in, and whatever is done with a list of so many words is done soon.
+# In characters. A thousand hosts fit, and no check of a list of this length takes long.
 MAX_ANSWER_LENGTH = 20_000
-# No number that OpenStack takes has more digits.
+# No number in OpenStack's configuration has more digits.
 _MAX_DIGITS = 18
-# Characters of a wrong answer that a sentence repeats.
+# In characters; a message shows no more of an invalid answer.
 _MAX_QUOTED_LENGTH = 60
 
 
 class UnwritableError(ValueError):
-    """An answer that no answer file can hold, wherever it came from."""
+    """An answer that no answer file can contain: an error even where the parameter does not apply."""
 
 
 def parse_value(parameter: Parameter, text: str) -> Any:
-    """The typed value; raises ValueError with the reason, which never repeats a secret.
+    """Return the typed value. Raises ValueError with the reason, which never contains a secret.
 
-    An empty answer is "", (), Secret("") or, for y/n, no: as Packstack takes it.
+    An empty answer is "", (), Secret("") or, for y/n, False, as with Packstack.
     """
     _check_writable(text)
     if not text:
@@ -51,18 +51,21 @@ def parse_value(parameter: Parameter, text: str) -> Any:
 
 
 def empty_value(parameter: Parameter) -> Any:
-    """What an answer of this kind is while there is none."""
+    """Return the typed value of an empty answer."""
     return _EMPTY_VALUES.get(parameter.kind, "")
 
 
 def _check_writable(text: str) -> None:
-    """Refuse what no line of an answer file can hold: the parser drops white space at both ends."""
+    """Raise UnwritableError if a line of an answer file cannot contain the text.
+
+    Packstack's parser drops white space at both ends.
+    """
     if len(text) > MAX_ANSWER_LENGTH:
-        raise UnwritableError(f"holds {len(text)} characters, and {MAX_ANSWER_LENGTH} are the most")
+        raise UnwritableError(f"has {len(text)} characters; the maximum is {MAX_ANSWER_LENGTH}")
     if not text.isprintable():
-        raise UnwritableError("holds a character that cannot be printed, such as a tab or a new line")
+        raise UnwritableError("contains a character that cannot be printed, such as a tab or a line break")
     if text != text.strip():
-        raise UnwritableError("begins or ends with a space, which an answer file cannot hold")
+        raise UnwritableError("begins or ends with a space, which an answer file cannot contain")
 
 
 def _check_choices(parameter: Parameter, text: str) -> None:
@@ -71,7 +74,7 @@ def _check_choices(parameter: Parameter, text: str) -> None:
     words = _split_list(text) if parameter.kind in ("list", "password") else (text,)
     invalid_words = [word for word in words if word not in parameter.choices]
     if invalid_words:
-        subject = "holds a word that" if parameter.is_secret else _quote_value(invalid_words[0])
+        subject = "contains a word that" if parameter.is_secret else _quote_value(invalid_words[0])
         raise ValueError(f"{subject} is not one of {', '.join(parameter.choices)}")
 
 
@@ -83,13 +86,12 @@ def _check_pattern(parameter: Parameter, value: Any) -> None:
         if parameter.pattern and not re.fullmatch(parameter.pattern, text, re.ASCII)
     ]
     if invalid_items:
-        raise ValueError(
-            f"{'' if parameter.is_secret else _quote_value(invalid_items[0]) + ' '}is not {parameter.pattern_description}"
-        )
+        subject = "" if parameter.is_secret else f"{_quote_value(invalid_items[0])} "
+        raise ValueError(f"{subject}is not {parameter.pattern_description}")
 
 
 def _quote_value(text: str) -> str:
-    """A wrong answer in quotation marks, as much of it as a sentence bears."""
+    """Quote an invalid answer for an error message, cut to 60 characters."""
     return repr(text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}...")
 
 
@@ -125,26 +127,26 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_fernet_key(text: str) -> Secret:
-    """A Fernet key: either alphabet of base64 is taken, as openssl writes the one and Fernet reads the other."""
+    """Parse a Fernet key in either alphabet of base64: openssl writes one, Fernet reads the other."""
     try:
         size = len(base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True))
     except (binascii.Error, ValueError):
-        raise ValueError("is not base64; make one with: openssl rand -base64 32") from None
+        raise ValueError("is not base64; generate a key with: openssl rand -base64 32") from None
     if size != 32:
-        raise ValueError(f"holds {size} bytes, not 32; make one with: openssl rand -base64 32")
+        raise ValueError(f"has {size} bytes, not 32; generate a key with: openssl rand -base64 32")
     return Secret(text.translate(str.maketrans("+/", "-_")))
 
 
-def _address(text: str) -> Any:
-    """The address, without the zone (``fe80::1%anything``) that Python takes from 3.9 on, whatever it holds."""
+def _parse_address(text: str) -> Any:
+    """Parse an address. Raises ValueError for a zone (``fe80::1%anything``), which Python 3.9 and later accept."""
     if "%" in text:
-        raise ValueError("an address with a zone")
+        raise ValueError("addresses with a zone are not supported")
     return ipaddress.ip_address(text.strip("[]"))
 
 
 def _parse_cidr(text: str) -> str:
     try:
-        _address(text.partition("/")[0])
+        _parse_address(text.partition("/")[0])
         ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ValueError(f"{_quote_value(text)} is not a network such as 198.18.2.0/24") from None
@@ -153,14 +155,14 @@ def _parse_cidr(text: str) -> str:
 
 def _parse_ip(text: str) -> str:
     try:
-        return str(_address(text))
+        return str(_parse_address(text))
     except ValueError:
         raise ValueError(f"{_quote_value(text)} is not an address") from None
 
 
 def _parse_host(text: str) -> str:
     try:
-        _address(text)
+        _parse_address(text)
     except ValueError:
         if not _HOST_NAME.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
             raise ValueError(f"{_quote_value(text)} is neither an address nor a host name") from None

@@ -1,4 +1,4 @@
-"""Writing answer files: grouped, commented from the table, nobody else's to read."""
+"""Write answer files: grouped, each parameter with its help, mode 0600. Also makes the help texts of flags."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from packstack_lite.errors import UsageError
 # packstack-answers-YYYYmmdd-HHMMSS.txt, as Packstack names them.
 ANSWER_FILE_PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
 
-FILE_HEADING = "# Answers for packstack-lite, in Packstack's format. It holds passwords: keep it 0600."
+FILE_HEADING = "# Answers for packstack-lite, in Packstack's format. It contains passwords: keep its mode 0600."
 
 
 def write_answer_file(path: Path, answers: Answers) -> None:
-    """Write every answer, 0600, whole or not at all."""
+    """Write every answer to a file, atomically and with mode 0600. Raises UsageError."""
     write_answer_text(path, render_answer_file(answers))
 
 
 def write_answer_text(path: Path, text: str) -> None:
-    """Write the text of an answer file, 0600, whole or not at all. Raises UsageFault when it cannot be."""
+    """Write the text of an answer file, atomically and with mode 0600. Raises UsageError if it cannot."""
     try:
         write_private_file(path, text)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be written: {error.strerror}", "name another file, or check the directory"
+            f"{path}: cannot be written: {error.strerror}",
+            "name another file, or check that the directory exists and is writable",
         ) from None
 
 
 def render_answer_file(answers: Answers) -> str:
-    """The text of an answer file with these answers."""
+    """Return the text of an answer file with these answers."""
     return render_parameter_lines(lambda parameter: f"{parameter.name}={answers.text(parameter.name)}")
 
 
 def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
-    """The text of an answer file with this line for each parameter, grouped and commented."""
+    """Return the text of an answer file with one line per parameter, grouped and commented."""
     lines = [FILE_HEADING, "[general]"]
     group = ""
     for parameter in PARAMETERS:
@@ -51,14 +52,14 @@ def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
 
 
 def describe_parameter(parameter: Parameter) -> str:
-    """The help of a parameter with all that the table knows besides: choices, condition, what is not built yet."""
+    """Describe a parameter: its help, its choices, when it applies, and which values are supported."""
     text = parameter.help
     if parameter.choices:
         text += f" One of: {', '.join(parameter.choices)}."
     elif parameter.kind == "boolean":
         text += " (y/n)"
     if parameter.condition:
-        text += f" Counts when {parameter.condition.replace(' == ', '=')}."
+        text += f" Applies when {parameter.condition.replace(' == ', '=')}."
     return text + _describe_supported_values(parameter)
 
 
@@ -66,7 +67,7 @@ def _describe_supported_values(parameter: Parameter) -> str:
     if parameter.supported_values is None:
         return ""
     words = [word for word in parameter.supported_values if word not in ("", "n")]
-    return f" So far only {', '.join(words)}." if words else " Not built yet."
+    return f" Supported so far: {', '.join(words)}." if words else " Not supported yet."
 
 
 @lru_cache(maxsize=None)
@@ -82,5 +83,5 @@ def _render_comment(parameter: Parameter) -> List[str]:
 
 
 def latest_answer_file(home: Path) -> Optional[Path]:
-    """The newest answer file that an earlier --allinone wrote there; its name tells its time."""
+    """Return the newest answer file that --allinone wrote to a directory, by the time in its name."""
     return max(home.glob(ANSWER_FILE_PATTERN), default=None, key=lambda path: path.name)

@@ -43,7 +43,7 @@ def test_a_second_apply_changes_nothing_and_loses_nothing(storage: Sandbox) -> N
     ("flag", "code", "words"),
     [
         ("--barbican-kek=" + base64.b64encode(b"a" * 32).decode(), 3, "every secret would be lost"),
-        ("--barbican-kek=" + base64.b64encode(b"short").decode(), 2, "holds 5 bytes, not 32"),
+        ("--barbican-kek=" + base64.b64encode(b"short").decode(), 2, "has 5 bytes, not 32"),
         ("--os-swift-hash=another", 3, "every object would be lost"),
         ("--cinder-backend=lvm", 3, "device mapper"),
         ("--cinder-backend=nfs", 3, "NFS"),

@@ -54,8 +54,8 @@ def test_the_table_agrees_with_packstack(parameter):
         assert [word for word in parameter.choices if word not in MORE.get(parameter.name, ())] == fact["choices"]
     packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
     if parameter.name in DIFFERENCES:
-        assert parameter.default == DIFFERENCES[parameter.name]["ours"] != fact["default_train"]
-        assert DIFFERENCES[parameter.name]["why"]
+        assert parameter.default == DIFFERENCES[parameter.name]["here"] != fact["default_train"]
+        assert DIFFERENCES[parameter.name]["reason"]
     else:
         assert parameter.default == packstack
 
@@ -221,16 +221,16 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
         ({"CONFIG_NEUTRON_ML2_VNI_RANGES": "100:10"}, "FIRST:LAST"),
         ({"CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": "extnet"}, "PHYSNET:BRIDGE"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "no"}, "JSON list"),
-        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.9.1,end=198.18.9.9"]'}, "not a span"),
+        ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.9.1,end=198.18.9.9"]'}, "not a range"),
         ({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=172.24.4.1,end=172.24.4.9"]'}, "gateway"),
         ({"CONFIG_NOVA_INSTALL": "n"}, "must be y"),
         ({"CONFIG_GLANCE_BACKEND": "swift", "CONFIG_SWIFT_INSTALL": "n"}, "needs CONFIG_SWIFT_INSTALL=y"),
         ({"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_VOLUME_ENCRYPTION": "y"}, "needs CONFIG_BARBICAN_INSTALL=y"),
-        ({"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "vmdk"}, "say one of lvm, nfs, ceph"),
+        ({"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "vmdk"}, "use one of lvm, nfs, ceph"),
         ({"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_VOLUMES_SIZE": "20"}, "whole gigabytes"),
-        ({"CONFIG_SWIFT_INSTALL": "y", "CONFIG_SWIFT_STORAGE_ZONES": "2"}, "within 1 and the devices, 1"),
-        ({"CONFIG_SWIFT_INSTALL": "y", "CONFIG_SWIFT_STORAGE_REPLICAS": "2"}, "within 1 and the zones, 1"),
-        ({"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_BARBICAN_KEK": "c2hvcnQ="}, "holds 5 bytes, not 32"),
+        ({"CONFIG_SWIFT_INSTALL": "y", "CONFIG_SWIFT_STORAGE_ZONES": "2"}, "within 1 and the number of devices, 1"),
+        ({"CONFIG_SWIFT_INSTALL": "y", "CONFIG_SWIFT_STORAGE_REPLICAS": "2"}, "within 1 and the number of zones, 1"),
+        ({"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_BARBICAN_KEK": "c2hvcnQ="}, "has 5 bytes, not 32"),
         ({"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_BARBICAN_KEK": "no base64!"}, "is not base64"),
     ],
 )

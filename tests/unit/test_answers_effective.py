@@ -58,7 +58,7 @@ def test_a_whole_packstack_file_is_taken(tmp_path):
         f"CONFIG_{service}_INSTALL" for service in ("CEILOMETER", "AODH")
     ]
     (rest,) = [warning for warning in told.warnings if warning not in off]
-    assert rest.startswith("not carried out by this release: ")
+    assert rest.startswith("ignored, since this release does not implement it: ")
     assert "CONFIG_SSH_KEY=/root/.ssh/id_rsa.pub" in rest
     assert rest.count("CONFIG_") == 1
     assert told["CONFIG_NOVA_DB_PURGE_ENABLE"] is True
@@ -73,7 +73,7 @@ def test_an_empty_answer_is_the_default_where_nothing_else_can_be_meant(tmp_path
     assert told["CONFIG_PROVISION_DEMO_FLOATRANGE"] == "172.24.4.0/24"
     assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
     assert len(told.warnings) == len([name for name in names if told.applies(name)]) > 5
-    assert all("is empty; its default counts: " in warning for warning in told.warnings)
+    assert all("is empty; the default is used: " in warning for warning in told.warnings)
 
 
 def test_an_empty_switch_is_no_as_with_packstack(tmp_path):
@@ -126,7 +126,7 @@ def test_what_does_not_count_is_a_warning_and_not_a_fault(tmp_path):
     path = file_of(tmp_path, "CONFIG_CINDER_VOLUMES_SIZE=lots", "CONFIG_CINDER_VOLUME_NAME=")
     told = resolve_answers([path])
     assert told.warnings == (
-        f"{path}:2: CONFIG_CINDER_VOLUMES_SIZE: 'lots' is not whole gigabytes such as 20G; it would count when"
+        f"{path}:2: CONFIG_CINDER_VOLUMES_SIZE: 'lots' is not whole gigabytes such as 20G; ignored unless"
         " CONFIG_CINDER_INSTALL == y and lvm in CONFIG_CINDER_BACKEND",
     )
     assert told["CONFIG_CINDER_VOLUMES_SIZE"] == ""
@@ -200,7 +200,7 @@ def test_excluded_hosts_stay_in_the_lists_as_the_others_know_them():
         "198.18.1.10",
         "198.18.1.11",
     )
-    assert "nothing would be deployed" in faults_of(flags={"EXCLUDE_SERVERS": "198.18.1.10"}, node_answers=hosts)[0]
+    assert "cannot be excluded" in faults_of(flags={"EXCLUDE_SERVERS": "198.18.1.10"}, node_answers=hosts)[0]
 
 
 def test_nothing_is_kept_when_the_answers_have_a_fault(tmp_path):
@@ -216,7 +216,7 @@ def test_nothing_is_kept_when_the_answers_have_a_fault(tmp_path):
 def test_a_broken_vault_is_never_replaced(tmp_path, content):
     path = tmp_path / "passwords.json"
     path.write_text(content)
-    with pytest.raises(UsageError, match="does not hold the passwords") as failure:
+    with pytest.raises(UsageError, match="is not a valid password file") as failure:
         PasswordStore(path)
     assert failure.value.hint
     assert path.read_text() == content

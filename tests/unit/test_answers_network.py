@@ -29,23 +29,23 @@ FAULTS = {
         [f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat", f"{RANGES}=physnet1:1:9"],
         [(5, f"physnet1 is not in {MAPPINGS}: extnet")],
     ),
-    "gre without ids": ([f"{TENANT}=gre", f"{DRIVERS}=gre,flat"], [(3, f"gre needs ids in {ML2}TUNNEL_ID_RANGES")]),
-    "vxlan without ids": ([f"{ML2}VNI_RANGES="], [("--", f"vxlan needs ids in {ML2}VNI_RANGES (")]),
+    "gre without ids": ([f"{TENANT}=gre", f"{DRIVERS}=gre,flat"], [(3, f"gre needs IDs in {ML2}TUNNEL_ID_RANGES")]),
+    "vxlan without ids": ([f"{ML2}VNI_RANGES="], [("--", f"vxlan needs IDs in {ML2}VNI_RANGES (")]),
     "geneve under openvswitch": (
         [f"{TENANT}=geneve", f"{DRIVERS}=geneve,flat", "CONFIG_NEUTRON_L2_AGENT=openvswitch"],
         [(3, "geneve needs OVN")],
     ),
     "gre under ovn": (
         [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", f"{AGENT}=ovn"],
-        [(3, "gre is nothing that OVN can make")],
+        [(3, "OVN does not support gre; use geneve")],
     ),
     "linuxbridge with other drivers": (
         ["CONFIG_NEUTRON_L2_AGENT=linuxbridge", f"{ML2}MECHANISM_DRIVERS=openvswitch"],
-        [(4, "openvswitch is without linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
+        [(4, "openvswitch does not contain linuxbridge, the CONFIG_NEUTRON_L2_AGENT (")],
     ),
     "gre under linuxbridge": (
         [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", f"{AGENT}=linuxbridge"],
-        [(3, "gre is nothing that linuxbridge can make")],
+        [(3, "linuxbridge does not support gre; use vxlan")],
     ),
     "functions of no card": (
         [f"{ML2}MECHANISM_DRIVERS=openvswitch,sriovnicswitch"],
@@ -53,36 +53,36 @@ FAULTS = {
     ),
     "a driver of another vendor": (
         [f"{ML2}MECHANISM_DRIVERS=openvswitch,cisco_nexus"],
-        [(3, "cisco_nexus is not deployed by this release; leave it out")],
+        [(3, "cisco_nexus is not deployed by this release; remove it")],
     ),
-    "a network mapped twice": ([f"{MAPPINGS}=extnet:br-b,extnet:br-ex"], [(3, "the network extnet is there twice")]),
-    "a bridge mapped twice": ([f"{MAPPINGS}=extnet:br-ex,other:br-ex"], [(3, "the bridge br-ex is there twice")]),
+    "a network mapped twice": ([f"{MAPPINGS}=extnet:br-b,extnet:br-ex"], [(3, "the network extnet is mapped twice")]),
+    "a bridge mapped twice": ([f"{MAPPINGS}=extnet:br-ex,other:br-ex"], [(3, "the bridge br-ex is mapped twice")]),
     "an interface in two bridges": (
         [f"{MAPPINGS}=extnet:br-ex,b:br-b", f"{IFACES}=br-ex:eth1,br-b:eth1"],
-        [(4, "the interface eth1 can be in one bridge only")],
+        [(4, "the interface eth1 can be in only one bridge")],
     ),
-    "a bridge in itself": ([f"{IFACES}=br-ex:br-ex"], [(3, "the bridge br-ex cannot be put into itself")]),
+    "a bridge in itself": ([f"{IFACES}=br-ex:br-ex"], [(3, "the bridge br-ex cannot be its own interface")]),
     "the demo on an unknown network": ([f"{OVS}EXTERNAL_PHYSNET=out"], [(3, f"out is not in {MAPPINGS}: extnet")]),
     "the demo's gateway elsewhere": (
         [f"{MAPPINGS}=extnet:br-out"],
-        [(3, "extnet leads to br-out, but the gateway of the floating addresses stands on br-ex")],
+        [(3, "extnet is mapped to br-out, but the gateway of the floating addresses is on br-ex")],
     ),
-    "the demo without flat networks": ([f"{DRIVERS}=vxlan"], [(3, "is without flat")]),
+    "the demo without flat networks": ([f"{DRIVERS}=vxlan"], [(3, "does not contain flat")]),
     "the demo where flat is not allowed": (
         [f"{ML2}FLAT_NETWORKS=other", f"{MAPPINGS}=extnet:br-ex,other:br-b"],
-        [(3, f"is without extnet, the {OVS}EXTERNAL_PHYSNET")],
+        [(3, f"does not contain extnet, the {OVS}EXTERNAL_PHYSNET")],
     ),
     "a pool with the gateway": (
         [f'{POOLS}=["start=172.24.4.1,end=172.24.4.9"]'],
-        [(3, "holds the gateway 172.24.4.1")],
+        [(3, "contains the gateway 172.24.4.1")],
     ),
     "a pool elsewhere": (
         [f'{POOLS}=["start=198.18.9.2,end=198.18.9.9"]', f"{FLOATING}=198.18.2.0/24"],
-        [(3, f"is not a span of 198.18.2.0/24, the {FLOATING} (")],
+        [(3, f"is not a range within 198.18.2.0/24, the {FLOATING} (")],
     ),
     "a pool up to the broadcast address": (
         [f'{POOLS}=["start=172.24.4.9,end=172.24.4.255"]'],
-        [(3, "holds 172.24.4.255, which no host")],
+        [(3, "contains 172.24.4.255, which no host")],
     ),
     "pools that overlap": (
         [f'{POOLS}=["start=172.24.4.9,end=172.24.4.20", "start=172.24.4.20,end=172.24.4.30"]'],
@@ -91,7 +91,7 @@ FAULTS = {
     "the floating range on the private network": ([f"{FLOATING}=10.0.0.0/16"], [(3, "overlaps 10.0.0.0/24")]),
     "IPv4 and IPv6": (
         ["CONFIG_MARIADB_HOST=fd00::1"],
-        [(3, "CONFIG_MARIADB_HOST=fd00::1: another IP version than allinone: CONFIG_CONTROLLER_HOST=198.18.1.10")],
+        [(3, "CONFIG_MARIADB_HOST=fd00::1: uses another IP version than allinone: CONFIG_CONTROLLER_HOST=198.18.1.10")],
     ),
 }
 DOUBTS = {
@@ -109,40 +109,40 @@ DOUBTS = {
     ),
     "a mapping without an interface": (
         [f"{MAPPINGS}=extnet:br-ex,vlans:br-vlan"],
-        [(3, f"vlans:br-vlan has no interface in {IFACES}: vlans ends on this host")],
+        [(3, f"vlans:br-vlan has no interface in {IFACES}: vlans does not leave the node")],
     ),
     "an interface in a bridge that nothing is mapped to": (
         [f"{IFACES}=br-x:eth1"],
-        [(3, f"br-x is not in {MAPPINGS}: no network leads to it")],
+        [(3, f"br-x is not in {MAPPINGS}: no network uses it")],
     ),
     "flat on an unknown network": ([f"{ML2}FLAT_NETWORKS=extnet,b"], [(3, f"b is not in {MAPPINGS}: extnet")]),
     "a tunnel interface without tunnels": (
         [f"{TUNNEL}=eth1", f"{TENANT}=vlan", f"{DRIVERS}=vlan,flat", f"{RANGES}=extnet:1:9"],
-        [(3, f"eth1 is not used: no network of {DRIVERS} (")],
+        [(3, f"eth1 is not used: no type of {DRIVERS} (")],
     ),
     "a tunnel interface within a bridge": (
         [f"{TUNNEL}=eth1", f"{IFACES}=br-ex:eth1"],
-        [(3, f"eth1 is put into br-ex by {IFACES} (")],
+        [(3, "puts eth1 into br-ex; use br-ex for tunnels")],
     ),
     "the other agent's tunnel interface": (
         ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1"],
-        [(3, f"there it is {TUNNEL}, which is empty")],
+        [(3, f"that agent uses {TUNNEL}, which is empty")],
     ),
     "the other agent's mapping": (
         ["CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS=a:b"],
-        [(3, f"there it is {MAPPINGS}, which is extnet:br-ex")],
+        [(3, f"that agent uses {MAPPINGS}, which is extnet:br-ex")],
     ),
     "a name among addresses": (
         ["CONFIG_AMQP_HOST=queue.example.org"],
-        [(3, "CONFIG_AMQP_HOST=queue.example.org: a name, but ")],
+        [(3, "CONFIG_AMQP_HOST=queue.example.org: is a name, but ")],
     ),
     "a storage host that does not count": (
         ["CONFIG_STORAGE_HOST=198.18.1.99", "CONFIG_CINDER_INSTALL=y"],
-        [(3, f"volumes stay on the controller, {ADDRESS}, without CONFIG_UNSUPPORTED=y")],
+        [(3, f"is ignored without CONFIG_UNSUPPORTED=y: volumes are on the controller, {ADDRESS}")],
     ),
     "a floating range that holds the controller": (
         [f"{FLOATING}=198.18.1.0/24"],
-        [(3, f"{ADDRESS}, the controller, would be given out as a floating address too")],
+        [(3, f"{ADDRESS}, the controller, could also be assigned as a floating address")],
     ),
     "a pool that holds the controller": (
         [f"{FLOATING}=198.18.1.0/24", f'{POOLS}=["start=198.18.1.9,end=198.18.1.11"]'],

@@ -82,7 +82,7 @@ def test_a_missing_section_is_one_fault_and_the_rest_is_read(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n\n", "# nothing\n"])
 def test_a_file_without_anything_is_a_fault(tmp_path, content):
-    assert "is empty" in found(tmp_path, content).errors[0]
+    assert "has no answers" in found(tmp_path, content).errors[0]
 
 
 def test_another_section_is_a_fault_and_its_lines_do_not_count(tmp_path):
@@ -95,7 +95,7 @@ def test_another_section_is_a_fault_and_its_lines_do_not_count(tmp_path):
 def test_a_name_twice_is_told_and_the_last_one_counts(tmp_path):
     told = found(tmp_path, "[general]\nCONFIG_DEBUG_MODE=y\nconfig_debug_mode=n\n")
     assert told.answers == {"CONFIG_DEBUG_MODE": ("n", 3)}
-    assert told.warnings == [f"{told.path}:3: CONFIG_DEBUG_MODE was answered in line 2 already; this one counts"]
+    assert told.warnings == [f"{told.path}:3: CONFIG_DEBUG_MODE is also in line 2; this line is used"]
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_a_line_that_cannot_be_read_is_never_shown_whole(tmp_path, line):
 
 def test_the_name_on_such_a_line_is_shown(tmp_path):
     told = found(tmp_path, "[general]\nCONFIG_DEBUG_MODE y\n")
-    assert told.errors == [f"{told.path}:2: not NAME=VALUE: CONFIG_DEBUG_MODE ..."]
+    assert told.errors == [f"{told.path}:2: is not NAME=VALUE: CONFIG_DEBUG_MODE ..."]
 
 
 def test_an_old_name_is_read_and_told(tmp_path):
     told = found(tmp_path, "[general]\nCONFIG_MYSQL_PW=a\n")
     assert told.answers == {"CONFIG_MARIADB_PW": ("a", 2)}
-    assert told.warnings == [f"{told.path}:2: CONFIG_MYSQL_PW is an old name of CONFIG_MARIADB_PW, and read as that"]
+    assert told.warnings == [f"{told.path}:2: CONFIG_MYSQL_PW is an old name of CONFIG_MARIADB_PW and is read as such"]
 
 
 @pytest.mark.parametrize("new", ["b", ""])
 def test_the_new_name_wins_over_the_old_one(tmp_path, new):
     told = found(tmp_path, f"[general]\nCONFIG_MYSQL_PW=a\nCONFIG_MARIADB_PW={new}\n")
     assert told.answers == {"CONFIG_MARIADB_PW": (new, 3)}
-    assert "which line 3 answers" in told.warnings[0]
+    assert "is ignored: line 3 has the answer" in told.warnings[0]
 
 
 def test_old_names_of_one_parameter_have_to_agree(tmp_path):
@@ -133,7 +133,7 @@ def test_old_names_of_one_parameter_have_to_agree(tmp_path):
     assert told.answers == {}
     assert told.errors == [
         f"{told.path}:3: CONFIG_KEYSTONE_HOST (line 2), CONFIG_GLANCE_HOST (line 3) disagree;"
-        " write one CONFIG_CONTROLLER_HOST in their place"
+        " replace them with one CONFIG_CONTROLLER_HOST"
     ]
 
 

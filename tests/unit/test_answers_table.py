@@ -128,8 +128,8 @@ def test_the_language_of_conditions(condition, met):
 def test_differences_are_of_this_table_and_explained():
     for name, told in DIFFERENCES.items():
         assert told["packstack"] == FACTS.get(name, {}).get("default_train"), name
-        assert told["ours"] == PARAMETERS_BY_NAME[name].default
-        assert len(told["why"]) > 5
+        assert told["here"] == PARAMETERS_BY_NAME[name].default
+        assert len(told["reason"]) > 5
 
 
 def test_what_is_built_agrees_with_the_services():
@@ -158,8 +158,8 @@ def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
 
 def test_the_explanation_tells_choices_condition_and_what_is_missing():
     told = describe_parameter(PARAMETERS_BY_NAME["CONFIG_CINDER_BACKEND"])
-    assert told.endswith("solidfire, ceph. Counts when CONFIG_CINDER_INSTALL=y. So far only lvm, nfs, ceph.")
-    assert describe_parameter(PARAMETERS_BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not built yet.")
+    assert told.endswith("solidfire, ceph. Applies when CONFIG_CINDER_INSTALL=y. Supported so far: lvm, nfs, ceph.")
+    assert describe_parameter(PARAMETERS_BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not supported yet.")
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
         (fault,) = failure.value.errors
         flag = "--nova-ks-passwd" if name == NAME else "--default-password"
         assert fault in (
-            f"{flag}: {name}: holds a character that cannot be printed, such as a tab or a new line",
-            f"{flag}: {name}: begins or ends with a space, which an answer file cannot hold",
+            f"{flag}: {name}: contains a character that cannot be printed, such as a tab or a line break",
+            f"{flag}: {name}: begins or ends with a space, which an answer file cannot contain",
         )
 
 
@@ -77,7 +77,7 @@ def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path)
     assert lines[1] == "[general]"
     assert text.count("# === ") == len({parameter.group for parameter in PARAMETERS})
     assert max(len(line) for line in lines if line.startswith("#")) <= 100
-    assert "# Counts when" not in text.replace("\n# ", " ") or "Counts when CONFIG_NOVA_INSTALL=y." in text
+    assert "# Applies when" not in text.replace("\n# ", " ") or "Applies when CONFIG_NOVA_INSTALL=y." in text
 
 
 def test_two_writings_are_the_same_to_the_byte(tmp_path):
@@ -159,7 +159,7 @@ def test_the_hostile_sample_is_hostile():
 
 def test_values_never_show_a_secret_of_a_wrong_word():
     (parameter,) = [parameter for parameter in PARAMETERS if parameter.is_secret and parameter.choices]
-    with pytest.raises(ValueError, match="holds a word that is not one of") as failure:
+    with pytest.raises(ValueError, match="contains a word that is not one of") as failure:
         parse_value(parameter, "novirtinfo,sesame")
     assert "sesame" not in str(failure.value)
     assert parse_value(parameter, "novirtinfo, norhnsd") == Secret("novirtinfo, norhnsd")

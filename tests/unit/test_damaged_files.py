@@ -82,13 +82,13 @@ def test_no_password_store_gives_a_traceback(place, content):
 def test_what_was_never_a_password_is_not_taken_for_one(tmp_path, word):
     path = tmp_path / "passwords.json"
     path.write_text(json.dumps({"CONFIG_NOVA_KS_PW": word}))
-    with pytest.raises(UsageError, match="does not hold the passwords"):
+    with pytest.raises(UsageError, match="is not a valid password file"):
         PasswordStore(path)
 
 
 def test_the_damaged_line_is_named(tmp_path):
     (tmp_path / "p.json").write_text(KEPT[:40])
-    with pytest.raises(UsageError, match=r"p\.json:2: does not hold"):
+    with pytest.raises(UsageError, match=r"p\.json:2: is not a valid password file"):
         PasswordStore(tmp_path / "p.json")
 
 

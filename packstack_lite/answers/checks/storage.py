@@ -1,40 +1,44 @@
-"""Answers about objects, images, volumes and their keys, seen together. No host is asked."""
+"""Check answers about images, objects and volumes together, without connecting to a node. Used by ``validation``."""
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Iterator
 
-from packstack_lite.answers.checks.origins import origin_label
 from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
+from packstack_lite.answers.resolved_answers import Answers
 
 _CINDER_BACKEND = "CONFIG_CINDER_BACKEND"
 _VOLUME_ENCRYPTION = "CONFIG_CINDER_VOLUME_ENCRYPTION"
 _ZONES, _REPLICAS = "CONFIG_SWIFT_STORAGE_ZONES", "CONFIG_SWIFT_STORAGE_REPLICAS"
 
 
-def find_errors(answers: Any) -> Iterator[str]:
-    """What cannot work; each names its parameters and where their answers stand."""
+def find_errors(answers: Answers) -> Iterator[str]:
+    """Yield storage answers that cannot work together, each with parameter and origin."""
     for rule in (_check_object_storage, _check_volumes):
         yield from rule(answers)
 
 
-def _check_object_storage(answers: Any) -> Iterator[str]:
+def _check_object_storage(answers: Answers) -> Iterator[str]:
     if not answers["CONFIG_SWIFT_INSTALL"]:
         if answers["CONFIG_GLANCE_BACKEND"] == "swift":
-            yield f"{origin_label(answers, 'CONFIG_GLANCE_BACKEND')}: swift needs CONFIG_SWIFT_INSTALL=y"
+            yield f"{answers.origin_label('CONFIG_GLANCE_BACKEND')}: swift needs CONFIG_SWIFT_INSTALL=y"
         return
-    devices = max(1, len(answers["CONFIG_SWIFT_STORAGES"]))
-    if not 1 <= answers[_ZONES] <= devices:
-        yield f"{origin_label(answers, _ZONES)}: {answers[_ZONES]} is not within 1 and the devices, {devices}"
-    elif not 1 <= answers[_REPLICAS] <= answers[_ZONES]:
-        yield f"{origin_label(answers, _REPLICAS)}: {answers[_REPLICAS]} is not within 1 and the zones, {answers[_ZONES]}"
+    devices, zones, replicas = max(1, len(answers["CONFIG_SWIFT_STORAGES"])), answers[_ZONES], answers[_REPLICAS]
+    if not 1 <= zones <= devices:
+        yield f"{answers.origin_label(_ZONES)}: {zones} is not within 1 and the number of devices, {devices}"
+    elif not 1 <= replicas <= zones:
+        yield f"{answers.origin_label(_REPLICAS)}: {replicas} is not within 1 and the number of zones, {zones}"
 
 
-def _check_volumes(answers: Any) -> Iterator[str]:
+def _check_volumes(answers: Answers) -> Iterator[str]:
     if not answers["CONFIG_CINDER_INSTALL"]:
         return
     if answers[_VOLUME_ENCRYPTION] and not answers["CONFIG_BARBICAN_INSTALL"]:
-        yield f"{origin_label(answers, _VOLUME_ENCRYPTION)}: y needs CONFIG_BARBICAN_INSTALL=y, as the keys are kept there"
+        yield f"{answers.origin_label(_VOLUME_ENCRYPTION)}: y needs CONFIG_BARBICAN_INSTALL=y: Barbican keeps the keys"
     supported_values = PARAMETERS_BY_NAME[_CINDER_BACKEND].supported_values or ()
     if not set(answers[_CINDER_BACKEND]) & set(supported_values):
-        yield f"{origin_label(answers, _CINDER_BACKEND)}: none of them is deployed by this release; say one of {', '.join(supported_values)}"
+        backends = ",".join(answers[_CINDER_BACKEND]) or "an empty list"
+        yield (
+            f"{answers.origin_label(_CINDER_BACKEND)}: {backends} is not deployed by this release;"
+            f" use one of {', '.join(supported_values)}"
+        )

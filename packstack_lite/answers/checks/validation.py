@@ -1,19 +1,21 @@
-"""Faults that only show when answers are seen together."""
+"""Run every check of several answers together. Called by ``resolver`` once each answer is valid by itself."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator, List, Tuple
+from typing import Iterator, List, Tuple
 
-from packstack_lite.answers.checks import addresses, network, proxy, storage
-from packstack_lite.answers.checks.origins import origin_label
+from packstack_lite.answers.checks import addresses, network, storage
 from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
+from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answers
 
 _INSTALL_PARAMETER = re.compile(r"CONFIG_([A-Z]+)_INSTALL")
+_PROXY = "CONFIG_HTTP_PROXY"
+_PROXY_URL = re.compile(r"http://([^\s:@/]+(:[^\s:@/]*)?@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 
 
-def check_answers(answers: Any) -> Tuple[List[str], List[str]]:
-    """Faults and warnings; each names the parameter and where its answer stands."""
+def check_answers(answers: Answers) -> Tuple[List[str], List[str]]:
+    """Return the errors and the warnings; each names the parameter and the origin of its answer."""
     errors: List[str] = []
     warnings: List[str] = []
     for rule in (
@@ -21,7 +23,7 @@ def check_answers(answers: Any) -> Tuple[List[str], List[str]]:
         network.find_errors,
         storage.find_errors,
         addresses.find_errors,
-        proxy.find_errors,
+        _check_proxy,
         _check_excluded_controller,
     ):
         errors += rule(answers)
@@ -30,21 +32,31 @@ def check_answers(answers: Any) -> Tuple[List[str], List[str]]:
     return errors, warnings
 
 
-def _check_required_services(answers: Any) -> Iterator[str]:
+def _check_required_services(answers: Answers) -> Iterator[str]:
     for service in ("NEUTRON", "NOVA", "GLANCE"):
         name = f"CONFIG_{service}_INSTALL"
         if not answers[name]:
-            yield f"{origin_label(answers, name)}: must be y: the cloud does not work without it"
+            yield f"{answers.origin_label(name)}: must be y: the cloud does not work without it"
 
 
-def _check_excluded_controller(answers: Any) -> Iterator[str]:
-    controller = answers["CONFIG_CONTROLLER_HOST"]
+def _check_excluded_controller(answers: Answers) -> Iterator[str]:
+    controller = answers[CONTROLLER_HOST]
     if controller in answers["EXCLUDE_SERVERS"]:
-        yield f"{origin_label(answers, 'EXCLUDE_SERVERS')}: {controller} is the controller, and nothing would be deployed"
+        yield f"{answers.origin_label('EXCLUDE_SERVERS')}: {controller} is the controller and cannot be excluded"
 
 
-def _unsupported_parameters(answers: Any) -> Iterator[Parameter]:
-    """What was asked for and is not carried out yet: the table says what is."""
+def _check_proxy(answers: Answers) -> Iterator[str]:
+    """Check the form of the proxy's URL: curl, yum and apt read other forms differently.
+
+    The URL may contain a password, so the message does not show it.
+    """
+    proxy_url = answers[_PROXY].reveal()
+    if proxy_url and not _PROXY_URL.fullmatch(proxy_url):
+        yield f"{answers.origin_label(_PROXY)}: is not of the form http://[USER:PASSWORD@]HOST:PORT"
+
+
+def _unsupported_parameters(answers: Answers) -> Iterator[Parameter]:
+    """Yield the parameters whose answers request what this release does not implement (``supported_values``)."""
     for parameter in PARAMETERS:
         if parameter.supported_values is None or _is_supported(parameter, answers):
             continue
@@ -52,28 +64,28 @@ def _unsupported_parameters(answers: Any) -> Iterator[Parameter]:
             yield parameter
 
 
-def _is_supported(parameter: Parameter, answers: Any) -> bool:
+def _is_supported(parameter: Parameter, answers: Answers) -> bool:
     supported_values = parameter.supported_values or ()
     if parameter.kind == "list" and answers[parameter.name]:
         return set(answers[parameter.name]) <= set(supported_values)
     return answers.text(parameter.name) in supported_values
 
 
-def _warn_unsupported_services(answers: Any) -> Iterator[str]:
+def _warn_unsupported_services(answers: Answers) -> Iterator[str]:
     for parameter in _unsupported_parameters(answers):
         service = _INSTALL_PARAMETER.fullmatch(parameter.name)
         if service:
             yield (
-                f"{origin_label(answers, parameter.name)}=y: {service.group(1).capitalize()} is not deployed by this release,"
-                " everything else is; say n to silence this"
+                f"{answers.origin_label(parameter.name)}=y: {service.group(1).capitalize()} is not deployed by this"
+                " release; everything else is. Answer n to silence this warning"
             )
 
 
-def _warn_unsupported_values(answers: Any) -> Iterator[str]:
+def _warn_unsupported_values(answers: Answers) -> Iterator[str]:
     unsupported = [
-        f"{origin_label(answers, parameter.name)}={answers.text(parameter.name)}"
+        f"{answers.origin_label(parameter.name)}={answers.text(parameter.name)}"
         for parameter in _unsupported_parameters(answers)
         if not _INSTALL_PARAMETER.fullmatch(parameter.name)
     ]
     if unsupported:
-        yield f"not carried out by this release: {'; '.join(unsupported)}"
+        yield f"ignored, since this release does not implement it: {'; '.join(unsupported)}"

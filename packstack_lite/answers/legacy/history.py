@@ -1,7 +1,7 @@
-"""Names and values of older Packstack releases, and what became of them.
+"""Load the names and values of older Packstack releases, and what became of them.
 
-What is known stands as data in ``history.yaml``; which of today's parameters an old name means
-stands there or, where Packstack itself carries it over, in the parameter table.
+The data are in ``history.yaml`` and, for names that Packstack itself carries over, in ``old_names`` of the parameter
+table. Used by ``rename``, ``messages``, ``migration`` and the resolver.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME, PAR
 
 @dataclass(frozen=True)
 class OldParameter:
-    """A name that is no longer a parameter; the fields are those of ``history.yaml``.
+    """A name that is no longer a parameter; ``history.yaml`` explains the fields.
 
-    ``first`` and ``last`` are releases of Packstack, "" for a name that none of them wrote.
+    ``first_release`` and ``last_release`` are releases of Packstack, "" for a name that none of them wrote.
     """
 
     name: str
@@ -37,7 +37,7 @@ class OldParameter:
 
 @dataclass(frozen=True)
 class RetiredValue:
-    """A value that a parameter no longer takes, and what is to be said in its place."""
+    """A value that a parameter no longer accepts, and its replacement; ``history.yaml`` explains the fields."""
 
     old_value: str
     new_value: str
@@ -47,32 +47,32 @@ class RetiredValue:
 
 @lru_cache(maxsize=None)
 def load_old_parameters() -> Mapping[str, OldParameter]:
-    """Every name that older releases knew and today's do not."""
+    """Return every name of older releases that is no parameter today."""
     old_parameters: Dict[str, OldParameter] = {}
     for entry in _load_history()["names"]:
-        inert_values = tuple(entry["idle"]) if "idle" in entry else None
+        inert_values = tuple(entry["inert_values"]) if "inert_values" in entry else None
         for name, releases in entry["releases"].items():
             first_release, last_release = releases or ("", "")
             old_parameters[name] = OldParameter(
                 name,
                 first_release,
                 last_release,
-                _parse_successors(entry.get("to", CURRENT_NAME_BY_OLD_NAME.get(name))),
+                _parse_successors(entry.get("successors", CURRENT_NAME_BY_OLD_NAME.get(name))),
                 inert_values=inert_values,
-                condition=entry.get("when", ""),
-                explanation=entry.get("fate", ""),
-                is_secret=entry.get("secret", False),
+                condition=entry.get("condition", ""),
+                explanation=entry.get("explanation", ""),
+                is_secret=entry.get("is_secret", False),
             )
     return old_parameters
 
 
 @lru_cache(maxsize=None)
 def load_retired_values() -> Mapping[str, Sequence[RetiredValue]]:
-    """By parameter: the values that it no longer takes."""
+    """Return the values that each parameter no longer accepts, by parameter."""
     values_by_name: Dict[str, List[RetiredValue]] = defaultdict(list)
     for entry in _load_history()["values"]:
         values_by_name[entry["name"]].append(
-            RetiredValue(entry["was"], entry["now"], entry["why"], entry.get("blocks", False))
+            RetiredValue(entry["old_value"], entry["new_value"], entry["reason"], entry.get("is_error", False))
         )
     return dict(values_by_name)
 
@@ -88,7 +88,7 @@ def _parse_successors(successors: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether answers under this name, of today or old, are secrets."""
+    """Whether answers under a current or old name are secrets."""
     if name in PARAMETERS_BY_NAME:
         return PARAMETERS_BY_NAME[name].is_secret
     old_parameter = load_old_parameters().get(name)
@@ -98,7 +98,10 @@ def is_secret_name(name: str) -> bool:
 
 
 def modernize_value(name: str, text: str) -> Optional[RetiredValue]:
-    """The text with values of today in place of those that are gone; None when none of them is."""
+    """Replace retired values in an answer; None if it has none.
+
+    ``old_value`` of the result is the whole text, ``new_value`` its replacement.
+    """
     rules = load_retired_values().get(name, ())
     items = (
         [item.strip() for item in text.split(",")]

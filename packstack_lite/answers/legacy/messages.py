@@ -1,4 +1,4 @@
-"""What became of lines of an answer file, in sentences."""
+"""Describe what became of the lines of an answer file. Used by the reader and by `answers migrate`."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from packstack_lite.answers.legacy.history import load_old_parameters
 from packstack_lite.answers.legacy.rename import LineChange
 from packstack_lite.secret import MASK
 
-# Kinds that stop a load are told as faults there.
+# The reader reports these kinds as errors itself.
 _ERROR_KINDS = ("unreadable", "disagree")
 
 
 def describe_errors(path: object, changes: Sequence[LineChange]) -> List[str]:
-    """One sentence for each parameter whose old names contradict each other."""
+    """Describe each parameter whose old names disagree; one message each."""
     changes_by_name: Dict[str, List[LineChange]] = {}
     for change in changes:
         if change.kind == "disagree":
             changes_by_name.setdefault(change.current_name, []).append(change)
-    return [
-        f"{path}:{rivals[-1].line_number}: {', '.join(f'{rival.name} (line {rival.line_number})' for rival in rivals)} disagree;"
-        f" write one {name} in their place"
-        for name, rivals in changes_by_name.items()
-    ]
+    messages = []
+    for name, conflicting in changes_by_name.items():
+        lines = ", ".join(f"{change.name} (line {change.line_number})" for change in conflicting)
+        messages.append(f"{path}:{conflicting[-1].line_number}: {lines} disagree; replace them with one {name}")
+    return messages
 
 
 def describe_warnings(path: object, changes: Sequence[LineChange]) -> List[str]:
-    """A sentence for each change that is no fault."""
+    """Describe the changes that are not errors."""
     return describe_changes(path, [change for change in changes if change.kind not in _ERROR_KINDS])
 
 
 def describe_changes(path: object, changes: Sequence[LineChange]) -> List[str]:
-    """One sentence for each change, but one for all lines that are read alike or share a fate and asked for nothing."""
+    """Describe changes, one message each.
+
+    Lines that are read as the same answer share a message, and so do lines without effect of the same history.
+    """
     without_effect = [change for change in changes if change.kind in ("removed", "idle") and not change.was_requested]
     rename_groups = _group_changes(
         [change for change in changes if change.kind == "renamed"],
@@ -51,19 +54,19 @@ def describe_changes(path: object, changes: Sequence[LineChange]) -> List[str]:
 
 
 def mask_text(change: LineChange, text: str) -> str:
-    """The text, or a mask where it may be a secret."""
+    """Return the text, or ``***`` where it may be a secret."""
     return MASK if change.is_secret and text else text
 
 
 def _reported_line_number(change: LineChange) -> int:
-    """Where the reader of the sentence is sent: of a name said twice, to the line that counts."""
+    """Return the line that a message names: of a repeated parameter, the line that is used."""
     return change.other_line_number if change.kind == "repeated" else change.line_number
 
 
 def _describe_rename(group: Sequence[LineChange]) -> str:
     first = group[0]
-    verb = "is an old name" if len(group) == 1 else "are old names"
-    message = f"{_list_names(group)} {verb} of {first.current_name}, and read as that"
+    verb, read = ("is an old name", "is read") if len(group) == 1 else ("are old names", "are read")
+    message = f"{_list_names(group)} {verb} of {first.current_name} and {read} as such"
     return (
         message
         if all(change.new_text == change.old_text for change in group)
@@ -73,10 +76,11 @@ def _describe_rename(group: Sequence[LineChange]) -> str:
 
 _MESSAGES: Dict[str, Callable[[LineChange], str]] = {
     "ignored": lambda change: (
-        f"{change.name} is an old name of {change.current_name}, which line {change.other_line_number} answers; it is ignored"
+        f"{change.name} is an old name of {change.current_name} and is ignored:"
+        f" line {change.other_line_number} has the answer"
     ),
     "overruled": lambda change: (
-        f"{change.name} is ignored: beside it {change.current_name} counted, in line {change.other_line_number}"
+        f"{change.name} is ignored: {change.current_name} in line {change.other_line_number} overrides it"
     ),
     "added": lambda change: f"{change.name} is read as {change.new_text}: {change.reason}",
     "replaced": lambda change: (
@@ -84,16 +88,17 @@ _MESSAGES: Dict[str, Callable[[LineChange], str]] = {
     ),
     "removed": lambda change: f"{change.name}={mask_text(change, change.old_text)}: {_describe_removal([change])}",
     "unknown": lambda change: f"{change.name} is unknown and ignored{change.reason}",
-    "repeated": lambda change: f"{change.name} was answered in line {change.line_number} already; this one counts",
+    "repeated": lambda change: f"{change.name} is also in line {change.line_number}; this line is used",
     "disagree": lambda change: (
-        f"{change.name} disagrees about {change.current_name} with line {change.other_line_number}, which most lines agree with"
+        f"{change.name} disagrees about {change.current_name} with line {change.other_line_number},"
+        " which most lines agree with"
     ),
     "unreadable": lambda change: f"cannot be read{': ' if change.reason else ''}{change.reason}",
 }
 
 
 def _group_changes(changes: Sequence[LineChange], key: Callable[[LineChange], object]) -> List[List[LineChange]]:
-    """Changes with the same key together, in the order in which each key comes first."""
+    """Group changes by key, in the order in which each key first occurs."""
     groups: Dict[object, List[LineChange]] = {}
     for change in changes:
         groups.setdefault(key(change), []).append(change)
@@ -105,7 +110,8 @@ def _list_names(group: Sequence[LineChange]) -> str:
 
 
 def _describe_removal(changes: Sequence[LineChange]) -> str:
-    """When these names went, and what became of them."""
+    """Describe when these names were removed, and what became of them."""
     last_releases = {load_old_parameters()[change.name].last_release for change in changes}
-    prefix = f"gone after {last_releases.pop()}: " if len(last_releases) == 1 and changes[0].kind == "removed" else ""
-    return prefix + changes[0].reason
+    if len(last_releases) == 1 and changes[0].kind == "removed":
+        return f"removed after {last_releases.pop()}: {changes[0].reason}"
+    return changes[0].reason

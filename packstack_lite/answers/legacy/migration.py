@@ -1,4 +1,7 @@
-"""An answer file of an older release as one of today: nothing is lost, every change is on record."""
+"""Convert an answer file of an older release into one of today, for `answers migrate`.
+
+No line is lost: those that are not used stay as comments, and every change is listed.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,31 @@ from typing import Dict, List, Tuple
 
 from packstack_lite.answers.legacy.history import modernize_value
 from packstack_lite.answers.legacy.rename import LineChange
-from packstack_lite.answers.parameter_table import ADDRESS_DEFAULT, PARAMETERS_BY_NAME, RANDOM_DEFAULT, Parameter
+from packstack_lite.answers.parameter_table import (
+    ADDRESS_DEFAULT,
+    PARAMETERS_BY_NAME,
+    PASSWORD_PLACEHOLDER,
+    RANDOM_DEFAULT,
+    Parameter,
+)
 from packstack_lite.answers.reader import AnswerFile
 from packstack_lite.answers.resolved_answers import CONTROLLER_HOST
-from packstack_lite.answers.resolver import PASSWORD_PLACEHOLDER
 from packstack_lite.answers.writer import render_parameter_lines
 
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """The text of the new file, and what became of each line that is not in it as it was."""
+    """The text of the new file, and the lines of the old one that are not in it unchanged."""
 
     text: str
     changes: Tuple[LineChange, ...]
 
 
 def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
-    """The file as today's Packstack would write it, with the answers that were given.
+    """Convert an answer file to today's parameters and values.
 
-    A parameter that was not answered stands as a comment, so that its default stays a default.
-    Lines that count no more are kept as comments at the end. Of old names that disagree, what
-    most of them say is taken.
+    A parameter without an answer becomes a comment, so that it keeps its default. Lines that are not used any
+    more become comments at the end. Where old names disagree, the answer of the majority is used.
     """
     answers, changes = _settle_disagreements(dict(answer_file.answers), answer_file.changes)
     for name, (text, line_number) in list(answers.items()):
@@ -41,26 +48,26 @@ def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
     changes.sort(key=lambda change: change.line_number)
     controller = answers.get(CONTROLLER_HOST, ("", 0))[0]
 
-    def line_of(parameter: Parameter) -> str:
+    def render_line(parameter: Parameter) -> str:
         if parameter.name in answers:
             return f"{parameter.name}={answers[parameter.name][0]}"
         return f"#{parameter.name}={_default_text(parameter, controller)}"
 
-    return MigrationResult(render_parameter_lines(line_of) + _render_dropped_lines(changes), tuple(changes))
+    return MigrationResult(render_parameter_lines(render_line) + _render_dropped_lines(changes), tuple(changes))
 
 
 def _settle_disagreements(
     answers: Dict[str, Tuple[str, int]], changes: List[LineChange]
 ) -> Tuple[Dict[str, Tuple[str, int]], List[LineChange]]:
-    """One answer for each parameter whose old names disagree: that of most of them, else of the first."""
+    """Choose one answer where old names disagree: that of the majority, else the first."""
     settled: List[LineChange] = []
-    rivals: Dict[str, List[LineChange]] = {}
+    conflicts: Dict[str, List[LineChange]] = {}
     for change in changes:
         if change.kind == "disagree":
-            rivals.setdefault(change.current_name, []).append(change)
+            conflicts.setdefault(change.current_name, []).append(change)
         else:
             settled.append(change)
-    for name, disagreeing in rivals.items():
+    for name, disagreeing in conflicts.items():
         text = Counter(change.new_text for change in disagreeing).most_common(1)[0][0]
         line_number = next(change.line_number for change in disagreeing if change.new_text == text)
         answers[name] = (text, line_number)
@@ -83,7 +90,7 @@ def _default_text(parameter: Parameter, controller: str) -> str:
 
 
 def _render_dropped_lines(changes: List[LineChange]) -> str:
-    """The old lines that do not stand in the new file as they were, each once, as comments."""
+    """Render the lines of the old file that are not in the new one unchanged, each once, as comments."""
     renamed_by_line = {
         (change.line_number, change.current_name): change for change in changes if change.kind == "renamed"
     }
@@ -95,9 +102,10 @@ def _render_dropped_lines(changes: List[LineChange]) -> str:
             lines[_render_comment(change, renamed_by_line.get((change.line_number, change.name), change))] = None
     if not lines:
         return ""
-    return "\n".join(["", "", "# === Lines of the old file that do not count as they were ===", *lines]) + "\n"
+    return "\n".join(["", "", "# === Lines of the old file that are not used unchanged ===", *lines]) + "\n"
 
 
 def _render_comment(change: LineChange, original: LineChange) -> str:
-    """The line of the old file; ``said`` knows the name that stands there."""
-    return f"# {change.kind}, line {change.line_number}: {f'{original.name}={original.old_text}' if original.name else original.old_text}"
+    """Render a line of the old file as a comment; ``original`` has the name that the line uses."""
+    line = f"{original.name}={original.old_text}" if original.name else original.old_text
+    return f"# {change.kind}, line {change.line_number}: {line}"

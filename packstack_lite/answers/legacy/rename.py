@@ -1,4 +1,4 @@
-"""Reading old names of an answer file as today's parameters, with every change on record."""
+"""Read the old names of an answer file as today's parameters, recording every change. Used by ``reader``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.l2_agents import L2_AGENT
 from packstack_lite.answers.legacy.history import OldParameter, is_secret_name, load_old_parameters
 from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
 
 _OLD_DEFAULT_AGENT = "openvswitch"
 _L2_PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
-_L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
 _BRIDGE_MAPPINGS, _EXTERNAL_PHYSNET = "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", "CONFIG_NEUTRON_OVS_EXTERNAL_PHYSNET"
 _EXTERNAL_BRIDGE, _TYPE_DRIVERS = "CONFIG_NEUTRON_L3_EXT_BRIDGE", "CONFIG_NEUTRON_ML2_TYPE_DRIVERS"
 
 
 @dataclass(frozen=True)
 class OldLine:
-    """One line of an answer file under an old name."""
+    """A line of an answer file under an old name."""
 
     name: str
     text: str
@@ -28,14 +28,21 @@ class OldLine:
 
 @dataclass(frozen=True)
 class LineChange:
-    """What became of one line.
+    """What became of one line of an answer file.
 
-    ``kind``: renamed (``now`` is read with ``after``), ignored (today's name stands in the file
-    too), overruled (today's name, beside an old one that counted), disagree (with other old
-    names of ``now``), idle (counted for nothing in its own release either), removed, replaced
-    (a value), added (what older releases did unasked), unknown, repeated, unreadable. ``other``
-    is the line that counts instead; ``asked`` whether the line asked for something, or (added) stood in
-    the file. ``before`` and ``after`` may be secrets.
+    ``kind`` is one of
+    renamed (read as ``current_name`` with ``new_text``),
+    ignored (an old name whose current name is in the file too),
+    overruled (a current name that an old name of the file overrides),
+    disagree (with other old names of ``current_name``),
+    idle (without effect in its own release either),
+    removed (the parameter no longer exists),
+    replaced (a retired value),
+    added (an answer that older releases implied),
+    unknown, repeated and unreadable.
+
+    ``other_line_number`` is the line that is used instead. ``was_requested``: the line had an effect or, for
+    ``added``, the parameter was in the file. ``old_text`` and ``new_text`` may be secrets (see ``is_secret``).
     """
 
     kind: str
@@ -50,13 +57,13 @@ class LineChange:
 
     @property
     def is_secret(self) -> bool:
-        """Whether ``before`` and ``after`` must not be shown."""
+        """Whether ``old_text`` and ``new_text`` must not be shown."""
         return self.kind in ("unknown", "unreadable") or is_secret_name(self.current_name) or is_secret_name(self.name)
 
 
 @dataclass
 class RenameResult:
-    """Answers under today's names, what became of each old line, and old names that disagree."""
+    """Answers under today's names, the changes of each old line, and the old names that disagree."""
 
     answers: Dict[str, Tuple[str, int]]
     changes: List[LineChange] = field(default_factory=list)
@@ -64,10 +71,11 @@ class RenameResult:
 
 
 def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> RenameResult:
-    """Lay what stands under old names into ``answers`` (today's name to text and line).
+    """Merge the lines under old names into ``answers`` (current name to text and line).
 
-    Old names count while today's is not there, and have to agree, as with Packstack. A name of
-    the plug-in that the file chooses counts before today's: today's counted for nothing then.
+    An old name is used if its current name is not in the file; several old names of one parameter must agree,
+    as with Packstack. A name of the Neutron plug-in that the file chooses overrides the current name, which had
+    no effect in that release.
     """
     result = RenameResult(dict(answers))
     texts = _condition_texts(answers, old_lines)
@@ -87,14 +95,14 @@ def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Seq
 
 
 def _condition_texts(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> Mapping[str, str]:
-    """What conditions see: texts by name, under each name that a line may be read as."""
+    """Return the texts that conditions use, under every name that a line may be read as."""
     texts: Dict[str, str] = defaultdict(str, {name: text for name, (text, _) in answers.items()})
     for line in old_lines:
         name = line.name
         while name in load_old_parameters() and name not in texts:
             texts[name] = line.text
             name = next(iter(load_old_parameters()[name].successors), "")
-    # The default was openvswitch until ML2 came, and ml2 in the release that wrote both kinds of names.
+    # The default plug-in was openvswitch before ML2, and ml2 in the release that wrote both kinds of names.
     if _L2_PLUGIN not in texts:
         texts[_L2_PLUGIN] = "ml2" if any(name.startswith("CONFIG_NEUTRON_ML2_") for name in answers) else "openvswitch"
     return texts
@@ -103,7 +111,7 @@ def _condition_texts(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence
 def _resolve_current_names(
     name: str, text: str, texts: Mapping[str, str], is_preferred: bool = False
 ) -> Iterator[Tuple[str, str, bool]]:
-    """Today's names that an old line answers, with the text for each and whether it comes first."""
+    """Yield the current names that a line answers: (name, text, whether it overrides the current name)."""
     if name in PARAMETERS_BY_NAME:
         yield name, text, is_preferred
         return
@@ -111,7 +119,7 @@ def _resolve_current_names(
     if old_parameter.condition and not (text and condition_is_met(old_parameter.condition, texts)):
         return
     for current_name, rule in old_parameter.successors.items():
-        if condition_is_met(rule.get("when", ""), texts) and text in rule.get("values", {text: text}):
+        if condition_is_met(rule.get("condition", ""), texts) and text in rule.get("values", {text: text}):
             yield from _resolve_current_names(
                 current_name,
                 rule.get("values", {}).get(text, text),
@@ -127,7 +135,7 @@ def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChang
         last_parameter.inert_values is not None and line.text not in last_parameter.inert_values
     )
     if last_parameter.successors and not was_requested:
-        explanation = "counted for nothing beside the plug-in that the file chooses" if line.text else "was empty"
+        explanation = "had no effect with the plug-in that the file chooses" if line.text else "was empty"
         reason = last_parameter.explanation if last_parameter.inert_values else explanation
         return LineChange("idle", line.line_number, line.name, line.text, reason=reason)
     return LineChange(
@@ -141,7 +149,7 @@ def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChang
 
 
 def _follow_renames(old_parameter: OldParameter) -> OldParameter:
-    """The last old name on the way from one, through names that were only renamed."""
+    """Return the last old name reached from one through unconditional renames."""
     next_parameter = load_old_parameters().get(next(iter(old_parameter.successors), ""))
     return _follow_renames(next_parameter) if next_parameter and not old_parameter.condition else old_parameter
 
@@ -187,25 +195,26 @@ def _ignored_change(old_line: OldLine, current_name: str, line_number: int) -> L
 
 
 def _add_l2_agent(result: RenameResult, line_number: int) -> None:
-    """Name the agent in files that speak of networks without it: it was Open vSwitch then, and is OVN today."""
+    """Add the L2 agent to files with network answers but without it.
+
+    The default was Open vSwitch then, and is OVN today.
+    """
     has_network_answers = any(
         name.startswith(("CONFIG_NEUTRON_OVS_", "CONFIG_NEUTRON_ML2_")) for name in result.answers
     )
-    if has_network_answers and _L2_AGENT not in result.answers:
-        _add_answer(
-            result, _L2_AGENT, _OLD_DEFAULT_AGENT, line_number, "what older releases took where nothing else was said"
-        )
+    if has_network_answers and L2_AGENT not in result.answers:
+        _add_answer(result, L2_AGENT, _OLD_DEFAULT_AGENT, line_number, "the default of older releases")
 
 
 def _add_external_network(result: RenameResult) -> None:
-    """Give the outer network its name and mapping, in files from before it had them (until newton).
+    """Add name and mapping of the external network to files of releases without them (until newton).
 
-    Those releases hung the outer network on its bridge directly; today it is a flat network
-    that a mapping leads to that bridge.
+    Those releases connected the external network to its bridge directly. Today it is a flat network
+    that is mapped to the bridge.
     """
     mappings, line_number = result.answers.get(_BRIDGE_MAPPINGS, ("", 0))
     bridge = result.answers.get(_EXTERNAL_BRIDGE, (PARAMETERS_BY_NAME[_EXTERNAL_BRIDGE].default, 0))[0]
-    agent = result.answers.get(_L2_AGENT, (_OLD_DEFAULT_AGENT, 0))[0]
+    agent = result.answers.get(L2_AGENT, (_OLD_DEFAULT_AGENT, 0))[0]
     if _EXTERNAL_PHYSNET in result.answers or bridge in ("", "provider") or agent != _OLD_DEFAULT_AGENT:
         return
     _add_flat_type_driver(result)
@@ -218,10 +227,10 @@ def _add_bridge_mapping(result: RenameResult, pairs: List[str], line_number: int
     mapped_networks = [pair.partition(":")[0] for pair in pairs if pair.partition(":")[2].strip() == bridge]
     network = mapped_networks[0] if mapped_networks else default_network
     if not mapped_networks:
-        reason = f"the outer network {network} needs a mapping to its bridge today"
+        reason = f"the external network {network} needs a mapping to its bridge today"
         _add_answer(result, _BRIDGE_MAPPINGS, ",".join([*pairs, f"{network}:{bridge}"]), line_number, reason)
     if network != default_network:
-        _add_answer(result, _EXTERNAL_PHYSNET, network, line_number, f"the outer network is the one on {bridge}")
+        _add_answer(result, _EXTERNAL_PHYSNET, network, line_number, f"the external network is the one on {bridge}")
 
 
 def _add_flat_type_driver(result: RenameResult) -> None:
@@ -232,7 +241,7 @@ def _add_flat_type_driver(result: RenameResult) -> None:
             _TYPE_DRIVERS,
             ",".join([*_split_list(drivers), "flat"]),
             line_number,
-            "the outer network is a flat one today",
+            "the external network is a flat network today",
         )
 
 
