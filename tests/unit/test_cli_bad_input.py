@@ -15,7 +15,12 @@ CASES = {
         2,
         "a.txt:2: CONFIG_PROVISION_DEMO",
     ),
-    "no section": (["plan", "--answer-file", "{tmp}/a.txt"], b"CONFIG_PROVISION_DEMO=y\n", 2, "before [general]"),
+    "no section": (
+        ["plan", "--answer-file", "{tmp}/a.txt"],
+        b"CONFIG_PROVISION_DEMO=y\n",
+        2,
+        "above the line [general]",
+    ),
     "an unknown verb": (["deploy"], None, 2, "deploy"),
     "an unknown flag": (["plan", "--os-nonsense=1"], None, 2, "--os-nonsense"),
     "two targets": (["plan", "--host", "a", "--sandbox", "b"], None, 2, "exclude each other"),

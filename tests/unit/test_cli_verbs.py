@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import answer_sources, connect
 from packstack_lite.deployment import run as deployment_run
@@ -223,7 +224,7 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     (first,) = tmp_path.glob("packstack-answers-*.txt")
     assert first.stat().st_mode & 0o777 == 0o600
-    said = answer_sources.room.read_answer_file(first).answers
+    said = read_answer_file(first).answers
     assert said["CONFIG_CONTROLLER_HOST"][0] == ADDRESS
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert [*tmp_path.glob("packstack-answers-*.txt")] == [first], "nothing new to say, no new file"
@@ -231,7 +232,7 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
     before = first.read_text()
     assert run("--allinone", "--host", ADDRESS, "--os-debug-mode=y").exit_code == 0
     (second,) = set(tmp_path.glob("packstack-answers-*.txt")) - {first}
-    again = answer_sources.room.read_answer_file(second).answers
+    again = read_answer_file(second).answers
     assert again["CONFIG_DEBUG_MODE"][0] == "y"
     assert again["CONFIG_KEYSTONE_ADMIN_PW"][0] == said["CONFIG_KEYSTONE_ADMIN_PW"][0]
     assert first.read_text() == before
