@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
-from packstack_lite.deployment import answer_sources, connect
+from packstack_lite.deployment import connect
 from packstack_lite.deployment import run as deployment_run
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
