@@ -7,7 +7,7 @@ nodes reach the internal ports (docs/decisions/0015). Used by ``host_setup.syste
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Collection, List, Mapping, Tuple
+from typing import List, Sequence, Tuple
 
 from packstack_lite.resources import (
     Absent,
@@ -21,38 +21,9 @@ from packstack_lite.resources import (
     allowed_peers,
 )
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services._base.context import NodeContext, make_tags
 from packstack_lite.services.networking import openvswitch
-
-# Service -> its APIs that the catalog names, and the console. Databases, queue, cache and metadata are asked on the
-# host itself only.
-PUBLIC_APIS: Mapping[str, Tuple[str, ...]] = {
-    "keystone": ("keystone",),
-    "glance": ("glance",),
-    "placement": ("placement",),
-    "nova": ("nova", "novnc"),
-    "neutron": ("neutron",),
-    "barbican": ("barbican",),
-    "swift": ("swift",),
-    "cinder": ("cinder",),
-    "heat": ("heat", "heat-cfn"),
-}
-DASHBOARD_PORT = 80
-# Service -> ports that hosts of the cloud alone have to reach; "A-B" is a range. What listens on loopback alone by our
-# configuration is here too where a package's own would have it elsewhere. Libvirt's are the display, its own TCP and
-# TLS port and migration (qemu.conf: 49152 to 49215), Ceph's the monitors and ms_bind_port_min to _max.
-INTERNAL_PORTS: Mapping[str, Tuple[str, ...]] = {
-    "mariadb": ("3306",),
-    "rabbitmq": ("4369", "5672", "25672"),
-    "memcached": ("11211",),
-    "nova": ("8775", "5900-6079", "16509", "16514", "49152-49215"),
-    "nova-compute": ("5900-6079", "16509", "16514", "49152-49215"),
-    "ovn": ("6641-6644",),
-    "ovn-central": ("6641-6644",),
-    "swift": ("873", "6200-6202"),
-    "cinder-lvm": ("3260",),
-    "ceph": ("3300", "6789", "6800-7568"),
-}
+from packstack_lite.services.registry import internal_ports, public_ports
 
 
 def declare(context: NodeContext, services: List[str]) -> List[Resource]:
@@ -61,7 +32,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
     With firewalld or iptables in force: the public ports, the other nodes' addresses and, for floating addresses,
     forwarding. Else the port filter of the internal ports. With CONFIG_FIREWALL=n neither.
     """
-    ports, nat_rules = _public_ports(services), openvswitch.nat_rules(context)
+    ports, nat_rules = public_ports(services), openvswitch.nat_rules(context)
     if context.manages_firewalld:
         interface = context.facts.network.default_interface
         opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=make_tags("host"))
@@ -80,10 +51,10 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
             for name, peer_addresses in _peer_addresses(context)
         ]
         return [*_without_port_filter(context), opened_by_rules, *others]
-    internal_ports = {port for service in services for port in INTERNAL_PORTS.get(service, ())}
+    closed_ports = internal_ports(services)
     return (
-        _port_filter(context, internal_ports)
-        if internal_ports and uses_port_filter(context)
+        _port_filter(context, closed_ports)
+        if closed_ports and uses_port_filter(context)
         else _without_port_filter(context)
     )
 
@@ -94,14 +65,14 @@ def uses_port_filter(context: NodeContext) -> bool:
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 
 
-def _port_filter(context: NodeContext, internal_ports: Collection[str]) -> List[Resource]:
+def _port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
     script = context.render_file(
         "host",
         "guard",
         mode=0o755,
         phase=Phase.PLATFORM,
         tool=context.profile.command("guard"),
-        ports=sorted(internal_ports, key=lambda port: int(port.partition("-")[0])),
+        ports=closed_ports,
         peers=allowed_peers.PEERS_DIR,
     )
     unit = context.render_file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
@@ -176,10 +147,3 @@ def _forward_rule(nat: Nat, ports_id: str) -> Resource:
     return FirewalldForward(
         source_cidr=nat.source_cidr, bridge=nat.bridge, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(ports_id,)
     )
-
-
-def _public_ports(services: List[str]) -> Tuple[int, ...]:
-    """List the public ports of ``services``, with the dashboard's."""
-    apis = [api for service in services for api in PUBLIC_APIS.get(service, ()) if api in PORTS]
-    dashboard = [DASHBOARD_PORT] if "horizon" in services else []
-    return tuple(sorted({*dashboard, *(PORTS[api] for api in apis)}))

@@ -7,32 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping
 
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.resources.database import mysql_native_hash
 from packstack_lite.secret import Secret
+from packstack_lite.services import keystone
+from packstack_lite.services.registry import DATABASES
 
-
-class Account(NamedTuple):
-    """A service's account in MariaDB: its schema, its user, and the answer that is its password."""
-
-    schema: str
-    user: str
-    answer: str
-
-
-KEYSTONE = Account("keystone", "keystone_admin", "CONFIG_KEYSTONE_DB_PW")
-# What the services declare; a test compares the two.
-ACCOUNTS: Tuple[Account, ...] = (
-    KEYSTONE,
-    Account("glance", "glance", "CONFIG_GLANCE_DB_PW"),
-    *(Account(schema, "nova", "CONFIG_NOVA_DB_PW") for schema in ("nova", "nova_api", "nova_cell0")),
-    Account("placement", "placement", "CONFIG_NOVA_DB_PW"),
-    Account("neutron", "neutron", "CONFIG_NEUTRON_DB_PW"),
-    Account("cinder", "cinder", "CONFIG_CINDER_DB_PW"),
-    Account("barbican", "barbican", "CONFIG_BARBICAN_DB_PW"),
-)
+KEYSTONE = keystone.SPEC.databases[0]
 
 
 def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
@@ -60,12 +43,12 @@ def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
     """Answers whose account is in MariaDB with another password; services that are switched off do not count."""
     users = _users(facts)
     wrong = [
-        account.answer
-        for account in ACCOUNTS
-        if account.schema in facts.cloud.mariadb_databases
-        and account.user in users
-        and answers.get(account.answer.replace("_DB_PW", "_INSTALL")) is not False
-        and password_digest(answers.get(account.answer)) not in users[account.user]
+        database.password_parameter
+        for spec, database in DATABASES
+        if database.schema in facts.cloud.mariadb_databases
+        and database.user in users
+        and answers.get(spec.answer) is not False
+        and password_digest(answers.get(database.password_parameter)) not in users[database.user]
     ]
     return list(dict.fromkeys(wrong))
 

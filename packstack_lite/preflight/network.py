@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from packstack_lite.answers import l2_agents
 from packstack_lite.engine.events import Finding
@@ -11,35 +11,8 @@ from packstack_lite.nodes.facts import Interface
 from packstack_lite.preflight import fixes, uplink
 from packstack_lite.preflight.check import CheckContext, Findings, error, warning
 from packstack_lite.profiles.host_setup import load_host_setup
+from packstack_lite.services.registry import CheckedPort, checked_ports
 
-# Port -> service of the answers' CONFIG_<SERVICE>_INSTALL ("" for always, OVN for that agent), and the units that
-# may hold it, as roles of the profile or by their names.
-# Source: the packages' defaults; 25672 is RabbitMQ's way to its own tools, 4369 Erlang's directory of names.
-SERVICE_PORTS: Mapping[int, Tuple[str, Tuple[str, ...]]] = {
-    80: ("HORIZON", ("httpd",)),
-    3306: ("MARIADB", ("mariadb",)),
-    4369: ("", ("epmd.socket", "rabbitmq")),
-    5000: ("", ("keystone",)),
-    5672: ("", ("rabbitmq",)),
-    6080: ("NOVA", ("nova-novncproxy",)),
-    6200: ("SWIFT", ("swift-object",)),
-    6201: ("SWIFT", ("swift-container",)),
-    6202: ("SWIFT", ("swift-account",)),
-    8080: ("SWIFT", ("swift-proxy",)),
-    8776: ("CINDER", ("cinder-api",)),
-    8774: ("NOVA", ("nova-api",)),
-    8775: ("NOVA", ("nova-metadata",)),
-    8778: ("NOVA", ("placement-api",)),
-    9292: ("GLANCE", ("glance-api",)),
-    6641: ("OVN", ("ovn-nb",)),
-    6642: ("OVN", ("ovn-sb",)),
-    9696: ("NEUTRON", ("neutron-api",)),
-    9311: ("BARBICAN", ("barbican-api",)),
-    11211: ("", ("memcached",)),
-    25672: ("", ("rabbitmq",)),
-}
-# Whose they are, where it is not the controller's.
-_PORT_ROLES: Mapping[int, str] = {3306: "database", 4369: "queue", 5672: "queue", 25672: "queue"}
 # Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
 # least, 1280.
 MTU_REQUIRED, MTU_RECOMMENDED = 1338, 1400
@@ -156,24 +129,26 @@ def _check_controller_address(context: CheckContext, controller: str) -> Finding
 def check_ports(context: CheckContext) -> Findings:
     """The ports of the cloud's services are free, or held by these services themselves."""
     ports_by_holder: Dict[Tuple[str, str], List[int]] = {}
-    for port, (service, roles) in SERVICE_PORTS.items():
+    for port in checked_ports():
+        number = port.number
         if (
-            _is_port_used(context, service, port)
-            and port in context.facts.network.listening_ports
-            and not _is_held_by_cloud(context, port, roles)
+            _is_port_used(context, port)
+            and number in context.facts.network.listening_ports
+            and not _is_held_by_cloud(context, number, port.units)
         ):
-            holder = (context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, ""))
-            ports_by_holder.setdefault(holder, []).append(port)
+            holder = (context.facts.network.listening_ports[number], context.facts.network.port_units.get(number, ""))
+            ports_by_holder.setdefault(holder, []).append(number)
     for (process, unit), held_ports in ports_by_holder.items():
         yield _port_finding(process, unit, held_ports)
 
 
-def _is_port_used(context: CheckContext, service: str, port: int) -> bool:
-    if not context.has_role(_PORT_ROLES.get(port, "controller")):
+def _is_port_used(context: CheckContext, port: CheckedPort) -> bool:
+    """Return whether this node of the cloud will listen on the port, by its roles and the answers."""
+    if not context.has_role(port.role):
         return False
-    if service == "OVN":
-        return bool(context.answers.get(l2_agents.L2_AGENT) == "ovn")
-    return not service or context.answers.get(f"CONFIG_{service}_INSTALL") is not False
+    if port.l2_agents and context.answers.get(l2_agents.L2_AGENT) not in port.l2_agents:
+        return False
+    return all(context.answers.get(name) is not False for name in port.answers)
 
 
 def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:

@@ -146,7 +146,9 @@ def _old_database(context: CheckContext) -> Finding:
             _ROOT_LOGIN_HINT,
         )
     elif facts.cloud.accounts:
-        reason = f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.answer}"
+        reason = (
+            f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.password_parameter}"
+        )
         hint = "deploy with the answer file that made that cloud"
     else:
         reason = "its accounts could not be read and compared with the answers"

@@ -1,4 +1,4 @@
-"""Barbican: secrets of projects. API, worker, and the listener that forgets a deleted project's secrets."""
+"""Barbican, the key manager: API, worker, and the listener that deletes a deleted project's secrets."""
 
 from __future__ import annotations
 
@@ -7,31 +7,44 @@ from typing import List
 from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
-from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync
+from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 
-# The role that lets a user of a project make and delete secrets (Barbican's default policy).
+SPEC = ServiceSpec(
+    name="barbican",
+    answer="CONFIG_BARBICAN_INSTALL",
+    apis=(Api("key-manager", "barbican", 9311, description="OpenStack Key Manager", units=("barbican-api",)),),
+    units=("barbican-api", "barbican-worker", "barbican-keystone-listener"),
+    user="barbican",
+    databases=(ServiceDatabase("barbican", "barbican", "CONFIG_BARBICAN_DB_PW"),),
+    account_parameter="CONFIG_BARBICAN_KS_PW",
+    template_dir="barbican",
+    smoke_cases=("secret",),
+)
+
+# The role that lets a user of a project create and delete secrets (Barbican's default policy).
 CREATOR_ROLE = "creator"
 
 
 def is_enabled(context: NodeContext) -> bool:
-    """Whether the answers ask for a key manager."""
-    return context.is_enabled("CONFIG_BARBICAN_INSTALL")
+    """Return whether the answers ask for a key manager."""
+    return SPEC.is_requested(context)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The key manager with its software store: secrets are in the database, encrypted with keys under the KEK."""
+    """Declare the key manager with its software store: the database holds secrets encrypted under the KEK."""
     user = context.profile.user("barbican")
-    account = DatabaseAccount("barbican", context["CONFIG_BARBICAN_DB_PW"], "barbican")
-    config = context.render_file("barbican", "barbican", group=user, connection=context.database_url(account))
+    connection = context.database_url(database_account(context, SPEC.databases[0]))
+    config = context.render_file("barbican", "barbican", group=user, connection=connection)
     api_files = wsgi_files(context, "barbican", "barbican", user)
     # Train's Barbican has no /healthcheck.
     ready = context.http_check(context.endpoint_url("barbican", "/"))
     return [
         config,
         *api_files,
-        declare_database(context, "barbican", account),
+        *declare_databases(context, SPEC),
         declare_schema_sync(context, "barbican", context.run_as("barbican", "barbican-manage db upgrade")),
         ApiObject(
             type="role",
@@ -40,10 +53,7 @@ def declare(context: NodeContext) -> List[Resource]:
             phase=Phase.CATALOG,
             tags=make_tags("barbican"),
         ),
-        catalog.declare_account(context, "barbican", context["CONFIG_BARBICAN_KS_PW"]),
-        *catalog.declare_service(
-            context, "barbican", "key-manager", context.endpoint_url("barbican"), "OpenStack Key Manager"
-        ),
+        *catalog.declare_catalog(context, SPEC),
         context.declare_unit("barbican-api", "barbican", [config, *api_files], ready=ready),
         context.declare_unit("barbican-worker", "barbican", [config]),
         context.declare_unit("barbican-keystone-listener", "barbican", [config]),

@@ -1,4 +1,4 @@
-"""What a person at the host needs to use the cloud: files to source, as Packstack leaves them."""
+"""The OpenStack client's credentials: files to source in root's home, as with Packstack."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from packstack_lite.resources import File
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceSpec
+
+SPEC = ServiceSpec(name="client", answer="CONFIG_CLIENT_INSTALL", template_dir="client")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """keystonerc_admin, and keystonerc_demo when there is a demo, in root's home."""
+    """Declare keystonerc_admin, and keystonerc_demo if the demo is requested."""
     admin = _rc_file(
         context, "admin", str(context["CONFIG_KEYSTONE_ADMIN_USERNAME"]), context["CONFIG_KEYSTONE_ADMIN_PW"]
     )

@@ -1,4 +1,4 @@
-"""What a new cloud is tried out with: flavors, an image, networks and a project, as Packstack's demo."""
+"""The demo: flavors, an image, networks and a project, as with Packstack."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services import barbican
 from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services._base.spec import ServiceSpec
 from packstack_lite.services.networking.network_settings import (
     bridges_with_interface,
     external_physnet,
     tenant_network_types,
 )
 
+SPEC = ServiceSpec(name="demo", has_packages=False)
 # Packstack's flavors: id, name, RAM in MiB, virtual processors, disk in GiB.
 FLAVORS = (
     ("1", "m1.tiny", 512, 1, 1),
@@ -31,7 +33,7 @@ PRIVATE_CIDR = "10.0.0.0/24"
 
 
 def declare_flavors(context: NodeContext) -> List[Resource]:
-    """The five flavors, unless the answers leave flavors to somebody else."""
+    """Declare the five flavors, unless CONFIG_NOVA_MANAGE_FLAVORS is n."""
     if not context.answers.get("CONFIG_NOVA_MANAGE_FLAVORS", True):
         return []
     return [
@@ -41,7 +43,7 @@ def declare_flavors(context: NodeContext) -> List[Resource]:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Flavors always; the demo when the answers ask for it."""
+    """Declare the flavors, and the demo if CONFIG_PROVISION_DEMO is y."""
     if not context.is_enabled("CONFIG_PROVISION_DEMO"):
         return declare_flavors(context)
     return [
@@ -76,7 +78,7 @@ def _entity(
 
 def _project(context: NodeContext) -> List[Resource]:
     password = {"password": context["CONFIG_KEYSTONE_DEMO_PW"]}
-    # Without the second a user cannot have an encrypted volume.
+    # Without Barbican's role a user cannot have an encrypted volume.
     extra_roles = (barbican.CREATOR_ROLE,) if barbican.is_enabled(context) else ()
     roles = {"project": "demo", "roles": ("member", *extra_roles)}
     return [
@@ -86,7 +88,7 @@ def _project(context: NodeContext) -> List[Resource]:
 
 
 def _networks(context: NodeContext) -> List[Resource]:
-    """``public`` is the external network on its bridge, ``private`` the project's own behind ``router1``."""
+    """Declare the external network ``public``, and the project's network ``private`` behind ``router1``."""
     external = {
         "router:external": True,
         "provider:network_type": "flat",
@@ -122,8 +124,11 @@ def _public_subnet(context: NodeContext) -> Dict[str, Any]:
 
 
 def _gateway_address(context: NodeContext) -> str:
-    """The way out of the floating range: the host's own router where the range is of the network behind the external
-    bridge, else the first address, which is the bridge's own."""
+    """Return the floating range's gateway.
+
+    It is the node's own router where the range belongs to the network behind the external bridge, otherwise the
+    first address, which is the bridge's own.
+    """
     floating_range, router = context.floating_range, context.facts.network.default_gateway
     is_shared = (
         context.external_bridge in bridges_with_interface(context) and router and ip_address(router) in floating_range
@@ -132,7 +137,7 @@ def _gateway_address(context: NodeContext) -> str:
 
 
 def parse_allocation_pools(answer: object) -> List[Dict[str, str]]:
-    """Packstack's ``["start=A,end=B", ...]`` (as JSON or already taken apart) as neutron wants it."""
+    """Convert Packstack's ``["start=A,end=B", ...]``, as JSON or as a sequence, into Neutron's allocation pools."""
     texts: Sequence[object] = (
         json.loads(answer) if isinstance(answer, str) and answer.strip() else cast(Sequence[object], answer or ())
     )
@@ -150,7 +155,7 @@ def _parse_pool(text: str) -> Dict[str, str]:
 
 
 def _security_group_rules(context: NodeContext) -> List[Resource]:
-    """Ping and SSH into the project's servers."""
+    """Declare rules that allow ping and SSH to the project's servers."""
     common = {"direction": "ingress", "ethertype": "IPv4", "remote_ip_prefix": "0.0.0.0/0"}
     ssh = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
     return [

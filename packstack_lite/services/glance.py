@@ -1,4 +1,4 @@
-"""Glance: images, kept as files or in Swift."""
+"""Glance, the image service. Images are files or Swift objects."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ from typing import List
 from packstack_lite.resources import Directory
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
-from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync
+from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
+
+SPEC = ServiceSpec(
+    name="glance",
+    answer="CONFIG_GLANCE_INSTALL",
+    is_required=True,
+    apis=(Api("image", "glance", 9292, description="OpenStack Image", units=("glance-api",)),),
+    units=("glance-api",),
+    user="glance",
+    databases=(ServiceDatabase("glance", "glance", "CONFIG_GLANCE_DB_PW"),),
+    account_parameter="CONFIG_GLANCE_KS_PW",
+    template_dir="glance",
+    smoke_cases=("image",),
+)
 
 
 def stores_in_swift(context: NodeContext) -> bool:
-    """Whether new images go to Swift."""
+    """Return whether new images go to Swift."""
     return str(context.answers.get("CONFIG_GLANCE_BACKEND")) == "swift"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The image API with its stores.
+    """Declare the image API with its stores.
 
-    With Swift the file store stays beside it, so that images from before can still be read.
+    With Swift the file store stays configured, so that older images remain readable.
     """
     user = context.profile.user("glance")
-    account = DatabaseAccount("glance", context["CONFIG_GLANCE_DB_PW"], "glance")
-    config = context.render_file(
-        "glance", "glance", group=user, connection=context.database_url(account), swift=stores_in_swift(context)
-    )
+    connection = context.database_url(database_account(context, SPEC.databases[0]))
+    config = context.render_file("glance", "glance", group=user, connection=connection, swift=stores_in_swift(context))
     swift_config = [context.render_file("glance", "glance-swift", group=user)] if stores_in_swift(context) else []
     images = Directory(
         path=context.profile.path("images"),
@@ -40,9 +52,8 @@ def declare(context: NodeContext) -> List[Resource]:
         config,
         *swift_config,
         images,
-        declare_database(context, "glance", account),
+        *declare_databases(context, SPEC),
         declare_schema_sync(context, "glance", context.run_as("glance", "glance-manage db_sync")),
-        catalog.declare_account(context, "glance", context["CONFIG_GLANCE_KS_PW"]),
-        *catalog.declare_service(context, "glance", "image", context.endpoint_url("glance"), "OpenStack Image"),
+        *catalog.declare_catalog(context, SPEC),
         context.declare_unit("glance-api", "glance", [config, *swift_config], ready=ready),
     ]

@@ -1,4 +1,4 @@
-"""Horizon: the dashboard, under the web server."""
+"""Horizon, the dashboard, run by the web server."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from typing import List
 from packstack_lite.resources import Absent
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import Port, ServiceSpec
 
+SPEC = ServiceSpec(
+    name="horizon",
+    answer="CONFIG_HORIZON_INSTALL",
+    ports=(Port("dashboard", 80, ("httpd",), is_public=True),),
+    units=("httpd",),
+    user="httpd",
+    template_dir="horizon",
+    smoke_cases=("horizon",),
+)
+
+# Sites of the distribution that keep the web server from starting.
 DEFAULT_SITES = ("site-default-ssl", "site-default")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Settings, how to run them where the distribution's way fails, no site that keeps the web server from starting."""
+    """Declare the settings, the WSGI configuration where the distribution's fails, and the sites to remove."""
     settings = context.render_file("horizon", "horizon", group=context.profile.user("httpd"))
     wsgi_config = context.render_optional_files("horizon", "horizon-wsgi")
     sites = [_absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths]
     page = f"http://{context.controller_address}{context.profile.path('webroot')}/auth/login/"
     watched = [settings, *wsgi_config, *sites]
-    # RDO's unit collects and compresses what the pages consist of before each start, and may take five minutes.
+    # RDO's unit collects and compresses the static files before each start, which may take five minutes.
     unit = context.declare_unit("httpd", "horizon", watched, ready=context.http_check(page), ready_timeout=300)
     return [*watched, unit]
 

@@ -1,4 +1,4 @@
-"""Keystone: identity, tokens, the catalogue."""
+"""Keystone, the identity service: users, tokens, and the catalog."""
 
 from __future__ import annotations
 
@@ -9,26 +9,37 @@ from packstack_lite.resources import ApiObject, KeyRepository, RunOnce, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import quote_sh, reveal_text
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
-from packstack_lite.services._base.schema import declare_database, declare_schema_sync, read_program
+from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.schema import (
+    database_account,
+    declare_databases,
+    declare_schema_sync,
+    read_program,
+)
+from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 
-# A rotation keeps the key before last valid for a day, and tokens live for an hour.
+SPEC = ServiceSpec(
+    name="keystone",
+    apis=(Api("identity", "keystone", 5000, "/v3", "OpenStack Identity", units=("keystone",)),),
+    units=("keystone",),
+    user="keystone",
+    # The user's name is Packstack's.
+    databases=(ServiceDatabase("keystone", "keystone_admin", "CONFIG_KEYSTONE_DB_PW"),),
+    template_dir="keystone",
+    smoke_cases=("token", "catalog"),
+)
+# Rotation is daily and tokens live for an hour, so three keys keep every valid token readable.
 MAX_ACTIVE_KEYS = 3
 
 
-def database_account(context: NodeContext) -> DatabaseAccount:
-    """Keystone's login to its database; the user's name is Packstack's."""
-    return DatabaseAccount("keystone_admin", context["CONFIG_KEYSTONE_DB_PW"], "keystone")
-
-
 def declare(context: NodeContext) -> List[Resource]:
-    """Keystone itself, its first administrator, and what every catalogue begins with."""
+    """Declare Keystone, its first administrator, and the catalog's first entries."""
     config = context.render_file(
         "keystone",
         "keystone",
         group=context.profile.user("keystone"),
-        connection=context.database_url(database_account(context)),
+        connection=context.database_url(database_account(context, SPEC.databases[0])),
         active_keys=MAX_ACTIVE_KEYS,
     )
     api_files = wsgi_files(context, "keystone", "keystone", context.profile.user("keystone"))
@@ -39,7 +50,7 @@ def declare(context: NodeContext) -> List[Resource]:
         *api_files,
         *[_key_repository(context, path_key) for path_key in ("fernet-keys", "credential-keys")],
         *(_rotation(context) if context.is_enabled("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
-        declare_database(context, "keystone", database_account(context)),
+        *declare_databases(context, SPEC),
         schema,
         _bootstrap(context, schema),
         _unit(context, [config, *api_files], schema),
@@ -73,7 +84,7 @@ def _rotation(context: NodeContext) -> List[Resource]:
 
 
 def _schema_sync(context: NodeContext) -> RunOnce:
-    """A cache that knows an earlier database's ids would break the bootstrap: it is emptied first."""
+    """Declare the schema job. It empties the cache first: ids of an earlier database would break the bootstrap."""
     python = context.profile.python
     host, port = context.memcached_address.split(":")
     flush = (
@@ -85,7 +96,7 @@ def _schema_sync(context: NodeContext) -> RunOnce:
 
 
 def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
-    """The first administrator; done again when its password, the region or the address changes."""
+    """Declare the first administrator; the job runs again when its password, the region or the address changes."""
     password, user = context["CONFIG_KEYSTONE_ADMIN_PW"], str(context["CONFIG_KEYSTONE_ADMIN_USERNAME"])
     url = context.endpoint_url("keystone", "/v3")
     urls = " ".join(f"--bootstrap-{interface}-url {quote_sh(url)}" for interface in catalog.INTERFACES)
@@ -111,7 +122,6 @@ def _unit(context: NodeContext, watches: Sequence[Resource], schema: RunOnce) ->
 
 
 def _catalog_entries(context: NodeContext) -> List[Resource]:
-    url = context.endpoint_url("keystone", "/v3")
     entries = [
         ApiObject(
             type=type_,
@@ -123,4 +133,4 @@ def _catalog_entries(context: NodeContext) -> List[Resource]:
         )
         for type_, body in (("project", {"description": "Service accounts"}), ("role", {}))
     ]
-    return [*entries, *catalog.declare_service(context, "keystone", "identity", url, "OpenStack Identity")]
+    return [*entries, *catalog.declare_catalog(context, SPEC)]

@@ -1,4 +1,4 @@
-"""Nova: servers. The API, metadata, conductor, scheduler and console proxy; hypervisors have a module of their own."""
+"""Nova on the controller: API, metadata, conductor, scheduler and console proxy. See ``nova_compute`` for hypervisors."""
 
 from __future__ import annotations
 
@@ -7,43 +7,63 @@ from typing import List
 from packstack_lite.resources import RunOnce
 from packstack_lite.resources.base import Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import PORTS, DatabaseAccount, NodeContext
-from packstack_lite.services._base.schema import declare_databases, declare_schema_sync, read_program
+from packstack_lite.services._base.context import PORTS, NodeContext
+from packstack_lite.services._base.schema import (
+    database_account,
+    declare_databases,
+    declare_schema_sync,
+    read_program,
+)
+from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 from packstack_lite.services.networking import neutron_sriov
 from packstack_lite.services.storage import cinder
 
-DATABASE_NAMES = ("nova_api", "nova", "nova_cell0")
+# Displays of instances, libvirt's TCP and TLS ports, and migration (qemu.conf: migration_port_min and _max).
+HYPERVISOR_PORTS = ("5900-6079", "16509", "16514", "49152-49215")
+SPEC = ServiceSpec(
+    name="nova",
+    answer="CONFIG_NOVA_INSTALL",
+    is_required=True,
+    apis=(Api("compute", "nova", 8774, "/v2.1", "OpenStack Compute", units=("nova-api",)),),
+    ports=(
+        Port("metadata", 8775, ("nova-metadata",)),
+        Port("novnc", 6080, ("nova-novncproxy",), is_public=True),
+    ),
+    internal_ports=("8775", *HYPERVISOR_PORTS),
+    units=("nova-api", "nova-metadata", "nova-conductor", "nova-scheduler", "nova-novncproxy"),
+    user="nova",
+    databases=tuple(
+        ServiceDatabase(schema, "nova", "CONFIG_NOVA_DB_PW") for schema in ("nova_api", "nova", "nova_cell0")
+    ),
+    account_parameter="CONFIG_NOVA_KS_PW",
+    template_dir="nova",
+    smoke_cases=("flavor", "instance", "console"),
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Nova with one cell."""
+    """Declare Nova with one cell."""
     configuration = declare_config(context)
     return [
         configuration,
-        *declare_databases(context, "nova", [_database_account(context, schema) for schema in DATABASE_NAMES]),
+        *declare_databases(context, SPEC),
         _schema_sync(context),
-        catalog.declare_account(context, "nova", context["CONFIG_NOVA_KS_PW"]),
-        *catalog.declare_service(
-            context, "nova", "compute", context.endpoint_url("nova", "/v2.1"), "OpenStack Compute"
-        ),
+        *catalog.declare_catalog(context, SPEC),
         *_controller_resources(context, configuration),
     ]
 
 
-def _database_account(context: NodeContext, schema: str) -> DatabaseAccount:
-    return DatabaseAccount("nova", context["CONFIG_NOVA_DB_PW"], schema)
-
-
 def declare_config(context: NodeContext) -> Resource:
-    """nova.conf, which every service of Nova's on this host reads. Only what asks the database is told where it is."""
+    """Declare nova.conf, which every Nova service on this node reads. Only the controller's has database URLs."""
+    api_url, cell_url, _ = (context.database_url(database_account(context, database)) for database in SPEC.databases)
     return context.render_file(
         "nova",
         "nova",
         group=context.profile.user("nova"),
         controls=context.has_role("controller"),
-        api_connection=context.database_url(_database_account(context, "nova_api")),
-        connection=context.database_url(_database_account(context, "nova")),
+        api_connection=api_url,
+        connection=cell_url,
         ports=PORTS,
         volumes=cinder.is_enabled(context),
         encrypts=cinder.has_encryption(context),
@@ -52,7 +72,7 @@ def declare_config(context: NodeContext) -> Resource:
 
 
 def _schema_sync(context: NodeContext) -> RunOnce:
-    """All four steps in one process; the last is the cell."""
+    """Declare the schema job: four steps in one process, the last of which creates the cell."""
     script = context.run_as("nova", f"{context.profile.python} -")
     marker = "nova_api.cell_mappings WHERE name = 'cell1'"
     return declare_schema_sync(context, "nova", script, marker, read_program("nova_cells.py"))

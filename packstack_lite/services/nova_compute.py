@@ -1,4 +1,4 @@
-"""A hypervisor: libvirt and nova-compute, its place in the cell, and the way instances take from one to another."""
+"""A hypervisor: libvirt, nova-compute, its registration in the cell, and live migration."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ from packstack_lite.resources import ApiObject, RunOnce
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services import nova, nova_migration
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceSpec
 from packstack_lite.services.storage import ceph, lvm
 
-# libvirt, and what it leaves to daemons of their own where it comes in parts.
+# libvirt, and its further daemons where the distribution splits it.
 LIBVIRT_ROLES = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
+SPEC = ServiceSpec(
+    name="nova-compute",
+    answer="CONFIG_NOVA_INSTALL",
+    is_required=True,
+    roles=("compute",),
+    internal_ports=nova.HYPERVISOR_PORTS,
+    units=("libvirt", "nova-compute"),
+    optional_units=LIBVIRT_ROLES[1:],
+    user="libvirt",
+    template_dir="nova",
+    smoke_cases=("instance", "console_log"),
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The hypervisor on this host; what the controller has to do for one on another host is in ``joined``."""
+    """Declare the hypervisor on this node. ``declare_delegated`` has the controller's part for other nodes."""
     config = nova.declare_config(context)
     resources = [config, *_hypervisor_resources(context, config)]
     if not context.has_role("controller"):
@@ -33,13 +46,13 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """What the controller sees of a hypervisor on another host: its place in the cell, and that it is alive."""
+    """Declare the controller's part for a hypervisor on another node: register it, and check that it is alive."""
     name = node.facts.system.hostname
     return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]
 
 
 def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resource]:
-    """libvirt and nova-compute, which asks the conductor and libvirt as soon as it starts."""
+    """Declare libvirt and nova-compute, which contacts the conductor and libvirt when it starts."""
     migration_files = nova_migration.declare(context)
     compute = context.render_file(
         "nova",
@@ -50,7 +63,7 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
     libvirt = _libvirt_files(context)
     daemons = [context.declare_unit(role, "nova", libvirt) for role in LIBVIRT_ROLES if role in context.profile.units]
     secrets = ceph.declare_for_hypervisor(context)
-    # Where volumes are kept the initiator is theirs already.
+    # On a storage node the volume service declares the initiator.
     initiators = [lvm.declare_initiator(context)] if lvm.is_used(context) and not context.has_role("storage") else []
     needed_roles = ("nova-conductor", "nova-scheduler", "placement-api") if context.has_role("controller") else ()
     needs = [
@@ -58,27 +71,28 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
         *[resource.id for resource in (*secrets, *initiators)],
         *[context.unit_id(role) for role in needed_roles],
     ]
-    # Whoever looks for new hosts before this one has told of itself finds none.
+    # discover_hosts finds nothing before this node has registered itself.
     registered_check = _is_registered_check(context, context.facts.system.hostname) if needed_roles else "true"
     unit = context.declare_unit("nova-compute", "nova", [config, compute], needs=needs, ready=registered_check)
     return [compute, *migration_files, *libvirt, *daemons, *secrets, *initiators, unit]
 
 
 def _libvirt_files(context: NodeContext) -> Sequence[Resource]:
-    """In a container there are no cgroups, namespaces or security labels of its own to give to a guest."""
+    """Declare libvirt's files. In a container QEMU gets no cgroups, namespaces or security labels."""
     files = context.render_optional_files("nova", "libvirtd", "libvirtd-default")
     return [*files, context.render_file("nova", "qemu")] if context.facts.system.is_container else files
 
 
 def _is_registered_check(context: NodeContext, hostname: str) -> str:
-    """Whether this hypervisor has told of itself (POSIX sh)."""
+    """Return a shell command that exits 0 once nova-compute of that name has registered itself."""
     condition = f"topic = 'compute' AND deleted = 0 AND host = '{hostname}'"
     return context.sql_check(f"SELECT COUNT(*) > 0 FROM nova.services WHERE {condition}")
 
 
 def _discover_host(context: NodeContext, hostname: str, name: str, needs: Sequence[str] = ()) -> RunOnce:
-    """The hypervisor takes its place in the cell, as soon as it has told of itself."""
-    wait = f"i=0\nuntil (\n{_is_registered_check(context, hostname)}\n); do i=$((i + 1)); [ $i -lt 90 ] || break; sleep 1; done\n"
+    """Declare the job that maps a hypervisor to the cell, once it has registered itself (90 s at most)."""
+    check = _is_registered_check(context, hostname)
+    wait = f"i=0\nuntil (\n{check}\n); do i=$((i + 1)); [ $i -lt 90 ] || break; sleep 1; done\n"
     return RunOnce(
         name=name,
         script=wait + context.run_as("nova", "nova-manage cell_v2 discover_hosts --by-service"),
@@ -102,7 +116,7 @@ def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
 
 
 def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
-    """Start nova-compute again where the process is older than the host's place in nova, for releases that need it."""
+    """Declare a restart of nova-compute if it is older than its registration, for releases that need it."""
     if "nova-compute-deaf-at-first" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")
@@ -125,7 +139,7 @@ def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resourc
 
 
 def _restart_once(context: NodeContext) -> List[Resource]:
-    """The same where the database is another host's: once, after the first start."""
+    """Declare the same restart where the database is on another node: once, after the first start."""
     if "nova-compute-deaf-at-first" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")

@@ -1,4 +1,4 @@
-"""The way instances take from one hypervisor to another: nova's account there lets nova's account here in."""
+"""Live and cold migration between hypervisors: SSH between nova's accounts, with one shared key pair."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KIND = b"ssh-ed25519"
 
 
 def is_enabled(context: NodeContext) -> bool:
-    """Whether there is, or will be, another host to go to."""
+    """Return whether this node is a hypervisor in a cloud of several nodes."""
     return bool(context.other_nodes) and context.has_role("compute")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The key pair of all hypervisors, the same on each: one that is added later changes nothing on the others."""
+    """Declare the key pair, the same on every hypervisor, so that adding one changes nothing on the others."""
     if not is_enabled(context):
         return []
     user, home = context.profile.user("nova"), "/var/lib/nova/.ssh"
@@ -57,16 +57,16 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def libvirt_uri(context: NodeContext) -> str:
-    """Where libvirt goes, with nova's ``%s`` for the other hypervisor.
+    """Return libvirt's migration URI, with ``%s`` for the other hypervisor.
 
-    Nova calls the option deprecated, and has no other that takes more than a scheme: libvirt's daemon is root, and by
-    that alone it would look for root's keys (libvirt.org/uri.html: ``command`` is for the transport ssh).
+    Nova deprecates the option but has no other that takes more than a scheme. libvirt's daemon is root and would use
+    root's keys without ``command`` (libvirt.org/uri.html).
     """
     return f"qemu+ssh://{context.profile.user('nova')}@%s/system?command={context.profile.path('migration-ssh')}"
 
 
 def _login_shell(context: NodeContext, user: str) -> List[Resource]:
-    """Who may not log in cannot be asked for anything over SSH either."""
+    """Declare a login shell for nova's account where it has none: SSH needs one."""
     if "nova-without-shell" not in context.profile.quirks:
         return []
     return [
@@ -83,9 +83,10 @@ def _login_shell(context: NodeContext, user: str) -> List[Resource]:
 
 
 def derive_key_pair(seed: Secret) -> Tuple[str, str]:
-    """The Ed25519 pair of these 32 bytes (base64, as Fernet's), in OpenSSH's formats; the same for the same bytes.
+    """Derive an Ed25519 key pair from 32 bytes (URL-safe base64): (private, public) in OpenSSH's formats.
 
-    Written here, as the library puts a random number into the private one (format: PROTOCOL.key of OpenSSH).
+    Equal seeds give equal files. The library's own writer puts a random number into the private key (format: OpenSSH's
+    PROTOCOL.key).
     """
     secret = base64.urlsafe_b64decode(seed.reveal())
     public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -12,6 +12,7 @@ from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Connection, Job, JobResult
 from packstack_lite.resources import Credentials
 from packstack_lite.resources.api_object import python_command
+from packstack_lite.services.registry import catalog_types
 
 CaseCallback = Callable[[Case], None]
 EXTERNAL_NETWORK = "public"
@@ -58,6 +59,7 @@ def build_task(
         "user": str(answers["CONFIG_PROVISION_IMAGE_SSH_USER"] or "root"),
         "external": EXTERNAL_NETWORK,
         "horizon_url": horizon_url,
+        "catalog": catalog_types(answers),
         "volumes": {**_volume_task(answers), "here": "storage" in roles},
     }
 

@@ -27,6 +27,7 @@ from packstack_lite.resources import (
 )
 from packstack_lite.services._base.context import PORTS
 from packstack_lite.services.networking import openvswitch
+from packstack_lite.services.registry import public_ports
 from tests.clouds import ADDRESS, cloud, read_facts
 from tests.unit.dash import Dash, fits
 
@@ -65,7 +66,7 @@ def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile
     ports = closed(script(found))
     internal = {"mariadb", "rabbitmq", "memcached", "metadata", "swift-object", "swift-container", "swift-account"}
     assert {PORTS[name] for name in internal} <= ports
-    public = {PORTS[api] for apis in firewall.PUBLIC_APIS.values() for api in apis if api in PORTS}
+    public = set(public_ports(services.SERVICES))
     assert not ports & {22, 80, 443, *public}
     assert {5900, 16509, 49152, 49215} <= ports and 49216 not in ports
 

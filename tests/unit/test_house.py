@@ -29,8 +29,16 @@ MAY_IMPORT = {
     "config_overrides": {"services", "resources", "profiles"},
     "engine": {"services", "resources", "remote", "nodes.facts", "nodes.node", "profiles"},
     "nodes": {"remote", "answers", "profiles"},
-    "preflight": {"nodes", "remote.command", "profiles", "engine.events", "answers", "resources.database"},
-    "smoke": {"engine.events", "engine.results", "remote.command", "resources", "nodes", "profiles"},
+    "preflight": {
+        "nodes",
+        "remote.command",
+        "profiles",
+        "engine.events",
+        "answers",
+        "resources.database",
+        "services",
+    },
+    "smoke": {"engine.events", "engine.results", "remote.command", "resources", "nodes", "profiles", "services"},
     "report": {"engine.events", "engine.results", "resources.base"},
     "sandbox": {"remote"},
 }

@@ -9,17 +9,20 @@ import pytest
 
 from packstack_lite import preflight, profiles
 from packstack_lite.nodes.facts import cloud as cloud_facts
-from packstack_lite.preflight.adoption import ACCOUNTS, adopt, differing_passwords, password_digest
+from packstack_lite.preflight.adoption import adopt, differing_passwords, password_digest
 from packstack_lite.resources import Database
 from packstack_lite.secret import Secret
+from packstack_lite.services.registry import DATABASES
 from tests.clouds import ADDRESS, ANSWERS, MACHINE, cloud, facts
 from tests.rendered import STORAGE, files, resources_of, text
 
 DATA = "/var/lib/mysql/mysql"
 CONFS = ("/etc/keystone/keystone.conf", "/etc/nova/nova.conf")
 ON = dict.fromkeys(("CONFIG_CINDER_INSTALL", "CONFIG_BARBICAN_INSTALL"), True)
-SCHEMAS = tuple(account.schema for account in ACCOUNTS)
-GOOD_ACCOUNTS = {f"{account.user}@{ADDRESS}": password_digest(ANSWERS[account.answer]) for account in ACCOUNTS}
+SCHEMAS = tuple(database.schema for _, database in DATABASES)
+GOOD_ACCOUNTS = {
+    f"{database.user}@{ADDRESS}": password_digest(ANSWERS[database.password_parameter]) for _, database in DATABASES
+}
 # The node of fault F1: all of the cloud is there but the record.
 LIVING = {
     **MACHINE,
@@ -40,7 +43,7 @@ def found(changes, answers=None, profile="debian12-zed"):
 
 def test_the_accounts_are_those_that_the_services_declare():
     declared = {(one.name, one.user, one.password) for one in resources_of(cloud({**STORAGE, **ON}), Database)}
-    known = {(account.schema, account.user, ANSWERS[account.answer]) for account in ACCOUNTS}
+    known = {(database.schema, database.user, ANSWERS[database.password_parameter]) for _, database in DATABASES}
     assert known == declared
 
 

@@ -9,9 +9,10 @@ import pytest
 from packstack_lite import preflight, profiles
 from packstack_lite.answers import PARAMETERS
 from packstack_lite.nodes.facts import Interface
-from packstack_lite.preflight import CHECKS, network
+from packstack_lite.preflight import CHECKS
 from packstack_lite.preflight.check import CheckContext
 from packstack_lite.services._base.context import PORTS
+from packstack_lite.services.registry import checked_ports
 from tests.clouds import ADDRESS, MACHINE, facts
 from tests.unit.test_preflight_pitfalls import PITFALLS
 
@@ -260,17 +261,14 @@ def test_services_without_a_module_are_named_with_what_to_answer():
 
 def test_answers_that_checks_read_are_in_the_table():
     known = {parameter.name for parameter in PARAMETERS}
-    services = {service for service, _ in network.SERVICE_PORTS.values()} - {"", "OVN"}
-    read = {f"CONFIG_{service}_INSTALL" for service in services}
+    read = {name for port in checked_ports() for name in port.answers}
     assert read | {"CONFIG_PROVISION_DEMO_FLOATRANGE", "CONFIG_NEUTRON_OVS_TUNNEL_IF"} <= known
 
 
 def test_ports_and_units_are_those_of_the_services():
     ceph = {PORTS["ceph"], PORTS["ceph-old"]}  # looked at where volumes are
-    assert set(PORTS.values()) - ceph <= set(network.SERVICE_PORTS)
-    assert {role for _, roles in network.SERVICE_PORTS.values() for role in roles if "." not in role} <= set(
-        PROFILE.units
-    )
+    assert set(PORTS.values()) - ceph == {port.number for port in checked_ports()}
+    assert {unit for port in checked_ports() for unit in port.units if "." not in unit} <= set(PROFILE.units)
 
 
 def test_run_never_stops_at_the_first(monkeypatch):

@@ -99,4 +99,4 @@ def test_every_template_is_used_and_every_used_one_exists():
     texts += "".join(path.read_text() for path in (PROJECT / "packstack_lite/services").rglob("*.py"))
     used |= {name for name in existing if name.startswith("common/") and f'"{name}"' in texts}
     assert existing - used == set()
-    assert services.supported_services()
+    assert services.SERVICES

@@ -1,4 +1,4 @@
-"""What each service has in the catalogue: an account, a name, three endpoints."""
+"""Declare a service's account, catalog entries and endpoints. Called by the services, with their SPEC."""
 
 from __future__ import annotations
 
@@ -6,46 +6,52 @@ from typing import List
 
 from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase, Resource
-from packstack_lite.secret import Secret
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import Api, ServiceSpec
 
 INTERFACES = ("public", "internal", "admin")
 
 
-def declare_account(context: NodeContext, name: str, password: Secret) -> ApiObject:
-    """A service's user in project ``service``; ``service`` is the role that lets it vouch for users' tokens."""
+def declare_catalog(context: NodeContext, spec: ServiceSpec) -> List[Resource]:
+    """Declare a service's account, and each of its enabled APIs with three endpoints."""
+    apis = [api for api in spec.apis if not api.answer or context.is_enabled(api.answer)]
+    account = [_declare_account(context, spec)] if spec.account_parameter else []
+    return [*account, *[resource for api in apis for resource in _declare_api(context, spec, api)]]
+
+
+def _declare_account(context: NodeContext, spec: ServiceSpec) -> ApiObject:
+    """Declare the user in project ``service``; role ``service`` lets it validate users' tokens."""
     return ApiObject(
         type="user",
-        name=name,
+        name=spec.name,
         body={"project": "service", "roles": ("admin", "service")},
-        secrets={"password": password},
+        secrets={"password": context[spec.account_parameter]},
         credentials=context.admin_credentials,
         phase=Phase.CATALOG,
-        tags=make_tags(name),
+        tags=make_tags(spec.name),
     )
 
 
-def declare_service(
-    context: NodeContext, name: str, service_type: str, url: str, description: str, tag: str = ""
-) -> List[Resource]:
-    """The service and its endpoints, the same URL for each interface; tagged by its name unless told otherwise."""
-    entry = ApiObject(
+def _declare_api(context: NodeContext, spec: ServiceSpec, api: Api) -> List[Resource]:
+    """Declare the service and its endpoints, which have the same URL on every interface."""
+    name, url = api.catalog_name or api.name, context.endpoint_url(api.name, api.path)
+    service = ApiObject(
         type="service",
         name=name,
-        body={"type": service_type, "description": description},
+        body={"type": api.type, "description": api.description},
         credentials=context.admin_credentials,
         phase=Phase.CATALOG,
-        tags=make_tags(tag or name),
+        tags=make_tags(spec.name),
     )
-    return [entry, *[_endpoint(context, name, interface, url, tag or name) for interface in INTERFACES]]
-
-
-def _endpoint(context: NodeContext, name: str, interface: str, url: str, tag: str) -> ApiObject:
-    return ApiObject(
-        type="endpoint",
-        name=f"{name}-{interface}",
-        body={"service": name, "interface": interface, "url": url, "region": context.region},
-        credentials=context.admin_credentials,
-        phase=Phase.CATALOG,
-        tags=make_tags(tag),
-    )
+    endpoints = [
+        ApiObject(
+            type="endpoint",
+            name=f"{name}-{interface}",
+            body={"service": name, "interface": interface, "url": url, "region": context.region},
+            credentials=context.admin_credentials,
+            phase=Phase.CATALOG,
+            tags=make_tags(spec.name),
+        )
+        for interface in INTERFACES
+    ]
+    return [service, *endpoints]

@@ -1,4 +1,4 @@
-"""Roles that one unit of the distribution plays together: the unit is one resource, for all of them."""
+"""Merge the units of roles that one unit of the distribution serves. Called by ``services.declaration``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from packstack_lite.resources.base import PHASES, Resource
 
 
 def merge_units(resources: Sequence[Resource]) -> List[Resource]:
-    """The same resources, each unit once: it reads, needs and has to show everything that its roles do.
+    """Return the resources with each unit once: its triggers, needs and checks are those of all its roles.
 
-    It starts in the earliest of their phases, so a role whose phase is a later one may only need and read what
-    is there by then.
+    It starts in the earliest phase of its roles. So a role with a later phase may only need and read
+    what exists in the earliest one.
     """
     by_id: Dict[str, Resource] = {}
     for resource in resources:

@@ -1,4 +1,4 @@
-"""What a host of the cloud waits for on another one: data, of which the engine makes the order."""
+"""What a node waits for on other nodes. Data; ``engine.multi_node`` orders the nodes' work by it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from packstack_lite.resources.base import Phase
 
 @dataclass(frozen=True)
 class NodeDependency:
-    """Hosts of ``role`` begin ``phase`` only once every other host of ``other`` is through with ``until``.
+    """Nodes with ``role`` begin ``phase`` once every other node with ``required_role`` has passed ``required_phase``.
 
-    ``why`` ends the sentence "it waits for ...". ``service``: only where that one is deployed ("" always).
+    ``reason`` ends the sentence "it needs ...". ``service``: the dependency counts only where that service is
+    requested; empty: always.
     """
 
     role: str
@@ -23,7 +24,7 @@ class NodeDependency:
     service: str = ""
 
 
-# Packages are nobody's business but the host's own. From there on each host goes on until it needs an answer.
+# Packages depend on no other node. After them, each node continues until it needs another one's service.
 NODE_DEPENDENCIES: Tuple[NodeDependency, ...] = (
     NodeDependency("controller", Phase.DATABASES, "database", Phase.DATABASES, "the database server to let it in"),
     NodeDependency("controller", Phase.SCHEMA, "queue", Phase.DATABASES, "the queue to know the services"),
@@ -37,7 +38,7 @@ NODE_DEPENDENCIES: Tuple[NodeDependency, ...] = (
 
 
 def select_dependencies(services: Sequence[str]) -> Tuple[NodeDependency, ...]:
-    """The waits of a cloud with these services."""
+    """Return the dependencies of a cloud with these services."""
     return tuple(
         dependency for dependency in NODE_DEPENDENCIES if not dependency.service or dependency.service in services
     )

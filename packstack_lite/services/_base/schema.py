@@ -1,4 +1,4 @@
-"""Schemas: the once-jobs that make and upgrade a service's tables."""
+"""Declare databases and the jobs that create and upgrade their tables. Called by the services."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import List, Sequence
 from packstack_lite.resources import Database, RunOnce
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import DATABASE_CLIENT_CONFIG, DatabaseAccount, NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceDatabase, ServiceSpec
+
+
+def database_account(context: NodeContext, database: ServiceDatabase) -> DatabaseAccount:
+    """Return the login to a schema, with the password from the answers."""
+    return DatabaseAccount(database.user, context[database.password_parameter], database.schema)
 
 
 def declare_database(
     context: NodeContext, service: str, account: DatabaseAccount, extra_hosts: Sequence[str] = ()
 ) -> Database:
-    """A schema and the account that owns it, let in from the controller and from ``also`` alone.
+    """Declare a schema and its owner, who may connect from the controller and ``extra_hosts`` only.
 
-    A cloud of one host has no address in ``also``: it is the controller's.
+    Empty addresses are ignored: on a cloud of one node every role has the controller's address.
     """
     return Database(
         name=account.schema,
@@ -29,7 +35,7 @@ def declare_database(
 
 
 def read_program(name: str) -> bytes:
-    """The source of a program that runs on the host, read from its standard input there."""
+    """Read the source of a hostside program, which the node's interpreter takes from standard input."""
     return (resources.files("packstack_lite.services") / "hostside" / name).read_bytes()
 
 
@@ -41,9 +47,10 @@ def declare_schema_sync(
     stdin: bytes = b"",
     needs: Sequence[str] = (),
 ) -> RunOnce:
-    """Bring a schema to the release of the profile; done again when the release is another.
+    """Declare the job that migrates a schema to the profile's release; it runs again when the release changes.
 
-    ``marker`` is a table that only the last step of the migration fills; the profile's unless there is a better one.
+    ``marker`` is a table that only the last step of the migration fills (the profile's by default). ``stdin`` is
+    the script's standard input.
     """
     return RunOnce(
         name=f"{service}-schema",
@@ -58,6 +65,6 @@ def declare_schema_sync(
     )
 
 
-def declare_databases(context: NodeContext, service: str, accounts: Sequence[DatabaseAccount]) -> List[Resource]:
-    """Several schemas of one service."""
-    return [declare_database(context, service, account) for account in accounts]
+def declare_databases(context: NodeContext, spec: ServiceSpec) -> List[Resource]:
+    """Declare every schema of a service, from its spec."""
+    return [declare_database(context, spec.name, database_account(context, database)) for database in spec.databases]

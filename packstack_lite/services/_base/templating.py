@@ -1,4 +1,4 @@
-"""Jinja2 as the templates see it: strict, and no secret without its quoting."""
+"""Render templates with strict Jinja2, which refuses a secret without a quoting filter. Called by NodeContext."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jinja2
 from packstack_lite import secret
 from packstack_lite.secret import Secret
 
-if TYPE_CHECKING:  # its place in the standard library differs between Python versions
+if TYPE_CHECKING:  # its module differs between Python versions
     from importlib.abc import Traversable
 
 # How the header of each rendered file begins, after the comment sign. Preflight and push recognise our files by it.
@@ -36,7 +36,7 @@ FILTERS = (
 
 
 def templates_root() -> Traversable:
-    """The templates tree: a package of its own when installed, beside the package in a source tree."""
+    """Return the templates tree: inside the package when installed, next to it in a source tree."""
     try:
         return resources.files("packstack_lite.templates")
     except ModuleNotFoundError:
@@ -51,9 +51,9 @@ def _load_template(name: str) -> Optional[Tuple[str, str, Callable[[], bool]]]:
 
 
 def _reject_bare_secret(value: Any) -> Any:
-    """What an expression comes to; a secret must have gone through a filter before."""
+    """Return an expression's value; raise TypeError for a secret that no filter has quoted."""
     if isinstance(value, Secret):
-        raise TypeError("a secret stands in a template without a quoting filter")
+        raise TypeError("a template prints a secret without a quoting filter")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What runs an API that does not serve itself: uwsgi, the web server, or gunicorn, as the distribution has it."""
+"""Declare how the distribution runs a WSGI API: uwsgi, the web server, or gunicorn. Called by the services."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from packstack_lite.services._base.context import PORTS, NodeContext
 
 
 def wsgi_files(context: NodeContext, service: str, role: str, account: str) -> List[File]:
-    """The files that tell how the API ``role`` is run under ``account``, for its unit to read; none when the unit
-    serves it by itself, as the service's own configuration says."""
+    """Declare the files that run the API ``role`` as ``account``; none if the unit serves the API itself."""
     profile = context.profile
     if role in profile.uwsgi:
         return [context.render_file(service, f"{role}-uwsgi", api=profile.uwsgi_api(role), account=account)]

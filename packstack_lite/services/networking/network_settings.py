@@ -1,8 +1,8 @@
-"""What the modules of Neutron share: which agent family, its answers, addresses, sizes and agents alive."""
+"""Network answers as the services need them: bridges, physical networks, tunnel addresses, MTUs. Pure functions."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from packstack_lite.answers.l2_agents import agent_parameter
 from packstack_lite.errors import UsageError
@@ -12,59 +12,61 @@ from packstack_lite.resources.base import Phase
 from packstack_lite.services._base.context import NodeContext, make_tags
 
 TUNNEL_TYPES = ("vxlan", "gre", "geneve")
-# What a bridge without an interface of the host carries.
+# The MTU of a bridge without an interface of the node, in bytes.
 DEFAULT_MTU = 1500
 
 
 def split_list(answer: object) -> Tuple[str, ...]:
-    """A list answer, whether it came as text or as a tuple."""
+    """Split a list answer, given as comma-separated text or as a sequence."""
     items = answer.split(",") if isinstance(answer, str) else tuple(answer or ())  # type: ignore[arg-type]
     return tuple(item.strip() for item in map(str, items) if item.strip())
 
 
 def agent_answer(context: NodeContext, key: str) -> Any:
-    """The answer of this meaning for the chosen agent, such as ``BRIDGE_MAPPINGS``."""
+    """Return the chosen layer 2 agent's answer for a key such as ``BRIDGE_MAPPINGS``."""
     return context[agent_parameter_name(context, key)]
 
 
 def agent_parameter_name(context: NodeContext, key: str) -> str:
-    """The parameter of this meaning for the chosen agent."""
+    """Return the chosen layer 2 agent's parameter for a key such as ``BRIDGE_MAPPINGS``; empty if it has none."""
     return agent_parameter(context.answers, key)
 
 
 def tenant_network_types(context: NodeContext) -> Tuple[str, ...]:
-    """The kinds of network that projects get."""
+    """Return the network types of projects' networks, the preferred one first."""
     return split_list(context["CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES"]) or (
         "geneve" if context.uses_ovn else "vxlan",
     )
 
 
 def bridge_mappings(context: NodeContext) -> Dict[str, str]:
-    """Physical network -> bridge, as the answers have them."""
+    """Map each physical network to its bridge on this node."""
     return {network: bridge for network, _, bridge in (pair.partition(":") for pair in bridge_mapping_pairs(context))}
 
 
 def bridge_mapping_pairs(context: NodeContext) -> Tuple[str, ...]:
-    """The mappings that count on this host, as NETWORK:BRIDGE."""
+    """Return the bridge mappings that apply to this node, as NETWORK:BRIDGE."""
     if context.l2_agent != "linuxbridge":
         return tuple(
             pair
             for pair in split_list(agent_answer(context, "BRIDGE_MAPPINGS"))
             if _is_on_node(context, pair.partition(":")[2])
         )
-    outside = str(agent_answer(context, "EXTERNAL_PHYSNET"))
-    return () if outside in interface_mappings(context) else (f"{outside}:{context.external_bridge}",)
+    physnet = str(agent_answer(context, "EXTERNAL_PHYSNET"))
+    return () if physnet in interface_mappings(context) else (f"{physnet}:{context.external_bridge}",)
 
 
 def interface_mappings(context: NodeContext) -> Dict[str, str]:
-    """Physical network -> the interface that Neutron itself puts into a bridge, as it does with Linux bridges."""
+    """Map each physical network to the interface that Neutron puts into a bridge; only with Linux bridges."""
     answer = context.answers.get("CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS") if context.l2_agent == "linuxbridge" else ()
     return {network: interface for network, _, interface in (pair.partition(":") for pair in split_list(answer))}
 
 
 def node_bridges(context: NodeContext) -> List[str]:
-    """The external bridge, then every other one that a physical network is mapped to, that takes an interface or that
-    compute hosts have."""
+    """List this node's bridges, the external one first.
+
+    The others are mapped to a physical network, take an interface, or belong to compute nodes.
+    """
     compute_bridges = (
         split_list(context.answers.get(agent_parameter_name(context, "BRIDGES_COMPUTE")))
         if context.has_role("compute")
@@ -76,15 +78,17 @@ def node_bridges(context: NodeContext) -> List[str]:
 
 
 def bridge_interfaces(context: NodeContext) -> List[Tuple[str, str]]:
-    """Each bridge that takes an interface of the host, with that interface."""
+    """List (bridge, interface) for each bridge that takes an interface of this node."""
     answer = context.answers.get(agent_parameter_name(context, "BRIDGE_IFACES"))
     pairs = ((bridge, interface) for bridge, _, interface in (pair.partition(":") for pair in split_list(answer)))
     return [(bridge, interface) for bridge, interface in pairs if _is_on_node(context, bridge)]
 
 
 def _is_on_node(context: NodeContext, bridge: str) -> bool:
-    """Whether a bridge is for this host: hosts with routers have them all, others those that the answers give to
-    compute hosts, and the one that tunnels end at."""
+    """Return whether this node has a bridge.
+
+    Network nodes have every bridge, other nodes those of BRIDGES_COMPUTE and the one of TUNNEL_IF.
+    """
     return context.has_role("network") or bridge in (
         *split_list(context.answers.get(agent_parameter_name(context, "BRIDGES_COMPUTE"))),
         agent_answer(context, "TUNNEL_IF"),
@@ -92,29 +96,29 @@ def _is_on_node(context: NodeContext, bridge: str) -> bool:
 
 
 def bridges_with_interface(context: NodeContext) -> List[str]:
-    """The bridges that take an interface of the host: what is behind them is a network of others too."""
+    """List the bridges with an interface of this node, which lead to a physical network."""
     return list(dict.fromkeys(bridge for bridge, _ in bridge_interfaces(context)))
 
 
 def external_physnet(context: NodeContext) -> str:
-    """The physical network that the external network is on: as answered, else the first mapped one."""
+    """Return the external network's physical network: the answer, otherwise the first mapped one."""
     return str(agent_answer(context, "EXTERNAL_PHYSNET") or next(iter(bridge_mappings(context)), ""))
 
 
 def tunnel_address(context: NodeContext) -> str:
-    """The address on the interface for tunnels; the host's own when none is named."""
+    """Return the local end of tunnels: the address of TUNNEL_IF, otherwise the node's. Raises UsageError."""
     interface = _tunnel_interface(context)
     return interface.addresses[0].split("/")[0] if interface else context.node_address
 
 
 def tunnel_mtu(context: NodeContext) -> int:
-    """The largest packet that the network under the tunnels carries."""
+    """Return the MTU of the network that carries tunnels, in bytes."""
     interface = _tunnel_interface(context)
     return interface.mtu if interface else physical_mtu(context)
 
 
 def physical_mtu(context: NodeContext) -> int:
-    """The largest packet that the host's own network carries; 1500 where that cannot be seen."""
+    """Return the MTU of the default interface; 1500 if the facts lack it."""
     mtus = [
         interface.mtu
         for interface in context.facts.network.interfaces
@@ -124,8 +128,10 @@ def physical_mtu(context: NodeContext) -> int:
 
 
 def physnet_mtus(context: NodeContext) -> Dict[str, int]:
-    """Physical network -> the largest packet that it carries: its interface's, where it has one. A bridge of the host's
-    own carries 1500 bytes, and leads out through the host's own network."""
+    """Map each physical network to its MTU: that of its interface.
+
+    A bridge without an interface has 1500, or less if the node's own network has less.
+    """
     interface_of_bridge = dict(bridge_interfaces(context))
     interface_mtus = {interface.name: interface.mtu for interface in context.facts.network.interfaces if interface.mtu}
     default_mtu = min(DEFAULT_MTU, physical_mtu(context))
@@ -143,15 +149,16 @@ def physnet_mtus(context: NodeContext) -> Dict[str, int]:
 
 
 def largest_mtu(context: NodeContext) -> int:
-    """What Neutron is told of all networks; those that carry less are told by their names, and tunnels by their own."""
+    """Return the MTU for ``global_physnet_mtu``: the largest of all networks. Smaller ones are listed by name."""
     return max(physical_mtu(context), tunnel_mtu(context), *physnet_mtus(context).values())
 
 
-def _tunnel_interface(context: NodeContext) -> "Interface | None":
+def _tunnel_interface(context: NodeContext) -> Optional[Interface]:
+    """Return the interface of TUNNEL_IF, or None if the answer is empty; raise UsageError if it has no address."""
     name = str(agent_answer(context, "TUNNEL_IF") or "")
     if not name:
         return None
-    # Before the move, the address that a bridge will have is on its interface.
+    # Until apply moves it, the address of a bridge is still on its interface.
     names = [name, *(interface for bridge, interface in bridge_interfaces(context) if bridge == name)]
     matches = [
         interface
@@ -161,14 +168,16 @@ def _tunnel_interface(context: NodeContext) -> "Interface | None":
     ]
     if not matches:
         raise UsageError(
-            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.system.hostname} has no such interface with an address",
-            f"choose one of: {', '.join(interface.name for interface in context.facts.network.interfaces if interface.addresses)}",
+            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.system.hostname} has no such interface with"
+            " an address",
+            "choose one of: "
+            + ", ".join(interface.name for interface in context.facts.network.interfaces if interface.addresses),
         )
     return matches[0]
 
 
 def declare_agent_alive(context: NodeContext, binary: str, hostname: str, needs: Sequence[str] = ()) -> ApiObject:
-    """Neutron sees this agent alive: a port that is bound before that fails."""
+    """Declare that Neutron reports an agent as alive: a port that is bound earlier fails."""
     return ApiObject(
         type="network_agent",
         name=f"{binary}@{hostname}",

@@ -1,4 +1,4 @@
-"""Neutron: its configuration, and the server for API and agents. The agents have modules of their own."""
+"""Neutron's configuration and its server. The agents have modules of their own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ import packstack_lite.answers.l2_agents as l2_agents
 from packstack_lite.resources import File, Symlink
 from packstack_lite.resources.base import Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import PORTS, DatabaseAccount, NodeContext, make_tags
-from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync
+from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
 from packstack_lite.services.networking import network_settings, ovn_central
 from packstack_lite.services.networking.network_settings import split_list
 
+SPEC = ServiceSpec(
+    name="neutron",
+    answer="CONFIG_NEUTRON_INSTALL",
+    is_required=True,
+    apis=(Api("network", "neutron", 9696, description="OpenStack Networking", units=("neutron-api",)),),
+    units=("neutron-api", "neutron-rpc"),
+    user="neutron",
+    package_groups=("neutron-metering", "neutron-vpnaas"),
+    databases=(ServiceDatabase("neutron", "neutron", "CONFIG_NEUTRON_DB_PW"),),
+    account_parameter="CONFIG_NEUTRON_KS_PW",
+    template_dir="neutron",
+    smoke_cases=("network", "agents"),
+)
 # Geneve with OVN's own option: 8 bytes of UDP, 8 of Geneve, 8 of the option, 14 of Ethernet. Neutron's OVN driver
 # refuses less (Zed, mech_driver.py, _validate_geneve_header_size); the outer IP header comes on top.
 GENEVE_HEADER_BYTES = 38
-# Packstack's, as far as the agents of each take part.
+# Layer 2 agent -> Packstack's service plugins, without those that the agent cannot serve.
 SERVICE_PLUGINS: Mapping[str, Sequence[str]] = {
     "openvswitch": ("router",),
     "linuxbridge": ("router",),
@@ -27,39 +41,36 @@ EXTENSION_DRIVERS: Mapping[str, Sequence[str]] = {
     "linuxbridge": ("port_security",),
     "ovn": ("port_security", "qos"),
 }
-# What VPNaaS's own migration leaves behind; the same in every release (neutron_vpnaas/db/migration).
+# Created by VPNaaS's own migration, in every release (neutron_vpnaas/db/migration).
 VPN_MARKER_TABLE = "neutron.alembic_version_vpnaas"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The server with ML2 and the mechanism that the answers choose."""
+    """Declare the server with ML2 and the mechanism drivers of the answers."""
     configuration, ml2 = declare_config(context), _ml2_config(context)
     return [
         configuration,
         ml2,
         *_plugin_link(context, ml2),
-        declare_database(context, "neutron", _database_account(context)),
+        *declare_databases(context, SPEC),
         *_schemas(context),
-        catalog.declare_account(context, "neutron", context["CONFIG_NEUTRON_KS_PW"]),
-        *catalog.declare_service(
-            context, "neutron", "network", context.endpoint_url("neutron"), "OpenStack Networking"
-        ),
+        *catalog.declare_catalog(context, SPEC),
         *_server(context, configuration, ml2),
     ]
 
 
 def has_metering(context: NodeContext) -> bool:
-    """Whether the traffic of routers is counted."""
+    """Return whether the metering agent counts routers' traffic."""
     return l2_agents.router_feature_is_enabled(context.answers, l2_agents.METERING_AGENT)
 
 
 def has_vpn(context: NodeContext) -> bool:
-    """Whether routers have IPsec tunnels."""
+    """Return whether routers offer IPsec tunnels (VPNaaS)."""
     return l2_agents.router_feature_is_enabled(context.answers, l2_agents.VPNAAS)
 
 
 def package_groups(context: NodeContext) -> List[str]:
-    """The groups of packages that not every cloud's network needs."""
+    """List the package groups of optional network features that the answers ask for."""
     return [group for group, _, _ in l2_agents.requested_package_groups(context.answers)]
 
 
@@ -71,18 +82,14 @@ def _plugins(context: NodeContext) -> List[str]:
     ]
 
 
-def _database_account(context: NodeContext) -> DatabaseAccount:
-    return DatabaseAccount("neutron", context["CONFIG_NEUTRON_DB_PW"], "neutron")
-
-
 def declare_config(context: NodeContext) -> File:
-    """neutron.conf, which the server and every agent read. Only the server is told the database and who asks it."""
+    """Declare neutron.conf, which the server and every agent read. Only the controller's has the database URL."""
     return context.render_file(
         "neutron",
         "neutron",
         group=context.profile.user("neutron"),
         serves=context.has_role("controller"),
-        connection=context.database_url(_database_account(context)),
+        connection=context.database_url(database_account(context, SPEC.databases[0])),
         plugins=_plugins(context),
         tunnels=has_vpn(context),
         mtu=network_settings.largest_mtu(context),
@@ -111,27 +118,29 @@ def _ml2_config(context: NodeContext) -> File:
 
 
 def _plugin_link(context: NodeContext, ml2: File) -> List[Symlink]:
-    """The name under which the distribution's server reads the plugin's configuration, where it has one of its own."""
+    """Declare the link by which the distribution's server finds the plugin's configuration, where it needs one."""
     if "neutron-plugin" not in context.profile.paths:
         return []
     return [Symlink(path=context.profile.path("neutron-plugin"), target=ml2.path, tags=make_tags("neutron"))]
 
 
 def _smaller_mtus(context: NodeContext) -> Dict[str, int]:
-    """Physical networks that carry less than others. Neutron takes the least of what it is told of a network (Zed,
-    type_flat.py, get_mtu)."""
-    most = network_settings.largest_mtu(context)
-    return {name: mtu for name, mtu in network_settings.physnet_mtus(context).items() if mtu < most}
+    """Return the physical networks whose MTU is below the largest one.
+
+    Neutron takes the least of the values that it has for a network (Zed, type_flat.py, get_mtu).
+    """
+    largest = network_settings.largest_mtu(context)
+    return {name: mtu for name, mtu in network_settings.physnet_mtus(context).items() if mtu < largest}
 
 
 def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
-    """Neutron's own migration reads its URL from the first file, the plugin's models from the second."""
+    """Return the migration command, which reads the URL from the first file and the plugin's models from the second."""
     files = " ".join(f"--config-file {context.profile.path(path_key)}" for path_key in ("neutron", "ml2"))
     return context.run_as("neutron", f"neutron-db-manage {files} {subproject_option}upgrade heads")
 
 
 def _schemas(context: NodeContext) -> List[Resource]:
-    """The plug-in for tunnels has tables of its own, also where it comes later."""
+    """Declare the schema jobs: Neutron's, and VPNaaS's, which may be added to an existing cloud."""
     core_sync = declare_schema_sync(context, "neutron", _migrate_command(context))
     vpn_command = _migrate_command(context, "--subproject neutron-vpnaas ")
     vpn_sync = declare_schema_sync(context, "neutron-vpnaas", vpn_command, VPN_MARKER_TABLE, needs=[core_sync.id])
@@ -139,7 +148,7 @@ def _schemas(context: NodeContext) -> List[Resource]:
 
 
 def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
-    """The unit that serves the API and the agents."""
+    """Declare the unit that serves the API and the agents."""
     unit_files = _server_unit(context)
     ready = f"{context.http_check(context.endpoint_url('neutron', '/'))} && {_queue_consumer_check(context)}"
     watched = [config, ml2, *_plugin_link(context, ml2), *unit_files]
@@ -147,7 +156,7 @@ def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
 
 
 def _server_unit(context: NodeContext) -> List[Resource]:
-    """What makes the packaged unit run the whole server, where the distribution's own does not."""
+    """Declare the drop-in that makes the packaged unit run the whole server, where it does not by itself."""
     return [
         *context.render_optional_files(
             "neutron", "neutron-server-unit", log=context.profile.log_path("neutron-api", "neutron")
@@ -156,9 +165,10 @@ def _server_unit(context: NodeContext) -> List[Resource]:
 
 
 def _queue_consumer_check(context: NodeContext) -> str:
-    """The server consumes its queue: an agent that calls earlier waits 60 s for nothing.
+    """Return a shell command that exits 0 once the server consumes its queue.
 
-    Asking RabbitMQ costs an Erlang start of 1 to 2 s, so only once the server is connected; and only on its own host.
+    An agent that calls earlier waits 60 s in vain. ``rabbitmqctl`` starts Erlang for 1 to 2 s, so it runs only once
+    the server is connected, and only on the queue's own node.
     """
     connected = f"ss -Hntp state established 'dport = :{PORTS['rabbitmq']}' | grep -q '\"neutron-'"
     if not context.has_role("queue"):

@@ -1,4 +1,4 @@
-"""What Neutron's agents have in common: each a configuration, a unit, and that Neutron sees it alive."""
+"""Declare Neutron's agents: configuration, unit, and the check that Neutron reports them alive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services.networking import neutron
 from packstack_lite.services.networking.network_settings import declare_agent_alive
 
-# Agent -> the name of its configuration. Those that any agent of the switch goes with, OVN aside.
+# Agent -> key of its configuration in the profile's paths. These serve every layer 2 agent except OVN.
 ROUTING_AGENTS: Mapping[str, str] = {
     "neutron-l3-agent": "l3-agent",
     "neutron-dhcp-agent": "dhcp-agent",
@@ -19,7 +19,7 @@ METERING_AGENTS: Mapping[str, str] = {"neutron-metering-agent": "metering-agent"
 
 
 def declare_routing_agents(context: NodeContext) -> List[Resource]:
-    """The agents that route, lend addresses, pass metadata on and count."""
+    """Declare this node's agents for routing, DHCP, metadata and metering."""
     has_vpn = neutron.has_vpn(context)
     return [
         resource
@@ -29,15 +29,19 @@ def declare_routing_agents(context: NodeContext) -> List[Resource]:
 
 
 def _node_routing_agents(context: NodeContext) -> Dict[str, str]:
-    """Those of them that are for this host: where networks are served."""
+    """Return the routing agents of this node: none unless it is a network node."""
     if not context.has_role("network"):
         return {}
     return {**ROUTING_AGENTS, **(METERING_AGENTS if neutron.has_metering(context) else {})}
 
 
 def declare_agent(context: NodeContext, role: str, path_key: str, binary: str = "", **values: Any) -> List[Resource]:
-    """One agent, started once the server hears it; what the controller sees of one elsewhere is in ``seen``.
-    ``binary`` is how Neutron calls it, if not by its role."""
+    """Declare one agent, which starts after the server.
+
+    ``role`` is its unit's role, ``path_key`` its configuration in the profile's paths, and ``binary`` Neutron's name
+    for it if that differs from the role. On another node than the controller's, ``declare_remote_agents_alive`` has
+    the check that it is alive.
+    """
     common = neutron.declare_config(context)
     config = context.render_file("neutron", path_key, group=context.profile.user("neutron"), **values)
     server = [context.unit_id("neutron-rpc")] if context.has_role("controller") else []
@@ -50,7 +54,7 @@ def declare_agent(context: NodeContext, role: str, path_key: str, binary: str = 
 
 
 def declare_remote_agents_alive(controller: NodeContext, node: NodeContext, *other_roles: str) -> List[Resource]:
-    """That Neutron sees another host's agents alive: those of networks, and ``others`` of its own."""
+    """Declare that Neutron reports another node's agents as alive: its routing agents and ``other_roles``."""
     return [
         declare_agent_alive(controller, role, node.facts.system.hostname)
         for role in (*other_roles, *_node_routing_agents(node))

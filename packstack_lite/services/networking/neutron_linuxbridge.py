@@ -1,4 +1,4 @@
-"""Neutron with Linux bridges: the bridge to the outside world, and the agents."""
+"""Neutron with Linux bridges: the node's bridges and the agents."""
 
 from __future__ import annotations
 
@@ -7,16 +7,28 @@ from typing import Any, Dict, List
 from packstack_lite.resources import LinuxBridge
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
-from packstack_lite.services.networking import network_settings, openvswitch
+from packstack_lite.services._base.spec import ServiceSpec
+from packstack_lite.services.networking import network_settings, neutron_agents, openvswitch
 from packstack_lite.services.networking.neutron_agents import declare_agent, declare_routing_agents
 
 TAG = "neutron-linuxbridge"
-# Who wants the bridges to be there when it starts.
+SPEC = ServiceSpec(
+    name="neutron-linuxbridge",
+    roles=("compute", "network"),
+    l2_agents=("linuxbridge",),
+    units=("bridge", *neutron_agents.ROUTING_AGENTS, *neutron_agents.METERING_AGENTS),
+    optional_units=("neutron-linuxbridge-agent",),
+    user="neutron",
+    may_lack_packages=True,
+    template_dir="linuxbridge",
+    smoke_cases=("network", "floating_ip"),
+)
+# Units that need the bridges when they start.
 BRIDGE_USERS = ("neutron-linuxbridge-agent", "neutron-l3-agent")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The host's own bridges, live and after each boot, then the agents."""
+    """Declare the node's bridges, now and after each boot, then the agents."""
     return [
         *_bridges(context),
         *declare_agent(context, "neutron-linuxbridge-agent", "linuxbridge-agent", **_agent_options(context)),

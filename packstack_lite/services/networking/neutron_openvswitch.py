@@ -1,4 +1,4 @@
-"""Neutron's agents with plain Open vSwitch: switching, routing, DHCP and metadata, each a process of its own."""
+"""Neutron's agents with Open vSwitch: switching, routing, DHCP and metadata, one process each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 
 from packstack_lite.resources.base import Resource
 from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services._base.spec import ServiceSpec
 from packstack_lite.services.networking import neutron_agents
 from packstack_lite.services.networking.network_settings import (
     TUNNEL_TYPES,
@@ -17,10 +18,20 @@ from packstack_lite.services.networking.network_settings import (
 from packstack_lite.services.networking.neutron_agents import declare_agent, declare_routing_agents
 
 L2_AGENT = "neutron-openvswitch-agent"
+SPEC = ServiceSpec(
+    name="neutron-openvswitch",
+    roles=("compute", "network"),
+    l2_agents=("openvswitch",),
+    units=(L2_AGENT, *neutron_agents.ROUTING_AGENTS, *neutron_agents.METERING_AGENTS),
+    user="neutron",
+    package_groups=("neutron-network",),
+    template_dir="neutron",
+    smoke_cases=("network", "floating_ip"),
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The agent of the switch, then the others."""
+    """Declare the layer 2 agent, then the routing agents."""
     return [
         *declare_agent(context, L2_AGENT, "openvswitch-agent", **_agent_options(context)),
         *declare_routing_agents(context),
@@ -28,7 +39,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """What the controller sees of another host's agents."""
+    """Declare the controller's part for another node: its agents are alive."""
     return neutron_agents.declare_remote_agents_alive(controller, node, L2_AGENT)
 
 

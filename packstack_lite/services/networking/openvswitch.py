@@ -1,4 +1,4 @@
-"""Open vSwitch, and its bridges: the one to the outside world has an address and translates addresses."""
+"""Open vSwitch and its bridges. The external bridge may have an address and translate floating addresses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from packstack_lite.host_setup import uplink
 from packstack_lite.resources import Nat, OvsBridge, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceSpec
 from packstack_lite.services.networking.network_settings import bridge_interfaces, bridges_with_interface, node_bridges
 
-# Who wants the bridges to be there when it starts.
+SPEC = ServiceSpec(
+    name="openvswitch",
+    roles=("compute", "network"),
+    l2_agents=("openvswitch", "ovn"),
+    units=("openvswitch", "bridge"),
+    template_dir="openvswitch",
+    smoke_cases=("network", "floating_ip"),
+)
+# Layer 2 agent -> units that need the bridges when they start.
 BRIDGE_USERS: Mapping[str, Tuple[str, ...]] = {
     "openvswitch": ("neutron-openvswitch-agent", "neutron-l3-agent"),
     "ovn": ("ovn-controller",),
@@ -19,7 +28,7 @@ BRIDGE_USERS: Mapping[str, Tuple[str, ...]] = {
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The switch, then the bridges: live, and by a unit of ours after each boot."""
+    """Declare the switch, then the bridges: now, and by a unit of ours after each boot."""
     userspace = context.ovs_datapath == "netdev"
     offload = "true" if _uses_checksum_offload(context) else "false"
     dropins = (
@@ -52,13 +61,15 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def bridge_address(floating_range: Optional[IPv4Network]) -> str:
-    """The bridge's own address, the first of the range, with the prefix length; empty without a range."""
+    """Return the external bridge's address with prefix length: the first of the range; empty without a range."""
     return f"{next(floating_range.hosts())}/{floating_range.prefixlen}" if floating_range else ""
 
 
 def local_floating_range(context: NodeContext) -> Optional[IPv4Network]:
-    """The floating range, where it lives on this host alone, as Packstack's demo has it: not where the external bridge
-    has an interface, so that the range is that network's."""
+    """Return the floating range if it exists on this node only, as with Packstack's demo; otherwise None.
+
+    Where the external bridge has an interface, the range belongs to the network behind it.
+    """
     is_local = (
         context.has_role("network")
         and context.external_bridge in node_bridges(context)
@@ -70,17 +81,17 @@ def local_floating_range(context: NodeContext) -> Optional[IPv4Network]:
 
 
 def _uses_checksum_offload(context: NodeContext) -> bool:
-    """Whether the switch in user space leaves checksums to whoever takes a packet off it.
+    """Return whether the user space switch leaves checksums to the receiver of a packet.
 
-    Not where Neutron's own agents make ports for routers and DHCP servers and some of their packets go into tunnels:
-    it would drop these (OVS 3.1, netdev_push_header), and nobody tells those ports, as ours, to compute them. Guests
-    have to compute theirs then (virtio_net csum=0). OVN answers on each host by itself.
+    Not where Neutron's agents create ports for routers and DHCP and packets enter tunnels: the switch would drop
+    packets without a checksum (OVS 3.1, netdev_push_header), and those ports do not compute one. Guests then have to
+    compute theirs (virtio_net csum=0). OVN has no such ports.
     """
     return context.l2_agent == "ovn" or not context.other_nodes
 
 
 def _offload_setting(context: NodeContext, switch: str, offload: str) -> OvsSetting:
-    """The drop-in sets it before the switch starts; this sees that it stays so."""
+    """Declare the offload setting, which the drop-in sets before the switch starts."""
     return OvsSetting(
         column="other_config:userspace-tso-enable",
         value=offload,
@@ -103,14 +114,17 @@ def _declare_bridge(context: NodeContext, name: str, floating_range: Optional[IP
 
 
 def uses_kernel_bridges(context: NodeContext) -> bool:
-    """Whether instances are behind bridges of the host's own kernel, whose packets its firewall sees as well."""
+    """Return whether instances are behind kernel bridges, whose packets the node's firewall sees too."""
     by_iptables = context.answers.get("CONFIG_NEUTRON_FIREWALL_DRIVER") == "iptables_hybrid"
     return context.l2_agent == "linuxbridge" or (context.l2_agent == "openvswitch" and by_iptables)
 
 
 def nat_rules(context: NodeContext) -> List[Nat]:
-    """The network whose addresses are this host's affair, if there is one. firewalld does it itself where it runs: it
-    throws other rules away. None where the kernel cannot (preflight says so)."""
+    """Declare the address translation for a local floating range.
+
+    Empty without such a range, or where the kernel has no NAT (preflight reports it). Callers leave the rules to
+    firewalld where it runs, because it discards others.
+    """
     if local_floating_range(context) is None or context.facts.security.nat_support == "no":
         return []
     return [

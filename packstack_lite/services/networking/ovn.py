@@ -1,5 +1,7 @@
-"""OVN on a host with instances or routers: the controller that programs the switch, and Neutron's metadata agent.
-Routers, DHCP and security groups are flows of the switch, not processes."""
+"""OVN on compute and network nodes: ovn-controller, which programs the switch, and Neutron's metadata agent.
+
+Routers, DHCP and security groups are flows of the switch, not processes.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,28 @@ from typing import Dict, List
 from packstack_lite.resources import OvsManager, OvsSetting
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceSpec
 from packstack_lite.services.networking import network_settings, neutron, ovn_central
 
-# Where the switch's own database listens besides its socket: os-vif's default, in Nova, is to ask there.
+SPEC = ServiceSpec(
+    name="ovn",
+    roles=("compute", "network"),
+    l2_agents=("ovn",),
+    internal_ports=ovn_central.INTERNAL_PORTS,
+    units=("ovn-host", "ovn-controller", "neutron-ovn-metadata-agent"),
+    optional_units=("ovn-chassis",),
+    user="neutron",
+    template_dir="ovn",
+    smoke_cases=("network", "floating_ip", "metadata"),
+)
+# Where the switch's own database listens besides its socket: os-vif's default in Nova.
 OVSDB_LISTEN = "ptcp:6640:127.0.0.1"
-# The same as those who ask there write it.
+# The same address as clients write it.
 OVSDB_ADDRESS = "tcp:127.0.0.1:6640"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The switch told of OVN's databases, the controller, then the metadata agent."""
+    """Declare the switch's settings for OVN, ovn-controller, then the metadata agent."""
     switch = context.unit_id("openvswitch")
     settings = _ovs_settings(context, switch)
     manager = OvsManager(target=OVSDB_LISTEN, phase=Phase.PLATFORM, tags=make_tags("ovn"), needs=(switch,))
@@ -32,12 +46,12 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """What the controller sees of another host's agents."""
+    """Declare the controller's part for another node: its agents are alive."""
     return _agents_alive(controller, node, [])
 
 
 def _chassis_options(context: NodeContext) -> Dict[str, str]:
-    """The physical networks that a host leads to, and whether it takes routers."""
+    """Return the chassis options: the node's physical networks, and whether it hosts routers."""
     return {
         "ovn-bridge-mappings": ",".join(
             f"{name}:{bridge}" for name, bridge in network_settings.bridge_mappings(context).items()
@@ -47,7 +61,7 @@ def _chassis_options(context: NodeContext) -> Dict[str, str]:
 
 
 def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List[Resource]) -> List[Resource]:
-    """Neutron knows the metadata agent by its program's name, which is that of its unit."""
+    """Declare that Neutron reports ``node``'s agents as alive. The metadata agent has its unit's name there."""
     names = {"ovn-controller": "ovn-controller"}
     if node.has_role("compute"):
         names["neutron-ovn-metadata-agent"] = node.profile.unit("neutron-ovn-metadata-agent")
@@ -60,7 +74,7 @@ def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List
 
 
 def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
-    """What the controller reads from the switch's database, as it changes: it needs no restart."""
+    """Declare the settings that ovn-controller reads from the switch's database without a restart."""
     external_ids = {
         # Neutron binds a port to the host that Nova names, and Nova names it so.
         "hostname": context.facts.system.hostname,
@@ -80,8 +94,10 @@ def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
 
 
 def _chassis_unit(context: NodeContext) -> List[Resource]:
-    """The same where Neutron looks for it, if that is not where OVN puts it; again whenever the controller has begun
-    anew, which makes the chassis anew."""
+    """Declare the unit that copies the chassis options to where this release's Neutron reads them.
+
+    It runs after each start of ovn-controller, which creates the chassis anew. See docs/decisions/0018.
+    """
     chassis_settings = {
         name: value
         for name, value in {**_chassis_options(context), "datapath-type": context.ovs_datapath}.items()
@@ -106,7 +122,7 @@ def _controller_units(context: NodeContext, settings: List[Resource]) -> List[Re
 
 
 def _metadata_agent(context: NodeContext) -> List[Resource]:
-    """On the hosts with instances, which ask their own host."""
+    """Declare the metadata agent on compute nodes, which serves the node's own instances."""
     if not context.has_role("compute"):
         return []
     common = neutron.declare_config(context)
@@ -123,7 +139,7 @@ def _metadata_agent(context: NodeContext) -> List[Resource]:
 
 
 def _ovsdb_address(context: NodeContext) -> str:
-    """The switch's own database, for the agent: its socket where the agent may open that, else its port."""
+    """Return the switch database's address for the agent: the socket if the agent may open it, otherwise the port."""
     if "ovs-database" in context.profile.paths:
         return f"unix:{context.profile.path('ovs-database')}"
     return OVSDB_ADDRESS

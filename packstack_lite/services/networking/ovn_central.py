@@ -1,4 +1,4 @@
-"""OVN's two databases, and northd that translates between them."""
+"""OVN on the controller: the two databases, and northd, which translates between them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from typing import List, Mapping
 
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services._base.spec import Port, ServiceSpec
 
 # OVN's own defaults.
 OVN_PORTS: Mapping[str, int] = {"nb": 6641, "sb": 6642}
+# With the ports of the databases' own replication.
+INTERNAL_PORTS = ("6641-6644",)
+SPEC = ServiceSpec(
+    name="ovn-central",
+    l2_agents=("ovn",),
+    ports=tuple(Port(f"ovn-{name}", number, (f"ovn-{name}",)) for name, number in OVN_PORTS.items()),
+    internal_ports=INTERNAL_PORTS,
+    units=("ovn-central", "ovn-nb", "ovn-sb", "ovn-northd"),
+    template_dir="ovn",
+    smoke_cases=("network", "agents"),
+)
 
 
 def database_urls(context: NodeContext) -> Mapping[str, str]:
-    """Where the databases are asked. They want no password: whoever reaches them rules the network. So they listen on
-    the loopback where everything that asks them is on that host, and the firewall keeps all but the cloud's hosts out
-    where it is not."""
+    """Map each database (``nb``, ``sb``) to its URL.
+
+    The databases have no password, and their clients control the network. So they listen on loopback on a cloud of
+    one node; otherwise the firewall admits the cloud's nodes only.
+    """
     address = context.controller_address if context.other_nodes else "127.0.0.1"
     return {name: f"tcp:{address}:{port}" for name, port in OVN_PORTS.items()}
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The databases and northd."""
+    """Declare the databases and northd."""
     options = context.render_file("ovn", "ovn-central", phase=Phase.PLATFORM, databases=database_urls(context))
     files = [options, *context.render_optional_files("ovn", "ovn-northd-unit", phase=Phase.PLATFORM)]
-    # Restarting this one restarts the others with it: so it goes first.
+    # It comes first: its restart restarts the others.
     central_unit = context.declare_unit("ovn-central", "ovn", needs=[file.id for file in files], phase=Phase.PLATFORM)
     database_units = [
         context.declare_unit(

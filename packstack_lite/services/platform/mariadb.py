@@ -1,4 +1,4 @@
-"""MariaDB: where every service keeps its state."""
+"""MariaDB: the database server of every service."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from packstack_lite.resources import RunOnce
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret, quote_sql, reveal_text
 from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.spec import Port, ServiceSpec
+
+SPEC = ServiceSpec(
+    name="mariadb",
+    answer="CONFIG_MARIADB_INSTALL",
+    requested_if=lambda context: context.installs_database,
+    roles=("database",),
+    ports=(Port("mariadb", 3306, ("mariadb",)),),
+    internal_ports=("3306",),
+    units=("mariadb",),
+    template_dir="mariadb",
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The server, listening on the controller's address, and root's password beside its socket login."""
+    """Declare the server, and root's password in addition to its login over the socket."""
     files = [context.render_file("mariadb", "mariadb", phase=Phase.PLATFORM)]
     files += context.render_optional_files("mariadb", "mariadb-unit", phase=Phase.PLATFORM)
     unit = context.declare_unit("mariadb", "mariadb", watches=files, phase=Phase.PLATFORM)
@@ -20,7 +32,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _root_password(context: NodeContext) -> RunOnce:
-    """Root over the socket as before, and with the password of the answers as Packstack gives it."""
+    """Declare root's logins: over the socket, and with the password of CONFIG_MARIADB_PW as with Packstack."""
     password = context["CONFIG_MARIADB_PW"]
     return RunOnce(
         name="mariadb-root",
@@ -37,7 +49,11 @@ def _root_password(context: NodeContext) -> RunOnce:
 
 
 def _root_logins(context: NodeContext, password: Secret) -> List[str]:
-    """Both ways for one account; where an account has but one, the password is root's who comes by the address."""
+    """Return the statements for root's logins.
+
+    One account has both login methods, except in releases where an account has only one: there the password
+    belongs to root at the controller's address.
+    """
     socket_or_password = f"unix_socket OR mysql_native_password USING PASSWORD({quote_sql(password)})"
     has_single_method = "mariadb-one-way-per-account" in context.profile.quirks
     local = f"ALTER USER root@localhost IDENTIFIED VIA {'unix_socket' if has_single_method else socket_or_password}"
@@ -53,7 +69,7 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
 
 
 def _close_open_accounts(context: NodeContext) -> List[str]:
-    """What the installation leaves open to everybody, where it does (as mysql_secure_installation does)."""
+    """Return the statements that remove accounts without a password, as mysql_secure_installation does."""
     if "mariadb-open-accounts" not in context.profile.quirks:
         return []
     facts = context.facts
@@ -64,10 +80,10 @@ def _close_open_accounts(context: NodeContext) -> List[str]:
     ]
     names = [*[f"''@{name}" for name in ("'localhost'", *other_names)], *[f"root@{name}" for name in other_names]]
     delete_rights = "DELETE FROM mysql.db WHERE User IN ('', 'PUBLIC') AND Db LIKE 'test%'"
-    # The database "test" itself stays: somebody's tables may be in it.
+    # The database "test" itself stays: it may hold a user's tables.
     return [f"DROP USER IF EXISTS {', '.join(names)}", delete_rights, "FLUSH PRIVILEGES"]
 
 
 def _is_other_name(name: str) -> bool:
-    """Whether it is another name than the one that root has here: who came by that one is root over the socket."""
+    """Return whether the name differs from ``localhost``, by which root logs in over the socket."""
     return name not in ("", "localhost")

@@ -1,4 +1,4 @@
-"""The way to a database server on another host: made by us there, or somebody's own."""
+"""The database client's login to a server on another node, ours or an existing one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from typing import List
 from packstack_lite.resources import File
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import DATABASE_CLIENT_CONFIG, PORTS, NodeContext, make_tags
+from packstack_lite.services._base.spec import ServiceSpec
+
+SPEC = ServiceSpec(
+    name="mariadb-client",
+    on_node_if=lambda context: not context.has_local_database,
+    template_dir="common",
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """How root here asks the server there, to make databases and accounts."""
+    """Declare root's option file, used to create databases and accounts on the server."""
     user = "root" if context.installs_database else str(context["CONFIG_MARIADB_USER"])
     content = context.render(
         "common/mariadb_client.cnf.j2",

@@ -1,4 +1,4 @@
-"""memcached: tokens and sessions that need not outlive a restart."""
+"""memcached: the cache for tokens and sessions, which may be lost at a restart."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from typing import List
 
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import PORTS, NodeContext
+from packstack_lite.services._base.spec import Port, ServiceSpec
+
+SPEC = ServiceSpec(
+    name="memcached",
+    ports=(Port("memcached", 11211, ("memcached",)),),
+    internal_ports=("11211",),
+    units=("memcached",),
+    template_dir="memcached",
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The cache, on loopback alone: everything that uses it runs on this host."""
+    """Declare the cache, on loopback only: all of its clients run on this node."""
     config = context.render_file("memcached", "memcached", phase=Phase.PLATFORM, port=PORTS["memcached"])
     return [config, context.declare_unit("memcached", "memcached", watches=[config], phase=Phase.PLATFORM)]

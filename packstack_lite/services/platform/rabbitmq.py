@@ -1,4 +1,4 @@
-"""RabbitMQ: how the parts of nova and neutron talk to each other."""
+"""RabbitMQ: the message queue of the services."""
 
 from __future__ import annotations
 
@@ -7,14 +7,30 @@ from typing import List
 from packstack_lite.resources import RabbitmqUser
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services._base.spec import Port, ServiceSpec
+
+SPEC = ServiceSpec(
+    name="rabbitmq",
+    roles=("queue",),
+    # 4369 is Erlang's directory of names (epmd), 25672 the port of RabbitMQ's own command line tools.
+    ports=(
+        Port("rabbitmq", 5672, ("rabbitmq",)),
+        Port("epmd", 4369, ("epmd.socket", "rabbitmq")),
+        Port("rabbitmq-tools", 25672, ("rabbitmq",)),
+    ),
+    internal_ports=("4369", "5672", "25672"),
+    units=("rabbitmq",),
+    user="rabbitmq",
+    template_dir="rabbitmq",
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The broker on the controller's address, Erlang's own ports on loopback, one account and no guest."""
+    """Declare the broker, with Erlang's own ports on loopback and one account instead of ``guest``."""
     files = [
         context.render_file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         context.render_file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
-        # The broker's unit wants epmd's socket, which starts with it; RDO's starts before the host has its address.
+        # The broker's unit starts epmd's socket with it; RDO's starts before the node has its address.
         *context.render_optional_files("rabbitmq", "epmd", "rabbitmq-unit", phase=Phase.PLATFORM),
     ]
     unit = context.declare_unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)

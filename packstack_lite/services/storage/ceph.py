@@ -1,4 +1,4 @@
-"""Volumes on Ceph: a cluster that is there, or one of a single node made here, entirely in user space."""
+"""Cinder volumes on Ceph: an existing cluster, or a cluster of one node in user space that is created here."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from packstack_lite.secret import Secret, quote_sh
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
 from packstack_lite.services._base.schema import read_program
 
-# By this name libvirt knows the key that instances reach their volumes with.
+# libvirt's name for the key by which instances access their volumes.
 LIBVIRT_SECRET_UUID = "8d5f2c9e-31c4-4d0b-9a57-52d4c0a1e7b6"
-# Without a URI it looks which daemon answers, and finds none where each task has one of its own (libvirt 11 on EL9).
+# Without a URI virsh probes for a daemon, and finds none where libvirt is split into daemons (libvirt 11 on EL 9).
 VIRSH = "virsh -c qemu:///system"
-# Few, as each costs memory and this cluster has one disk.
+# Few, because each needs memory and this cluster has one disk.
 PLACEMENT_GROUPS = 8
 GIB = 2**30
 
 
 def is_used(context: NodeContext) -> bool:
-    """Whether volumes are kept on Ceph."""
+    """Return whether Ceph is a volume backend."""
     return context.is_enabled("CONFIG_CINDER_INSTALL") and "ceph" in context["CONFIG_CINDER_BACKEND"]
 
 
 def creates_cluster(context: NodeContext) -> bool:
-    """Whether the cluster is made here."""
+    """Return whether the cluster is created here rather than an existing one."""
     return is_used(context) and context.is_enabled("CONFIG_CINDER_CEPH_CREATE")
 
 
 def conf_path(context: NodeContext) -> str:
-    """The cluster's configuration, for every client of it on this host."""
+    """Return the path of ceph.conf, which every client on this node reads."""
     return context.profile.path("ceph") if creates_cluster(context) else str(context["CONFIG_CINDER_CEPH_CONF"])
 
 
 def keyring_path(context: NodeContext) -> str:
-    """The key of Cinder's user, where Ceph's own clients look for it."""
+    """Return the path of Cinder's keyring, next to ceph.conf, where Ceph's clients look for it."""
     return posixpath.join(
         posixpath.dirname(conf_path(context)), f"ceph.client.{context['CONFIG_CINDER_CEPH_USER']}.keyring"
     )
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The cluster where it is made here, and its key within Cinder's reach."""
+    """Declare the cluster if it is created here; otherwise make the existing keyring readable for Cinder."""
     return _cluster_resources(context) if creates_cluster(context) else [_readable_keyring(context)]
 
 
 def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
-    """What a hypervisor needs to give instances their volumes; the key is there already where volumes are."""
+    """Declare what a hypervisor needs to attach volumes; a storage node has the keyring already."""
     if not is_used(context):
         return []
     keyring_files = (
@@ -61,17 +61,20 @@ def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
 
 
 def encode_cephx_key(seed: Secret) -> str:
-    """The first half of these 32 bytes (base64, as Fernet's) as a key of Ceph: kind 1, made at no certain time, its
-    length, the key (CryptoKey::encode in src/auth/Crypto.cc)."""
+    """Encode the first 16 of 32 bytes (URL-safe base64) as a cephx key, in base64.
+
+    Layout: type 1, creation time 0, length, key (CryptoKey::encode in Ceph's src/auth/Crypto.cc).
+    """
     secret = base64.urlsafe_b64decode(seed.reveal())[:16]
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(secret)) + secret).decode()
 
 
 def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
-    """The user's key, where Ceph's clients look for it; the cluster that is made takes it from there."""
+    """Declare the keyring of Cinder's user, which the new cluster imports."""
+    key = encode_cephx_key(context["CONFIG_CINDER_CEPH_KEY"])
     return File(
         path=keyring_path(context),
-        content=f"[client.{context['CONFIG_CINDER_CEPH_USER']}]\nkey = {encode_cephx_key(context['CONFIG_CINDER_CEPH_KEY'])}\n",
+        content=f"[client.{context['CONFIG_CINDER_CEPH_USER']}]\nkey = {key}\n",
         mode=mode,
         group=group,
         is_secret=True,
@@ -81,7 +84,7 @@ def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
 
 
 def _libvirt_secret(context: NodeContext) -> RunOnce:
-    """libvirt's copy of the key; nova-compute's instances find it by SECRET."""
+    """Declare libvirt's copy of the key; instances refer to it by LIBVIRT_SECRET_UUID."""
     path = quote_sh(keyring_path(context))
     key = f"sed -n 's/^[[:space:]]*key *= *//p' {path}"
     usage = "<usage type='ceph'><name>cinder</name></usage>"
@@ -106,7 +109,7 @@ command -v virsh >/dev/null && [ -s {path} ] || exit 75
 
 
 def _readable_keyring(context: NodeContext) -> RunOnce:
-    """Cinder's services read the key of a cluster that is there by their group, whoever put it there."""
+    """Declare that Cinder's group may read the keyring of an existing cluster."""
     group, path = context.profile.user("cinder"), quote_sh(keyring_path(context))
     return RunOnce(
         name="ceph-keyring",
@@ -119,7 +122,7 @@ def _readable_keyring(context: NodeContext) -> RunOnce:
 
 
 def _cluster_resources(context: NodeContext) -> List[Resource]:
-    """Monitor, manager, one storage daemon in a file, the pool and its user. Each step is safe to repeat."""
+    """Declare monitor, manager, one storage daemon in a file, the pool and its user. Each step may be repeated."""
     name = context.facts.system.hostname.split(".")[0]
     fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
     config = _ceph_config(context, name, fsid)
@@ -158,7 +161,7 @@ def _ceph_config(context: NodeContext, name: str, fsid: str) -> File:
 
 
 def _script_settings(context: NodeContext, name: str, fsid: str) -> str:
-    """The head of each step's script: what it is about."""
+    """Return the variable assignments at the head of each step's script."""
     values = {
         "name": name,
         "fsid": fsid,
@@ -172,7 +175,7 @@ def _script_settings(context: NodeContext, name: str, fsid: str) -> str:
     return "".join(f"{key}={quote_sh(value)}\n" for key, value in values.items())
 
 
-# How to see that a step was done, from files alone where that can be.
+# Step -> shell test that it was done, by files alone where possible.
 _STEP_DONE = {
     "monitor": "[ -d /var/lib/ceph/mon/ceph-$name/store.db ]",
     "manager": "[ -s /var/lib/ceph/mgr/ceph-$name/keyring ]",
@@ -184,9 +187,9 @@ _STEP_DONE = {
 
 
 def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
-    """One step, in a shell of its own: within a Once's own list of commands "set -e" has no effect.
+    """Declare one step, in a shell of its own because "set -e" has no effect in RunOnce's command list.
 
-    A step that was done is not done again where its token is lost: it would begin a new cluster over the old one.
+    The script skips a completed step even if the record of it is lost: it would overwrite the cluster.
     """
     source = f"{settings}if {_STEP_DONE[step]}\nthen exit 0; fi\n{read_program('ceph_cluster.sh').decode()}{step}"
     return RunOnce(
@@ -202,7 +205,7 @@ def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnc
 
 
 def _enabled_target(context: NodeContext, role: str) -> Unit:
-    """The target that starts a role's daemons with the host: enabling the daemons alone leads only there."""
+    """Declare a role's target, which starts its enabled daemons at boot."""
     return Unit(name=f"{context.profile.unit(role)}.target", phase=Phase.PLATFORM, tags=make_tags("cinder"))
 
 

@@ -1,4 +1,4 @@
-"""Cinder: volumes. The API, scheduler, backup, and one volume service for all backends."""
+"""Cinder, the volume service: API, scheduler, backup, and one volume service for all backends."""
 
 from __future__ import annotations
 
@@ -7,18 +7,49 @@ from typing import Any, Dict, List, Mapping, Sequence
 from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import DatabaseAccount, NodeContext, make_tags
-from packstack_lite.services._base.schema import declare_database, declare_schema_sync
+from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.schema import database_account, declare_database, declare_schema_sync
+from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 from packstack_lite.services.storage import ceph, lvm, swift
 
-# Backend -> the volume type that leads to it. Packstack's names, but for ceph, which it does not have.
+SPEC = ServiceSpec(
+    name="cinder",
+    answer="CONFIG_CINDER_INSTALL",
+    roles=("controller", "storage"),
+    apis=(
+        Api(
+            "volumev3",
+            "cinder",
+            8776,
+            "/v3/%(project_id)s",
+            "OpenStack Block Storage",
+            units=("cinder-api",),
+            catalog_name="cinderv3",
+        ),
+    ),
+    # The monitor's; preflight looks at Ceph in its check of volume backends.
+    ports=(Port("ceph", 3300), Port("ceph-old", 6789)),
+    # Ceph's daemons listen within ms_bind_port_min and _max.
+    group_ports={"cinder-lvm": ("3260",), "ceph": ("3300", "6789", "6800-7568")},
+    units=(
+        *("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup", "cinder-volumes"),
+        *("iscsi-target", "iscsi-initiator", "ceph-mon", "ceph-mgr", "ceph-osd"),
+    ),
+    user="cinder",
+    package_groups=("cinder-lvm", "cinder-nfs", "cinder-ceph", "iscsi", "ceph"),
+    databases=(ServiceDatabase("cinder", "cinder", "CONFIG_CINDER_DB_PW"),),
+    account_parameter="CONFIG_CINDER_KS_PW",
+    template_dir="cinder",
+    smoke_cases=("volume",),
+)
+# Backend -> its volume type. Packstack's names, except ceph, which Packstack does not have.
 VOLUME_TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}
-# Backend -> the group of packages by which a hypervisor reaches its volumes. os-brick's own packages name none of the
-# programs that it runs (lsscsi, and sg_scan before it, to extend a volume that is attached).
+# Backend -> the package group by which a hypervisor attaches its volumes. os-brick's packages do not depend on the
+# programs that it runs (lsscsi, and sg_scan before it, to extend an attached volume).
 CLIENT_PACKAGE_GROUPS: Mapping[str, str] = {"lvm": "iscsi", "nfs": "cinder-nfs", "ceph": "cinder-ceph"}
-# What an encrypted volume is called and how it is encrypted: by the host that attaches it, as the
-# users of this project have made theirs (openstack volume type create --encryption-...).
+# The type of encrypted volumes. The node that attaches a volume encrypts it ("front-end"), as with
+# ``openstack volume type create --encryption-control-location front-end``.
 ENCRYPTED_TYPE = "LUKS"
 LUKS_ENCRYPTION: Mapping[str, Any] = {
     "provider": "luks",
@@ -29,22 +60,22 @@ LUKS_ENCRYPTION: Mapping[str, Any] = {
 
 
 def is_enabled(context: NodeContext) -> bool:
-    """Whether the answers ask for volumes."""
-    return context.is_enabled("CONFIG_CINDER_INSTALL")
+    """Return whether the answers ask for volumes."""
+    return SPEC.is_requested(context)
 
 
 def backends(context: NodeContext) -> List[str]:
-    """Every backend of the answers, the one of the default type first."""
+    """List the backends of the answers, that of the default volume type first."""
     return [str(name) for name in context["CONFIG_CINDER_BACKEND"] if name in VOLUME_TYPES]
 
 
 def has_encryption(context: NodeContext) -> bool:
-    """Whether there is a type of encrypted volumes."""
+    """Return whether the cloud has a type of encrypted volumes."""
     return is_enabled(context) and context.is_enabled("CONFIG_CINDER_VOLUME_ENCRYPTION")
 
 
 def package_groups(context: NodeContext) -> List[str]:
-    """The groups of packages that the backends bring along, where volumes are kept and where instances reach them."""
+    """List the backends' package groups for this node: to serve volumes, and to attach them."""
     if not is_enabled(context):
         return []
     storage_groups = [f"cinder-{name}" for name in backends(context)] if context.has_role("storage") else []
@@ -54,11 +85,10 @@ def package_groups(context: NodeContext) -> List[str]:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Block storage: API and scheduler on the controller, the volumes on the storage host."""
-    account = DatabaseAccount("cinder", context["CONFIG_CINDER_DB_PW"], "cinder")
-    config, stores = _declare_config(context, account), _backend_resources(context)
+    """Declare API and scheduler on the controller, and the volume service on the storage node."""
+    account = database_account(context, SPEC.databases[0])
+    config, stores = _declare_config(context), _backend_resources(context)
     api_files = wsgi_files(context, "cinder", "cinder", context.profile.user("cinder"))
-    url = context.endpoint_url("cinder", "/v3/%(project_id)s")
     ready = context.http_check(context.endpoint_url("cinder", "/"))
     watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
     needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
@@ -76,8 +106,7 @@ def declare(context: NodeContext) -> List[Resource]:
         *(volumes if context.has_role("storage") else []),
         declare_database(context, "cinder", account, [node.address for node in context.nodes_with_role("storage")]),
         declare_schema_sync(context, "cinder", context.run_as("cinder", "cinder-manage db sync")),
-        catalog.declare_account(context, "cinder", context["CONFIG_CINDER_KS_PW"]),
-        *catalog.declare_service(context, "cinderv3", "volumev3", url, "OpenStack Block Storage", tag="cinder"),
+        *catalog.declare_catalog(context, SPEC),
         context.declare_unit("cinder-api", "cinder", [config, *api_files], ready=ready),
         context.declare_unit("cinder-scheduler", "cinder", [config]),
         *_volume_types(context),
@@ -86,17 +115,17 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """What the controller sees of the volume services on another host."""
+    """Declare the controller's part for another node: its volume services are alive."""
     return list(_services_alive(controller, node))
 
 
-def _declare_config(context: NodeContext, account: DatabaseAccount) -> Resource:
+def _declare_config(context: NodeContext) -> Resource:
     return context.render_file(
         "cinder",
         "cinder",
         group=context.profile.user("cinder"),
         controls=context.has_role("controller"),
-        connection=context.database_url(account),
+        connection=context.database_url(database_account(context, SPEC.databases[0])),
         backends=backends(context),
         types=VOLUME_TYPES,
         backup_to_swift=swift.is_enabled(context),
@@ -107,14 +136,16 @@ def _declare_config(context: NodeContext, account: DatabaseAccount) -> Resource:
 
 
 def _retrying_qemu_img(context: NodeContext) -> List[Resource]:
-    """A qemu-img that tries again, for backends whose driver has it make the keys (rbd.py, remotefs.py); those of
-    LVM are made by cryptsetup. Read anew by each run, so nothing restarts for it."""
+    """Declare a wrapper of qemu-img that retries, for backends whose driver encrypts with it (rbd.py, remotefs.py).
+
+    LVM's driver uses cryptsetup. Each call reads the wrapper anew, so no unit restarts for it.
+    """
     is_needed = has_encryption(context) and {"ceph", "nfs"} & set(backends(context))
     return [context.render_file("cinder", "/usr/sbin/qemu-img", mode=0o755)] if is_needed else []
 
 
 def _backend_resources(context: NodeContext) -> List[Resource]:
-    """What the backends stand on."""
+    """Declare the storage of the backends."""
     resources: List[Resource] = []
     for name in backends(context):
         resources += {"lvm": lvm.declare, "nfs": _nfs_shares, "ceph": ceph.declare}[name](context)
@@ -148,7 +179,7 @@ def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapp
 
 
 def _services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
-    """Each service has reported itself; a volume service that cannot reach its backend does not."""
+    """Declare that each service reports itself; a volume service that cannot reach its backend does not."""
     host = node.facts.system.hostname
     names = ["cinder-scheduler@" + host] if node.has_role("controller") else []
     if node.has_role("storage"):

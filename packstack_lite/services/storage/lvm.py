@@ -1,4 +1,4 @@
-"""Volumes on LVM: the volume group, on a device or in a file, and the daemons that lead instances to it."""
+"""Cinder volumes on LVM: the volume group on a device or in a file, the iSCSI target and the initiator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from packstack_lite.resources import Unit, VolumeGroup
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
 
-# Packstack's: what LVM keeps for itself beside the volumes.
+# Packstack's: what LVM needs for itself, in percent of the volumes.
 OVERHEAD_PERCENT = 3
 
 
 def is_used(context: NodeContext) -> bool:
-    """Whether volumes are kept on LVM."""
+    """Return whether LVM is a volume backend."""
     return context.is_enabled("CONFIG_CINDER_INSTALL") and "lvm" in context["CONFIG_CINDER_BACKEND"]
 
 
@@ -23,19 +23,19 @@ def volume_group_name(context: NodeContext) -> str:
 
 
 def backing_file(context: NodeContext) -> str:
-    """The file that the volume group is in; "" when it is on a device, or is somebody else's affair."""
+    """Return the file that holds the volume group; empty if it is on a device or not created by us."""
     if not context.is_enabled("CONFIG_CINDER_VOLUMES_CREATE") or context["CONFIG_CINDER_VOLUMES_DEVICE"]:
         return ""
     return posixpath.join(context.profile.path("cinder-state"), volume_group_name(context))
 
 
 def backing_file_mib(context: NodeContext) -> int:
-    """The size of that file in MiB."""
+    """Return the size of that file in MiB."""
     return int(str(context["CONFIG_CINDER_VOLUMES_SIZE"]).rstrip("G")) * 1024 * (100 + OVERHEAD_PERCENT) // 100
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The volume group, the iSCSI target before it, and the initiator: images are written to volumes through it."""
+    """Declare the volume group, the iSCSI target, and the initiator, through which images are written to volumes."""
     file = backing_file(context)
     group = VolumeGroup(
         name=volume_group_name(context),
@@ -47,7 +47,7 @@ def declare(context: NodeContext) -> List[Resource]:
     target = context.declare_unit("iscsi-target", "cinder", phase=Phase.PLATFORM, needs=[group.id])
     if not file:
         return [group, target, declare_initiator(context)]
-    # After a boot nothing attaches the file again; what serves the volumes waits for it.
+    # A unit of ours attaches the file after each boot, before the units that serve volumes.
     unit_file = context.render_file(
         "cinder",
         "volumes-unit",
@@ -61,5 +61,5 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_initiator(context: NodeContext) -> Unit:
-    """The daemon by which a host reaches volumes."""
+    """Declare the daemon by which a node attaches volumes."""
     return context.declare_unit("iscsi-initiator", "cinder", phase=Phase.PLATFORM)

@@ -1,4 +1,4 @@
-"""Swift: objects. Proxy, account, container and object servers, their rings, and what they are kept on."""
+"""Swift, the object store: proxy, account, container and object servers, their rings and devices."""
 
 from __future__ import annotations
 
@@ -12,28 +12,61 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import quote_sh
 from packstack_lite.services._base import catalog
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
+from packstack_lite.services._base.spec import Api, Port, ServiceSpec
 
-# The storage servers ask for no token: they listen where nobody else can reach them.
+# The storage servers require no token, so they listen on loopback.
 STORAGE_IP = "127.0.0.1"
 SERVER_KINDS = ("account", "container", "object")
-# What works on the stored data besides the servers. Sync, sharder, reconciler and reconstructor serve
-# features that an all-in-one does not have: they are masked, as their packages would start them.
+# Daemons that work on the stored data. Sync, sharder, reconciler and reconstructor serve features that
+# a cloud with one storage node does not have: they are masked, because their packages would start them.
 WORKER_KINDS = {
     "account": ("auditor", "reaper", "replicator"),
     "container": ("auditor", "replicator", "updater"),
     "object": ("auditor", "replicator", "updater"),
 }
 MASKED_SERVICES = ("container-sync", "container-sharder", "container-reconciler", "object-reconstructor")
-# Packstack's role for users of the store who are not plain members.
+# Packstack's role for users who may manage the store's accounts.
 OPERATOR_ROLE = "SwiftOperator"
 LOOPBACK_NAME = "swiftloopback"
+SPEC = ServiceSpec(
+    name="swift",
+    answer="CONFIG_SWIFT_INSTALL",
+    apis=(
+        Api(
+            "object-store",
+            "swift",
+            8080,
+            "/v1/AUTH_%(project_id)s",
+            "OpenStack Object Storage",
+            units=("swift-proxy",),
+        ),
+    ),
+    ports=(
+        Port("swift-object", 6200, ("swift-object",)),
+        Port("swift-container", 6201, ("swift-container",)),
+        Port("swift-account", 6202, ("swift-account",)),
+    ),
+    # 873 is rsync's, by which copies travel between devices.
+    internal_ports=("873", "6200-6202"),
+    units=(
+        "swift-proxy",
+        *[f"swift-{kind}" for kind in SERVER_KINDS],
+        *[f"swift-{kind}-{worker}" for kind, workers in WORKER_KINDS.items() for worker in workers],
+        *[f"swift-{name}" for name in MASKED_SERVICES],
+        "rsync",
+    ),
+    user="swift",
+    account_parameter="CONFIG_SWIFT_KS_PW",
+    template_dir="swift",
+    smoke_cases=("objects",),
+)
 
 
 @dataclass(frozen=True)
 class StorageDevice:
-    """Something that objects are kept on: its name below the devices' directory, what is mounted there, its zone.
+    """A device of the ring: its name below the devices' directory, what is mounted there, and its zone.
 
-    Without a ``source`` it is a plain directory.
+    Without a ``source`` (a device or a file) it is a plain directory.
     """
 
     name: str
@@ -42,29 +75,29 @@ class StorageDevice:
 
 
 def is_enabled(context: NodeContext) -> bool:
-    """Whether the answers ask for an object store."""
-    return context.is_enabled("CONFIG_SWIFT_INSTALL")
+    """Return whether the answers ask for an object store."""
+    return SPEC.is_requested(context)
 
 
 def can_mount(context: NodeContext) -> bool:
-    """Whether file systems can be mounted here: a container has neither loop devices nor disks of its own."""
+    """Return whether this node can mount file systems: a container has no loop devices and no disks."""
     return not context.facts.system.is_container
 
 
 def storage_devices(context: NodeContext) -> List[StorageDevice]:
-    """The devices of the answers; without any a file, or a directory where files cannot be mounted."""
+    """List the devices of the answers; otherwise one file, or one directory where files cannot be mounted."""
     answer = [str(path) for path in context["CONFIG_SWIFT_STORAGES"]]
     if not answer or not can_mount(context):
         file = posixpath.join(context.profile.path("swift-loopback"), LOOPBACK_NAME)
         return [StorageDevice(LOOPBACK_NAME, file if can_mount(context) else "", 1)]
     zones = max(1, int(context["CONFIG_SWIFT_STORAGE_ZONES"]))
-    # By its own name, so that another order of the answers changes nothing.
+    # Named after the device, so that the order in the answers does not matter.
     names = [re.sub(r"\W", "_", posixpath.basename(path)) for path in answer]
     return [StorageDevice(name, path, index % zones + 1) for index, (name, path) in enumerate(zip(names, answer))]
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """The object store on this host."""
+    """Declare the object store on this node."""
     devices = storage_devices(context)
     storage = [resource for device in devices for resource in _device_resources(context, device)]
     common = context.render_file("swift", "swift", group=context.profile.user("swift"))
@@ -76,15 +109,13 @@ def declare(context: NodeContext) -> List[Resource]:
         phase=Phase.CATALOG,
         tags=make_tags("swift"),
     )
-    url = context.endpoint_url("swift", "/v1/AUTH_%(project_id)s")
     return [
         *storage,
         common,
         *context.render_optional_files("swift", "swift-tmpfiles"),
         rings,
         role,
-        catalog.declare_account(context, "swift", context["CONFIG_SWIFT_KS_PW"]),
-        *catalog.declare_service(context, "swift", "object-store", url, "OpenStack Object Storage"),
+        *catalog.declare_catalog(context, SPEC),
         *[_masked_unit(context, f"swift-{name}") for name in MASKED_SERVICES],
         *(_replication(context) if len(devices) > 1 else []),
         *[resource for kind in SERVER_KINDS for resource in _server_resources(context, kind, [common], rings)],
@@ -153,7 +184,7 @@ def _rings(context: NodeContext, devices: Sequence[StorageDevice]) -> SwiftRings
 
 
 def _replication(context: NodeContext) -> List[Resource]:
-    """Copies travel by rsync, from one device of this host to another too."""
+    """Declare rsync, which copies objects between devices, also on one node."""
     config = context.render_file("swift", "rsyncd", kinds=SERVER_KINDS, ip=STORAGE_IP)
     return [config, context.declare_unit("rsync", "swift", [config])]
 

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """Runs on a host with a bridge to floating addresses: uses the cloud as a user would, one line of JSON per promise.
 
-Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url",
+Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url", "catalog": [types],
 "volumes": {"kind", "encrypted_type", "here", and where they are on their host}}. Standard output:
 {"name", "outcome", "seconds", "detail"} per case.
 Everything made is called smoke-<id> and removed at the end, leftovers of earlier runs too.
@@ -32,12 +32,13 @@ def token(smoke):
 
 
 def catalog(smoke):
-    """Every public endpoint answers HTTP."""
+    """The catalog has every expected service, and every public endpoint answers HTTP."""
     access = smoke.session.auth.get_access(smoke.session)
+    types = {s["type"] for s in access.service_catalog.catalog}
     urls = sorted(
         {e["url"] for s in access.service_catalog.catalog for e in s["endpoints"] if e["interface"] == "public"}
     )
-    wrong = []
+    wrong = ["the catalog has no %s" % name for name in smoke.task["catalog"] if name not in types]
     for url in urls:
         try:
             code = requests.get(

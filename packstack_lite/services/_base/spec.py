@@ -1,0 +1,123 @@
+"""ServiceSpec: the facts about a service that other parts of the tool need. Data, with the rules for reading it.
+
+Each service file has a ``SPEC``. ``services.registry`` collects them and derives ports, firewall rules, preflight's
+port check, roles, the catalog and the tables of the documentation. ``tests/unit/test_service_spec.py`` names whatever
+else a new service needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
+
+from packstack_lite.services._base.context import NodeContext
+
+Condition = Callable[[NodeContext], bool]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port on which a service listens.
+
+    ``name`` is its key in PORTS. ``units`` are the units that may hold it, as roles of the profile or as full unit
+    names; preflight reports any other holder, and does not check a port without units. A public port is opened in the
+    firewall; any other must be covered by the spec's ``internal_ports``.
+    """
+
+    name: str
+    number: int
+    units: Tuple[str, ...] = ()
+    is_public: bool = False
+
+
+@dataclass(frozen=True)
+class Api:
+    """An OpenStack API: an entry of the catalog with three endpoints, and a public port.
+
+    ``type`` is the service type in the catalog. ``name`` is the key in PORTS, and the catalog's name for the service
+    unless ``catalog_name`` differs. ``path`` follows the port in the endpoint's URL. ``units`` are as in ``Port``.
+    ``answer`` is the y/n parameter of an API that is optional within its service.
+    """
+
+    type: str
+    name: str
+    port: int
+    path: str = ""
+    description: str = ""
+    units: Tuple[str, ...] = ()
+    answer: str = ""
+    catalog_name: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceDatabase:
+    """A schema of a service, the account that owns it, and the parameter that holds the account's password."""
+
+    schema: str
+    user: str
+    password_parameter: str
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """A service: when and where it is deployed, what it listens on, and what it needs from profile and answers.
+
+    ``name`` is also the name of its package group in the profiles, unless ``has_packages`` is False.
+    ``answer`` is the y/n parameter that installs it; empty if the service is always installed or follows from another
+    answer. ``is_required``: the cloud does not work without it, and ``n`` is refused.
+    ``requested_if`` replaces ``answer`` where a y/n parameter does not decide.
+    ``roles``: a node needs one of them to get the service. The first is the role whose node listens on its ports.
+    ``on_node_if`` is a further condition on the node.
+    ``l2_agents``: the layer 2 agents that the service belongs to; empty for all.
+    ``internal_ports``: ports for the cloud's own nodes only; ``A-B`` is a range. Ports that listen on loopback by our
+    configuration are included where the package's default is wider. ``group_ports`` are those of package groups.
+    ``units`` and ``optional_units`` are roles of units in the profile; optional ones are not in every profile.
+    ``user`` is its account in the profile's users.
+    ``package_groups``: further groups of packages that answers or roles may bring.
+    ``may_lack_packages``: a release may be without it; answers that ask for it are refused there.
+    ``databases``: its schemas. ``account_parameter`` holds the password of its account in the catalog.
+    ``template_dir`` is its directory below ``templates/``; empty: none.
+    ``smoke_cases``: the cases of the smoke test that prove it.
+    """
+
+    name: str
+    answer: str = ""
+    is_required: bool = False
+    requested_if: Optional[Condition] = None
+    roles: Tuple[str, ...] = ("controller",)
+    on_node_if: Optional[Condition] = None
+    l2_agents: Tuple[str, ...] = ()
+    apis: Tuple[Api, ...] = ()
+    ports: Tuple[Port, ...] = ()
+    internal_ports: Tuple[str, ...] = ()
+    group_ports: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    units: Tuple[str, ...] = ()
+    optional_units: Tuple[str, ...] = ()
+    user: str = ""
+    has_packages: bool = True
+    package_groups: Tuple[str, ...] = ()
+    may_lack_packages: bool = False
+    databases: Tuple[ServiceDatabase, ...] = ()
+    account_parameter: str = ""
+    template_dir: str = ""
+    smoke_cases: Tuple[str, ...] = ()
+
+    def is_requested(self, context: NodeContext) -> bool:
+        """Return whether the answers ask for this service on any node."""
+        if self.l2_agents and context.l2_agent not in self.l2_agents:
+            return False
+        return self.requested_if(context) if self.requested_if else self.is_answered(context.answers)
+
+    def is_answered(self, answers: Mapping[str, Any]) -> bool:
+        """Return whether the y/n parameter, if there is one, installs this service."""
+        return self.is_required or not self.answer or bool(answers.get(self.answer))
+
+    def belongs_on_node(self, context: NodeContext) -> bool:
+        """Return whether this node gets the service once it is requested."""
+        return context.has_role(*self.roles) and (self.on_node_if is None or self.on_node_if(context))
+
+    def listening_ports(self) -> Iterator[Port]:
+        """Iterate over all ports: those of the APIs, which are public, then the others."""
+        for api in self.apis:
+            yield Port(api.name, api.port, api.units, is_public=True)
+        yield from self.ports

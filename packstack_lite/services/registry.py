@@ -1,0 +1,151 @@
+"""The services by name, and the tables that are derived from their specs.
+
+Used by ``services.declaration``, ``host_setup.firewall``, preflight, the smoke test and docs/reference.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Collection, Iterator, List, Mapping, Tuple
+
+from packstack_lite.services import barbican, client, demo, glance, horizon, keystone, nova, nova_compute, placement
+from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services._base.ports import PORTS
+from packstack_lite.services._base.spec import ServiceDatabase, ServiceSpec
+from packstack_lite.services.networking import (
+    neutron,
+    neutron_linuxbridge,
+    neutron_openvswitch,
+    neutron_sriov,
+    openvswitch,
+    ovn,
+    ovn_central,
+)
+from packstack_lite.services.platform import mariadb, mariadb_client, memcached, rabbitmq
+from packstack_lite.services.storage import cinder, swift
+
+# In the order in which a person would name them. Each module has a SPEC and declare(context).
+_MODULES: Tuple[ModuleType, ...] = (
+    mariadb,
+    mariadb_client,
+    rabbitmq,
+    memcached,
+    openvswitch,
+    keystone,
+    glance,
+    placement,
+    nova,
+    nova_compute,
+    neutron,
+    neutron_openvswitch,
+    neutron_linuxbridge,
+    neutron_sriov,
+    ovn_central,
+    ovn,
+    barbican,
+    swift,
+    cinder,
+    horizon,
+    client,
+    demo,
+)
+SPECS: Tuple[ServiceSpec, ...] = tuple(module.SPEC for module in _MODULES)
+SPECS_BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SPECS}
+SERVICES: Mapping[str, ModuleType] = {module.SPEC.name: module for module in _MODULES}
+PORTS.update({port.name: port.number for spec in SPECS for port in spec.listening_ports()})
+DATABASES: Tuple[Tuple[ServiceSpec, ServiceDatabase], ...] = tuple(
+    (spec, database) for spec in SPECS for database in spec.databases
+)
+_INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
+
+
+@dataclass(frozen=True)
+class CheckedPort:
+    """A port that preflight checks: its number, the units that may hold it, and where it is used.
+
+    ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that must not be ``n``.
+    ``l2_agents`` are the layer 2 agents that use it; empty for all.
+    """
+
+    number: int
+    units: Tuple[str, ...]
+    role: str
+    answers: Tuple[str, ...]
+    l2_agents: Tuple[str, ...]
+
+
+def requested_services(context: NodeContext) -> List[str]:
+    """List the services that the answers ask for, on any node."""
+    return [spec.name for spec in SPECS if spec.is_requested(context)]
+
+
+def services_on_node(context: NodeContext) -> List[str]:
+    """List the requested services that this node gets."""
+    return [spec.name for spec in SPECS if spec.is_requested(context) and spec.belongs_on_node(context)]
+
+
+def unsupported_answers(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """List the install answers that cannot be met, each with the value that can: (parameter, value).
+
+    These are ``n`` for a service that every cloud needs, and ``y`` for one that no spec knows.
+    """
+    required = dict.fromkeys(spec.answer for spec in SPECS if spec.is_required)
+    known = {spec.answer for spec in SPECS}
+    unsupported = [(name, "y") for name in required if not answers.get(name, True)]
+    unsupported += [
+        (name, "n")
+        for name, value in answers.items()
+        if _INSTALL_PARAMETER.fullmatch(name) and value is True and name not in known
+    ]
+    return unsupported
+
+
+def public_ports(services: Collection[str]) -> Tuple[int, ...]:
+    """List the ports of these services that users of the cloud must reach, in order."""
+    return tuple(
+        sorted({port.number for spec in _select_specs(services) for port in spec.listening_ports() if port.is_public})
+    )
+
+
+def internal_ports(services: Collection[str]) -> List[str]:
+    """List the ports of these services and package groups for the cloud's own nodes; ``A-B`` is a range."""
+    ports = {port for spec in _select_specs(services) for port in spec.internal_ports}
+    ports |= {
+        port
+        for spec in SPECS
+        for group, group_ports in spec.group_ports.items()
+        if group in services
+        for port in group_ports
+    }
+    return sorted(ports, key=lambda port: int(port.partition("-")[0]))
+
+
+def checked_ports() -> Tuple[CheckedPort, ...]:
+    """List the ports that preflight checks, by number."""
+    return tuple(sorted(_checked_ports(), key=lambda port: port.number))
+
+
+def catalog_types(answers: Mapping[str, Any]) -> List[str]:
+    """List the service types that the catalog of a cloud with these answers must have."""
+    return [
+        api.type
+        for spec in SPECS
+        for api in spec.apis
+        if spec.is_answered(answers) and (not api.answer or answers.get(api.answer))
+    ]
+
+
+def _checked_ports() -> Iterator[CheckedPort]:
+    for spec in SPECS:
+        answers_by_port = {api.port: api.answer for api in spec.apis}
+        for port in spec.listening_ports():
+            answers = tuple(name for name in (spec.answer, answers_by_port.get(port.number)) if name)
+            if port.units:
+                yield CheckedPort(port.number, port.units, spec.roles[0], answers, spec.l2_agents)
+
+
+def _select_specs(services: Collection[str]) -> List[ServiceSpec]:
+    """Skip names of package groups, which the callers pass as well."""
+    return [SPECS_BY_NAME[name] for name in services if name in SPECS_BY_NAME]
