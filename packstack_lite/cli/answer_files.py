@@ -1,4 +1,4 @@
-"""--gen-answer-file and --validate-answer-file."""
+"""--gen-answer-file, --validate-answer-file and --options: work with answer files, without a node."""
 
 from __future__ import annotations
 
@@ -7,31 +7,39 @@ from typing import Optional
 
 import click
 
-from packstack_lite.answers import PARAMETERS, Answers, derive_node_answers, describe_parameter, write_answer_file
+from packstack_lite.answers import (
+    PARAMETERS,
+    Answers,
+    derive_node_answers,
+    describe_parameter,
+    write_answer_file,
+)
+from packstack_lite.cli.deploy import split_hosts
 from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
+from packstack_lite.cli.terminal import make_callbacks, print_json, print_stderr, stdout_console
 from packstack_lite.deployment import answer_sources
-from packstack_lite.deployment.connection_target import ConnectionTarget, choose_target, find_own_address
+from packstack_lite.deployment.connection_target import choose_target, find_own_address
 from packstack_lite.errors import ExitCode, UsageError
+from packstack_lite.report.formatting import format_count
 
 _LOOPBACK = "127.0.0.1"
 
 
 def generate_answer_file(options: Options, path: Path, install_hosts: Optional[str] = None) -> int:
-    """Write an answer file with every parameter; deploy nothing, connect to nothing."""
+    """Write an answer file with every parameter; connect to nothing. Raises UsageError if the file exists."""
     if path.exists():
         raise UsageError(
-            f"{path} is there already, and answer files are never replaced", "name another file, or remove it"
+            f"{path} exists already, and answer files are never replaced", "name another file, or remove it"
         )
-    nodes = [node.strip() for node in (install_hosts or "").split(",") if node.strip()]
+    hosts = split_hosts(install_hosts)
     if options.sandbox or options.distro:
-        answers = answer_sources.resolve_answers(options, choose_target(options))
+        target = choose_target(options.node_selection, options.connection_options, make_callbacks(options))
+        answers = answer_sources.resolve_answers(options.answer_sources, target)
     else:
-        address = nodes[0] if nodes else options.host or _find_own_address(options)
+        address = hosts[0] if hosts else options.host or _find_own_address(options)
         answers = answer_sources.load_answers(
-            options,
-            options.answer_files,
-            node_answers=derive_node_answers(nodes) if nodes else {},
+            options.answer_sources,
+            node_answers=derive_node_answers(hosts) if hosts else {},
             address=address,
         )
     print_warnings(options, answers)
@@ -45,28 +53,30 @@ def generate_answer_file(options: Options, path: Path, install_hosts: Optional[s
 
 
 def _find_own_address(options: Options) -> str:
+    """Return this machine's address; loopback, with a warning, if it has no default route."""
     try:
         return find_own_address()
     except UsageError:
         print_stderr(
-            options, f"warning: this machine has no default route, so the hosts are {_LOOPBACK}: write theirs instead"
+            options,
+            f"warning: this machine has no default route, so every node is {_LOOPBACK}: write its address instead",
         )
         return _LOOPBACK
 
 
 def validate_answer_file(options: Options, path: Path) -> int:
-    """Tell every fault of an answer file (AnswersFault), or that there is none; other files are layers below it."""
-    answers = answer_sources.load_answers(options, [*options.answer_files, path])
+    """Check an answer file, on top of the options' other sources. Raises AnswersError with every error."""
+    answers = answer_sources.load_answers(options.with_answer_file(path).answer_sources)
     print_warnings(options, answers)
     if options.is_json:
         print_json({"warnings": list(answers.warnings)})
     else:
-        stdout_console(options).print(f"{path}: fine, {len(answers.warnings)} warnings", markup=False)
+        stdout_console(options).print(f"{path}: valid, {format_count(len(answers.warnings), 'warning')}", markup=False)
     return ExitCode.SUCCESS
 
 
 def print_parameters() -> int:
-    """Packstack's --options: every parameter with its flag and its meaning, by group, in reStructuredText."""
+    """Print every parameter with its option and meaning, by group, in reStructuredText: Packstack's --options."""
     group = ""
     for parameter in PARAMETERS:
         if parameter.group != group:
@@ -77,11 +87,6 @@ def print_parameters() -> int:
 
 
 def print_warnings(options: Options, answers: Answers) -> None:
-    """Tell what is doubtful in the answers."""
+    """Print the warnings about these answers on stderr."""
     for warning in answers.warnings:
         print_stderr(options, f"warning: {warning}")
-
-
-def default_target(options: Options) -> ConnectionTarget:
-    """The target that the options mean, this machine when they mean none."""
-    return choose_target(options, answer_sources.find_controller(options), allow_local=True)

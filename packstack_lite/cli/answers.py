@@ -1,4 +1,4 @@
-"""``answers``: the group, and ``answers show``: each effective answer, and where it came from."""
+"""``answers show``: print each resolved answer and its origin; also the group ``answers``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, suggest_param
 from packstack_lite.cli import answer_files
 from packstack_lite.cli.answers_diff import diff
 from packstack_lite.cli.answers_migrate import migrate
+from packstack_lite.cli.opening import default_target
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, stdout_console
 from packstack_lite.deployment import answer_sources
@@ -20,24 +21,24 @@ from packstack_lite.errors import UsageError
 from packstack_lite.secret import MASK
 
 
-@click.group("answers", short_help="Look at answers: show, diff, migrate.")
+@click.group("answers", short_help="Show, compare and convert answers.")
 def answers() -> None:
-    """Look at answers, compare two files, bring an old file up to date."""
+    """Show answers, compare two files, convert an old file."""
 
 
 @answers.command("show")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--changed", is_flag=True, help="Only answers that somebody gave and that are not the default.")
+@click.option("--changed", is_flag=True, help="Only answers that were given and differ from the default.")
 @shared_options()
 @pass_options
 def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
-    """Print each effective answer with where it came from; secrets as ***.
+    """Print each resolved answer with its origin; secrets as ***.
 
-    NAME is a parameter in any case, * and ? stand for any letters. Where it came from: default, random,
-    allinone, FILE:LINE, sandbox, $VARIABLE, --set, --FLAG, or the parameter whose answer is repeated.
+    NAME is a parameter in upper or lower case; * and ? are wildcards. An origin is default, random, allinone,
+    FILE:LINE, sandbox, $VARIABLE, --set, --FLAG, or the parameter whose answer is repeated.
     """
     matched_names = _match_names(names)
-    resolved = answer_sources.resolve_answers(options, answer_files.default_target(options))
+    resolved = answer_sources.resolve_answers(options.answer_sources, default_target(options))
     answer_files.print_warnings(options, resolved)
     parameters = [
         parameter
@@ -56,7 +57,7 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
         print_json({"answers": [dict(zip(("name", "value", "origin"), row)) for row in rows]})
         return
     table = Table(box=None, pad_edge=False)
-    # A name cut short could not be searched for, nor typed.
+    # A truncated name could be neither searched for nor typed.
     table.add_column("name", no_wrap=True, min_width=max((len(row[0]) for row in rows), default=0))
     table.add_column("value", overflow="fold")
     table.add_column("from", overflow="fold")
@@ -66,13 +67,13 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
 
 
 def _match_names(names: Sequence[str]) -> Set[str]:
-    """The parameters that these names and patterns mean; all without any. Raises UsageFault for one that means none."""
+    """Return the parameters that match names or patterns; all if there are none. Raises UsageError if one matches none."""
     matches: Set[str] = set() if names else set(PARAMETERS_BY_NAME)
     for name in names:
         matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}
         if not matched:
             raise UsageError(
-                f"{name}: no parameter is called so{suggest_parameter(name.upper())}", "packstack-lite answers show"
+                f"{name}: no such parameter{suggest_parameter(name.upper())}", "packstack-lite answers show"
             )
         matches |= matched
     return matches

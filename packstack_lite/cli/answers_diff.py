@@ -1,4 +1,4 @@
-"""``answers diff``: what two answer files differ in, once defaults are filled in."""
+"""``answers diff``: compare two answer files, with defaults filled in."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FILE = click.Path(path_type=Path)
 @shared_options(with_parameters=False)
 @pass_options
 def diff(options: Options, one: Path, other: Path) -> int:
-    """Print what the answers of file A and file B differ in, with where each comes from.
+    """Print the differences between the answers of file A and file B, with the origin of each.
 
-    Defaults are filled in and old names are read as today's first. Of a secret it is only told that
-    it differs. The exit code is 0 when the answers are the same and 10 when they are not.
+    Defaults are filled in first, and old names are converted. A secret is only reported to differ. The exit code is
+    0 if the answers are the same and 10 if they differ.
     """
-    # One vault for both: a password that neither file gives is no difference.
+    # One password store for both: a password that neither file sets is no difference.
     password_store = PasswordStore()
     sides = [resolve_answers([path], password_store=password_store) for path in (one, other)]
     for side in sides:
@@ -64,5 +64,5 @@ def _print_differences(options: Options, differences: Sequence[Difference], one:
     summary = f"{len(differences)} differences" if len(differences) > 1 else "1 difference"
     print_stderr(
         options,
-        summary + (f", {without_effect} of them in answers that count on neither side" if without_effect else ""),
+        summary + (f", {without_effect} of them without effect in either file" if without_effect else ""),
     )

@@ -1,4 +1,4 @@
-"""``answers migrate``: an old answer file as one of today."""
+"""``answers migrate``: convert an old answer file to the current format."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _FILE = click.Path(path_type=Path)
 
 @click.command("migrate")
 @click.argument("old", type=_FILE, metavar="OLD")
-@click.option("--to", "new", type=_FILE, metavar="NEW", help="Write the new file there; without it, to stdout.")
+@click.option("--to", "new", type=_FILE, metavar="NEW", help="Write the new file there instead of to stdout.")
 @shared_options(with_parameters=False)
 @pass_options
 def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
-    """Write the answers of an old file, of any Packstack release, as a file of today.
+    """Convert an answer file of any Packstack release to the current format.
 
-    OLD is never changed, and NEW must not be there yet. What changed is told on stderr, line by line;
-    lines that no longer count are kept as comments. The new file holds OLD's passwords: it is made 0600,
-    also behind > NEW. With --output json stdout gets the changes, and the file is written with --to only.
+    OLD is never changed, and NEW must not exist. Each change is reported on stderr; lines that have no effect any
+    more are kept as comments. The new file holds OLD's passwords and gets mode 0600, also after > NEW. With --output
+    json stdout gets the changes, and the file is written only with --to.
     """
     if new and (new.exists() or new.is_symlink()):
         raise UsageError(
-            f"{new} is there already, and answer files are never replaced", "name another file, or remove it"
+            f"{new} exists already, and answer files are never replaced", "name another file, or remove it"
         )
     migration = migrate_answer_file(read_answer_file(old))
     if new:
@@ -59,8 +59,8 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
 
 
 def _write_to_stdout(text: str) -> None:
-    """The file itself; where stdout is a file of ours, nobody else may read it: it gets passwords."""
-    # What stands in for stdout in a pipe of objects (tests, IDEs) is no file at all.
+    """Write the text to stdout; if that is a file of this user, restrict it to mode 0600: the text holds passwords."""
+    # A replacement of stdout (in tests, IDEs) has no file descriptor.
     with contextlib.suppress(io.UnsupportedOperation):
         status = os.fstat(sys.stdout.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
@@ -69,7 +69,7 @@ def _write_to_stdout(text: str) -> None:
 
 
 def _change_to_json(change: LineChange) -> Dict[str, Any]:
-    """A change for scripts; secrets, and what might be one, are null."""
+    """Return a change as a JSON object; secrets, and texts that may be one, are null."""
     hidden = change.is_secret
     return {
         "kind": change.kind,

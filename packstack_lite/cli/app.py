@@ -1,4 +1,4 @@
-"""The command ``packstack-lite``: Packstack's own words on the group, the verbs beside them."""
+"""The command ``packstack-lite``: Packstack's own options, and the verbs. ``main`` is the console script."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from packstack_lite.cli.verify import verify
 from packstack_lite.errors import ExitCode, UsageError
 
 VERSION_TEXT = f"packstack-lite {__version__} (Python {platform.python_version()})"
-HELP_HINT = "packstack-lite --help tells the words; a cloud to try: packstack-lite --allinone --sandbox"
+HELP_HINT = "packstack-lite --help lists options and verbs; to try it out: packstack-lite --allinone --sandbox"
 
 
 @click.command(
@@ -34,22 +34,22 @@ HELP_HINT = "packstack-lite --help tells the words; a cloud to try: packstack-li
     cls=PackstackGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Every parameter of an answer file is an option too: --help-all.",
+    epilog="Every parameter of an answer file is also an option: --help-all.",
 )
-@click.option("--allinone", is_flag=True, help="Deploy everything on one host: this one, --host or --sandbox.")
+@click.option("--allinone", is_flag=True, help="Deploy everything on one node: this machine, --host or --sandbox.")
 @click.option("--install-hosts", metavar="HOST", help="Deploy everything on this host, over SSH.")
 @click.option(
-    "--gen-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Write an answer file, deploy nothing."
+    "--gen-answer-file", type=click.Path(path_type=Path), metavar="FILE", help="Write an answer file; deploy nothing."
 )
 @click.option(
     "--validate-answer-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Tell every fault of an answer file.",
+    help="Check an answer file and report every error.",
 )
-@click.option("-y", "--dry-run", is_flag=True, help="Show what would change; touch nothing (as plan).")
+@click.option("-y", "--dry-run", is_flag=True, help="Show what would change, as plan does.")
 @click.option(
-    "-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Longest time for a single step on the host."
+    "-t", "--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Timeout of a single job on a node."
 )
 @click.option("-o", "--options", "list_all", is_flag=True, help="Print every parameter, as reStructuredText.")
 @click.option(
@@ -58,7 +58,7 @@ HELP_HINT = "packstack-lite --help tells the words; a cloud to try: packstack-li
     is_eager=True,
     expose_value=False,
     callback=show_full_help,
-    help="This help, with every parameter.",
+    help="Show this help with every parameter.",
 )
 @click.version_option(message=VERSION_TEXT)
 @shared_options()
@@ -75,7 +75,7 @@ def cli(
     timeout: Optional[int],
     list_all: bool,
 ) -> int:
-    """One answer file becomes a working all-in-one OpenStack on a host reached over SSH."""
+    """Deploy OpenStack from one answer file to nodes reached over SSH."""
     options.timeout = timeout
     exclusive_options = {
         "--validate-answer-file": validate_answer_file,
@@ -107,7 +107,7 @@ def cli(
 
 
 def _run_without_options(ctx: click.Context, options: Options) -> int:
-    """Questions where somebody is there to answer them, else the help."""
+    """Start the interview on a terminal, otherwise print the help."""
     from_terminal = any(
         ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
         for param in ctx.command.params
@@ -125,9 +125,9 @@ for _verb in (preflight, plan, apply, verify, smoke, render, answers, sandbox, c
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    """The console script; exits with one of ExitCode.
+    """Run the command line, and exit with one of ExitCode.
 
-    Whoever ends it, or the terminal that is closed, is as somebody who presses Ctrl-C: what was half made is undone.
+    SIGTERM and SIGHUP are treated like Ctrl-C, so that partial work is cleaned up.
     """
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signal_number) is signal.SIG_DFL:

@@ -1,4 +1,4 @@
-"""``completion SHELL``: what the shell needs to complete our words."""
+"""``completion SHELL``: print the script with which a shell completes the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packstack_lite.errors import UsageError
 COMPLETE_VARIABLE = "_PACKSTACK_LITE_COMPLETE"
 
 
-@click.command("completion", short_help="Print shell completion, to be sourced.")
+@click.command("completion", short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
@@ -20,5 +20,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     completion_class = get_completion_class(shell)
     if completion_class is None:
-        raise UsageError(f"click, the library for the command line, has no completion for {shell} in this version")
+        raise UsageError(f"the installed version of click has no completion for {shell}", "use bash, zsh or fish")
     click.echo(completion_class(ctx.find_root().command, {}, "packstack-lite", COMPLETE_VARIABLE).source())

@@ -1,4 +1,4 @@
-"""Every way a run can end, as a sentence, a hint and an exit code. No traceback reaches the terminal."""
+"""Turn every failure of a run into a message, a hint and an exit code. No traceback reaches the terminal."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from packstack_lite.errors import AnswersError, ExitCode, PackstackLiteError
 from packstack_lite.report.run_log import state_directory
 from packstack_lite.secret import Masker, Secret
 
-# What a file of the user's can be like; a file that is missing may be one of ours.
-_OF_THE_USERS_FILES = {
+# Errors that a file of the user's can cause. ENOENT is not one: the missing file may be ours.
+_USER_FILE_ERRNOS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
     *(errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
 }
-RESUME_HINT = "whatever was finished stays; run the same command again to go on"
+RESUME_HINT = "completed phases are kept; run the same command again to continue"
 
 
 def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: Container[str] = ()) -> int:
-    """Call the command; the process's exit code, with everything said about a failure.
+    """Call the command, print an error if it fails, and return the exit code.
 
-    ``arguments`` are the command line's, of which a bug report shows options' names and ``verbs`` only.
+    Of the command line's ``arguments``, a bug report shows only the names of options and the ``verbs``.
     """
     try:
         code = command()
@@ -47,10 +47,10 @@ def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: 
         return known_error.exit_code
     except OSError as os_error:
         if os_error.errno == errno.EPIPE:
-            # The reader of our output has gone (head, less): keep Python from complaining at exit.
+            # The reader of the pipe (head, less) has exited: keep Python from reporting that again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.BUG
-        if os_error.errno in _OF_THE_USERS_FILES:
+        if os_error.errno in _USER_FILE_ERRNOS:
             where = f"{os.fsdecode(os_error.filename)}: " if isinstance(os_error.filename, (str, bytes, Path)) else ""
             _print_error(f"{where}{os_error.strerror}", "check that path, its owner and mode, and the free space (df)")
             return ExitCode.USAGE
@@ -82,7 +82,7 @@ def _report_bug(error: BaseException, arguments: Sequence[str], verbs: Container
         if report_path
         else "run again with a writable home directory to get a report file"
     )
-    _print_error(f"this should not have happened ({masker.mask_lines(_first_line(error))})", hint)
+    _print_error(f"internal error ({masker.mask_lines(_first_line(error))})", hint)
     return ExitCode.BUG
 
 
@@ -91,7 +91,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[str]:
-    """Everything on the command line that may be a secret: what is no option's name and no verb."""
+    """Return the arguments that may be secrets: neither the name of an option nor a verb."""
     option_values = [word.partition("=")[2] for word in arguments if word.startswith("-")]
     return [value for value in option_values if value] + [
         argument for argument in arguments if not argument.startswith("-") and argument not in verbs
@@ -99,7 +99,7 @@ def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[st
 
 
 def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
-    """A file for a bug report, 0600; None where none could be written. Holds no value of an option."""
+    """Write a bug report, mode 0600, without values of options; return its path, None if it cannot be written."""
     masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
     masked_arguments = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]
     text = "\n".join(

@@ -1,4 +1,4 @@
-"""The command group: options in both positions, a help of one screen, errors without tracebacks."""
+"""The click group: options before and after the verb, help of one screen, errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packstack_lite.cli.options import DEFAULT_SANDBOX
 
 
 class PackstackGroup(click.Group):
-    """A click group whose ``main`` turns every failure into words and an exit code."""
+    """A click group whose ``main`` turns every failure into a message and an exit code."""
 
     def main(  # type: ignore[override]
         self,
@@ -22,7 +22,7 @@ class PackstackGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click's; in standalone mode exits with one of ExitCode."""
+        """Run the command line; in standalone mode, exit with one of ExitCode."""
         arguments = list(sys.argv[1:] if args is None else args)
 
         def run() -> Any:
@@ -35,7 +35,7 @@ class PackstackGroup(click.Group):
         sys.exit(int(run_guarded(run, arguments, self.commands)))
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        """Write out abbreviations; let ``--sandbox VERB`` mean the default sandbox, not one of a verb's name."""
+        """Expand abbreviated options; let ``--sandbox VERB`` mean the default sandbox, not one named like a verb."""
         expanded = args if ctx.resilient_parsing else expand_options(self, args)
         return super().parse_args(ctx, self._insert_default_sandbox(expanded))
 
@@ -50,14 +50,14 @@ class PackstackGroup(click.Group):
         return result
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Packstack's words first, then what all verbs share, then the verbs."""
+        """Write Packstack's options first, then the shared options, then the verbs."""
         visible = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         packstack_options = [
             option for option in visible if option.callback is None or option.expose_value or option.is_eager
         ]
         for title, options in (
-            ("Packstack's words", packstack_options),
-            ("Shared by all verbs", [candidate for candidate in visible if candidate not in packstack_options]),
+            ("Packstack's options", packstack_options),
+            ("Options of all verbs", [candidate for candidate in visible if candidate not in packstack_options]),
         ):
             records = [record for record in (option.get_help_record(ctx) for option in options) if record]
             if records:
@@ -67,7 +67,7 @@ class PackstackGroup(click.Group):
 
 
 def show_full_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """--help-all: the help, with every parameter's flag, then the end."""
+    """Print the help with every parameter's option, and exit: a click callback for --help-all."""
     if not value or ctx.resilient_parsing:
         return
     hidden = [option for option in ctx.command.params if isinstance(option, click.Option) and option.hidden]

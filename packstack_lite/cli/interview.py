@@ -1,9 +1,10 @@
-"""Interactive mode: a few questions in place of a command line, the plan, and one question more."""
+"""Interactive mode: ask a few questions, write an answer file, show the plan, and deploy if told to."""
 
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, List, Optional, Tuple
+from dataclasses import replace
+from typing import Callable, Dict, List, Tuple
 
 import click
 
@@ -13,85 +14,86 @@ from packstack_lite.cli import deploy
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options
 from packstack_lite.cli.plan import plan_and_print
 from packstack_lite.cli.terminal import print_stderr
-from packstack_lite.deployment import answer_sources
-from packstack_lite.deployment.connection_target import find_own_address, parse_target
-from packstack_lite.deployment.run import Deployment
+from packstack_lite.deployment import Deployment, answer_sources
+from packstack_lite.deployment.connection_target import find_own_address, parse_target, resolve_address
 from packstack_lite.errors import ExitCode, UsageError
 
 DESTINATIONS = {
-    "sandbox": "a throw-away host on this machine",
+    "sandbox": "a throw-away node on this machine",
     "host": "another machine, over SSH",
-    "here": "this very machine",
+    "here": "this machine itself",
 }
 DEFAULT_PASSWORD = "CONFIG_DEFAULT_PASSWORD"
 VOLUME_ENCRYPTION = "CONFIG_CINDER_VOLUME_ENCRYPTION"
-# What is asked with yes or no, in this order.
+# Questions that are answered with yes or no, in this order.
 SERVICE_QUESTIONS: Tuple[Tuple[str, str], ...] = (
     ("CONFIG_HORIZON_INSTALL", "Horizon, the dashboard"),
     ("CONFIG_CINDER_INSTALL", "Cinder, volumes"),
     ("CONFIG_SWIFT_INSTALL", "Swift, objects"),
     ("CONFIG_BARBICAN_INSTALL", "Barbican, secrets"),
     (VOLUME_ENCRYPTION, "Encrypted volumes"),
-    ("CONFIG_PROVISION_DEMO", "A demo project, user, network and image to begin with"),
+    ("CONFIG_PROVISION_DEMO", "A demo project, user, network and image"),
 )
-# What has to be wanted before a question makes sense.
+# A question is asked only if these parameters were answered with yes.
 REQUIRED_SERVICES: Dict[str, Tuple[str, ...]] = {
     VOLUME_ENCRYPTION: ("CONFIG_CINDER_INSTALL", "CONFIG_BARBICAN_INSTALL")
 }
 
 
 def run_interview(options: Options) -> int:
-    """Ask where to and what, write the answer file, show the plan, and carry it out when told to."""
+    """Ask where and what to deploy, write the answer file, show the plan, and deploy if the person agrees."""
     print_stderr(
-        options, "No words, so a few questions; Enter takes what stands in [ ], Ctrl-C leaves everything as it is."
+        options, "No options were given, so a few questions; Enter takes the value in [ ], Ctrl-C changes nothing."
     )
-    address = _ask_destination(options)
-    earlier_files = answer_sources.find_earlier_answer_files(address) if address else []
+    options, address = _ask_destination(options)
+    earlier_files = answer_sources.find_earlier_answer_files(address) if address else ()
     if earlier_files:
         print_stderr(options, f"answers of an earlier run are the defaults: {earlier_files[0]}")
-    _ask_services(options, answer_sources.load_answers(options, earlier_files), bool(earlier_files))
-    deploy.write_answer_file(options, None, create_sandbox=True)
-    # They stand in the file now, and came from no command line.
-    options.flags.clear()
-    return deploy.deploy_answer_files(options, confirm=confirm_plan)
+    defaults = answer_sources.load_answers(replace(options.answer_sources, files=earlier_files))
+    flags = {**options.flags, **_ask_services(defaults, bool(earlier_files))}
+    written = deploy.write_answer_file(replace(options, flags=flags), None, create_sandbox=True)
+    # The file holds the answers now; as flags they would count as given on the command line.
+    written = replace(written, flags={})
+    return deploy.deploy_answer_files(written, confirm=lambda deployment: confirm_plan(written, deployment))
 
 
-def confirm_plan(deployment: Deployment) -> bool:
-    """Show the plan; whether it is to be carried out."""
-    if plan_and_print(deployment, exit_code=True) == ExitCode.SUCCESS or click.confirm("Carry this out?", err=True):
+def confirm_plan(options: Options, deployment: Deployment) -> bool:
+    """Show the plan and ask whether to apply it; an empty plan is applied without a question."""
+    if plan_and_print(options, deployment, exit_code=True) == ExitCode.SUCCESS:
         return True
-    files = " ".join(f"--answer-file {path}" for path in deployment.options.answer_files)
+    if click.confirm("Apply this plan?", err=True):
+        return True
+    files = " ".join(f"--answer-file {path}" for path in options.answer_files)
     print_stderr(
-        deployment.options,
-        f"the host is as it was; when you want it: packstack-lite apply {_target_option(deployment)} {files}",
+        options,
+        f"nothing was changed; to apply it later: packstack-lite apply {_target_option(options, deployment)} {files}",
     )
     return False
 
 
-def _target_option(deployment: Deployment) -> str:
-    box = deployment.controller_target.sandbox
-    return (
-        f"--sandbox={box.name}" if box else f"--host {deployment.options.host or deployment.controller_target.address}"
-    )
+def _target_option(options: Options, deployment: Deployment) -> str:
+    target = deployment.controller_target
+    return f"--sandbox={target.sandbox.name}" if target.sandbox else f"--host {options.host or target.address}"
 
 
-def _ask_destination(options: Options) -> str:
-    """Fill in the host to deploy on; its address, "" for a sandbox that is still to be made."""
-    # Sandboxes are made, and even listed, by root alone.
+def _ask_destination(options: Options) -> Tuple[Options, str]:
+    """Ask where to deploy; return options that name the machine, and its address, "" for a new sandbox."""
+    # Only root may create or list sandboxes.
     destinations = [destination for destination in DESTINATIONS if destination != "sandbox" or os.geteuid() == 0]
     print_stderr(options, "; ".join(f"{destination}: {DESTINATIONS[destination]}" for destination in destinations))
     destination = click.prompt("Where to", default=destinations[0], type=click.Choice(destinations), err=True)
     if destination == "here":
-        return find_own_address()
+        return options, find_own_address()
     if destination == "host":
-        options.host = click.prompt("Which host ([USER@]HOST[:PORT])", value_proc=_check_host, err=True)
-        return answer_sources.resolve_address(parse_target(options.host).address)
-    options.sandbox = click.prompt("Name of the sandbox", default=DEFAULT_SANDBOX, err=True)
-    addresses: List[str] = [box.address for box in sandbox.list_all() if box.name == options.sandbox]
-    return addresses[0] if addresses else ""
+        host = click.prompt("Which host ([USER@]HOST[:PORT])", value_proc=_check_host, err=True)
+        return replace(options, host=host), resolve_address(parse_target(host).address)
+    name = click.prompt("Name of the sandbox", default=DEFAULT_SANDBOX, err=True)
+    addresses: List[str] = [box.address for box in sandbox.list_all() if box.name == name]
+    return replace(options, sandbox=name), addresses[0] if addresses else ""
 
 
 def _check_host(text: str) -> str:
+    """Return the text if it is a host. Raises click.UsageError, upon which click asks again."""
     try:
         parse_target(text)
     except UsageError as error:
@@ -99,43 +101,38 @@ def _check_host(text: str) -> str:
     return text
 
 
-def _ask_services(options: Options, answers: Answers, has_earlier_answers: bool) -> None:
-    """Ask for what matters; only what is not the default or the earlier answer becomes an answer."""
+def _ask_services(defaults: Answers, has_earlier_answers: bool) -> Dict[str, str]:
+    """Ask which services to deploy; return the answers that differ from ``defaults``."""
     agent_parameter = "CONFIG_NEUTRON_L2_AGENT"
-    agent = click.prompt(
-        "Network", default=answers.text(agent_parameter), type=click.Choice(["ovn", "openvswitch"]), err=True
-    )
-    _set_if_changed(options, answers, agent_parameter, agent)
-    enabled: Dict[str, bool] = {}
+    answers = {
+        agent_parameter: click.prompt(
+            "Network", default=defaults.text(agent_parameter), type=click.Choice(["ovn", "openvswitch"]), err=True
+        )
+    }
     for name, question in SERVICE_QUESTIONS:
-        if all(enabled[required] for required in REQUIRED_SERVICES.get(name, ())):
-            enabled[name] = click.confirm(question, default=bool(answers[name]), err=True)
-            _set_if_changed(options, answers, name, "y" if enabled[name] else "n")
+        if all(answers[required] == "y" for required in REQUIRED_SERVICES.get(name, ())):
+            answers[name] = "y" if click.confirm(question, default=bool(defaults[name]), err=True) else "n"
     if not has_earlier_answers:
-        _set_if_changed(options, answers, DEFAULT_PASSWORD, _ask_password())
+        answers[DEFAULT_PASSWORD] = _ask_password()
+    return {name: text for name, text in answers.items() if text != defaults.text(name)}
 
 
 def _ask_password() -> str:
-    """Ask for a password twice, as nobody sees it; once if there is to be none."""
+    """Ask for a password twice without showing it; once if it is empty."""
     while True:
-        question = "One password for everything (Enter: each gets a random one)"
+        question = "One password for everything (Enter: a random one for each)"
         password = _prompt_hidden(question, value_proc=_check_password)
         if not password or _prompt_hidden("Once more") == password:
             return password
-        click.echo("Error: the two are not the same", err=True)
+        click.echo("Error: the two passwords differ", err=True)
 
 
-def _prompt_hidden(question: str, value_proc: Optional[Callable[[str], str]] = None) -> str:
+def _prompt_hidden(question: str, value_proc: Callable[[str], str] = str) -> str:
     text: str = click.prompt(question, "", hide_input=True, show_default=False, value_proc=value_proc, err=True)
     return text
 
 
 def _check_password(text: str) -> str:
     if text != text.strip() or not text.isprintable():
-        raise click.UsageError("printable characters, and no space at either end")
+        raise click.UsageError("use printable characters, and no space at either end")
     return text
-
-
-def _set_if_changed(options: Options, answers: Answers, parameter: str, text: str) -> None:
-    if text != answers.text(parameter):
-        options.flags[parameter] = text

@@ -1,4 +1,4 @@
-"""Options as Packstack takes them: abbreviated, with an underscore; one that nobody knows gets the nearest name."""
+"""Expand options as Packstack does: abbreviated, or with underscores. Suggest a name for an unknown option."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from packstack_lite.answers import PARAMETERS_BY_NAME
 from packstack_lite.errors import UsageError
 
-# Packstack's own options (run_setup.py, initCmdLineParser) besides those of its parameters.
+# Packstack's own options (run_setup.py, initCmdLineParser), without those of its parameters.
 PACKSTACK_OPTIONS = (
     "--allinone",
     "--answer-file",
@@ -24,16 +24,15 @@ PACKSTACK_OPTIONS = (
     "--validate-answer-file",
     "--version",
 )
-# Options whose value may be left out.
+# Options whose value is optional.
 _OPTIONAL_VALUE = ("--sandbox",)
 _MAX_LISTED = 12
 
 
 def expand_options(command: click.Command, arguments: Sequence[str]) -> List[str]:
-    """The command line with every long option written out, those behind a verb included.
+    """Return the command line with every long option in full, also after a verb.
 
-    Raises UsageFault for an option that nobody knows, or that several could be meant by. A value
-    is never taken for an option, nor for a verb.
+    A value is never mistaken for an option or a verb. Raises UsageError for an unknown or ambiguous option.
     """
     expanded: List[str] = []
     remaining_args = list(arguments)
@@ -52,15 +51,15 @@ def expand_options(command: click.Command, arguments: Sequence[str]) -> List[str
                 expanded.append(remaining_args.pop(0))
         elif isinstance(command, click.Group):
             if word not in command.commands:
-                return [*expanded, *remaining_args]  # click says what is wrong with it
+                return [*expanded, *remaining_args]  # click reports the unknown verb
             command = command.commands[word]
     return expanded
 
 
 def expand_option(command: click.Command, name: str) -> str:
-    """The long option of this command that a word means, as optparse would find it.
+    """Return the full name of a possibly abbreviated long option, as Python's optparse does.
 
-    A word that Packstack understands means the same here, whatever options there are besides.
+    An abbreviation that is unique in Packstack has the same meaning here, whatever options were added.
     """
     options_by_spelling = {option.replace("_", "-"): option for option in _long_options(command)}
     dashed_name = name.replace("_", "-")
@@ -74,7 +73,7 @@ def expand_option(command: click.Command, name: str) -> str:
     if len(matches) == 1:
         return options_by_spelling[matches[0]]
     if matches:
-        raise UsageError(f"{name} may be short for several options", f"write one of: {_join_options(sorted(matches))}")
+        raise UsageError(f"{name} is ambiguous", f"write one of: {_join_options(sorted(matches))}")
     raise UsageError(
         f"there is no option {name}{_verb_suffix(command)}", _suggest_option(dashed_name, options_by_spelling)
     )
@@ -106,7 +105,7 @@ def _long_options(command: click.Command) -> List[str]:
 
 
 def _packstack_options(command: click.Command) -> Set[str]:
-    """Which of the command's options Packstack has too."""
+    """Return those of the command's options that Packstack has too."""
     of_parameters = [
         option for option in _command_options(command) if (option.name or "").upper() in PARAMETERS_BY_NAME
     ]
@@ -114,7 +113,7 @@ def _packstack_options(command: click.Command) -> Set[str]:
 
 
 def _takes_next_word(command: click.Command, word: str, name: str, remaining_args: Sequence[str]) -> bool:
-    """Whether the next word is the value of this one."""
+    """Return whether the next argument is the value of this option."""
     if not remaining_args or word != name:
         return False
     if name in _OPTIONAL_VALUE:
@@ -128,6 +127,6 @@ def _takes_value(command: click.Command, name: str) -> bool:
 
 
 def _short_takes_value(command: click.Command, word: str) -> bool:
-    """Of several short options in one word only the last can want the next word."""
+    """Return whether the next argument is the value of the last of several short options in one argument."""
     positions = [position for position, letter in enumerate(word[1:]) if _takes_value(command, f"-{letter}")]
     return positions[:1] == [len(word) - 2]

@@ -1,14 +1,16 @@
-"""The options that all verbs share, wherever they stand: before the verb or after it."""
+"""The options that all verbs share, before or after the verb, and the values that ``deployment`` takes of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Set, TypeVar
 
 import click
 
 from packstack_lite.answers import PARAMETERS, Parameter
+from packstack_lite.deployment import AnswerSources, ConnectionOptions, NodeSelection, RunOptions
 from packstack_lite.sandbox import DEFAULT_DISTRO
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,12 +19,10 @@ DEFAULT_SANDBOX = "aio"
 
 @dataclass
 class Options:
-    """What was said on the command line, whichever verb it was said to.
+    """The shared options of one command line, as click collects them; known to ``cli`` only.
 
-    ``flags`` maps Packstack's parameter names to the text given for them, ``settings`` are the
-    NAME=VALUE of --set. ``sandbox`` and ``host`` exclude each other; ``distro`` is what a sandbox
-    that has to be made runs, ``kind`` how it is made. ``timeout`` is in seconds, for a single step. ``warned`` holds
-    the warnings that were printed in this run.
+    ``flags`` maps parameter names to the text given for them, ``settings`` are the NAME=VALUE of --set. ``timeout``
+    is in seconds, for one job. ``warned`` holds the warnings that this run has printed.
     """
 
     answer_files: List[Path] = field(default_factory=list)
@@ -48,12 +48,36 @@ class Options:
         """Whether stdout gets one JSON object."""
         return self.output == "json"
 
+    def with_answer_file(self, path: Path) -> Options:
+        """Return a copy with one more answer file, which wins over the others."""
+        return replace(self, answer_files=[*self.answer_files, path])
+
+    @property
+    def answer_sources(self) -> AnswerSources:
+        """The sources of answers, this process's environment included."""
+        return AnswerSources(tuple(self.answer_files), os.environ, tuple(self.settings), dict(self.flags))
+
+    @property
+    def node_selection(self) -> NodeSelection:
+        """The controller that the command line names."""
+        return NodeSelection(self.host, self.sandbox, self.distro, self.kind)
+
+    @property
+    def connection_options(self) -> ConnectionOptions:
+        """How nodes are reached over SSH."""
+        return ConnectionOptions(self.ssh_key, self.ssh_config, self.accept_new)
+
+    @property
+    def run_options(self) -> RunOptions:
+        """How a run behaves."""
+        return RunOptions(self.config_dir, tuple(self.ignore), self.timeout, self.debug)
+
 
 pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """A callback that lays the value into the Options of this run; lists grow, the rest is replaced."""
+    """Return a click callback that stores a value in the Options of this run; repeated options extend a list."""
 
     def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         options = ctx.ensure_object(Options)
@@ -66,6 +90,8 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def _store_parameter(parameter: Parameter) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a click callback that stores the text of a parameter's own option."""
+
     def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         if value is not None:
             ctx.ensure_object(Options).flags[parameter.name] = value
@@ -74,12 +100,13 @@ def _store_parameter(parameter: Parameter) -> Callable[[click.Context, click.Par
 
 
 def _option(name: str, *declarations: str, **attributes: Any) -> click.Option:
+    """Return a click option whose value goes into the field ``name`` of Options."""
     attributes.setdefault("default", None)
     return click.Option([*declarations], expose_value=False, callback=_store(name), **attributes)
 
 
 def common_options(excluding: str = "") -> List[click.Option]:
-    """Fresh option objects for one command, less the one named."""
+    """Return new click options for one command, without the one named ``excluding``."""
     path_type = click.Path(path_type=Path)
     all_options = [
         _option(
@@ -88,48 +115,60 @@ def common_options(excluding: str = "") -> List[click.Option]:
             type=path_type,
             multiple=True,
             metavar="FILE",
-            help="Answers; may be repeated, later files win.",
+            help="Answer file; may be repeated, later files win.",
         ),
         _option(
             "settings",
             "--set",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Answer one parameter; wins over every file.",
+            help="Set one parameter; wins over every answer file.",
         ),
-        _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy on this host, over SSH."),
+        _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy to this host, over SSH."),
         _option(
             "sandbox",
             "--sandbox",
             is_flag=False,
             flag_value=DEFAULT_SANDBOX,
             metavar="[NAME]",
-            help=f"Deploy on a throw-away host on this machine (default name: {DEFAULT_SANDBOX}).",
+            help=f"Deploy to a throw-away node on this machine (default name: {DEFAULT_SANDBOX}).",
         ),
         _option(
             "config_dir",
             "--config-dir",
             type=path_type,
             metavar="DIR",
-            help="Your own, such as DIR/nova/nova.conf.",
+            help="Directory of configuration overrides (DIR/nova/nova.conf).",
         ),
-        _option("distro", "--distro", metavar="NAME", help=f"What a new sandbox runs (default: {DEFAULT_DISTRO})."),
-        _option("kind", "--kind", metavar="container|machine", help="How a new sandbox is made (default: container)."),
+        _option(
+            "distro", "--distro", metavar="NAME", help=f"Distribution of a new sandbox (default: {DEFAULT_DISTRO})."
+        ),
+        _option("kind", "--kind", metavar="container|machine", help="Kind of a new sandbox (default: container)."),
         _option("ssh_key", "--ssh-key", type=path_type, metavar="FILE", help="Private key for SSH."),
         _option(
-            "ssh_config", "--ssh-config", type=path_type, metavar="FILE", help="Read this in place of ~/.ssh/config."
+            "ssh_config",
+            "--ssh-config",
+            type=path_type,
+            metavar="FILE",
+            help="Read this file instead of ~/.ssh/config.",
         ),
-        _option("accept_new", "--accept-new", is_flag=True, help="Take the host key of a host not seen before."),
-        _option("ignore", "--ignore", multiple=True, metavar="NAME", help="Go on although this preflight check fails."),
-        _option("output", "--output", type=click.Choice(["text", "json"]), help="Form of the result on stdout."),
-        _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colours on the terminal."),
-        _option("debug", "-d", "--debug", is_flag=True, help="Tell every command and its reply in the log."),
+        _option("accept_new", "--accept-new", is_flag=True, help="Accept the host key of an unknown host."),
+        _option(
+            "ignore",
+            "--ignore",
+            multiple=True,
+            metavar="NAME",
+            help="Ignore a failed preflight check; may be repeated.",
+        ),
+        _option("output", "--output", type=click.Choice(["text", "json"]), help="Format of the result on stdout."),
+        _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colour the output."),
+        _option("debug", "-d", "--debug", is_flag=True, help="Log every command and its reply."),
     ]
     return [option for option in all_options if option.name != excluding]
 
 
 def parameter_options() -> List[click.Option]:
-    """One option per parameter of the answers table; hidden, --help-all shows them."""
+    """Return one hidden click option per parameter; --help-all shows them."""
     return [
         click.Option(
             [f"--{parameter.flag}", parameter.name.lower()],
@@ -146,11 +185,11 @@ def parameter_options() -> List[click.Option]:
 
 
 def shared_options(excluding: str = "", with_parameters: bool = True) -> Callable[[F], F]:
-    """Give a command the shared options, and the parameters' flags too unless told otherwise."""
+    """Return a decorator that gives a command the shared options, by default with one per parameter."""
 
     def decorate(command: F) -> F:
         options = common_options(excluding) + (parameter_options() if with_parameters else [])
-        # click.command collects what stands in this attribute, last first.
+        # click.command reads the options from this attribute, last first.
         existing = getattr(command, "__click_params__", [])
         command.__click_params__ = [*reversed(options), *existing]  # type: ignore[attr-defined]
         return command

@@ -1,58 +1,71 @@
-"""Where words go: results to stdout, everything else to stderr."""
+"""Write to the terminal: results to stdout, progress, warnings and questions to stderr. Used by every verb."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from typing import Any, Mapping
 
+import click
 from rich.console import Console
 
 from packstack_lite.cli.options import Options
+from packstack_lite.deployment import Callbacks
+from packstack_lite.report.json_output import to_json
+from packstack_lite.report.rich_console import make_console
+from packstack_lite.secret import Secret
 
-SCHEMA_VERSION = 1
-_ONE_AT_A_TIME = threading.Lock()
+_WARNING_LOCK = threading.Lock()
 
 
 def is_interactive() -> bool:
-    """Whether somebody is there to be asked."""
+    """Return whether a person can be asked: stdin and stderr are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _make_console(options: Options, stderr: bool) -> Console:
-    """A console that keeps to --color; ``auto`` leaves it to rich, which knows NO_COLOR and FORCE_COLOR."""
-    if options.color == "never":
-        return Console(stderr=stderr, no_color=True, color_system=None, highlight=False, soft_wrap=True)
-    return Console(
-        stderr=stderr, force_terminal=True if options.color == "always" else None, highlight=False, soft_wrap=True
-    )
-
-
 def stdout_console(options: Options) -> Console:
-    """The console for results."""
-    return _make_console(options, stderr=False)
+    """Return a console for results."""
+    return make_console(color=options.color)
 
 
 def stderr_console(options: Options) -> Console:
-    """The console for progress, warnings and errors."""
-    return _make_console(options, stderr=True)
+    """Return a console for progress, warnings and errors."""
+    return make_console(color=options.color, stderr=True)
 
 
 def print_stderr(options: Options, text: str) -> None:
-    """A line beside the result: on stderr, no markup read into it."""
+    """Print a line on stderr; markup in it is not interpreted."""
     stderr_console(options).print(text, markup=False)
 
 
 def warn_once(options: Options, text: str) -> None:
-    """A warning on stderr, once in a run: several nodes' threads may meet the same damaged file."""
-    with _ONE_AT_A_TIME:
-        known = text in options.warned
+    """Print a warning on stderr, once in a run: threads of several nodes may meet the same damaged file."""
+    with _WARNING_LOCK:
+        is_known = text in options.warned
         options.warned.add(text)
-    if not known:
+    if not is_known:
         print_stderr(options, f"warning: {text}")
 
 
 def print_json(payload: Mapping[str, Any]) -> None:
-    """The one JSON object of this run, on stdout."""
-    sys.stdout.write(json.dumps({"schema": SCHEMA_VERSION, **payload}, ensure_ascii=False) + "\n")
+    """Print the one JSON object of this run on stdout."""
+    sys.stdout.write(to_json(payload) + "\n")
+
+
+def make_callbacks(options: Options) -> Callbacks:
+    """Return callbacks that print on stderr, and that ask only on a terminal."""
+    can_ask = is_interactive()
+    return Callbacks(
+        warn=lambda text: warn_once(options, text),
+        progress=lambda text: print_stderr(options, text),
+        confirm=_confirm if can_ask else None,
+        ask_password=_prompt_password if can_ask else None,
+    )
+
+
+def _confirm(question: str) -> bool:
+    return click.confirm(question, default=False, err=True)
+
+
+def _prompt_password(question: str) -> Secret:
+    return Secret(str(click.prompt(question, hide_input=True, err=True)))

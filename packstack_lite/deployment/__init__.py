@@ -1,0 +1,28 @@
+"""One run against the nodes of a cloud, without command line or printing: the Python API (docs/api.md)."""
+
+from packstack_lite.deployment.answer_sources import load_answers
+from packstack_lite.deployment.deployment import Deployment, open_deployment
+from packstack_lite.deployment.new_answer_file import NewAnswerFile, write_new_answer_file
+from packstack_lite.deployment.options import (
+    AnswerSources,
+    Callbacks,
+    ConnectionOptions,
+    NodeSelection,
+    RunOptions,
+)
+from packstack_lite.deployment.rendering import RenderedFile, render_files
+
+__all__ = [
+    "AnswerSources",
+    "Callbacks",
+    "ConnectionOptions",
+    "Deployment",
+    "NewAnswerFile",
+    "NodeSelection",
+    "RenderedFile",
+    "RunOptions",
+    "load_answers",
+    "open_deployment",
+    "render_files",
+    "write_new_answer_file",
+]

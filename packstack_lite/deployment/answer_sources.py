@@ -1,161 +1,121 @@
-"""Which answers count for a run, and where they come from."""
+"""Resolve the answers of a run from their sources: files, environment, command line and sandbox."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
-from packstack_lite.answers import (
-    PARAMETERS_BY_NAME,
-    Answers,
-    PasswordStore,
-    derive_node_answers,
-    read_answer_file,
-    read_overrides,
-    render_answer_file,
-    resolver,
-    write_answer_file,
-)
-from packstack_lite.answers.l2_agents import AGENT_NAME_PARTS
+from packstack_lite import answers as answer_api
+from packstack_lite.answers import PARAMETERS_BY_NAME, Answers, PasswordStore
 from packstack_lite.answers.writer import ANSWER_FILE_PATTERN
-from packstack_lite.cli.options import Options
-from packstack_lite.deployment.connection_target import LOOPBACK_NAMES, ConnectionTarget, is_this_machine
+from packstack_lite.deployment.connection_target import ConnectionTarget, resolve_address
+from packstack_lite.deployment.options import AnswerSources
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.report.run_log import state_directory
 from packstack_lite.sandbox import Sandbox, guest_image
 
 CONTROLLER_PARAMETER = "CONFIG_CONTROLLER_HOST"
-# The second interface of a segment's hosts, and the bridge that it goes into.
+# The second interface of a segment's nodes, and the bridge that contains it.
 TUNNEL_INTERFACE, TUNNEL_BRIDGE = "tunnel0", "br-tunnel"
+AGENT_PREFIXES = {"openvswitch": "OVS", "ovn": "OVN"}
 
 
-def find_controller(options: Options) -> str:
-    """The controller that the answers name, without judging the rest of them; "" when they do not."""
-    return _find_controller_with_origin(options)[0]
+def load_answers(
+    sources: AnswerSources,
+    *,
+    node_answers: Optional[Mapping[str, str]] = None,
+    address: str = "127.0.0.1",
+    password_store: Optional[PasswordStore] = None,
+    sandbox_answers: Optional[Mapping[str, str]] = None,
+) -> Answers:
+    """Resolve the answers of these sources; parameters as for ``answers.resolve_answers``. Raises AnswersError."""
+    return answer_api.resolve_answers(
+        sources.files,
+        sources.flags,
+        node_answers=node_answers or {},
+        address=address,
+        password_store=password_store,
+        sandbox_answers=sandbox_answers or {},
+        environment=sources.environment,
+        settings=sources.settings,
+    )
 
 
-def _find_controller_with_origin(options: Options) -> Tuple[str, str]:
-    """The same, and where it is said; a file's place holds a colon."""
+def find_controller(sources: AnswerSources) -> str:
+    """Return the controller that the answers name, "" without one. The other answers are not checked."""
+    return find_controller_with_origin(sources)[0]
+
+
+def find_controller_with_origin(sources: AnswerSources) -> Tuple[str, str]:
+    """Return the controller that the answers name and its origin; only the origin of a file contains a colon."""
     controller = ("", "")
-    for path in options.answer_files:
-        text, line = read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
+    for path in sources.files:
+        text, line = answer_api.read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
         controller = (text, f"{path}:{line}") if line else controller
-    return read_overrides(os.environ, options.settings, options.flags).answers.get(CONTROLLER_PARAMETER, controller)
+    overrides = answer_api.read_overrides(sources.environment, sources.settings, sources.flags)
+    return overrides.answers.get(CONTROLLER_PARAMETER, controller)
 
 
-def find_overriding_controller(options: Options, implied_host: str, is_allinone: bool) -> str:
-    """The controller that beats the one that --allinone (``here``) or --install-hosts mean; "" when theirs counts.
+def resolve_answers(sources: AnswerSources, target: ConnectionTarget, required: bool = False) -> Answers:
+    """Resolve the answers for a controller.
 
-    As with Packstack one told by a flag does, and here also by --set or in the environment. An answer
-    file that names another host is refused (UsageFault): one of the two is a mistake.
-    """
-    controller, origin = _find_controller_with_origin(options)
-    if not controller or controller in LOOPBACK_NAMES or resolve_address(controller) == resolve_address(implied_host):
-        return ""
-    if ":" in origin and not (is_allinone and is_this_machine(controller)):
-        option = "--allinone" if is_allinone else "--install-hosts"
-        raise UsageError(
-            f"{origin}: {CONTROLLER_PARAMETER}={controller}, but {option} means {implied_host}",
-            f"to deploy on {controller} leave {option} out; to deploy on {implied_host} add --set {CONTROLLER_PARAMETER}={implied_host}",
-        )
-    return controller
-
-
-def resolve_answers(options: Options, target: ConnectionTarget, required: bool = False) -> Answers:
-    """The effective answers for a target.
-
-    Without an answer file those count that an earlier --allinone wrote for this host;
-    ``needed`` refuses to go on where there are none, instead of making new passwords.
+    Without an answer file, the one that an earlier ``--allinone`` wrote for this controller is used. With ``required``
+    its absence is a UsageError: otherwise new passwords would be made for a cloud that has others.
     """
     address = resolve_address(target.address)
-    files = list(options.answer_files) or find_earlier_answer_files(address)
+    files = sources.files or find_earlier_answer_files(address)
     if required and not files:
         raise UsageError(f"no answers are known for {address}", "name its answer file with --answer-file FILE")
-    return _load_for_target(options, target, files, address)
+    return resolve_for_target(replace(sources, files=files), target, address)
 
 
-def ensure_answer_file(
-    options: Options, target: ConnectionTarget, implied_host: str = "", compute_nodes: Sequence[str] = ()
-) -> Path:
-    """The file that holds the answers of --allinone or --install-hosts, which ``meant`` this host, and ``others`` as
-    its compute hosts.
-
-    Without an answer file those of an earlier one for the same host are kept, its passwords too.
-    The user's own files are layers and stay as they are. A new file is only written when it
-    would say something else than the newest one.
-    """
-    address = resolve_address(target.address)
-    earlier_files = find_earlier_answer_files(address)
-    files = list(options.answer_files) or earlier_files
-    named_controller = find_controller(options)
-    controller = (
-        named_controller if named_controller in LOOPBACK_NAMES else resolve_address(implied_host or target.address)
-    )
-    overrides = derive_node_answers([controller, *map(resolve_address, compute_nodes)])
-    answers = _load_for_target(options, target, files, address, overrides)
-    if earlier_files and render_answer_file(answers) == earlier_files[0].read_text(encoding="utf-8"):
-        return earlier_files[0]
-    path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    write_answer_file(path, answers)
-    return path
-
-
-def _load_for_target(
-    options: Options,
+def resolve_for_target(
+    sources: AnswerSources,
     target: ConnectionTarget,
-    files: List[Path],
     address: str,
-    host_overrides: Optional[Dict[str, str]] = None,
+    node_answers: Optional[Mapping[str, str]] = None,
 ) -> Answers:
-    password_store = PasswordStore(state_directory() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
-    load_arguments: Dict[str, Any] = {
-        "node_answers": host_overrides or {},
-        "address": address,
-        "password_store": password_store,
-    }
+    """Resolve the answers for a controller at ``address``, with its stored passwords and its sandbox's defaults.
+
+    ``node_answers`` are the answers that name the nodes, as ``answers.derive_node_answers`` builds them.
+    """
+    store = PasswordStore(state_directory() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
+
+    def load(sandbox_answers: Mapping[str, str]) -> Answers:
+        return load_answers(
+            sources,
+            node_answers=node_answers,
+            address=address,
+            password_store=store,
+            sandbox_answers=sandbox_answers,
+        )
+
     if not target.sandbox:
-        return load_answers(options, files, **load_arguments)
-    overrides = {} if _names_controller(options, files, address) else host_overrides or derive_node_answers([address])
-    preliminary = load_answers(options, files, **load_arguments, sandbox_answers=overrides)
-    return load_answers(
-        options, files, **load_arguments, sandbox_answers={**overrides, **_sandbox_defaults(preliminary, target)}
-    )
+        return load({})
+    # Answers that were written for this controller name the other nodes too.
+    is_named = find_controller(sources) == address
+    overrides = {} if is_named else node_answers or answer_api.derive_node_answers([address])
+    preliminary = load(overrides)
+    return load({**overrides, **_sandbox_defaults(preliminary, target.sandbox)})
 
 
-def _names_controller(options: Options, files: Sequence[Path], address: str) -> bool:
-    """Whether the answers were written for this host: then they know the others too."""
-    controller = _find_controller_with_origin(replace(options, answer_files=list(files)))[0]
-    return controller == address
-
-
-def load_answers(options: Options, files: Sequence[Path], **load_arguments: Any) -> Answers:
-    """The effective answers of these files, of the environment and of the command line; the rest as answers.load."""
-    return resolver.resolve_answers(
-        files, options.flags, environment=os.environ, settings=options.settings, **load_arguments
-    )
-
-
-def _sandbox_defaults(preliminary: Answers, target: ConnectionTarget) -> Dict[str, str]:
-    """What a sandbox brings along takes the place of defaults, never of a choice."""
-    assert target.sandbox is not None
+def _sandbox_defaults(preliminary: Answers, box: Sandbox) -> Dict[str, str]:
+    """Return answers that suit a sandbox, for parameters that still have their default."""
     defaults = {
-        "CONFIG_PROVISION_DEMO_FLOATRANGE": target.sandbox.external_network,
+        "CONFIG_PROVISION_DEMO_FLOATRANGE": box.external_network,
         "CONFIG_PROVISION_IMAGE_URL": guest_image.PATH_IN_SANDBOX,
         "CONFIG_PROVISION_IMAGE_SSH_USER": "root",
-        **_tunnel_defaults(preliminary, target.sandbox),
+        **_tunnel_defaults(preliminary, box),
         # A container has no device mapper for Packstack's default, LVM.
-        **(_volume_defaults(preliminary, target.sandbox) if target.sandbox.kind == "container" else {}),
+        **(_volume_defaults(preliminary, box) if box.kind == "container" else {}),
     }
     return {name: text for name, text in defaults.items() if preliminary.text(name) == PARAMETERS_BY_NAME[name].default}
 
 
 def _volume_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
-    """Ceph, which is but for its own host; none where instances are on others."""
+    """Return Ceph as the backend; no Cinder where other nodes run instances, as the sandbox's Ceph is local."""
     return {"CONFIG_CINDER_BACKEND": "ceph"} if _is_all_in_one(answers, box) else {"CONFIG_CINDER_INSTALL": "n"}
 
 
@@ -164,9 +124,11 @@ def _is_all_in_one(answers: Answers, box: Sandbox) -> bool:
 
 
 def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
-    """Where tunnels end on hosts of one segment: on a bridge with their second interface, as Open vSwitch finds its
-    way through user space from bridge to bridge alone."""
-    prefix = AGENT_NAME_PARTS.get(answers["CONFIG_NEUTRON_L2_AGENT"])
+    """Return a bridge over the second interface as the end of tunnels, on nodes of a segment.
+
+    Open vSwitch in user space forwards tunnels only from bridge to bridge.
+    """
+    prefix = AGENT_PREFIXES.get(answers["CONFIG_NEUTRON_L2_AGENT"])
     if not box.tunnel or not prefix or _is_all_in_one(answers, box):
         return {}
     names = (f"CONFIG_NEUTRON_{prefix}_BRIDGE_IFACES", f"CONFIG_NEUTRON_{prefix}_TUNNEL_IF")
@@ -175,31 +137,27 @@ def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
     return dict(zip(names, (f"{TUNNEL_BRIDGE}:{TUNNEL_INTERFACE}", TUNNEL_BRIDGE)))
 
 
-def find_earlier_answer_files(address: str) -> List[Path]:
-    """The newest answer file in the home directory that is for this host, if any.
+def find_earlier_answer_files(address: str) -> Tuple[Path, ...]:
+    """Return the newest answer file in the home directory whose controller has this address; empty without one.
 
-    Raises UsageFault for a damaged one: taken for another host's, it would let all passwords be made anew.
+    Raises UsageError for a damaged file: if it were skipped, all passwords would be made anew.
     """
-    for path in sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True):
+    for path in _answer_files_in_home():
         try:
-            found = read_answer_file(path)
-        except UsageError as fault:
-            raise UsageError(fault.message, _past(path)) from fault
-        named = found.answers.get(CONTROLLER_PARAMETER, ("", 0))[0]
-        if named == address:
-            return [path]
-        if not named and found.errors:
-            raise AnswersError(f"{path}: an earlier run's answers are damaged", found.errors, _past(path))
-    return []
+            content = answer_api.read_answer_file(path)
+        except UsageError as error:
+            raise UsageError(error.message, _restore_hint(path)) from error
+        controller = content.answers.get(CONTROLLER_PARAMETER, ("", 0))[0]
+        if controller == address:
+            return (path,)
+        if not controller and content.errors:
+            raise AnswersError(f"{path}: an earlier run's answers are damaged", content.errors, _restore_hint(path))
+    return ()
 
 
-def _past(path: Path) -> str:
+def _answer_files_in_home() -> List[Path]:
+    return sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True)
+
+
+def _restore_hint(path: Path) -> str:
     return f"restore it; or, if it is not needed: mv {path} {path}.damaged"
-
-
-def resolve_address(host: str) -> str:
-    """The address of a host by name or address; the name itself when nobody knows it here."""
-    try:
-        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
-    except OSError:
-        return host

@@ -1,4 +1,4 @@
-"""What is told of several hosts together: those out of reach, and those that did not come to their end."""
+"""Attribute changes and failures to the node they belong to. Used by ``deployment.deployment``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from packstack_lite.engine.results import ApplyReport, Change, Drift
 from packstack_lite.errors import PhaseError
 
 Attributable = TypeVar("Attributable", Change, Drift)
-# A host, and the id of a resource there.
+# A node's address, and the id of a resource there.
 ResourceKey = Tuple[str, str]
 UNREACHABLE_CHECK = "reach"
 
 
 def unreachable_finding(session: NodeSession) -> Finding:
-    """A host that did not let us in, as a finding."""
+    """Return the connect error of an unreachable node as a preflight finding."""
     assert session.connect_error
-    hint = f"{session.connect_error.hint}; or leave it alone: EXCLUDE_SERVERS={session.node.name}"
+    hint = f"{session.connect_error.hint}; or exclude it: EXCLUDE_SERVERS={session.node.name}"
     return Finding(UNREACHABLE_CHECK, session.target.address, "error", session.connect_error.message, hint)
 
 
 def attribute(
     items: Sequence[Attributable], owners: Mapping[ResourceKey, str], subjects: Mapping[ResourceKey, str]
 ) -> List[Attributable]:
-    """Each told by the host whose affair it is, by the host that it was found on and its resource.
+    """Set the node of each item to the node it belongs to; items are changes or drift.
 
-    ``whose`` names that host. What is only ``about`` another host, which it lets in, say, is that one's where that one
-    has something of its own to tell: then it is the one that comes, not the one that was there.
+    ``owners`` names the node on whose behalf a delegated resource was applied. ``subjects`` names the node that a
+    resource is about, such as the peer that a firewall rule admits: the item belongs to the peer only if the peer has
+    items of its own. Then the peer is what is new, not the node with the rule.
     """
     owned = [replace(item, node=owners.get((item.node, item.resource_id), item.node)) for item in items]
     own_nodes = {item.node for item in owned if (item.node, item.resource_id) not in subjects}
@@ -38,13 +39,14 @@ def attribute(
 
 
 def raise_for_failures(reports: Sequence[ApplyReport]) -> None:
-    """PhaseFailed that names each host that did not come to its end, and why; nothing where all have."""
+    """Raise a PhaseError that names every failed node and its cause; return if none failed."""
     errors = [report.error for report in reports if report.error]
     if not errors:
         return
-    finished = [report.node for report in reports if not report.error]
-    done = f"; through to the end: {', '.join(finished)}" if finished else ""
+    completed = [report.node for report in reports if not report.error]
     raise PhaseError(
-        f"{len(errors)} of {len(reports)} hosts did not come to their end: " + "; ".join(errors) + done,
-        "mend the causes named above, then run the same command again: each host resumes where it is",
+        f"{len(errors)} of {len(reports)} nodes failed: "
+        + "; ".join(errors)
+        + (f"; completed: {', '.join(completed)}" if completed else ""),
+        "fix the causes named above, then run the same command again: each node resumes where it stopped",
     )

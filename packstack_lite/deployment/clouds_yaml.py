@@ -1,4 +1,4 @@
-"""The caller's clouds.yaml: our entries come in, nobody else's goes out."""
+"""Add a deployed cloud to this user's clouds.yaml; other entries stay. Used after apply."""
 
 from __future__ import annotations
 
@@ -9,17 +9,37 @@ from typing import Any, Dict, Mapping
 import yaml
 
 from packstack_lite.answers.password_store import write_private_file
+from packstack_lite.deployment.deployment import Deployment
 from packstack_lite.errors import UsageError
 
 
 def find_clouds_yaml() -> Path:
-    """Where openstacksdk looks for this user's clouds (XDG base directory specification)."""
+    """Return where openstacksdk looks for this user's clouds (XDG base directory specification)."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Path(base) / "openstack" / "clouds.yaml"
 
 
+def add_to_clouds_yaml(deployment: Deployment) -> str:
+    """Add a deployment's cloud to this user's clouds.yaml, also for its demo user; return the cloud's name there.
+
+    A file that cannot be changed is a warning: the cloud itself works.
+    """
+    target = deployment.controller_target
+    name = f"packstack-lite-{target.sandbox.name if target.sandbox else target.address}"
+    api = deployment.controller_context.admin_credentials
+    entries = {name: make_cloud_entry(api.auth_url, api.user, api.password.reveal(), api.project, api.region)}
+    if deployment.answers["CONFIG_PROVISION_DEMO"]:
+        password = deployment.answers["CONFIG_KEYSTONE_DEMO_PW"].reveal()
+        entries[f"{name}-demo"] = make_cloud_entry(api.auth_url, "demo", password, "demo", api.region)
+    try:
+        merge_clouds(find_clouds_yaml(), entries)
+    except (OSError, UsageError) as error:
+        deployment.callbacks.warn(str(error))
+    return name
+
+
 def make_cloud_entry(auth_url: str, user: str, password: str, project: str, region: str) -> Dict[str, Any]:
-    """One cloud as openstacksdk reads it."""
+    """Build the entry of one cloud, as openstacksdk reads it."""
     return {
         "auth": {
             "auth_url": auth_url,
@@ -36,11 +56,10 @@ def make_cloud_entry(auth_url: str, user: str, password: str, project: str, regi
 
 
 def merge_clouds(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Lay the entries over the file's clouds, 0600; True when something had to be written.
+    """Add or replace entries in a clouds.yaml, mode 0600; return whether the file was written.
 
-    YAML comments do not survive a rewrite, so a file that was not ours is kept once as
-    ``*.packstack-lite.orig``. Raises UsageFault where the file is not what it should be;
-    it is left alone then.
+    YAML comments do not survive a rewrite, so the first version is kept once as ``*.packstack-lite.orig``.
+    Raises UsageError if the file cannot be read as a mapping of clouds, or not be written; it is unchanged then.
     """
     current = _read_yaml(path)
     clouds = {**(current.get("clouds") or {}), **entries}
@@ -64,11 +83,11 @@ def _read_yaml(path: Path) -> Dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         raise UsageError(
             f"{path}{f':{mark.line + 1}' if mark else ''} cannot be read as YAML, so nothing was added to it",
-            "mend it and apply again",
+            "correct it and apply again",
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("clouds") or {}, dict):
         raise UsageError(
-            f"{path} does not hold a mapping of clouds, so nothing was added to it", "mend it and apply again"
+            f"{path} does not hold a mapping of clouds, so nothing was added to it", "correct it and apply again"
         )
     return content
 
@@ -80,15 +99,15 @@ def _write_yaml(path: Path, content: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         backup = path.with_name(path.name + ".packstack-lite.orig")
         if path.exists() and not backup.exists():
-            # Whole or not at all: a copy cut short by a full disk would never be made again.
+            # All or nothing: a copy truncated by a full disk would never be replaced.
             write_private_file(backup, path.read_bytes().decode("utf-8"))
         write_private_file(path, text)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written, so nothing was added to it: {error.strerror}",
-            "make room or mend its directory's mode, and apply again",
+            "free disk space or change the mode of its directory, and apply again",
         ) from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(
-            f"{path} holds what cannot be written back, so nothing was added to it", "mend it and apply again"
+            f"{path} holds what cannot be written back, so nothing was added to it", "correct it and apply again"
         ) from error

@@ -1,59 +1,51 @@
-"""Reaching the cloud's hosts: a session, a log and the facts of each."""
+"""Connect to every node of a cloud and gather its facts. Used by ``open_deployment``."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
-import socket
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from packstack_lite.answers import Answers, l2_agents
-from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import print_stderr
 from packstack_lite.config_overrides.user_files import UserTree
+from packstack_lite.deployment.connection import JobTimeoutConnection, open_connection
 from packstack_lite.deployment.connection_target import ConnectionTarget
-from packstack_lite.deployment.connector import open_connection
-from packstack_lite.deployment.job_timeout import JobTimeoutConnection
 from packstack_lite.deployment.node_sessions import NodeSession, run_parallel
-from packstack_lite.engine.events import Fanout, Listener, NodeFilter
+from packstack_lite.deployment.options import Callbacks, ConnectionOptions, RunOptions
 from packstack_lite.errors import ConnectError, PackstackLiteError, UsageError
 from packstack_lite.nodes.facts import gather
-from packstack_lite.report.console import Console
 from packstack_lite.report.run_log import RunLog, open_log
 from packstack_lite.secret import Masker
 
 
 @contextmanager
 def connect_nodes(
-    options: Options, sessions: Sequence[NodeSession], answers: Answers, user_tree: UserTree
-) -> Iterator[Tuple[Masker, Listener]]:
-    """Every host of the sites reached, side by side; what hides their secrets, and who hears of what is done.
+    sessions: Sequence[NodeSession],
+    answers: Answers,
+    user_tree: UserTree,
+    connection: ConnectionOptions,
+    run: RunOptions,
+    callbacks: Callbacks,
+) -> Iterator[Masker]:
+    """Connect to all nodes at once, open their run logs, and close everything at the end.
 
-    Raises ConnectFault when the controller is out of reach; of another host the site tells.
+    Yields the masker of the run's secrets. Excluded nodes are left alone. Raises ConnectError if the controller is
+    out of reach; for another node the error is kept in its session. An error of the run goes into every run log.
     """
     masker = Masker([*answers.secrets(), *user_tree.find_secrets()])
     included = [session for session in sessions if not session.node.is_excluded]
     for session in included:
         session.log = _open_run_log(session.target, masker)
+    fact_queries = build_fact_queries(answers)
     try:
-        with Console(color=options.color, verbose=options.debug, node_count=len(included)) as console:
-            run_parallel(lambda session: _connect_node(options, session, masker, build_fact_queries(answers)), included)
-            if included[0].connect_error:
-                raise included[0].connect_error
-            listener = Fanout(
-                [console, *(NodeFilter(session.target.address, session.log) for session in included if session.log)]
-            )
-            yield masker, listener
+        run_parallel(lambda session: _connect_node(session, masker, fact_queries, connection, run, callbacks), included)
+        if included[0].connect_error:
+            raise included[0].connect_error
+        yield masker
     except PackstackLiteError as error:
-        for session in included:
-            if session.log:
-                session.log.write(f"{error.message}\n{error.hint}")
-        print_stderr(
-            options, f"log of this run: {', '.join(str(session.log.directory) for session in included if session.log)}"
-        )
+        logs = [session.log for session in included if session.log]
+        for log in logs:
+            log.write(f"{error.message}\n{error.hint}")
+        callbacks.progress(f"log of this run: {', '.join(str(log.directory) for log in logs)}")
         raise
     finally:
         for session in included:
@@ -64,38 +56,43 @@ def connect_nodes(
 
 
 def _connect_node(
-    options: Options, session: NodeSession, masker: Masker, fact_queries: Tuple[Sequence[str], Sequence[str]]
+    session: NodeSession,
+    masker: Masker,
+    fact_queries: Tuple[Sequence[str], Sequence[str]],
+    options: ConnectionOptions,
+    run: RunOptions,
+    callbacks: Callbacks,
 ) -> None:
-    """Connect to a host and ask it what it is; where it is out of reach, the site says why."""
+    """Connect to a node and gather its facts; store a ConnectError in the session."""
     log = session.log
     assert log
     try:
-        connection = open_connection(options, session.target)
+        connection = open_connection(session.target, options, callbacks)
     except ConnectError as error:
         session.connect_error = error
         return
     connection.masker = masker
-    if options.debug:
+    if run.debug:
         connection.on_reply = lambda command, reply: log.write_exchange(
             connection.name, command.description, command.script, reply.code, reply.out, reply.err
         )
-    session.connection = JobTimeoutConnection(connection, options.timeout) if options.timeout else connection
+    session.connection = JobTimeoutConnection(connection, run.job_timeout) if run.job_timeout else connection
     session.facts = gather.gather_facts(session.connection, *fact_queries)
 
 
 def build_fact_queries(answers: Answers) -> Tuple[Sequence[str], Sequence[str]]:
-    """What the answers make us ask a host for: the NFS exports, and the interfaces that go into bridges."""
+    """Return what the answers add to the facts that are gathered: NFS exports, and uplinks as BRIDGE:INTERFACE."""
     return _nfs_exports(answers), _bridge_uplinks(answers)
 
 
 def _nfs_exports(answers: Answers) -> Sequence[str]:
-    """The NFS exports that volumes are to be kept on."""
+    """Return the NFS exports that hold volumes."""
     uses_nfs = answers.get("CONFIG_CINDER_INSTALL") and "nfs" in answers.get("CONFIG_CINDER_BACKEND", ())
     return tuple(answers["CONFIG_CINDER_NFS_MOUNTS"]) if uses_nfs else ()
 
 
 def _bridge_uplinks(answers: Answers) -> Sequence[str]:
-    """The interfaces that are to go into bridges, as BRIDGE:INTERFACE, for the agent that is deployed."""
+    """Return the interfaces to be moved into bridges, as BRIDGE:INTERFACE, of the L2 agent that is deployed."""
     return tuple(answers.get(l2_agents.agent_parameter(answers, "BRIDGE_IFACES")) or ())
 
 
@@ -104,17 +101,6 @@ def _open_run_log(target: ConnectionTarget, masker: Masker) -> RunLog:
         return open_log(target.address, masker)
     except OSError as error:
         raise UsageError(
-            f"{error.filename}: no log of the run can be written there: {error.strerror}",
-            "make it writable, or name another place: XDG_STATE_HOME=DIR packstack-lite ...",
+            f"{error.filename}: the log of this run cannot be written: {error.strerror}",
+            "make it writable, or choose another directory: XDG_STATE_HOME=DIR packstack-lite ...",
         ) from error
-
-
-def lock_owner(pid: int = 0) -> str:
-    """Who runs this, as others are told; ours unless another process of this account is meant."""
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {pid or os.getpid()})"
-
-
-def owner_is_gone(owner: str) -> bool:
-    """Whether a run was this account's on this machine, and its process is gone."""
-    pid = int("".join(re.findall(r" \(process ([0-9]{1,10})\)$", owner)) or 0)
-    return owner == lock_owner(pid) and not Path(f"/proc/{pid}").exists()

@@ -1,18 +1,22 @@
-"""Which machine is meant: a sandbox, a host over SSH, or this very one."""
+"""Choose the machine to connect to: a sandbox, a machine reached over SSH, or this machine. Used before connecting."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from packstack_lite import profiles, sandbox
-from packstack_lite.cli.options import Options
-from packstack_lite.cli.terminal import print_stderr, warn_once
+from packstack_lite.deployment.options import (
+    DEFAULT_CONNECTION,
+    NO_CALLBACKS,
+    Callbacks,
+    ConnectionOptions,
+    NodeSelection,
+)
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox import guest_image
 
@@ -23,10 +27,10 @@ CHOOSE_HINT = "name one with --host, --sandbox or --answer-file; --allinone alon
 
 @dataclass(frozen=True)
 class ConnectionTarget:
-    """How a host is reached. ``direct`` means this machine, as root, without SSH.
+    """How a node is reached. ``is_local`` means this machine, as root and without SSH.
 
-    ``user`` and ``port`` are None where ~/.ssh/config decides, or the file of --ssh-config. ``sandbox`` is
-    the throw-away host that the address belongs to.
+    ``user`` and ``port`` are None where ssh_config(5) decides. ``sandbox`` is the sandbox that has the address.
+    With ``has_preinstalled_packages`` the node's packages were installed before the first run.
     """
 
     address: str
@@ -36,10 +40,11 @@ class ConnectionTarget:
     known_hosts_file: Optional[Path] = None
     is_local: bool = False
     sandbox: Optional[sandbox.Sandbox] = None
+    has_preinstalled_packages: bool = False
 
 
 def parse_target(text: str) -> ConnectionTarget:
-    """``[user@]host[:port]``; an IPv6 address with a port stands in brackets."""
+    """Parse ``[user@]host[:port]``; an IPv6 address with a port is in brackets. Raises UsageError."""
     without_user = text.rsplit("@", 1)[-1]
     if without_user.count(":") > 1 and not without_user.startswith("["):
         user = text.rsplit("@", 1)[0] if "@" in text else None
@@ -52,49 +57,55 @@ def parse_target(text: str) -> ConnectionTarget:
 
 
 def choose_target(
-    options: Options, controller: str = "", allow_local: bool = False, create_sandbox: bool = False
+    selection: NodeSelection,
+    connection: ConnectionOptions = DEFAULT_CONNECTION,
+    callbacks: Callbacks = NO_CALLBACKS,
+    controller: str = "",
+    allow_local: bool = False,
+    create_sandbox: bool = False,
 ) -> ConnectionTarget:
-    """The host that the options mean.
+    """Choose how the controller is reached.
 
-    ``controller`` is what the answers say; ``here`` lets this machine be the last resort;
-    ``make`` lets a sandbox that is not there be made. Raises UsageFault when no host is named.
+    ``selection`` wins over ``controller``, the name in the answers. ``allow_local`` permits this machine where
+    nothing else is named, ``create_sandbox`` permits to create a missing sandbox. Raises UsageError.
     """
-    if options.sandbox and options.host:
-        raise UsageError("--host and --sandbox exclude each other", "leave one of them out")
-    if options.distro and not options.sandbox:
-        raise UsageError("--distro says what a sandbox runs, and no sandbox is named", "add --sandbox, or leave it out")
-    if options.kind and not options.sandbox:
-        raise UsageError("--kind says how a sandbox is made, and no sandbox is named", "add --sandbox, or leave it out")
-    if options.sandbox:
-        return _choose_sandbox(options, options.sandbox, create_sandbox)
-    if options.host:
-        return _ssh_target(parse_target(options.host), options)
+    _reject_contradictions(selection)
+    if selection.sandbox:
+        return _choose_sandbox(selection, selection.sandbox, create_sandbox, callbacks)
+    if selection.host:
+        return replace(parse_target(selection.host), key_file=connection.ssh_key)
     if controller:
-        return find_target(options, controller)
+        return find_target(controller, connection, callbacks)
     if allow_local:
-        return _ssh_target(ConnectionTarget(find_own_address()), options, is_local=os.geteuid() == 0)
+        return ConnectionTarget(find_own_address(), key_file=connection.ssh_key, is_local=os.geteuid() == 0)
     raise UsageError("no host is named", CHOOSE_HINT)
 
 
-def find_target(options: Options, name: str) -> ConnectionTarget:
-    """How a host that the answers name is reached."""
+def _reject_contradictions(selection: NodeSelection) -> None:
+    if selection.sandbox and selection.host:
+        raise UsageError("--host and --sandbox exclude each other", "leave one of them out")
+    if selection.distro and not selection.sandbox:
+        raise UsageError("--distro is for a sandbox, and no sandbox is named", "add --sandbox, or leave it out")
+    if selection.kind and not selection.sandbox:
+        raise UsageError("--kind is for a sandbox, and no sandbox is named", "add --sandbox, or leave it out")
+
+
+def find_target(name: str, connection: ConnectionOptions, callbacks: Callbacks = NO_CALLBACKS) -> ConnectionTarget:
+    """Return how a node that the answers name is reached; a sandbox's own key is used unless one was given."""
     try:
-        box = None if options.ssh_key else _find_sandbox_at(name)
+        box = None if connection.ssh_key else _find_sandbox_at(name)
     except UsageError as damaged:
-        # Of one sandbox; this host need not be it.
-        warn_once(options, f"{damaged.message}; no sandbox of this machine is known now")
+        # The damaged record may be another sandbox's.
+        callbacks.warn(f"{damaged.message}; the sandboxes of this machine are unknown to this run")
         box = None
     if box:
         return _sandbox_target(box)
-    return _ssh_target(parse_target(name), options, is_local=os.geteuid() == 0 and is_this_machine(name))
-
-
-def _ssh_target(target: ConnectionTarget, options: Options, is_local: bool = False) -> ConnectionTarget:
-    return ConnectionTarget(target.address, target.user, target.port, options.ssh_key, None, is_local)
+    is_local = os.geteuid() == 0 and is_this_machine(name)
+    return replace(parse_target(name), key_file=connection.ssh_key, is_local=is_local)
 
 
 def _find_sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
-    """The sandbox of this machine that an address belongs to: its key and its host key are known here."""
+    """Return the sandbox of this machine that has the address. Only root may list sandboxes."""
     boxes = sandbox.list_all() if os.geteuid() == 0 else []
     return next((box for box in boxes if box.address == address), None)
 
@@ -103,57 +114,51 @@ def _sandbox_target(box: sandbox.Sandbox) -> ConnectionTarget:
     return ConnectionTarget(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
 
 
-def _choose_sandbox(options: Options, name: str, create_sandbox: bool) -> ConnectionTarget:
+def _choose_sandbox(
+    selection: NodeSelection, name: str, create_sandbox: bool, callbacks: Callbacks
+) -> ConnectionTarget:
     if create_sandbox:
-        box = add_guest_image(options, _start_sandbox(options, name))
+        box = add_guest_image(_start_sandbox(selection, name, callbacks.progress), callbacks.progress)
     else:
-        box = sandbox.require_matching(sandbox.find(name), options.distro, options.kind)
+        box = sandbox.require_matching(sandbox.find(name), selection.distro, selection.kind)
         if box.state != "running":
             raise UsageError(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
-    if box.kind != "container":
-        # Its packages were there before us.
-        options.ignore += ["leftovers", "database"]
-    return _sandbox_target(box)
+    return replace(_sandbox_target(box), has_preinstalled_packages=box.kind != "container")
 
 
-def _start_sandbox(options: Options, name: str) -> sandbox.Sandbox:
-    """A sandbox to deploy on. A new machine has the packages already: installing is slow within it."""
-
-    def report_progress(text: str) -> None:
-        print_stderr(options, text)
-
+def _start_sandbox(selection: NodeSelection, name: str, progress: Callable[[str], None]) -> sandbox.Sandbox:
+    """Start or create a sandbox. A new machine gets its packages now: installing inside it is slow."""
     if any(box.name == name for box in sandbox.list_all()):
-        box = sandbox.require_matching(sandbox.find(name), options.distro, options.kind)
-        return sandbox.up(name, report_progress, kind=box.kind)
-    if options.kind in (None, "container"):
-        return sandbox.up(name, report_progress, options.distro, options.kind)
-    distro = options.distro or sandbox.DEFAULT_DISTRO
-    sandbox.validate_request(name, distro, options.kind)
+        box = sandbox.require_matching(sandbox.find(name), selection.distro, selection.kind)
+        return sandbox.up(name, progress, kind=box.kind)
+    if selection.kind in (None, "container"):
+        return sandbox.up(name, progress, selection.distro, selection.kind)
+    distro = selection.distro or sandbox.DEFAULT_DISTRO
+    sandbox.validate_request(name, distro, selection.kind)
     match = re.fullmatch(r"([a-z]+)(\d+)", distro)
     packages = profiles.detect(*match.groups()).all_packages() if match else ()
-    return sandbox.up(name, report_progress, distro, options.kind, packages=packages)
+    return sandbox.up(name, progress, distro, selection.kind, packages=packages)
 
 
-def add_guest_image(options: Options, box: sandbox.Sandbox) -> sandbox.Sandbox:
-    """The sandbox, with the guest image that its demo is made from."""
+def add_guest_image(box: sandbox.Sandbox, progress: Callable[[str], None]) -> sandbox.Sandbox:
+    """Copy the guest image of the demo into a sandbox; return the sandbox."""
     if box.kind == "container":
-        guest_image.copy_image(box.root, progress=lambda text: print_stderr(options, text))
+        guest_image.copy_image(box.root, progress=progress)
     else:
-        guest_image.upload_image(sandbox.ssh_argv(box), progress=lambda text: print_stderr(options, text))
+        guest_image.upload_image(sandbox.ssh_argv(box), progress=progress)
     return box
 
 
-def is_address(text: str) -> bool:
-    """Whether the text is an IPv4 or IPv6 address, not a name."""
+def resolve_address(host: str) -> str:
+    """Return the IPv4 address of a host name or address; the text itself if it does not resolve here."""
     try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
+    except OSError:
+        return host
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether the name or address is this machine's: only then can a socket be bound to it."""
+    """Return whether a name or address is this machine's own: only then can a socket be bound to it."""
     try:
         addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
     except OSError:
@@ -171,12 +176,13 @@ def _can_bind(family: int, address: object) -> bool:
 
 
 def find_own_address() -> str:
-    """This machine's address on its default route; no packet is sent to learn it."""
+    """Return this machine's address on its default route, without sending a packet. Raises UsageError."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
+            # RFC 2544's test network: connect() of a datagram socket only selects the route.
             udp_socket.connect(("198.18.255.254", 9))
             return str(udp_socket.getsockname()[0])
     except OSError as error:
         raise UsageError(
-            "this machine's address cannot be told: it has no default route", "set one, or say --host ADDRESS"
+            "this machine's address is unknown: it has no default route", "add one, or give --host ADDRESS"
         ) from error

@@ -1,4 +1,4 @@
-"""The cloud's hosts as a run has them: how each is reached, what is known of it, and what is declared for it."""
+"""A node during a run: how it is reached, its connection and facts, and the resources declared for it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Callable, List, Mapping, Optional, Sequence, TypeVar
 
 from packstack_lite import profiles, services
 from packstack_lite.answers import Answers
-from packstack_lite.cli.options import Options
 from packstack_lite.config_overrides import overlay
 from packstack_lite.config_overrides.overlay import AppliedOverrides
 from packstack_lite.config_overrides.user_files import UserTree
 from packstack_lite.deployment.connection_target import ConnectionTarget, find_target
+from packstack_lite.deployment.options import Callbacks, ConnectionOptions
 from packstack_lite.errors import ConnectError
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.inventory import list_nodes
@@ -31,7 +31,10 @@ R = TypeVar("R")
 
 @dataclass
 class NodeSession:
-    """A host of the cloud. Without a ``host`` it is left alone, or could not be reached, as ``trouble`` says."""
+    """A node with its connection and facts in this run.
+
+    ``connection`` is None for an excluded node, and for an unreachable one, which has a ``connect_error``.
+    """
 
     node: Node
     target: ConnectionTarget
@@ -42,37 +45,43 @@ class NodeSession:
 
     @property
     def profile(self) -> Profile:
-        """Of the system that the host runs. Raises UsageFault where none is known for it."""
+        """The profile of the node's system. Raises UsageError for an unsupported one."""
         assert self.facts
         return profiles.detect(self.facts.system.os_id, self.facts.system.os_version)
 
     @property
     def live_connection(self) -> Connection:
-        """The host of a site that is connected."""
+        """The connection of a node that is connected."""
         assert self.connection
         return self.connection
 
     @property
     def is_connected(self) -> bool:
+        """Whether the node has a connection and its facts are known."""
         return self.connection is not None and self.facts is not None
 
 
-def build_node_sessions(options: Options, answers: Answers, target: ConnectionTarget) -> List[NodeSession]:
-    """Every host that the answers name, the controller first, which is the run's ``target``."""
+def build_node_sessions(
+    answers: Answers, target: ConnectionTarget, options: ConnectionOptions, callbacks: Callbacks
+) -> List[NodeSession]:
+    """Return a session, not yet connected, for every node in the answers: first the controller, at ``target``."""
     controller, *others = list_nodes(answers, target.address)
-    return [NodeSession(controller, target), *(NodeSession(node, find_target(options, node.name)) for node in others)]
+    return [
+        NodeSession(controller, target),
+        *(NodeSession(node, find_target(node.name, options, callbacks)) for node in others),
+    ]
 
 
 def run_parallel(function: Callable[[T], R], items: Sequence[T]) -> List[R]:
-    """``do`` for each, in threads where there are several; the results in their order."""
+    """Call the function for each item, in one thread per item if there are several; return the results in order."""
     if len(items) < 2:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(len(items), "host") as pool:
+    with ThreadPoolExecutor(len(items), "node") as pool:
         return list(pool.map(function, items))
 
 
 class Declarations:
-    """What is declared for every host that is known (by its facts), by its name in the answers."""
+    """The resources declared for each node whose facts are known, by the node's name in the answers."""
 
     def __init__(self, answers: Mapping[str, object], sessions: Sequence[NodeSession], user_tree: UserTree) -> None:
         self._answers = answers
@@ -80,7 +89,7 @@ class Declarations:
         self._user_tree = user_tree
 
     def context_for(self, session: NodeSession) -> NodeContext:
-        """The cloud as seen from a host."""
+        """Return what a service sees on this node."""
         assert session.facts
         context = NodeContext(self._answers, session.facts, session.profile)
         if len(self._sessions) == 1:
@@ -109,7 +118,7 @@ class Declarations:
 
     @cached_property
     def with_overrides(self) -> Mapping[str, AppliedOverrides]:
-        """The resources of each host with the user's own files laid over them, and the remarks on those."""
+        """The resources of each node with the configuration overrides applied, and the warnings about these."""
         sessions = [session for session in self._sessions if session.facts]
         declarations = {
             session.node.name: (services.declare(self.context_for(session)), session.profile) for session in sessions
@@ -117,7 +126,7 @@ class Declarations:
         return overlay.apply_overrides_to_nodes(declarations, self._user_tree)
 
     def delegated_for(self, session: NodeSession) -> List[Resource]:
-        """What is to be done on the controller for a host."""
+        """Return the resources that are applied on the controller on behalf of this node."""
         controller = self._sessions[0]
         return (
             []

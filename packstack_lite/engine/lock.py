@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
+import re
+import socket
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Callable, Iterator
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -79,6 +84,17 @@ def hold_lock(
         # With the connection the holder is gone, so the lock is nobody's any more.
         with suppress(ConnectError):
             connection.run([release_command()])
+
+
+def lock_owner(pid: int = 0) -> str:
+    """Return the name of a run as others see it: this process, or another one of this account."""
+    return f"{getpass.getuser()}@{socket.gethostname()} (process {pid or os.getpid()})"
+
+
+def owner_is_gone(owner: str) -> bool:
+    """Return whether the owner was a run of this account on this machine whose process has ended."""
+    pid = int("".join(re.findall(r" \(process ([0-9]{1,10})\)$", owner)) or 0)
+    return owner == lock_owner(pid) and not Path(f"/proc/{pid}").exists()
 
 
 class _OwnerGone(LockedError):

@@ -52,7 +52,7 @@ class Console:
         clock: Callable[[], float] = time.monotonic,
         node_count: int = 1,
     ) -> None:
-        self._node_count = node_count
+        self.node_count = node_count
         self.rich_console = make_console(stream or sys.stderr, color)
         self.verbose = verbose
         self._clock = clock
@@ -89,7 +89,7 @@ class Console:
     def _print_plain(self, event: Event) -> None:
         if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
             return
-        show_node = self._node_count > 1 and not isinstance(event, Note)
+        show_node = self.node_count > 1 and not isinstance(event, Note)
         first_line, *more_lines = (
             f"{event.node}: {describe_event(event)}" if show_node else describe_event(event)
         ).split("\n")
@@ -99,7 +99,7 @@ class Console:
             self.rich_console.print(Text(f"         {line}"))
 
     def _update_screen(self, event: Event) -> None:
-        node = event.node if self._node_count > 1 else ""
+        node = event.node if self.node_count > 1 else ""
         # Replaced whole: the drawing is on another thread.
         self._progress_by_node = {
             **self._progress_by_node,
@@ -129,7 +129,7 @@ class Console:
     def _permanent_lines(self, event: Event) -> List[Text]:
         """What stays on the screen of this event."""
         if isinstance(event, PhaseFinished):
-            return [_phase_line(event, event.node if self._node_count > 1 else "")]
+            return [_phase_line(event, event.node if self.node_count > 1 else "")]
         if isinstance(event, Failed):
             return _failure_lines(event)
         if isinstance(event, Note):

@@ -14,6 +14,7 @@ from packstack_lite.engine.events import (
     StepFinished,
     StepStarted,
 )
+from packstack_lite.engine.results import Case
 
 
 def format_seconds(seconds: float) -> str:
@@ -36,6 +37,11 @@ def phase_outcome(event: PhaseFinished) -> str:
     if not event.ok:
         return "failed"
     return format_count(event.change_count, "change") if event.change_count else "nothing to change"
+
+
+def describe_case(case: Case) -> str:
+    """Return a smoke case as one line: ``passed  ping 0.4 s``."""
+    return f"{case.outcome:8}{case.name} {case.seconds:.1f} s"
 
 
 def describe_event(event: Event) -> str:

@@ -68,7 +68,7 @@ def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host):
     before = host.fingerprint()
     ended = host("preflight", "--fix", "--output", "json")
     assert (ended.code, found(ended)) == (0, {})
-    assert "there is nothing that --fix can mend" in ended.err
+    assert "there is nothing that --fix can fix" in ended.err
     assert host.fingerprint() == before
 
 
@@ -121,7 +121,7 @@ def test_what_takes_the_user_is_explained_and_left_alone(host):
         assert way in str(before[name]["fix"])
         assert not before[name]["fixable"]
     ended = host("preflight", "--fix", "--output", "json")
-    assert ended.code == 3 and "there is nothing that --fix can mend" in ended.err
+    assert ended.code == 3 and "there is nothing that --fix can fix" in ended.err
     host.sh(EXPLAINED_AWAY)
     assert looked(host) == {}
 

@@ -44,7 +44,7 @@ def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host: Sandbox)
     before = host.sh(kept, check=False)
     ended = host("preflight", "--fix", "--output", "json")
     assert ended.code == 0
-    assert "there is nothing that --fix can mend" in ended.err
+    assert "there is nothing that --fix can fix" in ended.err
     assert host.sh(kept, check=False) == before
 
 

@@ -46,7 +46,7 @@ def test_migrate_writes_a_private_file_and_tells_each_change_without_secrets(old
         assert word in ended.stderr
     assert "CONFIG_NOBODY is unknown" in ended.stderr and "4 changes" in ended.stderr
     assert "sesame" not in ended.stderr
-    assert run("--validate-answer-file", new).stdout.endswith("fine, 0 warnings\n")
+    assert run("--validate-answer-file", new).stdout.endswith("valid, 0 warnings\n")
 
 
 def test_migrate_tells_its_changes_to_scripts_without_secrets(old, tmp_path):

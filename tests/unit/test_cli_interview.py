@@ -89,7 +89,7 @@ def test_what_is_answered_stands_in_the_file_and_the_password_nowhere_else(tmp_p
 def test_passwords_that_differ_are_asked_for_again(tmp_path):
     seen, code = talk(tmp_path, "host", NOWHERE, *[""] * 6, "one", "two", "three", "three")
     assert code == 4, seen
-    assert "the two are not the same" in seen
+    assert "the two passwords differ" in seen
     assert written(tmp_path)["CONFIG_DEFAULT_PASSWORD"] == "three"
 
 

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file
 from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
-from packstack_lite.deployment import answer_sources
+from packstack_lite.cli.opening import default_target
+from packstack_lite.deployment import answer_sources, new_answer_file
 from packstack_lite.deployment import connection_target as targets
 from packstack_lite.errors import ExitCode
 
@@ -22,9 +23,8 @@ def home(tmp_path, monkeypatch):
     """Nothing of the user's is read or written; this machine has one address."""
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    for module in (deploy, targets):
+    for module in (new_answer_file, targets):
         monkeypatch.setattr(module, "find_own_address", lambda: HERE)
-    for module in (answer_sources, targets):
         monkeypatch.setattr(module, "is_this_machine", lambda host: host == HERE)
     return tmp_path
 
@@ -35,8 +35,8 @@ def deployed(monkeypatch):
     heard = []
 
     def from_files(options, dry_run=False, only=frozenset(), start=None):
-        target = targets.choose_target(options, answer_sources.find_controller(options), allow_local=True)
-        heard.append((options, target, answer_sources.resolve_answers(options, target)))
+        target = default_target(options)
+        heard.append((options, target, answer_sources.resolve_answers(options.answer_sources, target)))
         return ExitCode.SUCCESS
 
     monkeypatch.setattr(deploy, "deploy_answer_files", from_files)
@@ -159,7 +159,7 @@ def test_show_of_a_pattern():
 def test_show_of_nothing_known():
     ended = run("answers", "show", "CONFIG_DEBUG_MOD", f"--host={HERE}")
     assert (ended.exit_code, ended.stdout) == (2, "")
-    assert "CONFIG_DEBUG_MOD: no parameter is called so; did you mean CONFIG_DEBUG_MODE?" in ended.stderr
+    assert "CONFIG_DEBUG_MOD: no such parameter; did you mean CONFIG_DEBUG_MODE?" in ended.stderr
 
 
 def test_show_never_cuts_a_name_short():

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from packstack_lite.cli.app import cli
-from packstack_lite.cli.options import Options
-from packstack_lite.deployment import connector
+from packstack_lite.deployment import ConnectionOptions, connection
 from packstack_lite.deployment.connection_target import ConnectionTarget
+from packstack_lite.deployment.options import NO_CALLBACKS
 from packstack_lite.errors import ExitCode
 from packstack_lite.remote.ssh_config import resolve_ssh_target
 
@@ -27,18 +27,22 @@ Host debian12 198.18.3.12
 """
 
 
+def open_connection(address, ssh_config=None):
+    connection.open_connection(ConnectionTarget(address), ConnectionOptions(ssh_config=ssh_config), NO_CALLBACKS)
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """The routes that connections would take, none of which is made."""
     routes = []
-    monkeypatch.setattr(connector, "SshConnection", lambda target, **policy: routes.append(resolve_ssh_target(target)))
+    monkeypatch.setattr(connection, "SshConnection", lambda target, **policy: routes.append(resolve_ssh_target(target)))
     return routes
 
 
 def test_the_file_says_how_the_host_is_reached(asked, tmp_path):
     config = tmp_path / "ssh-config"
     config.write_text(VAGRANT)
-    connector.open_connection(Options(ssh_config=config), ConnectionTarget("198.18.3.12"))
+    open_connection("198.18.3.12", config)
     (route,) = asked
     assert (route.name, route.address, route.port, route.user) == ("198.18.3.12", "127.0.0.1", 2222, "vagrant")
     assert (route.key_files, route.identities_only, route.accept_new_host_key) == (
@@ -54,8 +58,8 @@ def test_the_users_own_file_is_not_read_beside_it(asked, tmp_path, monkeypatch):
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host *\n Port 2022\n User somebody\n")
     (tmp_path / "other").write_text("Host *\n Port 3022\n")
-    connector.open_connection(Options(), ConnectionTarget("cloud"))
-    connector.open_connection(Options(ssh_config=tmp_path / "other"), ConnectionTarget("cloud"))
+    open_connection("cloud")
+    open_connection("cloud", tmp_path / "other")
     assert [(route.port, route.user == "somebody") for route in asked] == [(2022, True), (3022, False)]
 
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from packstack_lite.cli.options import Options
-from packstack_lite.deployment import connect, connection_target
+from packstack_lite.deployment import NodeSelection, connection_target
+from packstack_lite.engine.lock import lock_owner, owner_is_gone
 from packstack_lite.errors import UsageError
 
 
@@ -36,10 +36,10 @@ def test_what_is_no_host_is_refused(text):
 
 def test_host_and_sandbox_exclude_each_other():
     with pytest.raises(UsageError, match="exclude"):
-        connection_target.choose_target(Options(host="a", sandbox="aio"))
+        connection_target.choose_target(NodeSelection(host="a", sandbox="aio"))
 
 
-@pytest.mark.parametrize("options", [Options(distro="debian13"), Options(distro="debian13", host="a")])
+@pytest.mark.parametrize("options", [NodeSelection(distro="debian13"), NodeSelection(distro="debian13", host="a")])
 def test_distro_without_a_sandbox_is_refused(options):
     with pytest.raises(UsageError, match="no sandbox is named"):
         connection_target.choose_target(options, controller="198.18.1.10")
@@ -59,38 +59,38 @@ def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
     monkeypatch.setattr(connection_target.sandbox, "up", up)
     for distro in ("debian13", None):
         with pytest.raises(Heard):
-            connection_target.choose_target(Options(sandbox="a", distro=distro), create_sandbox=True)
+            connection_target.choose_target(NodeSelection(sandbox="a", distro=distro), create_sandbox=True)
     assert heard == [("a", "debian13"), ("a", None)]
 
 
 def test_no_host_is_refused_with_the_ways():
     with pytest.raises(UsageError) as caught:
-        connection_target.choose_target(Options())
+        connection_target.choose_target(NodeSelection())
     assert "--sandbox" in caught.value.hint
 
 
 def test_named_host_wins_over_the_answers():
-    assert connection_target.choose_target(Options(host="cloud1"), controller="198.18.1.10").address == "cloud1"
+    assert connection_target.choose_target(NodeSelection(host="cloud1"), controller="198.18.1.10").address == "cloud1"
 
 
 def test_controller_of_the_answers_is_the_host():
-    found = connection_target.choose_target(Options(), controller="198.18.1.10")
+    found = connection_target.choose_target(NodeSelection(), controller="198.18.1.10")
     assert found.address == "198.18.1.10"
     assert not found.is_local
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may work on this machine without SSH")
 def test_root_needs_no_ssh_to_this_machine():
-    assert connection_target.choose_target(Options(), controller="127.0.0.1").is_local
+    assert connection_target.choose_target(NodeSelection(), controller="127.0.0.1").is_local
 
 
 def test_other_users_go_through_ssh(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert not connection_target.choose_target(Options(), controller="127.0.0.1").is_local
+    assert not connection_target.choose_target(NodeSelection(), controller="127.0.0.1").is_local
 
 
 def test_host_over_ssh_even_when_it_is_this_machine():
-    assert not connection_target.choose_target(Options(host="127.0.0.1")).is_local
+    assert not connection_target.choose_target(NodeSelection(host="127.0.0.1")).is_local
 
 
 def test_own_addresses_are_known():
@@ -102,7 +102,7 @@ def test_own_addresses_are_known():
 def test_a_run_of_ours_is_over_when_its_process_is_gone():
     process = subprocess.Popen(["true"])
     process.wait()
-    assert connect.owner_is_gone(connect.lock_owner(process.pid))
-    assert not connect.owner_is_gone(connect.lock_owner())
-    assert not connect.owner_is_gone(f"somebody@elsewhere (process {process.pid})")
-    assert not connect.owner_is_gone("somebody who has not said who")
+    assert owner_is_gone(lock_owner(process.pid))
+    assert not owner_is_gone(lock_owner())
+    assert not owner_is_gone(f"somebody@elsewhere (process {process.pid})")
+    assert not owner_is_gone("somebody who has not said who")

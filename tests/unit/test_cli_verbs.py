@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import connect
-from packstack_lite.deployment import run as deployment_run
+from packstack_lite.deployment import deployment as deployment_module
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, PhaseTime
 from packstack_lite.errors import ConnectError, LockedError, PhaseError
@@ -57,11 +57,11 @@ def host(tmp_path, monkeypatch) -> FakeHost:
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     fake = FakeHost()
-    monkeypatch.setattr(connect, "open_connection", lambda options, target: fake)
+    monkeypatch.setattr(connect, "open_connection", lambda *arguments: fake)
     monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
-    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: [])
-    monkeypatch.setattr(deployment_run, "hold_lock", lambda *what: nullcontext())
-    monkeypatch.setattr(deployment_run, "apply", lambda *what: REPORT)
+    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *what: [])
+    monkeypatch.setattr(deployment_module, "hold_lock", lambda *what: nullcontext())
+    monkeypatch.setattr(deployment_module, "apply", lambda *what: REPORT)
     return fake
 
 
@@ -91,7 +91,7 @@ def raises(error: BaseException) -> Any:
 
 
 def test_plan_json(host, answers, monkeypatch):
-    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_module, "plan", lambda *what: [CHANGE])
     ended = run("plan", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 0
     (change,) = payload(ended)["changes"]
@@ -106,38 +106,38 @@ def test_plan_json(host, answers, monkeypatch):
 
 @pytest.mark.parametrize(("found", "code"), [([CHANGE], 10), ([], 0)])
 def test_plan_exit_code(host, answers, monkeypatch, found, code):
-    monkeypatch.setattr(deployment_run, "plan", lambda *what: found)
+    monkeypatch.setattr(deployment_module, "plan", lambda *what: found)
     assert run("plan", "--answer-file", answers, "--exit-code").exit_code == code
     assert run("plan", "--answer-file", answers).exit_code == 0
 
 
 def test_plan_diff_shows_the_lines(host, answers, monkeypatch):
-    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_module, "plan", lambda *what: [CHANGE])
     shown = run("plan", "--diff", "--answer-file", answers).stdout
     assert "+a = 2" in shown
     assert "+a = 2" not in run("plan", "--answer-file", answers).stdout
 
 
 def test_dry_run_is_plan_and_makes_nothing(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(deployment_run, "plan", lambda *what: [CHANGE])
-    monkeypatch.setattr(deployment_run, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(deployment_module, "plan", lambda *what: [CHANGE])
+    monkeypatch.setattr(deployment_module, "apply", raises(AssertionError("applied")))
     assert run("--answer-file", answers, "--dry-run", "--output=json").exit_code == 0
     assert not (tmp_path / "openstack").exists()
 
 
 def test_verify_json_and_exit_code(host, answers, monkeypatch):
     fault = Drift(ADDRESS, "unit:nova-api", "differs: active", "packstack-lite apply")
-    monkeypatch.setattr(deployment_run, "verify", lambda *what: [fault])
+    monkeypatch.setattr(deployment_module, "verify", lambda *what: [fault])
     ended = run("verify", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 6
     assert payload(ended)["faults"][0]["resource"] == "unit:nova-api"
-    monkeypatch.setattr(deployment_run, "verify", lambda *what: [])
+    monkeypatch.setattr(deployment_module, "verify", lambda *what: [])
     assert run("verify", "--answer-file", answers).exit_code == 0
 
 
 def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch):
     findings = [Finding("memory", ADDRESS, "error", "2 GiB", "add some"), Finding("clock", ADDRESS, "warning", "off")]
-    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: findings)
+    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *what: findings)
     ended = run("preflight", "--answer-file", answers, "--output=json")
     assert ended.exit_code == 3
     assert [found["name"] for found in payload(ended)["findings"]] == ["memory", "clock"]
@@ -146,8 +146,8 @@ def test_preflight_tells_everything_and_exits_with_3(host, answers, monkeypatch)
 
 def test_apply_stops_at_preflight_before_anything_is_changed(host, answers, monkeypatch):
     finding = Finding("memory", ADDRESS, "error", "2 GiB", "add some")
-    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: [finding])
-    monkeypatch.setattr(deployment_run, "apply", raises(AssertionError("applied")))
+    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *what: [finding])
+    monkeypatch.setattr(deployment_module, "apply", raises(AssertionError("applied")))
     ended = run("apply", "--answer-file", answers)
     assert (ended.exit_code, ended.stdout) == (3, "")
     assert "memory" in ended.stderr
@@ -186,7 +186,7 @@ def test_a_clouds_yaml_that_is_no_mapping_is_a_warning(host, answers, tmp_path):
     [(PhaseError("x failed", "mend it"), 5), (LockedError("x is held"), 7), (KeyboardInterrupt(), 130)],
 )
 def test_a_failed_apply_leaves_stdout_empty(host, answers, monkeypatch, error, code):
-    monkeypatch.setattr(deployment_run, "apply", raises(error))
+    monkeypatch.setattr(deployment_module, "apply", raises(error))
     ended = run("apply", "--answer-file", answers, "--output=json")
     assert (ended.exit_code, ended.stdout) == (code, "")
     assert "Traceback" not in ended.stderr
@@ -202,7 +202,7 @@ def test_a_host_that_cannot_be_reached_is_code_4(host, answers, monkeypatch):
 
 def test_smoke_json_junit_and_exit_code(host, answers, monkeypatch, tmp_path):
     cases = [Case("token", "passed", 0.4), Case("ping", "failed", 9.0, "no answer <&>")]
-    monkeypatch.setattr(deployment_run.smoke, "run_cases", lambda *what: cases)
+    monkeypatch.setattr(deployment_module.smoke, "run_cases", lambda *what: cases)
     junit = tmp_path / "smoke.xml"
     ended = run("smoke", "--answer-file", answers, "--output=json", "--junit", junit)
     assert ended.exit_code == 6
@@ -239,14 +239,14 @@ def test_allinone_writes_its_answers_and_a_second_one_keeps_the_passwords(host, 
 
 
 def test_verbs_find_the_answers_of_an_earlier_allinone(host, monkeypatch):
-    monkeypatch.setattr(deployment_run, "verify", lambda *what: [])
+    monkeypatch.setattr(deployment_module, "verify", lambda *what: [])
     assert run("--allinone", "--host", ADDRESS).exit_code == 0
     assert run("verify", "--host", ADDRESS).exit_code == 0
 
 
 def test_the_first_of_several_hosts_is_the_controller_and_the_others_compute(host, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        deployment_run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
+        deployment_module, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
     )
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--output=json")
     assert ended.exit_code == 0, ended.stderr
@@ -272,16 +272,16 @@ def test_a_host_that_failed_is_named_with_the_others_and_exits_with_5(host, monk
         first, *others = [replace(REPORT, node=one.name) for one in lanes]
         return [first, *(replace(one, error=f"{one.node}: phase Services failed at unit:x") for one in others)]
 
-    monkeypatch.setattr(deployment_run, "apply_nodes", partly)
+    monkeypatch.setattr(deployment_module, "apply_nodes", partly)
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11")
     assert ended.exit_code == 5
     assert "198.18.1.11: phase Services failed at unit:x" in ended.stderr
-    assert f"through to the end: {ADDRESS}" in ended.stderr
+    assert f"completed: {ADDRESS}" in ended.stderr
     assert "run the same command again" in ended.stderr
 
 
 def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the_others(host, monkeypatch):
-    def some(options, target):
+    def some(target, *options):
         if target.address == ADDRESS:
             return host
         raise ConnectError(f"{target.address}: does not answer", "start it")
@@ -289,7 +289,7 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
     lanes = []
     monkeypatch.setattr(connect, "open_connection", some)
     monkeypatch.setattr(
-        deployment_run, "apply_nodes", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found]
+        deployment_module, "apply_nodes", lambda found, *rest: lanes.extend(found) or [REPORT for _ in found]
     )
     assert run(f"--install-hosts={ADDRESS},198.18.1.11").exit_code == 0
     assert [(lane.name, bool(lane.connection), lane.error) for lane in lanes] == [
@@ -311,9 +311,9 @@ def test_a_compute_host_out_of_reach_is_told_by_every_verb_and_does_not_stop_the
 
 def test_an_excluded_host_is_not_even_connected_to(host, monkeypatch):
     reached = []
-    monkeypatch.setattr(connect, "open_connection", lambda options, target: reached.append(target.address) or host)
+    monkeypatch.setattr(connect, "open_connection", lambda target, *options: reached.append(target.address) or host)
     monkeypatch.setattr(
-        deployment_run, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
+        deployment_module, "apply_nodes", lambda lanes, *rest: [replace(REPORT, node=one.name) for one in lanes]
     )
     ended = run(f"--install-hosts={ADDRESS},198.18.1.11,198.18.1.12", "--exclude-servers=198.18.1.11")
     assert ended.exit_code == 0, ended.stderr
@@ -325,14 +325,14 @@ def test_timeout_is_the_limit_of_a_step(host, answers, monkeypatch):
         host.run_jobs([Job("packages", "true", timeout=60)], None)
         return REPORT
 
-    monkeypatch.setattr(deployment_run, "apply", one_job)
+    monkeypatch.setattr(deployment_module, "apply", one_job)
     run("--answer-file", answers, "--timeout=900")
     run("--answer-file", answers)
     assert [job.timeout for job in host.jobs] == [900, 60]
 
 
 def test_the_run_log_holds_the_failure_and_no_password(host, answers, monkeypatch, tmp_path):
-    monkeypatch.setattr(deployment_run, "apply", raises(PhaseError("cannot log in with hunter22", "mend it")))
+    monkeypatch.setattr(deployment_module, "apply", raises(PhaseError("cannot log in with hunter22", "mend it")))
     run("apply", "--answer-file", answers)
     (log,) = (tmp_path / "packstack-lite" / ADDRESS).glob("*/run.log")
     assert "cannot log in with ***" in log.read_text()

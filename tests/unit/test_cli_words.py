@@ -78,7 +78,7 @@ def test_what_packstack_calls_ambiguous_is_never_guessed():
             parser._match_long_opt(f"--{fact['cli']}"[:8])
         except AmbiguousOptionError as ambiguous:
             tried += 1
-            with pytest.raises(UsageError, match="may be short for several options"):
+            with pytest.raises(UsageError, match="is ambiguous"):
                 expand_option(cli, ambiguous.opt_str)
         except BadOptionError:
             assert not fact["on_cli"]
@@ -131,10 +131,10 @@ def test_written_out(said, meant):
         ("--qqqq", "there is no option --qqqq", "--help-all"),
         (
             "--os-neutron-ovs-bridge",
-            "--os-neutron-ovs-bridge may be short for several options",
+            "--os-neutron-ovs-bridge is ambiguous",
             "--os-neutron-ovs-bridge-interfaces, --os-neutron-ovs-bridge-mappings, --os-neutron-ovs-bridges-compute",
         ),
-        ("--os", "may be short for several options", " more"),
+        ("--os", "is ambiguous", " more"),
     ],
 )
 def test_an_option_that_is_none_gets_a_sentence(word, message, hint):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import connect
-from packstack_lite.deployment import run as deployment_run
+from packstack_lite.deployment import deployment as deployment_module
 from packstack_lite.engine.events import Finding, FixCommand
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Reply
@@ -78,9 +78,9 @@ def host(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     made = Host()
-    monkeypatch.setattr(connect, "open_connection", lambda options, target: made)
+    monkeypatch.setattr(connect, "open_connection", lambda *arguments: made)
     monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
-    monkeypatch.setattr(deployment_run.preflight, "run_checks", lambda *what: list(made.errors))
+    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *what: list(made.errors))
     return made
 
 
@@ -141,7 +141,7 @@ def test_fix_on_a_healthy_host_sends_no_command(host, run):
     ended = run("--fix")
     assert ended.exit_code == 0
     assert (host.ran, host.round_trips) == ([], 1)
-    assert "there is nothing that --fix can mend" in ended.stderr
+    assert "there is nothing that --fix can fix" in ended.stderr
 
 
 def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run):
@@ -163,7 +163,7 @@ def test_of_a_cures_words_its_error_is_told_or_the_first(host, run):
     told = run("--fix").stderr
     assert "leatherman: --fix failed with exit code 1: Error: no such key\n" in told
     assert "clock: --fix failed with exit code 1: You have enabled checking of packages\n" in told
-    assert "locale: --fix failed with exit code 1: no word why\n" in told
+    assert "locale: --fix failed with exit code 1: no output\n" in told
 
 
 def test_what_is_ignored_is_left_alone(host, run):
@@ -218,7 +218,7 @@ def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
         yield
         order.append(f"unlock after {host.ran}")
 
-    monkeypatch.setattr(deployment_run, "hold_lock", locked)
+    monkeypatch.setattr(deployment_module, "hold_lock", locked)
     host.errors = [finding("ports")]
     run("--fix")
     assert order == ["lock", "unlock after ['ports']"]
@@ -242,7 +242,7 @@ def test_fix_moves_no_data_without_their_name(host, run, words):
         "  database: renames database (/var/lib/database: 1.5 GiB, /with space: 0.5 MiB);"
         " packstack-lite preflight --fix --move-data mariadb does it\n"
     ) in ended.stderr
-    assert "nothing that --fix can mend" not in ended.stderr
+    assert "nothing that --fix can fix" not in ended.stderr
 
 
 def test_data_alone_are_told_and_not_asked_about(host, run, monkeypatch):

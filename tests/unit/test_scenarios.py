@@ -13,6 +13,7 @@ from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import answer_sources
 from packstack_lite.deployment.connection_target import ConnectionTarget
+from packstack_lite.deployment.new_answer_file import find_overriding_controller
 from packstack_lite.errors import ExitCode
 from packstack_lite.nodes.facts import UplinkFacts
 from packstack_lite.resources import ApiObject, File, OvsBridge, RunOnce, Unit, Uplink
@@ -49,7 +50,9 @@ def answers(options, name):
     """The answers of --allinone on an imagined host."""
     from packstack_lite.answers import derive_node_answers
 
-    return answer_sources.load_answers(options, [], node_answers=derive_node_answers([ADDRESS]), address=ADDRESS)
+    return answer_sources.load_answers(
+        options.answer_sources, node_answers=derive_node_answers([ADDRESS]), address=ADDRESS
+    )
 
 
 def declared(told, **changes):
@@ -171,6 +174,6 @@ def test_parameter_flags_beat_allinone(meant, monkeypatch):
     """Packstack's CI spreads --allinone over two nodes so."""
     words = [*LINES["003"], "--os-controller-host=198.18.9.1", "--os-network-hosts=198.18.9.1"]
     options = meant(*words, "--os-compute-hosts=198.18.9.2")
-    assert answer_sources.find_overriding_controller(options, ADDRESS, is_allinone=True) == "198.18.9.1"
+    assert find_overriding_controller(options.answer_sources, ADDRESS, is_allinone=True) == "198.18.9.1"
     assert answers(options, "003")["CONFIG_COMPUTE_HOSTS"] == ("198.18.9.2",)
     assert ConnectionTarget("198.18.9.1").address == "198.18.9.1"

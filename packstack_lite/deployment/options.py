@@ -1,0 +1,93 @@
+"""Values that a deployment is opened with. ``cli`` builds them from the command line, a script builds them by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Tuple
+
+from packstack_lite.secret import Secret
+
+
+@dataclass(frozen=True)
+class AnswerSources:
+    """The sources of a run's answers, the weakest first.
+
+    ``files`` are answer files, of which the last wins. ``environment`` holds variables such as
+    PACKSTACK_CONFIG_DEBUG_MODE; nothing else reads ``os.environ`` for answers. ``settings`` are texts NAME=VALUE,
+    as after ``--set``. ``flags`` maps parameter names to texts, as the parameters' own options give them.
+    """
+
+    files: Tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Tuple[str, ...] = ()
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeSelection:
+    """The controller, where the answers do not decide; without any field the answers do.
+
+    ``host`` is [USER@]HOST[:PORT] of a machine reached over SSH, ``sandbox`` the name of a sandbox; only one may be
+    set. ``distro`` and ``kind`` (container or machine) describe a sandbox that is created.
+    """
+
+    host: Optional[str] = None
+    sandbox: Optional[str] = None
+    distro: Optional[str] = None
+    kind: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ConnectionOptions:
+    """How nodes are reached over SSH, beyond what ~/.ssh/config says.
+
+    ``ssh_config`` is read instead of ~/.ssh/config. With ``accept_new_host_key`` the key of a node that is not in
+    known_hosts is accepted and kept; a changed key is always refused.
+    """
+
+    ssh_key: Optional[Path] = None
+    ssh_config: Optional[Path] = None
+    accept_new_host_key: bool = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run behaves.
+
+    ``config_dir`` holds the configuration overrides. ``ignored_checks`` are preflight checks whose errors do not
+    stop apply. ``job_timeout`` replaces the timeout of every job, in seconds. With ``debug`` the run log holds every
+    command and its reply.
+    """
+
+    config_dir: Optional[Path] = None
+    ignored_checks: Tuple[str, ...] = ()
+    job_timeout: Optional[int] = None
+    debug: bool = False
+
+
+def _ignore_message(message: str) -> None:
+    """Drop a message."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Functions that a deployment calls while it works; by default it is silent and asks nothing.
+
+    ``warn`` gets a warning without the word "warning", ``progress`` a line for the person who waits. Both may be
+    called from several threads. ``confirm`` answers whether to trust a host key, ``ask_password`` gives a password
+    of sudo or of a key; None means that nobody can answer.
+    """
+
+    warn: Callable[[str], None] = _ignore_message
+    progress: Callable[[str], None] = _ignore_message
+    confirm: Optional[Callable[[str], bool]] = None
+    ask_password: Optional[Callable[[str], Secret]] = None
+
+
+# Defaults of parameters; all are frozen.
+NO_ANSWERS = AnswerSources()
+CONTROLLER_OF_ANSWERS = NodeSelection()
+DEFAULT_CONNECTION = ConnectionOptions()
+DEFAULT_RUN = RunOptions()
+NO_CALLBACKS = Callbacks()
