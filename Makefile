@@ -26,7 +26,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit test test-all test-machine test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
+.PHONY: all venv check unit unit-all test test-all test-machine test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
 
 venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
 
@@ -45,6 +45,9 @@ check: venv ## ruff, mypy --strict and the rules of the house
 
 unit: venv ## unit and golden tests, under a minute, no root, no network
 	$(PYTEST) -q -m "not old_python" $(EVERY_CORE) tests/unit tests/golden
+
+unit-all: venv ## the same on every Python from 3.9 to 3.13, and with the oldest libraries that setup.cfg allows
+	sh tests/tools/unit-all.sh .pythons
 
 test-tools: ## what the tests use: of the system (apt, only what is missing), and EL7's Pythons where they are
 	sh tests/tools/install.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -101,6 +103,13 @@ class Tool:
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def cli_runner(**options: Any) -> CliRunner:
+    """Return click's test runner with stdout and stderr apart, which click before 8.2 has to be asked for."""
+    if "mix_stderr" in inspect.signature(CliRunner).parameters:
+        options["mix_stderr"] = False
+    return CliRunner(**options)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,17 +8,16 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
 from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, cli_runner
 
 HAVANA = PROJECT / "tests/facts/answers/havana.txt"
 
 
 def run(*words):
-    return CliRunner().invoke(cli, [str(word) for word in words])
+    return cli_runner().invoke(cli, [str(word) for word in words])
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def test_migrate_never_replaces_a_file(old, tmp_path, what):
     elif what == "link":
         new.symlink_to(tmp_path / "nowhere")
     before = old.read_bytes()
-    ended = CliRunner().invoke(cli, ["answers", "migrate", str(old), "--to", str(new)], standalone_mode=True)
+    ended = cli_runner().invoke(cli, ["answers", "migrate", str(old), "--to", str(new)], standalone_mode=True)
     assert ended.exit_code == 2 and "never replaced" in ended.stderr
     assert old.read_bytes() == before
     assert what != "file" or new.read_text() == "mine"

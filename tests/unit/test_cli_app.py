@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from packstack_lite.answers import PARAMETERS, read_answer_file
 from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.options import Options
 from packstack_lite.errors import ExitCode
+from tests.conftest import cli_runner
 
 VERBS = ["answers", "apply", "completion", "plan", "preflight", "render", "sandbox", "smoke", "verify"]
 
@@ -26,7 +27,7 @@ def home(tmp_path, monkeypatch) -> Path:
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(cli, list(words), catch_exceptions=False)
+    return cli_runner().invoke(cli, list(words), catch_exceptions=False)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, read_answer_file
 from packstack_lite.cli import deploy
@@ -14,6 +13,7 @@ from packstack_lite.cli.opening import default_target
 from packstack_lite.deployment import answer_sources, new_answer_file
 from packstack_lite.deployment import connection_target as targets
 from packstack_lite.errors import ExitCode
+from tests.conftest import cli_runner
 
 HERE, OTHER = "198.18.1.10", "198.18.9.1"
 
@@ -44,7 +44,7 @@ def deployed(monkeypatch):
 
 
 def run(*words, **env):
-    return CliRunner(env=env).invoke(cli, [str(word) for word in words], catch_exceptions=False)
+    return cli_runner(env=env).invoke(cli, [str(word) for word in words], catch_exceptions=False)
 
 
 def file_of(home, *lines, name="mine.txt"):

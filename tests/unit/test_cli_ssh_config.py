@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 
 from packstack_lite.cli.app import cli
 from packstack_lite.deployment import ConnectionOptions, connection
@@ -11,6 +10,7 @@ from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.deployment.options import NO_CALLBACKS
 from packstack_lite.errors import ExitCode
 from packstack_lite.remote.ssh_config import resolve_ssh_target
+from tests.conftest import cli_runner
 
 # What `vagrant ssh-config` writes, the address added to the name.
 VAGRANT = """\
@@ -73,4 +73,4 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path, monkeypatch):
 
 
 def test_it_is_told_with_the_options_that_all_verbs_share():
-    assert "--ssh-config FILE" in CliRunner().invoke(cli, ["--help"]).output
+    assert "--ssh-config FILE" in cli_runner().invoke(cli, ["--help"]).output

@@ -10,7 +10,7 @@ from typing import Any, List
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from packstack_lite.answers import read_answer_file
 from packstack_lite.cli.app import cli
@@ -21,6 +21,7 @@ from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, Phas
 from packstack_lite.errors import ConnectError, LockedError, PhaseError
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Job, Reply
+from tests.conftest import cli_runner
 
 ADDRESS = "198.18.1.10"
 CHANGE = Change(ADDRESS, "Configure", "file:/etc/nova/nova.conf", "content", "-a = 1\n+a = 2")
@@ -73,7 +74,7 @@ def answers(tmp_path) -> Path:
 
 
 def run(*words: Any) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
+    return cli_runner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
 
 
 def payload(ended: Result) -> Any:

@@ -198,3 +198,14 @@ def test_every_e2e_file_has_its_place_in_the_order():
     there = {path.name for path in (ROOT / "tests/e2e").glob("test_*.py")}
     assert set(E2E_ORDER) == there, "add the new file to E2E_ORDER in tests/conftest.py"
     assert set(CLOUDS) <= there
+
+
+def test_the_oldest_versions_that_are_tested_are_those_of_setup_cfg():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    floors = dict(line.split(">=") for line in config["options"]["install_requires"].split())
+    lines = (ROOT / "tests/tools/oldest-versions.txt").read_text(encoding="utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert {name: tested.get(name, "").removesuffix(".0").removesuffix(".0") for name in floors} == {
+        name: floor.removesuffix(".0").removesuffix(".0") for name, floor in floors.items()
+    }, "setup.cfg's install_requires and tests/tools/oldest-versions.txt differ"

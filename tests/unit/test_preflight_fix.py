@@ -6,7 +6,6 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from click.testing import CliRunner
 
 from packstack_lite.cli import preflight as verb
 from packstack_lite.cli.app import cli
@@ -15,6 +14,7 @@ from packstack_lite.deployment import deployment as deployment_module
 from packstack_lite.engine.events import Finding, FixCommand
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.remote.command import Reply
+from tests.conftest import cli_runner
 
 ADDRESS = "198.18.1.10"
 
@@ -94,7 +94,7 @@ def answers(tmp_path):
 @pytest.fixture
 def run(answers):
     def call(*words, **how):
-        return CliRunner().invoke(
+        return cli_runner().invoke(
             cli, ["preflight", "--answer-file", str(answers), *words], catch_exceptions=False, **how
         )
 
@@ -226,7 +226,7 @@ def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
 
 def test_apply_names_fix_as_the_way_out(host, answers):
     host.errors = [finding("ports"), finding("memory", cure=False)]
-    ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    ended = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert ended.exit_code == 3
     assert "preflight --fix does it for ports" in " ".join(ended.stderr.split())
 
@@ -299,6 +299,6 @@ def test_move_data_needs_fix_and_a_known_name(host, run):
 
 def test_apply_does_not_say_that_fix_moves_data(host, answers):
     host.errors = [moving("database"), finding("ports")]
-    ended = CliRunner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    ended = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert ended.exit_code == 3
     assert "preflight --fix does it for ports)" in " ".join(ended.stderr.split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from packstack_lite import services
 from packstack_lite.answers import PARAMETERS_BY_NAME
@@ -18,7 +17,7 @@ from packstack_lite.errors import ExitCode
 from packstack_lite.nodes.facts import UplinkFacts
 from packstack_lite.resources import ApiObject, File, OvsBridge, RunOnce, Unit, Uplink
 from tests.clouds import ADDRESS, MACHINE, facts, profile_of
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, cli_runner
 
 LINES = json.loads((PROJECT / "tests/facts/packstack-scenarios.json").read_text())
 del LINES["_source"]
@@ -39,7 +38,7 @@ def meant(monkeypatch, tmp_path):
     monkeypatch.setattr(deploy, "deploy_new", new)
 
     def meant(*words):
-        ended = CliRunner().invoke(cli, list(words), catch_exceptions=False)
+        ended = cli_runner().invoke(cli, list(words), catch_exceptions=False)
         assert (ended.exit_code, ended.stderr) == (0, "")
         return heard.pop()
 
@@ -161,7 +160,7 @@ def test_the_notes_through_render(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     words = ["render", "--to", str(tmp_path / "r"), f"--os-controller-host={ADDRESS}", *LINES["notes"][1:]]
-    assert CliRunner().invoke(cli, words).exit_code == 0
+    assert cli_runner().invoke(cli, words).exit_code == 0
     unit = (tmp_path / "r/etc/systemd/system/packstack-lite-bridge.service").read_text()
     assert "ip link set ens33 up" in unit
     assert "MASQUERADE" not in unit
