@@ -14,6 +14,7 @@ from packstack_lite.cli import answer_files, deploy, interview
 from packstack_lite.cli.answers import answers
 from packstack_lite.cli.apply import apply
 from packstack_lite.cli.completion import COMPLETE_VARIABLE, completion
+from packstack_lite.cli.explain import explain
 from packstack_lite.cli.group import PackstackGroup, show_full_help
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.plan import plan
@@ -120,7 +121,7 @@ def _run_without_options(ctx: click.Context, options: Options) -> int:
     return ExitCode.SUCCESS
 
 
-for _verb in (preflight, plan, apply, verify, smoke, render, answers, sandbox, completion):
+for _verb in (preflight, plan, apply, verify, smoke, render, explain, answers, sandbox, completion):
     cli.add_command(_verb)
 
 

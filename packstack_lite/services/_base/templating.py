@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple, Type
 
 import jinja2
 
@@ -57,8 +57,9 @@ def _reject_bare_secret(value: Any) -> Any:
     return value
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def make_environment(environment_class: Type[jinja2.Environment] = jinja2.Environment) -> jinja2.Environment:
+    """Make the environment that all templates are rendered in, or one of a subclass with the same rules."""
+    environment = environment_class(
         loader=jinja2.FunctionLoader(_load_template),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -71,7 +72,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = make_environment()
 
 
 def render(template: str, **values: Any) -> str:

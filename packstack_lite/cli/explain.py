@@ -1,0 +1,108 @@
+"""``explain``: where a rendered file, and an option in it, comes from; no node needed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Iterator, Sequence, Tuple
+
+import click
+
+from packstack_lite import profiles
+from packstack_lite.answers import PARAMETERS_BY_NAME
+from packstack_lite.cli import answer_files
+from packstack_lite.cli.options import Options, pass_options, shared_options
+from packstack_lite.cli.render import imagine_sessions
+from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
+from packstack_lite.config_overrides import loader
+from packstack_lite.deployment import answer_sources
+from packstack_lite.deployment.node_sessions import Declarations
+from packstack_lite.diagnosis.explain import FileExplanation, LineExplanation, Source, explain_file
+
+# Origins as Answers.origin gives them, where a reader needs other words.
+_ORIGIN_LABELS = {"profile": "", "answers": "", "random": " (generated)"}
+
+
+@click.command("explain", short_help="Show where a rendered value comes from; no node needed.")
+@click.argument("file_name", metavar="FILE")
+@click.argument("option", nargs=-1, metavar="[OPTION]")
+@click.option(
+    "--node", metavar="NAME", default="", help="Node as the answers name it (default: the first with the file)."
+)
+@click.option(
+    "--profile",
+    "profile_name",
+    metavar="NAME",
+    default="debian12-zed",
+    show_default=True,
+    help="Distribution and release.",
+)
+@shared_options()
+@pass_options
+def explain(options: Options, file_name: str, option: Tuple[str, ...], node: str, profile_name: str) -> None:
+    """Show which template renders FILE, and which answers and facts its OPTION is made of.
+
+    FILE is a path on the node or its unique end (nova.conf). OPTION is NAME, SECTION.NAME or "[SECTION] NAME".
+    Facts are samples, because no node is asked. Secrets are shown as ***.
+    """
+    user_tree = loader.load_directory(options.config_dir)
+    target = answer_files.default_target(options)
+    answers = answer_sources.resolve_answers(options, target)
+    answer_files.print_warnings(options, answers)
+    sessions = imagine_sessions(answers, target, profiles.load(profile_name))
+    declarations = Declarations(answers, sessions, user_tree)
+    contexts = {session.node.name: declarations.context_for(session) for session in sessions}
+    explanation = explain_file(contexts, answers, user_tree, file_name, " ".join(option), node)
+    if options.is_json:
+        print_json(asdict(explanation))
+        return
+    console = stdout_console(options)
+    for line in _format_explanation(explanation):
+        console.print(line, markup=False)
+    if any(source.kind == "fact" for line in explanation.lines for source in _line_sources(line)):
+        print_stderr(options, "facts are samples: no node was asked")
+
+
+def _format_explanation(explanation: FileExplanation) -> Iterator[str]:
+    yield f"{explanation.path} on {explanation.node}"
+    if explanation.template:
+        yield f"  template  {explanation.template}"
+        yield f"  code      {explanation.declared_by}"
+    elif not explanation.override:
+        yield "  template  none: code writes it"
+    yield f"  service   {', '.join(explanation.services)}"
+    yield f"  mode      {explanation.mode} {explanation.owner}:{explanation.group}"
+    yield f"  restarts  {', '.join(explanation.restarts) or 'nothing'}"
+    if explanation.override:
+        yield f"  override  {explanation.override}"
+    if explanation.other_nodes:
+        yield f"  also on   {', '.join(explanation.other_nodes)} (--node NAME)"
+    for line in explanation.lines:
+        yield ""
+        yield from _format_line(line)
+
+
+def _format_line(line: LineExplanation) -> Iterator[str]:
+    yield f"line {line.number}{f' [{line.section}]' if line.section else ''}: {line.text}"
+    if line.override:
+        yield f"  override  {line.override}"
+    if line.template_lines:
+        called_at = [f", called at {caller}" for caller in line.template_lines[1:]]
+        yield f"  template  {line.template_lines[0]}{''.join(called_at)}"
+    for condition in line.conditions:
+        yield f"  if        {condition.text}  {condition.template_line}"
+        yield from (f"              {_format_source(source)}" for source in condition.sources)
+    yield from (f"  {_format_source(source)}" for source in line.sources)
+    if not line.sources and not line.override:
+        yield "  fixed     no answer or fact changes this line"
+    for replaced in line.replaces:
+        yield f"  replaces  {replaced.text}  {' '.join(replaced.template_lines[:1])}"
+
+
+def _format_source(source: Source) -> str:
+    repeats = "as " if source.origin in PARAMETERS_BY_NAME else ""
+    origin = _ORIGIN_LABELS.get(source.origin, f" ({repeats}{source.origin})")
+    return f"{source.kind:9} {source.name} = {source.value or 'empty'}{origin}"
+
+
+def _line_sources(line: LineExplanation) -> Sequence[Source]:
+    return [*line.sources, *(source for condition in line.conditions for source in condition.sources)]
