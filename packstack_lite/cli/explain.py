@@ -7,16 +7,13 @@ from typing import Iterator, Sequence, Tuple
 
 import click
 
-from packstack_lite import profiles
 from packstack_lite.answers import PARAMETERS_BY_NAME
 from packstack_lite.cli import answer_files
+from packstack_lite.cli.opening import default_target
 from packstack_lite.cli.options import Options, pass_options, shared_options
-from packstack_lite.cli.render import imagine_sessions
 from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
-from packstack_lite.config_overrides import loader
-from packstack_lite.deployment import answer_sources
-from packstack_lite.deployment.node_sessions import Declarations
-from packstack_lite.diagnosis.explain import FileExplanation, LineExplanation, Source, explain_file
+from packstack_lite.deployment import answer_sources, explain_rendered_file
+from packstack_lite.diagnosis.explain import FileExplanation, LineExplanation, Source
 
 # Origins as Answers.origin gives them, where a reader needs other words.
 _ORIGIN_LABELS = {"profile": "", "answers": "", "random": " (generated)"}
@@ -44,14 +41,12 @@ def explain(options: Options, file_name: str, option: Tuple[str, ...], node: str
     FILE is a path on the node or its unique end (nova.conf). OPTION is NAME, SECTION.NAME or "[SECTION] NAME".
     Facts are samples, because no node is asked. Secrets are shown as ***.
     """
-    user_tree = loader.load_directory(options.config_dir)
-    target = answer_files.default_target(options)
-    answers = answer_sources.resolve_answers(options, target)
+    target = default_target(options)
+    answers = answer_sources.resolve_answers(options.answer_sources, target)
     answer_files.print_warnings(options, answers)
-    sessions = imagine_sessions(answers, target, profiles.load(profile_name))
-    declarations = Declarations(answers, sessions, user_tree)
-    contexts = {session.node.name: declarations.context_for(session) for session in sessions}
-    explanation = explain_file(contexts, answers, user_tree, file_name, " ".join(option), node)
+    explanation = explain_rendered_file(
+        answers, profile_name, file_name, " ".join(option), node, options.config_dir, target.address
+    )
     if options.is_json:
         print_json(asdict(explanation))
         return

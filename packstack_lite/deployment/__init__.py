@@ -10,7 +10,7 @@ from packstack_lite.deployment.options import (
     NodeSelection,
     RunOptions,
 )
-from packstack_lite.deployment.rendering import RenderedFile, render_files
+from packstack_lite.deployment.rendering import RenderedFile, explain_rendered_file, render_files
 
 __all__ = [
     "AnswerSources",
@@ -21,6 +21,7 @@ __all__ = [
     "NodeSelection",
     "RenderedFile",
     "RunOptions",
+    "explain_rendered_file",
     "load_answers",
     "open_deployment",
     "render_files",

@@ -1,4 +1,4 @@
-"""Render the files that apply would write, without connecting to a node. Used by ``render`` and by scripts."""
+"""Render the files that apply would write, without connecting to a node. Used by ``render``, ``explain`` and scripts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packstack_lite.config_overrides import loader
 from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.deployment.node_sessions import Declarations, NodeSession
 from packstack_lite.deployment.options import NO_CALLBACKS, Callbacks
+from packstack_lite.diagnosis.explain import FileExplanation, explain_file
 from packstack_lite.nodes.facts import Interface, sample_facts
 from packstack_lite.nodes.inventory import list_nodes
 from packstack_lite.nodes.node import is_ip_address
@@ -58,6 +59,27 @@ def render_files(
         for file in overridden.resources
         if isinstance(file, File)
     ]
+
+
+def explain_rendered_file(
+    answers: Answers,
+    profile_name: str,
+    file_name: str,
+    option: str = "",
+    node: str = "",
+    config_dir: Optional[Path] = None,
+    controller: str = "",
+) -> FileExplanation:
+    """Explain a file that apply would write: template, code, units, and the answers and facts behind an option's lines.
+
+    ``file_name`` is a path on the node or its unique end, ``option`` NAME, SECTION.NAME or "[SECTION] NAME"; the other
+    parameters are those of ``render_files``. Raises UsageError with close matches for an unknown file, option or node.
+    """
+    user_tree = loader.load_directory(config_dir)
+    sessions = _imagine_sessions(answers, profiles.load(profile_name), controller)
+    declarations = Declarations(answers, sessions, user_tree)
+    contexts = {session.node.name: declarations.context_for(session) for session in sessions}
+    return explain_file(contexts, answers, user_tree, file_name, option, node)
 
 
 def _imagine_sessions(answers: Answers, profile: Profile, controller: str) -> List[NodeSession]:

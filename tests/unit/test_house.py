@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "services",
     },
     "smoke": {"engine.events", "engine.results", "remote.command", "resources", "nodes", "profiles", "services"},
+    "diagnosis": {"services", "resources", "profiles", "answers", "config_overrides"},
     "report": {"engine.events", "engine.results", "resources.base"},
     "sandbox": {"remote"},
 }
