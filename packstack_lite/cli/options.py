@@ -140,9 +140,7 @@ def common_options(excluding: str = "") -> List[click.Option]:
             metavar="DIR",
             help="Directory of configuration overrides (DIR/nova/nova.conf).",
         ),
-        _option(
-            "distro", "--distro", metavar="NAME", help=f"Distribution of a new sandbox (default: {DEFAULT_DISTRO})."
-        ),
+        _option("distro", "--distro", metavar="NAME", help=f"Distribution of a sandbox (default: {DEFAULT_DISTRO})."),
         _option("kind", "--kind", metavar="container|machine", help="Kind of a new sandbox (default: container)."),
         _option("ssh_key", "--ssh-key", type=path_type, metavar="FILE", help="Private key for SSH."),
         _option(

@@ -1,4 +1,4 @@
-"""Render the files that apply would write, without connecting to a node. Used by ``render``, ``explain`` and scripts."""
+"""Render the files that apply would write, without connecting to a node. Used by ``render`` and ``explain``."""
 
 from __future__ import annotations
 
