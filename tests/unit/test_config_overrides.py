@@ -1,4 +1,4 @@
-"""--config-dir laid over the declared resources: what is merged, placed, refused, restarted, checked, hidden."""
+"""--config-dir applied to the declared resources: merged, added and refused files, restarts, option checks, secrets."""
 
 from __future__ import annotations
 
@@ -16,75 +16,77 @@ from packstack_lite.secret import Masker
 from tests.clouds import cloud, member
 from tests.rendered import text
 
-CLOUD = cloud()
-DECLARED = services.declare(CLOUD)
+CONTEXT = cloud()
+DECLARED = services.declare(CONTEXT)
 
 
 def tree(files):
     return UserTree(tuple(UserFile(name, f"mine/{name}", content) for name, content in files.items()))
 
 
-def laid(files=()):
-    return apply_overrides(DECLARED, tree(dict(files)), CLOUD.profile)
+def apply_files(files=()):
+    return apply_overrides(DECLARED, tree(dict(files)), CONTEXT.profile)
 
 
-def file_at(found, path):
-    (file,) = [one for one in found.resources if isinstance(one, File) and one.path == path]
+def file_at(applied, path):
+    (file,) = [resource for resource in applied.resources if isinstance(resource, File) and resource.path == path]
     return file
 
 
 def units(resources):
-    return {one.id: one for one in resources if isinstance(one, Unit)}
+    return {resource.id: resource for resource in resources if isinstance(resource, Unit)}
 
 
-def restarted(found):
-    """Units that want something else than without the tree: those that will restart."""
+def restarted_units(applied):
+    """Names of the units whose desired state differs from that without overrides."""
     before = units(DECLARED)
     return {
-        name.split(":")[1] for name, unit in units(found.resources).items() if unit.desired() != before[name].desired()
+        name.split(":")[1]
+        for name, unit in units(applied.resources).items()
+        if unit.desired() != before[name].desired()
     }
 
 
-def faults(files):
-    with pytest.raises(ConfigOverrideError) as refused:
-        laid(files)
-    return refused.value.errors
+def errors_of(files):
+    with pytest.raises(ConfigOverrideError) as error:
+        apply_files(files)
+    return error.value.errors
 
 
-def test_without_a_tree_all_is_as_declared_but_for_the_memory_of_placed_files():
-    found = laid()
-    assert [one for one in found.resources if not isinstance(one, UserFiles)] == DECLARED
-    (memory,) = [one for one in found.resources if isinstance(one, UserFiles)]
-    assert memory.desired() == {"files": "none"}
-    assert not found.warnings
+def test_without_files_all_is_as_declared_but_for_the_record_of_added_files():
+    applied = apply_files()
+    assert [resource for resource in applied.resources if not isinstance(resource, UserFiles)] == DECLARED
+    (record,) = [resource for resource in applied.resources if isinstance(resource, UserFiles)]
+    assert record.desired() == {"files": "none"}
+    assert not applied.warnings
 
 
-def test_options_are_merged_and_exactly_the_readers_restart():
-    found = laid({"nova/nova.conf": "[DEFAULT]\nram_allocation_ratio = 9.5\n[mine]\na = 1\na = 2\n"})
-    file, rendered = file_at(found, "/etc/nova/nova.conf"), file_at(laid(), "/etc/nova/nova.conf")
+def test_options_are_merged_and_only_the_readers_restart():
+    applied = apply_files({"nova/nova.conf": "[DEFAULT]\nram_allocation_ratio = 9.5\n[mine]\na = 1\na = 2\n"})
+    file, rendered = file_at(applied, "/etc/nova/nova.conf"), file_at(apply_files(), "/etc/nova/nova.conf")
     added = set(text(file).split("\n")) - set(text(rendered).split("\n"))
     assert added == {"ram_allocation_ratio = 9.5", "[mine]", "a = 1", "a = 2"}
     assert (file.mode, file.owner, file.group, file.phase) == (0o640, "root", "nova", rendered.phase)
     readers = {unit.name for unit in units(DECLARED).values() if "file:/etc/nova/nova.conf" in unit.trigger_ids}
-    assert restarted(found) == readers
+    assert restarted_units(applied) == readers
     assert {"nova-api", "nova-compute", "nova-scheduler"} <= readers < {unit.name for unit in units(DECLARED).values()}
 
 
-def test_a_deeper_file_has_its_own_readers():
-    found = laid({"neutron/plugins/ml2/ml2_conf.ini": "[ml2]\npath_mtu = 1400\n"})
-    assert "path_mtu = 1400" in text(file_at(found, "/etc/neutron/plugins/ml2/ml2_conf.ini"))
-    assert restarted(found) == {
+def test_a_file_in_a_subdirectory_has_its_own_readers():
+    applied = apply_files({"neutron/plugins/ml2/ml2_conf.ini": "[ml2]\npath_mtu = 1400\n"})
+    assert "path_mtu = 1400" in text(file_at(applied, "/etc/neutron/plugins/ml2/ml2_conf.ini"))
+    assert restarted_units(applied) == {
         unit.name
         for unit in units(DECLARED).values()
-        if any(read.endswith("/ml2_conf.ini") for read in unit.trigger_ids)
+        if any(trigger.endswith("/ml2_conf.ini") for trigger in unit.trigger_ids)
     }
 
 
-def test_a_file_without_sections_is_replaced_whole_and_that_is_said():
-    found = laid({"memcached.conf": "-m 256\n"})
-    assert text(file_at(found, "/etc/memcached.conf")) == "-m 256\n"
-    assert restarted(found) == {"memcached"}
-    assert found.warnings == [
+def test_a_file_without_sections_is_replaced_with_a_warning():
+    applied = apply_files({"memcached.conf": "-m 256\n"})
+    assert text(file_at(applied, "/etc/memcached.conf")) == "-m 256\n"
+    assert restarted_units(applied) == {"memcached"}
+    assert applied.warnings == [
         "mine/memcached.conf: replaces the whole /etc/memcached.conf, which has no [sections] to merge into"
     ]
 
@@ -100,30 +102,30 @@ def test_a_file_without_sections_is_replaced_whole_and_that_is_said():
         ("apache2/conf-enabled/mine.conf", "root", 0o640, "/etc/apache2/"),
     ],
 )
-def test_a_file_that_is_not_rendered_is_placed_as_the_service_has_its_own(name, group, mode, readers):
-    found = laid({name: "as: it is\n"})
-    file = file_at(found, f"/etc/{name}")
+def test_a_file_that_is_not_rendered_is_added_with_the_services_owner_and_mode(name, group, mode, readers):
+    applied = apply_files({name: "as: it is\n"})
+    file = file_at(applied, f"/etc/{name}")
     assert (text(file), file.owner, file.group, file.mode) == ("as: it is\n", "root", group, mode)
-    assert found.warnings == [f"mine/{name}: packstack-lite writes no such file; it is copied unchanged"]
-    of_service = {
+    assert applied.warnings == [f"mine/{name}: packstack-lite writes no such file; it is copied unchanged"]
+    units_of_service = {
         unit.name
         for unit in units(DECLARED).values()
-        if any(read.split(":")[1].startswith(readers) for read in unit.trigger_ids)
+        if any(trigger.split(":")[1].startswith(readers) for trigger in unit.trigger_ids)
     }
-    assert of_service and restarted(found) == of_service
+    assert units_of_service and restarted_units(applied) == units_of_service
 
 
-def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remembered():
-    found = laid({"mysql/mariadb.conf.d/zz-mine.cnf": "[mysqld]\nskip-log-bin\n"})
-    file = file_at(found, "/etc/mysql/mariadb.conf.d/zz-mine.cnf")
-    (memory,) = [one for one in found.resources if isinstance(one, UserFiles)]
-    assert (file.phase, memory.phase) == (Phase.PLATFORM, Phase.PLATFORM)
-    assert file.needs == (memory.id,)
-    assert memory.desired() == {"files": file.path}
+def test_an_added_file_is_recorded_then_written_and_then_its_readers_start():
+    applied = apply_files({"mysql/mariadb.conf.d/zz-mine.cnf": "[mysqld]\nskip-log-bin\n"})
+    file = file_at(applied, "/etc/mysql/mariadb.conf.d/zz-mine.cnf")
+    (record,) = [resource for resource in applied.resources if isinstance(resource, UserFiles)]
+    assert (file.phase, record.phase) == (Phase.PLATFORM, Phase.PLATFORM)
+    assert file.needs == (record.id,)
+    assert record.desired() == {"files": file.path}
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "fault"),
+    ("name", "content", "message"),
     [
         ("nova/nova.conf", "[DEFAULT]\nx = 1\ny\n", "mine/nova/nova.conf:3: neither NAME = VALUE nor a [section]"),
         ("nova/nova.conf", "x = 1\n", "mine/nova/nova.conf:1: is before the first [section]"),
@@ -165,15 +167,15 @@ def test_a_placed_file_is_written_before_its_readers_start_and_after_it_is_remem
         ),
     ],
 )
-def test_what_cannot_be_laid_is_a_sentence_with_its_place(name, content, fault):
-    assert faults({name: content}) == (fault,)
+def test_a_refused_file_is_reported_with_path_and_line(name, content, message):
+    assert errors_of({name: content}) == (message,)
 
 
-def test_every_fault_is_told_at_once_with_those_of_the_reading():
-    given = tree({"nova/nova.conf": "a\nb\n", "nowhere/x": "", "glance/glance-api.conf": "[x\n"})
-    with pytest.raises(ConfigOverrideError) as refused:
-        apply_overrides(DECLARED, UserTree(given.files, ("mine/logo.png: is not a text file",)), CLOUD.profile)
-    assert [fault.split(": ")[0] for fault in refused.value.errors] == [
+def test_all_errors_are_reported_at_once_with_those_of_the_loader():
+    user_tree = tree({"nova/nova.conf": "a\nb\n", "nowhere/x": "", "glance/glance-api.conf": "[x\n"})
+    with pytest.raises(ConfigOverrideError) as error:
+        apply_overrides(DECLARED, UserTree(user_tree.files, ("mine/logo.png: is not a text file",)), CONTEXT.profile)
+    assert [message.split(": ")[0] for message in error.value.errors] == [
         "mine/logo.png",
         "mine/nova/nova.conf:1",
         "mine/nova/nova.conf:2",
@@ -182,42 +184,43 @@ def test_every_fault_is_told_at_once_with_those_of_the_reading():
     ]
 
 
-def checks(found):
-    return [one for one in found.resources if isinstance(one, RunOnce) and one.name.startswith("your options")]
+def option_checks(applied):
+    run_onces = [resource for resource in applied.resources if isinstance(resource, RunOnce)]
+    return [run_once for run_once in run_onces if run_once.name.startswith("your options")]
 
 
-def asked(check):
+def request_of(check):
     size, _, rest = check.stdin.partition(b"\n")
     return json.loads(rest[int(size) :])
 
 
 def test_options_are_checked_after_the_packages_and_before_anything_else():
-    found = laid({"nova/nova.conf": "[DEFAULT]\nram_allocation_ratio = 9.5\nmy_password = sesame77\n"})
-    (check,) = checks(found)
+    applied = apply_files({"nova/nova.conf": "[DEFAULT]\nram_allocation_ratio = 9.5\nmy_password = sesame77\n"})
+    (check,) = option_checks(applied)
     assert (check.phase, check.always_run, check.needs, check.tags) == (
         Phase.PACKAGES,
         True,
         ("packages:apt",),
         {"nova"},
     )
-    told = asked(check)
-    assert told["file"] == "nova/nova.conf"
-    assert told["options"] == [
+    request = request_of(check)
+    assert request["file"] == "nova/nova.conf"
+    assert request["options"] == [
         ["DEFAULT", "ram_allocation_ratio", "mine/nova/nova.conf:2"],
         ["DEFAULT", "my_password", "mine/nova/nova.conf:3"],
     ]
-    assert "nova.*" in told["lists"] and "oslo.*" in told["lists"]
+    assert "nova.*" in request["lists"] and "oslo.*" in request["lists"]
     assert b"sesame77" not in check.stdin + check.script.encode() and b"9.5" not in check.stdin
 
 
-def test_a_check_is_done_again_for_other_options_and_not_for_other_values_or_lines():
-    def token(content):
-        return checks(laid({"nova/nova.conf": content}))[0].fingerprint
+def test_a_check_is_repeated_for_other_options_but_not_for_other_values_or_lines():
+    def fingerprint(content):
+        return option_checks(apply_files({"nova/nova.conf": content}))[0].fingerprint
 
-    first = token("[DEFAULT]\na = 1\n")
-    assert token("# more\n\n[DEFAULT]\na = 2\n") == first
-    assert token("[DEFAULT]\nb = 1\n") != first
-    assert token("[api]\na = 1\n") != first
+    first = fingerprint("[DEFAULT]\na = 1\n")
+    assert fingerprint("# more\n\n[DEFAULT]\na = 2\n") == first
+    assert fingerprint("[DEFAULT]\nb = 1\n") != first
+    assert fingerprint("[api]\na = 1\n") != first
 
 
 @pytest.mark.parametrize(
@@ -229,18 +232,18 @@ def test_a_check_is_done_again_for_other_options_and_not_for_other_values_or_lin
         {"nova/nova.conf": "# nothing yet\n"},
     ],
 )
-def test_what_oslo_does_not_read_is_not_checked(files):
-    assert checks(laid(files)) == []
+def test_files_that_oslo_does_not_read_are_not_checked(files):
+    assert option_checks(apply_files(files)) == []
 
 
-def test_sections_that_another_option_names_are_not_checked():
+def test_sections_named_by_another_option_are_not_checked():
     content = "[DEFAULT]\nenabled_backends = fast:file, slow:file\n[fast]\na = 1\n[slow]\nb = 1\n[other]\nc = 1\n"
-    (check,) = checks(laid({"glance/glance-api.conf": content}))
-    assert [option[:2] for option in asked(check)["options"]] == [["DEFAULT", "enabled_backends"], ["other", "c"]]
+    (check,) = option_checks(apply_files({"glance/glance-api.conf": content}))
+    assert [option[:2] for option in request_of(check)["options"]] == [["DEFAULT", "enabled_backends"], ["other", "c"]]
 
 
-def test_secrets_of_the_tree_are_hidden():
-    found = UserTree(
+def test_secrets_in_the_files_are_masked():
+    applied = UserTree(
         (
             UserFile(
                 "nova/nova.conf",
@@ -250,28 +253,32 @@ def test_secrets_of_the_tree_are_hidden():
             UserFile("x.py", "y", "SECRET_KEY = 'k3y k3y'\nsmtp_pass: abc123\n  def456\nharmless = visible1\n"),
         )
     )
-    hide = Masker(found.find_secrets())
-    shown = hide("p4ss:w0rd s3cr3t! k3y k3y abc123 def456 visible1 service")
-    assert shown == "*** *** *** *** *** visible1 service"
-    assert "p4ss" not in repr(found) and "s3cr3t" not in repr(found)
+    mask = Masker(applied.find_secrets())
+    masked = mask("p4ss:w0rd s3cr3t! k3y k3y abc123 def456 visible1 service")
+    assert masked == "*** *** *** *** *** visible1 service"
+    assert "p4ss" not in repr(applied) and "s3cr3t" not in repr(applied)
 
 
-def test_of_several_hosts_each_takes_what_it_has_a_place_for():
-    """The controller's dashboard and the hypervisor's own settings; what no host reads is refused once."""
-    profile = CLOUD.profile
-    hosts = {which: (services.declare(member(which)), profile) for which in ("controller", "compute-1")}
+def test_each_node_takes_the_files_of_its_services():
+    """A file that no node reads is refused, once for all nodes."""
+    profile = CONTEXT.profile
+    nodes = {name: (services.declare(member(name)), profile) for name in ("controller", "compute-1")}
     glance, compute = "glance/glance-api.conf", "nova/nova-compute.conf"
-    found = apply_overrides_to_nodes(
-        hosts, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"})
+    applied = apply_overrides_to_nodes(
+        nodes, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"})
     )
-    assert "workers = 7" in text(file_at(found["controller"], f"/etc/{glance}"))
-    assert "images_type = raw" in text(file_at(found["compute-1"], f"/etc/{compute}"))
-    assert not [one for one in found["compute-1"].resources if isinstance(one, File) and "glance" in one.path]
-    with pytest.raises(ConfigOverrideError) as refused:
+    assert "workers = 7" in text(file_at(applied["controller"], f"/etc/{glance}"))
+    assert "images_type = raw" in text(file_at(applied["compute-1"], f"/etc/{compute}"))
+    assert not [
+        resource
+        for resource in applied["compute-1"].resources
+        if isinstance(resource, File) and "glance" in resource.path
+    ]
+    with pytest.raises(ConfigOverrideError) as error:
         apply_overrides_to_nodes(
-            hosts, tree({"glanse/glance-api.conf": "[DEFAULT]\n", "nova/nova.conf": "[DEFAULT]\nmax-x = 1\n"})
+            nodes, tree({"glanse/glance-api.conf": "[DEFAULT]\n", "nova/nova.conf": "[DEFAULT]\nmax-x = 1\n"})
         )
-    assert [fault.split(":")[0] for fault in refused.value.errors] == [
+    assert [message.split(":")[0] for message in error.value.errors] == [
         "mine/glanse/glance-api.conf",
         "mine/nova/nova.conf",
     ]

@@ -1,4 +1,4 @@
-"""Merging INI files: tables of single cases, and what holds for any two files, judged by a reader of its own."""
+"""Merging INI files: single cases, and properties of any two files, compared with an independent parser."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ sys.path.insert(0, str(PROJECT / "tests" / "facts"))
 from check_options import read_ini
 
 
-def merged(rendered, over):
-    return ini.merge_ini(ini.parse_ini(rendered), ini.parse_ini(over))
+def merged(rendered, overrides):
+    return ini.merge_ini(ini.parse_ini(rendered), ini.parse_ini(overrides))
 
 
 RENDERED = """# Written by us.
@@ -32,7 +32,7 @@ connection = mysql://a
 
 
 @pytest.mark.parametrize(
-    ("over", "expected"),
+    ("overrides", "expected"),
     [
         ("", RENDERED),
         ("# only a comment\n", RENDERED),
@@ -51,23 +51,23 @@ connection = mysql://a
         ("[DEFAULT]\nhost = a\n  b\n\tc\n", RENDERED.replace("host = one", "host = a\n  b\n\tc")),
     ],
 )
-def test_one_case(over, expected):
-    assert merged(RENDERED, over) == expected
+def test_a_merge_gives_the_expected_text(overrides, expected):
+    assert merged(RENDERED, overrides) == expected
 
 
-def test_all_values_of_a_repeated_option_take_the_place_of_all_rendered_ones():
+def test_all_values_of_a_repeated_option_replace_all_rendered_ones():
     rendered = "[pci]\nalias = 1\nother = x\nalias = 2\n  more\n# after\n[pci]\nalias = 3\n"
     assert (
         merged(rendered, "[pci]\nalias = 8\nalias = 9\n") == "[pci]\nalias = 8\nalias = 9\nother = x\n# after\n[pci]\n"
     )
 
 
-def test_a_value_of_several_lines_is_replaced_whole():
+def test_a_value_of_several_lines_is_replaced_as_a_whole():
     assert merged("[a]\nx = 1\n  2\n  3\ny = 4\n", "[a]\nx = 5\n") == "[a]\nx = 5\ny = 4\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "number", "words"),
+    ("text", "line_number", "message_part"),
     [
         ("[DEFAULT]\ndebug\n", 2, "neither NAME = VALUE nor a [section]"),
         ("debug = 1\n", 1, "before the first [section]"),
@@ -79,10 +79,10 @@ def test_a_value_of_several_lines_is_replaced_whole():
         ("  x = 1\n", 1, "indented"),
     ],
 )
-def test_a_fault_has_its_line_and_shows_no_value(text, number, words):
-    ((line, what),) = ini.parse_ini(text).errors
-    assert line == number
-    assert words in what
+def test_an_error_has_its_line_and_shows_no_value(text, line_number, message_part):
+    ((number, message),) = ini.parse_ini(text).errors
+    assert number == line_number
+    assert message_part in message
     assert "hunter2" not in str(ini.parse_ini(text.replace("lost", "hunter2").replace("debug", "hunter2")).errors)
 
 
@@ -95,11 +95,11 @@ LINES = st.one_of(
     st.builds("{}{}".format, st.sampled_from("#;"), VALUES),
     st.just(""),
 )
-ANY = st.lists(LINES, max_size=25).map(lambda lines: "".join(f"{line}\n" for line in lines))
+INI_TEXTS = st.lists(LINES, max_size=25).map(lambda lines: "".join(f"{line}\n" for line in lines))
 
 
-def without_faults(text):
-    """The lines that can be read, as a file of one's own."""
+def without_errors(text):
+    """The text without the lines that cannot be parsed."""
     while ini.parse_ini(text).errors:
         number = ini.parse_ini(text).errors[0][0]
         lines = text.split("\n")
@@ -107,59 +107,62 @@ def without_faults(text):
     return text
 
 
-def read(tmp_path, text):
-    """Options as the other reader sees them: {(section, name): values in order}."""
+def read_independently(tmp_path, text):
+    """Options as tests/facts/check_options.py parses them: {(section, name): values in order}."""
     path = tmp_path / "read"
     path.write_text(text, encoding="utf-8")
     _, items, errors = read_ini(path)
     assert errors == []
-    found = {}
+    options = {}
     for item in items:
-        found.setdefault((ini.normalize_section(item.section), item.key), []).append(item.value)
-    return found
+        options.setdefault((ini.normalize_section(item.section), item.key), []).append(item.value)
+    return options
 
 
-LIKE_OSLO = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OSLO_SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@LIKE_OSLO
-@given(ANY)
-def test_faults_are_those_of_oslo(tmp_path, text):
+@OSLO_SETTINGS
+@given(INI_TEXTS)
+def test_errors_are_on_the_lines_that_the_other_parser_refuses(tmp_path, text):
     path = tmp_path / "read"
     path.write_text(text, encoding="utf-8")
     assert [number for number, _ in ini.parse_ini(text).errors] == [number for number, _ in read_ini(path)[2]]
 
 
-@LIKE_OSLO
-@given(ANY.map(without_faults), ANY.map(without_faults))
-def test_any_two_files_merge_to_the_options_of_both_where_the_second_counts(tmp_path, rendered, over):
-    assert read(tmp_path, merged(rendered, over)) == {**read(tmp_path, rendered), **read(tmp_path, over)}
+@OSLO_SETTINGS
+@given(INI_TEXTS.map(without_errors), INI_TEXTS.map(without_errors))
+def test_a_merge_has_the_options_of_both_files_and_the_second_wins(tmp_path, rendered, overrides):
+    assert read_independently(tmp_path, merged(rendered, overrides)) == {
+        **read_independently(tmp_path, rendered),
+        **read_independently(tmp_path, overrides),
+    }
 
 
-@LIKE_OSLO
-@given(ANY.map(without_faults), ANY.map(without_faults))
-def test_every_rendered_comment_stays_in_order(rendered, over):
+@OSLO_SETTINGS
+@given(INI_TEXTS.map(without_errors), INI_TEXTS.map(without_errors))
+def test_every_rendered_comment_stays_in_order(rendered, overrides):
     comments = [line for line in rendered.split("\n") if line.startswith(("#", ";"))]
-    rest = iter(merged(rendered, over).split("\n"))
-    assert all(comment in rest for comment in comments)
+    lines = iter(merged(rendered, overrides).split("\n"))
+    assert all(comment in lines for comment in comments)
 
 
-@LIKE_OSLO
-@given(ANY)
-def test_nothing_laid_over_changes_nothing(text):
+@OSLO_SETTINGS
+@given(INI_TEXTS)
+def test_an_empty_override_changes_nothing(text):
     assert merged(text, "") == text
 
 
-@LIKE_OSLO
-@given(ANY.map(without_faults), ANY.map(without_faults))
-def test_laid_over_twice_is_laid_over_once(tmp_path, rendered, over):
-    once = merged(rendered, over)
-    assert read(tmp_path, merged(once, over)) == read(tmp_path, once)
+@OSLO_SETTINGS
+@given(INI_TEXTS.map(without_errors), INI_TEXTS.map(without_errors))
+def test_merging_twice_equals_merging_once(tmp_path, rendered, overrides):
+    once = merged(rendered, overrides)
+    assert read_independently(tmp_path, merged(once, overrides)) == read_independently(tmp_path, once)
 
 
 @pytest.mark.parametrize("line", ["# c\n", "[s{}]\na{} = 1\n", "[a]\nx{} = {}\n", "  x\n", "[[[\n", "a\n"])
-def test_time_grows_with_the_size_and_not_with_its_square(line):
+def test_merging_takes_linear_time(line):
     text = "".join(line.format(n, n) for n in range(20000))
-    began = time.process_time()
+    start = time.process_time()
     merged(text, text)
-    assert time.process_time() - began < 5
+    assert time.process_time() - start < 5

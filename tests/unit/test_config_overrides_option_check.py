@@ -1,7 +1,7 @@
-"""The program that asks the host's validator, run for real against a stand-in that answers as the validator does.
+"""The option check's program, run against a stand-in for oslo-config-validator.
 
-What the stand-in prints was recorded from oslo-config-validator and oslo-config-generator of Debian 12
-(oslo.config 9.0); the real ones are asked in tests/e2e.
+The output of the stand-in was recorded from oslo-config-validator and oslo-config-generator of Debian 12
+(oslo.config 9.0); tests/e2e runs the real ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.clouds import cloud, profile_of
 from tests.rendered import files
 from tests.unit.dash import Dash
 
-# Knows [DEFAULT] debug and cpu_ratio, an old name of it, [QUOTAS] limit, and an [auth] with plugin options.
+# Accepts [DEFAULT] debug and cpu_ratio, an old name of cpu_ratio, [QUOTAS] limit, and plugin options in [auth].
 VALIDATOR = r"""
 echo "$*" >> "$T/asked"
 cat > "$T/names"
@@ -48,30 +48,31 @@ END
 
 @pytest.fixture
 def dash(tmp_path):
-    made = Dash(tmp_path, moved=("/var/lib/packstack-lite",))
-    made.tool("python3", f'exec {sys.executable} "$@"')
-    made.tool("oslo-config-validator", VALIDATOR)
-    made.tool("oslo-config-generator", GENERATOR)
-    return made
+    shell = Dash(tmp_path, moved=("/var/lib/packstack-lite",))
+    shell.tool("python3", f'exec {sys.executable} "$@"')
+    shell.tool("oslo-config-validator", VALIDATOR)
+    shell.tool("oslo-config-generator", GENERATOR)
+    return shell
 
 
-def once(text, name="nova/nova.conf"):
-    found = declare_option_check(
+def option_check(text, name="nova/nova.conf"):
+    declared = declare_option_check(
         name, f"mine/{name}", ini.parse_ini(text).options, profile_of("debian12-zed"), (), frozenset()
     )
-    assert found is not None
-    return found
+    assert declared is not None
+    return declared
 
 
-def asked(dash, text):
-    (job,) = type(once(text)).fix([type("Gap", (), {"resource": once(text)})()])
+def run_check(dash, text):
+    """Exit code, lines of output, and stderr of the check."""
+    (job,) = type(option_check(text)).fix([type("Gap", (), {"resource": option_check(text)})()])
     assert isinstance(job, Job)
     reply = dash.run(job)
     return reply.code, reply.out.splitlines(), reply.err
 
 
-def test_known_options_pass_and_no_value_leaves(dash):
-    assert asked(dash, "[DEFAULT]\ndebug = sesame\n[quotas]\nlimit = sesame\n") == (0, [], "")
+def test_known_options_pass_and_no_value_is_sent(dash):
+    assert run_check(dash, "[DEFAULT]\ndebug = sesame\n[quotas]\nlimit = sesame\n") == (0, [], "")
     assert "sesame" not in dash.noted("names")
     assert "--input-file /dev/stdin" in dash.noted("asked")
 
@@ -94,18 +95,18 @@ def test_known_options_pass_and_no_value_leaves(dash):
         ("[auth]\nxyz = 1\n", "2: [auth] xyz is no option of nova/nova.conf"),
     ],
 )
-def test_an_unknown_option_is_named_with_file_line_and_the_nearest(dash, text, line):
-    assert asked(dash, text)[:2] == (1, [f"mine/nova/nova.conf:{line}"])
+def test_an_unknown_option_is_reported_with_file_line_and_suggestion(dash, text, line):
+    assert run_check(dash, text)[:2] == (1, [f"mine/nova/nova.conf:{line}"])
 
 
-def test_every_unknown_option_is_told_at_once(dash):
-    code, lines, _ = asked(dash, "[DEFAULT]\nuuu = 1\nvvv = 1\nuuu = 2\n[auth]\nwww = 1\n")
+def test_every_unknown_option_is_reported_at_once(dash):
+    code, lines, _ = run_check(dash, "[DEFAULT]\nuuu = 1\nvvv = 1\nuuu = 2\n[auth]\nwww = 1\n")
     assert code == 1
     assert [line.split(":")[1] for line in lines] == ["2", "3", "4", "6"]
 
 
-def test_an_old_name_is_a_remark(dash):
-    code, lines, _ = asked(dash, "[DEFAULT]\nold_ratio = 1\n")
+def test_an_old_name_is_a_warning(dash):
+    code, lines, _ = run_check(dash, "[DEFAULT]\nold_ratio = 1\n")
     assert code == 0
     assert lines == [
         f"{WARNING_PREFIX}mine/nova/nova.conf:2: [DEFAULT] old_ratio is an old name of an option, which will go"
@@ -113,7 +114,7 @@ def test_an_old_name_is_a_remark(dash):
 
 
 @pytest.mark.parametrize(
-    ("validator", "why"),
+    ("validator", "reason"),
     [
         (
             "echo 'Traceback (most recent call last):' >&2; echo 'ImportError: no nova' >&2; exit 1",
@@ -122,65 +123,65 @@ def test_an_old_name_is_a_remark(dash):
         ("exit 3", "failed: exit code 3"),
     ],
 )
-def test_a_validator_that_fails_forbids_nothing_and_that_is_said(dash, validator, why):
+def test_a_failing_validator_is_a_warning(dash, validator, reason):
     dash.tool("oslo-config-validator", validator)
-    code, lines, _ = asked(dash, "[DEFAULT]\nuuu = 1\n")
+    code, lines, _ = run_check(dash, "[DEFAULT]\nuuu = 1\n")
     assert (code, lines) == (
         0,
-        [f"{WARNING_PREFIX}nova/nova.conf: the options were not checked: oslo-config-validator {why}"],
+        [f"{WARNING_PREFIX}nova/nova.conf: the options were not checked: oslo-config-validator {reason}"],
     )
 
 
-def test_a_host_without_the_validator_forbids_nothing_and_that_is_said(dash):
+def test_a_node_without_the_validator_is_a_warning(dash):
     (dash.tools / "oslo-config-validator").unlink()
-    code, lines, _ = asked(dash, "[DEFAULT]\nuuu = 1\n")
+    code, lines, _ = run_check(dash, "[DEFAULT]\nuuu = 1\n")
     assert code == 0
     assert lines[0].startswith(
         f"{WARNING_PREFIX}nova/nova.conf: the options were not checked: oslo-config-validator cannot be run"
     )
 
 
-def test_without_the_generator_only_the_nearest_name_is_missing(dash):
+def test_without_the_generator_only_the_suggestion_is_missing(dash):
     (dash.tools / "oslo-config-generator").unlink()
-    assert asked(dash, "[DEFAULT]\ndebgu = 1\n")[1] == [
+    assert run_check(dash, "[DEFAULT]\ndebgu = 1\n")[1] == [
         "mine/nova/nova.conf:2: [DEFAULT] debgu is no option of nova/nova.conf"
     ]
 
 
-def test_it_is_done_once_for_the_same_options(dash):
-    work = once("[DEFAULT]\ndebug = 1\n")
-    assert dash.see(work)[work.id] is None
-    assert asked(dash, "[DEFAULT]\ndebug = 1\n")[0] == 0
-    assert dash.see(work)[work.id] == work.desired()
-    other = once("[DEFAULT]\ncpu_ratio = 1\n")
+def test_the_same_options_are_checked_once(dash):
+    check = option_check("[DEFAULT]\ndebug = 1\n")
+    assert dash.see(check)[check.id] is None
+    assert run_check(dash, "[DEFAULT]\ndebug = 1\n")[0] == 0
+    assert dash.see(check)[check.id] == check.desired()
+    other = option_check("[DEFAULT]\ncpu_ratio = 1\n")
     assert dash.see(other)[other.id] != other.desired()
 
 
-def test_a_failed_check_is_not_taken_for_done(dash):
-    work = once("[DEFAULT]\nuuu = 1\n")
-    assert asked(dash, "[DEFAULT]\nuuu = 1\n")[0] == 1
-    assert dash.see(work)[work.id] is None
+def test_a_failed_check_runs_again(dash):
+    check = option_check("[DEFAULT]\nuuu = 1\n")
+    assert run_check(dash, "[DEFAULT]\nuuu = 1\n")[0] == 1
+    assert dash.see(check)[check.id] is None
 
 
-def test_every_rendered_file_of_oslo_has_its_lists():
-    """A file that we render for oslo.config and that nobody would check is a gap in option_lists.yaml."""
+def test_every_rendered_file_of_oslo_has_option_lists():
+    """A rendered file of oslo.config without option lists is missing in option_lists.yaml."""
     services = {"nova", "neutron", "keystone", "glance", "placement"}
     for path in files(cloud()):
         name = path[len("/etc/") :]
-        of_oslo = (
+        is_oslo_file = (
             name.split("/")[0] in services and not name.endswith("uwsgi.ini") and Path(name).suffix in (".conf", ".ini")
         )
-        assert bool(option_lists(name)) == of_oslo, name
+        assert bool(option_lists(name)) == is_oslo_file, name
 
 
 @pytest.mark.parametrize(
     "name", ["nova/api-paste.ini", "nova/rootwrap.conf", "nova/policy.yaml", "libvirt/qemu.conf", "memcached.conf"]
 )
-def test_files_that_oslo_does_not_read_have_none(name):
+def test_files_that_oslo_does_not_read_have_no_option_lists(name):
     assert option_lists(name) == ()
 
 
-def test_the_task_is_json_after_the_program():
-    size, _, rest = once("[DEFAULT]\na = 1\n").stdin.partition(b"\n")
+def test_the_request_is_json_after_the_program():
+    size, _, rest = option_check("[DEFAULT]\na = 1\n").stdin.partition(b"\n")
     assert json.loads(rest[int(size) :])["options"] == [["DEFAULT", "a", "mine/nova/nova.conf:2"]]
     compile(rest[: int(size)], "check_options.py", "exec")
