@@ -1,7 +1,7 @@
-"""What runs on the host keeps to what CentOS 7 has: systemd 219, coreutils 8.22, util-linux 2.23, curl 7.29, and so on.
+"""Whatever runs on a node uses only tools and options of CentOS 7: systemd 219, coreutils 8.22, curl 7.29 and so on.
 
-Read off the source: every text in the code that reaches the host, its shell files, and every rendered unit. The same
-limits as a program, for a host that has newer tools: tests/hosts/data/el7-limits, tested below.
+Checked in the source: every string that may run on a node, its shell files, and every rendered unit. The program
+tests/hosts/data/el7-limits imposes the same limits on a node with newer tools; it is tested below.
 """
 
 from __future__ import annotations
@@ -21,14 +21,24 @@ from tests.conftest import PROJECT
 from tests.rendered import CASES, files, on, text
 
 PACKAGE = PROJECT / "packstack_lite"
-ROOMS = ("remote", "resources", "hosts", "services", "preflight", "engine", "smoke")
+ROOMS = (
+    "remote",
+    "resources",
+    "nodes",
+    "services",
+    "host_setup",
+    "config_overrides",
+    "preflight",
+    "engine",
+    "smoke",
+)
 FACTS = PROJECT / "tests" / "facts"
 SYSTEMD = yaml.safe_load((FACTS / "el7-systemd.yaml").read_text())
 LIMITS = PROJECT / "tests" / "hosts" / "data" / "el7-limits"
 
 
 class Newer(NamedTuple):
-    """Something that EL7's tools do not know: see tests/facts/el7-tools.yaml."""
+    """A pattern of something that EL 7's tools do not know: a row of tests/facts/el7-tools.yaml."""
 
     like: str
     since: str
@@ -38,21 +48,20 @@ class Newer(NamedTuple):
 
 NEWER = tuple(Newer(**row) for row in yaml.safe_load((FACTS / "el7-tools.yaml").read_text()))
 
-# Where something newer stands with another way beside it for hosts that do not have it; the words tell the place.
-BESIDE = {
-    ("remote/shell.py", "LC_ALL=C.UTF-8; export LC_ALL"): "only where locale -a tells of it",
-    ("resources/message_user.py", "rabbitmqctl -q import_definitions"): "without it, eval",
-    ("hosts/gather.py", 'say python "$(python3 -c'): "asks whether there is one",
+# Uses of something newer that are allowed, as the code has another way for EL 7: (module, code): reason.
+EXCEPTIONS = {
+    ("remote/shell.py", "LC_ALL=C.UTF-8; export LC_ALL"): "only where locale -a lists it",
+    ("resources/rabbitmq_user.py", "rabbitmqctl -q import_definitions"): "eval where RabbitMQ lacks it",
 }
 
 
-def newer_than_el7(said: str) -> List[Tuple[str, str]]:
-    """What in a text EL7 does not know: its words, and what it is."""
-    return [(found[0], row.since) for row in NEWER for found in re.finditer(row.like, said)]
+def newer_than_el7(text: str) -> List[Tuple[str, str]]:
+    """Find what EL 7 does not know: (matched code, tool and version that brought it)."""
+    return [(match[0], row.since) for row in NEWER for match in re.finditer(row.like, text)]
 
 
 def strings(path: Path) -> Iterator[str]:
-    """Every string of a module, an f-string and a list of words as one, docstrings left out."""
+    """Yield every string of a module without its docstrings; an f-string or list counts as one string."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and node.body]
@@ -72,44 +81,49 @@ def without_comments(shell: str) -> str:
 
 
 def texts() -> Dict[str, List[str]]:
-    """By module, every text that may be run on the host."""
+    """Return every text that may run on a node, by module."""
     modules = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
     shells = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.sh"))]
-    of_code = {path.relative_to(PACKAGE).as_posix(): list(strings(path)) for path in modules}
-    return {**of_code, **{path.relative_to(PACKAGE).as_posix(): [path.read_text()] for path in shells}}
+    by_module = {path.relative_to(PACKAGE).as_posix(): list(strings(path)) for path in modules}
+    return {**by_module, **{path.relative_to(PACKAGE).as_posix(): [path.read_text()] for path in shells}}
 
 
-TEXTS = {name: [without_comments(said) for said in found] for name, found in texts().items()}
+TEXTS = {name: [without_comments(text) for text in of_module] for name, of_module in texts().items()}
 
 
-def test_the_texts_are_really_read():
-    everything = "\n".join(said for found in TEXTS.values() for said in found)
+def test_every_room_is_searched():
+    assert {name.split("/")[0] for name in TEXTS} == set(ROOMS)
+
+
+def test_known_commands_are_among_the_searched_texts():
+    everything = "\n".join(text for of_module in TEXTS.values() for text in of_module)
     for known in ("exec systemd-run --quiet", "ceph-mon --mkfs", "curl --noproxy", "ss -ltn 'sport = :X'"):
         assert known in everything, known
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_nothing_newer_than_el7_is_asked_for(name):
-    for said in TEXTS[name]:
-        for (where, words), _reason in BESIDE.items():
-            said = said.replace(words, "") if where == name else said
-        assert not newer_than_el7(said), f"{name}: EL7 does not know this: {newer_than_el7(said)}\nin: {said[:400]}"
+def test_nothing_newer_than_el7_is_used(name):
+    for searched in TEXTS[name]:
+        for module, code in EXCEPTIONS:
+            searched = searched.replace(code, "") if module == name else searched
+        newer = newer_than_el7(searched)
+        assert not newer, f"{name}: EL 7 does not know this: {newer}\nin: {searched[:400]}"
 
 
-@pytest.mark.parametrize(("name", "words"), BESIDE)
-def test_exceptions_are_still_there_and_still_needed(name, words):
-    assert any(words in said for said in TEXTS[name]), f"{name} no longer says {words!r}: take it off BESIDE"
-    assert newer_than_el7(words), f"EL7 knows {words!r}: take it off BESIDE"
+@pytest.mark.parametrize(("name", "code"), EXCEPTIONS)
+def test_exceptions_still_exist_and_are_still_needed(name, code):
+    assert any(code in text for text in TEXTS[name]), f"{name} no longer has {code!r}: remove it from EXCEPTIONS"
+    assert newer_than_el7(code), f"EL 7 knows {code!r}: remove it from EXCEPTIONS"
 
 
 @pytest.mark.parametrize("row", NEWER, ids=lambda row: row.example)
-def test_the_table_finds_what_it_is_for_and_not_what_to_write_instead(row):
+def test_a_row_matches_its_example_and_not_its_replacement(row):
     assert row.since in [since for _, since in newer_than_el7(row.example)]
     assert not newer_than_el7(row.instead)
 
 
-def test_a_text_in_a_module_would_be_found(tmp_path):
-    """In an f-string, over a line's end, in a list; a comment and a docstring are none."""
+def test_newer_code_in_a_module_is_found(tmp_path):
+    """In an f-string, across a line break and in a list; not in a comment or a docstring."""
     module = tmp_path / "module.py"
     lines = [
         '"""timedatectl show"""',
@@ -118,8 +132,8 @@ def test_a_text_in_a_module_would_be_found(tmp_path):
         'y = ["ss", "-lO"]',
     ]
     module.write_text("\n".join(lines))
-    found = [without_comments(said) for said in strings(module)]
-    assert sorted(since for said in found for _, since in newer_than_el7(said)) == ["iproute 5", "systemd 230"]
+    found = [without_comments(text) for text in strings(module)]
+    assert sorted(since for text in found for _, since in newer_than_el7(text)) == ["iproute 5", "systemd 230"]
 
 
 # --- units
@@ -132,7 +146,7 @@ def known_directives(section: str) -> set:
 
 
 def unknown_to_219(unit: str) -> List[str]:
-    """What systemd 219 would complain of in a unit: directives, programs without a path, a prefix of later versions."""
+    """List what systemd 219 rejects in a unit: directives, programs without a path, prefixes of later versions."""
     wrong, section = [], ""
     for line in unit.replace("\\\n", " ").splitlines():
         if line.startswith("["):
@@ -141,7 +155,7 @@ def unknown_to_219(unit: str) -> List[str]:
             name, _, value = line.partition("=")
             if name not in known_directives(section):
                 wrong.append(f"[{section}] {name}=")
-            # 239 takes a program without its path, 231 and 234 brought "+", "!" and ":".
+            # systemd 239 accepts a program without its path; 231 and 234 brought "+", "!" and ":".
             if name.startswith("Exec") and value and not value.lstrip("@-").startswith("/"):
                 wrong.append(line)
             if re.match(r"Standard(Output|Error)=(file|append|truncate):", line) or line == "Type=exec":
@@ -151,7 +165,7 @@ def unknown_to_219(unit: str) -> List[str]:
 
 @pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize("case", CASES)
-def test_units_are_made_of_what_systemd_219_knows(profile, case):
+def test_units_use_only_directives_of_systemd_219(profile, case):
     units = {path: text(file) for path, file in files(on(profile, CASES[case]())).items() if "/systemd/" in path}
     assert units
     assert not {path: wrong for path, unit in units.items() if (wrong := unknown_to_219(unit))}
@@ -168,38 +182,38 @@ def test_units_are_made_of_what_systemd_219_knows(profile, case):
         "OnCalendar=daily",
     ],
 )
-def test_what_systemd_219_does_not_know_is_found(line):
+def test_a_line_that_systemd_219_does_not_know_is_found(line):
     assert unknown_to_219(f"[Service]\n{line}\n")
     assert not unknown_to_219("[Timer]\nOnCalendar=daily\nRandomizedDelaySec=1h\n")
 
 
 @pytest.mark.parametrize("profile", profiles.list_names())
-def test_programs_of_units_stand_where_el_has_them(profile):
+def test_units_name_programs_by_els_paths(profile):
     """On EL everything of /sbin and /usr/sbin stays there: /bin/ip is Debian's."""
-    elsewhere = re.compile(r"=/(usr/)?bin/(ip|ethtool|iptables|losetup|vgchange)\b")
-    assert elsewhere.search("ExecStart=/bin/ip link")
+    debian_path = re.compile(r"=/(usr/)?bin/(ip|ethtool|iptables|losetup|vgchange)\b")
+    assert debian_path.search("ExecStart=/bin/ip link")
     for case in CASES.values():
         units = {path: text(file) for path, file in files(on(profile, case())).items() if "/systemd/" in path}
-        assert not [path for path, unit in units.items() if elsewhere.search(unit)]
+        assert not [path for path, unit in units.items() if debian_path.search(unit)]
 
 
-# --- the limits as a program
+# --- tests/hosts/data/el7-limits
 
 
 @pytest.fixture
 def limited(tmp_path):
-    """Runs a command of a machine on which every tool knows everything, behind the limits."""
-    ours, theirs = tmp_path / "limits", tmp_path / "real"
-    ours.mkdir()
-    theirs.mkdir()
+    """Runs a command behind the limits, on a machine whose tools accept everything."""
+    limits, real_tools = tmp_path / "limits", tmp_path / "real"
+    limits.mkdir()
+    real_tools.mkdir()
     for name in tools():
-        (ours / name).symlink_to(LIMITS)
-        (theirs / name).write_text('#!/bin/sh\nprintf "%s " "$@"\n')
-        (theirs / name).chmod(0o755)
+        (limits / name).symlink_to(LIMITS)
+        (real_tools / name).write_text('#!/bin/sh\nprintf "%s " "$@"\n')
+        (real_tools / name).chmod(0o755)
 
     def run(command: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        own = {"PATH": f"{ours}:{theirs}:/bin:/usr/bin", "EL7_LIMITS_LOG": str(tmp_path / "log")}
-        shell, env = ["/bin/sh", "-c", command], {**os.environ, **own, **more}
+        environment = {"PATH": f"{limits}:{real_tools}:/bin:/usr/bin", "EL7_LIMITS_LOG": str(tmp_path / "log")}
+        shell, env = ["/bin/sh", "-c", command], {**os.environ, **environment, **more}
         return subprocess.run(shell, env=env, capture_output=True, text=True, check=False)
 
     run.log_path = tmp_path / "log"  # type: ignore[attr-defined]
@@ -210,7 +224,7 @@ def tools() -> List[str]:
     return subprocess.run([LIMITS], capture_output=True, text=True, check=True).stdout.split()
 
 
-# Those of the table that are a tool's options, and not the shell's or the file's.
+# Examples of the table that are options of a tool, not of the shell or of a file.
 REFUSED = [row.example for row in NEWER if row.example.split()[0] in tools()]
 
 
@@ -226,8 +240,8 @@ REFUSED = [row.example for row in NEWER if row.example.split()[0] in tools()]
 def test_limits_refuse_what_el7_does_not_know(limited, command):
     done = limited(command.replace("$new", "/x"))
     assert done.returncode == 1 and "of CentOS 7" in done.stderr and not done.stdout
-    told = limited.log_path.read_text()
-    assert told.startswith(command.split()[0]) and "asked by /bin/sh -c" in told and told.count("\n") == 1
+    log = limited.log_path.read_text()
+    assert log.startswith(command.split()[0]) and "asked by /bin/sh -c" in log and log.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -248,18 +262,18 @@ def test_limits_refuse_what_el7_does_not_know(limited, command):
         "timedatectl",
     ],
 )
-def test_limits_become_the_tool_itself_otherwise(limited, command):
+def test_limits_run_the_tool_itself_for_everything_else(limited, command):
     done = limited(f"set -f; {command}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == command.split()[1:]
 
 
-def test_limits_do_not_judge_the_scripts_of_packages(limited):
+def test_limits_do_not_apply_to_scripts_of_packages(limited):
     assert limited("systemctl show --value x", DPKG_RUNNING_VERSION="1.21").stdout == "show --value x "
 
 
-def test_limits_and_facts_say_the_same_of_systemd():
-    said = LIMITS.read_text()
+def test_limits_and_facts_agree_on_systemd():
+    program = LIMITS.read_text()
     for tool in ("systemctl", "systemd-run"):
         for option in SYSTEMD[tool].split():
-            assert re.search(rf"{option}(?![\w-])", said), f"{tool} {option}"
+            assert re.search(rf"{option}(?![\w-])", program), f"{tool} {option}"
