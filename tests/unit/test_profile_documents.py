@@ -9,7 +9,7 @@ import yaml
 
 from packstack_lite import profiles
 from packstack_lite.profiles.documents import ProfileError
-from packstack_lite.services import supported_services
+from packstack_lite.services import SERVICES
 from tests.conftest import PROJECT
 
 PROFILES = PROJECT / "packstack_lite" / "profiles"
@@ -153,7 +153,7 @@ def test_families_are_not_profiles():
 @pytest.mark.parametrize("name", profiles.list_names())
 def test_every_block_is_a_service_or_a_known_group(name):
     blocks = {service for text in _texts(name) for service in yaml.safe_load(text)["services"]}
-    assert blocks - set(supported_services()) == SHARED_BLOCKS | PACKAGE_GROUPS
+    assert blocks - set(SERVICES) == SHARED_BLOCKS | PACKAGE_GROUPS
 
 
 @pytest.mark.parametrize("name", profiles.list_names())
