@@ -12,6 +12,8 @@ from packstack_lite import preflight
 from packstack_lite.answers import PARAMETERS, Parameter, describe_parameter
 from packstack_lite.cli.app import cli
 from packstack_lite.errors import ExitCode
+from packstack_lite.services._base.spec import ServiceSpec
+from packstack_lite.services.registry import SERVICES, SPECS
 
 PAGE = Path(__file__).with_name("reference.md")
 START = """\
@@ -23,7 +25,7 @@ Written from the tool itself by `make reference`; `make unit` fails while it is 
 
 def page() -> str:
     """The whole page."""
-    parts = [START, *verbs(), shared(), exit_codes(), checks(), *parameters()]
+    parts = [START, *verbs(), shared(), exit_codes(), checks(), services(), *parameters()]
     return "\n".join(parts)
 
 
@@ -55,6 +57,27 @@ def checks() -> str:
     """The checks of preflight, whose names --ignore takes."""
     rows = [[f"`{name}`", _sentence(check.__doc__)] for name, check in preflight.CHECKS.items()]
     return "## Checks of preflight\n\n" + table(["name", "what it looks at"], rows)
+
+
+def services() -> str:
+    """Return the table of services, from their specs."""
+    heads = ["service", "what it is", "installed by", "roles", "ports for users", "ports between nodes", "databases"]
+    return "## Services\n\n" + table(heads, [_service_row(spec) for spec in SPECS])
+
+
+def _service_row(spec: ServiceSpec) -> List[str]:
+    public = [f"{port.number} ({port.name})" for port in spec.listening_ports() if port.is_public]
+    internal = [*spec.internal_ports, *(port for ports in spec.group_ports.values() for port in ports)]
+    agents = [f"`CONFIG_NEUTRON_L2_AGENT={agent}`" for agent in spec.l2_agents]
+    return [
+        f"`{spec.name}`",
+        _sentence(SERVICES[spec.name].__doc__),
+        " or ".join(agents) if agents else f"`{spec.answer}`" if spec.answer else "",
+        ", ".join(spec.roles),
+        ", ".join(public),
+        ", ".join(internal),
+        ", ".join(database.schema for database in spec.databases),
+    ]
 
 
 def parameters() -> Iterator[str]:

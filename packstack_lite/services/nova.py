@@ -1,4 +1,4 @@
-"""Nova on the controller: API, metadata, conductor, scheduler and console proxy. See ``nova_compute`` for hypervisors."""
+"""Nova on the controller: API, metadata, conductor, scheduler and console proxy."""
 
 from __future__ import annotations
 

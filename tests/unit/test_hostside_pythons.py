@@ -259,6 +259,7 @@ def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
         "user": "root",
         "external": "\u00e4u\u00dferes",
         "horizon_url": "",
+        "catalog": ["compute", "orchestration"],
         "volumes": {"kind": "", "encrypted_type": ""},
     }
     source = smoke_program()
@@ -269,6 +270,8 @@ def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
     assert cases["token"]["outcome"] == "passed" and cases["flavor"]["outcome"] == "passed"
     assert cases["horizon"] == {**cases["horizon"], "outcome": "skipped", "detail": "CONFIG_HORIZON_INSTALL=n"}
     assert cases["ping"]["detail"] == "needs floating_ip"
+    assert cases["catalog"]["outcome"] == "failed"
+    assert cases["catalog"]["detail"].startswith("the catalog has no orchestration")
     assert "\u00e4u\u00dferes" in cases["network"]["detail"]
     assert cases["cleanup"]["detail"] == "nothing left" and not cloud.of("compute/flavors")
 

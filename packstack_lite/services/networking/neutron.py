@@ -1,4 +1,4 @@
-"""Neutron's configuration and its server. The agents have modules of their own."""
+"""Neutron's server, and the configuration that it shares with the agents."""
 
 from __future__ import annotations
 

@@ -1,0 +1,268 @@
+"""Every service is complete; and whatever a new one lacks is named in a sentence that says where to add it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import pytest
+import yaml
+
+from packstack_lite import profiles
+from packstack_lite.answers import PARAMETERS
+from packstack_lite.services import SERVICES, barbican, declare, glance, nova, registry
+from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
+from tests import service_checks as checks
+from tests.clouds import ANSWERS, OVN, THREE, cloud, member, profile_of
+from tests.conftest import PROJECT
+from tests.rendered import CASES, STORAGE, files
+from tests.unit.test_services_options import CATALOGUED, LINUX_BRIDGE, NOT_OSLO
+
+TABLE = {parameter.name: parameter for parameter in PARAMETERS}
+SERVICES_DIR = PROJECT / "packstack_lite" / "services"
+OPTION_LISTS = yaml.safe_load((SERVICES_DIR / "option_lists.yaml").read_text())["files"]
+EVERYTHING = {**STORAGE, "CONFIG_CINDER_BACKEND": ("lvm",)}
+every_spec = pytest.mark.parametrize("spec", registry.SPECS, ids=lambda spec: spec.name)
+
+# A service of which nothing exists but its spec.
+ZAQAR = ServiceSpec(
+    name="zaqar",
+    answer="CONFIG_ZAQAR_INSTALL",
+    apis=(Api("messaging", "zaqar", 8888, "/v2", "OpenStack Messaging"),),
+    ports=(Port("zaqar-websocket", 9000, ("zaqar-websocket",)),),
+    units=("zaqar-api",),
+    user="zaqar",
+    databases=(ServiceDatabase("zaqar", "zaqar", "CONFIG_ZAQAR_DB_PW"),),
+    account_parameter="CONFIG_ZAQAR_KS_PW",
+    template_dir="zaqar",
+)
+
+
+@lru_cache(maxsize=None)
+def sources() -> Tuple[Tuple[str, str], ...]:
+    """Every module of the services, by its path below packstack_lite/services."""
+    return tuple((path.relative_to(SERVICES_DIR).as_posix(), path.read_text()) for path in SERVICES_DIR.rglob("*.py"))
+
+
+def registered() -> List[str]:
+    return [str(module.__file__).rpartition("/services/")[2] for module in SERVICES.values()]
+
+
+@lru_cache(maxsize=None)
+def services_by_case() -> Dict[str, List[str]]:
+    """The services of each golden case; Linux bridges are checked where a release has them."""
+    contexts = {**{name: make() for name, make in CASES.items()}, "linuxbridge": cloud(LINUX_BRIDGE)}
+    return {name: registry.services_on_node(context) for name, context in contexts.items()}
+
+
+@lru_cache(maxsize=None)
+def smoke_cases() -> List[str]:
+    text = (PROJECT / "packstack_lite/smoke/hostside/smoke_cloud.py").read_text()
+    table = re.search(r"^CASES = \((.*?)^\)", text, re.M | re.S)
+    assert table
+    return re.findall(r"^    \((?:\w+\.)?(\w+), \(", table[1], re.M)
+
+
+def template_dirs() -> List[str]:
+    return [path.name for path in (PROJECT / "templates").iterdir() if path.is_dir()]
+
+
+def reference() -> str:
+    return (PROJECT / "docs/reference.md").read_text(encoding="utf-8")
+
+
+def rendered_paths() -> List[str]:
+    return list(files(cloud(EVERYTHING)))
+
+
+def test_every_module_with_a_spec_is_registered():
+    assert checks.unregistered_modules(dict(sources()), registered()) == []
+
+
+@every_spec
+def test_a_service_is_complete(spec):
+    assert checks.missing_firewall_rows(spec) == []
+    assert checks.missing_preflight_ports(spec) == []
+    assert checks.missing_golden_cases(spec, services_by_case()) == []
+    assert checks.missing_smoke_cases(spec, smoke_cases()) == []
+    assert checks.missing_templates(spec, template_dirs()) == []
+    assert checks.missing_reference_row(spec, reference()) == []
+    assert list(checks.missing_parameters(spec, TABLE, ANSWERS)) == []
+
+
+@every_spec
+@pytest.mark.parametrize("name", profiles.list_names())
+def test_a_service_is_in_every_profile(spec, name):
+    assert list(checks.missing_profile_entries(spec, profile_of(name))) == []
+
+
+@pytest.mark.parametrize("spec", [spec for spec in registry.SPECS if spec.apis], ids=lambda spec: spec.name)
+def test_a_service_is_in_the_catalog_and_its_options_are_checked(spec):
+    assert checks.missing_catalog_entries(spec, SERVICES[spec.name].declare(cloud(EVERYTHING))) == []
+    assert list(checks.missing_option_checks(spec, rendered_paths(), {*CATALOGUED, *NOT_OSLO}, OPTION_LISTS)) == []
+
+
+def test_every_install_parameter_is_answered_or_refused():
+    assert checks.unrefused_parameters(registry.SPECS, TABLE) == []
+
+
+@every_spec
+def test_units_that_a_service_declares_are_in_its_spec(spec):
+    """So that status and doctor, which read the specs, do not overlook a unit."""
+    context = cloud(
+        LINUX_BRIDGE if "linuxbridge" in spec.l2_agents else {**EVERYTHING, **OVN} if "ovn" in spec.name else EVERYTHING
+    )
+    known = {context.profile.units.get(role) for role in (*spec.units, *spec.optional_units)}
+    ours = set(context.profile.units.values())
+    declared = {one.name.partition("@")[0] for one in SERVICES[spec.name].declare(context) if one.kind == "unit"}
+    assert (declared & ours) - known == set()
+
+
+# Each omission, left out once.
+
+
+def sentence(sentences) -> str:
+    (only,) = sentences
+    return str(only)
+
+
+def test_a_module_that_is_not_registered_is_named():
+    new = {"zaqar.py": "x = 1\nSPEC = ServiceSpec(\n"}
+    text = sentence(checks.unregistered_modules({**dict(sources()), **new}, registered()))
+    assert "services/zaqar.py" in text and "services/registry.py" in text
+
+
+def test_a_port_without_a_firewall_row_is_named():
+    text = sentence(checks.missing_firewall_rows(replace(nova.SPEC, internal_ports=nova.HYPERVISOR_PORTS)))
+    assert "port 8775 (metadata) of nova" in text and "internal_ports" in text
+
+
+def test_a_port_that_preflight_cannot_check_is_named():
+    api = replace(glance.SPEC.apis[0], units=())
+    text = sentence(checks.missing_preflight_ports(replace(glance.SPEC, apis=(api,))))
+    assert "port 9292 (glance)" in text and "units=(...)" in text
+
+
+@pytest.mark.parametrize("name", profiles.list_names())
+@pytest.mark.parametrize(("table", "key"), [("packages", "glance"), ("units", "glance-api"), ("users", "glance")])
+def test_a_missing_profile_entry_is_named(name, table, key):
+    entries = {one: value for one, value in getattr(profile_of(name), table).items() if one != key}
+    text = sentence(checks.missing_profile_entries(glance.SPEC, replace(profile_of(name), **{table: entries})))
+    assert f"packstack_lite/profiles/{name}.yaml" in text and "services: glance:" in text
+
+
+def test_a_missing_catalog_entry_is_named():
+    context = cloud({"CONFIG_BARBICAN_INSTALL": True})
+    rest = [one for one in barbican.declare(context) if one.id != "endpoint:barbican-public"]
+    assert "its API key-manager" in sentence(checks.missing_catalog_entries(barbican.SPEC, rest))
+    rest = [one for one in barbican.declare(context) if one.id != "user:barbican"]
+    assert "its account" in sentence(checks.missing_catalog_entries(barbican.SPEC, rest))
+
+
+def test_a_missing_golden_case_is_named():
+    without = {name: [one for one in made if one != "swift"] for name, made in services_by_case().items()}
+    text = sentence(checks.missing_golden_cases(registry.SPECS_BY_NAME["swift"], without))
+    assert "CONFIG_SWIFT_INSTALL=y" in text and "tests/rendered.py" in text and "tests.golden.update" in text
+
+
+def test_a_missing_smoke_case_is_named():
+    assert "smoke_cases" in sentence(checks.missing_smoke_cases(replace(glance.SPEC, smoke_cases=()), smoke_cases()))
+    text = sentence(checks.missing_smoke_cases(glance.SPEC, [case for case in smoke_cases() if case != "image"]))
+    assert "smoke_cloud.py" in text and "case image" in text
+
+
+def test_a_missing_template_directory_is_named():
+    rest = [name for name in template_dirs() if name != "glance"]
+    assert "templates/glance" in sentence(checks.missing_templates(glance.SPEC, rest))
+
+
+def test_a_config_whose_options_are_not_checked_is_named():
+    path = "/etc/glance/glance-api.conf"
+    rest = {one: name for one, name in CATALOGUED.items() if one != path}
+    paths = [one for one in rendered_paths() if one != "/etc/glance/glance-swift.conf"]
+    text = sentence(checks.missing_option_checks(glance.SPEC, paths, rest, OPTION_LISTS))
+    assert path in text and "tests/unit/test_services_options.py" in text
+    text = sentence(checks.missing_option_checks(glance.SPEC, paths, CATALOGUED, {}))
+    assert "glance/*.conf" in text and "option_lists.yaml" in text
+
+
+def test_a_missing_reference_row_is_named():
+    page = re.sub(r"^\| `glance` \|.*\n", "", reference(), flags=re.M)
+    assert "make reference" in sentence(checks.missing_reference_row(glance.SPEC, page))
+    moved = replace(glance.SPEC, apis=(replace(glance.SPEC.apis[0], port=9999),))
+    assert "make reference" in sentence(checks.missing_reference_row(moved, reference()))
+
+
+@pytest.mark.parametrize("name", ["CONFIG_GLANCE_INSTALL", "CONFIG_GLANCE_DB_PW", "CONFIG_GLANCE_KS_PW"])
+def test_a_missing_parameter_is_named(name):
+    rest = {one: parameter for one, parameter in TABLE.items() if one != name}
+    text = sentence(checks.missing_parameters(glance.SPEC, rest, ANSWERS))
+    assert name in text and "packstack_lite/answers/parameters" in text
+
+
+def test_a_password_that_the_tests_lack_is_named():
+    rest = [one for one in ANSWERS if one != "CONFIG_GLANCE_DB_PW"]
+    assert "tests/clouds.py" in sentence(checks.missing_parameters(glance.SPEC, TABLE, rest))
+
+
+def test_an_install_parameter_that_is_still_refused_is_named():
+    refused = {**TABLE, "CONFIG_GLANCE_INSTALL": replace(TABLE["CONFIG_GLANCE_INSTALL"], supported_values=("n",))}
+    text = sentence(checks.missing_parameters(glance.SPEC, refused, ANSWERS))
+    assert "CONFIG_GLANCE_INSTALL is refused" in text and "supported_values" in text
+    rest = [spec for spec in registry.SPECS if spec.name != "glance"]
+    assert "CONFIG_GLANCE_INSTALL" in sentence(checks.unrefused_parameters(rest, TABLE))
+
+
+def test_a_new_spec_alone_is_told_everything_that_it_lacks():
+    profile = profile_of("debian12-zed")
+    sentences = [
+        *checks.missing_firewall_rows(ZAQAR),
+        *checks.missing_preflight_ports(ZAQAR),
+        *checks.missing_profile_entries(ZAQAR, profile),
+        *checks.missing_catalog_entries(ZAQAR, []),
+        *checks.missing_golden_cases(ZAQAR, services_by_case()),
+        *checks.missing_smoke_cases(ZAQAR, smoke_cases()),
+        *checks.missing_templates(ZAQAR, template_dirs()),
+        *checks.missing_option_checks(ZAQAR, ["/etc/zaqar/zaqar.conf"], CATALOGUED, OPTION_LISTS),
+        *checks.missing_reference_row(ZAQAR, reference()),
+        *checks.missing_parameters(ZAQAR, TABLE, ANSWERS),
+    ]
+    assert len(sentences) == len(set(sentences)) == 17
+    assert all("zaqar" in text.lower() for text in sentences)
+
+
+def test_the_derived_tables_have_their_values():
+    """Values that other programs rely on, written out once."""
+    assert registry.public_ports(SERVICES) == (80, 5000, 6080, 8080, 8774, 8776, 8778, 9292, 9311, 9696)
+    assert registry.internal_ports(["mariadb", "swift", "cinder-lvm"]) == ["873", "3260", "3306", "6200-6202"]
+    assert {port.number: port.role for port in registry.checked_ports() if port.role != "controller"} == {
+        3306: "database",
+        4369: "queue",
+        5672: "queue",
+        25672: "queue",
+    }
+    assert registry.catalog_types({"CONFIG_SWIFT_INSTALL": True}) == [
+        *("identity", "image", "placement", "compute", "network", "object-store")
+    ]
+    assert registry.unsupported_answers({"CONFIG_GLANCE_INSTALL": False, "CONFIG_TROVE_INSTALL": True}) == [
+        ("CONFIG_GLANCE_INSTALL", "y"),
+        ("CONFIG_TROVE_INSTALL", "n"),
+    ]
+
+
+def test_a_node_gets_the_services_of_its_roles():
+    names = {name: registry.services_on_node(member(name, {**OVN}, THREE)) for name in ("controller", "compute-1")}
+    assert names["compute-1"] == ["openvswitch", "nova-compute", "ovn"]
+    assert "mariadb-client" not in names["controller"] and "ovn-central" in names["controller"]
+
+
+def test_a_required_service_that_is_switched_off_is_refused():
+    with pytest.raises(Exception, match="CONFIG_NOVA_INSTALL=n"):
+        declare(cloud({"CONFIG_NOVA_INSTALL": False}))
+
+
+def test_the_checks_read_the_tree_that_is_here():
+    assert len(sources()) > 30 and len(smoke_cases()) > 20 and Path(SERVICES_DIR, "registry.py").is_file()
