@@ -15,6 +15,7 @@ from packstack_lite.sandbox import DEFAULT_DISTRO
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_SANDBOX = "aio"
+_PATH = click.Path(path_type=Path)
 
 
 @dataclass
@@ -107,62 +108,40 @@ def _option(name: str, *declarations: str, **attributes: Any) -> click.Option:
 
 def common_options(excluding: str = "") -> List[click.Option]:
     """Return new click options for one command, without the one named ``excluding``."""
-    path_type = click.Path(path_type=Path)
-    all_options = [
-        _option(
-            "answer_files",
-            "--answer-file",
-            type=path_type,
-            multiple=True,
-            metavar="FILE",
-            help="Answer file; may be repeated, later files win.",
-        ),
-        _option(
-            "settings",
-            "--set",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Set one parameter; wins over every answer file.",
-        ),
+    return [option for option in [*_source_options(), *_behaviour_options()] if option.name != excluding]
+
+
+def _source_options() -> List[click.Option]:
+    """Return the options that name answers, nodes and configuration overrides."""
+    distro_help = f"Distribution of a sandbox (default: {DEFAULT_DISTRO})."
+    sandbox_help = f"Deploy to a throw-away node on this machine (default name: {DEFAULT_SANDBOX})."
+    file_help = "Answer file; may be repeated, later files win."
+    setting_help = "Set one parameter; wins over every answer file."
+    override_help = "Directory of configuration overrides (DIR/nova/nova.conf)."
+    return [
+        _option("answer_files", "--answer-file", type=_PATH, multiple=True, metavar="FILE", help=file_help),
+        _option("settings", "--set", multiple=True, metavar="NAME=VALUE", help=setting_help),
         _option("host", "--host", metavar="[USER@]HOST[:PORT]", help="Deploy to this host, over SSH."),
-        _option(
-            "sandbox",
-            "--sandbox",
-            is_flag=False,
-            flag_value=DEFAULT_SANDBOX,
-            metavar="[NAME]",
-            help=f"Deploy to a throw-away node on this machine (default name: {DEFAULT_SANDBOX}).",
-        ),
-        _option(
-            "config_dir",
-            "--config-dir",
-            type=path_type,
-            metavar="DIR",
-            help="Directory of configuration overrides (DIR/nova/nova.conf).",
-        ),
-        _option("distro", "--distro", metavar="NAME", help=f"Distribution of a sandbox (default: {DEFAULT_DISTRO})."),
+        _option("sandbox", "--sandbox", is_flag=False, flag_value=DEFAULT_SANDBOX, metavar="[NAME]", help=sandbox_help),
+        _option("config_dir", "--config-dir", type=_PATH, metavar="DIR", help=override_help),
+        _option("distro", "--distro", metavar="NAME", help=distro_help),
         _option("kind", "--kind", metavar="container|machine", help="Kind of a new sandbox (default: container)."),
-        _option("ssh_key", "--ssh-key", type=path_type, metavar="FILE", help="Private key for SSH."),
-        _option(
-            "ssh_config",
-            "--ssh-config",
-            type=path_type,
-            metavar="FILE",
-            help="Read this file instead of ~/.ssh/config.",
-        ),
+    ]
+
+
+def _behaviour_options() -> List[click.Option]:
+    """Return the options that say how to connect, what to ignore and what to print."""
+    config_help = "Read this file instead of ~/.ssh/config."
+    ignore_help = "Ignore a failed preflight check; may be repeated."
+    return [
+        _option("ssh_key", "--ssh-key", type=_PATH, metavar="FILE", help="Private key for SSH."),
+        _option("ssh_config", "--ssh-config", type=_PATH, metavar="FILE", help=config_help),
         _option("accept_new", "--accept-new", is_flag=True, help="Accept the host key of an unknown host."),
-        _option(
-            "ignore",
-            "--ignore",
-            multiple=True,
-            metavar="NAME",
-            help="Ignore a failed preflight check; may be repeated.",
-        ),
+        _option("ignore", "--ignore", multiple=True, metavar="NAME", help=ignore_help),
         _option("output", "--output", type=click.Choice(["text", "json"]), help="Format of the result on stdout."),
         _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colour the output."),
         _option("debug", "-d", "--debug", is_flag=True, help="Log every command and its reply."),
     ]
-    return [option for option in all_options if option.name != excluding]
 
 
 def parameter_options() -> List[click.Option]:

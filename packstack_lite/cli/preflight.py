@@ -14,7 +14,7 @@ from packstack_lite.deployment import Deployment
 from packstack_lite.deployment.preflight_fixes import fix_findings, measure_data
 from packstack_lite.engine.events import Finding, blocking_findings
 from packstack_lite.errors import ExitCode, UsageError
-from packstack_lite.preflight import fixes
+from packstack_lite.preflight.fixes import MOVABLE_DATA, move_data_command
 
 
 @click.command("preflight", short_help="Check the nodes before anything is changed.")
@@ -23,7 +23,7 @@ from packstack_lite.preflight import fixes
 @click.option(
     "--move-data",
     multiple=True,
-    type=click.Choice(fixes.MOVABLE_DATA),
+    type=click.Choice(MOVABLE_DATA),
     help="With --fix: rename these data, which --fix alone never touches; may be repeated.",
 )
 @shared_options()
@@ -31,7 +31,7 @@ from packstack_lite.preflight import fixes
 def preflight(options: Options, fix: bool, yes: bool, move_data: Tuple[str, ...]) -> int:
     """Run every check on the nodes and print every finding; exit with 3 if one blocks apply."""
     if move_data and not fix:
-        raise UsageError("--move-data does nothing without --fix", fixes.move_data_command(move_data[0]))
+        raise UsageError("--move-data does nothing without --fix", move_data_command(move_data[0]))
     fixed: Sequence[Finding] = ()
     with open_from_options(options) as deployment:
         findings: Sequence[Finding] = deployment.preflight()
@@ -81,7 +81,7 @@ def _announce(options: Options, deployment: Deployment, fixable: Sequence[Findin
             if finding in chosen:
                 will.append(line)
             else:
-                will_not.append(f"{line}; {fixes.move_data_command(finding.fix.data)} does it")
+                will_not.append(f"{line}; {move_data_command(finding.fix.data)} does it")
         for line in [f"--fix will, on {node}:", *will] if will else []:
             print_stderr(options, line)
         for line in [f"--fix alone moves no data, so it will not, on {node}:", *will_not] if will_not else []:
