@@ -1,4 +1,6 @@
-"""Test hosts with CentOS's layout, made from Debian packages: a plug-in of ``packstack-lite sandbox``.
+"""Test hosts with CentOS's layout, made from Debian packages.
+
+This package is a plug-in of ``packstack-lite sandbox``.
 
 PACKSTACK_LITE_SANDBOX_PLUGINS=tests/hosts makes ``--distro el7`` and ``--distro el9`` known; the Makefile and
 tests/conftest.py set it. Decisions: docs/decisions/0008-el-layout-host.md and 0017-el-hosts-complete.md.

@@ -1,4 +1,7 @@
-"""Fill pools with Debian packages: downloaded with this machine's apt settings, unpacked, not installed."""
+"""Fill pools with Debian packages.
+
+They are downloaded with this machine's apt settings and unpacked, not installed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from packstack_lite.sandbox.local_commands import ProgressCallback, run_command
 from packstack_lite.sandbox.nspawn_run import run_script
 from tests.hosts.el_table import UNIT_DIR, Layout, Pool
 
-# What is Debian's way of starting, turning and documenting, and not the program's own.
+# Paths of Debian's own ways of starting, configuring and documenting a program.
 EXCLUDED_PATHS = (
     "/etc/init.d", "/etc/default", "/etc/logrotate.d", "/etc/cron.*", "/etc/apparmor.d", "/etc/policy.d",
     "/usr/lib/systemd", "/lib", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/share/doc", "/usr/share/man",
@@ -22,17 +25,17 @@ EXCLUDED_PATHS = (
 
 
 def list_packages(pools: Iterable[Pool]) -> List[str]:
-    """The Debian packages of all pools, once each."""
+    """Return the names of the Debian packages of all pools, sorted, each once."""
     return sorted({name for pool in pools for name in pool.debs})
 
 
 def apt_pins(names: Sequence[str]) -> str:
-    """apt's preferences that keep these packages from being installed for another's sake."""
+    """Return apt preferences that keep these packages from being installed."""
     return "".join(f"Package: {name}\nPin: version *\nPin-Priority: -1\n\n" for name in names)
 
 
-# Each package's script would compile its modules alone, which is a third of apt's time: once in the end, on every core.
-# And what Debian's packages enable is what their own services need, none of which is wanted.
+# Packages' scripts compile their Python modules one package at a time, a third of apt's time: do it once at the end, on
+# all cores. And disable the units that Debian's packages enable: none of these services is wanted.
 SPEED_UP_SCRIPT = """
 enabled() { systemctl --root=/ list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }
 enabled >/build/enabled
@@ -45,8 +48,8 @@ python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages >/dev/null || :
 enabled | comm -13 /build/enabled - | xargs -r systemctl --root=/ disable -q
 """
 
-# The base's packages and what those of the pools need, and not these themselves. apt says what it would do, one
-# "Inst NAME" a line.
+# Install the base packages and the dependencies of the pools' packages, but not these. In a simulation apt prints one
+# line "Inst NAME ..." for each package.
 DEPENDENCIES_SCRIPT = """
 apt-get -s --no-install-recommends install $(cat /build/base /build/debs) >/build/plan
 sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' /build/plan | sort -u >/build/all
@@ -66,14 +69,15 @@ apt-get -qq download $(cat /build/debs)
 ln $(cat /build/files) /debs
 """
 
-# All that happens to a tree before its packages are unpacked.
+# Everything that is done to a tree before the pools' packages are unpacked.
 STAGE_SCRIPT = PREPARE_SCRIPT + SPEED_UP_SCRIPT + DEPENDENCIES_SCRIPT + FINISH_SCRIPT
 
 
 def prepare_stage(tree: Path, layout: Layout, progress: ProgressCallback) -> None:
-    """Install in the tree tools, base and what the pools' packages need; have these themselves, packed, in its /debs.
+    """Install tools, base packages and the pools' dependencies in the tree.
 
-    SandboxError where apt cannot: a package that is needed and also in a pool belongs to one of them only.
+    The pools' own packages are downloaded to its /debs. Raises SandboxError where apt fails, for example because a
+    package is in a pool and also a dependency: it must be in one of them only.
     """
     names, base_packages = list_packages(layout.pools), [*layout.string_list("tools"), *layout.string_list("base")]
     (tree / "build").mkdir(exist_ok=True)
@@ -82,12 +86,17 @@ def prepare_stage(tree: Path, layout: Layout, progress: ProgressCallback) -> Non
     unwanted = layout.string_list("without")
     (tree / "build/without").write_text("".join(f"{name}\n" for name in unwanted))
     (tree / "build/preferences").write_text(apt_pins([*names, *unwanted]))
-    progress(f"installing in it {' '.join(base_packages)}, and what {len(names)} more packages need; downloading these")
+    progress(
+        f"installing {len(base_packages)} packages, and the dependencies of {len(names)} more, which are downloaded"
+    )
     run_script(tree, STAGE_SCRIPT)
 
 
 def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
-    """Unpack a pool's packages into ``target``, without what is Debian's own way."""
+    """Unpack a pool's packages into ``target``, without Debian's own files and units.
+
+    Units that match ``pool.units`` stay, with /etc/sysconfig in place of /etc/default.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for name in pool.debs:
         matches = sorted((tree / "debs").glob(f"{name}_*.deb"))
@@ -101,7 +110,7 @@ def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
 
 
 def _unit_files(target: Path) -> List[Path]:
-    """Unit files as they are, not links to another one or to nothing."""
+    """Return the unit files below a directory; symbolic links are left out."""
     return [path for path in target.glob("**/systemd/system/*") if path.is_file() and not path.is_symlink()]
 
 
@@ -110,14 +119,14 @@ def _matches_any(name: str, patterns: Sequence[str]) -> bool:
 
 
 def remove_matching(target: Path, patterns: Sequence[str]) -> None:
-    """Remove what the patterns name, whole directories where they name one."""
-    doomed = []
+    """Remove the files and directories whose absolute paths match one of the patterns."""
+    paths = []
     for directory, directories, files in os.walk(target):
         relative_dir = directory[len(str(target)) :]
         for name in list(directories):
             if _matches_any(f"{relative_dir}/{name}", patterns):
                 directories.remove(name)
-                doomed.append(f"{directory}/{name}")
-        doomed += [f"{directory}/{name}" for name in files if _matches_any(f"{relative_dir}/{name}", patterns)]
-    for start in range(0, len(doomed), 500):
-        run_command(["rm", "-rf", *doomed[start : start + 500]])
+                paths.append(f"{directory}/{name}")
+        paths += [f"{directory}/{name}" for name in files if _matches_any(f"{relative_dir}/{name}", patterns)]
+    for start in range(0, len(paths), 500):
+        run_command(["rm", "-rf", *paths[start : start + 500]])

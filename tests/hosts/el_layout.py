@@ -1,4 +1,6 @@
-"""Make the base tree of an enterprise Linux test host: Debian's tree, EL's layout, RPMs under the names of RDO.
+"""Make the base tree of an enterprise Linux test host.
+
+It is Debian's tree with EL's layout, and RPMs under the names of RDO.
 
 ``ElDistro`` is the plug-in that ``packstack_lite.sandbox`` calls. Three things are kept, each made when it is missing
 and renamed when it is whole: a stage (Debian tree with the tools and what the packages need), the RPM repositories, and
@@ -39,7 +41,7 @@ REPOSITORIES = "/srv/repositories"
 
 @dataclass(frozen=True)
 class ElDistro:
-    """The plug-in (``packstack_lite.sandbox.distros.DistroPlugin``) of one enterprise Linux.
+    """One enterprise Linux: a plug-in of ``packstack_lite.sandbox.distros``.
 
     ``name`` is what ``--distro`` takes, and the directory of its layout below ``data``; ``base`` is the Debian release
     that it is made from.
@@ -49,25 +51,26 @@ class ElDistro:
     base: str
 
     def notice(self) -> str:
-        """Say that el7 gets Debian's OpenStack where this machine cannot run Train's; else ""."""
+        """Return a notice where el7 gets Debian's OpenStack in place of Train's, else ""."""
         if choose_layout(self.name) != "el7-zed":
             return ""
         return (
-            "this machine has no CPython 3.6 of pyenv, which Train's own code runs on: el7 gets Debian's OpenStack (Zed)"
-            " under Train's names (for Train's: pyenv install 3.6.15)"
+            "this machine has no CPython 3.6 of pyenv, which Train's code needs: el7 gets Debian's OpenStack (Zed)"
+            " under Train's names (for Train's code: pyenv install 3.6.15)"
         )
 
     def ensure_tree(self, debian_tree: Callable[[], Path], progress: ProgressCallback) -> Path:
-        """Return the base tree's directory, made if it is missing; ``debian_tree`` gives the tree of ``base``."""
+        """Return the base tree's directory, made if it is missing.
+
+        ``debian_tree`` gives the tree of ``base``.
+        """
         layout = load_layout(choose_layout(self.name))
         # A layout that stands in for another one has its own name: making one does not remove the other.
         tree_id = f"{layout.name}-{recipe_digest(layout)}"[len(self.name) + 1 :]
         directory = tree_dir(self.name, f"{BASE_TREE}-{tree_id}")
         if directory.is_dir():
             return directory
-        progress(
-            f"making the base tree of {self.name}; this happens once and takes some five minutes, half of it apt's"
-        )
+        progress(f"making the base tree of {self.name}; this happens once and takes some five minutes")
         began = time.monotonic()
         plain_tree = debian_tree()
         if layout.name in PREREQUISITES:
@@ -87,17 +90,23 @@ def digest(*texts: str) -> str:
 
 
 def choose_layout(name: str) -> str:
-    """Return the layout that this machine can make: el7-zed for el7 where there is no CPython 3.6 for Train's code."""
+    """Return the layout that this machine can make.
+
+    That is el7-zed in place of el7 where there is no CPython 3.6 for Train's code.
+    """
     return "el7-zed" if name == "el7" and not train.find_interpreter() else name
 
 
 def module_source(module: ModuleType) -> str:
-    """Return a module's source text. Raises FileNotFoundError where its file is missing: a digest needs them all."""
+    """Return a module's source text.
+
+    Raises FileNotFoundError where its file is missing: a digest needs them all.
+    """
     return Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
 def recipe_digest(layout: Layout) -> str:
-    """Return a digest of everything that the base tree is made from, except the versions of Debian's packages."""
+    """Return a digest of what the base tree is made from, Debian's versions excepted."""
     code = [Path(__file__).read_text(encoding="utf-8"), *map(module_source, DIGESTED_MODULES)]
     names = [
         f"{layout.name}/layout.yaml",
@@ -127,7 +136,10 @@ def write_atomically(directory: Path) -> Iterator[Path]:
 
 
 def _ensure_stage(distro: ElDistro, layout: Layout, plain_tree: Path, progress: ProgressCallback) -> Path:
-    """Return the stage: the Debian tree with the build tools and the dependencies of the pools' packages."""
+    """Return the stage's directory, made if it is missing.
+
+    A stage is the Debian tree with the build tools and the dependencies of the pools' packages.
+    """
     packages = [
         *layout.string_list("tools"),
         *layout.string_list("base"),
@@ -148,7 +160,10 @@ def _ensure_stage(distro: ElDistro, layout: Layout, plain_tree: Path, progress: 
 
 
 def _ensure_repositories(name: str, layout: Layout, stage: Path, progress: ProgressCallback) -> Path:
-    """Return the directory of the RPM repositories, built in a copy of the stage if they are missing."""
+    """Return the directory of the RPM repositories, built if they are missing.
+
+    They are built in an overlay over the stage.
+    """
     directory = SANDBOX_HOME / "repositories" / name
     if directory.is_dir():
         return directory
@@ -162,7 +177,7 @@ def _ensure_repositories(name: str, layout: Layout, stage: Path, progress: Progr
 
 
 def _make_base(directory: Path, layout: Layout, stage: Path, repositories: Path) -> None:
-    """Copy the stage, add the repositories by hard links, and apply the layout's files and scripts."""
+    """Make the base tree: the stage, the repositories (hard links), the layout."""
     with write_atomically(directory) as unfinished:
         copy_tree(stage, unfinished)
         remove_directory(unfinished / "debs")
@@ -186,7 +201,9 @@ def _apply_layout(root: Path, layout: Layout) -> None:
 
 
 def remove_unused(distro: str, base: Path, stage: Path) -> None:
-    """Remove older base trees that no sandbox uses, repositories without a base tree, and all stages but two.
+    """Remove old base trees, repositories and stages that nothing uses.
+
+    Base trees of sandboxes stay, repositories of base trees, and two stages.
 
     Two stages stay, so that two versions of this program on one machine do not remove each other's in turns.
     """

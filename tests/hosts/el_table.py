@@ -1,9 +1,10 @@
-"""The table of an enterprise Linux layout: which RPMs there are and where their content comes from.
+"""Read the table of an enterprise Linux layout.
 
-``data/NAME/layout.yaml`` names the other files of the table; one that ``extends`` another has that one's too. Facts
-(``rdo.json``, a copy of what is known of RDO's packages) give names, units, users, paths and modes; the YAML files
-beside it say what the facts do not: the pools of files that the content is taken from, and the packages of the base
-system.
+The table holds its RPMs, and the pools that their files come from.
+
+``data/NAME/layout.yaml`` names the other files of the table; with ``extends`` it adds to another layout. Facts
+(``rdo.json``, a copy of what is known about RDO's packages) give names, units, users, paths and modes; YAML files add
+the rest: the pools of files and the packages of the base system.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ TEXT_FIELDS = ("version", "release", "summary", "pre", "post", "raw", "triggers"
 
 @dataclass(frozen=True)
 class Pool:
-    """Files as on a host, to be handed out to RPMs.
+    """A set of files, with their paths on a test host, that RPMs take theirs from.
 
-    ``debs`` are Debian packages whose files it holds, ``script`` a file of ``data`` that makes some in the pool's
-    directory; ``pip`` are requirements, for a layout whose code comes from there. ``units`` are patterns of unit files
-    that are the program's own and not Debian's. ``moves`` are renamed, in order, ``drop`` patterns left out; what no
-    package claims belongs to ``rest``.
+    ``debs`` are the Debian packages and ``pip`` the Python packages whose files it holds; ``script`` is a file of
+    ``data`` that makes more of them. ``units`` are patterns of unit files to keep, as they are not Debian's own.
+    ``drop`` are patterns of paths to remove, then ``renames`` maps patterns to new paths. Files that no RPM claims go
+    to the RPM ``default_package``, or nowhere.
     """
 
     name: str
@@ -45,8 +46,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class PackageEntry:
-    """An RPM with its content: ``claims`` are patterns of paths in its ``pool``, ``files`` whole texts, ``links``
-    symbolic links; ``stubs`` are configuration files to be made, empty, where the pool has none."""
+    """An RPM and where its files come from.
+
+    ``claims`` are patterns of paths in its ``pool``; ``files`` maps paths to whole texts, ``links`` paths to the
+    targets of symbolic links; ``empty_configs`` are configuration files that are made empty where the pool has none.
+    """
 
     rpm: Rpm
     pool: str = ""
@@ -58,7 +62,7 @@ class PackageEntry:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything about one enterprise Linux; ``data`` is layout.yaml as it is."""
+    """Everything about one enterprise Linux; ``data`` is the parsed layout.yaml."""
 
     name: str
     pools: Tuple[Pool, ...]
@@ -66,7 +70,7 @@ class Layout:
     data: Mapping[str, Any]
 
     def string_list(self, key: str) -> Tuple[str, ...]:
-        """A list of layout.yaml, () where it is not there."""
+        """Return a list of layout.yaml, () where the key is missing."""
         return tuple(map(str, self.data.get(key) or ()))
 
 
@@ -76,12 +80,15 @@ def read_data(name: str) -> str:
 
 
 def load_layout(name: str) -> Layout:
-    """The layout of that name, whole. LookupError where a package requires what none provides."""
+    """Read the layout of that name.
+
+    Raises LookupError where an RPM requires what none provides.
+    """
     data = yaml.safe_load(read_data(f"{name}/layout.yaml"))
     if data.get("extends"):
         data = _merge(yaml.safe_load(read_data(data["extends"])), data)
     tables = [yaml.safe_load(read_data(table)) for table in data["tables"]]
-    # A later table's pool stands for an earlier one's of that name.
+    # A pool of a later table replaces one of the same name.
     pools = {
         key: _parse_pool(key, pool_row) for table in tables for key, pool_row in (table.get("pools") or {}).items()
     }
@@ -91,8 +98,8 @@ def load_layout(name: str) -> Layout:
     for table in tables:
         for key, row in (table.get("rpms") or {}).items():
             rows[key] = _merge(rows.get(key, {}), row or {})
-        for key in table.get("hollow") or ():
-            summary = f"{key}: its files are the base system's own"
+        for key in table.get("empty_packages") or ():
+            summary = f"{key}: its files are in the base system"
             rows.setdefault(key, {"summary": summary, "repository": data["base_repository"]})
     entries = tuple(_parse_entry(key, row, data["repository"]) for key, row in rows.items() if not row.get("absent"))
     _check_requirements(entries)
@@ -102,12 +109,19 @@ def load_layout(name: str) -> Layout:
 def _parse_pool(name: str, row: Mapping[str, Any]) -> Pool:
     lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "units", "drop")}
     return Pool(
-        name, renames=row.get("moves") or {}, default_package=row.get("rest", ""), script=row.get("script", ""), **lists
+        name,
+        renames=row.get("renames") or {},
+        default_package=row.get("default_package", ""),
+        script=row.get("script", ""),
+        **lists,
     )
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
-    """Lists and mappings grow, all else is replaced."""
+    """Return ``old`` with the values of ``new``.
+
+    Lists and mappings are joined, others replaced.
+    """
     merged = dict(old)
     for key, value in new.items():
         current = merged.get(key)
@@ -121,7 +135,7 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _rows_from_facts(services: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-    """The rows that the facts give."""
+    """Return the table's rows that the facts give, by package name."""
     rows = {}
     for service, details in services.items():
         for package in details["packages"]:
@@ -140,7 +154,7 @@ def _parse_version(nvr: str) -> Dict[str, str]:
 
 
 def unit_text(name: str, details: Mapping[str, Any]) -> str:
-    """A unit file from what is known of it; a key's list is a line each."""
+    """Return a unit file's text; a list gives one line for each of its items."""
     sections: Dict[str, List[str]] = {"Unit": [f"Description={name.rsplit('.', 1)[0]}"], "Service": [], "Install": []}
     for key, value in details.items():
         if key in ("After", "Before", "Requires", "Wants", "PartOf", "BindsTo", "Conflicts", "Description"):
@@ -153,7 +167,7 @@ def unit_text(name: str, details: Mapping[str, Any]) -> str:
 
 
 def ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """An ini file."""
+    """Return the text of an ini file."""
     return "\n".join("\n".join([f"[{s}]", *[f"{k} = {v}" for k, v in o.items()], ""]) for s, o in sections.items())
 
 

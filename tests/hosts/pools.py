@@ -1,4 +1,7 @@
-"""Handing the files of a pool out to the RPMs that claim them, and giving an RPM what it has of its own."""
+"""Make the payloads of RPMs: directories with the files of each.
+
+Files of a pool go to the RPMs that claim them; texts and links of the table are added. Called by ``el_layout``.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,15 @@ from packstack_lite.sandbox.nspawn_run import run_script
 from tests.hosts import deb_pools, el_table
 from tests.hosts.el_table import Layout, PackageEntry, Pool
 
-# Fills a pool: (tree where things are built, the pool, the directory to fill).
+# Fills a pool: (tree where packages are built, the pool, the directory to fill).
 PoolFiller = Callable[[Path, Pool, Path], None]
 
 
 def make_payloads(tree: Path, layout: Layout, fill: PoolFiller, progress: ProgressCallback) -> None:
-    """Have ``tree``/build/payload/KEY for every RPM of the layout."""
+    """Make the directory ``tree``/build/payload/KEY for every RPM of the layout.
+
+    ``fill`` puts a pool's files into a directory.
+    """
     payloads = tree / "build/payload"
     for pool in layout.pools:
         progress(f"unpacking {pool.name}")
@@ -38,7 +44,10 @@ def make_payloads(tree: Path, layout: Layout, fill: PoolFiller, progress: Progre
 
 
 def rename_paths(directory: Path, renames: Mapping[str, str]) -> None:
-    """Rename in the pool, directories too; into a directory that is there, what it holds is moved."""
+    """Rename files and directories of a pool, by patterns of absolute paths.
+
+    A directory is merged into one that exists; a target with "/" at its end keeps the file name.
+    """
     for old, new in renames.items():
         for source in sorted(directory.glob(old.lstrip("/"))):
             target = directory / new.lstrip("/")
@@ -53,7 +62,10 @@ def rename_paths(directory: Path, renames: Mapping[str, str]) -> None:
 
 
 def assign_files(directory: Path, entries: Sequence[PackageEntry], default_package: str, payloads: Path) -> None:
-    """Each file goes to the first package of the table that claims it, else to ``rest``, else nowhere."""
+    """Move each file to the first package that claims it.
+
+    A file that none claims goes to ``default_package``, or stays behind where that is "".
+    """
     for path in list_paths(directory):
         owner = next(
             (e.rpm.key for e in entries if any(fnmatch.fnmatchcase(path, c) for c in e.claims)), default_package
@@ -65,7 +77,10 @@ def assign_files(directory: Path, entries: Sequence[PackageEntry], default_packa
 
 
 def list_paths(directory: Path) -> List[str]:
-    """Files, links and empty directories below a place, as absolute paths of the host to be."""
+    """Return files, links and empty directories below a directory.
+
+    Their paths are absolute on the test host.
+    """
     path_list = []
     for directory_path, directories, files in os.walk(directory):
         relative_dir = directory_path[len(str(directory)) :]
@@ -77,7 +92,7 @@ def list_paths(directory: Path) -> List[str]:
 
 
 def add_own_files(payload: Path, entry: PackageEntry) -> None:
-    """The package's own texts and links; an empty configuration file where nobody has one."""
+    """Add the table's texts, links and empty configuration files to a payload."""
     payload.mkdir(parents=True, exist_ok=True)
     texts: Dict[str, str] = {path: "" for path in entry.empty_configs if not os.path.lexists(payload / path[1:])}
     for path, text in {**texts, **entry.files}.items():
@@ -93,7 +108,7 @@ def add_own_files(payload: Path, entry: PackageEntry) -> None:
         target_path.symlink_to(target)
 
 
-# Debian's programs in Python 3, where the layout has no Python 3 but the one of the base system's own tools.
+# Point Debian's Python 3 programs to the platform's Python, where the layout has no other Python 3.
 SET_INTERPRETER_SCRIPT = """
 for program in /build/payload/*/usr/bin/* /build/payload/*/usr/sbin/* /build/payload/*/usr/share/*/scripts/*; do
     [ -f "$program" ] && [ ! -L "$program" ] || continue
@@ -102,16 +117,19 @@ for program in /build/payload/*/usr/bin/* /build/payload/*/usr/sbin/* /build/pay
     fi
 done
 """
-# A service cannot write the byte code of root's files: without it each start would compile all again.
+# Services cannot write byte code into root's directories: without this each start would compile everything again.
 COMPILE_SCRIPT = """
-for place in /build/payload/*/usr/lib/python3/dist-packages; do
-    [ -d "$place" ] || continue
-    package=${place%/usr/lib/python3/dist-packages}
-    python3 -m compileall -q -j 0 -s "$package" -p / "$place" >/dev/null || :
+for directory in /build/payload/*/usr/lib/python3/dist-packages; do
+    [ -d "$directory" ] || continue
+    package=${directory%/usr/lib/python3/dist-packages}
+    python3 -m compileall -q -j 0 -s "$package" -p / "$directory" >/dev/null || :
 done
 """
 
 
 def compile_python(tree: Path) -> None:
-    """Byte code beside every module of the payloads, with the path it will have."""
+    """Compile all Python modules of the payloads.
+
+    The byte code names the path on the test host.
+    """
     run_script(tree, COMPILE_SCRIPT)

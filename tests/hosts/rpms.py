@@ -1,6 +1,8 @@
-"""RPMs from payloads: a directory of files for each name, and a row of a table that says what goes with them.
+"""Build RPMs by rpmbuild.
 
-Pure but for ``build``. The packages are built by the real rpmbuild, inside a tree that holds it.
+Each is made from a payload (a directory of files) and an ``Rpm``, a row of the layout's table.
+
+Everything is pure except ``build_rpms``, which runs rpmbuild in a tree that has it. Called by ``el_layout``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ from packstack_lite.sandbox.nspawn_run import run_script
 
 @dataclass(frozen=True)
 class User:
-    """An account that a package's %pre makes, with a group of its name; ``uid`` None is the next free one."""
+    """An account that a package's %pre makes, with a group of its name and number.
+
+    ``uid`` None means the next free number.
+    """
 
     name: str
     uid: Optional[int] = None
@@ -28,13 +33,13 @@ class User:
 
 @dataclass(frozen=True)
 class Rpm:
-    """One package but for its files.
+    """One RPM package without its files.
 
-    ``key`` is its row of the table and the directory of its payload, ``name`` what rpm calls it.
-    ``repository`` is the name of the one it is kept in. ``modes`` maps a path or a pattern to ``MODE OWNER:GROUP``
-    ("-" keeps the mode it has). ``dirs`` are directories that it owns besides those of its payload. ``config`` are
-    patterns of %config(noreplace) files. ``units`` are preset at installation, as %systemd_post does. ``pre`` and
-    ``post`` are shell text, ``raw`` lines of the spec's head and ``triggers`` its last sections, as they are.
+    ``key`` names its row in the table and its payload's directory; ``name`` is its name for rpm. ``repository`` is the
+    name of the repository that it is in. ``modes`` maps a path or pattern to ``MODE OWNER:GROUP``; the mode "-" keeps
+    the file's own. ``owned_dirs`` are directories that it owns besides those of its payload. ``config_patterns`` match
+    its %config(noreplace) files. ``units`` are preset at installation, as %systemd_post does. ``pre`` and ``post`` are
+    shell text; ``raw`` is added to the spec's header and ``triggers`` to its end, both unchanged.
     """
 
     key: str
@@ -59,7 +64,10 @@ class Rpm:
 
 
 def pre_script(rpm: Rpm) -> str:
-    """What RDO's %pre does: groups and accounts that are not there, memberships always."""
+    """Return the %pre script.
+
+    It adds missing groups and accounts, and sets group memberships, as RDO's does.
+    """
     lines = []
     for user in rpm.users:
         uid_option = f"-u {user.uid} " if user.uid is not None else ""
@@ -76,7 +84,10 @@ def pre_script(rpm: Rpm) -> str:
 
 
 def post_script(rpm: Rpm) -> str:
-    """%systemd_post, then the package's own."""
+    """Return the %post script.
+
+    It runs %systemd_post for the units, then the package's own text.
+    """
     lines = [f'[ "$1" -ne 1 ] || systemctl --no-reload preset {" ".join(rpm.units)} >/dev/null 2>&1 || :'] * bool(
         rpm.units
     )
@@ -84,7 +95,7 @@ def post_script(rpm: Rpm) -> str:
 
 
 def file_attributes(path: str, rpm: Rpm) -> str:
-    """The %attr of a path, "" where it keeps what it has; the longest pattern that fits decides."""
+    """Return the %attr of a path by the longest pattern that matches, "" for none."""
     matching = sorted((p for p in rpm.modes if fnmatch.fnmatchcase(path, p.rstrip("/"))), key=len)
     if not matching:
         return ""
@@ -94,10 +105,11 @@ def file_attributes(path: str, rpm: Rpm) -> str:
 
 
 def file_lines(payload: Path, rpm: Rpm, system: Path, owned: Container[str] = ()) -> Iterator[str]:
-    """The lines of %files: every file and link, and its directories.
+    """Yield the lines of %files.
 
-    A directory is its own where the row says so, or else where neither the system has it nor another row
-    owns it (``owned``): two packages that own one in different ways cannot be installed together.
+    They are all files and links of the payload, and the directories that the package owns. It owns a directory where
+    its row says so, or where neither the tree ``system`` has it nor another row owns it (``owned``): two packages that
+    own one directory with different modes cannot be installed together.
     """
     for directory, directories, files in os.walk(payload):
         relative_dir = "/" + os.path.relpath(directory, payload)
@@ -128,7 +140,7 @@ DESCRIPTION = "A package of the test host with enterprise Linux's layout."
 
 
 def header_lines(rpm: Rpm) -> str:
-    """The lines of a package's head that follow its name."""
+    """Return the lines of a spec's header that follow the package's name."""
     lists = [("Requires", rpm.requires), ("Provides", rpm.provides), ("Obsoletes", rpm.obsoletes)]
     lists += [("Conflicts", rpm.conflicts)]
     lines = [
@@ -144,7 +156,10 @@ def header_lines(rpm: Rpm) -> str:
 
 
 def spec_text(rpm: Rpm, payload: str) -> str:
-    """The spec file; ``payload`` is the directory of its files inside the tree where it is built."""
+    """Return the spec file.
+
+    ``payload`` is the path of the package's files inside the build tree.
+    """
     parts = [("%description", DESCRIPTION)]
     parts += [("%install", f"mkdir -p %{{buildroot}}; cp -al {payload}/. %{{buildroot}}/")]
     parts += [("%pre", pre_script(rpm))] * bool(pre_script(rpm))
@@ -154,15 +169,18 @@ def spec_text(rpm: Rpm, payload: str) -> str:
     return f"{SPEC_MACROS}Name: {rpm.name}\n{header_lines(rpm)}\n{body}\n\n{rpm.triggers}"
 
 
-def hollow_spec_text(rpms: Sequence[Rpm]) -> str:
-    """One spec for many packages of which each is but its name: rpmbuild's start is most of what one takes."""
-    main = header_lines(Rpm("hollow", "hollow", ""))
+def empty_packages_spec_text(rpms: Sequence[Rpm]) -> str:
+    """Return one spec for many packages without files.
+
+    Starting rpmbuild takes most of the time of one.
+    """
+    main = header_lines(Rpm("empty", "empty", ""))
     parts = [f"%package -n {rpm.name}\n{header_lines(rpm)}%description -n {rpm.name}\n{DESCRIPTION}" for rpm in rpms]
     files = [f"%files -n {rpm.name}" for rpm in rpms]
-    return f"{SPEC_MACROS}Name: hollow\n{main}\n%description\n{DESCRIPTION}\n\n" + "\n\n".join([*parts, *files]) + "\n"
+    return f"{SPEC_MACROS}Name: empty\n{main}\n%description\n{DESCRIPTION}\n\n" + "\n\n".join([*parts, *files]) + "\n"
 
 
-# $1 is the package, $2 the directory for it; rpmbuild's own words are kept until it has succeeded.
+# $1 is the package, $2 the directory for it. Two lines of rpmbuild's output are shown where it fails.
 BUILD_SCRIPT = """#!/bin/sh
 set -eu
 log=/build/payload/$1.log
@@ -177,10 +195,10 @@ rm -rf "/build/rpm/$1"
 
 
 def build_rpms(tree: Path, rpms: Sequence[Rpm], repositories: str, progress: ProgressCallback) -> None:
-    """Build every package from ``tree``/build/payload/KEY into its directory of ``repositories``, and index these.
+    """Build all packages from ``tree``/build/payload/KEY, and index them.
 
-    ``tree`` must hold rpmbuild and createrepo_c; ``repositories`` is a place inside it. SandboxError with rpmbuild's
-    last words.
+    ``tree`` must have rpmbuild and createrepo_c; ``repositories`` is a path inside it, of a directory with one
+    subdirectory for each repository. Raises SandboxError with rpmbuild's last lines of output.
     """
     payloads = tree / "build/payload"
     owned = {path for rpm in rpms for path in (*rpm.owned_dirs, *rpm.modes)}
@@ -190,19 +208,22 @@ def build_rpms(tree: Path, rpms: Sequence[Rpm], repositories: str, progress: Pro
     repository_names = sorted({rpm.repository for rpm in rpms})
     for repository in repository_names:
         without_content = [rpm for rpm in rpms if rpm.repository == repository and rpm not in with_content]
-        (payloads / f"hollow-of-{repository}.spec").write_text(hollow_spec_text(without_content))
-        jobs += [f"hollow-of-{repository} {repositories}/{repository}\n"] if without_content else []
+        (payloads / f"empty-packages-of-{repository}.spec").write_text(empty_packages_spec_text(without_content))
+        jobs += [f"empty-packages-of-{repository} {repositories}/{repository}\n"] if without_content else []
     (tree / "build/one").write_text(BUILD_SCRIPT)
     run_script(
         tree,
         f"cd / && mkdir -p /build/rpm {repositories} && cd {repositories} && mkdir -p {' '.join(repository_names)}\n"
         f"xargs -P {os.cpu_count() or 1} -L 1 sh /build/one <<'EOF'\n{''.join(jobs)}EOF\n"
-        f"for place in {' '.join(repository_names)}; do createrepo_c --quiet $place; done\n",
+        f"for name in {' '.join(repository_names)}; do createrepo_c --quiet $name; done\n",
     )
 
 
 def _write_spec(tree: Path, payload: Path, rpm: Rpm, owned: Container[str]) -> bool:
-    """Have the package's spec and list of files beside its payload; True where it is hollow: no file, no script."""
+    """Write a package's spec and list of files next to its payload.
+
+    Returns True for a package without files and scripts, which ``empty_packages_spec_text`` builds.
+    """
     payload.mkdir(parents=True, exist_ok=True)
     for path in rpm.owned_dirs:
         (payload / path.lstrip("/")).mkdir(parents=True, exist_ok=True)

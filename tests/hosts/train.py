@@ -1,8 +1,10 @@
-"""The payload of the el7 test host: OpenStack Train's own code from the Python package index, on CPython 3.6.
+"""Make the payload of the el7 test host.
+
+That is OpenStack Train's code from the Python package index, for CPython 3.6.
 
 CentOS 7 runs Train on Python 2.7; Train runs unmodified on 3.6 too, for which the index still has every library and
-ready-made wheels. The interpreter is the one that pyenv has on this machine. What is made is kept under ``payloads``,
-by a digest of what it is made from.
+wheels. The interpreter comes from this machine's pyenv. Payloads are kept under ``payloads``, named by a digest of what
+they are made from. Called by ``el_layout``.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ from tests.hosts.el_table import Pool, load_layout, read_data
 TRAIN_PREFIX = "opt/train"
 SITE_PACKAGES = "lib/python3.6/site-packages"
 BUILD_FILES = ("el7/train-constraints.txt", "el7/build-train.sh")
-# What compiles the few packages without a wheel, on Debian.
+# Debian packages that compile the few Python packages without a wheel.
 BUILD_PACKAGES = (
     "gcc libc6-dev make pkg-config patchelf libssl-dev libffi-dev liberasurecode-dev libvirt-dev apache2-dev"
 )
-# Programs that come with CPython and its libraries and are in no package of CentOS 7, or in another one.
+# Programs of CPython and its libraries that CentOS 7 does not package, or packages elsewhere.
 EXCLUDED_PROGRAMS = (
     "2to3*",
     "idle*",
@@ -47,7 +49,7 @@ EXCLUDED_PROGRAMS = (
 
 
 def find_interpreter(home: Optional[Path] = None) -> Optional[Path]:
-    """Where pyenv keeps a CPython 3.6 on this machine: the newest one's prefix, None without one."""
+    """Return the prefix of pyenv's newest CPython 3.6, None without one."""
     root = Path(os.environ.get("PYENV_ROOT") or (home or Path.home()) / ".pyenv")
     prefixes = [prefix for prefix in root.glob("versions/3.6.*") if (prefix / "bin/python3.6").is_file()]
     return max(prefixes, key=lambda prefix: int(prefix.name.rsplit(".", 1)[1])) if prefixes else None
@@ -64,13 +66,13 @@ def _require_interpreter() -> Path:
 
 
 def payload_dir(python: Path) -> Path:
-    """Where the payload made with this interpreter is kept."""
+    """Return the directory of the payload for this interpreter; it may not exist."""
     recipe = "\0".join([python.name, BUILD_PACKAGES, *map(read_data, BUILD_FILES)])
     return SANDBOX_HOME / "payloads" / f"train-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
 
 
 def ensure_payload(plain_tree: Path, progress: ProgressCallback) -> None:
-    """Have the payload, made in a copy of the tree ``plain`` where it is not there yet."""
+    """Make the payload if it is missing, in a copy of ``plain_tree``."""
     python = _require_interpreter()
     directory = payload_dir(python)
     if directory.is_dir():
@@ -108,25 +110,26 @@ def _build_payload(tree: Path, python: Path) -> None:
 
 
 def read_pip_settings(python: Path) -> Tuple[str, List[str]]:
-    """This machine's pip configuration as one pip.conf, and the directories of this machine that it names."""
+    """Return this machine's pip settings as a pip.conf, and the directories in it."""
     return merge_pip_config(run_command([str(python / "bin/python3.6"), "-m", "pip", "config", "list"]).splitlines())
 
 
 def merge_pip_config(lines: Iterable[str]) -> Tuple[str, List[str]]:
-    """``pip config list`` as a pip.conf and the existing directories in it; a constraint of other work is left out.
+    """Return a pip.conf from ``pip config list``, and the directories in it.
 
-    The certificates of this machine are those of the tree, under the same name.
+    Only existing directories are returned. Settings that do not fit this build are left out, such as constraints.
+    Certificates need no directory: the tree has this machine's CA certificates at the same path.
     """
     sections: Dict[str, Dict[str, str]] = {"global": {}}
     bind_dirs: Set[str] = set()
-    # What the environment says (":env:") counts more than any file, and so comes last.
+    # Settings from the environment (":env:") override those of files, and so come last.
     for line in sorted(lines, key=lambda each: each.startswith(":env:")):
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
         if not section or name in ("constraint", "cache-dir", "require-virtualenv", "user", "target"):
             continue
         value = value.strip("'\"").replace("\\n", "\n    ")
-        # An index's pages link to files beside them: of /srv/index/simple, /srv/index is shown.
+        # An index's pages link to files outside their own directory: for /srv/index/simple, /srv/index is bound.
         paths = [Path(word) for word in re.findall(r"(?:(?<=file://)|(?<![:/\w]))/[^\s']+", value)]
         bind_dirs |= {str(Path(*path.parts[:3])) for path in paths if path.is_dir()}
         sections.setdefault("global" if section.startswith(":") else section, {})[name] = value
@@ -137,11 +140,11 @@ def merge_pip_config(lines: Iterable[str]) -> Tuple[str, List[str]]:
 
 
 def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
-    """A pool's files: Debian's packages where it names these, and the Python packages that it names.
+    """Fill a pool with the Debian packages and the Python packages that it names.
 
-    A Python package gives its modules where the payload has them, its programs in /usr/bin, and what it has in
-    ``etc`` and ``share`` of the prefix in /etc and /usr/share. A pool that names ``*`` gets CPython itself and
-    every package that no pool of the layout names.
+    A Python package's modules stay at their path in the payload; its programs go to /usr/bin, and its files below the
+    prefix's ``etc`` and ``share`` to /etc and /usr/share. A pool that names ``*`` gets CPython itself and every Python
+    package that no pool of the layout names.
     """
     deb_pools.fill_pool(tree, pool, target)
     if not pool.pip:
@@ -161,16 +164,21 @@ def fill_pool(tree: Path, pool: Pool, target: Path) -> None:
 
 
 def list_files(payload: Path) -> List[str]:
-    """Every file and link of the payload, relative to its prefix."""
-    files_found = []
+    """Return all files and links of the payload, relative to its prefix."""
+    paths = []
     for directory, directories, files in os.walk(payload):
         links = [name for name in directories if os.path.islink(f"{directory}/{name}")]
-        files_found += [os.path.relpath(f"{directory}/{name}", payload) for name in files + links]
-    return files_found
+        paths += [os.path.relpath(f"{directory}/{name}", payload) for name in files + links]
+    return paths
 
 
 def package_files(payload: Path, name: str) -> List[str]:
-    """What a Python package has installed, by its RECORD and with its byte code, relative to the payload's prefix."""
+    """Return the files of a Python package by its RECORD, and their byte code.
+
+    Paths are relative to the payload's prefix.
+
+    Raises SandboxError where the payload lacks the package.
+    """
     site = payload / SITE_PACKAGES
     normalized = re.sub(r"[-_.]+", "-", name).lower()
     infos = [
@@ -188,7 +196,7 @@ def package_files(payload: Path, name: str) -> List[str]:
 
 
 def host_path(path: str) -> str:
-    """Where a file of the prefix belongs on the host, "" for nowhere."""
+    """Return a payload file's path on the test host, "" where it is left out."""
     top, _, remaining = path.partition("/")
     if top == "bin" and not any(fnmatch.fnmatchcase(remaining, pattern) for pattern in EXCLUDED_PROGRAMS):
         return f"usr/bin/{remaining}"

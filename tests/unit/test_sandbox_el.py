@@ -215,7 +215,7 @@ def test_a_spec_says_what_the_row_says():
 
 def test_packages_that_are_but_a_name_share_a_spec():
     named = [rpms.Rpm("a", "a", "r", version="2"), rpms.Rpm("b", "b", "r", requires=("a",), raw="Epoch: 1")]
-    text = rpms.hollow_spec_text(named)
+    text = rpms.empty_packages_spec_text(named)
     assert "%package -n a\nVersion: 2\n" in text
     assert "Requires: a\nEpoch: 1\n%description -n b\n" in text
     assert text.endswith("%files -n a\n\n%files -n b\n")

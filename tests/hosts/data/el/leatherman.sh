@@ -1,4 +1,4 @@
-# In the builder, in the pool's directory: a library under two versions and a program linked to the older one.
+# Run in the build tree, in the pool's directory: make a library in two versions and a program linked to the older one.
 mkdir -p usr/lib64 usr/bin work
 cat >work/curl.c <<'C'
 const char *leatherman_curl(void) { return VERSION; }
@@ -17,6 +17,6 @@ for version in 1.3.0 1.10.0; do
     tcc -shared "-DVERSION=\"$version\"" -soname "leatherman_curl.so.$version" -o "usr/lib64/leatherman_curl.so.$version" work/curl.c
 done
 cp usr/lib64/leatherman_curl.so.1.3.0 work/libleatherman_curl.so
-# EL's loader looks into /usr/lib64 by itself, Debian's does not, and ldconfig takes only names that begin with lib.
+# EL's loader searches /usr/lib64 by default, Debian's does not, and ldconfig takes only names that begin with lib.
 tcc -Wl,-rpath=/usr/lib64 -o usr/bin/facter work/facter.c -Lwork -lleatherman_curl
 rm -r work

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Makes /opt/train, a CPython 3.6 with the packages of /build/train-constraints.txt: build-train.sh WHERE-CPYTHON-WAS.
-# Runs in a throw-away tree that holds a copy of that CPython in /opt/train, a compiler and the headers.
+# Make /opt/train, a CPython 3.6 with the packages of /build/train-constraints.txt: build-train.sh OLD_PREFIX.
+# Runs in a throw-away tree with a copy of that CPython in /opt/train, a compiler and the headers. OLD_PREFIX is the
+# prefix that the CPython was built for.
 set -eu
 old=$1
 new=/opt/train
 site=$new/lib/python3.6/site-packages
 
-# What only a developer of CPython needs, and what its owner has installed for himself.
+# Remove what only developers of CPython need, and packages that this machine's user has installed.
 rm -rf $new/lib/python3.6/test $new/lib/python3.6/*/test $new/lib/python3.6/*/tests $new/lib/python3.6/idlelib $site $new/share/man
 mkdir $site
 find $new -name __pycache__ -prune -exec rm -rf {} +
-# Its own paths, in texts and in what the linker of the host reads.
+# Replace its old prefix in text files and in the library paths of programs.
 grep -rIl "$old" $new/bin $new/lib | xargs -r sed -i "s#$old#$new#g"
 find $new -type f \( -name '*.so*' -o -name python3.6 \) -exec patchelf --set-rpath $new/lib {} +
 ln -sf python3.6 $new/bin/python2
@@ -19,10 +20,10 @@ ln -sf python3.6 $new/bin/python
 python=$new/bin/python3.6
 $python -m ensurepip >/dev/null
 install="$python -m pip install --quiet --no-compile --disable-pip-version-check --no-warn-script-location"
-# The last that run on 3.6 and (setuptools) still turn Python 2 sources to 3, as one package of Train's wants.
+# The last versions for 3.6; this setuptools still converts Python 2 sources, as one package of Train needs.
 $install pip==21.3.1
 $install setuptools==57.5.0 wheel==0.37.1
-# What other packages' setup.py import comes first.
+# Packages that others' setup.py import come first.
 grep -iE '^(pbr|cffi|pycparser|six)==' /build/train-constraints.txt >/build/first.txt
 $install --no-deps -r /build/first.txt
 $install --no-deps --no-build-isolation -r /build/train-constraints.txt
@@ -51,8 +52,8 @@ grep -q '(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK)' $site/pyroute2/iproute/linux.
 sed -i 's/conf_file.writelines(\[mon_hosts,/conf_file.writelines(["[global]", "\\n", mon_hosts,/' $site/os_brick/initiator/connectors/rbd.py
 grep -q '"\[global\]", "\\n", mon_hosts' $site/os_brick/initiator/connectors/rbd.py
 
-# networkx imports its own.
+# networkx imports its own tests.
 find $site -type d -name tests ! -path $site/networkx/tests -prune -exec rm -rf {} +
-# What links a program to CPython is not needed again, but config-3.6m's Makefile is read by sysconfig.
+# Static libraries of CPython are no longer needed; sysconfig reads the Makefile in config-3.6m.
 rm -f $new/lib/python3.6/config-3.6m-*/*.a $new/lib/python3.6/config-3.6m-*/*.o
 $python -m compileall -q -j 0 $new/lib/python3.6 >/dev/null || :

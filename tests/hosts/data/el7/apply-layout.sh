@@ -1,10 +1,10 @@
-# Debian's package of noVNC has made an account with a name that RDO's nova wants with a number of its own.
+# Debian's package of noVNC made an account that RDO's nova creates with a fixed number.
 for account in nova; do
     ! getent passwd "$account" >/dev/null || userdel "$account"
     ! getent group "$account" >/dev/null || groupdel "$account"
 done
 
-# What CentOS 7 does not have and Debian's tree needs itself is out of every PATH: Python 3 is dnf's alone.
+# CentOS 7 has no Python 3: take it out of PATH, and let dnf use it as platform-python.
 for link in /usr/bin/python3 /usr/bin/pydoc3 /usr/bin/python3-config; do
     rm -f "$link"
 done
@@ -16,7 +16,7 @@ for program in /usr/bin/* /usr/sbin/* /usr/share/openvswitch/scripts/* /usr/shar
     fi
 done
 
-# The tools that are older there stand before the host's own in every PATH.
+# Wrappers that refuse newer options come before the real tools in PATH.
 chmod 755 /usr/local/bin/el7-limits
 for tool in $(/usr/local/bin/el7-limits); do
     ln -sfn el7-limits "/usr/local/bin/$tool"
