@@ -62,8 +62,12 @@ def parsed(system=SYSTEM, kvm="kvm_works=yes\n", source="package_source=reachabl
     return parse_facts([Reply(0, system), Reply(source_code, source), Reply(0, kvm), Reply(0, LINKS), Reply(0, PORTS)])
 
 
-def run(says, **environment):
-    (command,) = [command for command in build_commands() if command.description == says]
+def run(description, **environment):
+    (command,) = [command for command in build_commands() if command.description == description]
+    return run_script(command, **environment)
+
+
+def run_script(command, **environment):
     done = subprocess.run(
         ["/bin/sh", "-c", command.script],
         capture_output=True,

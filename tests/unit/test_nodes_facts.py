@@ -1,0 +1,137 @@
+"""Every fact is gathered, and everything that is gathered is a fact: held by the fields, the scripts and the package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+import pytest
+
+from packstack_lite.nodes.facts import Facts, SystemFacts, UplinkFacts, uplinks
+from packstack_lite.nodes.facts.fields import fact, first_text
+from packstack_lite.nodes.facts.gather import build_commands
+from packstack_lite.remote.command import Command
+from tests.clouds import SUBJECTS, change_facts, facts
+from tests.conftest import PROJECT
+from tests.unit.test_nodes_gather import run_script
+
+# How a script prints KEY=VALUE: its own say(), printf and awk's, echo, find -printf, and sed with a replacement.
+PRINTS = (
+    r"\bsay (\w+) ",
+    r"\bprintf ['\"](\w+)=",
+    r"\bprint[( ]\"(\w+)=",
+    r"\becho (\w+)=",
+    r"-printf '(\w+)=",
+    r"s/\^/(\w+)=",
+    r"/(\w+)=\\1/",
+)
+COMMANDS = build_commands(["198.18.1.1:/srv"], ["br-ex:eth0"])
+SUBJECT_CLASSES = [type(getattr(Facts(), subject.name)) for subject in fields(Facts)]
+
+
+def printed_keys(commands):
+    """Return the KEYs that the scripts print, by the command that prints them."""
+    return {
+        key: command.description for command in commands for form in PRINTS for key in re.findall(form, command.script)
+    }
+
+
+def problems(commands, subjects):
+    """Return a sentence for each fact without a script, and for each KEY without a fact."""
+    printed = printed_keys(commands)
+    declared = [(subject, each) for subject in subjects for each in fields(subject)]
+    keys = {each.metadata.get("key") for _, each in declared}
+    return [
+        *(
+            f"{subject.__name__}.{each.name}: declare it with fact(KEY, parser)"
+            for subject, each in declared
+            if "key" not in each.metadata
+        ),
+        *(
+            f"{subject.__name__}.{each.name}: no script prints its KEY {each.metadata['key']}"
+            for subject, each in declared
+            if "key" in each.metadata and each.metadata["key"] not in printed
+        ),
+        *(
+            f"the script {command!r} prints {key}, which no fact parses"
+            for key, command in printed.items()
+            if key not in keys
+        ),
+    ]
+
+
+def test_every_fact_is_printed_and_every_key_is_parsed():
+    assert problems(COMMANDS, SUBJECT_CLASSES) == []
+
+
+def test_a_fact_that_no_script_prints_is_noticed():
+    @dataclass(frozen=True)
+    class MoreFacts(SystemFacts):
+        tmp_options: str = fact("tmp_options", first_text)
+
+    others = [subject for subject in SUBJECT_CLASSES if subject is not SystemFacts]
+    assert problems(COMMANDS, [*others, MoreFacts]) == ["MoreFacts.tmp_options: no script prints its KEY tmp_options"]
+
+
+def test_a_fact_without_a_parser_is_noticed():
+    @dataclass(frozen=True)
+    class MoreFacts(SystemFacts):
+        tmp_options: str = ""
+
+    others = [subject for subject in SUBJECT_CLASSES if subject is not SystemFacts]
+    assert problems(COMMANDS, [*others, MoreFacts]) == ["MoreFacts.tmp_options: declare it with fact(KEY, parser)"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'say tmp_options "$x"',
+        "printf 'tmp_options=%s\\n' \"$x\"",
+        "awk '{print \"tmp_options=\" $1}' x",
+        "echo tmp_options=yes",
+        "find x -printf 'tmp_options=%f\\n'",
+        "mount | sed 's/^/tmp_options=/'",
+        "sed -n 's/^x\\(.*\\)/tmp_options=\\1/p' x",
+    ],
+)
+def test_a_key_that_no_fact_parses_is_noticed(line):
+    more = Command(line, description="gather more")
+    assert problems([*COMMANDS, more], SUBJECT_CLASSES) == [
+        "the script 'gather more' prints tmp_options, which no fact parses"
+    ]
+
+
+def test_a_key_is_one_subjects_own():
+    """All replies are parsed as one, so two subjects must not share a KEY."""
+    owners = {}
+    for subject in SUBJECT_CLASSES:
+        for each in fields(subject):
+            owners.setdefault(each.metadata["key"], set()).add(subject.__name__)
+    assert {key: sorted(names) for key, names in owners.items() if len(names) > 1} == {}
+
+
+def test_the_scripts_print_no_other_lines_on_this_machine():
+    known = {each.metadata["key"] for subject in SUBJECT_CLASSES for each in fields(subject)}
+    lines = [line for command in build_commands() for line in run_script(command).out.splitlines()]
+    assert lines and {line.partition("=")[0] for line in lines} <= known
+
+
+def test_every_key_of_an_uplink_is_parsed():
+    (command,) = uplinks.build_commands(["br-ex:eth0"])
+    printed = set(re.findall(r'\bsay "\$\w+" (\w+) ', command.script))
+    assert printed == {each.metadata["key"] for each in fields(UplinkFacts)}
+
+
+def test_every_fact_is_read():
+    """A fact that nothing reads costs each run a moment on the node."""
+    files = [*(PROJECT / "packstack_lite").rglob("*.py"), *(PROJECT / "templates").rglob("*.j2")]
+    text = "\n".join(path.read_text() for path in files if "facts" not in path.parts)
+    unread = [f"{subject}.{name}" for name, subject in SUBJECTS.items() if f".{subject}.{name}" not in text]
+    assert unread == []
+
+
+def test_facts_are_changed_by_flat_names():
+    assert (facts(cpus=7).hardware.cpus, change_facts(Facts(), nat_support="no").security.nat_support) == (7, "no")
+    assert sum(len(fields(subject)) for subject in SUBJECT_CLASSES) == len(SUBJECTS), "no name in two subjects"
+    with pytest.raises(TypeError, match="Facts have no cpu"):
+        facts(cpu=7)
