@@ -19,9 +19,9 @@ KEYSTONE = keystone.SPEC.databases[0]
 
 
 def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
-    """Return the facts with ``own`` set where what is on the node proves that the cloud is ours.
+    """Return the facts, with ``deployed_by_us`` set if the node proves that the cloud is ours.
 
-    A configuration of OpenStack without packstack-lite's header is another tool's, even if the passwords fit:
+    A configuration of OpenStack without packstack-lite's header is another tool's, even if the passwords match:
     Packstack deploys from the same answer file.
     """
     foreign_files = [path for path in facts.cloud.other_openstack if not path.startswith("/var/lib/mysql")]
@@ -31,7 +31,7 @@ def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
 
 
 def database_matches(facts: Facts, answers: Mapping[str, Any]) -> bool:
-    """Whether MariaDB has Keystone's schema and account, and every account that is there has its answer's password."""
+    """Return whether MariaDB has Keystone's database and account, and each account has its answer's password."""
     return (
         KEYSTONE.schema in facts.cloud.mariadb_databases
         and KEYSTONE.user in _users(facts)
@@ -40,7 +40,7 @@ def database_matches(facts: Facts, answers: Mapping[str, Any]) -> bool:
 
 
 def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
-    """Answers whose account is in MariaDB with another password; services that are switched off do not count."""
+    """Return the answers whose account has another password in MariaDB, but not of services that are switched off."""
     users = _users(facts)
     wrong = [
         database.password_parameter
@@ -54,12 +54,12 @@ def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
 
 
 def password_digest(answer: Any) -> str:
-    """The digest that the facts hold of an account with this password: 12 digits, useless for a login."""
+    """Return the digest that the facts hold for this password: 12 digits, useless for a login."""
     return hashlib.sha256(mysql_native_hash(answer).encode()).hexdigest()[:12] if isinstance(answer, Secret) else ""
 
 
 def _users(facts: Facts) -> Mapping[str, List[str]]:
-    """Digests by user; an account has a password for each host that it may come from."""
+    """Return digests by user; a user has a password for each host that it may connect from."""
     users: Dict[str, List[str]] = {}
     for account, digest in facts.cloud.accounts.items():
         users.setdefault(account.rpartition("@")[0], []).append(digest)

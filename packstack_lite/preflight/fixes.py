@@ -1,8 +1,8 @@
-"""What ``preflight --fix`` does on a host: each cure is a command that says in words what it will change.
+"""Commands of ``preflight --fix``; each one's ``description`` says what it will change. Used by the checks.
 
-A cure may run again, keeps what it replaces as ``PATH.packstack-lite.orig``, and exits with another code than 0 when
-it could not do its work; whether the fault is gone is for the facts to tell, which are gathered again. A cure that
-moves data is made by ``moves_data``: it runs only with ``--move-data NAME``.
+A fix may run again, keeps what it replaces as ``PATH.packstack-lite.orig``, and exits with another code than 0 if it
+failed. Afterwards the facts are gathered again and the checks decide whether the cause is gone. A fix that moves data
+is made by ``data_moving_fix``: it runs only with ``--move-data NAME``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from packstack_lite.secret import quote_sh
 _INSTALL_TIMEOUT = 300.0
 _BACKUP_FUNCTIONS = r"""
 keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
-# Standard input in the place of a file, which stays the same file with the same rights and label. Nothing at all is
-# what a program says that has failed.
+# Replace a file's content by standard input; owner, mode and label stay. Empty input means that a program failed.
 into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
 """
 _MOVE_FUNCTION = r"""
@@ -31,20 +30,20 @@ aside() {
 """
 
 
-# What ``--move-data`` can name.
+# The values of ``--move-data``.
 MARIADB, PACKSTACK = "mariadb", "packstack"
 MOVABLE_DATA = (MARIADB, PACKSTACK)
 
 
 def make_fix(description: str, script: str, timeout: float = 60.0) -> FixCommand:
-    """A cure: ``says`` what will be changed, ``script`` does it with the words keep and into."""
+    """Make a fix. ``description`` says what changes; ``script`` may use the functions keep and into."""
     return FixCommand(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
 
 
 def data_moving_fix(
     data: str, paths: Sequence[str], description: str, script: str, timeout: float = 60.0
 ) -> FixCommand:
-    """Make a cure that renames ``paths`` with the word aside, and runs only where ``--move-data`` names ``data``."""
+    """Make a fix that renames ``paths`` with the function aside; it runs only with ``--move-data`` and ``data``."""
     return FixCommand(
         _BACKUP_FUNCTIONS + _MOVE_FUNCTION + script,
         timeout=timeout,
@@ -55,12 +54,12 @@ def data_moving_fix(
 
 
 def move_data_command(data: str) -> str:
-    """The command that runs such a cure, as hints print it."""
+    """Return the command line that runs a fix that moves ``data``, for hints."""
     return f"packstack-lite preflight --fix --move-data {data}"
 
 
 def set_hosts_entry(address: str, names: Sequence[str]) -> FixCommand:
-    """These names lead to this address; what else /etc/hosts says of the names goes, other names stay."""
+    """Map these names to this address in /etc/hosts, and remove them from other lines."""
     script = r"""
 [ -e /etc/hosts ] || : > /etc/hosts
 awk -v address=@address@ -v names=@names@ '
@@ -80,37 +79,37 @@ awk -v address=@address@ -v names=@names@ '
 
 
 def unmask_units(units: Sequence[str]) -> FixCommand:
-    """systemd may start the units again."""
+    """Unmask units."""
     return make_fix(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
 
 
 def disable_unit(unit: str) -> FixCommand:
-    """The unit stops and does not start at boot; ``systemctl enable --now`` takes it back."""
-    return make_fix(f"stop {unit} and keep it from starting at boot", f"systemctl disable --now {quote_sh(unit)}\n")
+    """Stop and disable a unit; ``systemctl enable --now`` undoes it."""
+    return make_fix(f"stop and disable {unit}", f"systemctl disable --now {quote_sh(unit)}\n")
 
 
 def set_locale() -> FixCommand:
-    """LANG is one that the host has: C.UTF-8 where it knows it, else en_US.UTF-8, else C."""
+    """Set LANG to an installed locale: C.UTF-8, else en_US.UTF-8, else C."""
     script = r"""
 has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
 if has c.utf8; then lang=C.UTF-8; elif has en_us.utf8; then lang=en_US.UTF-8; else lang=C; fi
 for file in /etc/default/locale /etc/locale.conf; do
-    # A link to the other one is not a file of its own.
+    # Not a link to the other file (Debian 13).
     [ ! -L "$file" ] || continue
     ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | into "$file"
 done
 """
-    return make_fix("set LANG to one that the host has (C.UTF-8, else en_US.UTF-8, else C)", script)
+    return make_fix("set LANG to an installed locale (C.UTF-8, else en_US.UTF-8, else C)", script)
 
 
 def rename_to_orig(paths: Sequence[str]) -> FixCommand:
-    """The files and directories bear another name."""
+    """Rename files and directories to ``PATH.packstack-lite.orig``."""
     script = "".join(f"aside {quote_sh(path)} || exit 1\n" for path in paths)
     return data_moving_fix(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
 
 
 def replace_old_database() -> FixCommand:
-    """MariaDB's data bear another name; where a server is installed it begins with new data, running as it did."""
+    """Rename MariaDB's data; if a server is installed, create new data and start it if it was running."""
     script = r"""
 running=
 for unit in mariadb mysqld mysql; do
@@ -124,13 +123,13 @@ install -d -o mysql -g mysql -m 0755 /var/lib/mysql
 [ -z "$running" ] || systemctl start $running.service
 """
     description = (
-        "rename /var/lib/mysql to /var/lib/mysql.packstack-lite.orig and, if MariaDB is installed, make new data"
+        "rename /var/lib/mysql to /var/lib/mysql.packstack-lite.orig and, if MariaDB is installed, create new data"
     )
     return data_moving_fix(MARIADB, ["/var/lib/mysql"], description, script, _INSTALL_TIMEOUT)
 
 
 def exclude_packages(repo: Repo, patterns: Sequence[str]) -> FixCommand:
-    """These packages are not taken from the repository."""
+    """Exclude packages from a repository."""
     return make_fix(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
 
 
@@ -155,7 +154,10 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
 def downgrade_package(
     package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
 ) -> FixCommand:
-    """The older version of an RPM, from any repository but these, from which it and its like are excluded for good."""
+    """Downgrade an RPM from any repository but ``repos``, which then exclude ``patterns``.
+
+    ``dead_repos`` are disabled for the command: a repository that does not answer stops yum.
+    """
     names = ", ".join(repo.name for repo in repos)
     script = "".join(f"{_exclude_script(repo, patterns).strip()} || exit 1\n" for repo in repos)
     script += f"yum -y{_disablerepo_options([*repos, *dead_repos])} downgrade {quote_sh(package)} > /dev/null\n"
@@ -166,7 +168,7 @@ def downgrade_package(
 
 
 def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> FixCommand:
-    """RPMs from the repositories that are enabled and not ``dead``: one that does not answer stops yum."""
+    """Install RPMs from the enabled repositories but ``dead_repos``: one that does not answer stops yum."""
     names = " ".join(packages)
     return make_fix(
         f"yum install {names}",
@@ -180,27 +182,27 @@ def _disablerepo_options(repos: Sequence[Repo]) -> str:
 
 
 def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> FixCommand:
-    """A policy, and the order to the next boot to label all files by it."""
+    """Install a SELinux policy, and let the next boot label all files (/.autorelabel)."""
     script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
     return make_fix(
-        f"yum install {package}, and have the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
+        f"yum install {package}, and let the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
     )
 
 
 def apt_install(packages: Sequence[str]) -> FixCommand:
-    """Debian packages from the sources that are there."""
+    """Install Debian packages from the configured sources."""
     script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
     return make_fix(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
 
 
 def set_selinux_boot_mode(mode: str) -> FixCommand:
-    """The next boot has this mode; the mode of now stays as it is."""
+    """Set SELinux's mode for the next boot; the current mode stays."""
     script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | into /etc/selinux/config\n"
     return make_fix(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
 def keep_only_firewalld(units: Sequence[str]) -> FixCommand:
-    """firewalld alone; not where it would shut out the SSH connection that this comes over."""
+    """Disable other firewalls than firewalld, unless firewalld would close our SSH connection."""
     names = " ".join(map(quote_sh, units))
     script = f"""
 port=$(printf '%s\\n' "${{SSH_CONNECTION:-}}" | cut -d' ' -f4)
@@ -209,13 +211,11 @@ systemctl start firewalld.service && firewall-cmd -q $let ||
     {{ echo "firewalld does not let SSH in (port ${{port:-22}}): open that first" >&2; exit 1; }}
 systemctl disable --now {names} && systemctl restart firewalld.service
 """
-    return make_fix(
-        f"stop {', '.join(units)}, keep them from starting at boot, and load firewalld's rules again", script
-    )
+    return make_fix(f"stop and disable {', '.join(units)}, and load firewalld's rules again", script)
 
 
 def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> FixCommand:
-    """NetworkManager leaves these interfaces alone. Letting go of one it takes addresses and routes: they come back."""
+    """Let NetworkManager stop managing interfaces. It removes their addresses and routes, so these are set again."""
     path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
     interfaces = list(dict.fromkeys([*managed, *others]))
     script = r"""
@@ -237,17 +237,17 @@ done
 """
     script = script.replace("@names@", quote_sh(";".join(f"interface-name:{name}" for name in interfaces)))
     script = script.replace("@path@", path).replace("@managed@", " ".join(map(quote_sh, managed)))
-    return make_fix(f"write {path}: NetworkManager leaves {', '.join(interfaces)} alone", script)
+    return make_fix(f"write {path}: NetworkManager does not manage {', '.join(interfaces)}", script)
 
 
 def load_kernel_module(module: str) -> FixCommand:
-    """The kernel module is loaded, now and at every boot."""
+    """Load a kernel module, now and at every boot."""
     script = f"modprobe {module} && echo {module} | into /etc/modules-load.d/packstack-lite-kvm.conf\n"
     return make_fix(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
 
 
 def enable_time_sync() -> FixCommand:
-    """A time server keeps the clock, which is set at once where it is wrong."""
+    """Enable time synchronisation, and set the clock at once."""
     script = r"""
 for unit in chronyd chrony; do
     systemctl cat $unit.service >/dev/null 2>&1 || continue
@@ -259,7 +259,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
     timedatectl 2>/dev/null | grep -q 'synchronized: yes' && exit 0
     sleep 1
 done
-echo 'no time server has answered within 10 seconds' >&2
+echo 'no time server answered within 10 seconds' >&2
 exit 1
 """
-    return make_fix("switch on time synchronisation and set the clock by it", script, 120.0)
+    return make_fix("enable time synchronisation and set the clock", script, 120.0)

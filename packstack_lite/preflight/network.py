@@ -1,4 +1,4 @@
-"""Checks of the network: name, route, interfaces, ports."""
+"""Checks of the network: host name, default route, interfaces, ports."""
 
 from __future__ import annotations
 
@@ -13,45 +13,53 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, warnin
 from packstack_lite.profiles.host_setup import load_host_setup
 from packstack_lite.services.registry import CheckedPort, checked_ports
 
-# Geneve with OVN's option adds 58 bytes to a packet, vxlan 50, and a tenant's network should still carry IPv6's
-# least, 1280.
+# Geneve with OVN's option adds 58 bytes to a packet, VXLAN 50, and a tenant's network should still carry IPv6's
+# minimum MTU, 1280.
 MTU_REQUIRED, MTU_RECOMMENDED = 1338, 1400
-# Whoever lets us in, and whoever may hold the data of others.
+# Units that let us in, or may hold other people's data: --fix does not stop them.
 _PROTECTED_UNITS = ("ssh", "dropbear", "mariadb", "mysql", "systemd-", "user@")
-_LIST_INTERFACES_HINT = "ip -brief link shows those that there are"
+_LIST_INTERFACES_HINT = "ip -brief link lists the interfaces"
 
 
 def check_hostname(context: CheckContext) -> Findings:
-    """The host's name leads to its address: RabbitMQ, Nova and Neutron find each other by it."""
+    """Check that the host name resolves to the node's address.
+
+    RabbitMQ, Nova and Neutron find each other by it.
+    """
     facts = context.facts
     names = f"{facts.system.fqdn} {facts.system.hostname}" if "." in facts.system.fqdn else facts.system.hostname
     resolved = [_strip_prefix_length(address) for address in facts.system.hostname_addresses]
     hint = f"echo '{facts.network.address} {names}' >> /etc/hosts"
     fix = fixes.set_hosts_entry(facts.network.address, names.split()) if facts.network.address else None
-    # Where apply writes the line itself, nothing has to be done first.
+    # Where apply writes the line itself, it is only a warning.
     apply_writes_it = context.profile is not None and load_host_setup(context.profile.name).writes_hosts_file
     make_finding, note = (warning, "; apply writes it into /etc/hosts") if apply_writes_it else (error, "")
     if not facts.system.hostname or facts.system.hostname.split(".")[0] in ("localhost", "(none)"):
-        yield error(f"the host is called {facts.system.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
+        yield error(f"the node's host name is {facts.system.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
     elif not resolved:
-        yield make_finding(f"the name {facts.system.hostname} leads to no address{note}", hint, fix)
+        yield make_finding(f"the host name {facts.system.hostname} has no address{note}", hint, fix)
     elif all(ip_address(address).is_loopback for address in resolved):
-        message = f"the name {facts.system.hostname} leads to {resolved[0]}, not to {facts.network.address}"
+        message = f"the host name {facts.system.hostname} resolves to {resolved[0]}, not to {facts.network.address}"
         yield warning(
             message + note, rf"sed -i '/^{resolved[0]}\b.*\b{facts.system.hostname}\b/d' /etc/hosts; {hint}", fix
         )
     elif not _own_addresses(context) & set(resolved):
-        message = f"the name {facts.system.hostname} leads to {', '.join(resolved)}, which is not this host's address"
+        message = (
+            f"the host name {facts.system.hostname} resolves to {', '.join(resolved)}, which is not this node's address"
+        )
         yield make_finding(message + note, hint, fix)
 
 
 def check_default_route(context: CheckContext) -> Findings:
-    """There is a default route, over an interface that is up and has an IPv4 address."""
+    """Check that the default route's interface is up and has an IPv4 address.
+
+    Packages come over it, and its address is the node's.
+    """
     facts = context.facts
     if not facts.network.interfaces:
-        yield error("no network interface can be seen", "install iproute2 and look: ip addr")
+        yield error("no network interface is visible", "install iproute2; ip addr lists them")
     elif not facts.network.default_interface:
-        yield error("there is no default route, so nothing can be fetched", "ip route add default via GATEWAY")
+        yield error("there is no default route, so packages cannot be fetched", "ip route add default via GATEWAY")
     elif not facts.network.address:
         name = facts.network.default_interface
         yield error(f"{name} has no IPv4 address", f"ip addr add ADDRESS/LENGTH dev {name}")
@@ -62,9 +70,9 @@ def check_default_route(context: CheckContext) -> Findings:
 
 
 def check_interfaces(context: CheckContext) -> Findings:
-    """The interfaces that the answers name are there, and the floating range is nobody else's."""
+    """Check that the answers' interfaces and addresses exist, and the floating range is free."""
     answers, facts = context.answers, context.facts
-    # A bridge that takes an interface is made by apply.
+    # apply creates a bridge for an uplink.
     created_bridges = {bridge for bridge, _ in uplink.bridge_interfaces(context)}
     parameter = l2_agents.agent_parameter(answers, "TUNNEL_IF")
     tunnel = str(answers.get(parameter) or "")
@@ -87,7 +95,7 @@ def _check_usable(interface: Optional[Interface], name: str, parameter: str = ""
     elif not interface.is_up:
         yield error(f"the interface {name}{suffix} is down", f"ip link set {name} up")
     elif interface.mtu < MTU_RECOMMENDED:
-        message = f"{name} carries packets of {interface.mtu} bytes only"
+        message = f"{name} has an MTU of {interface.mtu} bytes"
         hint = f"ip link set {name} mtu 1500"
         yield (
             warning(message, hint)
@@ -111,7 +119,7 @@ def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
             ):
                 yield warning(
                     f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} overlaps {network} on {interface.name}",
-                    "set CONFIG_PROVISION_DEMO_FLOATRANGE to a range that nothing uses",
+                    "set CONFIG_PROVISION_DEMO_FLOATRANGE to an unused range",
                 )
 
 
@@ -119,15 +127,15 @@ def _check_controller_address(context: CheckContext, controller: str) -> Finding
     try:
         is_foreign = str(ip_address(controller)) not in _own_addresses(context)
     except ValueError:
-        # A name: whoever connected has resolved it.
+        # A name: the connection has resolved it.
         return
     if is_foreign:
-        message = f"CONFIG_CONTROLLER_HOST is {controller}, which is not an address of this host"
+        message = f"CONFIG_CONTROLLER_HOST is {controller}, which is not an address of this node"
         yield error(message, f"set it to {context.facts.network.address}")
 
 
 def check_ports(context: CheckContext) -> Findings:
-    """The ports of the cloud's services are free, or held by these services themselves."""
+    """Check that the services' ports are free, or used by these services themselves."""
     ports_by_holder: Dict[Tuple[str, str], List[int]] = {}
     for port in checked_ports():
         number = port.number
@@ -155,7 +163,7 @@ def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) 
     units = _unit_names(context, roles)
     process, unit = context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, "")
     if unit in ("", "init.scope"):
-        # Sockets that systemd holds for a service; or a host that does not tell units, deployed by us.
+        # A socket that systemd holds for a service; or a node without units in /proc/PID/cgroup, deployed by us.
         by_systemd = process == "systemd" and any(name.endswith(".socket") for name in units)
         return by_systemd or (not unit and context.facts.cloud.deployed_by_us)
     return unit in units
@@ -171,11 +179,11 @@ def _unit_names(context: CheckContext, roles: Tuple[str, ...]) -> FrozenSet[str]
 def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
     numbers = ", ".join(map(str, sorted(ports)))
     template = "ports {} are" if len(ports) > 1 else "port {} is"
-    message = f"{template.format(numbers)} held by {process or 'an unknown process'}"
+    message = f"{template.format(numbers)} used by {process or 'an unknown process'}"
     if unit.endswith((".service", ".socket")):
         fix = None if unit.startswith(_PROTECTED_UNITS) else fixes.disable_unit(unit)
         return error(f"{message} ({unit})", f"systemctl disable --now {unit}", fix)
-    return error(message, f"end it; ss -ltnp 'sport = :{min(ports)}' shows its process id")
+    return error(message, f"stop it; ss -ltnp 'sport = :{min(ports)}' shows its process id")
 
 
 def _own_addresses(context: CheckContext) -> FrozenSet[str]:

@@ -1,4 +1,4 @@
-"""Checks of what switches packets: it is what it was, there are packages for it, and the cards that it gives away."""
+"""Checks of Neutron's answers: the L2 agent of an existing cloud, packages for drivers, SR-IOV cards."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, warnin
 
 
 def check_l2_agent_unchanged(context: CheckContext) -> Findings:
-    """What switches packets is what it was: ports, routers and addresses of a living cloud do not move over."""
+    """Check that an existing cloud keeps its L2 agent.
+
+    Ports, routers and addresses do not move from one agent (ovn, openvswitch, linuxbridge) to another.
+    """
     agent, deployed_mechanisms = str(context.answers.get(l2_agents.L2_AGENT) or ""), context.facts.cloud.ml2_mechanisms
     if deployed_mechanisms and agent not in deployed_mechanisms:
         yield error(
-            f"this cloud's networks were made with {','.join(deployed_mechanisms)}; CONFIG_NEUTRON_L2_AGENT={agent} would leave"
-            " every network, router and instance port without a connection",
-            f"set CONFIG_NEUTRON_L2_AGENT={_first_agent(deployed_mechanisms)}, or deploy {agent} on a fresh host",
+            f"this cloud's networks were made with {','.join(deployed_mechanisms)};"
+            f" CONFIG_NEUTRON_L2_AGENT={agent} would leave every network, router and instance port unconnected",
+            f"set CONFIG_NEUTRON_L2_AGENT={_first_agent(deployed_mechanisms)}, or deploy {agent} on a fresh node",
         )
 
 
@@ -24,15 +27,15 @@ def _first_agent(mechanisms: Tuple[str, ...]) -> str:
 
 
 def check_driver_packages(context: CheckContext) -> Findings:
-    """The release has packages for what the network's answers ask for."""
+    """Check that the release has packages for the requested network drivers."""
     if context.profile is None:
         return
     for choice, alternative in l2_agents.find_unpackaged_answers(context.answers, context.profile.packages):
-        yield error(f"{choice}: {context.profile.title} is without", f"set {alternative}")
+        yield error(f"{choice}: {context.profile.title} has no packages for it", f"set {alternative}")
 
 
 def check_sriov_vfs(context: CheckContext) -> Findings:
-    """The network cards that instances get parts of (SR-IOV) are there and have been divided."""
+    """Check that the network cards for SR-IOV exist and have virtual functions."""
     if "sriovnicswitch" not in (context.answers.get(l2_agents.MECHANISM_DRIVERS) or ()):
         return
     interface_names = {interface.name for interface in context.facts.network.interfaces}
@@ -42,15 +45,16 @@ def check_sriov_vfs(context: CheckContext) -> Findings:
         if interface not in interface_names:
             yield error(
                 f"there is no interface {interface} ({l2_agents.SRIOV_MAPPINGS})",
-                "ip -brief link shows those that there are",
+                "ip -brief link lists the interfaces",
             )
         elif vfs is None:
             yield error(
-                f"{interface} cannot be divided: it has no SR-IOV, or that is switched off in the machine's firmware",
-                f"take another card in {l2_agents.SRIOV_MAPPINGS}, or leave sriovnicswitch out of {l2_agents.MECHANISM_DRIVERS}",
+                f"{interface} has no SR-IOV, or it is disabled in the machine's firmware",
+                f"take another card in {l2_agents.SRIOV_MAPPINGS}, or leave sriovnicswitch out of"
+                f" {l2_agents.MECHANISM_DRIVERS}",
             )
         elif not vfs:
             yield warning(
-                f"{interface} has no functions yet that instances could get",
+                f"{interface} has no virtual functions (VFs) for instances",
                 f"echo 4 > /sys/class/net/{interface}/device/sriov_numvfs, and the same at each boot",
             )

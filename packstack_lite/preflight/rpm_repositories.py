@@ -1,4 +1,4 @@
-"""Checks of yum's and dnf's world: dead mirrors, EPEL beside RDO, and the library that EPEL replaces."""
+"""Checks of yum's and dnf's repositories: dead mirrors, EPEL together with RDO, and EPEL's leatherman."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from packstack_lite.preflight import fixes
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.profiles.host_setup import load_host_setup
 
-# Switched off when CentOS 7 came to its end in June 2024; mirror.stream.centos.org is another one, and lives.
+# Switched off at CentOS 7's end of life in June 2024. mirror.stream.centos.org is another host and still online.
 _DEAD_MIRROR = re.compile(r"^\w+://(mirrorlist|mirror)\.centos\.org([:/?]|$)")
 _LEATHERMAN_PACKAGES = ("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*")
 _MIRROR_PARAMETER = "CONFIG_REPO_MIRROR"
 
 
 def check_centos_mirrors(context: CheckContext) -> Findings:
-    """No enabled repository is looked for at addresses of CentOS that are gone."""
+    """Check that no enabled repository points to CentOS hosts that no longer exist."""
     dead = find_dead_repos(context)
     if not dead:
         return
     names, files = ", ".join(repo.name for repo in dead), sorted({repo.path for repo in dead})
     mirror_host = re.split(r"[/:?]", next(url for url in dead[0].urls if _DEAD_MIRROR.match(url)).split("://")[1])[0]
-    message = f"{names}: looked for at {mirror_host}, which no longer exists (CentOS 7 came to its end in June 2024)"
+    message = f"{names}: fetched from {mirror_host}, which no longer exists (CentOS 7's end of life was in June 2024)"
     if has_replacement_mirror(context):
-        yield info(
-            f"{message}; apply leads {', '.join(files)} to a mirror that answers ({_MIRROR_PARAMETER}={context.answers[_MIRROR_PARAMETER]})"
-        )
+        answer = f"{_MIRROR_PARAMETER}={context.answers[_MIRROR_PARAMETER]}"
+        yield info(f"{message}; apply rewrites {', '.join(files)} to a mirror that answers ({answer})")
     else:
         yield error(
             message,
@@ -38,33 +37,39 @@ def check_centos_mirrors(context: CheckContext) -> Findings:
 
 
 def find_dead_repos(context: CheckContext) -> List[Repo]:
-    """Enabled repositories whose every address is gone."""
+    """Return the enabled repositories whose URLs are all on hosts that no longer exist."""
     return [repo for repo in _enabled_repos(context) if repo.urls and all(_DEAD_MIRROR.match(url) for url in repo.urls)]
 
 
 def has_replacement_mirror(context: CheckContext) -> bool:
-    """Whether the answers say where packages come from instead, and apply has a table of what is there."""
+    """Return whether the answers name a mirror and the distribution has a table of mirrors."""
     mirror_table = load_host_setup(context.profile.name).mirror_table if context.profile else ""
     return bool(context.answers.get(_MIRROR_PARAMETER) and mirror_table)
 
 
 def check_epel_excludes(context: CheckContext) -> Findings:
-    """EPEL does not replace RDO's packages by its own: it is off, or they are excluded from it."""
+    """Check that EPEL is disabled, or excludes the packages that RDO has too.
+
+    EPEL's versions are newer and replace RDO's, and OpenStack does not run with them.
+    """
     conflicting = load_host_setup(context.profile.name).epel_exclude if context.profile else ()
     for repo in _epel_repos(context):
         missing = [pattern for pattern in conflicting if not _is_excluded(pattern, repo)]
         if missing:
             yield warning(
-                f"EPEL is enabled ({repo.name} in {repo.path}); it has other versions than RDO of {', '.join(missing)}"
+                f"EPEL is enabled ({repo.name} in {repo.path}); it replaces RDO's versions of {', '.join(missing)}"
                 + _installed_from_epel(context, missing),
-                f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or switch it off:"
+                f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or disable it:"
                 f" yum-config-manager --disable {repo.name}",
                 fixes.exclude_packages(repo, missing),
             )
 
 
 def check_leatherman(context: CheckContext) -> Findings:
-    """facter, which Packstack and Puppet run, has the version of leatherman that it was linked with."""
+    """Check that facter finds the version of leatherman that it was linked with.
+
+    Packstack and Puppet run facter; EPEL's leatherman breaks it. packstack-lite does not use it.
+    """
     facts = context.facts
     facter_version, leatherman_version = (
         facts.software.rpm_versions.get("facter", ""),
@@ -81,8 +86,8 @@ def check_leatherman(context: CheckContext) -> Findings:
     )
     yield warning(
         f"facter cannot run: {reason}"
-        + (f" (leatherman {leatherman_version} is EPEL's)" if "leatherman" in facts.software.epel_rpms else "")
-        + "; packstack-lite does without it, Packstack and Puppet do not",
+        + (f" (leatherman {leatherman_version} is from EPEL)" if "leatherman" in facts.software.epel_rpms else "")
+        + "; packstack-lite does not need it, Packstack and Puppet do",
         "yum --disablerepo='epel*' downgrade leatherman; and exclude="
         + " ".join(_LEATHERMAN_PACKAGES)
         + " in EPEL's repo file",

@@ -1,4 +1,4 @@
-"""Checks of what is installed: package source, leftovers, databases, wishes that cannot be met."""
+"""Checks of installed software: package source, leftovers, databases, Python, locale, requested services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, info, 
 from packstack_lite.profiles import Profile
 
 _MYSQL_SYSTEM_DIR = "/var/lib/mysql/mysql"
-# How the schemas of OpenStack's services begin.
+# Prefixes of the names of OpenStack's databases.
 _SCHEMA_PREFIXES = (
     *("keystone", "glance", "nova", "placement", "neutron", "cinder", "barbican", "heat", "swift", "manila", "magnum"),
     *("aodh", "gnocchi", "panko", "ceilometer", "sahara", "trove", "ironic", "designate", "octavia", "ovs_neutron"),
@@ -19,23 +19,25 @@ _ROOT_LOGIN_HINT = (
     "systemctl stop mariadb; mysqld_safe --skip-grant-tables --skip-networking & then, in mysql: FLUSH PRIVILEGES;"
     " ALTER USER root@localhost IDENTIFIED VIA unix_socket; mysqladmin shutdown; systemctl start mariadb"
 )
-_MOVE_DATA_HINT = (
-    f"when nobody needs the data, which are kept under another name: {fixes.move_data_command(fixes.MARIADB)}"
-)
+_MOVE_DATA_HINT = f"if nobody needs the data (they are renamed): {fixes.move_data_command(fixes.MARIADB)}"
 # Module -> its package on Debian, on CentOS with Python 3, on CentOS 7.
 _PYTHON_PACKAGES = {
     "yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"),
     "pytz": ("python3-tz", "python3-pytz", "pytz"),
 }
-# Answers whose service has another name among the profile's packages.
+# Answers whose service has another name in the profile's packages.
 _SERVICE_NAMES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AGENT_INSTALL": "neutron"}
 
 
 def check_package_source(context: CheckContext) -> Findings:
-    """The package source answers; on a host that is deployed already, only new packages need it."""
+    """Check that the package source answers.
+
+    Only a warning on a deployed node, which needs it for new packages only, and with a proxy that apply sets first.
+    A repository that apply rewrites to another mirror does not count.
+    """
     facts, answers = context.facts, context.answers
     if not facts.software.package_source:
-        yield info("it was not tried whether packages can be fetched: the package manager is unknown", "try it by hand")
+        yield info("the package manager is unknown, so the package source was not tested", "test it yourself")
         return
     redirected = (
         {repo.name for repo in rpm_repositories.find_dead_repos(context)}
@@ -52,12 +54,15 @@ def check_package_source(context: CheckContext) -> Findings:
     details = "\n".join(failures) + (" (apply sets the proxy of CONFIG_HTTP_PROXY first)" if proxy else "")
     retry_command = "yum makecache" if facts.software.repos else "apt-get update"
     yield make_finding(
-        f"packages cannot be fetched: {details}", f"mend the source, the proxy or DNS; try: {retry_command}"
+        f"packages cannot be fetched: {details}", f"repair the source, the proxy or DNS; try: {retry_command}"
     )
 
 
 def check_leftovers(context: CheckContext) -> Findings:
-    """No other tool's OpenStack is, or was, on the host; Packstack's own files are not in the way of anything."""
+    """Check that no other tool's OpenStack is, or was, on the node.
+
+    Reports Packstack's own files too, and a cloud of ours whose record is gone and which apply adopts.
+    """
     facts = context.facts
     if context.adopted:
         evidence = ", ".join(facts.cloud.ours) or "the accounts in MariaDB, which have the answers' passwords"
@@ -71,16 +76,16 @@ def check_leftovers(context: CheckContext) -> Findings:
     packstack_files = [path for path in facts.cloud.packstack_files if not path.endswith(".txt")]
     if foreign_paths:
         yield error(
-            f"another OpenStack has been here: {', '.join([*foreign_paths, *packstack_files])}",
-            "take a fresh host, or remove it with the tool that made it, and its /etc and /var/lib directories",
+            f"another OpenStack is or was here: {', '.join([*foreign_paths, *packstack_files])}",
+            "use a fresh node, or remove it with the tool that made it, and its /etc and /var/lib directories",
         )
     elif packstack_files:
         answer_files = [path for path in facts.cloud.packstack_files if path.endswith(".txt")]
         yield warning(
             f"Packstack has left {', '.join(packstack_files)}, but no OpenStack",
-            f"leave it, or have it renamed: {fixes.move_data_command(fixes.PACKSTACK)}"
+            f"leave it, or rename it: {fixes.move_data_command(fixes.PACKSTACK)}"
             + (
-                f"; its answers load as they are: --answer-file with a copy of {answer_files[-1]}"
+                f"; its answer files can be used: --answer-file with a copy of {answer_files[-1]}"
                 if answer_files
                 else ""
             ),
@@ -89,7 +94,10 @@ def check_leftovers(context: CheckContext) -> Findings:
 
 
 def check_database(context: CheckContext) -> Findings:
-    """MariaDB's data are this cloud's, or there are none, and root's login over the socket works."""
+    """Check that MariaDB has no data, or this cloud's, and accepts root over the socket.
+
+    Data of another cloud, or of another application, would be reconfigured or lost.
+    """
     facts = context.facts
     if _MYSQL_SYSTEM_DIR not in facts.cloud.other_openstack or context.answers.get("CONFIG_MARIADB_INSTALL") is False:
         return
@@ -106,9 +114,9 @@ def check_database(context: CheckContext) -> Findings:
     foreign_schemas = _foreign_databases(context)
     if foreign_schemas:
         yield error(
-            f"a MariaDB is there with databases that are not OpenStack's ({', '.join(foreign_schemas)}); it would be"
+            f"a MariaDB has databases that are not OpenStack's ({', '.join(foreign_schemas)}); it would be"
             " reconfigured",
-            "take a fresh host; or, when nobody needs the data:"
+            "use a fresh node; or, if nobody needs the data:"
             " systemctl stop mariadb; mv /var/lib/mysql /var/lib/mysql.old",
         )
     elif adoption.differing_passwords(facts, context.answers):
@@ -118,22 +126,22 @@ def check_database(context: CheckContext) -> Findings:
 
 
 def _check_passwords(context: CheckContext) -> Findings:
-    """An earlier cloud's accounts have other passwords than the answers: say which."""
-    wrong = adoption.differing_passwords(context.facts, context.answers)
-    movable = not _foreign_databases(context)
-    if wrong:
+    """Report the answers whose account has another password in an earlier cloud's MariaDB."""
+    wrong_answers = adoption.differing_passwords(context.facts, context.answers)
+    is_movable = not _foreign_databases(context)
+    if wrong_answers:
         yield error(
-            f"a MariaDB with an earlier cloud's data ({', '.join(context.facts.cloud.mariadb_databases)}) is there, whose accounts have"
-            f" other passwords than the answers: {', '.join(wrong)}",
-            "deploy with the answer file that made that cloud\n"
+            f"a MariaDB with an earlier cloud's data ({', '.join(context.facts.cloud.mariadb_databases)}) has accounts"
+            f" with other passwords than the answers: {', '.join(wrong_answers)}",
+            "deploy with that cloud's answer file\n"
             "to give the accounts the passwords of these answers: --ignore database"
-            + (f"\n{_MOVE_DATA_HINT}" if movable else ""),
-            fixes.replace_old_database() if movable else None,
+            + (f"\n{_MOVE_DATA_HINT}" if is_movable else ""),
+            fixes.replace_old_database() if is_movable else None,
         )
 
 
 def _old_database(context: CheckContext) -> Finding:
-    """An earlier cloud's data that do not prove to be ours: say what was read, and no more."""
+    """Report data of an earlier cloud that cannot be recognised as this cloud's, with the reason."""
     facts = context.facts
     contents = (
         f" with an earlier cloud's data ({', '.join(facts.cloud.mariadb_databases)})"
@@ -149,17 +157,17 @@ def _old_database(context: CheckContext) -> Finding:
         reason = (
             f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.password_parameter}"
         )
-        hint = "deploy with the answer file that made that cloud"
+        hint = "deploy with that cloud's answer file"
     else:
         reason = "its accounts could not be read and compared with the answers"
-        hint = "systemctl start mariadb, then packstack-lite preflight: data of this cloud are recognised"
+        hint = "systemctl start mariadb, then packstack-lite preflight, which recognises this cloud's data"
     return error(
         f"an old MariaDB{contents} is there; {reason}", f"{hint}\n{_MOVE_DATA_HINT}", fixes.replace_old_database()
     )
 
 
 def _foreign_databases(context: CheckContext) -> List[str]:
-    """Databases that are not OpenStack's: nothing of ours moves them, as they are in the same directory."""
+    """Return the databases that are not OpenStack's. With one there, no fix moves the directory that holds them all."""
     return [name for name in context.facts.cloud.mariadb_databases if not _is_openstack_schema(name)]
 
 
@@ -168,7 +176,10 @@ def _is_openstack_schema(schema: str) -> bool:
 
 
 def check_python_modules(context: CheckContext) -> Findings:
-    """The Python that OpenStack runs on has its modules, and none of pip's before the distribution's."""
+    """Check that OpenStack's Python imports its modules, and from the distribution.
+
+    A module that was removed stops services; one that pip installed may be a version that they do not work with.
+    """
     facts, profile = context.facts, context.profile
     if profile is None:
         return
@@ -189,8 +200,8 @@ def check_python_modules(context: CheckContext) -> Findings:
         )
     if facts.software.shadowing_modules:
         yield warning(
-            f"modules that pip has installed stand before the distribution's: {', '.join(facts.software.shadowing_modules)}",
-            "pip uninstall them, as they may not fit OpenStack's: what needs them gets a virtual environment",
+            f"modules installed by pip come before the distribution's: {', '.join(facts.software.shadowing_modules)}",
+            "pip uninstall them, as OpenStack may not work with them; use a virtual environment for what needs them",
         )
 
 
@@ -199,16 +210,20 @@ def _package_column(profile: Profile) -> int:
 
 
 def check_locale(context: CheckContext) -> Findings:
-    """The language that the host sets is there and writes UTF-8: programs print and read names in it."""
+    """Check that the node's locale (LANG) is installed and UTF-8.
+
+    Programs warn about a missing one in their output, and cannot print every name without UTF-8.
+    """
     facts = context.facts
     charset = facts.system.locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
     # CentOS 7 has no C.UTF-8.
     lacks_c_utf8 = context.profile is not None and context.profile.package_manager == "yum"
-    hint = f"set LANG={'en_US' if lacks_c_utf8 else 'C'}.UTF-8 in /etc/locale.conf{'' if lacks_c_utf8 else ' or /etc/default/locale'}"
+    lang, files = ("en_US", "") if lacks_c_utf8 else ("C", " or /etc/default/locale")
+    hint = f"set LANG={lang}.UTF-8 in /etc/locale.conf{files}"
     if facts.system.missing_locale:
         yield warning(
-            f"LANG={facts.system.missing_locale}, which the host does not have: programs warn about it in the midst of their"
-            " output, and some stop",
+            f"LANG={facts.system.missing_locale}, which is not installed: programs warn about it in the"
+            " middle of their output, and some stop",
             hint,
             fixes.set_locale(),
         )
@@ -221,20 +236,20 @@ def check_locale(context: CheckContext) -> Findings:
 
 
 def check_requested_services(context: CheckContext) -> Findings:
-    """Every service that the answers switch on can be deployed."""
+    """Check that packstack-lite can deploy every service that the answers switch on."""
     if context.profile is None:
         return
     requested = [name for name in context.answers if name.endswith("_INSTALL") and _is_requested(context, name)]
     missing: List[str] = [name for name in requested if _service_name(name) not in context.profile.packages]
     if missing:
         yield warning(
-            f"asked for, but not in this version of packstack-lite: {', '.join(sorted(map(_service_name, missing)))}",
-            "go on without, and say so: " + " ".join(f"{name}=n" for name in sorted(missing)),
+            f"requested, but not in this version of packstack-lite: {', '.join(sorted(map(_service_name, missing)))}",
+            "to go on without them: " + " ".join(f"{name}=n" for name in sorted(missing)),
         )
 
 
 def _is_requested(context: CheckContext, parameter: str) -> bool:
-    """Switched on, and what it is a part of as well: Packstack's default for Heat's second API is y without Heat."""
+    """Return whether the answer is y, and its parent service's too: Packstack sets Heat's CFN API to y without Heat."""
     parent_parameter = f"CONFIG_{_service_name(parameter).upper()}_INSTALL"
     return context.answers[parameter] is True and context.answers.get(parent_parameter, True) is True
 

@@ -1,4 +1,4 @@
-"""Checks of what is kept for long: keys that data depends on, devices, what the kernel can do for volumes."""
+"""Checks of stored data: encryption keys, devices and space for objects, back ends of volumes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import Any, Optional, Tuple
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.secret import Secret
 
-# Answer -> the switch of its service, where the host keeps it, what is lost with it.
+# Answer -> its service's answer, where the node keeps the key, what is lost without it.
 _STORED_KEYS = {
     "CONFIG_BARBICAN_KEK": ("CONFIG_BARBICAN_INSTALL", "kek in /etc/barbican/barbican.conf", "every secret"),
     "CONFIG_SWIFT_HASH": ("CONFIG_SWIFT_INSTALL", "swift_hash_path_suffix in /etc/swift/swift.conf", "every object"),
 }
 _MIB_PER_UNIT = {"K": 1 / 1024, "M": 1.0, "G": 1024.0}
-# What works in a container too.
-_ALTERNATIVES_HINT = (
-    "keep volumes on Ceph, which needs nothing of the kernel: --cinder-backend=ceph; or use a machine of its own"
-)
+# Works in a container too.
+_ALTERNATIVES_HINT = "keep volumes on Ceph, which needs nothing from the kernel: --cinder-backend=ceph; or use a machine, not a container"
 
 
 def check_encryption_keys(context: CheckContext) -> Findings:
-    """What stored data can only be read with is not changed."""
+    """Check that the keys of stored data are unchanged: other keys cannot read it."""
     for name, (install_parameter, location, lost_data) in _STORED_KEYS.items():
         answer, stored_digest = context.answers.get(name), context.facts.cloud.key_digests.get(name)
         if (
@@ -33,28 +31,31 @@ def check_encryption_keys(context: CheckContext) -> Findings:
             and key_digest(answer) != stored_digest
         ):
             yield error(
-                f"{name} is not the one that this host has ({location}): with another one {lost_data} would be lost",
-                f"answer {name} with the one that is there; to lose {lost_data}: --ignore keys",
+                f"{name} is not the one on this node ({location}): with another one {lost_data} would be lost",
+                f"set {name} to the node's; to lose {lost_data}: --ignore keys",
             )
 
 
 def key_digest(secret: Secret) -> str:
-    """As the host's facts tell it: of either alphabet of base64 the one for URLs."""
+    """Return the digest as the facts hold it: of the key in base64's alphabet for URLs."""
     text = secret.reveal().translate(str.maketrans("+/", "-_"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_object_storage(context: CheckContext) -> Findings:
-    """There is room and a place for objects, and nothing is formatted that holds anything."""
+    """Check that Swift's devices exist and are empty, or that there is space for a file.
+
+    Nothing is formatted that holds data.
+    """
     answers = context.answers
     if not answers.get("CONFIG_SWIFT_INSTALL"):
         return
     devices = tuple(answers.get("CONFIG_SWIFT_STORAGES") or ())
     if context.facts.system.is_container:
         yield info(
-            "a container mounts no file systems: objects are kept in a plain directory, /srv/node/swiftloopback"
+            "a container cannot mount file systems: objects go into a plain directory, /srv/node/swiftloopback"
             + (f", and not on {', '.join(devices)}" if devices else ""),
-            "deploy on a machine of its own to have devices, or a file with a limit",
+            "deploy on a machine to use devices, or a file with a size limit",
         )
         return
     for path in devices:
@@ -65,7 +66,7 @@ def check_object_storage(context: CheckContext) -> Findings:
 
 
 def check_volume_backends(context: CheckContext) -> Findings:
-    """Every backend of the volumes has what it stands on, in the kernel and on the host."""
+    """Check that each Cinder back end has what it needs from the kernel and the node."""
     answers = context.answers
     if not answers.get("CONFIG_CINDER_INSTALL"):
         return
@@ -81,7 +82,7 @@ def _check_lvm(context: CheckContext) -> Findings:
     device = str(answers.get("CONFIG_CINDER_VOLUMES_DEVICE") or "")
     if not facts.hardware.has_device_mapper:
         yield error(
-            "volumes on LVM need the kernel's device mapper, which is not there",
+            "volumes on LVM need the kernel's device mapper, which is missing",
             f"modprobe dm_mod; {_ALTERNATIVES_HINT}",
         )
     if "iscsi" not in facts.storage.kernel_features:
@@ -95,19 +96,21 @@ def _check_lvm(context: CheckContext) -> Findings:
     else:
         yield error(
             f"there is no volume group {group} (CONFIG_CINDER_VOLUME_NAME)",
-            f"vgcreate {group} DEVICE; or have it made: CONFIG_CINDER_VOLUMES_CREATE=y",
+            f"vgcreate {group} DEVICE; or let apply create it: CONFIG_CINDER_VOLUMES_CREATE=y",
         )
 
 
 def _check_nfs(context: CheckContext) -> Findings:
     facts = context.facts
     if not context.answers.get("CONFIG_CINDER_NFS_MOUNTS"):
-        yield error("volumes are to be kept on NFS, but CONFIG_CINDER_NFS_MOUNTS is empty", "name an export there")
+        yield error("CONFIG_CINDER_BACKEND has nfs, but CONFIG_CINDER_NFS_MOUNTS is empty", "name an export there")
     if "nfs" not in facts.storage.kernel_features or facts.system.is_container:
-        yield error("volumes on NFS need the kernel's NFS client, which is not to be had here", _ALTERNATIVES_HINT)
+        yield error("volumes on NFS need the kernel's NFS client, which is missing", _ALTERNATIVES_HINT)
     for export, reason in facts.storage.nfs_export_errors.items():
         if reason:
-            yield error(f"the NFS export {export} cannot be used: {reason}", "mend it, or CONFIG_CINDER_NFS_MOUNTS")
+            yield error(
+                f"the NFS export {export} cannot be used: {reason}", "repair it, or change CONFIG_CINDER_NFS_MOUNTS"
+            )
 
 
 def _check_ceph(context: CheckContext) -> Findings:
@@ -115,8 +118,8 @@ def _check_ceph(context: CheckContext) -> Findings:
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
         if "/etc/ceph/ceph.conf" in facts.storage.ceph_files and "ours" not in facts.storage.ceph_files:
             yield error(
-                "/etc/ceph/ceph.conf is there, of another cluster",
-                "use that one: CONFIG_CINDER_CEPH_CREATE=n; or move it away",
+                "/etc/ceph/ceph.conf belongs to another cluster",
+                "use that cluster: CONFIG_CINDER_CEPH_CREATE=n; or move the file away",
             )
         taken_ports = [
             str(port)
@@ -124,8 +127,8 @@ def _check_ceph(context: CheckContext) -> Findings:
             if port in facts.network.listening_ports and not facts.cloud.deployed_by_us
         ]
         if taken_ports:
-            yield error(f"Ceph's port {', '.join(taken_ports)} is taken", "ss -ltnp shows by whom; end it")
-        # It grows as it is written to, so that less room is no fault.
+            yield error(f"Ceph's port {', '.join(taken_ports)} is in use", "ss -ltnp shows the process; stop it")
+        # The file grows as it is written to, so that too little space is only a warning.
         yield from _check_free_space(context, "CONFIG_CINDER_CEPH_SIZE", "/var/lib", is_fatal=False)
         return
     conf, user = str(answers.get("CONFIG_CINDER_CEPH_CONF")), answers.get("CONFIG_CINDER_CEPH_USER")
@@ -135,29 +138,29 @@ def _check_ceph(context: CheckContext) -> Findings:
 
 
 def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_point: str) -> Findings:
-    """A device that is there and holds nothing, or is ours already (mounted at ``place``)."""
+    """Check that a device exists and is empty, or is ours already (mounted at ``mount_point``)."""
     entry = context.facts.storage.block_devices.get(path)
     if entry is None:
-        yield error(f"there is no device {path} ({parameter})", "lsblk shows those that there are")
+        yield error(f"there is no device {path} ({parameter})", "lsblk lists the devices")
         return
     _, content, mounted = entry.split(" ", 2)
     if (content == "-" and mounted == "-") or (mount_point and mounted == mount_point):
         return
     contents = f"holds {content}" + (f", mounted at {mounted}" if mounted != "-" else "")
     yield error(
-        f"{path} ({parameter}) {contents}: nothing is formatted that holds anything",
-        f"take another device; or look at what it holds (lsblk -f {path}; blkid {path}), and when nobody needs that:"
+        f"{path} ({parameter}) {contents}: packstack-lite does not format a device with data",
+        f"use another device; or look at its contents (lsblk -f {path}; blkid {path}), and if nobody needs them:"
         f" wipefs -a {path}",
     )
 
 
 def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal: bool = True) -> Findings:
-    """Room for a file of that size, if an earlier run has not made it."""
+    """Check that there is space for a file of that size, unless an earlier run has created it."""
     required_mib, free = _parse_mib(context.answers.get(parameter)), _free_space(context, path)
     if context.facts.cloud.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
         return
     message = f"{parameter} is {required_mib / 1024:.1f} GiB, but {free[0] / 1024:.1f} GiB are free on {free[1]}"
-    hint = f"answer {parameter} with less, or make room on {free[1]}"
+    hint = f"set {parameter} to less, or free space on {free[1]}"
     make_finding = error if is_fatal else warning
     yield make_finding(message, hint)
 

@@ -1,4 +1,4 @@
-"""Checks of the machine itself: system, memory, disk, processor, clock."""
+"""Checks of the machine: operating system, init, boot, memory, disk, clock."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, warnin
 
 # Measured for an all-in-one of this project: 5.2 GiB in use (sum of PSS), one small instance included.
 MEMORY_REQUIRED_MIB, MEMORY_RECOMMENDED_MIB = 6 * 1024, 8 * 1024
-# A host of which others do the most: libvirt, nova-compute and an agent are some 0.6 GiB. One small instance beside.
+# A node that is no controller: libvirt, nova-compute and an agent take some 0.6 GiB, one small instance the rest.
 NON_CONTROLLER_MEMORY_REQUIRED_MIB, NON_CONTROLLER_MEMORY_RECOMMENDED_MIB = 1536, 2 * 1024
-# The kernel and the firmware keep some of what was bought: "8 GiB" shows as 7.7.
+# The kernel and the firmware reserve some of the memory: "8 GiB" shows as 7.7.
 VISIBLE_MEMORY_SHARE = 0.93
 # Measured: 2.9 GiB installed and 0.5 GiB of package files; the rest is for images and instances.
 DISK_REQUIRED_MIB, DISK_RECOMMENDED_MIB = 5 * 1024, 10 * 1024
 DISK_REQUIRED_FOR_REAPPLY_MIB = 1024
-# Packages' signatures and TLS certificates bear minutes; tokens bear less.
+# Package signatures and TLS certificates tolerate minutes; tokens tolerate less.
 CLOCK_OFFSET_WARNING_SECONDS, CLOCK_OFFSET_ERROR_SECONDS = 60, 3600
 
 
 def check_operating_system(context: CheckContext) -> Findings:
-    """The operating system is one that packstack-lite deploys on, with a processor it was tried on."""
+    """Check that the operating system is supported and the processor is x86_64.
+
+    A profile holds the names of packages, units and paths of one release, so another release would fail midway.
+    """
     facts, profile = context.facts, context.profile
     if profile is None or (facts.system.os_id, facts.system.os_version in profile.os_versions) != (profile.os_id, True):
         supported = ", ".join(profiles.load(name).title for name in profiles.list_names())
@@ -28,65 +31,72 @@ def check_operating_system(context: CheckContext) -> Findings:
         yield error(f"{facts.system.os_name or 'an unknown system'}: {problem}", f"deploy on one of: {supported}")
     if facts.system.arch and facts.system.arch != "x86_64":
         yield warning(
-            f"the processor is {facts.system.arch}; this was tried on x86_64 only", "try it in a sandbox first"
+            f"the processor is {facts.system.arch}; packstack-lite was tested on x86_64 only",
+            "try it in a sandbox first",
         )
 
 
 def check_init_system(context: CheckContext) -> Findings:
-    """systemd runs the services."""
+    """Check that systemd is the init system: it runs the services and the jobs of a run."""
     if context.facts.system.init != "systemd":
         yield error(
-            f"process 1 is {context.facts.system.init or 'unknown'}, not systemd, so services cannot be run",
+            f"process 1 is {context.facts.system.init or 'unknown'}, not systemd, so services cannot run",
             "use a machine, or a container booted with systemd: packstack-lite sandbox up",
         )
 
 
 def check_boot_finished(context: CheckContext) -> Findings:
-    """The host has booted: units that systemd is about to start would be started a second time."""
+    """Check that the node has booted.
+
+    During the boot, units that systemd is about to start look stopped, and would be started a second time.
+    """
     if context.facts.system.is_booting:
         yield warning(
-            "the host is still booting, and was waited for",
-            "look at what it waits for: systemctl list-jobs",
+            "the node is still booting after a minute's wait",
+            "systemctl list-jobs shows what it waits for",
         )
 
 
 def check_memory(context: CheckContext) -> Findings:
-    """There is memory for all services and at least one instance."""
+    """Check that there is memory for all services and at least one instance."""
     memory_mib = context.facts.hardware.memory_mib
     summary = f"{memory_mib / 1024:.1f} GiB of memory"
     if not context.has_role("controller"):
         yield from _check_non_controller_memory(memory_mib, summary)
     elif memory_mib < MEMORY_REQUIRED_MIB * VISIBLE_MEMORY_SHARE:
-        yield error(f"{summary}; an all-in-one needs {MEMORY_REQUIRED_MIB // 1024} GiB", "give the host 8 GiB or more")
+        yield error(f"{summary}; an all-in-one needs {MEMORY_REQUIRED_MIB // 1024} GiB", "give the node 8 GiB or more")
     elif memory_mib < MEMORY_RECOMMENDED_MIB * VISIBLE_MEMORY_SHARE:
-        yield warning(f"{summary} leave little for instances", "give the host 8 GiB or more")
+        yield warning(f"{summary} leaves little for instances", "give the node 8 GiB or more")
 
 
 def _check_non_controller_memory(memory_mib: int, summary: str) -> Findings:
     if memory_mib < NON_CONTROLLER_MEMORY_REQUIRED_MIB * VISIBLE_MEMORY_SHARE:
         yield error(
-            f"{summary}; this host needs {NON_CONTROLLER_MEMORY_REQUIRED_MIB / 1024:.1f} GiB",
-            "give the host 2 GiB or more",
+            f"{summary}; this node needs {NON_CONTROLLER_MEMORY_REQUIRED_MIB / 1024:.1f} GiB",
+            "give the node 2 GiB or more",
         )
     elif memory_mib < NON_CONTROLLER_MEMORY_RECOMMENDED_MIB * VISIBLE_MEMORY_SHARE:
-        yield warning(f"{summary} leave little for instances", "give the host 2 GiB or more")
+        yield warning(f"{summary} leaves little for instances", "give the node 2 GiB or more")
 
 
 def check_disk_space(context: CheckContext) -> Findings:
-    """There is room for the packages and for images, on every file system that takes them."""
+    """Check that there is disk space for packages, images and instances.
+
+    /var may be a file system of its own: both are checked. A deployed node needs space for upgrades only.
+    """
     facts = context.facts
     required = DISK_REQUIRED_FOR_REAPPLY_MIB if facts.cloud.deployed_by_us else DISK_REQUIRED_MIB
-    seen_mounts = set()
+    checked_mounts = set()
     for path in ("/var", "/"):
         free, mount = facts.storage.disk_free_mib.get(path), facts.storage.mounts.get(path, path)
-        if free is None or mount in seen_mounts:
+        if free is None or mount in checked_mounts:
             continue
-        seen_mounts.add(mount)
-        hint = f"make room on {mount}: {_clean_cache_command(context)}; du -xhd1 {mount} | sort -h"
+        checked_mounts.add(mount)
+        hint = f"free space on {mount}: {_clean_cache_command(context)}; du -xhd1 {mount} | sort -h"
         if free < required:
             yield error(f"{free / 1024:.1f} GiB free on {mount}; {required // 1024} GiB are needed", hint)
         elif free < DISK_RECOMMENDED_MIB and not facts.cloud.deployed_by_us:
-            yield warning(f"{free / 1024:.1f} GiB free on {mount} leave little for images and instances", hint)
+            yield warning(f"{free / 1024:.1f} GiB free on {mount} leaves little for images and instances", hint)
 
 
 def _clean_cache_command(context: CheckContext) -> str:
@@ -95,18 +105,19 @@ def _clean_cache_command(context: CheckContext) -> str:
 
 
 def check_clock(context: CheckContext) -> Findings:
-    """The clock is right: tokens, certificates and package signatures depend on it."""
+    """Check that the clock is right and synchronised.
+
+    Tokens, certificates and package signatures depend on it. The node is compared with this machine.
+    """
     facts = context.facts
     offset = facts.system.epoch - context.local_time
     fix = None if facts.system.is_container else fixes.enable_time_sync()
     message = f"the clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} this machine's"
     if abs(offset) > CLOCK_OFFSET_ERROR_SECONDS:
-        yield error(
-            message, "timedatectl set-ntp true, or date --set=TIME; in a container: on the machine below it", fix
-        )
+        yield error(message, "timedatectl set-ntp true, or date --set=TIME; in a container: on its host", fix)
     elif abs(offset) > CLOCK_OFFSET_WARNING_SECONDS:
-        yield warning(message, "timedatectl set-ntp true; in a container: on the machine below it", fix)
+        yield warning(message, "timedatectl set-ntp true; in a container: on its host", fix)
     elif not facts.system.is_time_synchronized and not facts.system.is_container:
         yield warning(
-            "no time server keeps the clock right", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS", fix
+            "no time server synchronises the clock", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS", fix
         )

@@ -1,4 +1,4 @@
-"""Checks of the interfaces that are to go into bridges."""
+"""Checks of uplinks: the interfaces that apply puts into bridges (CONFIG_NEUTRON_*_BRIDGE_IFACES)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, info, 
 
 
 def bridge_interfaces(context: CheckContext) -> List[Tuple[str, str]]:
-    """Bridge and interface, for the agent that is deployed and as far as this host gets the bridge."""
+    """Return pairs of bridge and interface, for the chosen agent and the bridges that this node gets."""
     pairs = [str(pair).partition(":") for pair in context.answers.get(parameter_name(context)) or ()]
     compute_bridges = {context.answers.get(parameter_name(context, "TUNNEL_IF"))}
     compute_bridges |= set(context.answers.get(parameter_name(context, "BRIDGES_COMPUTE")) or ())
@@ -23,12 +23,15 @@ def bridge_interfaces(context: CheckContext) -> List[Tuple[str, str]]:
 
 
 def parameter_name(context: CheckContext, suffix: str = "BRIDGE_IFACES") -> str:
-    """The answer that names them."""
+    """Return the parameter of the chosen agent that ends in ``suffix``."""
     return l2_agents.agent_parameter(context.answers, suffix)
 
 
 def check_uplinks(context: CheckContext) -> Findings:
-    """An interface that goes into a bridge is there, free and connected, and the bridge can keep its addresses."""
+    """Check that each uplink exists, is free and connected, and can move into its bridge.
+
+    Its addresses move to the bridge, now and at each boot, so what configures it must support that.
+    """
     for bridge, interface in bridge_interfaces(context):
         yield from _check_interface(context, bridge, interface)
     yield from _check_floating_range(context)
@@ -39,7 +42,7 @@ def _check_interface(context: CheckContext, bridge: str, interface: str) -> Find
     if interface not in {known.name for known in context.facts.network.interfaces}:
         yield error(
             f"there is no interface {interface} ({parameter_name(context)})",
-            "ip -brief link shows those that there are",
+            "ip -brief link lists the interfaces",
         )
     elif uplink:
         yield from _check_uplink_is_free(context, bridge, interface, uplink)
@@ -56,24 +59,27 @@ def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, up
     if uplink.bridge and uplink.bridge != bridge:
         yield error(
             f"{interface} is a port of the bridge {uplink.bridge} already, not of {bridge}",
-            f"set {parameter_name(context)}={uplink.bridge}:{interface}, or: ovs-vsctl del-port {uplink.bridge} {interface}",
+            f"set {parameter_name(context)}={uplink.bridge}:{interface}, or:"
+            f" ovs-vsctl del-port {uplink.bridge} {interface}",
         )
     if master:
-        yield error(f"{interface} is a part of {master}", f"set {parameter_name(context)}={bridge}:{master}")
+        yield error(f"{interface} is a member of {master}", f"set {parameter_name(context)}={bridge}:{master}")
     if uplink.upper_interfaces:
         yield error(
-            f"{', '.join(uplink.upper_interfaces)} is made on top of {interface} and would get no packets any more",
-            f"remove it first, or take another interface than {interface}",
+            f"{', '.join(uplink.upper_interfaces)} is on top of {interface} and would get no more packets",
+            f"remove it first, or use another interface than {interface}",
         )
     if others:
         yield error(
-            f"{bridge} has another interface of the host already: {', '.join(others)}; two could make a loop",
-            f"ovs-vsctl del-port {bridge} {others[0]}, or take another bridge",
+            f"{bridge} has another interface of the node already: {', '.join(others)}; two could make a loop",
+            f"ovs-vsctl del-port {bridge} {others[0]}, or use another bridge",
         )
     if uplink.is_wireless:
-        yield error(f"{interface} is wireless: access points pass no packets of bridges", "take a wired interface")
+        yield error(
+            f"{interface} is wireless: access points do not forward packets of bridges", "use a wired interface"
+        )
     elif not uplink.has_carrier:
-        yield error(f"{interface} has no carrier", f"plug its cable in; ip link show {interface} must say LOWER_UP")
+        yield error(f"{interface} has no carrier", f"plug in its cable; ip link show {interface} must say LOWER_UP")
 
 
 def _check_config_can_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
@@ -81,24 +87,24 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
     manager = uplink.managed_by or holder.managed_by
     if manager == "NetworkManager" and not context.facts.network.nm_has_ovs_plugin:
         yield error(
-            f"{interface} is configured by NetworkManager, which is without its plug-in for Open vSwitch",
+            f"NetworkManager manages {interface}, and its plug-in for Open vSwitch is not installed",
             "dnf install NetworkManager-ovs && systemctl restart NetworkManager"
             if context.facts.system.os_id not in ("debian", "ubuntu")
-            else f"Debian's has none: let systemd-networkd or ifupdown configure {interface}",
+            else f"Debian has no such plug-in: let systemd-networkd or ifupdown configure {interface}",
         )
     elif manager == "NetworkManager" and not uplink.config_path:
         yield error(
-            f"NetworkManager has no profile for {interface} that could be carried over",
-            f"nmcli connection add type ethernet ifname {interface}, and give it the addresses",
+            f"NetworkManager has no connection profile for {interface} that could move to the bridge",
+            f"nmcli connection add type ethernet ifname {interface}, and set its addresses",
         )
     elif manager == "NetworkManager" and not uplink.config_path.endswith(".nmconnection"):
         yield error(
-            f"NetworkManager keeps {interface} in {uplink.config_path}, a format that knows no bridge of Open vSwitch",
+            f"NetworkManager keeps {interface} in {uplink.config_path}, a format without Open vSwitch bridges",
             "nmcli connection migrate",
         )
     elif not manager and (holder.addresses or holder.has_dhcp):
         yield error(
-            f"nobody that packstack-lite knows configures {interface}: its addresses would be gone after a reboot",
+            f"nothing that packstack-lite supports configures {interface}: its addresses would be lost at a reboot",
             "let systemd-networkd, NetworkManager, ifupdown or network-scripts configure it",
         )
 
@@ -106,19 +112,19 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
 def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
     if uplink.is_move_pending:
         yield warning(
-            f"a move of {interface} into {bridge} was cut off here",
-            "nothing to do: apply takes it back first, then moves",
+            f"a move of {interface} into {bridge} was interrupted",
+            "nothing to do: apply undoes it first, then moves it again",
         )
     if uplink.bridge != bridge and interface == context.facts.network.default_interface:
         seconds = context.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", 60)
         yield info(
-            f"{interface} goes into {bridge}, and this connection goes over it: addresses, routes and name servers"
-            f" move to {bridge}; if you do not get back to the host within {seconds} seconds, it puts everything back"
+            f"apply puts {interface} into {bridge}, and this connection uses it: addresses, routes and name servers"
+            f" move to {bridge}; if no new connection succeeds within {seconds} seconds, the node undoes the move"
         )
 
 
 def _check_floating_range(context: CheckContext) -> Findings:
-    """With an interface the floating addresses are of that network; a range of the host's own leads nowhere."""
+    """Check that the floating range is in the network behind the external bridge's uplink."""
     answers, facts = context.answers, context.facts
     external_bridge = str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
     float_range = str(answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
@@ -135,13 +141,14 @@ def _check_floating_range(context: CheckContext) -> Findings:
     float_network = ip_network(float_range, strict=False)
     if networks and not any(float_network.version == 4 and float_network.overlaps(network) for network in networks):
         yield warning(
-            f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} is not of the network behind {external_bridge} ({networks[0]}): nobody"
-            " there knows the way to the floating addresses",
+            f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} is not in the network behind {external_bridge}"
+            f" ({networks[0]}): no host there has a route to the floating addresses",
             f"set CONFIG_PROVISION_DEMO_FLOATRANGE={networks[0]}, and CONFIG_PROVISION_DEMO_ALLOCATION_POOLS to"
-            " addresses of it that nobody has",
+            " addresses of it that are free",
         )
     elif networks and not answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
         yield warning(
-            f"floating addresses are taken from all of {float_range}, the network behind {external_bridge}, others' addresses too",
-            'set CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["start=ADDRESS,end=ADDRESS"] to addresses that nobody has',
+            f"floating addresses are taken from all of {float_range}, the network behind {external_bridge}, including"
+            " addresses of other hosts",
+            'set CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["start=ADDRESS,end=ADDRESS"] to addresses that are free',
         )

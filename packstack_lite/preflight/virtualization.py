@@ -1,4 +1,4 @@
-"""The check of the processor's virtualisation, with the way to switch it on for each kind of machine."""
+"""The check of the processor's virtualisation, and how to enable it on each hypervisor and on bare metal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from packstack_lite.preflight import fixes
 from packstack_lite.preflight.check import CheckContext, Findings, info, warning
 
 _SLOW_NOTE = "instances will run in software (qemu), many times slower"
-# What systemd-detect-virt calls it -> its name, and where nested virtualisation is switched on. Source: the
-# makers' manuals; with libvirt the processor has to be the host's own.
+# Word of systemd-detect-virt -> product, and how to enable nested virtualisation. Source: the vendors' manuals;
+# with libvirt the guest needs the host's processor (host-passthrough).
 _NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     "vmware": (
         "VMware",
@@ -19,8 +19,8 @@ _NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     "oracle": ("VirtualBox", "power the machine off; VBoxManage modifyvm NAME --nested-hw-virt on"),
     "kvm": (
         "libvirt",
-        "on the machine below: cat /sys/module/kvm_*/parameters/nested must say Y or 1 (options kvm_intel nested=1 in"
-        " /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown, start",
+        "on the hypervisor's host: cat /sys/module/kvm_*/parameters/nested must print Y or 1 (options kvm_intel nested=1"
+        " in /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown, start",
     ),
     "microsoft": (
         "Hyper-V",
@@ -36,7 +36,7 @@ _NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     ),
 }
 _NESTED_HINTS = {**_NESTED_HINTS, "qemu": _NESTED_HINTS["kvm"]}
-# DMI's words, where systemd does not know the hypervisor.
+# Word in DMI -> word of systemd-detect-virt, for hypervisors that systemd does not recognise.
 _DMI_VENDORS = (
     ("vmware", "vmware"),
     ("virtualbox", "oracle"),
@@ -50,32 +50,34 @@ _DMI_VENDORS = (
 
 
 def check_virtualization(context: CheckContext) -> Findings:
-    """Instances run on the processor (KVM); without it in software, which works but is slow."""
+    """Check that KVM works: without it instances run in software (qemu), slowly."""
     facts = context.facts
     virt_type = str(context.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE") or "")
     if facts.hardware.kvm_works or virt_type == "qemu" or context.answers.get("CONFIG_NOVA_INSTALL") is False:
         return
     if facts.system.is_container and not facts.hardware.has_kvm_device:
-        yield info(f"a container without /dev/kvm: {_SLOW_NOTE}", "deploy on a machine of its own for speed")
+        yield info(
+            f"a container without /dev/kvm: {_SLOW_NOTE}", "for speed, deploy on a machine instead of a container"
+        )
     elif not set(facts.hardware.cpu_flags) & {"vmx", "svm"}:
         name, hint = _NESTED_HINTS.get(
-            detect_hypervisor(context), ("", "switch on nested virtualisation in the hypervisor below")
+            detect_hypervisor(context), ("", "enable nested virtualisation in the hypervisor")
         )
         suffix = f" ({name})" if name else ""
-        yield warning(f"the processor offers no virtualisation{suffix}: {_SLOW_NOTE}", hint)
+        yield warning(f"the processor has no virtualisation enabled{suffix}: {_SLOW_NOTE}", hint)
     elif not facts.hardware.has_kvm_device:
         module = "kvm_intel" if "vmx" in facts.hardware.cpu_flags else "kvm_amd"
         fix = None if facts.system.is_container else fixes.load_kernel_module(module)
-        yield warning(f"/dev/kvm is not there: {_SLOW_NOTE}", f"modprobe {module}; dmesg | grep -i kvm", fix)
+        yield warning(f"/dev/kvm is missing: {_SLOW_NOTE}", f"modprobe {module}; dmesg | grep -i kvm", fix)
     else:
         yield warning(
-            f"/dev/kvm is there, but no virtual processor can be made: {_SLOW_NOTE}",
-            "dmesg | grep -i kvm; it may be switched off in the firmware, or another hypervisor has it",
+            f"/dev/kvm is there, but no virtual processor can be created: {_SLOW_NOTE}",
+            "dmesg | grep -i kvm; it may be disabled in the firmware, or another hypervisor uses it",
         )
 
 
 def detect_hypervisor(context: CheckContext) -> str:
-    """The hypervisor in systemd's words: what systemd says, or what the maker's name in DMI tells."""
+    """Return the hypervisor as systemd-detect-virt names it, or derived from DMI's vendor and product."""
     detected = context.facts.system.virtualization
     if detected in _NESTED_HINTS and detected != "none":
         return detected

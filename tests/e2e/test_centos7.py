@@ -82,7 +82,7 @@ def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos7: Sand
     centos7.sh("systemctl stop httpd && rpm -e --nodeps httpd PyYAML pytz")
     goes(
         centos7,
-        {"httpd": "httpd is not installed any more", "python": "python2 cannot import yaml, pytz, which OpenStack's"},
+        {"httpd": "httpd is no longer installed", "python": "python2 cannot import yaml, pytz, which OpenStack's"},
     )
     applied = centos7("apply", "--output", "json")
     assert applied.code == 0, applied.err[-3000:]

@@ -121,7 +121,7 @@ def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos9: Sand
     goes(
         centos9,
         {
-            "httpd": "httpd is not installed any more",
+            "httpd": "httpd is no longer installed",
             "python": "python3 cannot import yaml, which OpenStack's programs",
         },
     )

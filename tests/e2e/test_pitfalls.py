@@ -28,10 +28,10 @@ echo kept > /var/lib/mysql/keystone/db.opt
 """
 )
 BUILT = {
-    "masked": "nothing can start it: apache2.service",
-    "ports": "port 80 is held by perl (otherweb.service)",
-    "hostname": "leads to 198.18.255.9, which is not this host's address",
-    "locale": "LANG=zh_CN.GB18030, which the host does not have",
+    "masked": "nothing can start: apache2.service",
+    "ports": "port 80 is used by perl (otherweb.service)",
+    "hostname": "resolves to 198.18.255.9, which is not this node's address",
+    "locale": "LANG=zh_CN.GB18030, which is not installed",
     "leftovers": "Packstack has left /var/tmp/packstack, /root/packstackca",
     "database": "an old MariaDB with an earlier cloud's data (keystone, nova_api)",
 }
@@ -50,9 +50,9 @@ ip addr change "$1" dev host0 valid_lft forever preferred_lft forever
 rm -r /usr/local/lib/python3.11/dist-packages/yaml /etc/apt/sources.list.d/gone.list
 """
 WORDS = {
-    "dhcp": ("of host0 is lent by DHCP", "make it static"),
+    "dhcp": ("from DHCP; the cloud stops working", "make it static"),
     "python": ("/usr/local/lib/python3.11/dist-packages/yaml", "pip uninstall"),
-    "packages": ("Could not connect to 127.0.0.1:9", "mend the source"),
+    "packages": ("Could not connect to 127.0.0.1:9", "repair the source"),
 }
 
 
@@ -145,8 +145,8 @@ nmcli -w 20 connection up br-ex
 """
 BROKEN = {
     "database": "Access denied for user 'root'@'localhost'",
-    "firewall": "firewalld and nftables.service are both switched on",
-    "networkmanager": "NetworkManager configures br-ex",
+    "firewall": "firewalld and nftables.service are both enabled",
+    "networkmanager": "NetworkManager manages br-ex",
 }
 
 
@@ -174,5 +174,5 @@ def test_text_names_what_is_mended(host):
     host.sh("systemctl mask apache2")
     ended = host("preflight", "--fix")
     assert ended.code == 0
-    assert "✓ masked" in ended.out and "mended: masked, so that nothing can start it: apache2.service" in ended.out
+    assert "✓ masked" in ended.out and "mended: masked units, which nothing can start: apache2.service" in ended.out
     assert "masked: unmask apache2.service" in ended.err

@@ -62,11 +62,11 @@ mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/cert
 """
 )
 BUILT = {
-    "selinux": "says enforcing with the policy targeted, which is not there: the next boot would stop",
-    "masked": "nothing can start it: httpd.service",
-    "ports": "port 80 is held by perl (otherweb.service)",
-    "hostname": "leads to 198.18.255.9, which is not this host's address",
-    "locale": "LANG=zh_CN.GB18030, which the host does not have",
+    "selinux": "says enforcing with the policy targeted, which is not installed: the next boot would stop",
+    "masked": "nothing can start: httpd.service",
+    "ports": "port 80 is used by perl (otherweb.service)",
+    "hostname": "resolves to 198.18.255.9, which is not this node's address",
+    "locale": "LANG=zh_CN.GB18030, which is not installed",
     "leftovers": "Packstack has left /var/tmp/packstack, /root/packstackca",
 }
 
@@ -92,7 +92,7 @@ def test_leatherman_of_epel_under_facter(host: Sandbox) -> None:
         host,
         {
             "leatherman": "facter: error while loading shared libraries: leatherman_curl.so.1.3.0: cannot open",
-            "epel": f"it has other versions than RDO of {RIVALS[host.distro]}",
+            "epel": f"it replaces RDO's versions of {RIVALS[host.distro]}",
         },
     )
     assert "leatherman => 1.3.0" in host.sh("yum -y -q update; facter"), "and it stays so"
@@ -126,7 +126,7 @@ def test_two_firewalls_of_which_one_throws_out_the_others_rules(host: Sandbox) -
     goes(
         host,
         {
-            "firewall": "firewalld and iptables.service are both switched on: rules are lost",
+            "firewall": "firewalld and iptables.service are both enabled: rules are lost",
             **{name: str(one["message"]) for name, one in before.items() if name == "preparation"},
         },
     )
@@ -148,7 +148,7 @@ def test_networkmanager_has_the_bridge(host: Sandbox) -> None:
         " ipv4.addresses 198.18.255.1/28;"
         "nmcli device set br-ex managed yes; nmcli -w 20 connection up br-ex"
     )
-    goes(host, {"networkmanager": "NetworkManager configures br-ex"})
+    goes(host, {"networkmanager": "NetworkManager manages br-ex"})
     host.sh("systemctl restart NetworkManager; sleep 2")
     assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
     host.sh("systemctl disable --now NetworkManager; ip link del br-ex")
@@ -164,19 +164,21 @@ def test_an_address_that_is_lent_and_modules_of_pip(host: Sandbox) -> None:
     address = "set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}'); ip addr change $1 dev host0 "
     module = "/usr/local/lib/python2.7/site-packages/yaml"
     host.sh(address + f"valid_lft 3000 preferred_lft 3000; mkdir -p {module}")
-    stays(host, {"dhcp": "of host0 is lent by DHCP ... make it static", "python": f"{module} ... pip uninstall"})
+    stays(
+        host, {"dhcp": "from DHCP; the cloud stops working ... make it static", "python": f"{module} ... pip uninstall"}
+    )
     host.sh(address + f"valid_lft forever preferred_lft forever; rm -r {module}")
     assert looked(host) == {}
 
 
 def test_little_memory(host: Sandbox) -> None:
     """As lxcfs shows a container its limit: in /proc/meminfo."""
-    for gibibytes, words in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leave little")):
+    for gibibytes, words in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leaves little")):
         host.sh(
             f"sed 's/^MemTotal:.*/MemTotal: {gibibytes * 1024 * 1024} kB/' /proc/meminfo > /run/meminfo;"
             "mount --bind /run/meminfo /proc/meminfo"
         )
-        stays(host, {"memory": f"{words} ... give the host 8 GiB or more"})
+        stays(host, {"memory": f"{words} ... give the node 8 GiB or more"})
         host.sh("umount /proc/meminfo")
     assert looked(host) == {}
 
@@ -226,7 +228,7 @@ def test_virtualisation_that_is_off_in_each_hypervisor(host: Sandbox) -> None:
     host.sh(MACHINE)
     for name, (maker, product, way) in HYPERVISORS.items():
         host.sh(f"echo '{maker}' > /run/class/dmi/id/sys_vendor; echo '{product}' > /run/class/dmi/id/product_name")
-        stays(host, {"virtualization": f"the processor offers no virtualisation ({name}): ... qemu ... {way}"})
+        stays(host, {"virtualization": f"the processor has no virtualisation enabled ({name}): ... qemu ... {way}"})
     host.sh("umount /sys/class /proc/cpuinfo; rm /dev/kvm")
     are(looked(host), {})
 
@@ -260,7 +262,7 @@ def test_dead_mirrors_are_found_and_apply_leads_to_one_that_answers(host: Sandbo
     host.sh(DEAD)
     words = ["--repo-mirror=http://127.0.0.1:8123"]
     told = {one["name"]: one for one in host("preflight", "--output", "json", *words).data["findings"]}
-    assert "base, extras: looked for at mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
+    assert "base, extras: fetched from mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
     assert "apply leads /etc/yum.repos.d/CentOS-Base.repo to a mirror" in told["mirrors"]["message"]
     assert looked(host, *words) == {}, "good to know, and no fault: apply does it"
     applied = host("apply", "--only", "host", "--output", "json", *words)

@@ -240,7 +240,7 @@ def test_ifupdown_with_a_wrong_vlan(host: Sandbox) -> None:
 
 
 def test_network_manager_without_its_plug_in(host: Sandbox) -> None:
-    """Debian builds NetworkManager without its plug-in for Open vSwitch: that is found before anything is moved."""
+    """Debian builds NetworkManager without its plug-in for Open vSwitch: that is found before anything moves."""
     host.sh(f"systemctl -q mask NetworkManager && apt-get -qq update && {APT} network-manager")
     box = find_record(host.name)
     host.sh(MANAGER % {"address": box.address, "gateway": box.gateway})
@@ -248,6 +248,6 @@ def test_network_manager_without_its_plug_in(host: Sandbox) -> None:
     becomes(host, BEFORE)
     refused = apply(host)
     assert refused.code == 3
-    assert "host0 is configured by NetworkManager, which is without its plug-in for Open vSwitch" in refused.err
+    assert "NetworkManager manages host0, and its plug-in for Open vSwitch is not installed" in refused.err
     assert "let systemd-networkd or ifupdown configure host0" in refused.err
     assert network(host) == BEFORE

@@ -75,7 +75,7 @@ def test_packstacks_cloud_of_the_same_answer_file_is_not_ours():
     told = found({**LIVING, "ours": ()})
     assert (told["leftovers"].level, told["leftovers"].message) == (
         "error",
-        f"another OpenStack has been here: {', '.join(CONFS)}",
+        f"another OpenStack is or was here: {', '.join(CONFS)}",
     )
     assert "database" not in told, "its accounts do fit"
 

@@ -69,36 +69,36 @@ BAD = [
     (
         "virtualization",
         "warning",
-        "the processor offers no virtualisation",
+        "the processor has no virtualisation enabled",
         {"kvm_works": False, "cpu_flags": ("sse2",)},
     ),
-    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "has_kvm_device": False}),
-    ("virtualization", "warning", "no virtual processor can be made", {"kvm_works": False}),
+    ("virtualization", "warning", "/dev/kvm is missing", {"kvm_works": False, "has_kvm_device": False}),
+    ("virtualization", "warning", "no virtual processor can be created", {"kvm_works": False}),
     ("boot", "warning", "still booting", {"is_booting": True}),
     ("clock", "warning", "120 seconds behind", {"epoch": NOW - 120}),
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}),
     ("clock", "warning", "no time server", {"is_time_synchronized": False}),
-    ("hostname", "error", "called localhost", {"hostname": "localhost"}),
-    ("hostname", "error", "leads to no address", {"hostname_addresses": ()}),
-    ("hostname", "warning", "leads to 127.0.1.1, not to 198.18.1.10", {"hostname_addresses": ("127.0.1.1",)}),
-    ("hostname", "error", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}),
+    ("hostname", "error", "host name is localhost", {"hostname": "localhost"}),
+    ("hostname", "error", "has no address", {"hostname_addresses": ()}),
+    ("hostname", "warning", "resolves to 127.0.1.1, not to 198.18.1.10", {"hostname_addresses": ("127.0.1.1",)}),
+    ("hostname", "error", "resolves to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}),
     ("route", "error", "no network interface", {"interfaces": ()}),
     ("route", "error", "no default route", {"default_interface": ""}),
     ("route", "error", "host0 has no IPv4 address", {"address": ""}),
     ("route", "error", "host0 is down", {"interfaces": (Interface("host0", False, 1500, ()),)}),
-    ("route", "error", "1280 bytes only; tunnels need", {"interfaces": (Interface("host0", True, 1280, ()),)}),
-    ("route", "warning", "1380 bytes only", {"interfaces": (Interface("host0", True, 1380, ()),)}),
+    ("route", "error", "MTU of 1280 bytes; tunnels need", {"interfaces": (Interface("host0", True, 1280, ()),)}),
+    ("route", "warning", "MTU of 1380 bytes", {"interfaces": (Interface("host0", True, 1380, ()),)}),
     (
         "ports",
         "error",
-        "port 80 is held by nginx (nginx.service)",
+        "port 80 is used by nginx (nginx.service)",
         {"listening_ports": {80: "nginx"}, "port_units": {80: "nginx.service"}},
     ),
-    ("ports", "error", "port 5000 is held by an unknown process", {"listening_ports": {5000: ""}}),
+    ("ports", "error", "port 5000 is used by an unknown process", {"listening_ports": {5000: ""}}),
     ("packages", "error", "cannot be fetched: Failed to fetch", {"package_source": "Failed to fetch x"}),
     ("packages", "warning", "cannot be fetched", {"package_source": "Failed to fetch x", "deployed_by_us": True}),
-    ("packages", "info", "was not tried whether", {"package_source": ""}),
-    ("leftovers", "error", "has been here: /etc/kolla", {"other_openstack": ("/etc/kolla",)}),
+    ("packages", "info", "package manager is unknown", {"package_source": ""}),
+    ("leftovers", "error", "is or was here: /etc/kolla", {"other_openstack": ("/etc/kolla",)}),
     (
         "database",
         "error",
@@ -171,7 +171,7 @@ def test_another_unit_on_our_port_is_a_fault_on_our_own_host_too():
 def test_one_stranger_on_many_ports_is_one_finding():
     held = {8774: "python3", 5000: "python3"}
     assert said("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
-        ("error", "ports 5000, 8774 are held by python3 (kolla.service)")
+        ("error", "ports 5000, 8774 are used by python3 (kolla.service)")
     ]
     assert fixes("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
         "systemctl disable --now kolla.service"
@@ -190,7 +190,7 @@ INTERFACES = [
         "warning",
         "198.18.0.0/16 overlaps 198.18.1.0/24 on host0",
     ),
-    ({"CONFIG_CONTROLLER_HOST": "198.18.1.99"}, "error", "198.18.1.99, which is not an address of this host"),
+    ({"CONFIG_CONTROLLER_HOST": "198.18.1.99"}, "error", "198.18.1.99, which is not an address of this node"),
 ]
 
 
@@ -222,8 +222,8 @@ def test_interfaces_that_are_fine(answers):
 @pytest.mark.parametrize(
     ("there", "wanted", "way"),
     [
-        (("openvswitch",), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or deploy ovn on a fresh host"),
-        (("ovn",), "openvswitch", "set CONFIG_NEUTRON_L2_AGENT=ovn, or deploy openvswitch on a fresh host"),
+        (("openvswitch",), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or deploy ovn on a fresh node"),
+        (("ovn",), "openvswitch", "set CONFIG_NEUTRON_L2_AGENT=ovn, or deploy openvswitch on a fresh node"),
         (("sriovnicswitch", "openvswitch"), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or"),
     ],
 )

@@ -74,11 +74,11 @@ def test_a_good_host_of_either_distribution_gives_no_remark(check, profile, good
 
 # Check, level, words of the message, what it is found in, and whether --fix mends it.
 BAD = [
-    ("mirrors", "error", "base: looked for at mirrorlist.centos.org, which no longer", {"repos": (DEAD,)}, False),
+    ("mirrors", "error", "base: fetched from mirrorlist.centos.org, which no longer", {"repos": (DEAD,)}, False),
     (
         "epel",
         "warning",
-        "(epel in /etc/yum.repos.d/epel.repo); it has other versions than RDO of leatherman*, facter*",
+        "(epel in /etc/yum.repos.d/epel.repo); it replaces RDO's versions of leatherman*, facter*",
         {"repos": (EPEL,)},
         True,
     ),
@@ -91,31 +91,31 @@ BAD = [
         {"rpm_versions": {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}, "epel_rpms": ("leatherman",)},
         True,
     ),
-    ("selinux", "error", "targeted, which is not there: the next boot would stop", {"selinux_policies": ()}, True),
+    ("selinux", "error", "targeted, which is not installed: the next boot would stop", {"selinux_policies": ()}, True),
     (
         "selinux",
         "error",
-        "cannot be switched on",
+        "cannot be enabled",
         {"selinux_policies": (), "selinux": "permissive", "selinux_boot": "permissive"},
         True,
     ),
-    ("selinux", "warning", "not for mls", {"selinux_type": "mls", "selinux_policies": ("mls",)}, False),
+    ("selinux", "warning", "targeted, not mls", {"selinux_type": "mls", "selinux_policies": ("mls",)}, False),
     ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
     ("selinux", "warning", "without openstack-selinux", OURS, True),
     ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
-    ("masked", "warning", "nothing can start it: httpd.service", {"masked_units": ("httpd.service",)}, True),
+    ("masked", "warning", "nothing can start: httpd.service", {"masked_units": ("httpd.service",)}, True),
     (
         "masked",
         "warning",
-        "start them: httpd.service, mariadb",
+        "start: httpd.service, mariadb",
         {"masked_units": ("httpd.service", "mariadb.service")},
         True,
     ),
-    ("httpd", "error", "httpd is not installed any more", OURS, True),
+    ("httpd", "error", "httpd is no longer installed", OURS, True),
     (
         "firewall",
         "warning",
-        "firewalld and iptables.service are both switched on",
+        "firewalld and iptables.service are both enabled",
         {"unit_states": {"firewalld.service": ON, "iptables.service": "inactive enabled"}},
         True,
     ),
@@ -126,15 +126,15 @@ BAD = [
         {"unit_states": {"firewalld.service": "inactive enabled", "nftables.service": "active disabled"}},
         True,
     ),
-    ("networkmanager", "error", "NetworkManager configures br-ex", {"nm_interfaces": ("eth0", "br-ex")}, True),
-    ("dhcp", "warning", f"{ADDRESS} of host0 is lent by DHCP", {"dhcp_addresses": (ADDRESS,)}, False),
+    ("networkmanager", "error", "NetworkManager manages br-ex", {"nm_interfaces": ("eth0", "br-ex")}, True),
+    ("dhcp", "warning", f"host0 has {ADDRESS} from DHCP", {"dhcp_addresses": (ADDRESS,)}, False),
     ("locale", "warning", "LANG=zh_CN.GBK, which", {"missing_locale": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
     ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
     ("python", "warning", "python2 cannot import yaml", {**OURS, "missing_python_modules": ("python2 yaml",)}, True),
     (
         "python",
         "warning",
-        "pip has installed",
+        "installed by pip",
         {"shadowing_modules": ("/usr/local/lib/python2.7/site-packages/six.py",)},
         False,
     ),
@@ -142,7 +142,7 @@ BAD = [
     (
         "leftovers",
         "error",
-        "has been here: /etc/nova/nova.conf, /var/tmp/packstack",
+        "is or was here: /etc/nova/nova.conf, /var/tmp/packstack",
         {
             "packstack_files": ("/var/tmp/packstack", "/root/packstack-answers-1.txt"),
             "other_openstack": ("/etc/nova/nova.conf",),
@@ -177,28 +177,28 @@ BAD = [
         {"other_openstack": DATA, "mariadb_root_error": DENIED, "deployed_by_us": True},
         False,
     ),
-    ("hostname", "warning", "leads to no address; apply writes it", {"hostname_addresses": ()}, True),
-    ("hostname", "warning", "leads to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}, True),
-    ("hostname", "error", "called localhost", {"hostname": "localhost"}, False),
+    ("hostname", "warning", "has no address; apply writes it", {"hostname_addresses": ()}, True),
+    ("hostname", "warning", "resolves to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}, True),
+    ("hostname", "error", "host name is localhost", {"hostname": "localhost"}, False),
     (
         "ports",
         "error",
-        "port 5000 is held by nginx",
+        "port 5000 is used by nginx",
         {"listening_ports": {5000: "nginx"}, "port_units": {5000: "nginx.service"}},
         True,
     ),
     (
         "ports",
         "error",
-        "port 80 is held by sshd",
+        "port 80 is used by sshd",
         {"listening_ports": {80: "sshd"}, "port_units": {80: "sshd.service"}},
         False,
     ),
-    ("ports", "error", "port 8778 is held by x", {"listening_ports": {8778: "x"}}, False),
+    ("ports", "error", "port 8778 is used by x", {"listening_ports": {8778: "x"}}, False),
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}, True),
     ("clock", "warning", "no time server", {"is_time_synchronized": False}, True),
     ("memory", "error", "4.0 GiB", {"memory_mib": 4096}, False),
-    ("virtualization", "warning", "/dev/kvm is not there", {"kvm_works": False, "has_kvm_device": False}, True),
+    ("virtualization", "warning", "/dev/kvm is missing", {"kvm_works": False, "has_kvm_device": False}, True),
     (
         "packages",
         "error",
@@ -270,7 +270,7 @@ def test_what_is_no_pitfall(check, changes, answers):
 def test_dead_mirrors_that_apply_will_replace_are_no_fault():
     (remark,) = remarks("mirrors", {"repos": (DEAD,)}, {"CONFIG_REPO_MIRROR": "aliyun"})
     assert remark.level == "info"
-    assert "apply leads /etc/yum.repos.d/CentOS-Base.repo to a mirror that answers" in remark.message
+    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror that answers" in remark.message
     assert "CONFIG_REPO_MIRROR=aliyun" in remark.message
 
 
@@ -285,7 +285,7 @@ def test_a_source_that_a_proxy_will_lead_to_is_no_error_yet():
 def test_epel_is_told_by_what_the_release_has(profile, version, patterns):
     repo = dataclasses.replace(EPEL, name="extras", urls=("https://mirrors.example.com/epel/x/$basearch",))
     (remark,) = remarks("epel", {"repos": (repo,), "os_version": version}, profile=profile)
-    assert f"RDO of {patterns}" in remark.message
+    assert f"RDO's versions of {patterns}" in remark.message
     assert f"exclude={patterns}" in remark.hint
 
 
@@ -303,7 +303,7 @@ WAYS = [
     ({"virtualization": "none", "product": "VMware, Inc. VMware7,1"}, "(VMware)", "vhv.enable"),
     ({"virtualization": "", "product": "innotek GmbH VirtualBox"}, "(VirtualBox)", "nested-hw-virt"),
     ({"virtualization": "none", "product": "Dell Inc. PowerEdge R730"}, "(bare metal)", "firmware"),
-    ({"virtualization": "bhyve"}, "virtualisation: instances", "the hypervisor below"),
+    ({"virtualization": "bhyve"}, "virtualisation enabled: instances", "in the hypervisor"),
 ]
 
 
@@ -347,7 +347,7 @@ def test_a_bridge_that_networkmanager_was_given_stays_with_it():
     answers = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth1",)}
     facts_of = {"nm_interfaces": ("br-ex", "br-int"), "uplinks": {"eth1": UplinkFacts(managed_by="NetworkManager")}}
     (remark,) = remarks("networkmanager", facts_of, answers)
-    assert "configures br-int:" in remark.message
+    assert "manages br-int:" in remark.message
     assert "br-ex" not in remark.fix.description
 
 

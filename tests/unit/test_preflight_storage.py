@@ -81,7 +81,7 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
             {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}},
         ),
         ("keys", "error", "every object would be lost", SWIFT, {"key_digests": {"CONFIG_SWIFT_HASH": "another"}}),
-        ("objects", "info", "kept in a plain directory", SWIFT, CONTAINER),
+        ("objects", "info", "go into a plain directory", SWIFT, CONTAINER),
         ("objects", "info", "and not on /dev/vdb, /dev/vdc", DISKS, CONTAINER),
         ("objects", "error", "there is no device /dev/vdc", DISKS, {"block_devices": {"/dev/vdb": "4096 - -"}}),
         (
@@ -92,7 +92,7 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
             {"block_devices": {"/dev/vdb": "9 - -", "/dev/vdc": "9 xfs -"}},
         ),
         ("objects", "error", "is 100.0 GiB, but 48.8 GiB are free", {**SWIFT, "CONFIG_SWIFT_STORAGE_SIZE": "100G"}, {}),
-        ("volumes", "error", "device mapper, which is not there", CINDER, {"has_device_mapper": False}),
+        ("volumes", "error", "device mapper, which is missing", CINDER, {"has_device_mapper": False}),
         ("volumes", "error", "no iscsi_tcp", CINDER, {"kernel_features": ()}),
         ("volumes", "error", "holds ext4, mounted at /", {**CINDER, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vda1"}, {}),
         ("volumes", "error", "is 500.0 GiB", {**CINDER, "CONFIG_CINDER_VOLUMES_SIZE": "500G"}, {}),
@@ -106,8 +106,8 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
             NFS,
             {"nfs_export_errors": {"198.18.9.9:/srv/v": "198.18.9.9 does not answer"}},
         ),
-        ("volumes", "error", "of another cluster", CEPH, {"ceph_files": ("/etc/ceph/ceph.conf",)}),
-        ("volumes", "error", "Ceph's port 3300 is taken", CEPH, {"listening_ports": {3300: "python3"}}),
+        ("volumes", "error", "belongs to another cluster", CEPH, {"ceph_files": ("/etc/ceph/ceph.conf",)}),
+        ("volumes", "error", "Ceph's port 3300 is in use", CEPH, {"listening_ports": {3300: "python3"}}),
         ("volumes", "warning", "is 99.0 GiB", {**CEPH, "CONFIG_CINDER_CEPH_SIZE": "99G"}, {}),
         (
             "volumes",

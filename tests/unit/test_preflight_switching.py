@@ -31,7 +31,7 @@ def test_an_agent_that_the_release_is_without(profile, there):
     for level, message, fix in found:
         assert (level, message) == (
             "error",
-            f"CONFIG_NEUTRON_L2_AGENT=linuxbridge: {profile_of(profile).title} is without",
+            f"CONFIG_NEUTRON_L2_AGENT=linuxbridge: {profile_of(profile).title} has no packages for it",
         )
         assert fix == "set CONFIG_NEUTRON_L2_AGENT=ovn and CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"
 
@@ -40,8 +40,8 @@ def test_an_agent_that_the_release_is_without(profile, there):
     ("functions", "interfaces", "level", "words"),
     [
         ({}, CARDS[:1], "error", "there is no interface eth4"),
-        ({}, CARDS, "error", "eth4 cannot be divided"),
-        ({"eth4": 0}, CARDS, "warning", "eth4 has no functions yet"),
+        ({}, CARDS, "error", "eth4 has no SR-IOV, or it is disabled"),
+        ({"eth4": 0}, CARDS, "warning", "eth4 has no virtual functions"),
     ],
 )
 def test_a_card_that_cannot_give_away_parts(functions, interfaces, level, words):

@@ -24,10 +24,10 @@ OTHER = (Interface("host0", True, 1500, (f"{ADDRESS}/24",)), Interface("eth1", T
 BAD = [
     ("error", "there is no interface eth7 (CONFIG_NEUTRON_OVS_BRIDGE_IFACES)", "br-ex:eth7", {}),
     ("error", "host0 is a port of the bridge br-lan already", "br-ex:host0", {"host0": replace(GOOD, bridge="br-lan")}),
-    ("error", "host0 is a part of bond0", "br-ex:host0", {"host0": replace(GOOD, master="bond0")}),
+    ("error", "host0 is a member of bond0", "br-ex:host0", {"host0": replace(GOOD, master="bond0")}),
     (
         "error",
-        "host0.5 is made on top of host0",
+        "host0.5 is on top of host0",
         "br-ex:host0",
         {"host0": replace(GOOD, upper_interfaces=("host0.5",))},
     ),
@@ -35,20 +35,20 @@ BAD = [
     ("error", "host0 is wireless", "br-ex:host0", {"host0": replace(GOOD, is_wireless=True)}),
     (
         "error",
-        "nobody that packstack-lite knows configures host0",
+        "nothing that packstack-lite supports configures host0",
         "br-ex:host0",
         {"host0": replace(GOOD, managed_by="")},
     ),
-    ("error", "without its plug-in for Open vSwitch", "br-ex:host0", {"host0": MANAGED}),
+    ("error", "its plug-in for Open vSwitch is not installed", "br-ex:host0", {"host0": MANAGED}),
     (
         "error",
-        "br-ex has another interface of the host already: eth1",
+        "br-ex has another interface of the node already: eth1",
         "br-ex:host0",
         {"host0": GOOD, "br-ex": UplinkFacts(bridge_ports=("eth1",))},
     ),
     (
         "warning",
-        "a move of host0 into br-ex was cut off here",
+        "a move of host0 into br-ex was interrupted",
         "br-ex:host0",
         {"host0": replace(GOOD, is_move_pending=True)},
     ),
@@ -70,7 +70,7 @@ def test_what_is_wrong_is_found(level, words, pair, wiring):
 def test_a_connection_that_goes_over_it_is_told_what_will_happen():
     ((level, message),) = told({"host0": GOOD}, answers={"CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT": 45})
     assert level == "info"
-    assert "name servers move to br-ex; if you do not get back to the host within 45 seconds" in message
+    assert "name servers move to br-ex; if no new connection succeeds within 45 seconds" in message
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_second_interface_and_one_that_has_moved_are_fine(wiring):
 def test_network_manager_without_its_plug_in_has_another_way_out_on_debian():
     subject = CheckContext(facts(uplinks={"host0": MANAGED}, interfaces=OTHER), ANSWERS, None)
     (on_debian, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
-    assert on_debian == "Debian's has none: let systemd-networkd or ifupdown configure host0"
+    assert on_debian == "Debian has no such plug-in: let systemd-networkd or ifupdown configure host0"
     subject = replace(subject, facts=change_facts(subject.facts, os_id="centos"))
     (on_el, _) = [remark.hint for remark in CHECKS["uplink"](subject)]
     assert on_el.startswith("dnf install NetworkManager-ovs")
@@ -97,9 +97,9 @@ def test_network_manager_without_its_plug_in_has_another_way_out_on_debian():
 def test_network_manager_with_its_plug_in():
     assert [level for level, _ in told({"host0": MANAGED}, nm_has_ovs_plugin=True)] == ["info"]
     ((_, message), _) = told({"host0": replace(MANAGED, config_path="")}, nm_has_ovs_plugin=True)
-    assert "has no profile for host0" in message
+    assert "has no connection profile for host0" in message
     ((_, message), _) = told({"host0": replace(MANAGED, config_path="/etc/x/ifcfg-host0")}, nm_has_ovs_plugin=True)
-    assert "a format that knows no bridge of Open vSwitch" in message
+    assert "a format without Open vSwitch bridges" in message
 
 
 def test_network_manager_keeps_its_hands_on_a_bridge_that_it_has_made():
@@ -107,15 +107,15 @@ def test_network_manager_keeps_its_hands_on_a_bridge_that_it_has_made():
     moved = {"host0": replace(MANAGED, bridge="br-ex")}
     assert said("networkmanager", ANSWERS, uplinks=moved, nm_interfaces=("host0", "br-ex")) == []
     ((_, message),) = said("networkmanager", ANSWERS, uplinks=moved, nm_interfaces=("br-ex", "br-int"))
-    assert "NetworkManager configures br-int:" in message
+    assert "NetworkManager manages br-int:" in message
     ((_, message),) = said("networkmanager", ANSWERS, uplinks={"host0": GOOD}, nm_interfaces=("br-ex",))
-    assert "NetworkManager configures br-ex:" in message
+    assert "NetworkManager manages br-ex:" in message
 
 
 @pytest.mark.parametrize(
     ("floating", "pools", "words"),
     [
-        ("172.24.4.0/24", (), "172.24.4.0/24 is not of the network behind br-ex (198.18.1.0/24)"),
+        ("172.24.4.0/24", (), "172.24.4.0/24 is not in the network behind br-ex (198.18.1.0/24)"),
         ("198.18.1.0/24", (), "floating addresses are taken from all of 198.18.1.0/24"),
         ("198.18.1.0/24", ("start=198.18.1.200,end=198.18.1.220",), ""),
     ],
