@@ -1,6 +1,7 @@
-"""The expected errors, each with its exit code. Every package raises them; ``cli`` prints them.
+"""The expected errors, each with its exit code.
 
-``message`` says what is wrong, ``hint`` what to type next. An exception of any other type is a bug.
+Every package raises them; ``cli`` prints them. ``message`` says what is wrong, ``hint`` what to type next. An
+exception of any other type is a bug.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ class AnswersError(UsageError):
 
 
 class ConfigOverrideError(AnswersError):
-    """Files below --config-dir have errors; ``errors`` lists all of them, with file and line."""
+    """Files below --config-dir have errors.
+
+    ``errors`` lists all of them, with file and line.
+    """
 
 
 class PreflightError(PackstackLiteError):
@@ -83,7 +87,7 @@ class PreflightError(PackstackLiteError):
 
 
 class ConnectError(PackstackLiteError):
-    """The node cannot be reached, refuses the login, or does not let the user become root."""
+    """The node cannot be reached, or refuses the login or root's rights."""
 
     exit_code = ExitCode.CONNECT_FAILED
 

@@ -1,7 +1,8 @@
-"""The type of secrets, functions that quote a value for a file format, and masking. Used by every package.
+"""Define the type of secrets, quote values for file formats, and mask secrets.
 
-A ``Secret`` prints as ``***``. Its value is available only from ``reveal()`` and from the ``quote_*`` functions,
-each of which serves one format. Templates use the same functions as filters: ``{{ pw | ini }}``.
+Used by every package. A ``Secret`` prints as ``***``. Its value is available only from ``reveal()`` and from the
+``quote_*`` functions, each of which serves one format. Templates use the same functions as filters:
+``{{ pw | ini }}``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ MASK = "***"
 
 
 class Secret:
-    """A password, key or token: ``str()``, ``repr()`` and ``format()`` give ``***``; JSON refuses it."""
+    """A password, key or token that prints as ``***``.
+
+    ``json.dumps`` refuses it.
+    """
 
     __slots__ = ("_value",)
 
@@ -49,16 +53,19 @@ Quotable = Union[str, int, float, bool, Secret]
 
 
 def reveal_text(value: Quotable) -> str:
-    """Return the value as text, revealed and unquoted, for payloads that no parser reads."""
+    """Return the value as text, revealed and unquoted.
+
+    For payloads that no parser reads.
+    """
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def quote_ini(value: Quotable) -> str:
-    """Quote a value for an oslo.config file, where ``$`` starts an interpolation and is doubled.
+    """Quote a value for an oslo.config file.
 
-    oslo strips white space around a value and one pair of matching quotes. A value that starts or ends with
-    white space, or that starts and ends with the same quote, is therefore put in quotes
-    (source: oslo_config.iniparser and oslo_config.types.String).
+    ``$`` starts an interpolation there and is doubled. oslo strips white space around a value and one pair of
+    matching quotes. A value that starts or ends with white space, or that starts and ends with the same quote, is
+    therefore put in quotes (source: oslo_config.iniparser and oslo_config.types.String).
     """
     text = reveal_text(value).replace("$", "$$")
     needs_quotes = text != text.strip() or (len(text) > 1 and text[0] == text[-1] and text[0] in "\"'")
@@ -66,37 +73,52 @@ def quote_ini(value: Quotable) -> str:
 
 
 def quote_percent(value: Quotable) -> str:
-    """Quote a value for Python's ConfigParser, where ``%`` starts an interpolation and is doubled."""
+    """Quote a value for Python's ConfigParser.
+
+    ``%`` starts an interpolation there and is doubled.
+    """
     return reveal_text(value).replace("%", "%%")
 
 
 def quote_paste(value: Quotable) -> str:
-    """Quote a value for Swift's paste files, which interpolate only values that contain ``%(``.
+    """Quote a value for Swift's paste files.
 
-    Source: Swift's class NicerInterpolation.
+    They interpolate only values that contain ``%(``. Source: Swift's class NicerInterpolation.
     """
     text = reveal_text(value)
     return quote_percent(text) if "%(" in text else text
 
 
 def quote_url(value: Quotable) -> str:
-    """Percent-encode a user name or password for a URL: all but letters, digits and ``_.-~``."""
+    """Percent-encode a user name or password for a URL.
+
+    Only letters, digits and ``_.-~`` stay as they are.
+    """
     return quote(reveal_text(value), safe="")
 
 
 def quote_ini_url(value: Quotable) -> str:
-    """Percent-encode a part of a URL in an oslo.config file, where ``%`` has no meaning."""
+    """Percent-encode a part of a URL in an oslo.config file.
+
+    ``%`` has no meaning there.
+    """
     return quote_ini(quote_url(value))
 
 
 def quote_sql(value: Quotable) -> str:
-    """Quote a value as an SQL string literal of MariaDB, single quotes and backslashes escaped."""
+    """Quote a value as a string literal of MariaDB's SQL.
+
+    Single quotes and backslashes are escaped.
+    """
     text = reveal_text(value).replace("\\", "\\\\").replace("'", "''")
     return f"'{text}'"
 
 
 def quote_cnf(value: Quotable) -> str:
-    """Quote a value for an option file of MariaDB's client: double quotes, backslash escapes (my_default.c)."""
+    """Quote a value for an option file of MariaDB's client.
+
+    Double quotes, within which a backslash escapes (my_default.c).
+    """
     return '"' + reveal_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -111,9 +133,9 @@ def quote_sh_inner(value: Quotable) -> str:
 
 
 def quote_ovs(value: Quotable) -> str:
-    """Escape a value for ovs-vsctl and ovn-sbctl, between double quotes that the caller writes.
+    """Escape a value for ovs-vsctl and ovn-sbctl, between double quotes.
 
-    Both read JSON's escapes (ovsdb/lex).
+    The caller writes the quotes. Both read JSON's escapes (ovsdb/lex).
     """
     return json.dumps(reveal_text(value), ensure_ascii=False)[1:-1]
 
@@ -123,7 +145,10 @@ _UNIT = {"\\": "\\\\", "'": "\\'", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n"
 
 
 def quote_unit_inner(value: Quotable) -> str:
-    """Escape a value for a systemd command line (ExecStart=), between quotes that the caller writes."""
+    """Escape a value for a systemd command line (ExecStart=), between quotes.
+
+    The caller writes the quotes.
+    """
     return "".join(_UNIT.get(character, character) for character in reveal_text(value))
 
 
@@ -134,7 +159,7 @@ def quote_unit(value: Quotable) -> str:
 
 
 def quote_unit_text(value: Quotable) -> str:
-    """Escape a value for a systemd setting that is not split into words (Description=, What=).
+    """Escape a value for a systemd setting that is one text (Description=, What=).
 
     ``%`` starts a specifier and is doubled; line breaks become spaces.
     """
@@ -164,9 +189,9 @@ def is_secret_option_name(name: str) -> bool:
 
 
 def _compile_alternatives(texts: Iterable[str]) -> Optional[Pattern[str]]:
-    """Compile one pattern that matches any of these texts, the longest first; None without texts.
+    """Compile one pattern that matches any of these texts; None without texts.
 
-    A text of letters and digits alone matches only as a whole word.
+    Longer texts are tried first. A text of letters and digits alone matches only as a whole word.
     """
     patterns = [
         rf"(?<![\w.\-/]){text}(?![\w.\-/])" if re.fullmatch(r"\w+", text) else re.escape(text)

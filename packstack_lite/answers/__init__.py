@@ -1,4 +1,7 @@
-"""Answers: read an answer file, resolve and check the answers, write one. This is the package's API."""
+"""Answers: read an answer file, resolve and check the answers, write one.
+
+This is the package's API.
+"""
 
 from packstack_lite.answers.comparison import ComparedAnswer, Difference, compare_answers
 from packstack_lite.answers.legacy.messages import describe_changes

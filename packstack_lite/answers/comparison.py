@@ -22,7 +22,10 @@ class ComparedAnswer:
 
 @dataclass(frozen=True)
 class Difference:
-    """A parameter with different answers. ``applies``: its condition is met on at least one side."""
+    """A parameter with different answers.
+
+    ``applies``: its condition is met on at least one side.
+    """
 
     name: str
     is_secret: bool

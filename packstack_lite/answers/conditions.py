@@ -1,4 +1,4 @@
-"""Evaluate the conditions of the parameter table (``condition``) and of ``history.yaml`` (``when``).
+"""Evaluate the conditions of the parameter table and of ``history.yaml``.
 
 A condition is ``NAME`` (has an answer), ``NAME == word``, ``word in NAME`` (a list contains it) or
 ``NAME in [word, word]``, joined by ``and`` and ``or``; ``and`` binds closer.
@@ -15,7 +15,10 @@ _WORD_IN_NAME = re.compile(r"(\S+) in (\w+)")
 
 
 def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
-    """Whether the texts of the answers meet the condition. Raises KeyError for an unknown parameter."""
+    """Whether the texts of the answers meet the condition.
+
+    Raises KeyError for an unknown parameter.
+    """
     return not condition or any(
         all(_term_is_met(term.strip(), texts) for term in part.split(" and ")) for part in condition.split(" or ")
     )

@@ -1,4 +1,7 @@
-"""Defaults that depend on other answers: the chosen L2 agent or image store sets them. Used by ``resolver``."""
+"""Derive defaults from other answers: the L2 agent, the image store.
+
+Used by ``resolver``.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ _DEFAULTS_BY_AGENT: Mapping[str, Mapping[str, str]] = {
 
 
 def derive_default(name: str, given_texts: Mapping[str, str], agent: str) -> Optional[Tuple[str, str]]:
-    """Return the default that other answers imply, and the parameter that implies it; None if none does.
+    """Return the default that other answers imply, and the parameter implying it.
 
-    ``given_texts`` are the answers that somebody gave, ``agent`` is the L2 agent.
+    None if no answer implies one. ``given_texts`` are the answers that somebody gave, ``agent`` is the L2 agent.
     """
     if name == SWIFT_INSTALL and given_texts.get(GLANCE_BACKEND) == "swift":
         return "y", GLANCE_BACKEND
@@ -27,9 +30,10 @@ def derive_default(name: str, given_texts: Mapping[str, str], agent: str) -> Opt
 
 
 def required_mechanism_driver(name: str, text: str, agent: str) -> str:
-    """Return the driver that must replace the given mechanism drivers; "" if they may stay.
+    """Return the driver that must replace the given mechanism drivers.
 
-    Packstack also replaces them, without a warning, for openvswitch and ovn (neutron_350.py, initSequences).
+    "" if they may stay. Packstack also replaces them, without a warning, for openvswitch and ovn (neutron_350.py,
+    initSequences).
     """
     drivers = [driver.strip() for driver in text.split(",")]
     agent_is_missing = name == MECHANISM_DRIVERS and agent in ("openvswitch", "ovn") and agent not in drivers

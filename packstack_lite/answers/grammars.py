@@ -1,7 +1,8 @@
-"""The characters that names may contain, by kind of name. Used by the parameter table (``grammar:``).
+"""Define the characters that names may contain, by kind of name.
 
-Names are written into shell scripts, systemd units, URLs and command lines, so each grammar is that of the strictest
-reader. No name begins with ``-``: programs read such a word as an option.
+Used by the parameter table (``grammar:``). Names are written into shell scripts, systemd units, URLs and command
+lines, so each grammar is that of the strictest reader. No name begins with ``-``: programs read such a word as an
+option.
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ _GRAMMARS["bridge"] = _GRAMMARS["interface"]
 
 
 def grammar(name: str) -> Tuple[str, str]:
-    """Return a grammar's regular expression and description. Raises KeyError for an unknown kind.
+    """Return a grammar's regular expression and description.
 
-    A name such as ``PHYSNET:BRIDGE`` joins the grammars of its parts with a colon.
+    Raises KeyError for an unknown kind. A name such as ``PHYSNET:BRIDGE`` joins the grammars of its parts with a
+    colon.
     """
     if ":" not in name:
         return _GRAMMARS[name]

@@ -1,4 +1,4 @@
-"""The L2 agents (what switches packets): the parameters and packages that depend on the chosen agent.
+"""Look up the parameters and packages that depend on the chosen L2 agent.
 
 Used by the checks of answers, by ``preflight`` and by ``services.networking``.
 """
@@ -18,7 +18,10 @@ _SHARED_WITH_LINUXBRIDGE = ("EXTERNAL_PHYSNET", "TUNNEL_IF", "VXLAN_UDP_PORT")
 
 
 def agent_parameter(answers: Mapping[str, Any], suffix: str) -> str:
-    """Return the chosen agent's parameter with this suffix, such as ``BRIDGE_MAPPINGS``; "" if it has none."""
+    """Return the chosen agent's parameter with a suffix such as ``BRIDGE_MAPPINGS``.
+
+    "" if the agent has none.
+    """
     agent = str(answers.get(L2_AGENT, ""))
     name_part = (
         AGENT_NAME_PARTS["openvswitch"]
@@ -37,7 +40,7 @@ def router_feature_is_enabled(answers: Mapping[str, Any], name: str) -> bool:
 
 
 def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, str, str]]:
-    """Yield the package groups of a profile that answers request beyond those of every cloud.
+    """Yield the optional package groups of a profile that answers request.
 
     Each is (group, the answer that requests it, the answer that would not).
     """
@@ -53,7 +56,7 @@ def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, 
 
 
 def find_unpackaged_answers(answers: Mapping[str, Any], package_groups: Container[str]) -> Iterator[Tuple[str, str]]:
-    """Yield the answers for which a release has no packages, each with the answer to give instead."""
+    """Yield answers without packages in a release, each with an alternative."""
     for group, requested_answer, alternative in requested_package_groups(answers):
         if group not in package_groups:
             yield requested_answer, alternative

@@ -1,4 +1,7 @@
-"""Answers from the environment and the command line, which override those of answer files."""
+"""Read answers from the environment and the command line.
+
+They override those of answer files.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _RESERVED_PREFIX = "PACKSTACK_LITE_"
 
 @dataclass
 class Overrides:
-    """The overriding answers by name, each with its origin, and the errors and warnings about them."""
+    """Overriding answers by name, each with its origin; errors and warnings."""
 
     answers: Dict[str, Tuple[str, str]] = field(default_factory=dict)
     errors: List[str] = field(default_factory=list)
@@ -27,7 +30,9 @@ class Overrides:
 
 
 def read_overrides(environment: Mapping[str, str], settings: Sequence[str], flags: Mapping[str, str]) -> Overrides:
-    """Read answers from environment variables (PACKSTACK_NAME), --set (``NAME=VALUE``) and flags (name to text).
+    """Read answers from environment variables, --set and flags.
+
+    Variables are named PACKSTACK_NAME, ``settings`` are ``NAME=VALUE``, ``flags`` are texts by parameter.
 
     --set and flags override the environment. Names may be in any case; old names are read as today's. An unknown name
     is a warning in the environment, where other programs may use the prefix, and an error on the command line.
@@ -91,7 +96,7 @@ def _current_name(overrides: Overrides, origin: str, given_name: str) -> str:
 
 
 def _warn_exposed_passwords(settings: Mapping[str, str], flags: Mapping[str, str]) -> List[str]:
-    """Warn about secrets on the command line, which every user of this machine can read."""
+    """Warn about secrets on the command line, visible to every user."""
     origins = dict.fromkeys(settings, "--set")
     origins.update({name: f"--{PARAMETERS_BY_NAME[name].flag}" for name in flags})
     answers = {**settings, **flags}

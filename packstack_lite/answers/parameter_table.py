@@ -1,6 +1,7 @@
-"""The parameter table, from which parser, validation, flags, help and written answer files are made.
+"""Load the parameter table.
 
-The parameters are data in ``parameters/*.yaml``, in the order of a written answer file.
+Parser, validation, flags, help texts and written answer files are made from it. The parameters are data in
+``parameters/*.yaml``, in the order of a written answer file.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ class Parameter:
 
     @property
     def has_fact_default(self) -> bool:
-        """Whether an answer such as %{::processorcount} is valid, which leaves the choice to the services."""
+        """Whether a Puppet fact such as %{::processorcount} is a valid answer.
+
+        It leaves the choice to the services.
+        """
         return bool(PUPPET_FACT.fullmatch(self.default))
 
 

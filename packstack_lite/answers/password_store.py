@@ -1,4 +1,7 @@
-"""The generated passwords of a cloud, stored on the user's machine so that the next run uses them again."""
+"""Store the generated passwords of a cloud on the user's machine.
+
+The next run uses them again.
+"""
 
 from __future__ import annotations
 
@@ -29,21 +32,30 @@ class PasswordStore:
         self._is_modified = False
 
     def get_password(self, name: str, length: int) -> str:
-        """Return the password of a parameter; a new one has ``length`` hexadecimal characters."""
+        """Return the password of a parameter, generated if there is none.
+
+        A new one has ``length`` hexadecimal characters.
+        """
         if name not in self._passwords:
             self._passwords[name] = _make_token(length)
             self._is_modified = True
         return self._passwords[name]
 
     def get_key(self, name: str) -> str:
-        """Return the key of a parameter: 32 random bytes in URL-safe base64, as Fernet reads it."""
+        """Return the key of a parameter, generated if there is none.
+
+        It is 32 random bytes in URL-safe base64, as Fernet reads it.
+        """
         if name not in self._passwords:
             self._passwords[name] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             self._is_modified = True
         return self._passwords[name]
 
     def save(self) -> None:
-        """Write the file if a password was generated. Raises UsageError if it cannot be written."""
+        """Write the file if a password was generated.
+
+        Raises UsageError if it cannot be written.
+        """
         if not self._path or not self._is_modified:
             return
         try:
@@ -73,7 +85,10 @@ def _load_passwords(path: Path) -> Dict[str, str]:
 
 
 def _parse_passwords(text: str) -> Dict[str, str]:
-    """Parse the stored passwords by name. Raises ValueError unless all look like generated ones."""
+    """Parse the stored passwords by name.
+
+    Raises ValueError unless all look like generated ones.
+    """
     passwords = json.loads(text)
     if not isinstance(passwords, dict):
         raise ValueError("not an object")
@@ -84,7 +99,10 @@ def _parse_passwords(text: str) -> Dict[str, str]:
 
 
 def _make_token(length: int) -> str:
-    """Return hexadecimal characters that YAML and Puppet do not read as a number (Packstack: string_nofloat)."""
+    """Return hexadecimal characters that YAML and Puppet read as no number.
+
+    Packstack's string_nofloat does the same.
+    """
     while True:
         token = secrets.token_hex(length // 2)
         try:

@@ -41,13 +41,12 @@ class AnswerFile:
 
 
 def read_answer_file(path: Path) -> AnswerFile:
-    """Read an answer file. Raises UsageError if it is no text file or clearly no answer file.
+    """Read an answer file.
 
-    The rules are those of Packstack's parser (Python's RawConfigParser): one section
-    [general], names in any case, ``=`` or ``:``, no interpolation, white space around a
-    value dropped, ``#`` and ``;`` start a comment at the start of a line only. Lines that this
-    parser ignores silently are errors or warnings here. Names of older releases are read as
-    today's (see ``legacy.rename``).
+    Raises UsageError if it is no text file or clearly no answer file. The rules are those of Packstack's parser
+    (Python's RawConfigParser): one section [general], names in any case, ``=`` or ``:``, no interpolation, white
+    space around a value dropped, ``#`` and ``;`` start a comment at the start of a line only. Lines that this parser
+    ignores silently are errors or warnings here. Names of older releases are read as today's (see ``legacy.rename``).
     """
     answer_file = AnswerFile(path)
     section = ""
@@ -58,7 +57,7 @@ def read_answer_file(path: Path) -> AnswerFile:
         heading = _SECTION.fullmatch(text)
         if _count_invalid_lines(answer_file) > _MAX_INVALID_LINES:
             raise UsageError(
-                f"{path}: is not an answer file: more than {_MAX_INVALID_LINES} of its first {number} lines are invalid",
+                f"{path}: is not an answer file: more than {_MAX_INVALID_LINES} of its {number} first lines are bad",
                 f"packstack-lite --gen-answer-file={path}.new writes one",
             )
         if heading:
@@ -81,7 +80,10 @@ def read_answer_file(path: Path) -> AnswerFile:
 
 
 def _count_invalid_lines(answer_file: AnswerFile) -> int:
-    """Count the invalid lines so far, and the lines under old names beyond the number of old names."""
+    """Count the invalid lines so far.
+
+    Old names that are repeated without end count too.
+    """
     return (
         len(answer_file.errors)
         + answer_file.unknown_count
@@ -103,7 +105,10 @@ def _read_line(answer_file: AnswerFile, number: int, text: str, section: str) ->
 
 
 def _split_pair(text: str) -> Optional[Tuple[str, str]]:
-    """Split a line at the first ``=`` or ``:`` into name and value; None if it has no name."""
+    """Split a line at the first ``=`` or ``:`` into name and value.
+
+    None if it has no name.
+    """
     separator = _SEPARATOR.search(text)
     if not separator or not separator.start():
         return None
@@ -136,7 +141,10 @@ def _rename_old_parameters(answer_file: AnswerFile) -> None:
 
 
 def _describe_line_start(text: str) -> str:
-    """Name the parameter at the start of an invalid line; "" for another word, which may be a password."""
+    """Describe an invalid line by the parameter at its start.
+
+    "" if it starts with another word, which may be a password.
+    """
     word = _FIRST_WORD.match(text)
     return (
         f": {word.group()} ..."
@@ -146,7 +154,10 @@ def _describe_line_start(text: str) -> str:
 
 
 def suggest_parameter(name: str) -> str:
-    """Return "; did you mean NAME?" for an unknown name; "" if no known name is similar."""
+    """Return "; did you mean NAME?" for an unknown name.
+
+    "" if no known name is similar.
+    """
     if f"CONFIG_{name}" in PARAMETERS_BY_NAME:
         return f"; did you mean CONFIG_{name}?"
     if len(name) > _MAX_NAME_LENGTH:

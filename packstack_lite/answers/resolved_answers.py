@@ -1,4 +1,4 @@
-"""The resolved answers of a cloud: typed value, text and origin of every parameter.
+"""Hold the resolved answers of a cloud: typed value, text and origin.
 
 Made by ``resolver``; read by everything that needs an answer.
 """
@@ -26,7 +26,10 @@ _ORIGINS_IN_WORDS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: its text as written in a file, its typed value, and its origin (see ``Answers.origin``)."""
+    """One answer: text as written in a file, typed value, and origin.
+
+    ``Answers.origin`` lists the origins.
+    """
 
     text: str
     value: Any
@@ -34,7 +37,7 @@ class Answer:
 
 
 class Answers(Mapping[str, Any]):
-    """The typed values by parameter name: bool, int, float, str, tuple of str or Secret.
+    """Typed values by parameter name: bool, int, float, str, tuple or Secret.
 
     A password of a service that is not installed is PW_PLACEHOLDER as text and an empty Secret as value.
     """

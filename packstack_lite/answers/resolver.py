@@ -1,4 +1,4 @@
-"""Resolve the answers of a cloud from defaults, answer files, the environment and the command line."""
+"""Resolve the answers of a cloud from defaults, files and overrides."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _answers_error(errors: Sequence[str], files: Sequence[Path], warnings: Seque
 
 @dataclass
 class _Resolver:
-    """The work of ``resolve_answers``: collect the sources, then resolve every parameter."""
+    """Collect the sources of answers, then resolve every parameter."""
 
     default_address: str
     password_store: PasswordStore
@@ -136,7 +136,7 @@ class _Resolver:
         self._reject_retired_values()
 
     def _modernize_values(self) -> None:
-        """Replace retired values by today's where users notice no difference, with a warning."""
+        """Replace retired values by equivalent ones, with a warning."""
         for name in [name for name in load_retired_values() if name in self.given_answers]:
             text, origin = self.given_answers[name]
             retired_value = modernize_value(name, text)
@@ -160,7 +160,10 @@ class _Resolver:
                 self.errors.append(f"{origin}: {name}={text}: {retired_value.reason} ({replacement})")
 
     def _asks_for_default(self, parameter: Parameter) -> bool:
-        """Whether the given answer stands for the default: PW_PLACEHOLDER, or an empty number or address."""
+        """Whether the given answer stands for the default.
+
+        PW_PLACEHOLDER does, and an empty number or address.
+        """
         text, origin = self.given_answers.get(parameter.name, (None, ""))
         if parameter.is_secret:
             return text == PASSWORD_PLACEHOLDER
@@ -182,7 +185,7 @@ class _Resolver:
         return text
 
     def _default_text(self, parameter: Parameter) -> str:
-        """Return the default that is known before passwords are generated; enough for conditions."""
+        """Return the default known before passwords are generated, for conditions."""
         if parameter.default == ADDRESS_DEFAULT:
             return self.default_address
         if parameter.computed:

@@ -1,4 +1,7 @@
-"""Parse the text of an answer into its typed value, or say why it is invalid. Used by ``resolver``."""
+"""Parse the text of an answer into its typed value, or say why it is invalid.
+
+Used by ``resolver``.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,17 @@ _MAX_QUOTED_LENGTH = 60
 
 
 class UnwritableError(ValueError):
-    """An answer that no answer file can contain: an error even where the parameter does not apply."""
+    """An answer that no answer file can contain.
+
+    It is an error even where the parameter does not apply.
+    """
 
 
 def parse_value(parameter: Parameter, text: str) -> Any:
-    """Return the typed value. Raises ValueError with the reason, which never contains a secret.
+    """Return the typed value.
 
-    An empty answer is "", (), Secret("") or, for y/n, False, as with Packstack.
+    Raises ValueError with the reason, which never contains a secret. An empty answer is "", (), Secret("") or, for
+    y/n, False, as with Packstack.
     """
     _check_writable(text)
     if not text:
@@ -127,7 +134,10 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_fernet_key(text: str) -> Secret:
-    """Parse a Fernet key in either alphabet of base64: openssl writes one, Fernet reads the other."""
+    """Parse a Fernet key in either alphabet of base64.
+
+    openssl writes one, Fernet reads the other.
+    """
     try:
         size = len(base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True))
     except (binascii.Error, ValueError):
@@ -138,7 +148,10 @@ def _parse_fernet_key(text: str) -> Secret:
 
 
 def _parse_address(text: str) -> Any:
-    """Parse an address. Raises ValueError for a zone (``fe80::1%anything``), which Python 3.9 and later accept."""
+    """Parse an address.
+
+    Raises ValueError for a zone (``fe80::1%anything``), which Python 3.9 and later accept.
+    """
     if "%" in text:
         raise ValueError("addresses with a zone are not supported")
     return ipaddress.ip_address(text.strip("[]"))

@@ -1,4 +1,4 @@
-"""Write answer files: grouped, each parameter with its help, mode 0600. Also makes the help texts of flags."""
+"""Write answer files, and describe parameters for them and for flags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def write_answer_file(path: Path, answers: Answers) -> None:
 
 
 def write_answer_text(path: Path, text: str) -> None:
-    """Write the text of an answer file, atomically and with mode 0600. Raises UsageError if it cannot."""
+    """Write the text of an answer file, atomically and with mode 0600.
+
+    Raises UsageError if the file cannot be written.
+    """
     try:
         write_private_file(path, text)
     except OSError as error:
@@ -40,7 +43,7 @@ def render_answer_file(answers: Answers) -> str:
 
 
 def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
-    """Return the text of an answer file with one line per parameter, grouped and commented."""
+    """Render an answer file with one line per parameter, grouped and commented."""
     lines = [FILE_HEADING, "[general]"]
     group = ""
     for parameter in PARAMETERS:
@@ -52,7 +55,7 @@ def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
 
 
 def describe_parameter(parameter: Parameter) -> str:
-    """Describe a parameter: its help, its choices, when it applies, and which values are supported."""
+    """Describe a parameter: help, choices, condition and supported values."""
     text = parameter.help
     if parameter.choices:
         text += f" One of: {', '.join(parameter.choices)}."
@@ -83,5 +86,8 @@ def _render_comment(parameter: Parameter) -> List[str]:
 
 
 def latest_answer_file(home: Path) -> Optional[Path]:
-    """Return the newest answer file that --allinone wrote to a directory, by the time in its name."""
+    """Return the newest answer file that --allinone wrote to a directory.
+
+    The time in its name decides.
+    """
     return max(home.glob(ANSWER_FILE_PATTERN), default=None, key=lambda path: path.name)

@@ -1,1 +1,4 @@
-"""Rules that need several answers at once, one module per subject; ``validation`` runs them all."""
+"""Check several answers together, one module per subject.
+
+``validation`` runs every check.
+"""

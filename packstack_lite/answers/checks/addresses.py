@@ -1,4 +1,7 @@
-"""Check the addresses of the nodes, the floating range and its pools together. Used by ``validation``."""
+"""Check the addresses of the nodes, the floating range and its pools together.
+
+Used by ``validation``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def find_warnings(answers: Answers) -> Iterator[str]:
 
 
 def _check_storage_host(answers: Answers) -> Iterator[str]:
-    """Warn that CONFIG_STORAGE_HOST is ignored without CONFIG_UNSUPPORTED=y, as with Packstack."""
+    """Warn if CONFIG_STORAGE_HOST is ignored for lack of CONFIG_UNSUPPORTED=y.
+
+    Packstack ignores it too.
+    """
     name, controller = "CONFIG_STORAGE_HOST", answers[CONTROLLER_HOST]
     has_own_host = answers[name] not in (*_LOOPBACK, controller)
     if answers["CONFIG_CINDER_INSTALL"] and has_own_host and not answers["CONFIG_UNSUPPORTED"]:
@@ -73,7 +79,7 @@ def _check_pools(answers: Answers, network: Any) -> Iterator[str]:
 
 
 def _find_overlaps(ranges: List[Tuple[Any, Any]]) -> Iterator[Tuple[Any, Any]]:
-    """Yield each range that overlaps an earlier one, as (earlier range that ends last, this range).
+    """Yield each range that overlaps an earlier one, with that earlier range.
 
     Yields at most one pair per range, so that thousands of equal ranges do not give millions of pairs.
     """
@@ -118,7 +124,10 @@ def _check_controller_address(answers: Answers) -> Iterator[str]:
 
 
 def _check_ip_versions(answers: Answers) -> Iterator[str]:
-    """Report nodes of both IP versions, which cannot reach each other; Packstack refuses them too."""
+    """Report nodes of both IP versions, which cannot reach each other.
+
+    Packstack refuses them too.
+    """
     versions: Dict[int, List[str]] = {}
     for name, host in _node_addresses(answers):
         versions.setdefault(_ip_version(host), []).append(f"{answers.origin_label(name)}={host}")

@@ -1,6 +1,7 @@
-"""Check the network answers together, without connecting to a node. Used by ``validation``.
+"""Check the network answers together, without connecting to a node.
 
-Errors are what Neutron would refuse; warnings are networks that lead nowhere and answers without effect.
+Used by ``validation``. Errors are what Neutron would refuse; warnings are networks that lead nowhere and answers
+without effect.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _check_bridge_interfaces(answers: Answers) -> Iterator[str]:
 
 
 def _check_external_network(answers: Answers) -> Iterator[str]:
-    """Check the answers of the demo's external network, a flat one on EXTERNAL_PHYSNET."""
+    """Check the demo's external network, a flat network on EXTERNAL_PHYSNET."""
     name, mappings = agent_parameter(answers, "EXTERNAL_PHYSNET"), agent_parameter(answers, "BRIDGE_MAPPINGS")
     network = answers[name] if name else ""
     if not network or not answers["CONFIG_PROVISION_DEMO"]:
@@ -171,7 +172,7 @@ def _check_external_network(answers: Answers) -> Iterator[str]:
 
 
 def _check_reachability(answers: Answers) -> Iterator[str]:
-    """Warn about physical networks without an interface, and bridges without a network."""
+    """Warn about networks without an interface and bridges without a network."""
     mappings, name = agent_parameter(answers, "BRIDGE_MAPPINGS"), agent_parameter(answers, "BRIDGE_IFACES")
     external = agent_parameter(answers, "EXTERNAL_PHYSNET")
     bridges_with_interface = {bridge for bridge, _ in _split_pairs(answers, name)}
@@ -226,14 +227,17 @@ def _check_router_features(answers: Answers) -> Iterator[str]:
 
 
 def _check_sriov(answers: Answers) -> Iterator[str]:
-    """Warn about SR-IOV network cards without the driver that assigns their virtual functions."""
+    """Warn about SR-IOV network cards without the driver that uses them."""
     if answers[SRIOV_MAPPINGS] and "sriovnicswitch" not in answers[MECHANISM_DRIVERS]:
         drivers = answers.name_with_origin(MECHANISM_DRIVERS)
         yield f"{answers.origin_label(SRIOV_MAPPINGS)}: is not used without sriovnicswitch in {drivers}"
 
 
 def _check_unused_agent_answers(answers: Answers) -> Iterator[str]:
-    """Warn about an answer for another agent while the chosen agent's parameter has its default."""
+    """Warn about an answer for an agent that is not deployed.
+
+    Only if the chosen agent's own parameter has its default: then the answer is probably meant for it.
+    """
     agent_name_part = AGENT_NAME_PARTS.get(answers[L2_AGENT], "")
     for parameter in PARAMETERS if agent_name_part else ():
         for name_part in AGENT_NAME_PARTS.values():
@@ -249,7 +253,10 @@ def _check_unused_agent_answers(answers: Answers) -> Iterator[str]:
 
 
 def _split_pairs(answers: Answers, name: str) -> List[Tuple[str, str]]:
-    """Split the items of a mapping (``KEY:VALUE``) at their first colon; none for the name ""."""
+    """Split the items of a mapping (``KEY:VALUE``) at their first colon.
+
+    The name "" has no items.
+    """
     pairs: List[Tuple[str, str]] = [tuple(pair.split(":", 1)) for pair in answers[name]] if name else []
     return pairs
 

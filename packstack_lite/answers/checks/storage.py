@@ -1,4 +1,7 @@
-"""Check answers about images, objects and volumes together, without connecting to a node. Used by ``validation``."""
+"""Check the answers about images, objects and volumes together.
+
+Used by ``validation``; connects to no node.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Run every check of several answers together. Called by ``resolver`` once each answer is valid by itself."""
+"""Run every check of several answers together.
+
+Called by ``resolver`` once each answer is valid by itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _PROXY_URL = re.compile(r"http://([^\s:@/]+(:[^\s:@/]*)?@)?([A-Za-z0-9._-]+|\[[0
 
 
 def check_answers(answers: Answers) -> Tuple[List[str], List[str]]:
-    """Return the errors and the warnings; each names the parameter and the origin of its answer."""
+    """Return the errors and the warnings, each with parameter and origin."""
     errors: List[str] = []
     warnings: List[str] = []
     for rule in (
@@ -46,9 +49,9 @@ def _check_excluded_controller(answers: Answers) -> Iterator[str]:
 
 
 def _check_proxy(answers: Answers) -> Iterator[str]:
-    """Check the form of the proxy's URL: curl, yum and apt read other forms differently.
+    """Check the form of the proxy's URL.
 
-    The URL may contain a password, so the message does not show it.
+    curl, yum and apt read other forms differently. The URL may contain a password, so the message does not show it.
     """
     proxy_url = answers[_PROXY].reveal()
     if proxy_url and not _PROXY_URL.fullmatch(proxy_url):
@@ -56,7 +59,7 @@ def _check_proxy(answers: Answers) -> Iterator[str]:
 
 
 def _unsupported_parameters(answers: Answers) -> Iterator[Parameter]:
-    """Yield the parameters whose answers request what this release does not implement (``supported_values``)."""
+    """Yield the parameters with answers that this release does not implement."""
     for parameter in PARAMETERS:
         if parameter.supported_values is None or _is_supported(parameter, answers):
             continue

@@ -1,1 +1,1 @@
-"""Parameters and values of older Packstack releases: what they became, and how to migrate a file."""
+"""Read the parameters and values of older Packstack releases."""

@@ -37,7 +37,10 @@ class OldParameter:
 
 @dataclass(frozen=True)
 class RetiredValue:
-    """A value that a parameter no longer accepts, and its replacement; ``history.yaml`` explains the fields."""
+    """A value that a parameter no longer accepts, and its replacement.
+
+    ``history.yaml`` explains the fields.
+    """
 
     old_value: str
     new_value: str

@@ -1,4 +1,7 @@
-"""Describe what became of the lines of an answer file. Used by the reader and by `answers migrate`."""
+"""Describe what became of the lines of an answer file.
+
+Used by the reader and by `answers migrate`.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def mask_text(change: LineChange, text: str) -> str:
 
 
 def _reported_line_number(change: LineChange) -> int:
-    """Return the line that a message names: of a repeated parameter, the line that is used."""
+    """Return the line that a message names.
+
+    Of a repeated parameter it is the line that is used.
+    """
     return change.other_line_number if change.kind == "repeated" else change.line_number
 
 

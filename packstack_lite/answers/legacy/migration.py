@@ -1,4 +1,4 @@
-"""Convert an answer file of an older release into one of today, for `answers migrate`.
+"""Convert an old answer file to today's parameters, for `answers migrate`.
 
 No line is lost: those that are not used stay as comments, and every change is listed.
 """
@@ -25,7 +25,7 @@ from packstack_lite.answers.writer import render_parameter_lines
 
 @dataclass(frozen=True)
 class MigrationResult:
-    """The text of the new file, and the lines of the old one that are not in it unchanged."""
+    """The new file's text, and what became of each line of the old one."""
 
     text: str
     changes: Tuple[LineChange, ...]
@@ -59,7 +59,7 @@ def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
 def _settle_disagreements(
     answers: Dict[str, Tuple[str, int]], changes: List[LineChange]
 ) -> Tuple[Dict[str, Tuple[str, int]], List[LineChange]]:
-    """Choose one answer where old names disagree: that of the majority, else the first."""
+    """Choose one answer where old names disagree: the majority's, else the first."""
     settled: List[LineChange] = []
     conflicts: Dict[str, List[LineChange]] = {}
     for change in changes:
@@ -90,7 +90,7 @@ def _default_text(parameter: Parameter, controller: str) -> str:
 
 
 def _render_dropped_lines(changes: List[LineChange]) -> str:
-    """Render the lines of the old file that are not in the new one unchanged, each once, as comments."""
+    """Render each line that the new file does not contain unchanged as a comment."""
     renamed_by_line = {
         (change.line_number, change.current_name): change for change in changes if change.kind == "renamed"
     }
@@ -106,6 +106,9 @@ def _render_dropped_lines(changes: List[LineChange]) -> str:
 
 
 def _render_comment(change: LineChange, original: LineChange) -> str:
-    """Render a line of the old file as a comment; ``original`` has the name that the line uses."""
+    """Render a line of the old file as a comment.
+
+    ``original`` has the name that the line uses.
+    """
     line = f"{original.name}={original.old_text}" if original.name else original.old_text
     return f"# {change.kind}, line {change.line_number}: {line}"

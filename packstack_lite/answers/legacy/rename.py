@@ -1,4 +1,7 @@
-"""Read the old names of an answer file as today's parameters, recording every change. Used by ``reader``."""
+"""Read old names as today's parameters and record every change.
+
+Used by ``reader``.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ class LineChange:
 
 @dataclass
 class RenameResult:
-    """Answers under today's names, the changes of each old line, and the old names that disagree."""
+    """Answers under today's names, the changes, and old names that disagree."""
 
     answers: Dict[str, Tuple[str, int]]
     changes: List[LineChange] = field(default_factory=list)
@@ -71,7 +74,7 @@ class RenameResult:
 
 
 def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> RenameResult:
-    """Merge the lines under old names into ``answers`` (current name to text and line).
+    """Merge the lines under old names into ``answers`` (name to text and line).
 
     An old name is used if its current name is not in the file; several old names of one parameter must agree,
     as with Packstack. A name of the Neutron plug-in that the file chooses overrides the current name, which had
@@ -95,7 +98,7 @@ def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Seq
 
 
 def _condition_texts(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> Mapping[str, str]:
-    """Return the texts that conditions use, under every name that a line may be read as."""
+    """Return the texts that conditions use, under old and current names."""
     texts: Dict[str, str] = defaultdict(str, {name: text for name, (text, _) in answers.items()})
     for line in old_lines:
         name = line.name
@@ -111,7 +114,10 @@ def _condition_texts(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence
 def _resolve_current_names(
     name: str, text: str, texts: Mapping[str, str], is_preferred: bool = False
 ) -> Iterator[Tuple[str, str, bool]]:
-    """Yield the current names that a line answers: (name, text, whether it overrides the current name)."""
+    """Yield the parameters that a line answers.
+
+    Each is (current name, text, whether it overrides a line under the current name).
+    """
     if name in PARAMETERS_BY_NAME:
         yield name, text, is_preferred
         return
@@ -207,7 +213,7 @@ def _add_l2_agent(result: RenameResult, line_number: int) -> None:
 
 
 def _add_external_network(result: RenameResult) -> None:
-    """Add name and mapping of the external network to files of releases without them (until newton).
+    """Add name and mapping of the external network to files until newton.
 
     Those releases connected the external network to its bridge directly. Today it is a flat network
     that is mapped to the bridge.
