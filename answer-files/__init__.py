@@ -1,1 +1,1 @@
-"""Sample answer files; a package so that an installed wheel finds them."""
+"""Sample answer files, a package so that an installed wheel contains them."""
