@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from functools import lru_cache
 from typing import Any, Dict, Mapping, Tuple, Type, TypeVar
 
 from packstack_lite import profiles
@@ -16,8 +15,6 @@ from packstack_lite.services import NodeContext
 
 T = TypeVar("T")
 ADDRESS = "198.18.1.10"
-# As it is before tests/conftest.py puts profile_of in its place.
-_load = profiles.load
 
 ANSWERS: Dict[str, Any] = {
     "CONFIG_CONTROLLER_HOST": ADDRESS,
@@ -166,10 +163,9 @@ def read_facts(subject: Type[T], *replies: Reply) -> T:
     return parse_fields(subject, parse_key_values(replies))
 
 
-@lru_cache(maxsize=None)
 def profile_of(name: str) -> profiles.Profile:
-    """A profile, read once: hundreds of tests ask for the same few."""
-    return _load(name)
+    """Return the profile called ``name``."""
+    return profiles.load(name)
 
 
 def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> NodeContext:

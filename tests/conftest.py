@@ -9,16 +9,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from packstack_lite import profiles
 from packstack_lite.sandbox import distros
-from tests.clouds import profile_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 # What --distro takes besides Debian; inherited by every run of the tool.
@@ -110,14 +108,6 @@ def cli_runner(**options: Any) -> CliRunner:
     if "mix_stderr" in inspect.signature(CliRunner).parameters:
         options["mix_stderr"] = False
     return CliRunner(**options)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def profiles_read_once() -> Iterator[None]:
-    """Every run of a verb within these tests looks through all profiles; they do not change between two of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiles, "load", profile_of)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.parametrize("case", CASES), pytest.mark.parametrize("p
 
 def test_same_files(profile, case):
     here = place(profile, case)
+    assert here.is_dir(), f"{profile} has no golden files: run .venv/bin/python -m tests.golden.update"
     kept = {"/" + str(path.relative_to(here)) for path in here.rglob("*") if path.is_file()}
     assert set(files(on(profile, CASES[case]()))) == kept
 
