@@ -89,7 +89,7 @@ reference: venv ## docs/reference.md, from the tool itself
 
 bench: venv test-tools ## measure the figures that README tells
 	$(BIN)/python bench/bench.py
-	$(BIN)/python bench/hosts.py
+	$(BIN)/python bench/multi_node.py
 
 clean: ## remove what make has made here (sandboxes: packstack-lite sandbox down)
 	rm -rf $(VENV) .pythons build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,8 +1,8 @@
-"""Measures what README tells: the deployment against the bare installation of the same packages.
+"""Measure a deployment against the bare installation of the same packages: the figures in README.
 
-Peer: ``apt-get install`` of the same packages on the same fresh host, service starts denied.
-Both hosts are made and taken down here; nothing else should run meanwhile. Prints a table;
-the ratios travel between machines, the seconds do not.
+The baseline is ``apt-get install`` of the same packages on the same fresh node, with service starts denied. Both nodes
+are sandboxes that are created and removed here; run nothing else meanwhile. Prints a table. The ratios are comparable
+between machines, the seconds are not.
 """
 
 from __future__ import annotations
@@ -25,85 +25,92 @@ from packstack_lite.secret import quote_sh
 from packstack_lite.services._base.context import NodeContext
 
 NAME = "bench"
-# Any at all: packages do not depend on it.
+# Any address: the packages do not depend on it.
 ADDRESS = "198.18.1.10"
-BARE = """
+INSTALL_SCRIPT = """
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
 apt-get -qq update
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends {} >/dev/null 2>&1
 """
 
 
-def tool(home: str, *words: str) -> Any:
-    """Run the tool and return its JSON."""
+def run_tool(home: str, *arguments: str) -> Any:
+    """Run packstack-lite with ``--output json`` and return the JSON object; exit if it fails."""
     environment = {**os.environ, "HOME": home, "XDG_STATE_HOME": f"{home}/state", "NO_COLOR": "1"}
-    argv = [sys.executable, "-m", "packstack_lite", *words, "--output", "json"]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout)
+    argv = [sys.executable, "-m", "packstack_lite", *arguments, "--output", "json"]
+    completed = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        sys.exit(f"{' '.join(arguments)}: exit {completed.returncode}\n{completed.stderr[-3000:]}")
+    return json.loads(completed.stdout)
 
 
-def quiet(text: str) -> None:
-    """Progress, beside the table."""
+def print_progress(text: str) -> None:
+    """Print a line of progress on stderr; stdout holds the table."""
     print(text, file=sys.stderr)
 
 
-def fresh(name: str, hosts: int = 0) -> sandbox.Sandbox:
-    """A bare host of our own, or the first of several on a segment, whatever an earlier run left."""
+def create_sandbox(name: str, node_count: int = 0) -> sandbox.Sandbox:
+    """Create a sandbox, or a segment of several; one that an earlier run left is removed first."""
     if any(box.name == name for box in sandbox.list_all()):
-        sandbox.down(name, quiet)
-    return sandbox.up(name, quiet, node_count=hosts)
+        sandbox.down(name, print_progress)
+    return sandbox.up(name, print_progress, node_count=node_count)
 
 
-def heading() -> str:
-    """Where and when this was measured."""
+def describe_machine() -> str:
+    """Return where and when this is measured."""
     return f"{platform.platform()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}\n"
 
 
-def bare_installation(packages: List[str]) -> float:
-    """Seconds that the packages alone take on a fresh host."""
-    box = fresh(NAME)
-    began = time.monotonic()
-    subprocess.run(sandbox.ssh_argv(box, f"sh -c {quote_sh(BARE.format(' '.join(packages)))}"), check=True)
-    return time.monotonic() - began
+def measure_installation(packages: List[str]) -> float:
+    """Return the seconds that installing the packages takes on a fresh node."""
+    box = create_sandbox(NAME)
+    started_at = time.monotonic()
+    script = INSTALL_SCRIPT.format(" ".join(packages))
+    subprocess.run(sandbox.ssh_argv(box, f"sh -c {quote_sh(script)}"), check=True)
+    return time.monotonic() - started_at
 
 
-def packages_of(profile: str) -> List[str]:
-    """Everything that --allinone without further answers installs in a container."""
-    known = profiles.load(profile)
-    facts = sample_facts(known.os_id, known.os_versions[0], ADDRESS)
+def list_packages(profile_name: str) -> List[str]:
+    """Return every package that --allinone with default answers installs in a container."""
+    profile = profiles.load(profile_name)
+    facts = sample_facts(profile.os_id, profile.os_versions[0], ADDRESS)
     facts = replace(facts, system=replace(facts.system, virtualization="systemd-nspawn"))
-    told = answers.resolve_answers(node_answers=answers.derive_node_answers([ADDRESS]), address=ADDRESS)
-    declared = services.declare(NodeContext(told, facts, known))
+    resolved = answers.resolve_answers(node_answers=answers.derive_node_answers([ADDRESS]), address=ADDRESS)
+    declared = services.declare(NodeContext(resolved, facts, profile))
     return sorted({name for resource in declared if isinstance(resource, Packages) for name in resource.names})
 
 
+def measure_deployment(home: str) -> Dict[str, float]:
+    """Deploy on a fresh sandbox, use the cloud, apply again; return the seconds of each part."""
+    started_at = time.monotonic()
+    first = run_tool(home, "--allinone", "--sandbox", NAME)
+    rows = {"first run of --allinone --sandbox, all phases": time.monotonic() - started_at}
+    for phase in first["phases"]:
+        rows[f"  {phase['name']}"] = phase["seconds"]
+    seconds = [phase["seconds"] for phase in first["phases"]]
+    names = [phase["name"] for phase in first["phases"]]
+    rows["until all APIs answer (end of Services)"] = sum(seconds[: names.index("Services") + 1])
+    cases = run_tool(home, "smoke", "--sandbox", NAME)["cases"]
+    until_ssh = [case["seconds"] for case in cases[: [case["name"] for case in cases].index("ssh") + 1]]
+    rows["smoke: from nothing to an instance that answers SSH"] = sum(until_ssh)
+    rows["first run and an instance that answers SSH"] = sum(seconds) + sum(until_ssh)
+    second = run_tool(home, "apply", "--sandbox", NAME)
+    # "flights" is the key of JSON schema 1 for round trips.
+    rows[f"second apply ({len(second['changes'])} changes, {second['flights']} round trips)"] = second["seconds"]
+    return rows
+
+
 def main() -> None:
-    """Measure and print."""
-    rows: Dict[str, float] = {}
-    rows["the packages alone, starts denied"] = base = bare_installation(packages_of("debian12-zed"))
-    sandbox.down(NAME, quiet)
+    """Measure and print the table."""
+    baseline = measure_installation(list_packages("debian12-zed"))
+    sandbox.down(NAME, print_progress)
     with tempfile.TemporaryDirectory() as home:
-        began = time.monotonic()
-        first = tool(home, "--allinone", "--sandbox", NAME)
-        rows["first run of --allinone --sandbox, all phases"] = time.monotonic() - began
-        for phase in first["phases"]:
-            rows[f"  {phase['name']}"] = phase["seconds"]
-        until = [phase["seconds"] for phase in first["phases"]]
-        names = [phase["name"] for phase in first["phases"]]
-        rows["until all APIs answer (end of Services)"] = sum(until[: names.index("Services") + 1])
-        cases = tool(home, "smoke", "--sandbox", NAME)["cases"]
-        reached = [case["seconds"] for case in cases[: [case["name"] for case in cases].index("ssh") + 1]]
-        rows["smoke: from nothing to an instance that answers SSH"] = sum(reached)
-        rows["first run and an instance that answers SSH"] = sum(until) + sum(reached)
-        second = tool(home, "apply", "--sandbox", NAME)
-        rows[f"second apply ({len(second['changes'])} changes, {second['flights']} flights)"] = second["seconds"]
-    sandbox.down(NAME, quiet)
-    print(heading())
+        rows = {"the packages alone, starts denied": baseline, **measure_deployment(home)}
+    sandbox.down(NAME, print_progress)
+    print(describe_machine())
     print("| what | seconds | against the packages alone |\n|---|---:|---:|")
     for name, seconds in rows.items():
-        print(f"| {name} | {seconds:.1f} | {seconds / base:.2f} |")
+        print(f"| {name} | {seconds:.1f} | {seconds / baseline:.2f} |")
 
 
 if __name__ == "__main__":
