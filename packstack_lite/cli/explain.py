@@ -13,7 +13,7 @@ from packstack_lite.cli.opening import default_target
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
 from packstack_lite.deployment import answer_sources, explain_rendered_file
-from packstack_lite.diagnosis.explain import FileExplanation, LineExplanation, Source
+from packstack_lite.diagnosis.explanation import FileExplanation, LineExplanation, Source
 
 # Origins as Answers.origin gives them, where a reader needs other words.
 _ORIGIN_LABELS = {"profile": "", "answers": "", "random": " (generated)"}

@@ -12,7 +12,8 @@ from packstack_lite.config_overrides import loader
 from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.deployment.node_sessions import Declarations, NodeSession
 from packstack_lite.deployment.options import NO_CALLBACKS, Callbacks
-from packstack_lite.diagnosis.explain import FileExplanation, explain_file
+from packstack_lite.diagnosis.explain import explain_file
+from packstack_lite.diagnosis.explanation import FileExplanation
 from packstack_lite.nodes.facts import Interface, sample_facts
 from packstack_lite.nodes.inventory import list_nodes
 from packstack_lite.nodes.node import is_ip_address

@@ -17,6 +17,7 @@ from packstack_lite.answers import Answers
 from packstack_lite.config_overrides import overlay
 from packstack_lite.config_overrides.ini import normalize_section, parse_ini
 from packstack_lite.config_overrides.user_files import UserFile, UserTree, normalize_newlines
+from packstack_lite.diagnosis.explanation import ConditionExplanation, FileExplanation, LineExplanation, Source
 from packstack_lite.diagnosis.template_tracking import Fragment, TemplateLine
 from packstack_lite.diagnosis.tracking import Reads, Rendering, TrackedContext, Tracker
 from packstack_lite.errors import UsageError
@@ -27,70 +28,6 @@ from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services._base.templating import templates_root
 
 _LINE_NAME = re.compile(r"\s*(?:export\s+|SetEnv\s+|-A\s+)?[\"']?([A-Za-z_][\w.\-/]*)")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Something that went into a line: an answer, a fact, a profile entry or a property of the node.
-
-    ``origin`` of an answer is where it was given, as Answers.origin says; a fact's is ``sample``. Secrets are masked.
-    """
-
-    kind: str
-    name: str
-    value: str
-    origin: str
-
-
-@dataclass(frozen=True)
-class ConditionExplanation:
-    """An ``if`` or ``for`` around a template line: where it is, its text, and what it depends on."""
-
-    template_line: str
-    text: str
-    sources: Tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class LineExplanation:
-    """A line of the file as the node gets it.
-
-    ``template_lines`` are PATH:LINE, the line itself first, then the lines that call the macro that it is in.
-    ``override`` is the FILE:LINE of --config-dir that sets the option; ``replaces`` is the rendered line that it
-    replaces; a replaced line's number is that in the text without the override. ``section`` is "" in a file that is no
-    INI file. ``number`` counts from 1.
-    """
-
-    number: int
-    section: str
-    text: str
-    template_lines: Tuple[str, ...] = ()
-    conditions: Tuple[ConditionExplanation, ...] = ()
-    sources: Tuple[Source, ...] = ()
-    override: str = ""
-    replaces: Tuple[LineExplanation, ...] = ()
-
-
-@dataclass(frozen=True)
-class FileExplanation:
-    """A file of a node: template, service and code that declare it, owner, mode, and units that restart with it.
-
-    ``template`` is "" for a file that code writes or that --config-dir adds, ``override`` the file of --config-dir that
-    changes it, ``lines`` the lines of the option that was asked for. ``other_nodes`` have a file at the same path.
-    """
-
-    path: str
-    node: str
-    template: str
-    declared_by: str
-    services: Tuple[str, ...]
-    owner: str
-    group: str
-    mode: str
-    restarts: Tuple[str, ...]
-    override: str
-    other_nodes: Tuple[str, ...]
-    lines: Tuple[LineExplanation, ...] = ()
 
 
 @dataclass

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     # Nodes are reached through deployment alone; the other rooms only parse, describe or print.
     "cli": {
         *("deployment", "sandbox", "report", "answers"),
-        *("engine.events", "engine.results", "preflight.fixes", "diagnosis.explain", "resources.base"),
+        *("engine.events", "engine.results", "preflight.fixes", "diagnosis.explanation", "resources.base"),
     },
     "__main__": {"cli.app"},
 }
