@@ -61,21 +61,21 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
 
 def uses_port_filter(context: NodeContext) -> bool:
     """Whether our port filter is allowed by the answers and supported by the kernel."""
-    is_supported = context.profile.command("guard") != "nft" or context.facts.security.nft_support != "no"
+    is_supported = context.profile.command("port-filter") != "nft" or context.facts.security.nft_support != "no"
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 
 
 def _port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
     script = context.render_file(
         "host",
-        "guard",
+        "port-filter",
         mode=0o755,
         phase=Phase.PLATFORM,
-        tool=context.profile.command("guard"),
+        tool=context.profile.command("port-filter"),
         ports=closed_ports,
         peers=allowed_peers.PEERS_DIR,
     )
-    unit = context.render_file("host", "guard-unit", phase=Phase.PLATFORM, script=script.path)
+    unit = context.render_file("host", "port-filter-unit", phase=Phase.PLATFORM, script=script.path)
     peers = [
         AllowedPeer(peer_addresses, script.path, attributed_to=name, phase=Phase.PLATFORM, tags=make_tags("host"))
         for name, peer_addresses in _peer_addresses(context)
@@ -112,8 +112,8 @@ def _peer_addresses(context: NodeContext) -> List[Tuple[str, Tuple[str, ...]]]:
 def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is_wanted: bool = True) -> PortFilter:
     """Declare the unit of the port filter, running or, unless ``is_wanted``, stopped."""
     return PortFilter(
-        unit=f"{context.profile.unit('guard')}.service",
-        script=context.profile.path("guard"),
+        unit=f"{context.profile.unit('port-filter')}.service",
+        script=context.profile.path("port-filter"),
         files=files,
         enabled=is_wanted,
         phase=Phase.PLATFORM,
@@ -131,7 +131,7 @@ def _without_port_filter(context: NodeContext) -> List[Resource]:
     return [
         port_filter,
         _only_peers((), port_filter),
-        *[_absent_file(context.profile.path(name), port_filter.id) for name in ("guard", "guard-unit")],
+        *[_absent_file(context.profile.path(name), port_filter.id) for name in ("port-filter", "port-filter-unit")],
     ]
 
 

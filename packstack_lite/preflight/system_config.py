@@ -116,7 +116,7 @@ def check_port_filter(context: CheckContext) -> Findings:
         or facts.security.firewall in ("firewalld", "iptables")
     ):
         return
-    if profile.command("guard") == "nft" and facts.security.nft_support == "no":
+    if profile.command("port-filter") == "nft" and facts.security.nft_support == "no":
         yield warning(
             "this kernel does not support nftables rules: the ports of databases, queue and consoles are open to"
             " everyone who reaches the node",

@@ -117,7 +117,7 @@ def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
 
 def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
     """Declare a restart of nova-compute if it is older than its registration, for releases that need it."""
-    if "nova-compute-deaf-at-first" not in context.profile.quirks:
+    if "nova-compute-misses-first-events" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")
     started_after_registration = context.sql_check(
@@ -140,7 +140,7 @@ def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resourc
 
 def _restart_once(context: NodeContext) -> List[Resource]:
     """Declare the same restart where the database is on another node: once, after the first start."""
-    if "nova-compute-deaf-at-first" not in context.profile.quirks:
+    if "nova-compute-misses-first-events" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")
     restart = RunOnce(

@@ -67,7 +67,7 @@ def libvirt_uri(context: NodeContext) -> str:
 
 def _login_shell(context: NodeContext, user: str) -> List[Resource]:
     """Declare a login shell for nova's account where it has none: SSH needs one."""
-    if "nova-without-shell" not in context.profile.quirks:
+    if "nova-account-without-shell" not in context.profile.quirks:
         return []
     return [
         RunOnce(

@@ -292,23 +292,23 @@ def ineffective_answers(context):
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        (cloud({"CONFIG_REPO": ("http://a/1",)}), "CONFIG_REPO does nothing here: apt needs"),
-        (cloud({"CONFIG_REPO_DIRECTORY": "/srv"}), "CONFIG_REPO_DIRECTORY does nothing here: apt needs"),
+        (cloud({"CONFIG_REPO": ("http://a/1",)}), "CONFIG_REPO has no effect here: apt needs"),
+        (cloud({"CONFIG_REPO_DIRECTORY": "/srv"}), "CONFIG_REPO_DIRECTORY has no effect here: apt needs"),
         (
             cloud({"CONFIG_REPO_MIRROR": "vault"}),
-            "CONFIG_REPO_MIRROR=vault does nothing here: the repositories of Debian",
+            "CONFIG_REPO_MIRROR=vault has no effect here: the repositories of Debian",
         ),
         (
             centos_node(answers={"CONFIG_SELINUX": "permissive"}),
-            "CONFIG_SELINUX=permissive does nothing here: SELinux is off",
+            "CONFIG_SELINUX=permissive has no effect here: SELinux is off",
         ),
         (
             cloud({"CONFIG_SELINUX": "permissive"}, selinux="enforcing"),
-            "CONFIG_SELINUX=permissive does nothing here: a container's",
+            "CONFIG_SELINUX=permissive has no effect here: a container shares its host's",
         ),
         (
             centos_node(answers={"CONFIG_FIREWALL": True}, firewall="nftables"),
-            "the firewall is nftables, whose rules are not touched",
+            "the firewall is nftables, whose rules packstack-lite does not change",
         ),
     ],
 )

@@ -77,7 +77,7 @@ def test_null_removes_what_is_inherited(load):
 def test_lists_replace_and_mappings_are_merged(load):
     profile = load(UBUNTU + "  host:\n    packages: [curl]\n    units: {bridge: other}\n")
     assert profile.packages_for("host") == ("curl",)
-    assert (profile.unit("bridge"), profile.unit("guard")) == ("other", "packstack-lite-guard")
+    assert (profile.unit("bridge"), profile.unit("port-filter")) == ("other", "packstack-lite-guard")
 
 
 @pytest.mark.parametrize(

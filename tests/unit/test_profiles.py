@@ -100,3 +100,13 @@ def test_every_template_is_used_and_every_used_one_exists():
     used |= {name for name in existing if name.startswith("common/") and f'"{name}"' in texts}
     assert existing - used == set()
     assert services.SERVICES
+
+
+def test_every_quirk_is_looked_up_and_every_looked_up_one_exists():
+    """A misspelt quirk would silently leave its workaround out."""
+    trees = [(PROJECT / "packstack_lite", "*.py"), (PROJECT / "templates", "*.j2")]
+    texts = [path.read_text() for tree, pattern in trees for path in tree.rglob(pattern)]
+    looked_up = {
+        name for text in texts for name in re.findall(r'"([\w-]+)" (?:not )?in (?:context\.)?profile\.quirks', text)
+    }
+    assert looked_up == {quirk for name in profiles.list_names() for quirk in profiles.load(name).quirks}

@@ -55,7 +55,7 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
     belongs to root at the controller's address.
     """
     socket_or_password = f"unix_socket OR mysql_native_password USING PASSWORD({quote_sql(password)})"
-    has_single_method = "mariadb-one-way-per-account" in context.profile.quirks
+    has_single_method = "mariadb-single-auth-method" in context.profile.quirks
     local = f"ALTER USER root@localhost IDENTIFIED VIA {'unix_socket' if has_single_method else socket_or_password}"
     if not has_single_method and context.has_role("controller"):
         return [local]
@@ -70,7 +70,7 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
 
 def _close_open_accounts(context: NodeContext) -> List[str]:
     """Return the statements that remove accounts without a password, as mysql_secure_installation does."""
-    if "mariadb-open-accounts" not in context.profile.quirks:
+    if "mariadb-accounts-without-password" not in context.profile.quirks:
         return []
     facts = context.facts
     other_names = [

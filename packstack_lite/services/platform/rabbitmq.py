@@ -37,7 +37,7 @@ def declare(context: NodeContext) -> List[Resource]:
     account = RabbitmqUser(
         name=str(context["CONFIG_AMQP_AUTH_USER"]),
         password=context.queue_password,
-        supports_definitions="rabbitmq-without-definitions" not in context.profile.quirks,
+        supports_definitions="rabbitmq-without-import-definitions" not in context.profile.quirks,
         phase=Phase.DATABASES,
         tags=make_tags("rabbitmq"),
     )
