@@ -1,4 +1,7 @@
-"""The services of a cloud, one per file: answers and facts become resources. Pure, no I/O."""
+"""The services of a cloud, one per file.
+
+Answers and facts become resources. Pure: no I/O. ``registry`` lists the services, ``declaration`` is the entry point.
+"""
 
 from __future__ import annotations
 

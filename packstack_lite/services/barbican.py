@@ -1,4 +1,4 @@
-"""Barbican, the key manager: API, worker, and the listener that deletes a deleted project's secrets."""
+"""Barbican, the key manager: API, worker and Keystone listener."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def is_enabled(context: NodeContext) -> bool:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the key manager with its software store: the database holds secrets encrypted under the KEK."""
+    """Declare the key manager with its software store.
+
+    The database holds the secrets, encrypted under the KEK. The listener deletes a deleted project's secrets.
+    """
     user = context.profile.user("barbican")
     connection = context.database_url(database_account(context, SPEC.databases[0]))
     config = context.render_file("barbican", "barbican", group=user, connection=connection)

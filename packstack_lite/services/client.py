@@ -1,4 +1,4 @@
-"""The OpenStack client's credentials: files to source in root's home, as with Packstack."""
+"""Credentials for the OpenStack client, as Packstack leaves them in root's home."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _rc_file(context: NodeContext, project: str, user: str, password: Secret) -> File:
+    """Declare a file of environment variables, readable by root only."""
     return File(
         path=f"/root/keystonerc_{project}",
         content=context.render("client/root/keystonerc.j2", project=project, user=user, password=password),

@@ -1,4 +1,7 @@
-"""Declare everything that the answers ask of a node. Entry point of ``services`` for plan, apply, verify and render."""
+"""Declare everything that the answers ask of a node.
+
+Entry point of ``services`` for plan, apply, verify and render.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from packstack_lite.services.storage import cinder
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare every resource of a node, ordered by phase; within a phase in the order of the services.
+    """Declare every resource of a node, ordered by phase.
+
+    Within a phase they keep the order of the services.
 
     Raises UsageError if a required service is switched off, or if the release has no packages for an answer.
     A service that is not supported yet does not prevent the others: answers and preflight warn about it.
@@ -32,7 +37,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """Declare what the controller does and checks on behalf of another node, ordered by phase."""
+    """Declare what the controller does on behalf of another node, ordered by phase."""
     resources: List[Resource] = []
     for name in services_on_node(node):
         if hasattr(SERVICES[name], "declare_delegated"):
@@ -43,6 +48,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
 
 
 def _check_required_services(context: NodeContext) -> None:
+    """Raise UsageError if a required service is switched off."""
     unmet = [(name, value) for name, value in unsupported_answers(context.answers) if value != "n"]
     if unmet:
         raise UsageError(
@@ -52,6 +58,7 @@ def _check_required_services(context: NodeContext) -> None:
 
 
 def _check_packaged(context: NodeContext) -> None:
+    """Raise UsageError for an answer that the release has no packages for."""
     unavailable = list(l2_agents.find_unpackaged_answers(context.answers, context.profile.packages))
     if unavailable:
         raise UsageError(

@@ -88,7 +88,7 @@ def _project(context: NodeContext) -> List[Resource]:
 
 
 def _networks(context: NodeContext) -> List[Resource]:
-    """Declare the external network ``public``, and the project's network ``private`` behind ``router1``."""
+    """Declare the external network and the project's network behind a router."""
     external = {
         "router:external": True,
         "provider:network_type": "flat",
@@ -137,7 +137,10 @@ def _gateway_address(context: NodeContext) -> str:
 
 
 def parse_allocation_pools(answer: object) -> List[Dict[str, str]]:
-    """Convert Packstack's ``["start=A,end=B", ...]``, as JSON or as a sequence, into Neutron's allocation pools."""
+    """Convert Packstack's ``["start=A,end=B", ...]`` into Neutron's allocation pools.
+
+    The answer is JSON or a sequence. Raises UsageError.
+    """
     texts: Sequence[object] = (
         json.loads(answer) if isinstance(answer, str) and answer.strip() else cast(Sequence[object], answer or ())
     )

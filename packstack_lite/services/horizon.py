@@ -25,7 +25,10 @@ DEFAULT_SITES = ("site-default-ssl", "site-default")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the settings, the WSGI configuration where the distribution's fails, and the sites to remove."""
+    """Declare the dashboard's settings and the sites to remove.
+
+    The WSGI configuration is included where the distribution's does not work.
+    """
     settings = context.render_file("horizon", "horizon", group=context.profile.user("httpd"))
     wsgi_config = context.render_optional_files("horizon", "horizon-wsgi")
     sites = [_absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths]
@@ -37,6 +40,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _absent_site(site: str) -> Absent:
+    """Declare that a site of the distribution is absent."""
     return Absent(
         path=site, package_directory=posixpath.dirname(site), phase=Phase.CONFIGURE, tags=make_tags("horizon")
     )

@@ -70,6 +70,7 @@ def _key_repository(context: NodeContext, path_key: str) -> KeyRepository:
 
 
 def _rotation(context: NodeContext) -> List[Resource]:
+    """Declare the timer that rotates the Fernet keys."""
     files = [
         context.render_file("keystone", path_key, user=context.profile.user("keystone"))
         for path_key in ("fernet-service", "fernet-timer")
@@ -84,7 +85,10 @@ def _rotation(context: NodeContext) -> List[Resource]:
 
 
 def _schema_sync(context: NodeContext) -> RunOnce:
-    """Declare the schema job. It empties the cache first: ids of an earlier database would break the bootstrap."""
+    """Declare the schema job, which empties the cache first.
+
+    Ids of an earlier database in the cache would break the bootstrap.
+    """
     python = context.profile.python
     host, port = context.memcached_address.split(":")
     flush = (
@@ -96,7 +100,10 @@ def _schema_sync(context: NodeContext) -> RunOnce:
 
 
 def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
-    """Declare the first administrator; the job runs again when its password, the region or the address changes."""
+    """Declare the job that creates the first administrator.
+
+    It runs again when the password, the region or the address changes.
+    """
     password, user = context["CONFIG_KEYSTONE_ADMIN_PW"], str(context["CONFIG_KEYSTONE_ADMIN_USERNAME"])
     url = context.endpoint_url("keystone", "/v3")
     urls = " ".join(f"--bootstrap-{interface}-url {quote_sh(url)}" for interface in catalog.INTERFACES)
@@ -122,6 +129,7 @@ def _unit(context: NodeContext, watches: Sequence[Resource], schema: RunOnce) ->
 
 
 def _catalog_entries(context: NodeContext) -> List[Resource]:
+    """Declare project ``service``, role ``service`` and the identity service."""
     entries = [
         ApiObject(
             type=type_,

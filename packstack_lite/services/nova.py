@@ -55,7 +55,10 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_config(context: NodeContext) -> Resource:
-    """Declare nova.conf, which every Nova service on this node reads. Only the controller's has database URLs."""
+    """Declare nova.conf, which every Nova service on this node reads.
+
+    Only the controller's has database URLs.
+    """
     api_url, cell_url, _ = (context.database_url(database_account(context, database)) for database in SPEC.databases)
     return context.render_file(
         "nova",
@@ -72,13 +75,17 @@ def declare_config(context: NodeContext) -> Resource:
 
 
 def _schema_sync(context: NodeContext) -> RunOnce:
-    """Declare the schema job: four steps in one process, the last of which creates the cell."""
+    """Declare the schema job: four steps in one process.
+
+    The last one creates the cell.
+    """
     script = context.run_as("nova", f"{context.profile.python} -")
     marker = "nova_api.cell_mappings WHERE name = 'cell1'"
     return declare_schema_sync(context, "nova", script, marker, read_program("nova_cells.py"))
 
 
 def _controller_resources(context: NodeContext, config: Resource) -> List[Resource]:
+    """Declare the controller's units with their files."""
     user = context.profile.user("nova")
     api, metadata = (wsgi_files(context, "nova", role, user) for role in ("nova-api", "nova-metadata"))
     console_proxy = context.render_optional_files("nova", "nova-consoleproxy")

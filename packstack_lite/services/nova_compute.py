@@ -1,4 +1,4 @@
-"""A hypervisor: libvirt, nova-compute, its registration in the cell, and live migration."""
+"""A hypervisor: libvirt, nova-compute, and its registration in the cell."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ SPEC = ServiceSpec(
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the hypervisor on this node. ``declare_delegated`` has the controller's part for other nodes."""
+    """Declare the hypervisor on this node.
+
+    ``declare_delegated`` has the controller's part for other nodes.
+    """
     config = nova.declare_config(context)
     resources = [config, *_hypervisor_resources(context, config)]
     if not context.has_role("controller"):
@@ -46,13 +49,19 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """Declare the controller's part for a hypervisor on another node: register it, and check that it is alive."""
+    """Declare the controller's part for a hypervisor on another node.
+
+    It registers the hypervisor and checks that it is alive.
+    """
     name = node.facts.system.hostname
     return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]
 
 
 def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resource]:
-    """Declare libvirt and nova-compute, which contacts the conductor and libvirt when it starts."""
+    """Declare libvirt, then nova-compute.
+
+    nova-compute contacts the conductor and libvirt when it starts.
+    """
     migration_files = nova_migration.declare(context)
     compute = context.render_file(
         "nova",
@@ -78,19 +87,25 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
 
 
 def _libvirt_files(context: NodeContext) -> Sequence[Resource]:
-    """Declare libvirt's files. In a container QEMU gets no cgroups, namespaces or security labels."""
+    """Declare libvirt's files.
+
+    In a container QEMU gets no cgroups, namespaces or security labels.
+    """
     files = context.render_optional_files("nova", "libvirtd", "libvirtd-default")
     return [*files, context.render_file("nova", "qemu")] if context.facts.system.is_container else files
 
 
 def _is_registered_check(context: NodeContext, hostname: str) -> str:
-    """Return a shell command that exits 0 once nova-compute of that name has registered itself."""
+    """Return a shell command that exits 0 once nova-compute has registered itself."""
     condition = f"topic = 'compute' AND deleted = 0 AND host = '{hostname}'"
     return context.sql_check(f"SELECT COUNT(*) > 0 FROM nova.services WHERE {condition}")
 
 
 def _discover_host(context: NodeContext, hostname: str, name: str, needs: Sequence[str] = ()) -> RunOnce:
-    """Declare the job that maps a hypervisor to the cell, once it has registered itself (90 s at most)."""
+    """Declare the job that maps a hypervisor to the cell.
+
+    It waits up to 90 s for nova-compute to register itself.
+    """
     check = _is_registered_check(context, hostname)
     wait = f"i=0\nuntil (\n{check}\n); do i=$((i + 1)); [ $i -lt 90 ] || break; sleep 1; done\n"
     return RunOnce(
@@ -105,6 +120,7 @@ def _discover_host(context: NodeContext, hostname: str, name: str, needs: Sequen
 
 
 def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
+    """Declare that Nova reports a hypervisor as alive."""
     return ApiObject(
         type="compute_service",
         name=f"nova-compute@{hostname}",
@@ -116,7 +132,10 @@ def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
 
 
 def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
-    """Declare a restart of nova-compute if it is older than its registration, for releases that need it."""
+    """Declare a restart of nova-compute if it is older than its registration.
+
+    Only for releases that need it.
+    """
     if "nova-compute-misses-first-events" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")
@@ -139,7 +158,10 @@ def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resourc
 
 
 def _restart_once(context: NodeContext) -> List[Resource]:
-    """Declare the same restart where the database is on another node: once, after the first start."""
+    """Declare the same restart where the database is on another node.
+
+    It runs once, after the first start.
+    """
     if "nova-compute-misses-first-events" not in context.profile.quirks:
         return []
     unit = context.profile.unit("nova-compute")

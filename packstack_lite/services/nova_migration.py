@@ -1,4 +1,4 @@
-"""Live and cold migration between hypervisors: SSH between nova's accounts, with one shared key pair."""
+"""Migration between hypervisors: SSH between nova's accounts, one key pair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def is_enabled(context: NodeContext) -> bool:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the key pair, the same on every hypervisor, so that adding one changes nothing on the others."""
+    """Declare the key pair, which is the same on every hypervisor.
+
+    So adding a hypervisor changes nothing on the others.
+    """
     if not is_enabled(context):
         return []
     user, home = context.profile.user("nova"), "/var/lib/nova/.ssh"
@@ -83,7 +86,9 @@ def _login_shell(context: NodeContext, user: str) -> List[Resource]:
 
 
 def derive_key_pair(seed: Secret) -> Tuple[str, str]:
-    """Derive an Ed25519 key pair from 32 bytes (URL-safe base64): (private, public) in OpenSSH's formats.
+    """Derive an Ed25519 key pair from 32 bytes: (private, public).
+
+    The seed is URL-safe base64; the keys are in OpenSSH's formats.
 
     Equal seeds give equal files. The library's own writer puts a random number into the private key (format: OpenSSH's
     PROTOCOL.key).
@@ -106,4 +111,5 @@ def derive_key_pair(seed: Secret) -> Tuple[str, str]:
 
 
 def _ssh_string(data: bytes) -> bytes:
+    """Encode bytes as an SSH string: length, then data."""
     return struct.pack(">I", len(data)) + data

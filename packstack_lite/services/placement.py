@@ -1,4 +1,7 @@
-"""Placement: the inventory of resources. As with Packstack it uses Nova's two passwords."""
+"""Placement, the inventory of resources.
+
+As with Packstack it uses Nova's two passwords.
+"""
 
 from __future__ import annotations
 

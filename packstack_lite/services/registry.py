@@ -11,8 +11,7 @@ from types import ModuleType
 from typing import Any, Collection, Iterator, List, Mapping, Tuple
 
 from packstack_lite.services import barbican, client, demo, glance, horizon, keystone, nova, nova_compute, placement
-from packstack_lite.services._base.context import NodeContext
-from packstack_lite.services._base.ports import PORTS
+from packstack_lite.services._base.context import PORTS, NodeContext
 from packstack_lite.services._base.spec import ServiceDatabase, ServiceSpec
 from packstack_lite.services.networking import (
     neutron,
@@ -63,7 +62,9 @@ _INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
 
 @dataclass(frozen=True)
 class CheckedPort:
-    """A port that preflight checks: its number, the units that may hold it, and where it is used.
+    """A port that preflight checks, and where it is used.
+
+    ``units`` may hold the port.
 
     ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that must not be ``n``.
     ``l2_agents`` are the layer 2 agents that use it; empty for all.
@@ -87,7 +88,7 @@ def services_on_node(context: NodeContext) -> List[str]:
 
 
 def unsupported_answers(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
-    """List the install answers that cannot be met, each with the value that can: (parameter, value).
+    """List the install answers that cannot be met: (parameter, value that can).
 
     These are ``n`` for a service that every cloud needs, and ``y`` for one that no spec knows.
     """
@@ -110,7 +111,10 @@ def public_ports(services: Collection[str]) -> Tuple[int, ...]:
 
 
 def internal_ports(services: Collection[str]) -> List[str]:
-    """List the ports of these services and package groups for the cloud's own nodes; ``A-B`` is a range."""
+    """List the ports of services and package groups for the cloud's own nodes.
+
+    ``A-B`` is a range.
+    """
     ports = {port for spec in _select_specs(services) for port in spec.internal_ports}
     ports |= {
         port

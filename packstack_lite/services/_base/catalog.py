@@ -1,4 +1,7 @@
-"""Declare a service's account, catalog entries and endpoints. Called by the services, with their SPEC."""
+"""Declare a service's account, catalog entries and endpoints.
+
+Called by the services, with their SPEC.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ def declare_catalog(context: NodeContext, spec: ServiceSpec) -> List[Resource]:
 
 
 def _declare_account(context: NodeContext, spec: ServiceSpec) -> ApiObject:
-    """Declare the user in project ``service``; role ``service`` lets it validate users' tokens."""
+    """Declare a service's user in project ``service``.
+
+    Its role ``service`` lets it validate users' tokens.
+    """
     return ApiObject(
         type="user",
         name=spec.name,
@@ -33,7 +39,7 @@ def _declare_account(context: NodeContext, spec: ServiceSpec) -> ApiObject:
 
 
 def _declare_api(context: NodeContext, spec: ServiceSpec, api: Api) -> List[Resource]:
-    """Declare the service and its endpoints, which have the same URL on every interface."""
+    """Declare an API's service and its endpoints, with one URL on every interface."""
     name, url = api.catalog_name or api.name, context.endpoint_url(api.name, api.path)
     service = ApiObject(
         type="service",

@@ -1,10 +1,10 @@
-"""What a service sees when it declares its resources: answers, facts, profile, node, peers, templates."""
+"""NodeContext: what a service sees when it declares its resources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any, FrozenSet, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import SINGLE_NODE, Node, reachable_address
@@ -12,11 +12,13 @@ from packstack_lite.profiles import Profile
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret, quote_sh, quote_url
-from packstack_lite.services._base.ports import PORTS
 from packstack_lite.services._base.templating import render
 
 __all__ = ["DATABASE_CLIENT_CONFIG", "PORTS", "DatabaseAccount", "NodeContext", "make_tags"]
 
+# TCP ports of the services, by name. ``services.registry`` fills it from the specs when the package is imported: this
+# module cannot import the services, because they import it. So no module may read it at import time.
+PORTS: Dict[str, int] = {}
 # The database client's option file for a server on another node. Readable by root alone.
 DATABASE_CLIENT_CONFIG = "/root/.packstack-lite-database.cnf"
 # Values of systemd-detect-virt for nodes without hardware virtualization, and the factor by which timeouts grow there.
@@ -86,12 +88,18 @@ class NodeContext:
 
     @property
     def installs_database(self) -> bool:
-        """Whether this deployment installs the database server; otherwise it uses an existing one."""
+        """Whether this deployment installs the database server.
+
+        Otherwise it uses an existing one.
+        """
         return bool(self.answers.get("CONFIG_MARIADB_INSTALL", True))
 
     @property
     def has_local_database(self) -> bool:
-        """Whether our database server runs on this node, so that root can query it over its socket."""
+        """Whether our database server runs on this node.
+
+        Then root can query it over its socket.
+        """
         return self.installs_database and self.has_role("database")
 
     @property
@@ -108,10 +116,12 @@ class NodeContext:
 
     @property
     def region(self) -> str:
+        """The name of the region."""
         return str(self["CONFIG_KEYSTONE_REGION"])
 
     @property
     def debug(self) -> bool:
+        """Whether the services log at level DEBUG."""
         return self.is_enabled("CONFIG_DEBUG_MODE")
 
     @property
@@ -126,18 +136,21 @@ class NodeContext:
 
     @property
     def virt_type(self) -> str:
-        """``kvm`` where it works and the answers do not ask for ``qemu``; otherwise ``qemu``."""
+        """The type of virtualization: ``kvm`` or ``qemu``.
+
+        ``kvm`` where it works and the answers do not ask for ``qemu``.
+        """
         requested = str(self.answers.get("CONFIG_NOVA_LIBVIRT_VIRT_TYPE", ""))
         return "kvm" if self.facts.hardware.kvm_works and requested != "qemu" else "qemu"
 
     @property
     def ovs_datapath(self) -> str:
-        """Open vSwitch's datapath: ``netdev`` (user space) where the kernel lacks the module."""
+        """Open vSwitch's datapath: ``system``, or ``netdev`` without the kernel module."""
         return "system" if self.facts.hardware.has_ovs_module and not self.facts.system.is_container else "netdev"
 
     @property
     def timeout_factor(self) -> int:
-        """The factor by which timeouts grow on this node: more than 1 where it is emulated."""
+        """The factor by which timeouts grow: more than 1 on an emulated node."""
         return EMULATION_TIMEOUT_FACTOR if self.facts.system.virtualization in EMULATORS else 1
 
     @property
@@ -147,6 +160,7 @@ class NodeContext:
 
     @property
     def uses_ovn(self) -> bool:
+        """Whether OVN is the layer 2 agent."""
         return self.l2_agent == "ovn"
 
     @property
@@ -156,11 +170,15 @@ class NodeContext:
 
     @property
     def external_bridge(self) -> str:
+        """The name of the external bridge."""
         return str(self.answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
 
     @property
     def floating_range(self) -> IPv4Network:
-        """The network of the floating addresses; its first address is the gateway, on the external bridge."""
+        """The network of the floating addresses.
+
+        Its first address is the gateway, on the external bridge.
+        """
         return IPv4Network(str(self["CONFIG_PROVISION_DEMO_FLOATRANGE"]), strict=False)
 
     def endpoint_url(self, api: str, path: str = "") -> str:
@@ -169,11 +187,12 @@ class NodeContext:
 
     @property
     def dashboard_url(self) -> str:
-        """Horizon's URL."""
+        """The URL of Horizon."""
         return f"http://{self.controller_address}{self.profile.path('webroot')}"
 
     @property
     def memcached_address(self) -> str:
+        """The cache's address and port."""
         return f"127.0.0.1:{PORTS['memcached']}"
 
     @property
@@ -188,7 +207,10 @@ class NodeContext:
         )
 
     def database_url(self, account: DatabaseAccount) -> Secret:
-        """Return SQLAlchemy's URL of a schema, not yet quoted for the file that it goes into."""
+        """Return SQLAlchemy's URL of a schema.
+
+        The caller quotes it for the file that it goes into.
+        """
         host = f"{self.database_address}:{PORTS['mariadb']}"
         return Secret(
             f"mysql+pymysql://{quote_url(account.user)}:{quote_url(account.password)}@{host}/{account.schema}"
@@ -196,7 +218,9 @@ class NodeContext:
 
     @property
     def queue_password(self) -> Secret:
-        """The password of the services' message queue account; percent-encoded if it holds a slash.
+        """The password of the services' account at the message queue.
+
+        It is percent-encoded if it holds a slash.
 
         oslo.messaging passes the password to kombu without quoting a slash, which then ends the
         host part of the URL (_drivers/impl_rabbit.py, Zed). Quoting in the file does not help.
@@ -205,7 +229,10 @@ class NodeContext:
         return Secret(quote_url(answer)) if "/" in answer.reveal() else answer
 
     def transport_url(self) -> Secret:
-        """Return oslo.messaging's URL, not yet quoted for the file that it goes into."""
+        """Return oslo.messaging's URL.
+
+        The caller quotes it for the file that it goes into.
+        """
         login = f"{quote_url(self['CONFIG_AMQP_AUTH_USER'])}:{quote_url(self.queue_password)}"
         return Secret(f"rabbit://{login}@{self.queue_address}:{PORTS['rabbitmq']}/")
 
@@ -236,7 +263,7 @@ class NodeContext:
     def render_optional_files(
         self, service: str, *path_keys: str, phase: Phase = Phase.CONFIGURE, **values: Any
     ) -> List[File]:
-        """Declare the files that the distribution uses, i.e. that have a path in the profile."""
+        """Declare those of the files that have a path in the profile."""
         return [
             self.render_file(service, path_key, phase=phase, **values)
             for path_key in path_keys
@@ -254,7 +281,9 @@ class NodeContext:
         ready_timeout: int = 120,
         instance: str = "",
     ) -> Unit:
-        """Declare a running, enabled unit by its role; ``instance`` is for template units (``name@instance``).
+        """Declare a running, enabled unit by its role.
+
+        ``instance`` is for template units (``name@instance``).
 
         The unit restarts when a resource in ``watches`` changes. It is up when the shell script ``ready``
         exits 0 within ``ready_timeout`` seconds (more where the node is emulated).
@@ -282,11 +311,14 @@ class NodeContext:
         return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {quote_sh(url)}"
 
     def run_as(self, service: str, command: str) -> str:
-        """A command run as the service's account, its environment kept (POSIX sh)."""
+        """Return a shell command that runs as a service's account, with its environment."""
         return f"runuser -u {self.profile.user(service)} -- {command}"
 
     def sql_check(self, query: str) -> str:
-        """Exit 0 when the query answers 1, 1 when not, 75 when the database cannot be asked yet (POSIX sh)."""
+        """Return a shell command that tests a query's result.
+
+        It exits 0 if the result is 1, 1 if it is not, and 75 if the database cannot be queried yet.
+        """
         program = self.profile.command("mariadb")
         client = program if self.has_local_database else f"{program} --defaults-extra-file={DATABASE_CLIENT_CONFIG}"
         return (
@@ -296,5 +328,5 @@ class NodeContext:
 
 
 def make_tags(*services: str) -> FrozenSet[str]:
-    """The tags of a resource."""
+    """Return the tags of a resource."""
     return frozenset(services)

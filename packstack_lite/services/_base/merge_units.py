@@ -1,4 +1,7 @@
-"""Merge the units of roles that one unit of the distribution serves. Called by ``services.declaration``."""
+"""Merge the units of roles that one unit of the distribution serves.
+
+Called by ``services.declaration``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from packstack_lite.resources.base import PHASES, Resource
 
 
 def merge_units(resources: Sequence[Resource]) -> List[Resource]:
-    """Return the resources with each unit once: its triggers, needs and checks are those of all its roles.
+    """Return the resources with each unit once.
+
+    Its triggers, needs and checks are those of all its roles.
 
     It starts in the earliest phase of its roles. So a role with a later phase may only need and read
     what exists in the earliest one.
@@ -24,6 +29,7 @@ def merge_units(resources: Sequence[Resource]) -> List[Resource]:
 
 
 def _merge_pair(one: Unit, other: Unit) -> Unit:
+    """Merge two declarations of one unit."""
     checks = [ready for ready in dict.fromkeys((one.ready_script, other.ready_script)) if ready != "true"]
     return replace(
         other,
@@ -40,6 +46,7 @@ def _merge_pair(one: Unit, other: Unit) -> Unit:
 
 
 def _without_self_need(resource: Resource) -> Resource:
+    """Remove a unit's need of itself, which merging can create."""
     if not isinstance(resource, Unit) or resource.id not in resource.needs:
         return resource
     return replace(resource, needs=tuple(need for need in resource.needs if need != resource.id))

@@ -1,4 +1,7 @@
-"""What a node waits for on other nodes. Data; ``engine.multi_node`` orders the nodes' work by it."""
+"""What a node waits for on other nodes.
+
+Data; ``engine.multi_node`` orders the nodes' work by it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from packstack_lite.resources.base import Phase
 
 @dataclass(frozen=True)
 class NodeDependency:
-    """Nodes with ``role`` begin ``phase`` once every other node with ``required_role`` has passed ``required_phase``.
+    """A phase that waits for a phase on other nodes.
+
+    Nodes with ``role`` begin ``phase`` once every other node with ``required_role`` has passed ``required_phase``.
 
     ``reason`` ends the sentence "it needs ...". ``service``: the dependency counts only where that service is
     requested; empty: always.

@@ -1,4 +1,7 @@
-"""Declare databases and the jobs that create and upgrade their tables. Called by the services."""
+"""Declare databases, and the jobs that create and upgrade their tables.
+
+Called by the services.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ def database_account(context: NodeContext, database: ServiceDatabase) -> Databas
 def declare_database(
     context: NodeContext, service: str, account: DatabaseAccount, extra_hosts: Sequence[str] = ()
 ) -> Database:
-    """Declare a schema and its owner, who may connect from the controller and ``extra_hosts`` only.
+    """Declare a schema and its owner.
+
+    The owner may connect from the controller and ``extra_hosts`` only.
 
     Empty addresses are ignored: on a cloud of one node every role has the controller's address.
     """
@@ -35,7 +40,10 @@ def declare_database(
 
 
 def read_program(name: str) -> bytes:
-    """Read the source of a hostside program, which the node's interpreter takes from standard input."""
+    """Read the source of a hostside program.
+
+    The node's interpreter takes it from standard input.
+    """
     return (resources.files("packstack_lite.services") / "hostside" / name).read_bytes()
 
 
@@ -47,7 +55,9 @@ def declare_schema_sync(
     stdin: bytes = b"",
     needs: Sequence[str] = (),
 ) -> RunOnce:
-    """Declare the job that migrates a schema to the profile's release; it runs again when the release changes.
+    """Declare the job that migrates a schema to the profile's release.
+
+    It runs again when the release changes.
 
     ``marker`` is a table that only the last step of the migration fills (the profile's by default). ``stdin`` is
     the script's standard input.

@@ -1,4 +1,4 @@
-"""ServiceSpec: the facts about a service that other parts of the tool need. Data, with the rules for reading it.
+"""ServiceSpec: the facts about a service that other parts of the tool need.
 
 Each service file has a ``SPEC``. ``services.registry`` collects them and derives ports, firewall rules, preflight's
 port check, roles, the catalog and the tables of the documentation. ``tests/unit/test_service_spec.py`` names whatever
@@ -32,7 +32,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Api:
-    """An OpenStack API: an entry of the catalog with three endpoints, and a public port.
+    """An OpenStack API: a catalog entry with three endpoints, and a public port.
 
     ``type`` is the service type in the catalog. ``name`` is the key in PORTS, and the catalog's name for the service
     unless ``catalog_name`` differs. ``path`` follows the port in the endpoint's URL. ``units`` are as in ``Port``.
@@ -51,7 +51,7 @@ class Api:
 
 @dataclass(frozen=True)
 class ServiceDatabase:
-    """A schema of a service, the account that owns it, and the parameter that holds the account's password."""
+    """A schema of a service, its owner, and the parameter of the owner's password."""
 
     schema: str
     user: str
@@ -60,7 +60,7 @@ class ServiceDatabase:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A service: when and where it is deployed, what it listens on, and what it needs from profile and answers.
+    """A service: when, where and with what it is deployed.
 
     ``name`` is also the name of its package group in the profiles, unless ``has_packages`` is False.
     ``answer`` is the y/n parameter that installs it; empty if the service is always installed or follows from another

@@ -1,4 +1,7 @@
-"""Render templates with strict Jinja2, which refuses a secret without a quoting filter. Called by NodeContext."""
+"""Render templates with strict Jinja2.
+
+It refuses a secret without a quoting filter. Called by ``NodeContext``.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ FILTERS = (
 
 
 def templates_root() -> Traversable:
-    """Return the templates tree: inside the package when installed, next to it in a source tree."""
+    """Return the templates tree.
+
+    It is inside the package when installed, and next to it in a source tree.
+    """
     try:
         return resources.files("packstack_lite.templates")
     except ModuleNotFoundError:
@@ -44,6 +50,7 @@ def templates_root() -> Traversable:
 
 
 def _load_template(name: str) -> Optional[Tuple[str, str, Callable[[], bool]]]:
+    """Load a template for Jinja2; None if it does not exist."""
     path = templates_root()
     for part in name.split("/"):
         path = path / part
@@ -51,14 +58,20 @@ def _load_template(name: str) -> Optional[Tuple[str, str, Callable[[], bool]]]:
 
 
 def _reject_bare_secret(value: Any) -> Any:
-    """Return an expression's value; raise TypeError for a secret that no filter has quoted."""
+    """Return an expression's value; refuse a secret that no filter has quoted.
+
+    Raises TypeError.
+    """
     if isinstance(value, Secret):
         raise TypeError("a template prints a secret without a quoting filter")
     return value
 
 
 def make_environment(environment_class: Type[jinja2.Environment] = jinja2.Environment) -> jinja2.Environment:
-    """Make the environment that all templates are rendered in, or one of a subclass with the same rules."""
+    """Create the environment in which templates are rendered.
+
+    A subclass of Environment gets the same rules.
+    """
     environment = environment_class(
         loader=jinja2.FunctionLoader(_load_template),
         undefined=jinja2.StrictUndefined,
@@ -76,12 +89,17 @@ _ENVIRONMENT = make_environment()
 
 
 def render(template: str, **values: Any) -> str:
-    """Render a template; its header line names it. Raises jinja2.UndefinedError for an unknown name."""
+    """Render a template; its header line names it.
+
+    Raises jinja2.UndefinedError for an unknown name.
+    """
     return name_template(_ENVIRONMENT.get_template(template).render(**values), template)
 
 
 def name_template(text: str, template: str) -> str:
-    """Add the template's path to the header line, ``# Written by packstack-lite``, of a rendered text.
+    """Add the template's path to the header line of a rendered text.
+
+    The header line is ``# Written by packstack-lite``.
 
     Done here for all of them, so that no template repeats its own path. A text without the header stays as it is.
     """

@@ -1,4 +1,7 @@
-"""Declare how the distribution runs a WSGI API: uwsgi, the web server, or gunicorn. Called by the services."""
+"""Declare how the distribution runs a WSGI API.
+
+With uwsgi, the web server, or gunicorn. Called by the services.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from packstack_lite.services._base.context import PORTS, NodeContext
 
 
 def wsgi_files(context: NodeContext, service: str, role: str, account: str) -> List[File]:
-    """Declare the files that run the API ``role`` as ``account``; none if the unit serves the API itself."""
+    """Declare the files that run the API ``role`` as ``account``.
+
+    Empty if the unit serves the API itself, by the service's own configuration.
+    """
     profile = context.profile
     if role in profile.uwsgi:
         return [context.render_file(service, f"{role}-uwsgi", api=profile.uwsgi_api(role), account=account)]

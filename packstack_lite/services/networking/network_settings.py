@@ -1,4 +1,7 @@
-"""Network answers as the services need them: bridges, physical networks, tunnel addresses, MTUs. Pure functions."""
+"""Network answers as the services need them. Pure functions.
+
+Bridges, physical networks, tunnel addresses and MTUs of a node.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,15 @@ def split_list(answer: object) -> Tuple[str, ...]:
 
 
 def agent_answer(context: NodeContext, key: str) -> Any:
-    """Return the chosen layer 2 agent's answer for a key such as ``BRIDGE_MAPPINGS``."""
+    """Return the layer 2 agent's answer for a key such as ``BRIDGE_MAPPINGS``."""
     return context[agent_parameter_name(context, key)]
 
 
 def agent_parameter_name(context: NodeContext, key: str) -> str:
-    """Return the chosen layer 2 agent's parameter for a key such as ``BRIDGE_MAPPINGS``; empty if it has none."""
+    """Return the layer 2 agent's parameter for a key such as ``BRIDGE_MAPPINGS``.
+
+    Empty if the agent has none.
+    """
     return agent_parameter(context.answers, key)
 
 
@@ -57,7 +63,10 @@ def bridge_mapping_pairs(context: NodeContext) -> Tuple[str, ...]:
 
 
 def interface_mappings(context: NodeContext) -> Dict[str, str]:
-    """Map each physical network to the interface that Neutron puts into a bridge; only with Linux bridges."""
+    """Map physical networks to the interfaces that Neutron puts into bridges.
+
+    Only with Linux bridges; empty otherwise.
+    """
     answer = context.answers.get("CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS") if context.l2_agent == "linuxbridge" else ()
     return {network: interface for network, _, interface in (pair.partition(":") for pair in split_list(answer))}
 
@@ -96,17 +105,26 @@ def _is_on_node(context: NodeContext, bridge: str) -> bool:
 
 
 def bridges_with_interface(context: NodeContext) -> List[str]:
-    """List the bridges with an interface of this node, which lead to a physical network."""
+    """List the bridges with an interface of this node.
+
+    They lead to a physical network.
+    """
     return list(dict.fromkeys(bridge for bridge, _ in bridge_interfaces(context)))
 
 
 def external_physnet(context: NodeContext) -> str:
-    """Return the external network's physical network: the answer, otherwise the first mapped one."""
+    """Return the external network's physical network.
+
+    The answer, otherwise the first mapped one.
+    """
     return str(agent_answer(context, "EXTERNAL_PHYSNET") or next(iter(bridge_mappings(context)), ""))
 
 
 def tunnel_address(context: NodeContext) -> str:
-    """Return the local end of tunnels: the address of TUNNEL_IF, otherwise the node's. Raises UsageError."""
+    """Return the local end of tunnels: TUNNEL_IF's address, otherwise the node's.
+
+    Raises UsageError if TUNNEL_IF has no address.
+    """
     interface = _tunnel_interface(context)
     return interface.addresses[0].split("/")[0] if interface else context.node_address
 
@@ -149,12 +167,18 @@ def physnet_mtus(context: NodeContext) -> Dict[str, int]:
 
 
 def largest_mtu(context: NodeContext) -> int:
-    """Return the MTU for ``global_physnet_mtu``: the largest of all networks. Smaller ones are listed by name."""
+    """Return the MTU for ``global_physnet_mtu``: the largest of all networks.
+
+    Neutron gets smaller ones by name.
+    """
     return max(physical_mtu(context), tunnel_mtu(context), *physnet_mtus(context).values())
 
 
 def _tunnel_interface(context: NodeContext) -> Optional[Interface]:
-    """Return the interface of TUNNEL_IF, or None if the answer is empty; raise UsageError if it has no address."""
+    """Return the interface of TUNNEL_IF; None if the answer is empty.
+
+    Raises UsageError if it has no address.
+    """
     name = str(agent_answer(context, "TUNNEL_IF") or "")
     if not name:
         return None
@@ -177,7 +201,10 @@ def _tunnel_interface(context: NodeContext) -> Optional[Interface]:
 
 
 def declare_agent_alive(context: NodeContext, binary: str, hostname: str, needs: Sequence[str] = ()) -> ApiObject:
-    """Declare that Neutron reports an agent as alive: a port that is bound earlier fails."""
+    """Declare that Neutron reports an agent as alive.
+
+    A port that is bound before that fails.
+    """
     return ApiObject(
         type="network_agent",
         name=f"{binary}@{hostname}",

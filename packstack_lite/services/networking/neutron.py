@@ -75,6 +75,7 @@ def package_groups(context: NodeContext) -> List[str]:
 
 
 def _plugins(context: NodeContext) -> List[str]:
+    """List the service plugins of the layer 2 agent and of the answers."""
     optional_plugins = {"metering": has_metering(context), "vpnaas": has_vpn(context)}
     return [
         *SERVICE_PLUGINS[context.l2_agent],
@@ -83,7 +84,10 @@ def _plugins(context: NodeContext) -> List[str]:
 
 
 def declare_config(context: NodeContext) -> File:
-    """Declare neutron.conf, which the server and every agent read. Only the controller's has the database URL."""
+    """Declare neutron.conf, which the server and every agent read.
+
+    Only the controller's has the database URL.
+    """
     return context.render_file(
         "neutron",
         "neutron",
@@ -97,6 +101,7 @@ def declare_config(context: NodeContext) -> File:
 
 
 def _ml2_config(context: NodeContext) -> File:
+    """Declare ml2_conf.ini."""
     return context.render_file(
         "neutron",
         "ml2",
@@ -118,7 +123,10 @@ def _ml2_config(context: NodeContext) -> File:
 
 
 def _plugin_link(context: NodeContext, ml2: File) -> List[Symlink]:
-    """Declare the link by which the distribution's server finds the plugin's configuration, where it needs one."""
+    """Declare the link by which the server finds the plugin's configuration.
+
+    Empty where the distribution does not need one.
+    """
     if "neutron-plugin" not in context.profile.paths:
         return []
     return [Symlink(path=context.profile.path("neutron-plugin"), target=ml2.path, tags=make_tags("neutron"))]
@@ -134,13 +142,19 @@ def _smaller_mtus(context: NodeContext) -> Dict[str, int]:
 
 
 def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
-    """Return the migration command, which reads the URL from the first file and the plugin's models from the second."""
+    """Return the command that migrates the schema.
+
+    It reads the URL from the first file and the plugin's models from the second.
+    """
     files = " ".join(f"--config-file {context.profile.path(path_key)}" for path_key in ("neutron", "ml2"))
     return context.run_as("neutron", f"neutron-db-manage {files} {subproject_option}upgrade heads")
 
 
 def _schemas(context: NodeContext) -> List[Resource]:
-    """Declare the schema jobs: Neutron's, and VPNaaS's, which may be added to an existing cloud."""
+    """Declare the schema jobs of Neutron and VPNaaS.
+
+    VPNaaS may be added to an existing cloud.
+    """
     core_sync = declare_schema_sync(context, "neutron", _migrate_command(context))
     vpn_command = _migrate_command(context, "--subproject neutron-vpnaas ")
     vpn_sync = declare_schema_sync(context, "neutron-vpnaas", vpn_command, VPN_MARKER_TABLE, needs=[core_sync.id])
@@ -156,7 +170,10 @@ def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
 
 
 def _server_unit(context: NodeContext) -> List[Resource]:
-    """Declare the drop-in that makes the packaged unit run the whole server, where it does not by itself."""
+    """Declare the drop-in that makes the packaged unit run the whole server.
+
+    Empty where the unit does so by itself.
+    """
     return [
         *context.render_optional_files(
             "neutron", "neutron-server-unit", log=context.profile.log_path("neutron-api", "neutron")

@@ -1,4 +1,4 @@
-"""Declare Neutron's agents: configuration, unit, and the check that Neutron reports them alive."""
+"""Declare Neutron's agents: configuration, unit, and the check that they are alive."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def declare_agent(context: NodeContext, role: str, path_key: str, binary: str = 
 
 
 def declare_remote_agents_alive(controller: NodeContext, node: NodeContext, *other_roles: str) -> List[Resource]:
-    """Declare that Neutron reports another node's agents as alive: its routing agents and ``other_roles``."""
+    """Declare that Neutron reports another node's agents as alive.
+
+    They are its routing agents and ``other_roles``.
+    """
     return [
         declare_agent_alive(controller, role, node.facts.system.hostname)
         for role in (*other_roles, *_node_routing_agents(node))

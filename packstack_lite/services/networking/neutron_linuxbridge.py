@@ -37,6 +37,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _bridges(context: NodeContext) -> List[Resource]:
+    """Declare the node's bridges, their unit and address translation."""
     names = network_settings.node_bridges(context)
     if not names:
         return []
@@ -68,6 +69,7 @@ def _bridges(context: NodeContext) -> List[Resource]:
 
 
 def _agent_options(context: NodeContext) -> Dict[str, Any]:
+    """Return the template's values for the layer 2 agent."""
     return {
         "interfaces": [
             f"{name}:{interface}" for name, interface in network_settings.interface_mappings(context).items()

@@ -1,4 +1,4 @@
-"""Neutron's agents with Open vSwitch: switching, routing, DHCP and metadata, one process each."""
+"""Neutron's agents with Open vSwitch: layer 2, routing, DHCP and metadata."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
 
 
 def _agent_options(context: NodeContext) -> Dict[str, Any]:
+    """Return the template's values for the layer 2 agent."""
     return {
         "mappings": bridge_mapping_pairs(context),
         "l2population": "l2population" in split_list(context["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),

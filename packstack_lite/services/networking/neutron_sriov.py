@@ -1,4 +1,4 @@
-"""Neutron's SR-IOV agent, for network cards whose virtual functions go to instances."""
+"""Neutron's SR-IOV agent: virtual functions of network cards for instances."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def sriov_devices(context: NodeContext) -> Dict[str, str]:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the agent. Neutron knows it by its program's name, which may differ from its unit's."""
+    """Declare the agent.
+
+    Neutron knows it by its program's name, which may differ from its unit's.
+    """
     mappings = split_list(context[l2_agents.SRIOV_MAPPINGS])
     return declare_agent(context, "neutron-sriov-agent", "sriov-agent", "neutron-sriov-nic-agent", mappings=mappings)

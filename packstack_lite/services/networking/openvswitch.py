@@ -1,4 +1,7 @@
-"""Open vSwitch and its bridges. The external bridge may have an address and translate floating addresses."""
+"""Open vSwitch and its bridges.
+
+The external bridge may have an address and translate floating addresses.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ BRIDGE_USERS: Mapping[str, Tuple[str, ...]] = {
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the switch, then the bridges: now, and by a unit of ours after each boot."""
+    """Declare the switch and the bridges.
+
+    The bridges exist now, and a unit of ours creates them after each boot.
+    """
     userspace = context.ovs_datapath == "netdev"
     offload = "true" if _uses_checksum_offload(context) else "false"
     dropins = (
@@ -61,12 +67,17 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def bridge_address(floating_range: Optional[IPv4Network]) -> str:
-    """Return the external bridge's address with prefix length: the first of the range; empty without a range."""
+    """Return the external bridge's address with prefix length.
+
+    It is the first of the range; empty without a range.
+    """
     return f"{next(floating_range.hosts())}/{floating_range.prefixlen}" if floating_range else ""
 
 
 def local_floating_range(context: NodeContext) -> Optional[IPv4Network]:
-    """Return the floating range if it exists on this node only, as with Packstack's demo; otherwise None.
+    """Return the floating range if it exists on this node only; otherwise None.
+
+    Packstack's demo is such a range.
 
     Where the external bridge has an interface, the range belongs to the network behind it.
     """
@@ -81,7 +92,7 @@ def local_floating_range(context: NodeContext) -> Optional[IPv4Network]:
 
 
 def _uses_checksum_offload(context: NodeContext) -> bool:
-    """Return whether the user space switch leaves checksums to the receiver of a packet.
+    """Return whether the user space switch leaves checksums to the receiver.
 
     Not where Neutron's agents create ports for routers and DHCP and packets enter tunnels: the switch would drop
     packets without a checksum (OVS 3.1, netdev_push_header), and those ports do not compute one. Guests then have to
@@ -114,7 +125,10 @@ def _declare_bridge(context: NodeContext, name: str, floating_range: Optional[IP
 
 
 def uses_kernel_bridges(context: NodeContext) -> bool:
-    """Return whether instances are behind kernel bridges, whose packets the node's firewall sees too."""
+    """Return whether instances are behind kernel bridges.
+
+    The node's firewall sees their packets too.
+    """
     by_iptables = context.answers.get("CONFIG_NEUTRON_FIREWALL_DRIVER") == "iptables_hybrid"
     return context.l2_agent == "linuxbridge" or (context.l2_agent == "openvswitch" and by_iptables)
 

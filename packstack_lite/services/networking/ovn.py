@@ -1,4 +1,4 @@
-"""OVN on compute and network nodes: ovn-controller, which programs the switch, and Neutron's metadata agent.
+"""OVN on compute and network nodes: ovn-controller and the metadata agent.
 
 Routers, DHCP and security groups are flows of the switch, not processes.
 """
@@ -51,7 +51,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
 
 
 def _chassis_options(context: NodeContext) -> Dict[str, str]:
-    """Return the chassis options: the node's physical networks, and whether it hosts routers."""
+    """Return the chassis options: physical networks, and whether it hosts routers."""
     return {
         "ovn-bridge-mappings": ",".join(
             f"{name}:{bridge}" for name, bridge in network_settings.bridge_mappings(context).items()
@@ -61,7 +61,10 @@ def _chassis_options(context: NodeContext) -> Dict[str, str]:
 
 
 def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List[Resource]) -> List[Resource]:
-    """Declare that Neutron reports ``node``'s agents as alive. The metadata agent has its unit's name there."""
+    """Declare that Neutron reports the agents of ``node`` as alive.
+
+    The metadata agent has its unit's name there.
+    """
     names = {"ovn-controller": "ovn-controller"}
     if node.has_role("compute"):
         names["neutron-ovn-metadata-agent"] = node.profile.unit("neutron-ovn-metadata-agent")
@@ -74,7 +77,10 @@ def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List
 
 
 def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
-    """Declare the settings that ovn-controller reads from the switch's database without a restart."""
+    """Declare the settings that ovn-controller reads from the switch's database.
+
+    It notices changes without a restart.
+    """
     external_ids = {
         # Neutron binds a port to the host that Nova names, and Nova names it so.
         "hostname": context.facts.system.hostname,
@@ -94,7 +100,9 @@ def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
 
 
 def _chassis_unit(context: NodeContext) -> List[Resource]:
-    """Declare the unit that copies the chassis options to where this release's Neutron reads them.
+    """Declare the unit that copies the chassis options to where Neutron reads them.
+
+    Only for releases whose OVN writes them elsewhere.
 
     It runs after each start of ovn-controller, which creates the chassis anew. See docs/decisions/0018.
     """
@@ -112,6 +120,7 @@ def _chassis_unit(context: NodeContext) -> List[Resource]:
 
 
 def _controller_units(context: NodeContext, settings: List[Resource]) -> List[Resource]:
+    """Declare ovn-controller, and the unit that starts it at boot."""
     setting_ids = [setting.id for setting in settings]
     host_unit = context.declare_unit("ovn-host", "ovn", needs=setting_ids, phase=Phase.PLATFORM)
     ready = "[ $(ovn-appctl -t ovn-controller connection-status) = connected ] && ovs-vsctl br-exists br-int"
@@ -122,7 +131,7 @@ def _controller_units(context: NodeContext, settings: List[Resource]) -> List[Re
 
 
 def _metadata_agent(context: NodeContext) -> List[Resource]:
-    """Declare the metadata agent on compute nodes, which serves the node's own instances."""
+    """Declare the metadata agent, on compute nodes."""
     if not context.has_role("compute"):
         return []
     common = neutron.declare_config(context)
@@ -139,7 +148,10 @@ def _metadata_agent(context: NodeContext) -> List[Resource]:
 
 
 def _ovsdb_address(context: NodeContext) -> str:
-    """Return the switch database's address for the agent: the socket if the agent may open it, otherwise the port."""
+    """Return the switch database's address for the metadata agent.
+
+    The socket if the agent may open it, otherwise the port.
+    """
     if "ovs-database" in context.profile.paths:
         return f"unix:{context.profile.path('ovs-database')}"
     return OVSDB_ADDRESS

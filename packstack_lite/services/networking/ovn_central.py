@@ -1,4 +1,4 @@
-"""OVN on the controller: the two databases, and northd, which translates between them."""
+"""OVN on the controller: two databases, and northd, which translates between them."""
 
 from __future__ import annotations
 
@@ -52,4 +52,5 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _database_check(context: NodeContext, name: str) -> str:
+    """Return a shell command that exits 0 once a database answers."""
     return f"ovn-{name}ctl --timeout=5 --no-leader-only --db={database_urls(context)[name]} show"

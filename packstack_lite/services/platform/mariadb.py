@@ -24,7 +24,7 @@ SPEC = ServiceSpec(
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the server, and root's password in addition to its login over the socket."""
+    """Declare the server and root's logins."""
     files = [context.render_file("mariadb", "mariadb", phase=Phase.PLATFORM)]
     files += context.render_optional_files("mariadb", "mariadb-unit", phase=Phase.PLATFORM)
     unit = context.declare_unit("mariadb", "mariadb", watches=files, phase=Phase.PLATFORM)
@@ -32,7 +32,10 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _root_password(context: NodeContext) -> RunOnce:
-    """Declare root's logins: over the socket, and with the password of CONFIG_MARIADB_PW as with Packstack."""
+    """Declare root's logins.
+
+    Over the socket, and with CONFIG_MARIADB_PW as with Packstack.
+    """
     password = context["CONFIG_MARIADB_PW"]
     return RunOnce(
         name="mariadb-root",
@@ -69,7 +72,10 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
 
 
 def _close_open_accounts(context: NodeContext) -> List[str]:
-    """Return the statements that remove accounts without a password, as mysql_secure_installation does."""
+    """Return the statements that remove accounts without a password.
+
+    As mysql_secure_installation does; empty where the package has none.
+    """
     if "mariadb-accounts-without-password" not in context.profile.quirks:
         return []
     facts = context.facts
@@ -85,5 +91,8 @@ def _close_open_accounts(context: NodeContext) -> List[str]:
 
 
 def _is_other_name(name: str) -> bool:
-    """Return whether the name differs from ``localhost``, by which root logs in over the socket."""
+    """Return whether a name differs from ``localhost``.
+
+    By that name root logs in over the socket.
+    """
     return name not in ("", "localhost")

@@ -1,4 +1,4 @@
-"""The database client's login to a server on another node, ours or an existing one."""
+"""The database client's login to a server on another node."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ SPEC = ServiceSpec(
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the broker, with Erlang's own ports on loopback and one account instead of ``guest``."""
+    """Declare the broker, with one account instead of ``guest``.
+
+    Erlang's own ports listen on loopback.
+    """
     files = [
         context.render_file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         context.render_file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),

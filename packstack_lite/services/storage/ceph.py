@@ -1,4 +1,7 @@
-"""Cinder volumes on Ceph: an existing cluster, or a cluster of one node in user space that is created here."""
+"""Cinder volumes on Ceph.
+
+An existing cluster, or a cluster of one node in user space that is created here.
+"""
 
 from __future__ import annotations
 
@@ -39,19 +42,28 @@ def conf_path(context: NodeContext) -> str:
 
 
 def keyring_path(context: NodeContext) -> str:
-    """Return the path of Cinder's keyring, next to ceph.conf, where Ceph's clients look for it."""
+    """Return the path of Cinder's keyring.
+
+    It is next to ceph.conf, where Ceph's clients look for it.
+    """
     return posixpath.join(
         posixpath.dirname(conf_path(context)), f"ceph.client.{context['CONFIG_CINDER_CEPH_USER']}.keyring"
     )
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the cluster if it is created here; otherwise make the existing keyring readable for Cinder."""
+    """Declare the cluster if it is created here.
+
+    Otherwise make the existing keyring readable for Cinder.
+    """
     return _cluster_resources(context) if creates_cluster(context) else [_readable_keyring(context)]
 
 
 def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
-    """Declare what a hypervisor needs to attach volumes; a storage node has the keyring already."""
+    """Declare what a hypervisor needs to attach volumes.
+
+    A storage node has the keyring already.
+    """
     if not is_used(context):
         return []
     keyring_files = (
@@ -122,7 +134,10 @@ def _readable_keyring(context: NodeContext) -> RunOnce:
 
 
 def _cluster_resources(context: NodeContext) -> List[Resource]:
-    """Declare monitor, manager, one storage daemon in a file, the pool and its user. Each step may be repeated."""
+    """Declare monitor, manager, one storage daemon in a file, the pool and its user.
+
+    Each step may be repeated.
+    """
     name = context.facts.system.hostname.split(".")[0]
     fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
     config = _ceph_config(context, name, fsid)
@@ -148,6 +163,7 @@ def _cluster_resources(context: NodeContext) -> List[Resource]:
 
 
 def _ceph_config(context: NodeContext, name: str, fsid: str) -> File:
+    """Declare ceph.conf of the new cluster."""
     return context.render_file(
         "ceph",
         "ceph",
@@ -187,7 +203,9 @@ _STEP_DONE = {
 
 
 def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
-    """Declare one step, in a shell of its own because "set -e" has no effect in RunOnce's command list.
+    """Declare one step of the cluster's creation.
+
+    It runs in a shell of its own, because "set -e" has no effect in RunOnce's command list.
 
     The script skips a completed step even if the record of it is lost: it would overwrite the cluster.
     """
@@ -210,6 +228,7 @@ def _enabled_target(context: NodeContext, role: str) -> Unit:
 
 
 def _daemon(context: NodeContext, role: str, instance: str, config: File, step: RunOnce, ready: str) -> Unit:
+    """Declare a daemon of the cluster, after the step that creates its data."""
     return context.declare_unit(
         role, "cinder", [config], needs=[step.id], ready=ready, phase=Phase.PLATFORM, instance=instance
     )

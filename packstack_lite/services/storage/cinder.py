@@ -1,4 +1,4 @@
-"""Cinder, the volume service: API, scheduler, backup, and one volume service for all backends."""
+"""Cinder, the volume service: API, scheduler, backup and volume service."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ def has_encryption(context: NodeContext) -> bool:
 
 
 def package_groups(context: NodeContext) -> List[str]:
-    """List the backends' package groups for this node: to serve volumes, and to attach them."""
+    """List the backends' package groups for this node.
+
+    Those to serve volumes, and those to attach them.
+    """
     if not is_enabled(context):
         return []
     storage_groups = [f"cinder-{name}" for name in backends(context)] if context.has_role("storage") else []
@@ -85,7 +88,10 @@ def package_groups(context: NodeContext) -> List[str]:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare API and scheduler on the controller, and the volume service on the storage node."""
+    """Declare the volume service.
+
+    API and scheduler are on the controller, the volumes on the storage node.
+    """
     account = database_account(context, SPEC.databases[0])
     config, stores = _declare_config(context), _backend_resources(context)
     api_files = wsgi_files(context, "cinder", "cinder", context.profile.user("cinder"))
@@ -136,7 +142,9 @@ def _declare_config(context: NodeContext) -> Resource:
 
 
 def _retrying_qemu_img(context: NodeContext) -> List[Resource]:
-    """Declare a wrapper of qemu-img that retries, for backends whose driver encrypts with it (rbd.py, remotefs.py).
+    """Declare a wrapper of qemu-img that retries.
+
+    For backends whose driver encrypts with it (rbd.py, remotefs.py).
 
     LVM's driver uses cryptsetup. Each call reads the wrapper anew, so no unit restarts for it.
     """
@@ -158,7 +166,7 @@ def _nfs_shares(context: NodeContext) -> List[Resource]:
 
 
 def _volume_types(context: NodeContext) -> List[Resource]:
-    """A type per backend; the encrypted one goes to the first backend."""
+    """Declare a volume type per backend; the encrypted one uses the first backend."""
     names = backends(context)
     volume_types: List[Resource] = [_volume_type(context, VOLUME_TYPES[name], name) for name in names]
     if has_encryption(context) and names:
@@ -179,7 +187,10 @@ def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapp
 
 
 def _services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
-    """Declare that each service reports itself; a volume service that cannot reach its backend does not."""
+    """Declare that each service reports itself.
+
+    A volume service that cannot reach its backend does not.
+    """
     host = node.facts.system.hostname
     names = ["cinder-scheduler@" + host] if node.has_role("controller") else []
     if node.has_role("storage"):

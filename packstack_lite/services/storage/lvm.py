@@ -1,4 +1,4 @@
-"""Cinder volumes on LVM: the volume group on a device or in a file, the iSCSI target and the initiator."""
+"""Cinder volumes on LVM: volume group, iSCSI target and initiator."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ def is_used(context: NodeContext) -> bool:
 
 
 def volume_group_name(context: NodeContext) -> str:
+    """Return the name of the volume group."""
     return str(context["CONFIG_CINDER_VOLUME_NAME"])
 
 
 def backing_file(context: NodeContext) -> str:
-    """Return the file that holds the volume group; empty if it is on a device or not created by us."""
+    """Return the file that holds the volume group.
+
+    Empty if the group is on a device or not created by us.
+    """
     if not context.is_enabled("CONFIG_CINDER_VOLUMES_CREATE") or context["CONFIG_CINDER_VOLUMES_DEVICE"]:
         return ""
     return posixpath.join(context.profile.path("cinder-state"), volume_group_name(context))
@@ -35,7 +39,10 @@ def backing_file_mib(context: NodeContext) -> int:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the volume group, the iSCSI target, and the initiator, through which images are written to volumes."""
+    """Declare the volume group, the iSCSI target and the initiator.
+
+    Images are written to volumes through the initiator.
+    """
     file = backing_file(context)
     group = VolumeGroup(
         name=volume_group_name(context),

@@ -1,4 +1,4 @@
-"""Swift, the object store: proxy, account, container and object servers, their rings and devices."""
+"""Swift, the object store: servers, rings and devices."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ SPEC = ServiceSpec(
 
 @dataclass(frozen=True)
 class StorageDevice:
-    """A device of the ring: its name below the devices' directory, what is mounted there, and its zone.
+    """A device of the ring: name, source and zone.
+
+    ``name`` is below the devices' directory, where ``source`` is mounted.
 
     Without a ``source`` (a device or a file) it is a plain directory.
     """
@@ -80,12 +82,18 @@ def is_enabled(context: NodeContext) -> bool:
 
 
 def can_mount(context: NodeContext) -> bool:
-    """Return whether this node can mount file systems: a container has no loop devices and no disks."""
+    """Return whether this node can mount file systems.
+
+    A container has no loop devices and no disks.
+    """
     return not context.facts.system.is_container
 
 
 def storage_devices(context: NodeContext) -> List[StorageDevice]:
-    """List the devices of the answers; otherwise one file, or one directory where files cannot be mounted."""
+    """List the storage devices of the answers.
+
+    Without any: one file, or one directory where files cannot be mounted.
+    """
     answer = [str(path) for path in context["CONFIG_SWIFT_STORAGES"]]
     if not answer or not can_mount(context):
         file = posixpath.join(context.profile.path("swift-loopback"), LOOPBACK_NAME)
@@ -130,6 +138,7 @@ def _masked_unit(context: NodeContext, role: str) -> Unit:
 
 
 def _device_resources(context: NodeContext, device: StorageDevice) -> List[Resource]:
+    """Declare a device's file system, mount and directory."""
     user, mount_point = (
         context.profile.user("swift"),
         posixpath.join(context.profile.path("swift-devices"), device.name),
@@ -171,6 +180,7 @@ def _device_resources(context: NodeContext, device: StorageDevice) -> List[Resou
 
 
 def _rings(context: NodeContext, devices: Sequence[StorageDevice]) -> SwiftRings:
+    """Declare the rings of all devices."""
     return SwiftRings(
         directory=posixpath.dirname(context.profile.path("swift")),
         devices_root=context.profile.path("swift-devices"),
@@ -192,6 +202,7 @@ def _replication(context: NodeContext) -> List[Resource]:
 def _server_resources(
     context: NodeContext, kind: str, watches: Sequence[Resource], rings: SwiftRings
 ) -> List[Resource]:
+    """Declare one kind of server with its workers."""
     config = context.render_file(
         "swift",
         f"swift-{kind}",
@@ -210,6 +221,7 @@ def _server_resources(
 
 
 def _proxy_resources(context: NodeContext, watches: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
+    """Declare the proxy, which serves the API."""
     config = context.render_file(
         "swift", "swift-proxy", group=context.profile.user("swift"), port=PORTS["swift"], operator=OPERATOR_ROLE
     )
