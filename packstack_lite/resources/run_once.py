@@ -11,7 +11,7 @@ from packstack_lite.resources.job_names import job_name
 from packstack_lite.secret import quote_sh
 
 FINGERPRINTS_DIR = "/var/lib/packstack-lite/once"
-WARNING_PREFIX = "packstack-lite remarks: "
+WARNING_PREFIX = "packstack-lite warning: "
 
 
 @dataclass(frozen=True)

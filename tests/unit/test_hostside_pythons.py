@@ -224,7 +224,7 @@ def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
     assert (code, out.splitlines()) == (
         1,
         [
-            "packstack-lite remarks: my.conf:2: [DEFAULT] color is an old name of an option, which will go",
+            "packstack-lite warning: my.conf:2: [DEFAULT] color is an old name of an option, which will go",
             "my.conf:3: [DEFAULT] colours is no option of nova/nova.conf; did you mean colour?",
             "my.conf:5: [there] number is no option of nova/nova.conf; [here] has one of this name",
         ],

@@ -1,5 +1,5 @@
-# The steps that make a Ceph cluster of one node; each can be repeated. Before it stand settings:
-# name, fsid, osd, addresses, pool, user, keyring, groups.
+# Steps that create a Ceph cluster of one node; each may be repeated. services/storage/ceph.py puts the variables
+# name, fsid, osd, addresses, pool, user, keyring and groups in front, and the step to run at the end.
 set -eu
 umask 077
 admin=/etc/ceph/ceph.client.admin.keyring
@@ -13,7 +13,7 @@ monitor() {
     ceph-authtool --create-keyring "$work/keyring" --gen-key --name mon. --cap mon 'allow *'
     ceph-authtool "$work/keyring" --import-keyring "$admin"
     monmaptool --create --clobber --fsid "$fsid" --addv "$name" "$addresses" "$work/map"
-    # Whole or not at all: a store that is there holds a cluster, and is never removed.
+    # Create the store completely or not at all: an existing store holds a cluster and is never removed.
     rm -rf "$home.new"
     install -d -o ceph -g ceph -m 0750 "$home.new"
     chown -R ceph:ceph "$work"

@@ -1,10 +1,9 @@
 # mypy: ignore-errors
-"""Says which of the options named on standard input no service of this host knows.
+"""Report options that no service on this node knows. Standard input is JSON.
 
-Standard input is JSON: ``options`` as [section, name, where it was given], ``lists`` as patterns
-of option lists' names. No value of an option comes here. The judge is oslo-config-validator, fed
-with the names alone; where it is not there or fails itself, that is told and nothing refused.
-Runs on the host, on Python 2.7 and 3.
+``options`` is a list of [section, name, where it was given], ``lists`` are patterns of names of option lists.
+Values of options are not sent. oslo-config-validator decides, from the names alone. Where it is not installed or
+fails, a warning says so and no option is refused. Runs on the node, on Python 2.7 and 3.
 """
 
 import difflib
@@ -13,88 +12,102 @@ import json
 import subprocess
 import sys
 
-# The tool tells the person about lines of a step's output that begin like this.
-REMARK = "packstack-lite remarks: "
+# RunOnce reports lines of a job's output that begin like this as warnings.
+WARNING_PREFIX = "packstack-lite warning: "
 
-# The validator remarks every option of this section that it misses, auth_type too.
+# The validator reports every option of this section that is missing, auth_type included.
 AUTH = ("keystone_authtoken", "auth_type")
 
 
 def installed_lists():
-    """The names of the option lists that the installed code brings."""
+    """Return the names of the option lists of the installed services."""
     try:
         from importlib import metadata
     except ImportError:
         import pkg_resources
 
         return sorted({entry.name for entry in pkg_resources.iter_entry_points("oslo.config.opts")})
-    found = metadata.entry_points()
-    group = found.select(group="oslo.config.opts") if hasattr(found, "select") else found.get("oslo.config.opts", ())
+    entries = metadata.entry_points()
+    is_selectable = hasattr(entries, "select")
+    group = entries.select(group="oslo.config.opts") if is_selectable else entries.get("oslo.config.opts", ())
     return sorted({entry.name for entry in group})
 
 
-def tell(text):
-    """Print a line, whatever the locale."""
+def write_line(text):
+    """Print a line as UTF-8, in any locale."""
     getattr(sys.stdout, "buffer", sys.stdout).write(text.encode("utf-8") + b"\n")
 
 
 def run(words, text=""):
-    """Exit code and everything a program prints; raises OSError when it is not there."""
-    made = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = made.communicate(text.encode("utf-8"))[0].decode("utf-8", "replace")
-    return made.returncode, said
+    """Run a program; return its exit code and output.
+
+    Raises OSError if the program is missing.
+    """
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = process.communicate(text.encode("utf-8"))[0].decode("utf-8", "replace")
+    return process.returncode, output
 
 
-def ask(sections, lists):
-    """What the validator prints about these sections' options, line by line, and its exit code."""
+def run_validator(sections, lists):
+    """Run the validator on options without values; return its exit code and lines."""
     words = ["oslo-config-validator", "--input-file", "/dev/stdin"]
     words += [word for name in lists for word in ("--namespace", name)]
     parts = ["[%s]\n%s" % (section, "".join("%s =\n" % name for name in names)) for section, names in sections.items()]
-    code, said = run(words, "".join(parts))
-    return code, said.splitlines()
+    code, output = run(words, "".join(parts))
+    return code, output.splitlines()
 
 
 def spellings(section):
-    """How a list may spell a section, which counts in any case."""
+    """Return the spellings of a section in option lists, which are not case-sensitive."""
     return (section,) if section == "DEFAULT" else (section, section.upper())
 
 
 def is_refused(section, name, lines):
-    """Whether the validator has complained of an option; of some sections it only remarks it."""
-    begins = (
+    """Return whether the validator refuses an option.
+
+    In some sections it reports one at level INFO only.
+    """
+    prefixes = (
         "ERROR:root:%s/%s " % (section, name),
         'INFO:root:Ignoring missing option "%s" from group "%s"' % (name, section),
     )
-    return any(line.startswith(begins) for line in lines)
+    return any(line.startswith(prefixes) for line in lines)
 
 
-def refused(options, lists):
-    """The options (section, name) that the validator does not know; None, with the reason, if it cannot tell."""
+def find_refused(options, lists):
+    """Return the options (section, name) that the validator refuses, and "".
+
+    If the validator cannot decide, return None and the reason.
+    """
     sections = {}
     for section, name, _ in options:
         for spelling in spellings(section):
-            # auth_type besides: a section that has it takes the options of keystoneauth's plugins too.
+            # With auth_type, a section also takes the options of keystoneauth's plugins.
             sections.setdefault(spelling, {"auth_type"}).add(name)
     try:
-        code, lines = ask(sections, lists)
+        code, lines = run_validator(sections, lists)
     except OSError as error:
         return None, "oslo-config-validator cannot be run here: %s" % error.strerror
     if code and not any(line.startswith("ERROR:root:") for line in lines):
         return None, "oslo-config-validator failed: %s" % (lines[-1] if lines else "exit code %d" % code)
-    tell_of_old_names(options, lines)
-    every = {(section, name) for section, one, _ in options for name in (one, "auth_type")}
-    return {(s, n) for s, n in every if all(is_refused(spelling, n, lines) for spelling in spellings(s))}, ""
+    warn_of_old_names(options, lines)
+    candidates = {(section, name) for section, one, _ in options for name in (one, "auth_type")}
+    return {(s, n) for s, n in candidates if all(is_refused(spelling, n, lines) for spelling in spellings(s))}, ""
 
 
-def tell_of_old_names(options, lines):
-    """Options that still count under a name that will go."""
+def warn_of_old_names(options, lines):
+    """Print a warning for each option whose name is deprecated."""
     for section, name, where in options:
         if any("WARNING:root:Deprecated opt %s/%s found" % (one, name) in lines for one in spellings(section)):
-            tell("%s%s: [%s] %s is an old name of an option, which will go" % (REMARK, where, section, name))
+            text = "%s%s: [%s] %s is an old name of an option, which will go"
+            write_line(text % (WARNING_PREFIX, where, section, name))
 
 
 def plugin_options():
-    """What keystoneauth's plugins take; the validator's lists hold only a part of it."""
+    """Return the options of keystoneauth's plugins.
+
+    The option lists hold only a part of them.
+    """
     try:
         from keystoneauth1 import loading
     except ImportError:
@@ -104,18 +117,18 @@ def plugin_options():
 
 
 def known_names(lists):
-    """Every option by its section, for the nearest name; {} where they cannot be had."""
+    """Return every option by its section, for suggestions; {} if the generator fails."""
     words = ["oslo-config-generator", "--format", "json", "--output-file", "/dev/stdout"]
     try:
-        said = run(words + [word for name in lists for word in ("--namespace", name)])[1]
-        groups = json.loads(said[said.index("{") :])["options"]
+        output = run(words + [word for name in lists for word in ("--namespace", name)])[1]
+        groups = json.loads(output[output.index("{") :])["options"]
     except (OSError, ValueError, KeyError):
         return {}
-    return {group: [one.get("dest") or one["name"] for one in told["opts"]] for group, told in groups.items()}
+    return {name: [one.get("dest") or one["name"] for one in group["opts"]] for name, group in groups.items()}
 
 
-def advice(section, name, known):
-    """The nearest name, or the sections that have an option of this name."""
+def suggest(section, name, known):
+    """Return a hint: the closest name, or the sections that have this option."""
     if not known:
         return ""
     near = difflib.get_close_matches(name, known.get(section, ()), 1, 0.75)
@@ -131,20 +144,21 @@ def advice(section, name, known):
 
 
 def main():
-    asked = json.load(sys.stdin)
-    lists = [name for name in installed_lists() if any(fnmatch.fnmatch(name, like) for like in asked["lists"])]
-    found, why = refused(asked["options"], lists)
-    if found is None:
-        tell("%s%s: the options were not checked: %s" % (REMARK, asked["file"], why))
+    """Check the options on standard input; return 1 if one is unknown."""
+    request = json.load(sys.stdin)
+    lists = [name for name in installed_lists() if any(fnmatch.fnmatch(name, like) for like in request["lists"])]
+    refused, reason = find_refused(request["options"], lists)
+    if refused is None:
+        write_line("%s%s: the options were not checked: %s" % (WARNING_PREFIX, request["file"], reason))
         return 0
-    if found:
+    if refused:
         known = plugin_options()
-        found = {(s, n) for s, n in found if n not in known or (s, "auth_type") in found - {AUTH}}
-    wrong = [one for one in asked["options"] if (one[0], one[1]) in found]
+        refused = {(s, n) for s, n in refused if n not in known or (s, "auth_type") in refused - {AUTH}}
+    wrong = [one for one in request["options"] if (one[0], one[1]) in refused]
     known = known_names(lists) if wrong else {}
     for section, name, where in wrong:
-        what = "[%s] %s is no option of %s" % (section, name, asked["file"])
-        tell("%s: %s%s" % (where, what, advice(section, name, known)))
+        problem = "[%s] %s is no option of %s" % (section, name, request["file"])
+        write_line("%s: %s%s" % (where, problem, suggest(section, name, known)))
     return 1 if wrong else 0
 
 

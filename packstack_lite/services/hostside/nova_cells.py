@@ -1,10 +1,9 @@
 # mypy: ignore-errors
-"""nova's four schema steps, in their order, for the price of importing nova once.
+"""Run Nova's four schema steps in order, importing Nova only once.
 
-Each step is nova-manage's own command in a forked child. The cells are kept as templates
-that nova fills in from nova.conf: a changed password or address needs no change here, and
-the default of map_cell0, which stores the password unquoted, is avoided.
-Runs on the host as nova's account, on Python 2.7 and 3.
+Each step is a command of nova-manage in a forked child. The cells' URLs are templates that Nova fills in from
+nova.conf: a changed password or address needs no change here. map_cell0's default would store the password unquoted.
+Runs on the node as nova's account, on Python 2.7 and 3.
 """
 
 import os
@@ -20,12 +19,12 @@ STEPS = (
     ("db", "sync"),
     ("cell_v2", "create_cell", "--name", "cell1", "--database_connection", URL, "--transport-url", URL),
 )
-# create_cell says 2 when a cell with these URLs is there already: a step that was done before.
-DONE_BEFORE = {("cell_v2", "create_cell"): 2}
+# create_cell exits with 2 if a cell with these URLs exists: an earlier run did this step.
+ALREADY_DONE = {("cell_v2", "create_cell"): 2}
 
 
 def nova_manage(words):
-    """One nova-manage command in a child; its exit code."""
+    """Run one nova-manage command in a child process; return its exit code."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -45,9 +44,10 @@ def nova_manage(words):
 
 
 def main():
+    """Run every step; return 1 at the first that fails."""
     for words in STEPS:
         code = nova_manage(words)
-        if code and code != DONE_BEFORE.get(words[:2]):
+        if code and code != ALREADY_DONE.get(words[:2]):
             sys.stderr.write("nova-manage %s ended with exit code %d\n" % (" ".join(words[:2]), code))
             return 1
     return 0

@@ -192,8 +192,8 @@ def _tunnel_interface(context: NodeContext) -> Optional[Interface]:
     ]
     if not matches:
         raise UsageError(
-            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.system.hostname} has no such interface with"
-            " an address",
+            f"{agent_parameter_name(context, 'TUNNEL_IF')}={name}: {context.facts.system.hostname}"
+            " has no such interface with an address",
             "choose one of: "
             + ", ".join(interface.name for interface in context.facts.network.interfaces if interface.addresses),
         )

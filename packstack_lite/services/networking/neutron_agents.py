@@ -1,4 +1,4 @@
-"""Declare Neutron's agents: configuration, unit, and the check that they are alive."""
+"""Declare Neutron's agents: configuration, unit, and a check that they are alive."""
 
 from __future__ import annotations
 
