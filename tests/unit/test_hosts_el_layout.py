@@ -1,4 +1,4 @@
-"""The table of an enterprise Linux test host, and how files become packages; nothing is built here."""
+"""Test hosts with CentOS's layout: their tables, and how pools of files become RPMs. Nothing is built here."""
 
 import json
 import os
@@ -23,22 +23,22 @@ def el9():
     return el_table.load_layout("el9")
 
 
-def row(layout, key):
+def find_entry(layout, key):
     return next(entry for entry in layout.entries if entry.rpm.key == key)
 
 
-def rpm(**said):
-    return rpms.Rpm("nova", "nova", "openstack", **said)
+def make_rpm(**fields):
+    return rpms.Rpm("nova", "nova", "openstack", **fields)
 
 
-def put(place, *paths):
+def write_files(directory, *paths):
     for path in paths:
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_text(path)
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(path)
 
 
 @every_layout
-def test_a_layout_is_whole_and_its_base_begins_with_a_debian_that_is_known(name):
+def test_a_layout_has_its_packages_and_a_known_debian(name):
     layout = el_table.load_layout(name)
     assert layout.data["title"]
     named = {entry.rpm.name for entry in layout.entries}
@@ -51,41 +51,41 @@ def test_a_layout_is_whole_and_its_base_begins_with_a_debian_that_is_known(name)
 
 
 @every_layout
-def test_who_claims_files_has_a_pool_to_claim_them_from(name):
-    """A row with claims and no pool would be an empty package (libvirt's policies were missing so)."""
+def test_an_rpm_that_claims_files_has_a_pool(name):
+    """A row with claims and no pool would be an empty package (libvirt's policies were missing that way)."""
     layout = el_table.load_layout(name)
-    pools_there = {pool.name for pool in layout.pools}
+    pool_names = {pool.name for pool in layout.pools}
     claiming = {
         key
         for table in layout.string_list("tables")
-        for key, said in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).items()
-        if said and said.get("claims")
+        for key, fields in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).items()
+        if fields and fields.get("claims")
     }
-    assert not [e.rpm.key for e in layout.entries if e.rpm.key in claiming and e.pool not in pools_there]
+    assert not [e.rpm.key for e in layout.entries if e.rpm.key in claiming and e.pool not in pool_names]
 
 
-def test_units_that_are_the_programs_own_are_taken_and_debians_are_not(tmp_path):
+def test_only_selected_units_of_a_debian_package_are_kept(tmp_path):
     deb = tmp_path / "made"
-    put(deb, "DEBIAN/control", "usr/bin/ceph-mon", "etc/default/ceph", "lib/systemd/system/ceph-mon.service")
+    write_files(deb, "DEBIAN/control", "usr/bin/ceph-mon", "etc/default/ceph", "lib/systemd/system/ceph-mon.service")
     (deb / "DEBIAN/control").write_text("Package: mon\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n")
     (deb / "lib/systemd/system/ceph-mon@.service").write_text("[Service]\nEnvironmentFile=-/etc/default/ceph\n")
     (tmp_path / "debs").mkdir()
     subprocess.run(["dpkg-deb", "-b", deb, tmp_path / "debs/mon_1_all.deb"], check=True, capture_output=True)
     deb_pools.fill_pool(tmp_path, el_table.Pool("ceph", debs=("mon",), units=("ceph-mon@.service",)), tmp_path / "pool")
-    left = [path for path in pools.list_paths(tmp_path / "pool") if (tmp_path / f"pool{path}").is_file()]
-    assert left == ["/usr/bin/ceph-mon", "/usr/lib/systemd/system/ceph-mon@.service"]
+    files = [path for path in pools.list_paths(tmp_path / "pool") if (tmp_path / f"pool{path}").is_file()]
+    assert files == ["/usr/bin/ceph-mon", "/usr/lib/systemd/system/ceph-mon@.service"]
     unit = (tmp_path / "pool/usr/lib/systemd/system/ceph-mon@.service").read_text()
     assert unit == "[Service]\nEnvironmentFile=-/etc/sysconfig/ceph\n"
 
 
-def test_only_programs_of_the_base_systems_python_get_the_platforms(tmp_path):
-    """Train's own begin with a python3 too."""
+def test_only_programs_of_debians_python_get_the_platforms_python(tmp_path):
+    """Train's programs name their own python3.6."""
     for name, first in (
         ("ceph", "#! /usr/bin/python3"),
         ("nova-manage", "#!/opt/train/bin/python3.6"),
         ("sh", "#!/bin/sh"),
     ):
-        put(tmp_path, f"payload/one/usr/bin/{name}")
+        write_files(tmp_path, f"payload/one/usr/bin/{name}")
         (tmp_path / f"payload/one/usr/bin/{name}").write_text(f"{first}\nimport sys\n")
     script = pools.SET_INTERPRETER_SCRIPT.replace("/build/payload", f"{tmp_path}/payload")
     subprocess.run(
@@ -99,26 +99,26 @@ def test_only_programs_of_the_base_systems_python_get_the_platforms(tmp_path):
     }
 
 
-def test_a_row_may_have_a_file_of_data_as_it_is_and_the_base_is_made_anew_when_that_changes():
+def test_every_copied_data_file_counts_in_the_digest():
     layout = el_table.load_layout("el7")
-    files = row(layout, "python-rbd").files
+    files = find_entry(layout, "python-rbd").files
     assert files["/opt/train/lib/python3.6/site-packages/rbd.py"] == el_table.read_data("el7/rbd.py")
     copied = {
         name
         for table in layout.string_list("tables")
-        for said in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).values()
-        for name in ((said or {}).get("copies") or {}).values()
+        for fields in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).values()
+        for name in ((fields or {}).get("copies") or {}).values()
     }
     assert copied and copied <= set(layout.string_list("made_from"))
 
 
-def test_units_are_those_of_the_facts(el9):
+def test_the_units_of_the_facts_are_in_the_table(el9):
     facts = json.loads(el_table.read_data("el9/rdo.json"))
-    told = {u: d for service in facts.values() for u, d in service.get("unit_details", {}).items() if "ExecStart" in d}
-    have = {path.rsplit("/", 1)[-1]: text for entry in el9.entries for path, text in entry.files.items()}
-    assert len(told) > 60
-    for unit, details in told.items():
-        lines = have[unit].splitlines()
+    units = {u: d for service in facts.values() for u, d in service.get("unit_details", {}).items() if "ExecStart" in d}
+    texts = {path.rsplit("/", 1)[-1]: text for entry in el9.entries for path, text in entry.files.items()}
+    assert len(units) > 60
+    for unit, details in units.items():
+        lines = texts[unit].splitlines()
         assert f"ExecStart={details['ExecStart']}" in lines
         assert not details.get("User") or f"User={details['User']}" in lines
 
@@ -128,16 +128,16 @@ def test_everything_that_the_profile_installs_is_in_the_table(el9):
     provided |= {name.split()[0] for entry in el9.entries for name in entry.rpm.provides}
     profile = profiles.load("centos9s-epoxy")
     absent = {name for names in profile.packages.values() for name in names} - provided
-    # Ceph's daemons are of another project; RDO's own repositories do not hold them either.
-    # VPNaaS is not among what these hosts hold: nothing here has tried it on them.
+    # Ceph's daemons are another project's, and not in RDO's repositories either.
+    # VPNaaS was not tried on these hosts.
     assert absent <= {*profile.packages["ceph"], *profile.packages["neutron-vpnaas"]}
 
 
-def test_dist_conf_and_users_are_those_of_the_facts(el9):
-    dist = row(el9, "openstack-nova-common").files["/usr/share/nova/nova-dist.conf"]
+def test_dist_conf_and_users_of_the_facts_are_in_the_table(el9):
+    dist = find_entry(el9, "openstack-nova-common").files["/usr/share/nova/nova-dist.conf"]
     assert "[DEFAULT]" in dist and "compute_driver = libvirt.LibvirtDriver" in dist
     users = {user.name: user.uid for entry in el9.entries for user in entry.rpm.users}
-    wanted = {
+    expected = {
         "apache": 48,
         "mysql": 27,
         "nova": 162,
@@ -147,75 +147,79 @@ def test_dist_conf_and_users_are_those_of_the_facts(el9):
         "swift": 160,
         "qemu": 107,
     }
-    assert {name: users[name] for name in wanted} == wanted
+    assert {name: users[name] for name in expected} == expected
 
 
-def test_a_requirement_that_nobody_provides_is_told_by_name():
+def test_a_requirement_that_no_rpm_provides_is_an_error():
     with pytest.raises(LookupError, match="nova requires ghost"):
-        el_table._check_requirements((el_table.PackageEntry(rpm(requires=("ghost >= 1",))),))
+        el_table._check_requirements((el_table.PackageEntry(make_rpm(requires=("ghost >= 1",))),))
 
 
-def test_alias_units_are_links(el9):
-    assert row(el9, "openstack-neutron-ovn-metadata-agent").links == {
+def test_alias_units_are_symbolic_links(el9):
+    assert find_entry(el9, "openstack-neutron-ovn-metadata-agent").links == {
         "/usr/lib/systemd/system/networking-ovn-metadata-agent.service": "neutron-ovn-metadata-agent.service"
     }
 
 
-def test_a_unit_text_has_its_keys_in_their_sections():
+def test_the_keys_of_a_unit_are_in_their_sections():
     text = el_table.unit_text("x.service", {"After": "a", "Environment": ["A=1", "B=2"], "WantedBy": "m"})
     assert text == (
         "[Unit]\nDescription=x\nAfter=a\n\n[Service]\nEnvironment=A=1\nEnvironment=B=2\n\n[Install]\nWantedBy=m\n"
     )
 
 
-def test_pre_makes_a_fixed_account_and_the_groups_of_others():
-    text = rpms.pre_script(rpm(users=(rpms.User("nova", 162, ("nova", "qemu"), "/var/lib/nova"),)))
+def test_pre_creates_the_account_with_its_number_and_other_groups():
+    text = rpms.pre_script(make_rpm(users=(rpms.User("nova", 162, ("nova", "qemu"), "/var/lib/nova"),)))
     assert "groupadd -r -g 162 nova" in text
     assert "useradd -r -u 162 -g nova -d /var/lib/nova -s /sbin/nologin -M nova" in text
     assert text.splitlines()[-1] == "usermod -a -G qemu nova"
 
 
-def test_the_longest_pattern_decides_what_a_path_may():
-    one = rpm(modes={"/etc/nova": "0750 root:nova", "/etc/nova/*": "0640 root:nova", "/etc/nova/a*": "- root:root"})
-    assert rpms.file_attributes("/etc/nova", one) == "%attr(0750,root,nova) "
-    assert rpms.file_attributes("/etc/nova/nova.conf", one) == "%attr(0640,root,nova) "
-    assert rpms.file_attributes("/etc/nova/api-paste.ini", one) == "%attr(-,root,root) "
-    assert rpms.file_attributes("/usr/bin/nova", one) == ""
+def test_the_longest_pattern_decides_the_mode_of_a_path():
+    package = make_rpm(
+        modes={"/etc/nova": "0750 root:nova", "/etc/nova/*": "0640 root:nova", "/etc/nova/a*": "- root:root"}
+    )
+    assert rpms.file_attributes("/etc/nova", package) == "%attr(0750,root,nova) "
+    assert rpms.file_attributes("/etc/nova/nova.conf", package) == "%attr(0640,root,nova) "
+    assert rpms.file_attributes("/etc/nova/api-paste.ini", package) == "%attr(-,root,root) "
+    assert rpms.file_attributes("/usr/bin/nova", package) == ""
 
 
-def test_a_package_owns_its_own_directories_and_not_the_systems(tmp_path):
+def test_a_package_owns_only_directories_that_the_system_lacks(tmp_path):
     payload, system = tmp_path / "payload", tmp_path / "system"
-    put(payload, "etc/nova/nova.conf", "usr/bin/nova")
+    write_files(payload, "etc/nova/nova.conf", "usr/bin/nova")
     (payload / "usr/lib64").mkdir()
     (payload / "usr/lib64/modules").symlink_to("elsewhere")
-    for there in ("etc", "usr/bin", "usr/lib64"):
-        (system / there).mkdir(parents=True)
-    lines = list(rpms.file_lines(payload, rpm(config_patterns=("/etc/nova/*",)), system))
+    for name in ("etc", "usr/bin", "usr/lib64"):
+        (system / name).mkdir(parents=True)
+    lines = list(rpms.file_lines(payload, make_rpm(config_patterns=("/etc/nova/*",)), system))
     assert sorted(lines) == sorted(
         ['%dir "/etc/nova"', '%config(noreplace) "/etc/nova/nova.conf"', '"/usr/bin/nova"', '"/usr/lib64/modules"']
     )
 
 
-def test_a_directory_that_another_package_owns_is_not_owned_in_passing(tmp_path):
-    put(tmp_path / "payload", "etc/nova/nova-compute.conf")
+def test_a_directory_of_another_package_is_owned_only_where_the_row_says_so(tmp_path):
+    write_files(tmp_path / "payload", "etc/nova/nova-compute.conf")
     (tmp_path / "etc").mkdir()
-    lines = list(rpms.file_lines(tmp_path / "payload", rpm(), tmp_path, {"/etc/nova"}))
+    lines = list(rpms.file_lines(tmp_path / "payload", make_rpm(), tmp_path, {"/etc/nova"}))
     assert lines == ['"/etc/nova/nova-compute.conf"']
-    own = list(rpms.file_lines(tmp_path / "payload", rpm(owned_dirs=("/etc/nova",)), tmp_path, {"/etc/nova"}))
+    own = list(rpms.file_lines(tmp_path / "payload", make_rpm(owned_dirs=("/etc/nova",)), tmp_path, {"/etc/nova"}))
     assert own == ['%dir "/etc/nova"', '"/etc/nova/nova-compute.conf"']
 
 
-def test_a_spec_says_what_the_row_says():
-    text = rpms.spec_text(rpm(version="31.0.0", release="1.el9s", requires=("a >= 1", "b"), units=("n.service",)), "/p")
+def test_a_spec_has_the_fields_of_its_row():
+    text = rpms.spec_text(
+        make_rpm(version="31.0.0", release="1.el9s", requires=("a >= 1", "b"), units=("n.service",)), "/p"
+    )
     assert "Name: nova\nVersion: 31.0.0\nRelease: 1.el9s\n" in text
     assert "Requires: a >= 1\nRequires: b\n" in text
     assert "systemctl --no-reload preset n.service" in text
     assert "%files -f /p.files" in text
 
 
-def test_packages_that_are_but_a_name_share_a_spec():
-    named = [rpms.Rpm("a", "a", "r", version="2"), rpms.Rpm("b", "b", "r", requires=("a",), raw="Epoch: 1")]
-    text = rpms.empty_packages_spec_text(named)
+def test_packages_without_files_share_a_spec():
+    packages = [rpms.Rpm("a", "a", "r", version="2"), rpms.Rpm("b", "b", "r", requires=("a",), raw="Epoch: 1")]
+    text = rpms.empty_packages_spec_text(packages)
     assert "%package -n a\nVersion: 2\n" in text
     assert "Requires: a\nEpoch: 1\n%description -n b\n" in text
     assert text.endswith("%files -n a\n\n%files -n b\n")
@@ -223,25 +227,25 @@ def test_packages_that_are_but_a_name_share_a_spec():
     assert "\n%files\n" not in text
 
 
-def test_files_go_to_who_claims_them_first_then_to_the_rest(tmp_path):
-    place, payloads = tmp_path / "pool", tmp_path / "payload"
-    put(place, "usr/bin/nova-api", "usr/bin/nova-compute", "usr/lib/nova.py")
-    (place / "empty").mkdir()
+def test_files_go_to_the_first_package_that_claims_them(tmp_path):
+    pool, payloads = tmp_path / "pool", tmp_path / "payload"
+    write_files(pool, "usr/bin/nova-api", "usr/bin/nova-compute", "usr/lib/nova.py")
+    (pool / "empty").mkdir()
     first = el_table.PackageEntry(rpms.Rpm("api", "api", "r"), claims=("/usr/bin/nova-api",))
     second = el_table.PackageEntry(rpms.Rpm("rest", "rest", "r"), claims=("/usr/bin/*",))
-    pools.assign_files(place, [first, second], "rest", payloads)
+    pools.assign_files(pool, [first, second], "rest", payloads)
     assert pools.list_paths(payloads / "api") == ["/usr/bin/nova-api"]
     assert pools.list_paths(payloads / "rest") == ["/empty", "/usr/bin/nova-compute", "/usr/lib/nova.py"]
 
 
-def test_what_nobody_claims_and_no_rest_takes_is_left(tmp_path):
-    put(tmp_path / "pool", "a")
+def test_unclaimed_files_stay_where_there_is_no_default_package(tmp_path):
+    write_files(tmp_path / "pool", "a")
     pools.assign_files(tmp_path / "pool", [], "", tmp_path / "payload")
     assert not (tmp_path / "payload").exists()
 
 
-def test_a_move_renames_and_goes_into_what_is_there(tmp_path):
-    put(tmp_path, "usr/share/nova-common/nova.conf", "etc/nova/rootwrap.conf", "usr/sbin/apache2")
+def test_a_renamed_directory_is_merged_into_an_existing_one(tmp_path):
+    write_files(tmp_path, "usr/share/nova-common/nova.conf", "etc/nova/rootwrap.conf", "usr/sbin/apache2")
     pools.rename_paths(
         tmp_path, {"usr/share/nova-common": "etc/nova", "usr/sbin/apache2": "usr/libexec/httpd", "none": "x"}
     )
@@ -254,16 +258,16 @@ def test_a_move_renames_and_goes_into_what_is_there(tmp_path):
     ]
 
 
-def test_dropped_are_files_and_whole_directories(tmp_path):
-    put(tmp_path, "etc/init.d/nova", "etc/nova/a.ini", "etc/nova/b.conf")
+def test_matching_files_and_directories_are_removed(tmp_path):
+    write_files(tmp_path, "etc/init.d/nova", "etc/nova/a.ini", "etc/nova/b.conf")
     deb_pools.remove_matching(tmp_path, ("/etc/init.d", "/etc/nova/*.ini"))
     assert pools.list_paths(tmp_path) == ["/etc/nova/b.conf"]
 
 
-def test_an_rpms_own_texts_win_and_a_stub_fills_only_a_gap(tmp_path):
-    put(tmp_path, "etc/a.conf")
+def test_the_tables_texts_win_and_empty_configs_replace_nothing(tmp_path):
+    write_files(tmp_path, "etc/a.conf")
     entry = el_table.PackageEntry(
-        rpm(), files={"/usr/bin/x": "#!/bin/sh\n"}, links={"/l": "t"}, empty_configs=("/etc/a.conf", "/etc/b.conf")
+        make_rpm(), files={"/usr/bin/x": "#!/bin/sh\n"}, links={"/l": "t"}, empty_configs=("/etc/a.conf", "/etc/b.conf")
     )
     pools.add_own_files(tmp_path, entry)
     assert (tmp_path / "etc/a.conf").read_text() == "etc/a.conf"
@@ -272,34 +276,34 @@ def test_an_rpms_own_texts_win_and_a_stub_fills_only_a_gap(tmp_path):
     assert (tmp_path / "l").readlink().name == "t"
 
 
-def test_a_changed_table_is_another_base(el9):
+def test_a_changed_table_gives_another_digest(el9):
     before = el_layout.recipe_digest(el9)
     assert before == el_layout.recipe_digest(el_table.load_layout("el9"))
     assert before != el_layout.recipe_digest(el_table.Layout("el9", el9.pools, el9.entries, {**el9.data, "tables": []}))
 
 
-def test_what_fails_leaves_nothing_half_made(tmp_path):
+def test_a_failed_build_leaves_nothing(tmp_path):
     def fail():
-        with el_layout.write_atomically(tmp_path / "tree") as part:
-            put(part, "etc/x")
+        with el_layout.write_atomically(tmp_path / "tree") as unfinished:
+            write_files(unfinished, "etc/x")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert list(tmp_path.iterdir()) == []
-    with el_layout.write_atomically(tmp_path / "tree") as part:
-        put(part, "etc/x")
+    with el_layout.write_atomically(tmp_path / "tree") as unfinished:
+        write_files(unfinished, "etc/x")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 
 
-def test_what_is_no_longer_used_is_removed_and_nothing_else(tmp_path, monkeypatch):
+def test_only_unused_trees_repositories_and_stages_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(model, "SANDBOX_HOME", tmp_path)
     monkeypatch.setattr(el_layout, "SANDBOX_HOME", tmp_path)
     trees, stages, repositories = tmp_path / "trees/el9", tmp_path / "stages/el9", tmp_path / "repositories"
-    put(trees, "base-new/a", "base-old/a", "base-used/a", "saved/a")
-    put(repositories, "el9-new/a", "el9-old/a", "el9-used/a", "el9-orphan/a", "el7-orphan/a", "el9-half.part/a")
+    write_files(trees, "base-new/a", "base-old/a", "base-used/a", "saved/a")
+    write_files(repositories, "el9-new/a", "el9-old/a", "el9-used/a", "el9-orphan/a", "el7-orphan/a", "el9-half.part/a")
     for age, name in enumerate(("first", "second", "third", "now")):
-        put(stages, f"{name}/a")
+        write_files(stages, f"{name}/a")
         os.utime(stages / name, (age, age))
     record = model.Record("a", "container", "el9", 1, "base-used", True)
     record.directory.mkdir(parents=True)
@@ -310,19 +314,19 @@ def test_what_is_no_longer_used_is_removed_and_nothing_else(tmp_path, monkeypatc
     assert sorted(path.name for path in stages.iterdir()) == ["now", "third"]
 
 
-def test_a_base_is_not_removed_for_the_sake_of_one_that_stands_in_for_it(tmp_path, monkeypatch):
+def test_the_base_tree_of_el7_zed_does_not_replace_that_of_el7(tmp_path, monkeypatch):
     monkeypatch.setattr(model, "SANDBOX_HOME", tmp_path)
     monkeypatch.setattr(el_layout, "SANDBOX_HOME", tmp_path)
     trees, repositories = tmp_path / "trees/el7", tmp_path / "repositories"
-    put(trees, "base-new/a", "base-old/a", "base-zed-1/a")
-    put(repositories, "el7-new/a", "el7-old/a", "el7-zed-1/a")
-    put(tmp_path / "stages/el7", "now/a")
+    write_files(trees, "base-new/a", "base-old/a", "base-zed-1/a")
+    write_files(repositories, "el7-new/a", "el7-old/a", "el7-zed-1/a")
+    write_files(tmp_path / "stages/el7", "now/a")
     el_layout.remove_unused("el7", trees / "base-new", tmp_path / "stages/el7/now")
     assert sorted(path.name for path in trees.iterdir()) == ["base-new", "base-zed-1"]
     assert sorted(path.name for path in repositories.iterdir()) == ["el7-new", "el7-zed-1"]
 
 
-def test_el7_without_a_python_for_train_has_debians_own_code_and_says_so(tmp_path, monkeypatch):
+def test_el7_without_a_cpython_3_6_is_el7_zed_with_a_notice(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert [el_layout.choose_layout(name) for name in ("el7", "el9", "")] == ["el7-zed", "el9", ""]
     assert "Debian's OpenStack (Zed)" in notice("el7") and "pyenv install 3.6" in notice("el7")
@@ -333,7 +337,7 @@ def test_el7_without_a_python_for_train_has_debians_own_code_and_says_so(tmp_pat
     assert el_layout.choose_layout("el7") == "el7" and notice("el7") == ""
 
 
-def test_debians_own_code_comes_under_the_same_names_as_trains():
+def test_el7_zed_has_the_packages_of_el7():
     train, zed = el_table.load_layout("el7"), el_table.load_layout("el7-zed")
     names = [
         {(entry.rpm.key, entry.rpm.version, entry.rpm.units) for entry in layout.entries} for layout in (train, zed)
@@ -359,9 +363,9 @@ def test_a_test_host_shares_the_downloads_of_its_debian(tmp_path, monkeypatch, d
 
 
 def test_a_digest_without_one_of_its_modules_fails(el9, monkeypatch):
-    lost = types.ModuleType("lost")
-    lost.__file__ = "/no/such/module.py"
-    monkeypatch.setattr(el_layout, "DIGESTED_MODULES", (*el_layout.DIGESTED_MODULES, lost))
+    missing = types.ModuleType("missing")
+    missing.__file__ = "/no/such/module.py"
+    monkeypatch.setattr(el_layout, "DIGESTED_MODULES", (*el_layout.DIGESTED_MODULES, missing))
     with pytest.raises(FileNotFoundError, match=r"module\.py"):
         el_layout.recipe_digest(el9)
 
@@ -372,5 +376,5 @@ def test_every_module_of_the_factory_counts_in_the_digest():
     assert modules - {"tests.hosts.__init__", "tests.hosts.el_layout"} == digested - {"packstack_lite.sandbox.debs"}
 
 
-def test_pins_keep_a_package_out():
+def test_pins_keep_a_package_from_being_installed():
     assert deb_pools.apt_pins(["nova-api"]) == "Package: nova-api\nPin: version *\nPin-Priority: -1\n\n"
