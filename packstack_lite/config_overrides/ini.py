@@ -98,12 +98,14 @@ class _Reader:
         self._comments = []
 
     def _continue_value(self, number: int, line: str) -> None:
+        """Append an indented line to the option above it; without one, note an error."""
         if self._open_option:
             self._open_option.lines.append(line)
         else:
             self._add_error(number, line, "is indented, but there is no option above it to continue")
 
     def _read_heading(self, number: int, line: str) -> None:
+        """Start a section, or note why the line is no heading."""
         stripped = line.rstrip()
         if not stripped.endswith("]"):
             self._add_error(number, line, "opens a section with [ but does not close it with ]")
@@ -114,6 +116,7 @@ class _Reader:
             self._add_block(Block(self._section, [line], number, is_heading=True))
 
     def _read_option(self, number: int, line: str) -> None:
+        """Start an option, or note why the line is none."""
         separators = [position for position in (line.find("="), line.find(":")) if position >= 0]
         name = line[: min(separators)].strip() if separators else ""
         if not separators:
@@ -127,6 +130,7 @@ class _Reader:
             self._add_block(self._open_option)
 
     def _add_error(self, number: int, line: str, message: str) -> None:
+        """Note an error and keep the line as a block without a name."""
         self.ini.errors.append((number, message))
         self._add_block(Block(self._section or "", [line], number))
 
@@ -135,6 +139,7 @@ class _Reader:
 
 
 def _option_value(option: Block) -> str:
+    """Return an option's value: the text after ``=`` or ``:``, joined over its lines."""
     first_line = option.lines[0]
     position = min(position for position in (first_line.find("="), first_line.find(":")) if position >= 0)
     return "\n".join([first_line[position + 1 :].strip(), *[line.strip() for line in option.lines[1:]]])
@@ -175,8 +180,10 @@ def _section_ends(ini: IniFile) -> Dict[str, int]:
 
 
 def _all_option_lines(options_by_name: Dict[str, List[Block]]) -> List[str]:
+    """Return the lines of several options, one after the other."""
     return [line for values in options_by_name.values() for line in _option_lines(values)]
 
 
 def _option_lines(options: List[Block]) -> List[str]:
+    """Return the lines of one option's values, each with its leading comments."""
     return [line for option in options for line in (*option.leading_comments, *option.lines)]

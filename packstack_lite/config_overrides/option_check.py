@@ -102,6 +102,7 @@ def declare_option_check(
 
 
 def _digest(value: object) -> str:
+    """Return a short hash of a JSON value: the check runs again when it changes."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 

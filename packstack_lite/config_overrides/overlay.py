@@ -121,6 +121,7 @@ class _OverrideApplier:
             self._add_option_check(file, user_file, overrides, overrides)
 
     def _collect_errors(self, user_file: UserFile, overrides: ini.IniFile) -> None:
+        """Note errors of syntax, and option names with dashes, which oslo.config ignores."""
         self.errors += [f"{user_file.source}:{number}: {message}" for number, message in overrides.errors]
         if option_lists(user_file.name):
             # In files oslo.config knows an option by its name with underscores alone.
@@ -132,6 +133,7 @@ class _OverrideApplier:
             ]
 
     def _add_option_check(self, file: File, user_file: UserFile, overrides: ini.IniFile, merged: ini.IniFile) -> None:
+        """Declare the check of the user's options on the node, after the packages."""
         packages = [resource.id for resource in self.resources if resource.kind == "packages"]
         option_check = declare_option_check(
             user_file.name, user_file.source, checkable_options(overrides, merged), self.profile, packages, file.tags
@@ -215,6 +217,7 @@ def _reserved_paths(resources: Iterable[Resource]) -> Set[str]:
 
 
 def _resource_path(resource: Resource) -> str:
+    """Return the path of a resource on the node; "" if it has none."""
     path: Optional[str] = getattr(resource, "path", None) or getattr(resource, "directory", None)
     return path or ""
 
@@ -230,6 +233,7 @@ def _base_name(path: str) -> str:
 
 
 def _relative_to_etc(path: str) -> str:
+    """Shorten a path below /etc to the name that --config-dir uses for it."""
     return path[len(ETC) :] if path.startswith(ETC) else path
 
 

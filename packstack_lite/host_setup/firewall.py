@@ -66,6 +66,7 @@ def uses_port_filter(context: NodeContext) -> bool:
 
 
 def _port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
+    """Declare the port filter's script and unit, and the peers that it lets in."""
     script = context.render_file(
         "host",
         "port-filter",
@@ -136,6 +137,7 @@ def _without_port_filter(context: NodeContext) -> List[Resource]:
 
 
 def _absent_file(path: str, port_filter_id: str) -> Absent:
+    """Remove a file of ours after the port filter has stopped."""
     return Absent(path, created_by_us=True, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter_id,))
 
 

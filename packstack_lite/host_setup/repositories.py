@@ -152,11 +152,13 @@ def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
 
 
 def _repo_file(context: NodeContext, setup: HostSetup, name: str, url: str, verify_signatures: bool) -> Resource:
+    """Render a repository file with one repository."""
     content = context.render("host/etc/yum.repos.d/packstack.repo.j2", name=name, url=url, checked=verify_signatures)
     return File(path=f"{setup.repo_files}/{name}.repo", content=content, phase=Phase.PREPARE, tags=make_tags("host"))
 
 
 def _repo_directory(context: NodeContext) -> str:
+    """Return the path of CONFIG_REPO_DIRECTORY; "" without one."""
     return str(context.answers.get("CONFIG_REPO_DIRECTORY") or "").rstrip("/")
 
 
@@ -179,6 +181,7 @@ def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
 
 
 def _apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
+    """Declare apt's proxy file; without an answer, that ours is absent."""
     if not setup.proxy_file:
         return []
     if not _proxy_answer(context):
@@ -210,5 +213,6 @@ def _proxy_parts(context: NodeContext) -> Tuple[str, str, Secret]:
 
 
 def _proxy_answer(context: NodeContext) -> str:
+    """Return CONFIG_HTTP_PROXY with its password; "" without an answer."""
     answer = context.answers.get("CONFIG_HTTP_PROXY")
     return answer.reveal() if isinstance(answer, Secret) else ""

@@ -58,10 +58,12 @@ def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
 
 
 def _masked_unit(name: str) -> Unit:
+    """Mask a unit that a package enables and the cloud does not use."""
     return Unit(name=name, state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("host"))
 
 
 def _time_sync(context: NodeContext) -> List[Resource]:
+    """Declare chrony; with CONFIG_NTP_SERVERS, its configuration too."""
     servers = context.answers.get("CONFIG_NTP_SERVERS") or ()
     names = tuple(servers.replace(" ", "").split(",")) if isinstance(servers, str) else tuple(servers)
     config = context.render_file("host", "chrony", phase=Phase.PLATFORM, servers=names)

@@ -34,10 +34,12 @@ def _has_selinux(context: NodeContext) -> bool:
 
 
 def _has_own_kernel(context: NodeContext) -> bool:
+    """Whether the node is no container, so that kernel settings are its own."""
     return not context.facts.system.is_container
 
 
 def _hosts_entry(context: NodeContext) -> List[Resource]:
+    """Declare that the node's names resolve to its address, in /etc/hosts."""
     facts = context.facts
     if (
         not load_host_setup(context.profile.name).writes_hosts_file
@@ -55,6 +57,7 @@ def _hosts_entry(context: NodeContext) -> List[Resource]:
 
 
 def _selinux_resources(context: NodeContext) -> List[Resource]:
+    """Declare the SELinux mode, if answered, and the booleans that services need."""
     setup = load_host_setup(context.profile.name)
     if not _has_selinux(context):
         return []
@@ -69,6 +72,7 @@ def _selinux_resources(context: NodeContext) -> List[Resource]:
 
 
 def _tuned_resources(context: NodeContext) -> List[Resource]:
+    """Declare tuned and its active profile."""
     profile = load_host_setup(context.profile.name).tuned_profile
     if not profile or not _has_own_kernel(context):
         return []

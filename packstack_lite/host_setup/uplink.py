@@ -35,6 +35,10 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink:
+    """Declare the move of one interface into a bridge.
+
+    Raises UsageError when the interface has addresses and no known network system configures it.
+    """
     uplinks = context.facts.network.uplinks
     interface_facts = uplinks.get(interface, UplinkFacts())
     # Before the move the interface has the addresses, afterwards the bridge.

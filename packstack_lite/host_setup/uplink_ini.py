@@ -156,13 +156,14 @@ def _keep_mac(move: UplinkMove) -> List[Section]:
 
 
 def _firewalld_zone(sections: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """Carry firewalld's zone over: it belongs to the connection, not to the address."""
+    """Return the line that names firewalld's zone, which belongs to the connection."""
     return [line for line in sections.get("connection", ()) if line.startswith("zone=")]
 
 
 def _connection_section(
     name: str, kind: str, interface: str, master: str = "", slave_type: str = "", extra_lines: Sequence[str] = ()
 ) -> Section:
+    """Return the [connection] section of a NetworkManager profile of ours."""
     lines = [
         f"id=packstack-lite-{name}",
         f"uuid={_uuid(name)}",
@@ -176,6 +177,7 @@ def _connection_section(
 
 
 def _uuid(name: str) -> str:
+    """Return the UUID of our profile of this name, which is always the same."""
     return str(uuid.uuid5(_UUIDS, name))
 
 
@@ -195,6 +197,7 @@ def parse_sections(text: str) -> List[Section]:
 
 
 def _section_lines(sections: Sequence[Section]) -> List[str]:
+    """Format sections as lines, each section after an empty line."""
     return [line for name, lines in sections for line in ("", f"[{name}]", *lines)]
 
 

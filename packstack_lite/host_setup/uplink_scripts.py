@@ -119,12 +119,14 @@ def _autostart_lines(line: str, fields: Sequence[str], move: UplinkMove) -> List
 
 
 def _bridge_options(move: UplinkMove) -> List[str]:
+    """Render the Open vSwitch options of the bridge's first stanza."""
     extra = f"set bridge {move.bridge} datapath_type={move.datapath} other-config:hwaddr={move.mac}"
     options = ("ovs_type OVSBridge", f"ovs_ports {move.interface}", f"ovs_extra {extra}")
     return [f"    {line}\n" for line in options]
 
 
 def _port_stanza(move: UplinkMove, mtu_lines: Sequence[str]) -> List[str]:
+    """Render the interface's own stanza as a port of the bridge."""
     return [
         f"\n# Written by packstack-lite: {move.interface} is a port of {move.bridge}, which has its addresses.\n",
         f"allow-{move.bridge} {move.interface}\n",

@@ -95,7 +95,10 @@ class Profile:
     quirks: Tuple[str, ...]
 
     def unit(self, role: str) -> str:
-        """Return the name of a role's unit, without ``.service``."""
+        """Return the name of a role's unit, without ``.service``.
+
+        Example: ``unit("httpd")`` is ``apache2`` on Debian.
+        """
         return self._look_up("units", self.units, role)
 
     def user(self, service: str) -> str:
@@ -103,11 +106,17 @@ class Profile:
         return self._look_up("users", self.users, service)
 
     def path(self, key: str) -> str:
-        """Return an absolute path on the node."""
+        """Return an absolute path on the node.
+
+        ``key`` names a file or directory by its use: ``fernet-keys``, ``ml2``.
+        """
         return self._look_up("paths", self.paths, key)
 
     def command(self, key: str) -> str:
-        """Return the name of a program in the node's PATH."""
+        """Return the name of a program in the node's PATH.
+
+        ``key`` names it by its use: ``mariadb`` is ``mysql`` on EL 7.
+        """
         return self._look_up("commands", self.commands, key)
 
     def log_path(self, role: str, service: str) -> str:
@@ -127,7 +136,10 @@ class Profile:
         return self._look_up("marker_tables", self.marker_tables, service)
 
     def driver(self, key: str) -> str:
-        """Return this release's name of an implementation."""
+        """Return this release's name of an implementation.
+
+        Example: ``driver("key-manager")`` is ``barbican``.
+        """
         return self._look_up("drivers", self.drivers, key)
 
     def packages_for(self, service: str) -> Tuple[str, ...]:
@@ -142,6 +154,7 @@ class Profile:
         return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
 
     def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
+        """Return an entry of a table. Raises LookupError that names profile and table."""
         if key not in entries:
             raise LookupError(
                 f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml or its family"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from yaml import SafeLoader as YamlLoader
 else:
-    # libyaml's parser takes a tenth of the time; PyYAML may be built without it.
+    # libyaml's parser is about five times faster; PyYAML may be built without it.
     YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 FAMILIES = "families"
@@ -81,10 +81,12 @@ def read_merged(directory: Traversable, name: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=None)
 def _read_merged_packaged(name: str) -> Mapping[str, Any]:
+    """Read a packaged profile once; later calls return the same object."""
     return _read_merged(packaged_directory(), name)
 
 
 def _read_merged(directory: Traversable, name: str) -> Mapping[str, Any]:
+    """Read and merge the files of a profile, see ``read_merged``."""
     own = read_yaml(directory / f"{name}.yaml")
     _check_file(f"{name}.yaml", own)
     family: Mapping[str, Any] = {}
@@ -177,6 +179,7 @@ def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
 
 
 def _check_keys(position: str, data: Mapping[str, Any], known_keys: Tuple[str, ...]) -> None:
+    """Raise ProfileError for keys that are not known."""
     unknown = [str(key) for key in data if key not in known_keys]
     if unknown:
         raise ProfileError(f"{position}: unknown key {', '.join(unknown)} (known: {', '.join(known_keys)})")
