@@ -1,4 +1,4 @@
-"""Each check: silent on a good host, and one clear finding for each thing that can be wrong."""
+"""Each check gives no finding on a good node, and one clear finding on each bad one."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ GOOD = {
 }
 
 
-def said(check, answers=None, profile=PROFILE, **changes):
-    subject = CheckContext(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
-    return [(remark.level, remark.message) for remark in CHECKS[check](subject)]
+def levels_and_messages(check, answers=None, profile=PROFILE, **changes):
+    context = CheckContext(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
+    return [(finding.level, finding.message) for finding in CHECKS[check](context)]
 
 
-def fixes(check, **changes):
-    return [remark.hint for remark in CHECKS[check](CheckContext(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
+def hints(check, **changes):
+    return [finding.hint for finding in CHECKS[check](CheckContext(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_a_good_host_gives_no_remark(check):
-    assert said(check) == []
+def test_a_good_node_gives_no_finding(check):
+    assert levels_and_messages(check) == []
 
 
 BAD = [
@@ -111,11 +111,11 @@ BAD = [
 @pytest.mark.parametrize(
     ("check", "level", "words", "changes"), BAD, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, changes):
-    ((told, message),) = said(check, **changes)
-    assert told == level
+def test_a_bad_node_gives_one_finding_with_a_hint(check, level, words, changes):
+    ((found_level, message),) = levels_and_messages(check, **changes)
+    assert found_level == level
     assert words in message
-    assert all(fixes(check, **changes))
+    assert all(hints(check, **changes))
 
 
 def test_every_check_is_seen_to_fail():
@@ -159,27 +159,29 @@ FINE = [
 
 
 @pytest.mark.parametrize(("check", "changes", "answers"), FINE)
-def test_what_is_no_fault(check, changes, answers):
-    assert said(check, answers, **changes) == []
+def test_a_harmless_deviation_gives_no_finding(check, changes, answers):
+    assert levels_and_messages(check, answers, **changes) == []
 
 
-def test_another_unit_on_our_port_is_a_fault_on_our_own_host_too():
-    found = said("ports", deployed_by_us=True, listening_ports={80: "nginx"}, port_units={80: "nginx.service"})
-    assert [level for level, _ in found] == ["error"]
+def test_another_unit_on_a_service_port_is_an_error_on_a_deployed_node_too():
+    findings = levels_and_messages(
+        "ports", deployed_by_us=True, listening_ports={80: "nginx"}, port_units={80: "nginx.service"}
+    )
+    assert [level for level, _ in findings] == ["error"]
 
 
-def test_one_stranger_on_many_ports_is_one_finding():
-    held = {8774: "python3", 5000: "python3"}
-    assert said("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
-        ("error", "ports 5000, 8774 are used by python3 (kolla.service)")
-    ]
-    assert fixes("ports", listening_ports=held, port_units=dict.fromkeys(held, "kolla.service")) == [
-        "systemctl disable --now kolla.service"
-    ]
+def test_one_process_on_several_ports_is_one_finding():
+    process_by_port = {8774: "python3", 5000: "python3"}
+    assert levels_and_messages(
+        "ports", listening_ports=process_by_port, port_units=dict.fromkeys(process_by_port, "kolla.service")
+    ) == [("error", "ports 5000, 8774 are used by python3 (kolla.service)")]
+    assert hints(
+        "ports", listening_ports=process_by_port, port_units=dict.fromkeys(process_by_port, "kolla.service")
+    ) == ["systemctl disable --now kolla.service"]
 
 
-def test_unsupported_system():
-    ((level, message),) = said("system", profile=None, os_id="fedora", os_name="Fedora 40")
+def test_an_unsupported_system_is_an_error():
+    ((level, message),) = levels_and_messages("system", profile=None, os_id="fedora", os_name="Fedora 40")
     assert (level, message) == ("error", "Fedora 40: it is not supported")
 
 
@@ -195,9 +197,9 @@ INTERFACES = [
 
 
 @pytest.mark.parametrize(("answers", "level", "words"), INTERFACES)
-def test_interfaces_that_the_answers_name(answers, level, words):
-    ((told, message),) = said("interfaces", {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", **answers})
-    assert told == level
+def test_wrong_interfaces_and_addresses_in_answers_are_found(answers, level, words):
+    ((found_level, message),) = levels_and_messages("interfaces", {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", **answers})
+    assert found_level == level
     assert words in message
 
 
@@ -211,86 +213,88 @@ def test_interfaces_that_the_answers_name(answers, level, words):
         {"CONFIG_CONTROLLER_HOST": "127.0.0.1"},
     ],
 )
-def test_interfaces_that_are_fine(answers):
-    own = (
+def test_correct_interfaces_in_answers_give_no_finding(answers):
+    interfaces_of_node = (
         Interface("lo", True, 65536, ("127.0.0.1/8",)),
         Interface("host0", True, 1500, (f"{ADDRESS}/24", "fe80::1/64")),
     )
-    assert said("interfaces", answers, interfaces=own) == []
+    assert levels_and_messages("interfaces", answers, interfaces=interfaces_of_node) == []
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted", "way"),
+    ("mechanisms", "agent", "hint"),
     [
         (("openvswitch",), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or deploy ovn on a fresh node"),
         (("ovn",), "openvswitch", "set CONFIG_NEUTRON_L2_AGENT=ovn, or deploy openvswitch on a fresh node"),
         (("sriovnicswitch", "openvswitch"), "ovn", "set CONFIG_NEUTRON_L2_AGENT=openvswitch, or"),
     ],
 )
-def test_a_living_cloud_keeps_its_agent(there, wanted, way):
-    subject = CheckContext(facts(**GOOD, ml2_mechanisms=there), {"CONFIG_NEUTRON_L2_AGENT": wanted}, PROFILE, NOW)
-    (remark,) = CHECKS["agent"](subject)
-    assert remark.level == "error"
-    assert f"made with {','.join(there)}; CONFIG_NEUTRON_L2_AGENT={wanted} would leave every" in remark.message
-    assert remark.hint.startswith(way)
+def test_another_l2_agent_than_the_deployed_one_is_an_error(mechanisms, agent, hint):
+    context = CheckContext(facts(**GOOD, ml2_mechanisms=mechanisms), {"CONFIG_NEUTRON_L2_AGENT": agent}, PROFILE, NOW)
+    (finding,) = CHECKS["agent"](context)
+    assert finding.level == "error"
+    assert f"made with {','.join(mechanisms)}; CONFIG_NEUTRON_L2_AGENT={agent} would leave every" in finding.message
+    assert finding.hint.startswith(hint)
 
 
-@pytest.mark.parametrize("there", [(), ("ovn",), ("openvswitch", "ovn")])
-def test_an_agent_that_stays_is_fine(there):
-    assert said("agent", {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, ml2_mechanisms=there) == []
+@pytest.mark.parametrize("mechanisms", [(), ("ovn",), ("openvswitch", "ovn")])
+def test_the_deployed_l2_agent_gives_no_finding(mechanisms):
+    assert levels_and_messages("agent", {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, ml2_mechanisms=mechanisms) == []
 
 
 @pytest.mark.parametrize(("agent", "count"), [("ovn", 1), ("openvswitch", 0)])
-def test_ports_of_ovn_matter_with_ovn(agent, count):
-    assert len(said("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, listening_ports={6641: "other"})) == count
+def test_ovn_ports_are_checked_only_with_ovn(agent, count):
+    assert (
+        len(levels_and_messages("ports", {"CONFIG_NEUTRON_L2_AGENT": agent}, listening_ports={6641: "other"})) == count
+    )
 
 
-@pytest.mark.parametrize("heat, remarks", [(False, 0), (True, 1)])
-def test_a_part_of_a_service_that_is_off_is_not_asked_for(heat, remarks):
-    """Packstack's default for Heat's second API is y, also without Heat: nobody has asked for that."""
+@pytest.mark.parametrize("heat, count", [(False, 0), (True, 1)])
+def test_a_part_of_a_disabled_service_is_not_requested(heat, count):
+    """Packstack's default for Heat's CFN API is y, also without Heat."""
     answers = {"CONFIG_HEAT_INSTALL": heat, "CONFIG_HEAT_CFN_INSTALL": True}
-    assert len(said("services", answers)) == remarks
+    assert len(levels_and_messages("services", answers)) == count
 
 
-def test_services_without_a_module_are_named_with_what_to_answer():
+def test_unknown_services_are_named_with_the_answers_that_disable_them():
     answers = {"CONFIG_NOVA_INSTALL": True, "CONFIG_MANILA_INSTALL": True, "CONFIG_AODH_INSTALL": True}
-    (remark,) = CHECKS["services"](CheckContext(facts(**GOOD), answers, PROFILE, NOW))
-    assert remark.message.endswith(": aodh, manila")
-    assert remark.hint.endswith("CONFIG_AODH_INSTALL=n CONFIG_MANILA_INSTALL=n")
+    (finding,) = CHECKS["services"](CheckContext(facts(**GOOD), answers, PROFILE, NOW))
+    assert finding.message.endswith(": aodh, manila")
+    assert finding.hint.endswith("CONFIG_AODH_INSTALL=n CONFIG_MANILA_INSTALL=n")
 
 
-def test_answers_that_checks_read_are_in_the_table():
+def test_answers_that_checks_read_are_parameters():
     known = {parameter.name for parameter in PARAMETERS}
     read = {name for port in checked_ports() for name in port.answers}
     assert read | {"CONFIG_PROVISION_DEMO_FLOATRANGE", "CONFIG_NEUTRON_OVS_TUNNEL_IF"} <= known
 
 
-def test_ports_and_units_are_those_of_the_services():
-    ceph = {PORTS["ceph"], PORTS["ceph-old"]}  # looked at where volumes are
+def test_checked_ports_are_those_of_the_services():
+    ceph = {PORTS["ceph"], PORTS["ceph-old"]}  # the check of volumes looks at them
     assert set(PORTS.values()) - ceph == {port.number for port in checked_ports()}
     assert {unit for port in checked_ports() for unit in port.units if "." not in unit} <= set(PROFILE.units)
 
 
-def test_run_never_stops_at_the_first(monkeypatch):
-    def broken(subject):
+def test_a_check_that_crashes_is_a_finding_and_the_others_still_run(monkeypatch):
+    def broken(context):
         """Break."""
         yield from ()
         raise KeyError("memory")
 
     monkeypatch.setattr(preflight, "CHECKS", {**CHECKS, "init": broken})
     bad = facts(**{**GOOD, "memory_mib": 1000, "hostname_addresses": (), "epoch": time.time()})
-    found = preflight.run_checks(bad, {}, PROFILE, "cloud1")
-    assert [(finding.check, finding.node, finding.level) for finding in found] == [
+    findings = preflight.run_checks(bad, {}, PROFILE, "cloud1")
+    assert [(finding.check, finding.node, finding.level) for finding in findings] == [
         ("init", "cloud1", "error"),
         ("memory", "cloud1", "error"),
         ("hostname", "cloud1", "error"),
     ]
-    assert "KeyError" in found[0].message
-    assert "test_preflight_checks.py:" in found[0].message
-    assert "--ignore init" in found[0].hint
+    assert "KeyError" in findings[0].message
+    assert "test_preflight_checks.py:" in findings[0].message
+    assert "--ignore init" in findings[0].hint
 
 
-def test_promises_are_one_sentence_each():
-    told = preflight.describe_checks()
-    assert set(told) == set(CHECKS)
-    assert all(promise.endswith(".") and len(promise) < 120 for promise in told.values())
+def test_each_check_is_described_by_one_sentence():
+    found_level = preflight.describe_checks()
+    assert set(found_level) == set(CHECKS)
+    assert all(promise.endswith(".") and len(promise) < 120 for promise in found_level.values())

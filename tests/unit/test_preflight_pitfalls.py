@@ -1,4 +1,4 @@
-"""The pitfalls by name: found in what a host tells, explained, and not seen on a good host of either distribution."""
+"""Pitfalls of CentOS and Debian are found in facts and explained; a good node of either gives no finding."""
 
 from __future__ import annotations
 
@@ -45,44 +45,44 @@ ON_EL7 = {
         Repo("epel", "/etc/yum.repos.d/epel.repo", False, (EPEL_METALINK,)),
     ),
 }
-LIST = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os"
-DEAD = Repo("base", "/etc/yum.repos.d/CentOS-Base.repo", True, (LIST,))
-EPEL = Repo("epel", "/etc/yum.repos.d/epel.repo", True, (EPEL_METALINK,))
+MIRRORLIST = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os"
+DEAD_REPO = Repo("base", "/etc/yum.repos.d/CentOS-Base.repo", True, (MIRRORLIST,))
+EPEL_REPO = Repo("epel", "/etc/yum.repos.d/epel.repo", True, (EPEL_METALINK,))
 EXCLUDING = dataclasses.replace(
-    EPEL, excludes=("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*", "qpid-proton*", "python2-qpid-*")
+    EPEL_REPO, excludes=("leatherman*", "facter*", "puppet*", "hiera*", "cpp-hocon*", "qpid-proton*", "python2-qpid-*")
 )
 LOADER = (
     "facter: error while loading shared libraries: leatherman_curl.so.1.3.0:"
     " cannot open shared object file: No such file or directory"
 )
 DENIED = "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
-DATA = ("/var/lib/mysql/mysql",)
-ON = "active enabled"
-# A host that an earlier run has brought as far as its packages.
-OURS = {"deployed_by_us": True, "other_openstack": ("/etc/keystone/keystone.conf",)}
+MARIADB_DATA = ("/var/lib/mysql/mysql",)
+ENABLED = "active enabled"
+# A node on which an earlier run came as far as its packages.
+DEPLOYED = {"deployed_by_us": True, "other_openstack": ("/etc/keystone/keystone.conf",)}
 
 
-def remarks(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
+def find(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
     return [*CHECKS[check](CheckContext(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check != "system"])
 @pytest.mark.parametrize(("profile", "good"), [(EL7, ON_EL7), (DEBIAN, GOOD)], ids=["el7", "debian"])
-def test_a_good_host_of_either_distribution_gives_no_remark(check, profile, good):
-    assert remarks(check, None, {}, profile, good) == []
+def test_a_good_node_of_either_distribution_gives_no_finding(check, profile, good):
+    assert find(check, None, {}, profile, good) == []
 
 
-# Check, level, words of the message, what it is found in, and whether --fix mends it.
+# Check, level, part of the message, changed facts, and whether --fix removes the cause.
 BAD = [
-    ("mirrors", "error", "base: fetched from mirrorlist.centos.org, which no longer", {"repos": (DEAD,)}, False),
+    ("mirrors", "error", "base: fetched from mirrorlist.centos.org, which no longer", {"repos": (DEAD_REPO,)}, False),
     (
         "epel",
         "warning",
         "(epel in /etc/yum.repos.d/epel.repo); it replaces RDO's versions of leatherman*, facter*",
-        {"repos": (EPEL,)},
+        {"repos": (EPEL_REPO,)},
         True,
     ),
-    ("epel", "warning", "already: leatherman", {"repos": (EPEL,), "epel_rpms": ("htop", "leatherman")}, True),
+    ("epel", "warning", "already: leatherman", {"repos": (EPEL_REPO,), "epel_rpms": ("htop", "leatherman")}, True),
     ("leatherman", "warning", f"facter cannot run: {LOADER}", {"facter_error": LOADER}, True),
     (
         "leatherman",
@@ -101,7 +101,7 @@ BAD = [
     ),
     ("selinux", "warning", "targeted, not mls", {"selinux_type": "mls", "selinux_policies": ("mls",)}, False),
     ("selinux", "info", "SELinux is off", {"selinux": "disabled", "selinux_boot": "disabled"}, False),
-    ("selinux", "warning", "without openstack-selinux", OURS, True),
+    ("selinux", "warning", "without openstack-selinux", DEPLOYED, True),
     ("selinux", "warning", "permissive now and will be enforcing after", {"selinux": "permissive"}, True),
     ("masked", "warning", "nothing can start: httpd.service", {"masked_units": ("httpd.service",)}, True),
     (
@@ -111,12 +111,12 @@ BAD = [
         {"masked_units": ("httpd.service", "mariadb.service")},
         True,
     ),
-    ("httpd", "error", "httpd is no longer installed", OURS, True),
+    ("httpd", "error", "httpd is no longer installed", DEPLOYED, True),
     (
         "firewall",
         "warning",
         "firewalld and iptables.service are both enabled",
-        {"unit_states": {"firewalld.service": ON, "iptables.service": "inactive enabled"}},
+        {"unit_states": {"firewalld.service": ENABLED, "iptables.service": "inactive enabled"}},
         True,
     ),
     (
@@ -130,7 +130,13 @@ BAD = [
     ("dhcp", "warning", f"host0 has {ADDRESS} from DHCP", {"dhcp_addresses": (ADDRESS,)}, False),
     ("locale", "warning", "LANG=zh_CN.GBK, which", {"missing_locale": "zh_CN.GBK", "locale": "zh_CN.GBK"}, True),
     ("locale", "warning", "LANG=de_DE.ISO-8859-1@euro is not UTF-8", {"locale": "de_DE.ISO-8859-1@euro"}, True),
-    ("python", "warning", "python2 cannot import yaml", {**OURS, "missing_python_modules": ("python2 yaml",)}, True),
+    (
+        "python",
+        "warning",
+        "python2 cannot import yaml",
+        {**DEPLOYED, "missing_python_modules": ("python2 yaml",)},
+        True,
+    ),
     (
         "python",
         "warning",
@@ -153,28 +159,28 @@ BAD = [
         "database",
         "error",
         "data (keystone, nova_api) is there; its accounts could not be read",
-        {"other_openstack": DATA, "mariadb_databases": ("keystone", "nova_api")},
+        {"other_openstack": MARIADB_DATA, "mariadb_databases": ("keystone", "nova_api")},
         True,
     ),
     (
         "database",
         "error",
         f"apply cannot use it: {DENIED}",
-        {"other_openstack": DATA, "mariadb_root_error": DENIED},
+        {"other_openstack": MARIADB_DATA, "mariadb_root_error": DENIED},
         True,
     ),
     (
         "database",
         "error",
         "(shop); it would",
-        {"other_openstack": DATA, "mariadb_databases": ("shop",), "mariadb_root_error": DENIED},
+        {"other_openstack": MARIADB_DATA, "mariadb_databases": ("shop",), "mariadb_root_error": DENIED},
         False,
     ),
     (
         "database",
         "error",
         f"refuses root's login over the socket: {DENIED}",
-        {"other_openstack": DATA, "mariadb_root_error": DENIED, "deployed_by_us": True},
+        {"other_openstack": MARIADB_DATA, "mariadb_root_error": DENIED, "deployed_by_us": True},
         False,
     ),
     ("hostname", "warning", "has no address; apply writes it", {"hostname_addresses": ()}, True),
@@ -211,85 +217,85 @@ PITFALLS = {check for check, *_ in BAD}
 
 
 @pytest.mark.parametrize(
-    ("check", "level", "words", "changes", "curable"), BAD, ids=lambda it: it if isinstance(it, str) else ""
+    ("check", "level", "words", "changes", "is_fixable"), BAD, ids=lambda it: it if isinstance(it, str) else ""
 )
-def test_a_pitfall_is_found_and_explained(check, level, words, changes, curable):
-    (remark,) = remarks(check, changes)
-    assert remark.level == level
-    assert words in remark.message
-    assert remark.hint
-    assert bool(remark.fix) == curable
-    assert not curable or remark.fix.description
+def test_a_pitfall_is_found_and_explained(check, level, words, changes, is_fixable):
+    (finding,) = find(check, changes)
+    assert finding.level == level
+    assert words in finding.message
+    assert finding.hint
+    assert bool(finding.fix) == is_fixable
+    assert not is_fixable or finding.fix.description
 
 
-# What looks like a pitfall and is none.
+# Check, changed facts, changed answers: what looks like a pitfall and is none.
 FINE = [
-    ("mirrors", {"repos": (dataclasses.replace(DEAD, is_enabled=False),)}, {}),
+    ("mirrors", {"repos": (dataclasses.replace(DEAD_REPO, is_enabled=False),)}, {}),
     ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.stream.centos.org/9-stream/",)),)}, {}),
     ("mirrors", {"repos": (Repo("a", "a.repo", True, ("http://mirror.centos.org.example.com/x",)),)}, {}),
-    ("mirrors", {"repos": (dataclasses.replace(DEAD, urls=(LIST, MIRROR)),)}, {}),
+    ("mirrors", {"repos": (dataclasses.replace(DEAD_REPO, urls=(MIRRORLIST, MIRROR)),)}, {}),
     ("epel", {"repos": (EXCLUDING,)}, {}),
     ("leatherman", {"rpm_versions": {"facter": "3.9.3-7.el7", "leatherman": "1.3.0-9.el7"}}, {}),
     ("leatherman", {"rpm_versions": {"facter": "4.2.1", "leatherman": "1.10.0-1.el7"}}, {}),
     ("selinux", {"selinux": "permissive"}, {"CONFIG_SELINUX": "permissive"}),
-    ("selinux", OURS, {"CONFIG_SELINUX": "permissive"}),
-    ("selinux", {**OURS, "rpm_versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
+    ("selinux", DEPLOYED, {"CONFIG_SELINUX": "permissive"}),
+    ("selinux", {**DEPLOYED, "rpm_versions": {"openstack-selinux": "0.8.26"}}, {"CONFIG_SELINUX": "enforcing"}),
     ("selinux", {"selinux": "disabled", "selinux_boot": "disabled", "virtualization": "systemd-nspawn"}, {}),
     ("masked", {"masked_units": ("cups.service",)}, {}),
     ("masked", {"masked_units": ("openstack-swift-container-sync.service",), "deployed_by_us": True}, {}),
-    ("httpd", {**OURS, "rpm_versions": {"httpd": "2.4.6"}}, {}),
-    # A first run that ended before the packages came.
+    ("httpd", {**DEPLOYED, "rpm_versions": {"httpd": "2.4.6"}}, {}),
+    # A first run that ended before the packages were installed.
     ("httpd", {"deployed_by_us": True}, {}),
     ("python", {"deployed_by_us": True, "missing_python_modules": ("python2 yaml",)}, {}),
     ("selinux", {"deployed_by_us": True}, {}),
-    ("firewall", {"unit_states": {"firewalld.service": "inactive disabled", "iptables.service": ON}}, {}),
-    ("firewall", {"unit_states": {"firewalld.service": ON, "iptables.service": "inactive disabled"}}, {}),
+    ("firewall", {"unit_states": {"firewalld.service": "inactive disabled", "iptables.service": ENABLED}}, {}),
+    ("firewall", {"unit_states": {"firewalld.service": ENABLED, "iptables.service": "inactive disabled"}}, {}),
     ("networkmanager", {"nm_interfaces": ("eth0", "br-provider")}, {}),
     ("dhcp", {"dhcp_addresses": ("198.18.1.99",)}, {}),
     ("python", {"missing_python_modules": ("python2 yaml",)}, {}),
-    ("python", {**OURS, "missing_python_modules": ("python3 yaml",)}, {}),
+    ("python", {**DEPLOYED, "missing_python_modules": ("python3 yaml",)}, {}),
     ("leftovers", {"packstack_files": ("/root/packstack-answers-1.txt",)}, {}),
     ("leftovers", {"packstack_files": ("/root/packstackca",), "deployed_by_us": True}, {}),
-    ("database", {"other_openstack": DATA, "mariadb_databases": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),
-    ("database", {"other_openstack": DATA}, {}),
-    ("database", {"other_openstack": DATA, "deployed_by_us": True, "mariadb_databases": ("keystone",)}, {}),
+    ("database", {"other_openstack": MARIADB_DATA, "mariadb_databases": ("shop",)}, {"CONFIG_MARIADB_INSTALL": False}),
+    ("database", {"other_openstack": MARIADB_DATA}, {}),
+    ("database", {"other_openstack": MARIADB_DATA, "deployed_by_us": True, "mariadb_databases": ("keystone",)}, {}),
     ("packages", {"package_source": "base: Could not"}, {"CONFIG_REPO_DIRECTORY": "/srv/rpms"}),
     (
         "packages",
-        {"package_source": "base: Could not resolve host: mirrorlist.centos.org (http://...)", "repos": (DEAD,)},
+        {"package_source": "base: Could not resolve host: mirrorlist.centos.org (http://...)", "repos": (DEAD_REPO,)},
         {"CONFIG_REPO_MIRROR": "auto"},
     ),
 ]
 
 
 @pytest.mark.parametrize(("check", "changes", "answers"), FINE)
-def test_what_is_no_pitfall(check, changes, answers):
-    assert remarks(check, changes, answers) == []
+def test_a_harmless_deviation_gives_no_finding(check, changes, answers):
+    assert find(check, changes, answers) == []
 
 
-def test_dead_mirrors_that_apply_will_replace_are_no_fault():
-    (remark,) = remarks("mirrors", {"repos": (DEAD,)}, {"CONFIG_REPO_MIRROR": "aliyun"})
-    assert remark.level == "info"
-    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror that answers" in remark.message
-    assert "CONFIG_REPO_MIRROR=aliyun" in remark.message
+def test_dead_mirrors_that_apply_replaces_are_no_error():
+    (finding,) = find("mirrors", {"repos": (DEAD_REPO,)}, {"CONFIG_REPO_MIRROR": "aliyun"})
+    assert finding.level == "info"
+    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror that answers" in finding.message
+    assert "CONFIG_REPO_MIRROR=aliyun" in finding.message
 
 
-def test_a_source_that_a_proxy_will_lead_to_is_no_error_yet():
-    told = {"package_source": "base: Could not resolve host: x (http://x)"}
-    (remark,) = remarks("packages", told, {"CONFIG_HTTP_PROXY": "http://proxy:3128"})
-    assert remark.level == "warning"
-    assert "apply sets the proxy" in remark.message
+def test_a_source_behind_a_proxy_that_apply_sets_is_a_warning():
+    changes = {"package_source": "base: Could not resolve host: x (http://x)"}
+    (finding,) = find("packages", changes, {"CONFIG_HTTP_PROXY": "http://proxy:3128"})
+    assert finding.level == "warning"
+    assert "apply sets the proxy" in finding.message
 
 
 @pytest.mark.parametrize(("profile", "version", "patterns"), [(EL7, "7", "leatherman*"), (EL9, "9", "erlang*")])
-def test_epel_is_told_by_what_the_release_has(profile, version, patterns):
-    repo = dataclasses.replace(EPEL, name="extras", urls=("https://mirrors.example.com/epel/x/$basearch",))
-    (remark,) = remarks("epel", {"repos": (repo,), "os_version": version}, profile=profile)
-    assert f"RDO's versions of {patterns}" in remark.message
-    assert f"exclude={patterns}" in remark.hint
+def test_epel_is_compared_with_the_packages_of_the_release(profile, version, patterns):
+    repo = dataclasses.replace(EPEL_REPO, name="extras", urls=("https://mirrors.example.com/epel/x/$basearch",))
+    (finding,) = find("epel", {"repos": (repo,), "os_version": version}, profile=profile)
+    assert f"RDO's versions of {patterns}" in finding.message
+    assert f"exclude={patterns}" in finding.hint
 
 
-WAYS = [
+HYPERVISORS = [
     ({"virtualization": "vmware"}, "(VMware)", "vhv.enable"),
     ({"virtualization": "oracle"}, "(VirtualBox)", "VBoxManage modifyvm NAME --nested-hw-virt on"),
     ({"virtualization": "kvm"}, "(libvirt)", "host-passthrough"),
@@ -307,51 +313,51 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "name", "way"), WAYS)
-def test_virtualisation_is_switched_on_where_it_is_off(changes, name, way):
-    off = {"kvm_works": False, "has_kvm_device": False, "cpu_flags": ("sse2",), **changes}
-    (remark,) = remarks("virtualization", off)
-    assert name in remark.message
-    assert way in remark.hint
-    assert remark.fix is None, "no command of ours reaches the firmware"
+@pytest.mark.parametrize(("changes", "name", "hint"), HYPERVISORS)
+def test_the_hint_for_virtualisation_is_that_of_the_hypervisor(changes, name, hint):
+    changed = {"kvm_works": False, "has_kvm_device": False, "cpu_flags": ("sse2",), **changes}
+    (finding,) = find("virtualization", changed)
+    assert name in finding.message
+    assert hint in finding.hint
+    assert finding.fix is None, "no command reaches the firmware"
 
 
 def test_without_virtualisation_instances_run_in_software():
-    """The warning is true: what it says about qemu is what is deployed."""
+    """The warning is true: qemu is what is deployed."""
     assert NodeContext(ANSWERS, facts(**{**GOOD, "kvm_works": False}), DEBIAN).virt_type == "qemu"
 
 
-STATIC = [
+STATIC_HINTS = [
     (
         EL7,
-        {"NetworkManager.service": ON},
+        {"NetworkManager.service": ENABLED},
         "nmcli connection modify host0 ipv4.method manual ipv4.addresses 198.18.1.10/23",
     ),
     (EL7, {}, "ifcfg-host0: BOOTPROTO=none IPADDR=198.18.1.10 PREFIX=23 GATEWAY=198.18.1.1"),
     (DEBIAN, {}, "/etc/network/interfaces: iface host0 inet static, address 198.18.1.10/23, gateway 198.18.1.1"),
-    (DEBIAN, {"systemd-networkd.service": ON}, "Address=198.18.1.10/23, Gateway=198.18.1.1"),
+    (DEBIAN, {"systemd-networkd.service": ENABLED}, "Address=198.18.1.10/23, Gateway=198.18.1.1"),
 ]
 
 
-@pytest.mark.parametrize(("profile", "states", "way"), STATIC)
-def test_a_lent_address_is_made_static_by_who_configures_it(profile, states, way):
-    own = (Interface("host0", True, 1500, ("198.18.1.10/23",)),)
-    (remark,) = remarks(
-        "dhcp", {"dhcp_addresses": (ADDRESS,), "unit_states": states, "interfaces": own}, profile=profile
+@pytest.mark.parametrize(("profile", "states", "hint"), STATIC_HINTS)
+def test_the_hint_for_a_static_address_is_that_of_the_network_manager_in_use(profile, states, hint):
+    interfaces = (Interface("host0", True, 1500, ("198.18.1.10/23",)),)
+    (finding,) = find(
+        "dhcp", {"dhcp_addresses": (ADDRESS,), "unit_states": states, "interfaces": interfaces}, profile=profile
     )
-    assert way in remark.hint
+    assert hint in finding.hint
 
 
-def test_a_bridge_that_networkmanager_was_given_stays_with_it():
-    """An interface that its plug-in for Open vSwitch has put into br-ex; br-int is another matter."""
+def test_a_bridge_with_an_uplink_of_networkmanagers_stays_managed():
+    """NetworkManager's plug-in for Open vSwitch has put the uplink into br-ex, but has nothing to do with br-int."""
     answers = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch", "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": ("br-ex:eth1",)}
-    facts_of = {"nm_interfaces": ("br-ex", "br-int"), "uplinks": {"eth1": UplinkFacts(managed_by="NetworkManager")}}
-    (remark,) = remarks("networkmanager", facts_of, answers)
-    assert "manages br-int:" in remark.message
-    assert "br-ex" not in remark.fix.description
+    changes = {"nm_interfaces": ("br-ex", "br-int"), "uplinks": {"eth1": UplinkFacts(managed_by="NetworkManager")}}
+    (finding,) = find("networkmanager", changes, answers)
+    assert "manages br-int:" in finding.message
+    assert "br-ex" not in finding.fix.description
 
 
-def test_packstacks_answers_are_pointed_at():
-    left = ("/var/tmp/packstack", "/root/packstack-answers-1.txt", "/root/packstack-answers-2.txt")
-    (remark,) = remarks("leftovers", {"packstack_files": left})
-    assert remark.hint.endswith("--answer-file with a copy of /root/packstack-answers-2.txt")
+def test_packstacks_newest_answer_file_is_named():
+    packstack_files = ("/var/tmp/packstack", "/root/packstack-answers-1.txt", "/root/packstack-answers-2.txt")
+    (finding,) = find("leftovers", {"packstack_files": packstack_files})
+    assert finding.hint.endswith("--answer-file with a copy of /root/packstack-answers-2.txt")

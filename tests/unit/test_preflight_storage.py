@@ -1,4 +1,4 @@
-"""The checks of keys, objects and volumes: silent where all is there, one finding for each thing that is not."""
+"""Checks of keys, objects and volumes: no finding if all is there, and one for each thing that is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.clouds import ANSWERS, MACHINE, facts
 
 PROFILE = profiles.load("debian12-zed")
 KEK = Secret("a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=")
-# A machine that can do everything, with two empty disks and one that is in use.
+# A machine whose kernel has every feature, with two empty disks and one in use.
 GOOD = {
     **MACHINE,
     "has_device_mapper": True,
@@ -31,9 +31,9 @@ DISKS = {**SWIFT, "CONFIG_SWIFT_STORAGES": ("/dev/vdb", "/dev/vdc")}
 CONTAINER = {"virtualization": "systemd-nspawn"}
 
 
-def said(check, answers, **changes):
-    subject = CheckContext(facts(**{**GOOD, **changes}), {**ANSWERS, **answers}, PROFILE, 0.0)
-    return list(CHECKS[check](subject))
+def find(check, answers, **changes):
+    context = CheckContext(facts(**{**GOOD, **changes}), {**ANSWERS, **answers}, PROFILE, 0.0)
+    return list(CHECKS[check](context))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def said(check, answers, **changes):
         ("volumes", THEIRS, {"ceph_files": ("/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.cinder.keyring")}),
     ],
 )
-def test_what_is_fine_gives_no_remark(check, answers, changes):
-    assert said(check, answers, **changes) == []
+def test_good_storage_gives_no_finding(check, answers, changes):
+    assert find(check, answers, **changes) == []
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_what_is_fine_gives_no_remark(check, answers, changes):
         ),
     ],
 )
-def test_a_fault_gives_one_remark_with_its_way_out(check, level, words, answers, changes):
-    (remark,) = said(check, answers, **changes)
-    assert remark.level == level
-    assert words in remark.message
-    assert remark.hint
+def test_bad_storage_gives_one_finding_with_a_hint(check, level, words, answers, changes):
+    (finding,) = find(check, answers, **changes)
+    assert finding.level == level
+    assert words in finding.message
+    assert finding.hint
