@@ -213,7 +213,6 @@ BAD = [
         False,
     ),
 ]
-PITFALLS = {check for check, *_ in BAD}
 
 
 @pytest.mark.parametrize(

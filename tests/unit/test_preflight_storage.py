@@ -70,54 +70,54 @@ def test_good_storage_gives_no_finding(check, answers, changes):
     assert find(check, answers, **changes) == []
 
 
-@pytest.mark.parametrize(
-    ("check", "level", "words", "answers", "changes"),
-    [
-        (
-            "keys",
-            "error",
-            "every secret would be lost",
-            {"CONFIG_BARBICAN_INSTALL": True},
-            {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}},
-        ),
-        ("keys", "error", "every object would be lost", SWIFT, {"key_digests": {"CONFIG_SWIFT_HASH": "another"}}),
-        ("objects", "info", "go into a plain directory", SWIFT, CONTAINER),
-        ("objects", "info", "and not on /dev/vdb, /dev/vdc", DISKS, CONTAINER),
-        ("objects", "error", "there is no device /dev/vdc", DISKS, {"block_devices": {"/dev/vdb": "4096 - -"}}),
-        (
-            "objects",
-            "error",
-            "/dev/vdc (CONFIG_SWIFT_STORAGES) holds xfs",
-            DISKS,
-            {"block_devices": {"/dev/vdb": "9 - -", "/dev/vdc": "9 xfs -"}},
-        ),
-        ("objects", "error", "is 100.0 GiB, but 48.8 GiB are free", {**SWIFT, "CONFIG_SWIFT_STORAGE_SIZE": "100G"}, {}),
-        ("volumes", "error", "device mapper, which is missing", CINDER, {"has_device_mapper": False}),
-        ("volumes", "error", "no iscsi_tcp", CINDER, {"kernel_features": ()}),
-        ("volumes", "error", "holds ext4, mounted at /", {**CINDER, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vda1"}, {}),
-        ("volumes", "error", "is 500.0 GiB", {**CINDER, "CONFIG_CINDER_VOLUMES_SIZE": "500G"}, {}),
-        ("volumes", "error", "there is no volume group", {**CINDER, "CONFIG_CINDER_VOLUMES_CREATE": False}, {}),
-        ("volumes", "error", "CONFIG_CINDER_NFS_MOUNTS is empty", {**NFS, "CONFIG_CINDER_NFS_MOUNTS": ()}, {}),
-        ("volumes", "error", "need the kernel's NFS client", NFS, CONTAINER),
-        (
-            "volumes",
-            "error",
-            "cannot be used: 198.18.9.9 does not answer",
-            NFS,
-            {"nfs_export_errors": {"198.18.9.9:/srv/v": "198.18.9.9 does not answer"}},
-        ),
-        ("volumes", "error", "belongs to another cluster", CEPH, {"ceph_files": ("/etc/ceph/ceph.conf",)}),
-        ("volumes", "error", "Ceph's port 3300 is in use", CEPH, {"listening_ports": {3300: "python3"}}),
-        ("volumes", "warning", "is 99.0 GiB", {**CEPH, "CONFIG_CINDER_CEPH_SIZE": "99G"}, {}),
-        (
-            "volumes",
-            "error",
-            "there is no /etc/ceph/ceph.client.cinder.keyring",
-            THEIRS,
-            {"ceph_files": ("/etc/ceph/ceph.conf",)},
-        ),
-    ],
-)
+BAD = [
+    (
+        "keys",
+        "error",
+        "every secret would be lost",
+        {"CONFIG_BARBICAN_INSTALL": True},
+        {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}},
+    ),
+    ("keys", "error", "every object would be lost", SWIFT, {"key_digests": {"CONFIG_SWIFT_HASH": "another"}}),
+    ("objects", "info", "go into a plain directory", SWIFT, CONTAINER),
+    ("objects", "info", "and not on /dev/vdb, /dev/vdc", DISKS, CONTAINER),
+    ("objects", "error", "there is no device /dev/vdc", DISKS, {"block_devices": {"/dev/vdb": "4096 - -"}}),
+    (
+        "objects",
+        "error",
+        "/dev/vdc (CONFIG_SWIFT_STORAGES) holds xfs",
+        DISKS,
+        {"block_devices": {"/dev/vdb": "9 - -", "/dev/vdc": "9 xfs -"}},
+    ),
+    ("objects", "error", "is 100.0 GiB, but 48.8 GiB are free", {**SWIFT, "CONFIG_SWIFT_STORAGE_SIZE": "100G"}, {}),
+    ("volumes", "error", "device mapper, which is missing", CINDER, {"has_device_mapper": False}),
+    ("volumes", "error", "no iscsi_tcp", CINDER, {"kernel_features": ()}),
+    ("volumes", "error", "holds ext4, mounted at /", {**CINDER, "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vda1"}, {}),
+    ("volumes", "error", "is 500.0 GiB", {**CINDER, "CONFIG_CINDER_VOLUMES_SIZE": "500G"}, {}),
+    ("volumes", "error", "there is no volume group", {**CINDER, "CONFIG_CINDER_VOLUMES_CREATE": False}, {}),
+    ("volumes", "error", "CONFIG_CINDER_NFS_MOUNTS is empty", {**NFS, "CONFIG_CINDER_NFS_MOUNTS": ()}, {}),
+    ("volumes", "error", "need the kernel's NFS client", NFS, CONTAINER),
+    (
+        "volumes",
+        "error",
+        "cannot be used: 198.18.9.9 does not answer",
+        NFS,
+        {"nfs_export_errors": {"198.18.9.9:/srv/v": "198.18.9.9 does not answer"}},
+    ),
+    ("volumes", "error", "belongs to another cluster", CEPH, {"ceph_files": ("/etc/ceph/ceph.conf",)}),
+    ("volumes", "error", "Ceph's port 3300 is in use", CEPH, {"listening_ports": {3300: "python3"}}),
+    ("volumes", "warning", "is 99.0 GiB", {**CEPH, "CONFIG_CINDER_CEPH_SIZE": "99G"}, {}),
+    (
+        "volumes",
+        "error",
+        "there is no /etc/ceph/ceph.client.cinder.keyring",
+        THEIRS,
+        {"ceph_files": ("/etc/ceph/ceph.conf",)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "level", "words", "answers", "changes"), BAD)
 def test_bad_storage_gives_one_finding_with_a_hint(check, level, words, answers, changes):
     (finding,) = find(check, answers, **changes)
     assert finding.level == level
