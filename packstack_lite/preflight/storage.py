@@ -17,7 +17,10 @@ _STORED_KEYS = {
 }
 _MIB_PER_UNIT = {"K": 1 / 1024, "M": 1.0, "G": 1024.0}
 # Works in a container too.
-_ALTERNATIVES_HINT = "keep volumes on Ceph, which needs nothing from the kernel: --cinder-backend=ceph; or use a machine, not a container"
+_ALTERNATIVES_HINT = (
+    "keep volumes on Ceph, which needs nothing from the kernel: --cinder-backend=ceph; or use a machine, not a"
+    " container"
+)
 
 
 def check_encryption_keys(context: CheckContext) -> Findings:

@@ -1,4 +1,4 @@
-"""Every fact is gathered, and everything that is gathered is a fact: held by the fields, the scripts and the package."""
+"""Every fact is gathered, and everything that a script prints is a fact that the package reads."""
 
 from __future__ import annotations
 
