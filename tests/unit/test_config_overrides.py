@@ -190,8 +190,8 @@ def option_checks(applied):
 
 
 def request_of(check):
-    size, _, rest = check.stdin.partition(b"\n")
-    return json.loads(rest[int(size) :])
+    size, _, remaining = check.stdin.partition(b"\n")
+    return json.loads(remaining[int(size) :])
 
 
 def test_options_are_checked_after_the_packages_and_before_anything_else():

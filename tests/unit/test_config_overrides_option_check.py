@@ -182,6 +182,6 @@ def test_files_that_oslo_does_not_read_have_no_option_lists(name):
 
 
 def test_the_request_is_json_after_the_program():
-    size, _, rest = option_check("[DEFAULT]\na = 1\n").stdin.partition(b"\n")
-    assert json.loads(rest[int(size) :])["options"] == [["DEFAULT", "a", "mine/nova/nova.conf:2"]]
-    compile(rest[: int(size)], "check_options.py", "exec")
+    size, _, remaining = option_check("[DEFAULT]\na = 1\n").stdin.partition(b"\n")
+    assert json.loads(remaining[int(size) :])["options"] == [["DEFAULT", "a", "mine/nova/nova.conf:2"]]
+    compile(remaining[: int(size)], "check_options.py", "exec")

@@ -132,17 +132,17 @@ def test_newer_code_in_a_module_is_found(tmp_path):
         'y = ["ss", "-lO"]',
     ]
     module.write_text("\n".join(lines))
-    found = [without_comments(text) for text in strings(module)]
-    assert sorted(since for text in found for _, since in newer_than_el7(text)) == ["iproute 5", "systemd 230"]
+    texts_found = [without_comments(text) for text in strings(module)]
+    assert sorted(since for text in texts_found for _, since in newer_than_el7(text)) == ["iproute 5", "systemd 230"]
 
 
 # --- units
 
 
 def known_directives(section: str) -> set:
-    words = SYSTEMD["directives"].get(section, "").split()
-    groups = [word for word in words if word in SYSTEMD["groups"]]
-    return {*words, *(name for group in groups for name in SYSTEMD["groups"][group].split())} - set(groups)
+    names = SYSTEMD["directives"].get(section, "").split()
+    groups = [name for name in names if name in SYSTEMD["groups"]]
+    return {*names, *(name for group in groups for name in SYSTEMD["groups"][group].split())} - set(groups)
 
 
 def unknown_to_219(unit: str) -> List[str]:

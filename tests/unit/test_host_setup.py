@@ -136,9 +136,9 @@ def test_a_directory_replaces_every_network_repository():
 
 
 def missing_diff(resource):
-    from tests.unit.dash import gap
+    from tests.unit.dash import gap as make_diff
 
-    return gap(resource)
+    return make_diff(resource)
 
 
 def test_a_proxy_with_a_password_is_readable_by_root_only():

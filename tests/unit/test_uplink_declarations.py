@@ -140,7 +140,7 @@ def test_a_run_after_the_move_declares_the_same_files(name):
 
 IFUPDOWN_LINES = [
     "",
-    "# a remark",
+    "# a comment",
     "auto lo",
     "iface lo inet loopback",
     "    address 198.19.0.1/24",
@@ -263,7 +263,7 @@ def test_tunnels_over_the_bridge_have_their_address_before_and_after_the_move():
 
 def test_facts_are_parsed_from_their_lines():
     text = base64.b64encode(b"[Network]\nDNS=x\xff\n").decode()
-    told = read_facts(
+    parsed = read_facts(
         NetworkFacts,
         Reply(0, "key_digest=a b\n"),
         Reply(
@@ -274,7 +274,7 @@ def test_facts_are_parsed_from_their_lines():
             f"uplink=ens33 armed yes\nnm_ovs_plugin=yes\nnetwork_file={text} /a/with space\n",
         ),
     )
-    assert told.uplinks == {
+    assert parsed.uplinks == {
         "ens33": UplinkFacts(
             mac=MAC,
             upper_interfaces=("ens33.5",),
@@ -285,8 +285,8 @@ def test_facts_are_parsed_from_their_lines():
         ),
         "br-ex": UplinkFacts(has_carrier=False, bridge_ports=("ens34",)),
     }
-    assert told.nm_has_ovs_plugin is True
-    assert told.network_files["/a/with space"].encode(errors="surrogateescape") == b"[Network]\nDNS=x\xff\n"
+    assert parsed.nm_has_ovs_plugin is True
+    assert parsed.network_files["/a/with space"].encode(errors="surrogateescape") == b"[Network]\nDNS=x\xff\n"
 
 
 def test_no_facts_are_gathered_without_such_answers():
