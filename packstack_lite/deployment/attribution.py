@@ -39,14 +39,14 @@ def attribute(
 
 
 def raise_for_failures(reports: Sequence[ApplyReport]) -> None:
-    """Raise a PhaseError that names every failed node and its cause; return if none failed."""
-    errors = [report.error for report in reports if report.error]
-    if not errors:
+    """Raise PhaseError that names each failed node and why; do nothing if none failed.
+
+    The message is like "1 of 3 nodes failed: compute-2 (Services: nova-compute did not start)".
+    """
+    failures = [f"{report.node} ({report.error})" for report in reports if report.error]
+    if not failures:
         return
-    completed = [report.node for report in reports if not report.error]
     raise PhaseError(
-        f"{len(errors)} of {len(reports)} nodes failed: "
-        + "; ".join(errors)
-        + (f"; completed: {', '.join(completed)}" if completed else ""),
-        "fix the causes named above, then run the same command again: each node resumes where it stopped",
+        f"{len(failures)} of {len(reports)} nodes failed: {', '.join(failures)}",
+        "fix the causes named above, then run the same command again: each node resumes where it failed",
     )

@@ -1,4 +1,4 @@
-"""Apply: look, close what differs, look again; phase by phase."""
+"""Apply: probe, fix what differs, probe again, phase by phase, on one node. Called by ``deployment``, ``multi_node``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,28 @@ from packstack_lite.engine.results import ApplyReport, Change, PhaseTime, merge_
 from packstack_lite.engine.schedule import next_batch
 from packstack_lite.errors import PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Connection
-from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource
+from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource, State, join_names
 from packstack_lite.secret import Masker
+
+
+class NodePhaseError(PhaseError):
+    """A phase failed on one node. ``reason`` is phase and failures: "Services: nova-compute did not start"."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(
+            f"{node} failed ({reason})",
+            "fix the cause named above, then run the same command again: it resumes there",
+        )
+        self.reason = reason
 
 
 def select_resources(
     resources: Sequence[Resource], tags: FrozenSet[str], start_phase: Optional[Phase]
 ) -> List[Resource]:
-    """The resources that carry one of the tags, from a phase on; all of them by default. What guards the rest stays."""
+    """Return the resources with one of the tags (all without tags) from a phase on.
+
+    Resources that ``always_run`` are part of every phase range.
+    """
     first = PHASES.index(start_phase) if start_phase else 0
     return [
         resource
@@ -37,11 +51,10 @@ def apply(
     tags: FrozenSet[str] = frozenset(),
     start_phase: Optional[Phase] = None,
 ) -> ApplyReport:
-    """Make the host as declared.
+    """Make a node as declared.
 
-    All states are read in one flight; as long as nothing has been changed they stay true,
-    after that each phase reads its own again. Raises PhaseFailed at the end of the first
-    phase in which a resource is still wrong.
+    All states are read in one round trip. They stay valid until something is changed; after that each phase reads its
+    own again. Raises NodePhaseError after the first phase in which a resource is still wrong.
     """
     run = ApplyRun(connection, resources, listener, masker)
     selected = select_resources(resources, tags, start_phase)
@@ -52,7 +65,7 @@ def apply(
 
 
 class ApplyRun:
-    """One apply: what has been seen, changed, restarted, and how long each phase took."""
+    """An apply on one node: observed states, changes, restarted units, and the time of each phase."""
 
     def __init__(
         self, connection: Connection, all_resources: Sequence[Resource], listener: Listener, masker: Masker
@@ -61,15 +74,16 @@ class ApplyRun:
         self.all_resources = all_resources
         self.listener = listener
         self.masker = masker
-        self.observed: Dict[str, Observed] = {}
+        self.observed: Dict[str, Observed[State]] = {}
         self.changes: List[Change] = []
         self.restarted_units: List[str] = []
         self.phase_times: List[PhaseTime] = []
+        # Once True, states read before may be outdated.
         self.has_changed = False
         self._started_at = time.monotonic()
 
     def report(self, *delegated_runs: "ApplyRun", error: str = "") -> ApplyReport:
-        """What it came to by now; what ``others`` did for this host is laid to it."""
+        """Return what was done so far, including what delegated runs did on behalf of this node."""
         runs = (self, *delegated_runs)
         return ApplyReport(
             tuple(change for run in runs for change in run.changes),
@@ -82,24 +96,22 @@ class ApplyRun:
         )
 
     def run_phase(self, phase: Phase, resources: Sequence[Resource]) -> None:
-        """Bring one phase's resources to their wanted state."""
+        """Bring one phase's resources to their desired state; raises NodePhaseError if one is still wrong."""
         started_at = time.monotonic()
         changes_before = len(self.changes)
         self.listener.on_event(PhaseStarted(self.connection.name, phase))
         if self.has_changed:
             self.observed.update(probe_resources(self.connection, resources))
         diffs = diff_resources(resources, self.observed)
-        failed = self._fix_phase(phase, diffs) if diffs else []
+        failures = self._fix_phase(phase, diffs) if diffs else []
         seconds, change_count = time.monotonic() - started_at, len(self.changes) - changes_before
         self.phase_times.append(PhaseTime(phase.value, seconds, change_count))
-        self.listener.on_event(PhaseFinished(self.connection.name, phase, change_count, seconds, not failed))
-        if failed:
-            raise PhaseError(
-                f"{self.connection.name}: phase {phase.value} failed at {', '.join(failed)}",
-                "mend the cause named above, then run the same command again: it resumes here",
-            )
+        self.listener.on_event(PhaseFinished(self.connection.name, phase, change_count, seconds, not failures))
+        if failures:
+            raise NodePhaseError(self.connection.name, f"{phase.value}: {join_names(failures, 3)}")
 
-    def _fix_phase(self, phase: Phase, diffs: Sequence[Diff]) -> List[str]:
+    def _fix_phase(self, phase: Phase, diffs: Sequence[Diff[Resource]]) -> List[str]:
+        """Fix the diffs, probe again and report each outcome; return the failures in words."""
         executor = Executor(self.connection, phase, self.listener, self.masker)
         skipped = self._fix_in_batches(diffs, executor)
         self.observed.update(probe_resources(self.connection, [diff.resource for diff in diffs]))
@@ -110,11 +122,12 @@ class ApplyRun:
         }
         for diff in diffs:
             self._report_outcome(phase, diff, remaining.get(diff.resource.id), executor, skipped)
-        return [*remaining]
+        failed = [diff for diff in diffs if diff.resource.id in remaining and diff.resource.id not in skipped]
+        return [self.masker(diff.resource.describe_failure(diff)) for diff in failed]
 
-    def _fix_in_batches(self, diffs: Sequence[Diff], executor: Executor) -> Dict[str, str]:
-        """Close the gaps wave by wave; returns what had to be skipped, and why."""
-        waiting: List[Diff] = list(diffs)
+    def _fix_in_batches(self, diffs: Sequence[Diff[Resource]], executor: Executor) -> Dict[str, str]:
+        """Fix the diffs batch by batch; return the ids that were skipped, with reasons."""
+        waiting: List[Diff[Resource]] = list(diffs)
         skipped: Dict[str, str] = {}
         failed: Set[str] = set()
         while waiting:
@@ -124,15 +137,20 @@ class ApplyRun:
                     failed.add(diff.resource.id)
                     waiting.remove(diff)
             batch = next_batch(waiting)
-            if waiting and not batch.gaps:
-                raise PackstackLiteError("needs run in a circle: " + ", ".join(diff.resource.id for diff in waiting))
-            self.has_changed = self.has_changed or bool(batch.gaps)
+            if waiting and not batch.diffs:
+                raise PackstackLiteError("circular needs: " + ", ".join(diff.resource.id for diff in waiting))
+            self.has_changed = self.has_changed or bool(batch.diffs)
             failed |= executor.execute(batch, self.all_resources)
-            waiting = [diff for diff in waiting if diff not in batch.gaps]
+            waiting = [diff for diff in waiting if diff not in batch.diffs]
         return skipped
 
     def _report_outcome(
-        self, phase: Phase, diff: Diff, remaining: Optional[Diff], executor: Executor, skipped: Dict[str, str]
+        self,
+        phase: Phase,
+        diff: Diff[Resource],
+        remaining: Optional[Diff[Resource]],
+        executor: Executor,
+        skipped: Dict[str, str],
     ) -> None:
         resource_id = diff.resource.id
         if remaining is None:
@@ -144,5 +162,6 @@ class ApplyRun:
         elif resource_id in skipped:
             self.listener.on_event(Skipped(self.connection.name, phase, resource_id, skipped[resource_id]))
         else:
-            message = executor.failure_message(diff) or f"is still wrong after its change: {describe_diff(remaining)}"
+            still_wrong = f"still wrong after the change; to do: {describe_diff(remaining)}"
+            message = executor.failure_message(diff) or still_wrong
             self.listener.on_event(Failed(self.connection.name, phase, resource_id, self.masker.mask_lines(message)))

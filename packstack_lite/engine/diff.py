@@ -1,25 +1,33 @@
-"""What differs: one pure function that plan, apply and verify share."""
+"""Compare desired and observed states, and describe the differences. Pure; used by plan, apply and verify."""
 
 from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource, State, Unknown
+from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource, State, Unknown, join_names
 
-# How a key of a state is called when a person reads the plan.
-_KEY_LABELS = {"sha256": "content", "stamp": "what it reads", "token": "what it was done for"}
-
-_MAX_KEYS = 5
+_MAX_TRIGGERS = 3
 
 
 def sort_by_phase(resources: Iterable[Resource]) -> List[Resource]:
-    """By phase; within a phase as declared."""
+    """Sort resources by phase; within a phase they keep the order of declaration."""
     rank = {phase: index for index, phase in enumerate(PHASES)}
     return sorted(resources, key=lambda resource: rank[resource.phase])
 
 
-def differing_keys(desired: Optional[State], observed: Observed) -> Optional[Tuple[str, ...]]:
-    """The keys that differ; None when nothing does. Absent or unknown: every wanted key."""
+def group_by_phase(resources: Sequence[Resource]) -> Dict[Phase, List[Resource]]:
+    """Group resources by phase, in the order of phases; phases without resources are left out."""
+    phases: Dict[Phase, List[Resource]] = {}
+    for resource in sort_by_phase(resources):
+        phases.setdefault(resource.phase, []).append(resource)
+    return phases
+
+
+def differing_keys(desired: Optional[State], observed: Observed[State]) -> Optional[Tuple[str, ...]]:
+    """Return the desired keys whose values differ; None when nothing differs.
+
+    For a missing or unknown resource these are all desired keys.
+    """
     if desired is None:
         return None if observed is None else ("exists",)
     if observed is None or isinstance(observed, Unknown):
@@ -28,13 +36,12 @@ def differing_keys(desired: Optional[State], observed: Observed) -> Optional[Tup
     return differing or None
 
 
-def diff_resources(resources: Sequence[Resource], observed: Mapping[str, Observed]) -> List[Diff]:
-    """Every gap, in the order in which it would be closed.
+def diff_resources(resources: Sequence[Resource], observed: Mapping[str, Observed[State]]) -> List[Diff[Resource]]:
+    """Return a diff for each resource that has to be fixed, in the order of fixing.
 
-    A resource that reads another whose gap will be closed has a gap of its own (it must
-    act again), even where its present state looks right.
+    A resource whose trigger will change gets a diff too, even if its own state is right.
     """
-    diffs: List[Diff] = []
+    diffs: List[Diff[Resource]] = []
     changing_ids: Set[str] = set()
     for resource in sort_by_phase(resources):
         keys = differing_keys(resource.desired(), observed.get(resource.id))
@@ -45,47 +52,16 @@ def diff_resources(resources: Sequence[Resource], observed: Mapping[str, Observe
     return diffs
 
 
-def describe_diff(diff: Diff) -> str:
-    """The gap as a person reads it: ``create``, ``mode 0644 → 0640``, ``known after Services``."""
+def describe_diff(diff: Diff[Resource]) -> str:
+    """Describe a change as plan and apply print it: ``restart nova-conductor (nova.conf changed)``.
+
+    A kind without a reason of its own gets the base names of the resources that trigger the change.
+    """
+    action, reason = diff.resource.describe(diff)
     if isinstance(diff.observed, Unknown):
-        return f"known after {diff.observed.known_after.value}" + (
-            f" ({diff.observed.reason})" if diff.observed.reason else ""
-        )
-    if diff.resource.desired() is None:
-        return "remove"
-    if diff.observed is None:
-        return "create"
-    triggers = ", ".join(trigger_id.split(":", 1)[1] for trigger_id in diff.triggered_by)
-    description = diff.resource.describe(diff) if diff.keys else ""
-    parts = [description] if description else _describe_keys(diff, diff.observed)
-    if triggers:
-        parts = [part for part in parts if part != _KEY_LABELS["stamp"]]
-        parts.append(f"reads {triggers}")
-    return ", ".join(parts)
-
-
-def _describe_keys(diff: Diff, observed: State) -> List[str]:
-    desired: State = diff.resource.desired() or {}
-    parts = [_describe_key(key, observed.get(key), desired.get(key)) for key in diff.keys]
-    return parts if len(parts) <= _MAX_KEYS else [*parts[: _MAX_KEYS - 1], f"and {len(parts) - _MAX_KEYS + 1} more"]
-
-
-def _describe_key(key: str, old: object, new: object) -> str:
-    if key in _KEY_LABELS:
-        return _KEY_LABELS[key]
-    if old is None:
-        return f"{key} {_shorten(new)}"
-    return f"{key} {_shorten(old)} → {_shorten(new)}"
-
-
-def _shorten(value: object) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def group_by_phase(resources: Sequence[Resource]) -> Dict[Phase, List[Resource]]:
-    """The resources of each phase that has any, phases in their order."""
-    phases: Dict[Phase, List[Resource]] = {}
-    for resource in sort_by_phase(resources):
-        phases.setdefault(resource.phase, []).append(resource)
-    return phases
+        detail = f": {diff.observed.reason}" if diff.observed.reason else ""
+        return f"{action} if needed (known after {diff.observed.known_after.value}{detail})"
+    if not reason and diff.triggered_by:
+        names = [trigger_id.split(":", 1)[1].rsplit("/", 1)[-1] for trigger_id in diff.triggered_by]
+        reason = f"{join_names(names, _MAX_TRIGGERS)} changed"
+    return f"{action} ({reason})" if reason else action

@@ -1,4 +1,4 @@
-"""What the engine says while it works; console, log, JSON lines and JUnit only listen."""
+"""Events that the engine emits while it works. Console, run log, JSON lines and JUnit subscribe as listeners."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from packstack_lite.resources.base import Phase
 
 @dataclass(frozen=True)
 class PhaseStarted:
+    """A phase begins on a node."""
+
     node: str
     phase: Phase
 
 
 @dataclass(frozen=True)
 class PhaseFinished:
-    """``changes`` counts closed gaps, ``seconds`` is wall time."""
+    """A phase ended on a node, with the number of changes made and wall time in seconds."""
 
     node: str
     phase: Phase
@@ -29,7 +31,7 @@ class PhaseFinished:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """Something inside a phase begins: a job, a push, a batch of commands."""
+    """A step inside a phase begins: a job, a transfer of files, a batch of commands."""
 
     node: str
     phase: Phase
@@ -38,6 +40,8 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepFinished:
+    """A step ended. ``detail`` says what failed; ``seconds`` is wall time."""
+
     node: str
     phase: Phase
     step: str
@@ -48,7 +52,7 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class Output:
-    """A line that the host printed while a step ran (already masked)."""
+    """A line that the node printed during a step, secrets masked."""
 
     node: str
     phase: Phase
@@ -58,7 +62,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Changed:
-    """A gap was closed, and the second look agreed. ``gap`` says in words what differed."""
+    """A resource was changed and then found right. ``description`` is the change in words."""
 
     node: str
     phase: Phase
@@ -68,7 +72,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Failed:
-    """A resource is still wrong after its change, or its change failed."""
+    """A resource could not be changed, or is still wrong after the change."""
 
     node: str
     phase: Phase
@@ -79,6 +83,8 @@ class Failed:
 
 @dataclass(frozen=True)
 class Skipped:
+    """A resource was not changed, because something it needs failed."""
+
     node: str
     phase: Phase
     resource_id: str
@@ -87,7 +93,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Note:
-    """A remark; level is ``info`` or ``warning``."""
+    """A message about a node; ``level`` is ``info`` or ``warning``."""
 
     node: str
     text: str
@@ -98,14 +104,16 @@ Event = Union[PhaseStarted, PhaseFinished, StepStarted, StepFinished, Output, Ch
 
 
 class Listener(Protocol):
-    """Hears every event, in order; must not raise."""
+    """Receives every event, in order. Must not raise."""
 
-    def on_event(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None:
+        """Receive one event."""
+        ...
 
 
 @dataclass
 class Fanout:
-    """Several listeners as one. Hosts that are worked on side by side speak one at a time."""
+    """Passes events to several listeners, one event at a time, from any thread."""
 
     listeners: List[Listener] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -118,7 +126,7 @@ class Fanout:
 
 @dataclass(frozen=True)
 class NodeFilter:
-    """Hears of one host alone."""
+    """Passes on only the events of one node."""
 
     node: str
     listener: Listener
@@ -163,5 +171,5 @@ class Finding:
 
 
 def blocking_findings(findings: Sequence[Finding], ignored_checks: Tuple[str, ...] = ()) -> List[Finding]:
-    """The errors among the findings that are not ignored."""
+    """Return the findings that are errors and not ignored."""
     return [finding for finding in findings if finding.level == "error" and finding.check not in ignored_checks]

@@ -1,4 +1,4 @@
-"""Carrying out a wave of changes, and telling the listeners while it happens."""
+"""Run the fixes of a batch on one node and report progress to the listener. Used by ``apply``."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from typing import Dict, List, Sequence, Set, Tuple
 from packstack_lite.engine.events import Listener, Note, Output, StepFinished, StepStarted
 from packstack_lite.engine.schedule import Batch, add_needs, fix_actions
 from packstack_lite.remote.command import Command, Connection, FileItem, Job, JobResult, Reply
-from packstack_lite.resources import job_name
-from packstack_lite.resources.base import Diff, Phase, Resource
+from packstack_lite.resources.base import Diff, Phase, Resource, job_name
 from packstack_lite.resources.run_once import WARNING_PREFIX
 from packstack_lite.secret import Masker
 
 
 class Executor:
-    """Runs waves of one phase on one host and remembers what went wrong. Is a JobWatcher."""
+    """Runs batches of one phase on one node and remembers failures. Implements JobWatcher."""
 
     def __init__(self, connection: Connection, phase: Phase, listener: Listener, masker: Masker) -> None:
         self.connection = connection
         self.phase = phase
         self.listener = listener
         self.masker = masker
+        # Messages by job name, and by kind for commands, which serve all resources of a kind.
         self._failures: Dict[str, str] = {}
 
     def execute(self, batch: Batch, all_resources: Sequence[Resource]) -> Set[str]:
-        """Close a wave's gaps; the ids of resources whose work failed (as far as one can tell by now)."""
+        """Run a batch's fixes; return the ids of resources whose fix is known to have failed."""
         if batch.has_jobs:
-            return self._run_jobs(batch.gaps)
-        return self._run_commands(batch.gaps, all_resources)
+            return self._run_jobs(batch.diffs)
+        return self._run_commands(batch.diffs, all_resources)
 
-    def failure_message(self, diff: Diff) -> str:
-        """What was heard of a failure of this resource's own job, or of its kind's commands."""
+    def failure_message(self, diff: Diff[Resource]) -> str:
+        """Return the failure of this resource's own job, or of its kind's commands; "" for none."""
         return self._failures.get(job_name(diff.resource.id)) or self._failures.get(diff.resource.kind, "")
 
-    def _run_commands(self, diffs: Sequence[Diff], all_resources: Sequence[Resource]) -> Set[str]:
+    def _run_commands(self, diffs: Sequence[Diff[Resource]], all_resources: Sequence[Resource]) -> Set[str]:
         actions = fix_actions(diffs)
         files = [action for action in actions if isinstance(action, FileItem)]
         commands = [action for action in actions if isinstance(action, Command)]
         invalidations = _invalidate_commands(diffs, all_resources)
-        name = _step_title(files, commands)
+        title = _step_title(files, commands)
         started_at = time.monotonic()
-        self.listener.on_event(StepStarted(self.connection.name, self.phase, name))
+        self.listener.on_event(StepStarted(self.connection.name, self.phase, title))
         replies = self._send_batch(files, invalidations, commands)
         failed = self._record_failures(diffs, [*invalidations, *commands], replies)
         detail = "; ".join(f"{command.description or 'a command'}: exit {reply.code}" for command, reply in failed)
         seconds = time.monotonic() - started_at
-        self.listener.on_event(StepFinished(self.connection.name, self.phase, name, seconds, not failed, detail))
+        self.listener.on_event(StepFinished(self.connection.name, self.phase, title, seconds, not failed, detail))
         return {diff.resource.id for diff in diffs if self.failure_message(diff)}
 
     def _send_batch(self, files: List[FileItem], before: List[Command], after: List[Command]) -> List[Reply]:
@@ -55,16 +55,16 @@ class Executor:
         return self.connection.run([*before, *after])
 
     def _record_failures(
-        self, diffs: Sequence[Diff], commands: Sequence[Command], replies: Sequence[Reply]
+        self, diffs: Sequence[Diff[Resource]], commands: Sequence[Command], replies: Sequence[Reply]
     ) -> List[Tuple[Command, Reply]]:
-        """The commands that failed, each noted."""
+        """Record and return the commands that failed."""
         failed = [(command, reply) for command, reply in zip(commands, replies) if not reply.ok]
         for command, reply in failed:
             self._record_failure(diffs, command, reply)
         return failed
 
-    def _record_failure(self, diffs: Sequence[Diff], command: Command, reply: Reply) -> None:
-        """Lay a failed command at the door of the kind that asked for it."""
+    def _record_failure(self, diffs: Sequence[Diff[Resource]], command: Command, reply: Reply) -> None:
+        """Attribute a failed command to the kind of resource that issued it."""
         output = (reply.err or reply.out).strip()[-2000:]
         text = f"{command.description or 'a command'} failed with exit code {reply.code}: {output}"
         for kind in {type(diff.resource) for diff in diffs}:
@@ -72,7 +72,7 @@ class Executor:
             if command in kind_actions:
                 self._failures[kind.kind] = text
 
-    def _run_jobs(self, diffs: Sequence[Diff]) -> Set[str]:
+    def _run_jobs(self, diffs: Sequence[Diff[Resource]]) -> Set[str]:
         actions = fix_actions(diffs)
         jobs = add_needs([action for action in actions if isinstance(action, Job)], diffs)
         commands = [action for action in actions if isinstance(action, Command)]
@@ -82,35 +82,34 @@ class Executor:
         return {diff.resource.id for diff in diffs if job_name(diff.resource.id) in failed}
 
     def job_started(self, job: Job) -> None:
-        """See JobWatcher."""
+        """Report the job's start; see JobWatcher."""
         self.listener.on_event(StepStarted(self.connection.name, self.phase, job.description or job.name))
 
     def job_finished(self, job: Job, result: JobResult) -> None:
-        """See JobWatcher."""
-        detail = ""
+        """Report the job's end, and the warnings in its output; see JobWatcher."""
+        title, detail = job.description or job.name, ""
         if not result.ok:
             output_tail = result.out.strip()[-3000:]
-            detail = self.masker.mask_lines(
-                f"{job.description or job.name} failed with exit code {result.code}: {output_tail}"
-            )
+            detail = self.masker.mask_lines(f"{title} failed with exit code {result.code}: {output_tail}")
             self._failures[job.name] = detail
-        name = job.description or job.name
-        self.listener.on_event(StepFinished(self.connection.name, self.phase, name, result.seconds, result.ok, detail))
+        self.listener.on_event(StepFinished(self.connection.name, self.phase, title, result.seconds, result.ok, detail))
         for line in result.out.splitlines():
             if line.startswith(WARNING_PREFIX):
-                self.listener.on_event(
-                    Note(self.connection.name, self.masker.mask_lines(line[len(WARNING_PREFIX) :]), "warning")
-                )
+                text = self.masker.mask_lines(line[len(WARNING_PREFIX) :])
+                self.listener.on_event(Note(self.connection.name, text, "warning"))
 
     def job_output(self, job: Job, line: str) -> None:
-        """See JobWatcher."""
+        """Report a line that the job printed; see JobWatcher."""
         self.listener.on_event(
             Output(self.connection.name, self.phase, job.description or job.name, self.masker.mask_lines(line))
         )
 
 
-def _invalidate_commands(diffs: Sequence[Diff], all_resources: Sequence[Resource]) -> List[Command]:
-    """What readers of the changing resources must forget first, so that a kill in between is made good."""
+def _invalidate_commands(diffs: Sequence[Diff[Resource]], all_resources: Sequence[Resource]) -> List[Command]:
+    """Return the commands that mark dependents of the changing resources as outdated.
+
+    They run first, so that a run killed after the change restarts the dependents the next time.
+    """
     changing_ids = {diff.resource.id for diff in diffs}
     commands = [dependent.invalidate() for dependent in all_resources if changing_ids & set(dependent.trigger_ids)]
     return list(dict.fromkeys(command for command in commands if command is not None))
@@ -122,5 +121,5 @@ def _step_title(files: Sequence[FileItem], commands: Sequence[Command]) -> str:
         parts.append(f"write {len(files)} file{'s' * (len(files) > 1)}")
     parts.extend(command.description for command in commands if command.description)
     if len(parts) > 3:
-        parts = [*parts[:2], f"{len(parts) - 2} commands more"]
+        parts = [*parts[:2], f"{len(parts) - 2} more commands"]
     return ", ".join(parts) if parts else "run commands"

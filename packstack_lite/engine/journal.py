@@ -1,4 +1,4 @@
-"""What the host itself keeps of our runs: a manifest of what was made, and a line per run."""
+"""The record of runs on the node: a manifest of all resources, and a journal with a line per run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Sequence
 from packstack_lite.engine.results import ApplyReport
 from packstack_lite.remote.command import Command
 from packstack_lite.resources.base import Resource
-
-STATE_DIR = "/var/lib/packstack-lite"
+from packstack_lite.state_paths import JOURNAL_FILE, MANIFEST_FILE, STATE_DIR
 
 
 def record_run(resources: Sequence[Resource], report: ApplyReport, owner: str, profile: str) -> Command:
-    """Write the manifest (what destroy can take back) and append to the journal.
+    """Return the command that replaces the manifest and appends to the journal.
 
-    Both are root's alone. Neither holds a secret: ids and counts.
+    Only root can read them. Neither holds a secret: ids and counts.
     """
     manifest = {
         "schema": 1,
@@ -33,8 +32,8 @@ def record_run(resources: Sequence[Resource], report: ApplyReport, owner: str, p
     script = f"""umask 077
 mkdir -p {STATE_DIR}
 read -r line
-printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$line" >> {STATE_DIR}/journal
-cat > {STATE_DIR}/manifest.json.new && mv {STATE_DIR}/manifest.json.new {STATE_DIR}/manifest.json
+printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$line" >> {JOURNAL_FILE}
+cat > {MANIFEST_FILE}.new && mv {MANIFEST_FILE}.new {MANIFEST_FILE}
 """
     payload = json.dumps(line) + "\n" + json.dumps(manifest, indent=1) + "\n"
     return Command(script, stdin=payload.encode(), description="write the journal")

@@ -1,4 +1,4 @@
-"""One run at a time on a host: a lock there that names who holds it and since when."""
+"""Allow one run at a time on a node: a lock there, which names its owner. Used by ``deployment``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from packstack_lite.errors import ConnectError, LockedError, PhaseError
 from packstack_lite.remote.command import Command, Connection
+from packstack_lite.state_paths import LOCK_DIR
 
-LOCK_DIR = "/var/lib/packstack-lite/lock"
-# A run that was killed holds the lock until the shell's last command there has ended; the
-# longest of these waits for a unit (resources.unit).
+# Seconds. A killed run holds the lock until the last command of its shell on the node ends; the longest of these waits
+# for a unit (resources.unit).
 OWNER_GONE_TIMEOUT = 150.0
-# Characters of a holder's name that are shown.
+# Characters of an owner's name that are shown.
 _LONGEST_NAME = 200
 
-# The holder is the root shell of the connection: when that process is gone, so is the run
-# (sshd ends it with the connection), and the lock is stale. A process number alone could be
-# taken again after a reboot, hence the start time, the 22nd field of /proc/PID/stat.
+# The lock belongs to the root shell of the connection. When that process has ended, the run is over (sshd ends it with
+# the connection) and the lock is stale. A process number can be reused after a reboot, hence the start time, field 22
+# of /proc/PID/stat.
 _TAKE_SCRIPT = r"""
 umask 077
 started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
@@ -46,14 +46,17 @@ take "$lock" || { sed -n 1p "$lock/holder"; exit 7; }
 
 
 def take_command(owner: str) -> Command:
-    """Take the lock, a stale one too; exit 7 and the holder's line where somebody has it."""
+    """Return a command that takes the lock, even a stale one.
+
+    It exits with 7 and prints the owner's line when another run holds the lock.
+    """
     return Command(
         _TAKE_SCRIPT % {"lock": LOCK_DIR}, stdin=json.dumps({"who": owner}).encode(), description="take the lock"
     )
 
 
 def release_command() -> Command:
-    """Give the lock back."""
+    """Return the command that releases the lock."""
     return Command(f"rm -rf {LOCK_DIR}", description="release the lock")
 
 
@@ -64,10 +67,10 @@ def hold_lock(
     owner_is_gone: Callable[[str], bool] = lambda who: False,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
-    """Hold the host's lock; raises Locked when another run has it.
+    """Hold the node's lock; raises LockedError when another run holds it.
 
-    ``ended`` says of a holder whether that run is known to be over; its last command on the
-    host is waited for (PATIENCE seconds), which ``tell`` announces once.
+    ``owner_is_gone`` tells of an owner whether that run is known to be over. Then its last command on the node is
+    awaited for up to OWNER_GONE_TIMEOUT seconds, which ``announce`` reports once.
     """
     for attempt in Retrying(
         retry=retry_if_exception_type(_OwnerGone),
@@ -81,7 +84,7 @@ def hold_lock(
     try:
         yield
     finally:
-        # With the connection the holder is gone, so the lock is nobody's any more.
+        # A lost connection has ended the shell that owns the lock, so the lock is stale already.
         with suppress(ConnectError):
             connection.run([release_command()])
 
@@ -98,13 +101,13 @@ def owner_is_gone(owner: str) -> bool:
 
 
 class _OwnerGone(LockedError):
-    """The holder's run is over, its last command on the host is not."""
+    """The owner's run is over, but its last command on the node has not ended."""
 
 
 def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) -> None:
     error = state.outcome.exception() if state.outcome else None
     if state.attempt_number == 1 and isinstance(error, _OwnerGone):
-        announce(f"{error.message}; that run is over, waiting for its last command there to end")
+        announce(f"{error.message}; that run is over, waiting for its last command to end")
 
 
 def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
@@ -112,13 +115,13 @@ def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str]
     if reply.code == 7:
         current_owner = _parse_owner(reply.out)
         raise (_OwnerGone if owner_is_gone(current_owner) else LockedError)(
-            f"{connection.name}: another run is at work there: {current_owner}",
+            f"{connection.name}: locked by another run: {current_owner}",
             "wait for it to end, then run the same command again",
         )
     if not reply.ok:
         raise PhaseError(
             f"{connection.name}: cannot take the lock {LOCK_DIR}: {reply.err.strip()}",
-            f"on the host, look for a full disk (df /var/lib) and for what is in the way: ls -ld {LOCK_DIR}",
+            f"on the node, look for a full disk (df /var/lib) and for a file in the way: ls -ld {LOCK_DIR}",
         )
 
 
@@ -126,4 +129,4 @@ def _parse_owner(line: str) -> str:
     try:
         return str(json.loads(line)["who"])[:_LONGEST_NAME]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return "somebody who has not said who"
+        return "an unnamed owner"

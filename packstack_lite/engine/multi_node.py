@@ -1,4 +1,7 @@
-"""Several hosts side by side: a lane each, which waits for another one only where it needs something of it."""
+"""Apply on several nodes in parallel: a node waits for another only where it needs something of it.
+
+Called by ``deployment``.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from packstack_lite.engine.apply import ApplyRun, select_resources
-from packstack_lite.engine.delegation import DelegatedConnection
+from packstack_lite.engine.apply import ApplyRun, NodePhaseError, select_resources
 from packstack_lite.engine.diff import group_by_phase
 from packstack_lite.engine.events import Listener, Skipped
 from packstack_lite.engine.probe import probe_resources
 from packstack_lite.engine.results import ApplyReport
 from packstack_lite.errors import PackstackLiteError
 from packstack_lite.remote.command import Connection
+from packstack_lite.remote.connection_proxy import ConnectionProxy
 from packstack_lite.resources.base import PHASES, Phase, Resource
 from packstack_lite.secret import Masker
 from packstack_lite.services._base.node_dependencies import NodeDependency
@@ -22,11 +25,21 @@ from packstack_lite.services._base.node_dependencies import NodeDependency
 _ALL_PHASES = len(PHASES)
 
 
+class DelegatedConnection(ConnectionProxy):
+    """A delegate's connection under the name of the node it works for: changes are reported as that node's."""
+
+    def close(self) -> None:
+        """Do nothing: the connection belongs to the delegate."""
+
+    def abort(self) -> None:
+        """Do nothing: the connection belongs to the delegate."""
+
+
 @dataclass(frozen=True)
 class NodeRun:
-    """A host's work: what is declared for it, and what is to be done ``elsewhere`` for it, on the host ``at``.
+    """A node's work in this run: its resources, and those ``delegated`` to the node ``delegate_to`` on its behalf.
 
-    A lane without a ``host`` is that of one that could not be reached, as ``trouble`` says.
+    ``connection`` is None for a node that could not be reached; ``error`` says why.
     """
 
     name: str
@@ -40,7 +53,7 @@ class NodeRun:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of the work is done: see ``chosen``."""
+    """What part of the work is done; see ``select_resources``."""
 
     tags: FrozenSet[str] = frozenset()
     start_phase: Optional[Phase] = None
@@ -56,10 +69,10 @@ def apply_nodes(
     masker: Masker,
     scope: Scope = FULL_SCOPE,
 ) -> List[ApplyReport]:
-    """Make every host as declared, side by side; a report for each lane, in their order.
+    """Make every node as declared, in parallel; return a report for each, in their order.
 
-    A host that fails does not stop the others, except those that wait for it: its report and theirs have
-    ``trouble``. The hosts' states are read in one flight each, before anything is changed.
+    A node that fails stops only the nodes that wait for it; their reports have an ``error`` too. All states are read
+    before anything is changed, in one round trip per node.
     """
     progress = _Progress(node_runs, dependencies)
     workers = [_NodeWorker(node_run, listener, masker, scope, progress) for node_run in node_runs]
@@ -67,12 +80,12 @@ def apply_nodes(
         worker.other_workers = {
             other_worker.node_run.name: other_worker for other_worker in workers if other_worker is not worker
         }
-    with ThreadPoolExecutor(max(1, len(workers)), "host") as pool:
+    with ThreadPoolExecutor(max(1, len(workers)), "node") as pool:
         try:
             list(pool.map(_NodeWorker.probe, workers))
             return list(pool.map(_NodeWorker.run, workers))
         except BaseException:
-            # An interrupt reaches this thread alone; the others are to end now, not when their jobs do.
+            # Only this thread gets the interrupt. The others shall end now and not when their jobs do.
             progress.stop()
             for node_run in node_runs:
                 if node_run.connection:
@@ -81,7 +94,7 @@ def apply_nodes(
 
 
 class _Progress:
-    """How far each lane is; lanes wait here for each other."""
+    """The progress of each node by phase; workers wait here for other nodes."""
 
     def __init__(self, node_runs: Sequence[NodeRun], dependencies: Sequence[NodeDependency]) -> None:
         self._condition = threading.Condition()
@@ -92,25 +105,25 @@ class _Progress:
         self._stopped = False
 
     def mark_reached(self, node_run: NodeRun, phase_index: int) -> None:
-        """The lane is through with every phase before this place."""
+        """Record that the node has finished every phase before this index."""
         with self._condition:
             self._reached[node_run.name] = phase_index
             self._condition.notify_all()
 
     def mark_ended(self, node_run: NodeRun, reason: str) -> None:
-        """The lane goes no further."""
+        """Record that the node goes no further."""
         with self._condition:
             self._ended[node_run.name] = reason
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Nobody begins anything new."""
+        """Let no node begin another phase."""
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
 
     def awaited_nodes(self, node_run: NodeRun, phase: Phase) -> Iterator[Tuple[str, NodeDependency]]:
-        """The lanes that this one waits for before a phase or an earlier one, each with the reason."""
+        """Yield the nodes that this one waits for before a phase or an earlier one, with the dependency."""
         for dependency in self._dependencies:
             if dependency.role in node_run.roles and PHASES.index(dependency.phase) <= PHASES.index(phase):
                 for name, roles in self._roles.items():
@@ -118,23 +131,22 @@ class _Progress:
                         yield name, dependency
 
     def wait_for_others(self, node_run: NodeRun, phase: Phase) -> str:
-        """Return once the lane may begin the phase; or why it never may."""
+        """Wait until the node may begin the phase; return "" then, or the reason why it never may."""
         for name, dependency in self.awaited_nodes(node_run, phase):
             phase_index = PHASES.index(dependency.required_phase)
             with self._condition:
-                self._condition.wait_for(
-                    lambda: self._stopped or name in self._ended or self._reached[name] > phase_index
-                )
+                while not (self._stopped or name in self._ended or self._reached[name] > phase_index):
+                    self._condition.wait()
                 if self._stopped:
                     return "the run was interrupted"
                 if self._reached[name] <= phase_index:
-                    return f"it needs {dependency.reason}, and {name} did not get through {dependency.required_phase.value}"
+                    return f"waits for {dependency.reason}, but {name} did not finish {dependency.required_phase.value}"
         return ""
 
 
 @dataclass
 class _NodeWorker:
-    """One lane at work."""
+    """Runs one node's work in a thread."""
 
     node_run: NodeRun
     listener: Listener
@@ -157,11 +169,11 @@ class _NodeWorker:
             )
 
     def select(self, resources: Sequence[Resource]) -> List[Resource]:
-        """Those within the scope."""
+        """Return the resources within the scope."""
         return select_resources(resources, self.scope.tags, self.scope.start_phase)
 
     def probe(self) -> None:
-        """Read this host's states, those that are another lane's affair too."""
+        """Read this node's states, including those of resources delegated to it."""
         if self.own_run is None or self.error:
             return
         delegating_workers = [
@@ -176,19 +188,19 @@ class _NodeWorker:
         try:
             observed = probe_resources(self.own_run.connection, self.select(resources))
         except PackstackLiteError as error:
-            self.error = error.message
+            self.error = self._error_reason(error)
             return
         for run in (self.own_run, *(worker.delegated_run for worker in delegating_workers if worker.delegated_run)):
             run.observed = dict(observed)
 
     def run(self) -> ApplyReport:
-        """Every phase in its order, each once what it waits for is there."""
+        """Run every phase in order, each once the nodes it waits for are ready."""
         try:
             self.error = self.error or self._run_phases()
         except PackstackLiteError as error:
-            self.error = error.message
+            self.error = self._error_reason(error)
         except BaseException as error:
-            # Whoever waits for this lane must not wait for ever.
+            # Nodes that wait for this one must not wait for ever.
             self.progress.mark_ended(self.node_run, str(error))
             raise
         if self.error:
@@ -200,7 +212,7 @@ class _NodeWorker:
         return self.own_run.report(*([self.delegated_run] if self.delegated_run else []), error=self.error)
 
     def _run_phases(self) -> str:
-        """Returns what kept the lane from going on, "" for nothing."""
+        """Run the phases; return what kept the node from going on, "" for nothing."""
         assert self.own_run
         own_phases, delegated_phases = (
             group_by_phase(self.select(self.node_run.resources)),
@@ -212,8 +224,8 @@ class _NodeWorker:
                 continue
             reason = self.progress.wait_for_others(self.node_run, phase)
             if reason:
-                self.listener.on_event(Skipped(self.node_run.name, phase, "what is left", reason))
-                return f"{self.node_run.name}: phase {phase.value} was not begun: {reason}"
+                self.listener.on_event(Skipped(self.node_run.name, phase, "the remaining phases", reason))
+                return f"{phase.value}: {reason}"
             self.own_run.has_changed = self.own_run.has_changed or self._any_changed(
                 {name for name, _ in self.progress.awaited_nodes(self.node_run, phase)}
             )
@@ -230,8 +242,15 @@ class _NodeWorker:
                 self._run_phase(self.delegated_run, phase, delegated_phases[phase])
         return ""
 
+    def _error_reason(self, error: PackstackLiteError) -> str:
+        """Return the error without the node's name, which the report has anyway."""
+        if isinstance(error, NodePhaseError):
+            return error.reason
+        prefix = f"{self.node_run.name}: "
+        return error.message[len(prefix) :] if error.message.startswith(prefix) else error.message
+
     def _any_changed(self, names: Set[str]) -> bool:
-        """Whether one of these has changed something, so that what was seen at first may be so no more."""
+        """Tell whether one of these nodes has changed something, so that states read before may be outdated."""
         return any(
             worker.own_run is not None and worker.own_run.has_changed
             for name, worker in self.other_workers.items()
@@ -244,5 +263,5 @@ class _NodeWorker:
 
 
 def failed_reports(reports: Sequence[ApplyReport]) -> List[ApplyReport]:
-    """The reports of the hosts that did not come to their end."""
+    """Return the reports of the nodes that did not finish."""
     return [report for report in reports if report.error]

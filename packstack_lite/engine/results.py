@@ -1,4 +1,4 @@
-"""What a run comes to: plain values that report and cli print."""
+"""The results of plan, apply, verify and smoke as plain values. Printed by ``report`` and ``cli``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from packstack_lite.resources.base import PHASES
 
 @dataclass(frozen=True)
 class Change:
-    """A gap that is to be closed, or was. ``gap`` says in words what differs, ``diff`` is unified and masked."""
+    """A change that is planned or was made.
+
+    ``description`` is the change in words, such as "start mariadb (was inactive)". ``text_diff`` is a unified diff,
+    secrets masked, or "".
+    """
 
     node: str
     phase: str
@@ -21,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """A phase, its wall time in seconds, and how many changes it made."""
+    """A phase, its wall time in seconds, and the number of its changes."""
 
     name: str
     seconds: float
@@ -30,10 +34,11 @@ class PhaseTime:
 
 @dataclass(frozen=True)
 class ApplyReport:
-    """What an apply did on one host. ``restarted`` are units, ``flights`` counts turn-arounds since connecting.
+    """What apply did on one node, or on several.
 
-    ``trouble`` says what ended it early, "" when it came to its end. Of several hosts together ``hosts`` are the
-    reports of each, and the rest is their sum; times are those of the host that took longest.
+    ``round_trips`` are counted from the start of the connection. ``error`` says in which phase and why it ended early,
+    without the node's name; "" when it finished. For several nodes ``node_reports`` holds a report for each, the other
+    fields are their sum, and times are those of the slowest node.
     """
 
     changes: Tuple[Change, ...]
@@ -47,7 +52,7 @@ class ApplyReport:
 
 
 def merge_phase_times(times: Sequence[PhaseTime]) -> Tuple[PhaseTime, ...]:
-    """Each phase once, in the order in which they come: its changes together, and the longest of its times."""
+    """Merge times of the same phase: changes are added, the longest time counts."""
     merged: Dict[str, PhaseTime] = {}
     for phase_time in times:
         previous = merged.get(phase_time.name, PhaseTime(phase_time.name, 0.0, 0))
@@ -58,7 +63,7 @@ def merge_phase_times(times: Sequence[PhaseTime]) -> Tuple[PhaseTime, ...]:
 
 
 def merge_reports(reports: Sequence[ApplyReport]) -> ApplyReport:
-    """The report of one host as it is; those of several as one, which holds them."""
+    """Merge the reports of several nodes into one that holds them; one report is returned as it is."""
     if len(reports) == 1:
         return reports[0]
     return ApplyReport(
@@ -73,7 +78,7 @@ def merge_reports(reports: Sequence[ApplyReport]) -> ApplyReport:
 
 @dataclass(frozen=True)
 class Drift:
-    """Something that is not as declared, and what to type."""
+    """Something that is not as declared (``message``), and what to type (``hint``). Found by verify."""
 
     node: str
     resource_id: str
@@ -83,7 +88,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Case:
-    """One promise, tried. ``outcome`` is ``passed``, ``failed`` or ``skipped``; ``seconds`` wall time."""
+    """A case of the smoke test. ``outcome`` is ``passed``, ``failed`` or ``skipped``; ``seconds`` is wall time."""
 
     name: str
     outcome: str

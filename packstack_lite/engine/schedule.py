@@ -1,4 +1,4 @@
-"""In which order the gaps of a phase are closed: what can go together goes together."""
+"""Order the fixes of a phase: everything that can run together goes into one batch. Used by ``apply``."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from dataclasses import dataclass, replace
 from typing import List, Sequence, Set, Tuple
 
 from packstack_lite.remote.command import Action, Job
-from packstack_lite.resources import job_name
-from packstack_lite.resources.base import Diff
+from packstack_lite.resources.base import Diff, Resource, job_name
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Gaps that are closed together: either by files and commands, or by jobs."""
+    """Diffs that are fixed together: either by files and commands (one round trip), or by jobs."""
 
-    gaps: Tuple[Diff, ...]
+    diffs: Tuple[Diff[Resource], ...]
     has_jobs: bool
 
 
-def needs_job(diff: Diff) -> bool:
-    """Whether closing this gap is long work."""
+def needs_job(diff: Diff[Resource]) -> bool:
+    """Tell whether fixing this diff is long work, which runs as a job."""
     return any(isinstance(action, Job) for action in type(diff.resource).fix([diff]))
 
 
-def next_batch(open_diffs: Sequence[Diff]) -> Batch:
-    """What can be closed now. An empty wave means that the needs run in a circle.
+def next_batch(open_diffs: Sequence[Diff[Resource]]) -> Batch:
+    """Return what can be fixed now; an empty batch means that the needs are circular.
 
-    Files and commands first, as one flight; else every job whose open needs are jobs of
-    the same wave, as the job runner orders those itself.
+    Files and commands come first. Else every job whose open needs are jobs of the same batch: the job runner orders
+    those itself.
     """
     open_ids = {diff.resource.id for diff in open_diffs}
     without_jobs = [diff for diff in open_diffs if not needs_job(diff) and not open_ids & set(diff.resource.needs)]
@@ -36,7 +35,8 @@ def next_batch(open_diffs: Sequence[Diff]) -> Batch:
     return Batch(tuple(_runnable_together([diff for diff in open_diffs if needs_job(diff)], open_ids)), has_jobs=True)
 
 
-def _runnable_together(job_diffs: List[Diff], open_ids: Set[str]) -> List[Diff]:
+def _runnable_together(job_diffs: List[Diff[Resource]], open_ids: Set[str]) -> List[Diff[Resource]]:
+    """Drop diffs that need an open resource outside the list, until none does."""
     while True:
         ids = {diff.resource.id for diff in job_diffs}
         runnable = [diff for diff in job_diffs if not (open_ids - ids) & set(diff.resource.needs)]
@@ -45,11 +45,8 @@ def _runnable_together(job_diffs: List[Diff], open_ids: Set[str]) -> List[Diff]:
         job_diffs = runnable
 
 
-def add_needs(jobs: Sequence[Job], diffs: Sequence[Diff]) -> List[Job]:
-    """The jobs with the needs of their resources, as far as those are jobs of this wave too.
-
-    A need counts also through a resource of the wave's that needs it in turn.
-    """
+def add_needs(jobs: Sequence[Job], diffs: Sequence[Diff[Resource]]) -> List[Job]:
+    """Return the jobs with the needs of their resources, limited to jobs of the same batch."""
     names = {job.name for job in jobs}
     needs = {job_name(diff.resource.id): {job_name(need) for need in diff.resource.needs} for diff in diffs}
     return [
@@ -58,7 +55,7 @@ def add_needs(jobs: Sequence[Job], diffs: Sequence[Diff]) -> List[Job]:
     ]
 
 
-def fix_actions(diffs: Sequence[Diff]) -> List[Action]:
-    """What closes these gaps, kind by kind."""
+def fix_actions(diffs: Sequence[Diff[Resource]]) -> List[Action]:
+    """Return the actions that fix these diffs, kind by kind."""
     kinds = list(dict.fromkeys(type(diff.resource) for diff in diffs))
     return [action for kind in kinds for action in kind.fix([diff for diff in diffs if type(diff.resource) is kind])]

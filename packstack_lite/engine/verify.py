@@ -1,31 +1,30 @@
-"""Verify: what is no longer as declared."""
+"""Find drift: what on a node is no longer as declared. Called by ``deployment``."""
 
 from __future__ import annotations
 
 from typing import List, Sequence
 
-from packstack_lite.engine.diff import describe_diff, diff_resources
+from packstack_lite.engine.diff import diff_resources
 from packstack_lite.engine.probe import probe_resources
 from packstack_lite.engine.results import Drift
 from packstack_lite.remote.command import Connection
-from packstack_lite.resources.base import Diff, Resource
+from packstack_lite.resources.base import Diff, Resource, Unknown
 from packstack_lite.secret import Masker
+
+_HINT = "packstack-lite apply"
 
 
 def verify(connection: Connection, resources: Sequence[Resource], masker: Masker) -> List[Drift]:
-    """What is no longer as declared, each with the way back; reads in one flight."""
+    """Return each resource that is not as declared, with what to type; reads in one round trip."""
     return [
-        Drift(connection.name, diff.resource.id, masker(_describe_drift(diff)), "packstack-lite apply")
+        Drift(connection.name, diff.resource.id, masker(_describe_drift(diff)), _HINT)
         for diff in diff_resources(resources, probe_resources(connection, resources))
         if diff.keys
     ]
 
 
-def _describe_drift(diff: Diff) -> str:
-    if diff.is_unknown:
-        return "cannot be read: " + describe_diff(diff)
-    if diff.is_missing:
-        return "is missing"
-    if diff.resource.desired() is None:
-        return "is there and should not be"
-    return "differs: " + describe_diff(diff)
+def _describe_drift(diff: Diff[Resource]) -> str:
+    if isinstance(diff.observed, Unknown):
+        reason = diff.observed.reason or f"known after {diff.observed.known_after.value}"
+        return f"{diff.resource.label} cannot be read ({reason})"
+    return diff.resource.describe_drift(diff)

@@ -138,7 +138,7 @@ class Console:
         if isinstance(event, Skipped):
             return [Text.assemble(("    – ", "yellow"), event.resource_id, (f"  skipped: {event.reason}", "dim"))]
         if isinstance(event, Changed) and self.verbose:
-            return [Text.assemble(("    ± ", "dim"), event.resource_id, (f"  {event.description}", "dim"))]
+            return [Text.assemble(("    ± ", "dim"), event.description)]
         if isinstance(event, Output) and self.verbose:
             return [Text(f"    │ {event.line}", style="dim")]
         return []

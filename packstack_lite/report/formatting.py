@@ -65,7 +65,7 @@ def _describe_phase_event(
     if isinstance(event, Output):
         return f"{event.step} | {event.line}"
     if isinstance(event, Changed):
-        return f"{event.resource_id}: {event.description}"
+        return event.description
     if isinstance(event, Skipped):
         return f"{event.resource_id} skipped: {event.reason}"
     return f"{event.resource_id} failed on {event.node}: {event.message}" + (f"\n→ {event.hint}" if event.hint else "")

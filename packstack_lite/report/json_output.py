@@ -56,7 +56,7 @@ def verify_payload(drift: Sequence[Drift]) -> Payload:
     """What is no longer as declared."""
     return {
         "faults": [
-            {"host": item.node, "resource": item.resource_id, "message": item.message, "hint": item.hint}
+            {"host": item.node, "resource": item.resource_id, "message": item.message, "fix": item.hint}
             for item in drift
         ]
     }

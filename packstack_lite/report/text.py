@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import List, Mapping, Sequence
+from typing import List, Mapping, Sequence, Tuple
 
 from rich.console import Console as Rich
 from rich.table import Table
@@ -37,20 +37,26 @@ def print_plan(console: Rich, changes: Sequence[Change], with_diff: bool = False
         console.print(
             Text.assemble((phase, "bold"), (f"  {format_count(len(phase_changes), 'change')}{node_suffix}", "dim"))
         )
-        width = min(max(len(change.resource_id) for change in phase_changes), 60)
         for change in phase_changes:
-            _print_change(console, change, width, with_diff)
+            _print_change(console, change, with_diff)
     nodes = ", ".join(dict.fromkeys(change.node for change in changes))
     console.print(Text.assemble("\n", (format_count(len(changes), "change"), "bold"), f" on {nodes}"))
 
 
-def _print_change(console: Rich, change: Change, width: int, with_diff: bool) -> None:
-    sign, style = ("+", "green") if change.description.startswith("create") else ("~", "yellow")
-    console.print(
-        Text.assemble((f"  {sign} ", style), f"{change.resource_id:<{width}}", (f"  {change.description}", "dim"))
-    )
+def _print_change(console: Rich, change: Change, with_diff: bool) -> None:
+    sign, style = _change_sign(change.description)
+    console.print(Text.assemble((f"  {sign} ", style), change.description))
     for line in color_diff(change.text_diff) if with_diff else ():
         console.print(Text("      ").append_text(line))
+
+
+def _change_sign(description: str) -> Tuple[str, str]:
+    """Return sign and style of a change: ``+`` for something new, ``-`` for a removal, ``~`` for all else."""
+    verb = description.split(" ", 1)[0]
+    if verb == "remove":
+        return "-", "red"
+    is_new = verb in ("create", "install") or description.endswith("(new)")
+    return ("+", "green") if is_new else ("~", "yellow")
 
 
 def color_diff(diff: str) -> List[Text]:
@@ -87,13 +93,13 @@ def _summarize_report(report: ApplyReport) -> str:
 
 
 def print_drift(console: Rich, drift: Sequence[Drift]) -> None:
-    """What is no longer as declared, each with what to type."""
+    """Print what is no longer as declared, each with what to type."""
     for drifted in drift:
-        details = (f" {drifted.message}", (f"  on {drifted.node}", "dim"))
-        console.print(Text.assemble(("✗ ", "red"), (drifted.resource_id, "bold"), *details))
+        console.print(Text.assemble(("✗ ", "red"), drifted.message, (f"  on {drifted.node}", "dim")))
         if drifted.hint:
             console.print(Text.assemble(("  → ", "cyan"), drifted.hint))
-    console.print(Text(format_count(len(drift), "fault") if drift else "everything is as declared", style="bold"))
+    count = format_count(len(drift), "difference")
+    console.print(Text(count if drift else "everything is as declared", style="bold"))
 
 
 def print_findings(

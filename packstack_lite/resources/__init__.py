@@ -1,19 +1,28 @@
-"""Kinds of resources: what services declare and the engine makes so."""
+"""Kinds of resources, which services declare and ``engine`` probes and fixes."""
 
 from packstack_lite.resources.allowed_peers import AllowedPeer, OnlyAllowedPeers
 from packstack_lite.resources.api_object import ApiObject, Credentials
-from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.resources.base import (
+    PHASES,
+    Diff,
+    Observed,
+    Phase,
+    Probe,
+    Resource,
+    State,
+    TypedResource,
+    Unknown,
+    job_name,
+)
 from packstack_lite.resources.bridge import LinuxBridge, Nat, OvsBridge
 from packstack_lite.resources.database import Database
 from packstack_lite.resources.file import Absent, Directory, File, Symlink
 from packstack_lite.resources.filesystem import FileSystem
-from packstack_lite.resources.firewalld import FirewalldPorts
 from packstack_lite.resources.firewalld_forward import FirewalldForward
 from packstack_lite.resources.hosts_entry import HostsEntry
 from packstack_lite.resources.ini_settings import IniSettings
-from packstack_lite.resources.iptables_ports import IptablesPorts
-from packstack_lite.resources.job_names import job_name
 from packstack_lite.resources.key_repository import KeyRepository
+from packstack_lite.resources.open_ports import FirewalldPorts, IptablesPorts
 from packstack_lite.resources.ovs import OvsManager, OvsSetting
 from packstack_lite.resources.packages import Packages
 from packstack_lite.resources.port_filter import PortFilter
@@ -69,6 +78,7 @@ __all__ = [
     "Symlink",
     "Sysctl",
     "TunedProfile",
+    "TypedResource",
     "Unit",
     "Unknown",
     "Uplink",

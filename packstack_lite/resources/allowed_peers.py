@@ -1,18 +1,19 @@
-"""The cloud's other hosts, as the guard lets them in: a file each, so that one comes and goes without the others."""
+"""The nodes that the port filter lets in: one file per address, so that nodes come and go independently."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, TypedResource
+from packstack_lite.resources.shell import require_ok
 from packstack_lite.secret import quote_sh
 
-# Named by their addresses. Beside the guard's script, which reads it each time that it loads its rules.
+# Files named by address, next to the port filter's script, which reads the directory each time it loads its rules.
 PEERS_DIR = "/etc/packstack-lite/peers"
 _PROBE_SCRIPT = f"ls -1 {PEERS_DIR} 2>/dev/null; exit 0"
-# Rules are loaded in one step; where the guard is not in force yet it finds the files when it comes.
+# Rules are loaded in one step. Where the port filter is not in force yet, it reads the files when it starts.
 _RELOAD_RULES = r"""
 [ ! -f /run/packstack-lite/guard ] || sh %(script)s start
 """
@@ -21,10 +22,15 @@ _ALLOW_SCRIPT = (
 )
 _REVOKE_SCRIPT = f"for name in %(names)s; do rm -f {PEERS_DIR}/$name; done" + _RELOAD_RULES
 
+BlockedState = TypedDict("BlockedState", {"shut out": Tuple[str, ...]})
+"""Addresses of the node that the port filter does not let in."""
+ExtraState = TypedDict("ExtraState", {"let in": Tuple[str, ...]})
+"""Addresses that the port filter lets in and that belong to no node."""
+
 
 @dataclass(frozen=True)
-class AllowedPeer(Resource):
-    """The guard by ``script`` lets in the host that the answers call ``concerns``, by all its ``addresses``."""
+class AllowedPeer(TypedResource[BlockedState]):
+    """The port filter lets in the node ``attributed_to``, by all its ``addresses``."""
 
     kind: ClassVar[str] = "peer"
     addresses: Tuple[str, ...]
@@ -38,36 +44,38 @@ class AllowedPeer(Resource):
     def id(self) -> str:
         return f"peer:{self.attributed_to}"
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> BlockedState:
         return {"shut out": ()}
 
     @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        peers = [cast(AllowedPeer, resource) for resource in resources]
-
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def probe(cls, resources: Sequence["AllowedPeer"]) -> List[Probe[BlockedState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[BlockedState]]:
             allowed = _parse_listing(reply)
             return {
                 peer.id: {"shut out": tuple(address for address in peer.addresses if address not in allowed)}
-                for peer in peers
+                for peer in resources
             }
 
-        return [Probe(Command(_PROBE_SCRIPT, description="look at the hosts that the guard knows"), parse)]
+        return [Probe(Command(_PROBE_SCRIPT, description="probe the port filter's peers"), parse)]
 
-    def describe(self, diff: Diff) -> str:
-        """Whom."""
-        return f"let {', '.join(self.addresses)} reach internal ports"
+    def describe(self, diff: Diff["AllowedPeer"]) -> Description:
+        return Description(f"open internal ports to {', '.join(self.addresses)}")
+
+    def describe_drift(self, diff: Diff["AllowedPeer"]) -> str:
+        state = diff.state()
+        blocked = state["shut out"] if state else self.addresses
+        return f"the port filter blocks {', '.join(blocked)} (should not)"
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        peers = [cast(AllowedPeer, diff.resource) for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["AllowedPeer"]]) -> List[Action]:
+        peers = [diff.resource for diff in diffs]
         names = " ".join(quote_sh(address) for peer in peers for address in peer.addresses)
-        return [_command(_ALLOW_SCRIPT, names, peers[0].filter_script, "let hosts of the cloud in")]
+        return [_command(_ALLOW_SCRIPT, names, peers[0].filter_script, "open internal ports to nodes")]
 
 
 @dataclass(frozen=True)
-class OnlyAllowedPeers(Resource):
-    """The guard by ``script`` lets nobody in but ``addresses``."""
+class OnlyAllowedPeers(IndividualResource[ExtraState]):
+    """The port filter lets in no address but ``addresses``."""
 
     kind: ClassVar[str] = "peers"
     addresses: Tuple[str, ...]
@@ -80,40 +88,35 @@ class OnlyAllowedPeers(Resource):
     def id(self) -> str:
         return "peers:no other"
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> ExtraState:
         return {"let in": ()}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        resource = cast(OnlyAllowedPeers, resources[0])
+    def probe_one(self) -> Probe[ExtraState]:
+        def parse(reply: Reply) -> Dict[str, Observed[ExtraState]]:
+            extra = [address for address in _parse_listing(reply) if address not in self.addresses]
+            return {self.id: {"let in": tuple(extra)}}
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            return {
-                resource.id: {
-                    "let in": tuple(address for address in _parse_listing(reply) if address not in resource.addresses)
-                }
-            }
+        return Probe(Command(_PROBE_SCRIPT, description="probe the port filter's peers"), parse)
 
-        return [Probe(Command(_PROBE_SCRIPT, description="look for hosts that are none of the cloud's"), parse)]
+    def describe(self, diff: Diff["OnlyAllowedPeers"]) -> Description:
+        return Description(f"close internal ports to {', '.join(_extra_addresses(diff))}", "not a node of this cloud")
 
-    def describe(self, diff: Diff) -> str:
-        """Whom."""
-        return f"no longer let {', '.join(_peers_to_revoke(diff))} reach internal ports"
+    def describe_drift(self, diff: Diff["OnlyAllowedPeers"]) -> str:
+        return f"the port filter allows {', '.join(_extra_addresses(diff))} (should not: not a node of this cloud)"
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        resource, names = cast(OnlyAllowedPeers, diffs[0].resource), " ".join(map(quote_sh, _peers_to_revoke(diffs[0])))
-        return [_command(_REVOKE_SCRIPT, names, resource.filter_script, "shut out hosts that are none of the cloud's")]
+    def fix_one(self, diff: Diff["OnlyAllowedPeers"]) -> Command:
+        names = " ".join(map(quote_sh, _extra_addresses(diff)))
+        return _command(_REVOKE_SCRIPT, names, self.filter_script, "close internal ports to other machines")
 
 
 def _parse_listing(reply: Reply) -> List[str]:
-    if not reply.ok:
-        raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+    require_ok(reply)
     return reply.out.split()
 
 
-def _peers_to_revoke(diff: Diff) -> Tuple[str, ...]:
-    return cast(Tuple[str, ...], cast(State, diff.observed or {}).get("let in", ()))
+def _extra_addresses(diff: Diff[OnlyAllowedPeers]) -> Tuple[str, ...]:
+    state = diff.state()
+    return state["let in"] if state else ()
 
 
 def _command(script: str, names: str, filter_script: str, description: str) -> Command:

@@ -1,22 +1,37 @@
-"""What every kind of resource is made of: a wanted state, a way to look, ways to close a gap.
+"""The base of every kind of resource: desired state, probe, diff, fix, and how a change is described.
 
-Kinds live one per file beside this one. They are pure: looking and closing are returned
-as values (``Look``, ``Action``), the engine carries them out. Looking and closing are
-written for a whole group of one kind at once, so that sixty files cost one command.
+Kinds live one per module in this package. They do no I/O: ``probe`` and ``fix`` return commands as values, which
+``engine`` runs. Both work on all resources of a kind at once, so that sixty files cost one command.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import Callable, ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import (
+    Callable,
+    ClassVar,
+    FrozenSet,
+    Generic,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    cast,
+)
 
 from packstack_lite.remote.command import Action, Command, Reply
 
 
 class Phase(str, Enum):
-    """The install, in the order it happens: a list one can read aloud."""
+    """A step of the install, as a person reads it. Phases run in the order of their definition."""
 
     CONNECT = "Connect"
     FACTS = "Facts"
@@ -36,45 +51,62 @@ class Phase(str, Enum):
 
 PHASES: Tuple[Phase, ...] = tuple(Phase)
 
-Scalar = Union[str, int, bool, None, Tuple[str, ...]]
-State = Mapping[str, Scalar]
+State = Mapping[str, object]
+"""A state of any kind of resource: scalars or tuples of strings by key. Kinds narrow it to a TypedDict or a mapping."""
+
+StateT = TypeVar("StateT", bound=State)
+StateT_co = TypeVar("StateT_co", bound=State, covariant=True)
+ResourceT = TypeVar("ResourceT", bound="TypedResource[State]")
+ResourceT_co = TypeVar("ResourceT_co", bound="TypedResource[State]", covariant=True)
+IndividualT = TypeVar("IndividualT", bound="IndividualResource[State]")
+
+# Keys whose values are digests: they show that something differs, not what.
+DIGEST_KEYS = frozenset({"sha256", "stamp", "token"})
+# Differences and names that are spelled out in one description; further ones are counted.
+_MAX_ITEMS = 5
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A state that cannot be read yet, because an earlier phase has not made what answers."""
+    """A state that cannot be read yet: phase ``known_after`` brings up what has to answer."""
 
     known_after: Phase
     reason: str = ""
 
 
-Observed = Union[State, Unknown, None]
-"""What was seen: a state, None for "not there", or Unknown."""
+Observed = Union[StateT, Unknown, None]
+"""What a probe read: a state, None for "does not exist", or Unknown."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One command that reads the state of several resources, and the parser of its reply.
+class Probe(Generic[StateT_co]):
+    """One command that reads the states of several resources, and the parser of its reply.
 
-    ``parse`` returns a Seen for every id it was made for; it raises ValueError when the
-    reply makes no sense (the engine then names the host and the command).
+    ``parse`` returns the observed state of every resource, by id. It raises ValueError when the reply does not have
+    the expected form; the engine adds node and command to that error.
     """
 
     command: Command
-    parse: Callable[[Reply], Dict[str, Observed]]
+    parse: Callable[[Reply], Mapping[str, Union[StateT_co, Unknown, None]]]
+
+
+class Description(NamedTuple):
+    """A change in words: ``action`` is verb and object ("start mariadb"), ``reason`` why ("was inactive") or ""."""
+
+    action: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
-class Diff:
-    """The difference between wanted and seen of one resource.
+class Diff(Generic[ResourceT_co]):
+    """The difference between a resource's desired and observed state.
 
-    ``keys`` are the wanted keys whose seen value differs (all of them when it is absent).
-    ``caused_by`` names resources whose own change makes this one necessary (a unit that
-    reads a file which will be rewritten).
+    ``keys`` are the desired keys whose observed value differs; all of them when the resource is missing.
+    ``triggered_by`` are ids of changing resources that this one has to follow (a unit's configuration files).
     """
 
-    resource: "Resource"
-    observed: Observed
+    resource: ResourceT_co
+    observed: Observed[State]
     keys: Tuple[str, ...]
     triggered_by: Tuple[str, ...] = ()
 
@@ -86,13 +118,23 @@ class Diff:
     def is_unknown(self) -> bool:
         return isinstance(self.observed, Unknown)
 
+    def state(self: "Diff[TypedResource[StateT]]") -> Optional[StateT]:
+        """Return the observed state in its kind's type; None when missing or unknown."""
+        return None if isinstance(self.observed, Unknown) else cast("Optional[StateT]", self.observed)
 
-class Resource(ABC):
-    """Something that shall be so on a host. Kinds are frozen dataclasses with these fields last.
+    def without_digests(self: "Diff[ResourceT]") -> "Diff[ResourceT]":
+        """Return the diff without keys whose values say nothing to a reader."""
+        keys = tuple(key for key in self.keys if key not in DIGEST_KEYS)
+        return Diff(self.resource, self.observed, keys, self.triggered_by)
 
-    ``needs`` are ids of resources that must be right before this one is worked on; within
-    a phase they order jobs and commands. ``tags`` (service names) serve ``--only``. ``concerns`` is the host, as
-    the answers call it, to which a change is laid where that is not the one that it is made on.
+
+class TypedResource(ABC, Generic[StateT_co]):
+    """Something that packstack-lite makes so on a node. Kinds are frozen dataclasses that declare these fields last.
+
+    ``kind`` names the kind in ids. ``needs`` are ids of resources that have to be right before this one is fixed; they
+    order commands and jobs within a phase. ``tags`` are service names, for ``--only``. ``attributed_to`` names the node
+    whose change this is, where that is not the node it is made on. ``always_run``: part of every run, whatever phase
+    the run starts from.
     """
 
     kind: ClassVar[str]
@@ -105,38 +147,136 @@ class Resource(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """``kind:name``, unique on the host, e.g. ``file:/etc/nova/nova.conf``."""
+        """Return ``kind:name``, unique on the node, such as ``file:/etc/nova/nova.conf``."""
+
+    @property
+    def label(self) -> str:
+        """Return kind and name in words, such as "database nova"."""
+        kind, name = self.id.split(":", 1)
+        return f"{kind.replace('_', ' ')} {name}"
+
+    @property
+    def opaque_keys(self) -> FrozenSet[str]:
+        """Return the keys of a state whose values say nothing to a reader: digests, marks for secrets."""
+        return DIGEST_KEYS
 
     @property
     def trigger_ids(self) -> Tuple[str, ...]:
-        """Ids of the resources whose change makes this one act again (a unit's files)."""
+        """Return the ids of resources whose change makes this one act again (a unit's files)."""
         return ()
 
     def invalidate(self) -> Optional[Command]:
-        """Run before something in ``reads`` is changed, so that a run killed in between is made good later."""
+        """Return a command to run before a trigger changes, so that a run killed in between is completed later."""
         return None
 
     @abstractmethod
-    def desired(self) -> Optional[State]:
-        """The wanted state; None when it shall not exist. Holds no secret: hash them."""
+    def desired(self) -> Optional[StateT_co]:
+        """Return the desired state; None when it shall not exist. Holds no secret, only digests of secrets."""
 
     @classmethod
     @abstractmethod
-    def probe(cls, resources: Sequence["Resource"]) -> List[Probe]:
-        """How to read the states of a group of this kind, in as few commands as can be."""
+    def probe(cls: "Type[ResourceT]", resources: Sequence[ResourceT]) -> List[Probe[StateT_co]]:
+        """Return the probes that read the states of these resources, in as few commands as possible."""
 
     @classmethod
     @abstractmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        """What closes these gaps (all of this kind, all of one phase)."""
+    def fix(cls: "Type[ResourceT]", diffs: Sequence[Diff[ResourceT]]) -> List[Action]:
+        """Return the actions that close these diffs (all of this kind and of one phase)."""
 
-    def describe(self, diff: Diff) -> str:
-        """How a person reads a difference that its keys do not tell well; "" leaves it to them."""
-        return ""
+    def describe(self: ResourceT, diff: Diff[ResourceT]) -> Description:
+        """Describe what ``fix`` does about the diff, for plan and apply.
 
-    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
-        """Old and new text to show under ``--diff``; masked by whoever prints it."""
-        observed = diff.observed if isinstance(diff.observed, Mapping) else {}
-        desired = self.desired() or {}
+        An unknown state is described like a missing one; the engine adds "if needed" and the phase.
+        """
+        if self.desired() is None:
+            return Description(f"remove {self.label}")
+        if diff.state() is None:
+            return Description(f"create {self.label}")
+        return Description(f"change {self.label}", describe_keys(diff))
+
+    def describe_drift(self: ResourceT, diff: Diff[ResourceT]) -> str:
+        """Describe what is wrong now, as a sentence without a full stop, for verify."""
+        state, desired = diff.state(), self.desired()
+        if state is None:
+            return f"{self.label} is missing"
+        if desired is None:
+            return f"{self.label} exists (should not)"
+        parts = [
+            f"{key_label(key)} differs"
+            if key in self.opaque_keys
+            else f"{key} is {_shorten(state.get(key))} (should be {_shorten(desired.get(key))})"
+            for key in diff.keys
+        ]
+        return f"{self.label}: {join_names(parts)}"
+
+    def describe_failure(self: ResourceT, diff: Diff[ResourceT]) -> str:
+        """Describe that ``fix`` did not close the diff, such as "nova-compute did not start"."""
+        return f"cannot {self.describe(diff).action}"
+
+    def diff_texts(self: ResourceT, diff: Diff[ResourceT]) -> Tuple[str, str]:
+        """Return old and new text for ``plan --diff``. Secrets are masked by the caller."""
+        observed, desired = diff.state() or {}, self.desired() or {}
         old = "".join(f"{key}: {observed[key]}\n" for key in diff.keys if key in observed)
         return old, "".join(f"{key}: {desired[key]}\n" for key in diff.keys if key in desired)
+
+
+Resource = TypedResource[State]
+"""A resource of any kind."""
+
+
+class IndividualResource(TypedResource[StateT_co]):
+    """A kind whose resources are probed and fixed one by one, a command each."""
+
+    @classmethod
+    def probe(cls, resources: "Sequence[IndividualResource[StateT_co]]") -> List[Probe[StateT_co]]:
+        return [resource.probe_one() for resource in resources]
+
+    @abstractmethod
+    def probe_one(self) -> Probe[StateT_co]:
+        """Return the probe of this resource."""
+
+    @classmethod
+    def fix(cls: "Type[IndividualT]", diffs: Sequence[Diff[IndividualT]]) -> List[Action]:
+        return [diff.resource.fix_one(diff) for diff in diffs]
+
+    @abstractmethod
+    def fix_one(self: IndividualT, diff: Diff[IndividualT]) -> Action:
+        """Return the action that closes this diff."""
+
+
+def job_name(resource_id: str) -> str:
+    """Return a name for a job's directory and systemd unit: ``unit:nova-api`` becomes ``unit-nova-api``."""
+    return re.sub(r"[^a-z0-9.@_-]+", "-", resource_id.lower())
+
+
+def key_label(key: str) -> str:
+    """Return a state's key as a person reads it."""
+    return "content" if key == "sha256" else key
+
+
+def join_names(names: Sequence[str], limit: int = _MAX_ITEMS) -> str:
+    """Join names with commas; above ``limit`` the last ones are counted ("a, b and 3 more")."""
+    if len(names) <= limit:
+        return ", ".join(names)
+    return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
+
+
+def describe_keys(diff: Diff[ResourceT]) -> str:
+    """Describe each differing key with old and new value: ``content, mode 0644 → 0640``."""
+    observed, desired = diff.state() or {}, diff.resource.desired() or {}
+    opaque_keys = diff.resource.opaque_keys
+    return join_names(
+        [
+            key_label(key) if key in opaque_keys else _describe_value(key, observed.get(key), desired.get(key))
+            for key in diff.keys
+        ]
+    )
+
+
+def _describe_value(key: str, old: object, new: object) -> str:
+    return f"{key} {_shorten(new)}" if old is None else f"{key} {_shorten(old)} → {_shorten(new)}"
+
+
+def _shorten(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

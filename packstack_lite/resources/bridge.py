@@ -1,14 +1,32 @@
-"""Bridges of Open vSwitch and of the kernel, and address translation for what is behind one."""
+"""Bridges of Open vSwitch and of the kernel, and address translation for networks behind them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Mapping, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import (
+    Diff,
+    IndividualResource,
+    Observed,
+    Phase,
+    Probe,
+    Unknown,
+)
 from packstack_lite.resources.ovs import OVS_NOT_RUNNING
+from packstack_lite.resources.shell import require_ok
 from packstack_lite.secret import quote_sh
+
+BridgeState = Mapping[str, str]
+"""Address, up or down, and more, as the kind has it."""
+
+
+class NatState(TypedDict):
+    """The rules are there; a node without them has no state."""
+
+    rules: bool
+
 
 _PROBE_OVS_BRIDGE = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
@@ -23,12 +41,12 @@ echo "$offload" | grep -q '^tx-checksumming: on' && echo on || echo off
 
 
 @dataclass(frozen=True)
-class OvsBridge(Resource):
-    """A bridge with its address. ``datapath`` netdev is the one in user space.
+class OvsBridge(IndividualResource[BridgeState]):
+    """A bridge of Open vSwitch with its address. ``datapath`` "netdev" is the one in user space, "" means "system".
 
-    On netdev, segmentation offload must be off, or bulk TCP into a guest stalls
-    (measured on Debian 12, OVS 3.1 with userspace TSO). With ``tunnels`` the host computes checksums itself as well:
-    that switch drops what it would have to finish before it goes into a tunnel (until OVS 3.2, netdev_push_header).
+    On netdev, segmentation offload has to be off, or bulk TCP into a guest stalls (measured on Debian 12, OVS 3.1 with
+    userspace TSO); ``keep_offload`` leaves it on. With ``has_tunnels`` the node computes checksums itself as well: OVS
+    until 3.2 drops packets whose checksum is left to the card before they enter a tunnel (netdev_push_header).
     """
 
     kind: ClassVar[str] = "bridge"
@@ -50,7 +68,7 @@ class OvsBridge(Resource):
     def _needs_offload_off(self) -> bool:
         return self.datapath == "netdev" and not self.keep_offload
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> BridgeState:
         desired = {"datapath": self.datapath or "system", "state": "up" if self.up else "down"}
         if self.address:
             desired["address"] = self.address
@@ -60,32 +78,23 @@ class OvsBridge(Resource):
             desired["checksums"] = "the host's"
         return desired
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(OvsBridge, resource)._probe() for resource in resources]
-
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def probe_one(self) -> Probe[BridgeState]:
+        def parse(reply: Reply) -> Dict[str, Observed[BridgeState]]:
             if reply.code == 75:
                 return {self.id: OVS_NOT_RUNNING}
             if reply.code == 3:
                 return {self.id: None}
-            if not reply.ok:
-                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+            require_ok(reply)
             datapath, addresses, state, offload, checksums = reply.out.splitlines()
             address = _matching_address(self.address, addresses)
             observed = {"datapath": datapath or "system", "address": address, "state": state, "offload": offload}
             return {self.id: {**observed, "checksums": "the host's" if checksums == "off" else "offloaded"}}
 
         return Probe(
-            Command(_PROBE_OVS_BRIDGE % {"name": quote_sh(self.name)}, description=f"look at bridge {self.name}"), parse
+            Command(_PROBE_OVS_BRIDGE % {"name": quote_sh(self.name)}, description=f"probe bridge {self.name}"), parse
         )
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(OvsBridge, diff.resource)._command() for diff in diffs]
-
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["OvsBridge"]) -> Command:
         name, datapath = quote_sh(self.name), self.datapath or "system"
         make = f"--may-exist add-br {name} -- set bridge {name} datapath_type={datapath}"
         lines = [
@@ -96,11 +105,11 @@ class OvsBridge(Resource):
             lines.append(f"ip addr replace {quote_sh(self.address)} dev {name} || exit 1")
         if self._needs_offload_off:
             lines.append(f"ethtool -K {name} tso off gso off{' tx off' if self.has_tunnels else ''} || exit 1")
-        return Command("\n".join(lines), timeout=60, description=f"make bridge {self.name}")
+        return Command("\n".join(lines), timeout=60, description=f"create bridge {self.name}")
 
 
 def _matching_address(desired: str, present: str) -> str:
-    """The wanted one, if it is among those that are there (others may stand beside it), else all of these."""
+    """Return the desired address if the bridge has it, whatever others it has; else all that it has."""
     return desired if desired in present.split() else present.strip()
 
 
@@ -113,8 +122,8 @@ ip -o link show dev %(name)s | grep -q '[<,]UP[,>]' && echo up || echo down
 
 
 @dataclass(frozen=True)
-class LinuxBridge(Resource):
-    """A bridge of the kernel's with its address. An interface of another kind by that name is not touched."""
+class LinuxBridge(IndividualResource[BridgeState]):
+    """A bridge of the kernel with its address. An interface of that name that is no bridge is left alone."""
 
     kind: ClassVar[str] = "linux_bridge"
     name: str
@@ -127,34 +136,29 @@ class LinuxBridge(Resource):
     def id(self) -> str:
         return f"linux_bridge:{self.name}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"bridge {self.name}"
+
+    def desired(self) -> BridgeState:
         desired = {"kind": "bridge", "state": "up"}
         return {**desired, "address": self.address} if self.address else desired
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(LinuxBridge, resource)._probe() for resource in resources]
-
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def probe_one(self) -> Probe[BridgeState]:
+        def parse(reply: Reply) -> Dict[str, Observed[BridgeState]]:
             if reply.code == 3:
                 return {self.id: None}
-            if not reply.ok:
-                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+            require_ok(reply)
             kind, addresses, state = reply.out.splitlines()
             address = _matching_address(self.address, addresses)
             return {self.id: {"kind": kind, "address": address, "state": state}}
 
         return Probe(
-            Command(_PROBE_LINUX_BRIDGE % {"name": quote_sh(self.name)}, description=f"look at bridge {self.name}"),
+            Command(_PROBE_LINUX_BRIDGE % {"name": quote_sh(self.name)}, description=f"probe bridge {self.name}"),
             parse,
         )
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(LinuxBridge, diff.resource)._command() for diff in diffs]
-
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["LinuxBridge"]) -> Command:
         name = quote_sh(self.name)
         lines = [
             f"[ -e /sys/class/net/{name} ] || ip link add {name} type bridge || exit 1",
@@ -162,15 +166,15 @@ class LinuxBridge(Resource):
         ]
         if self.address:
             lines.append(f"ip addr replace {quote_sh(self.address)} dev {name} || exit 1")
-        return Command("\n".join(lines), timeout=60, description=f"make bridge {self.name}")
+        return Command("\n".join(lines), timeout=60, description=f"create bridge {self.name}")
 
 
 @dataclass(frozen=True)
-class Nat(Resource):
-    """What comes from ``source`` (a CIDR) leaves by the default route under the host's own address.
+class Nat(IndividualResource[NatState]):
+    """Packets from ``source_cidr`` leave the node under the node's own address (masquerading).
 
-    ``bridges_pass`` keeps it off what only passes a bridge of the kernel on its way to an instance: its answer would
-    come back under another address than the one that was asked, and be refused.
+    ``exempt_bridged`` leaves out packets that only cross a bridge of the kernel on their way to an instance: replies
+    would come from another address than the one asked, and be refused.
     """
 
     kind: ClassVar[str] = "nat"
@@ -186,8 +190,12 @@ class Nat(Resource):
         return f"nat:{self.source_cidr}"
 
     @property
+    def label(self) -> str:
+        return f"address translation for {self.source_cidr}"
+
+    @property
     def rules(self) -> List[Tuple[str, str]]:
-        """Each rule's table, and the rule from its chain on (POSIX sh)."""
+        """Return table and rule, the rule from its chain on, quoted for sh."""
         bridge = quote_sh(self.bridge)
         routed = " -m physdev ! --physdev-is-bridged" if self.exempt_bridged else ""
         return [
@@ -198,35 +206,27 @@ class Nat(Resource):
 
     @property
     def _obsolete_rule(self) -> Tuple[str, str]:
-        """The translation as other answers had it."""
+        """Return the rule as it is with the other value of ``exempt_bridged``, to be deleted."""
         return replace(self, exempt_bridged=not self.exempt_bridged).rules[0]
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> NatState:
         return {"rules": True}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(Nat, resource)._probe() for resource in resources]
-
-    def _probe(self) -> Probe:
+    def probe_one(self) -> Probe[NatState]:
         checks = [
             f"iptables -w 5 {_iptables_args('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._obsolete_rule)
         ]
         checks[-1] = f"! {checks[-1]}"
         script = "command -v iptables >/dev/null || exit 75\n" + " && ".join(checks)
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
+        def parse(reply: Reply) -> Dict[str, Observed[NatState]]:
             if reply.code == 75:
                 return {self.id: Unknown(Phase.PACKAGES, "iptables is not installed")}
             return {self.id: {"rules": True} if reply.ok else None}
 
-        return Probe(Command(script, description="look at address translation"), parse)
+        return Probe(Command(script, description="probe address translation"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Nat, diff.resource)._command() for diff in diffs]
-
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["Nat"]) -> Command:
         pairs = [(_iptables_args("-C", rule), _iptables_args("-A", rule)) for rule in self.rules]
         lines = [
             f"iptables -w 10 {check_args} 2>/dev/null || iptables -w 10 {append_args} || exit 1"
@@ -237,6 +237,6 @@ class Nat(Resource):
 
 
 def _iptables_args(action: str, rule: Tuple[str, str]) -> str:
-    """What iptables is told; without a table it means filter."""
+    """Return arguments for iptables, whose default table is filter."""
     table, text = rule
     return f"{action} {text}" if table == "filter" else f"-t {table} {action} {text}"

@@ -1,13 +1,13 @@
-"""Databases with their users, on MariaDB."""
+"""Databases and their users in MariaDB."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Mapping, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, TypedResource, Unknown
 from packstack_lite.secret import Secret, quote_sql
 
 # mysql.user is a table before MariaDB 10.4 and a view since; both have these columns.
@@ -26,11 +26,20 @@ _FIX_SCRIPT = (
 )
 
 
-@dataclass(frozen=True)
-class Database(Resource):
-    """A schema, its user at each of ``hosts`` with this password, and all rights on it (and on ``also_grant``).
+class DatabaseState(TypedDict):
+    """``password`` is a digest of the stored hash; ``grants`` says whether all grants are there."""
 
-    ``access`` is the option file that says where the server is and who asks; "" for root over this host's own socket.
+    charset: str
+    password: str
+    grants: bool
+
+
+@dataclass(frozen=True)
+class Database(TypedResource[DatabaseState]):
+    """A database, its user at each of ``client_hosts`` with this password, and all rights on it.
+
+    The user gets all rights on the databases ``extra_grants`` too. ``option_file`` is a client's option file with
+    server and account; "" for root over the local socket.
     """
 
     kind: ClassVar[str] = "database"
@@ -49,40 +58,44 @@ class Database(Resource):
     def id(self) -> str:
         return f"database:{self.name}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def opaque_keys(self) -> FrozenSet[str]:
+        return frozenset({"password", "grants"})
+
+    def desired(self) -> DatabaseState:
         return {"charset": self.charset, "password": _digest_of_hash(mysql_native_hash(self.password)), "grants": True}
 
     @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        databases = cast("Sequence[Database]", resources)
-
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def probe(cls, resources: Sequence["Database"]) -> List[Probe[DatabaseState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[DatabaseState]]:
             if reply.code == 75:
-                return {database.id: Unknown(Phase.PLATFORM, "MariaDB does not answer") for database in databases}
+                return {database.id: Unknown(Phase.PLATFORM, "MariaDB does not answer") for database in resources}
             if not reply.ok:
-                raise ValueError(reply.err.strip())
-            lines = [line.split("\t") for line in reply.out.splitlines()]
-            values = {(kind, name): value for kind, name, value in lines}
-            return {database.id: database._observed(values) for database in databases}
+                # Without the output, which holds password hashes.
+                raise ValueError(f"exit {reply.code}: {reply.err.strip()}")
+            rows = [line.split("\t") for line in reply.out.splitlines()]
+            values = {(kind, name): value for kind, name, value in rows}
+            return {database.id: database._parse_state(values) for database in resources}
 
-        return [Probe(Command(_with_option_file(_PROBE_SCRIPT, databases), description="look at databases"), parse)]
+        return [Probe(Command(_with_option_file(_PROBE_SCRIPT, resources), description="probe databases"), parse)]
 
-    def _observed(self, values: Dict[Tuple[str, str], str]) -> Observed:
+    def _parse_state(self, values: Mapping[Tuple[str, str], str]) -> Observed[DatabaseState]:
         if ("schema", self.name) not in values:
             return None
         users = [f"{self.user}@{host}" for host in self.client_hosts]
         hashes = {_digest_of_hash(values.get(("user", user), "")) for user in users}
         schemas = (self.name, *self.extra_grants)
         grants = all(("grant", f"{user} {schema}") in values for user in users for schema in schemas)
-        # MariaDB before 10.6 calls utf8mb3 by the name that it means something else with later.
+        # MariaDB before 10.6 calls utf8mb3 "utf8", a name that later releases give to another character set.
         charset = {"utf8": "utf8mb3"}.get(values["schema", self.name], values["schema", self.name])
         return {"charset": charset, "password": ",".join(sorted(hashes)), "grants": grants}
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        statements = "".join(cast(Database, diff.resource)._statements() for diff in diffs)
-        script = _with_option_file(_FIX_SCRIPT, [cast(Database, diff.resource) for diff in diffs])
-        return [Command(script, stdin=statements.encode(), description="make databases and their users")]
+    def fix(cls, diffs: Sequence[Diff["Database"]]) -> List[Action]:
+        databases = [diff.resource for diff in diffs]
+        statements = "".join(database._statements() for database in databases)
+        script = _with_option_file(_FIX_SCRIPT, databases)
+        return [Command(script, stdin=statements.encode(), description="create databases and their users")]
 
     def _statements(self) -> str:
         lines = [f"CREATE DATABASE IF NOT EXISTS `{self.name}` CHARACTER SET {self.charset};"]
@@ -101,11 +114,11 @@ def _with_option_file(script: str, databases: Sequence[Database]) -> str:
 
 
 def mysql_native_hash(password: Secret) -> str:
-    """What mysql_native_password keeps: ``*`` and SHA1(SHA1(password)) in capitals (MariaDB's documentation)."""
+    """Return the hash of mysql_native_password: ``*`` and SHA1(SHA1(password)) in capitals (MariaDB's documentation)."""
     first_round = hashlib.sha1(password.reveal().encode(), usedforsecurity=False).digest()
     return "*" + hashlib.sha1(first_round, usedforsecurity=False).hexdigest().upper()
 
 
 def _digest_of_hash(stored_hash: str) -> str:
-    """A digest of a digest: enough to compare, nothing to log in with."""
+    """Return a short digest of a password hash: enough to compare, useless to log in with."""
     return hashlib.sha256(stored_hash.encode()).hexdigest()[:12]

@@ -1,16 +1,24 @@
-"""Files, directories, links, and what must not be there."""
+"""Files, directories, symbolic links, and paths that must not exist."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
+from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Mapping, Sequence, Tuple, TypeVar, Union
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
-from packstack_lite.resources.daemon_reload import RELOAD_FLAG
-from packstack_lite.resources.tsv import parse_tsv
+from packstack_lite.resources.base import (
+    Description,
+    Diff,
+    Observed,
+    Phase,
+    Probe,
+    TypedResource,
+    Unknown,
+    describe_keys,
+)
+from packstack_lite.resources.shell import RELOAD_FLAG, parse_tsv
 from packstack_lite.secret import quote_sh
 
 # One line per path: sha256 (or "-"), type, mode, owner, group, link target (or "-").
@@ -26,23 +34,29 @@ while IFS= read -r path; do
 done
 """
 
-# What is in the way is kept once, as it was before us; a link holds nothing worth keeping.
+# A file in the way is kept once, as it was before packstack-lite; a link holds nothing worth keeping.
 _MOVE_ASIDE = (
     "if [ -e %(path)s ] && [ ! -L %(path)s ] && [ ! -e %(path)s.packstack-lite.orig ]; "
     "then mv %(path)s %(path)s.packstack-lite.orig; else rm -f %(path)s; fi"
 )
 
 _UNIT_DIR = "/etc/systemd/system/"
-_SET_RELOAD_FLAG = Command(f": >{RELOAD_FLAG}", description="note that systemd has units to read")
+_SET_RELOAD_FLAG = Command(f": >{RELOAD_FLAG}", description="flag units for systemd's reload")
 
 
 def _probe_command(paths: Sequence[str], description: str) -> Command:
     return Command(_PROBE_SCRIPT, stdin="".join(f"{path}\n" for path in paths).encode(), description=description)
 
 
+PathState = Mapping[str, str]
+"""``sha256`` (of a file), ``type``, ``mode`` (four octal digits), ``owner``, ``group``; of a link only ``target``."""
+
+PathT = TypeVar("PathT", bound="_PathResource")
+
+
 @dataclass(frozen=True)
-class _Path(Resource):
-    """What all things with a path share: one look for all of them."""
+class _PathResource(TypedResource[PathState]):
+    """The base of the kinds that have a path: one probe reads all of a kind."""
 
     path: str
 
@@ -50,37 +64,39 @@ class _Path(Resource):
     def id(self) -> str:
         return f"{self.kind}:{self.path}"
 
-    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> Observed:
-        """The state, from one line of the look."""
+    @property
+    def label(self) -> str:
+        return self.path
+
+    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> PathState:
+        """Return the state from the fields of one line of the probe."""
         return {"sha256": sha256, "type": type_, "mode": mode.zfill(4), "owner": owner, "group": group}
 
     @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        items = cast("Sequence[_Path]", resources)
-
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = parse_tsv(reply, 6)
+    def probe(cls, resources: "Sequence[_PathResource]") -> List[Probe[PathState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[PathState]]:
+            rows = parse_tsv(reply, 6)
             return {
-                item.id: item.parse_state(*lines[item.path]) if item.path in lines else item.absent_state(lines)
-                for item in items
+                item.id: item.parse_state(*rows[item.path]) if item.path in rows else item.missing_state(rows)
+                for item in resources
             }
 
-        paths = [path for item in items for path in (item.path, *item.extra_paths)]
-        return [Probe(_probe_command(paths, f"look at {cls.kind} resources"), parse)]
+        paths = [path for item in resources for path in (item.path, *item.extra_paths)]
+        return [Probe(_probe_command(paths, f"probe {cls.kind} resources"), parse)]
 
     @property
     def extra_paths(self) -> Tuple[str, ...]:
-        """Further paths that tell what it means when this one is not there."""
+        """Return further paths to probe, which ``missing_state`` needs."""
         return ()
 
-    def absent_state(self, existing_paths: Container[str]) -> Observed:
-        """The state when the path does not exist; ``lines`` are the paths that do."""
+    def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
+        """Return the state when the path does not exist, given the probed paths that do."""
         return None
 
 
 @dataclass(frozen=True)
-class File(_Path):
-    """A file with exactly this content, mode and owner. What is in one that is ``hidden`` is never shown."""
+class File(_PathResource):
+    """A file with exactly this content, mode and owner. The content of a secret file is never shown."""
 
     kind: ClassVar[str] = "file"
     content: Union[str, bytes] = ""
@@ -99,25 +115,28 @@ class File(_Path):
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> PathState:
         digest = hashlib.sha256(self.data).hexdigest()
         return {"sha256": digest, "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
+    def describe(self, diff: Diff["File"]) -> Description:
+        return Description(f"write {self.path}", "new" if diff.state() is None else f"changed: {describe_keys(diff)}")
+
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        files = [cast(File, diff.resource) for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["File"]]) -> List[Action]:
+        files = [diff.resource for diff in diffs]
         items = [FileItem(file.path, file.data, file.mode, file.owner, file.group) for file in files]
         has_units = any(file.path.startswith(_UNIT_DIR) for file in files)
         return [*items, _SET_RELOAD_FLAG] if has_units else [*items]
 
-    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
-        """Only the new text; the old one stands on the host, see read_command."""
+    def diff_texts(self, diff: Diff["File"]) -> Tuple[str, str]:
+        """Return only the new text; the old one is on the node, see ``content_probe``."""
         return "", "" if self.is_secret else self.data.decode(errors="replace")
 
     @staticmethod
-    def content_probe(diffs: Sequence[Diff]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:
-        """A command that reads the present texts of these gaps' files, and its parser (path to text)."""
-        paths = [cast(File, diff.resource).path for diff in diffs]
+    def content_probe(files: Sequence["File"]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:
+        """Return a command that reads the files' present texts, and its parser (text by path)."""
+        paths = [file.path for file in files]
         script = 'while IFS= read -r path; do printf "%s\\n" "$(base64 -w0 "$path" 2>/dev/null)"; done'
         command = Command(script, stdin="".join(f"{path}\n" for path in paths).encode(), description="read files")
         return command, lambda reply: dict(zip(paths, map(_decode_text, reply.out.splitlines())))
@@ -128,8 +147,8 @@ def _decode_text(encoded: str) -> str:
 
 
 @dataclass(frozen=True)
-class Directory(_Path):
-    """A directory with this mode and owner; its content is its own."""
+class Directory(_PathResource):
+    """A directory with this mode and owner. What is in it is not looked at."""
 
     kind: ClassVar[str] = "directory"
     mode: int = 0o755
@@ -139,25 +158,29 @@ class Directory(_Path):
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"directory {self.path}"
+
+    def desired(self) -> PathState:
         return {"type": "directory", "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Directory, diff.resource)._make() for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["Directory"]]) -> List[Action]:
+        return [diff.resource._create_command() for diff in diffs]
 
-    def _make(self) -> Command:
+    def _create_command(self) -> Command:
         path = quote_sh(self.path)
         script = f"mkdir -p {path} && chown {self.owner}:{self.group} {path} && chmod {self.mode:04o} {path}"
-        return Command(script, description=f"make {self.path}")
+        return Command(script, description=f"create {self.path}")
 
 
 @dataclass(frozen=True)
-class Absent(_Path):
-    """A file or link that must not be there; a file is kept as PATH.packstack-lite.orig unless it is ``ours`` alone.
+class Absent(_PathResource):
+    """A file or link that must not exist. A file is kept as PATH.packstack-lite.orig unless ``created_by_us``.
 
-    ``comes_with`` is a directory of the package that brings it: as long as that is missing
-    too, nobody can say yet whether there will be something to remove.
+    ``package_directory`` is a directory of the package that brings the path. While that is missing too, the state is
+    unknown: the path may come with the package.
     """
 
     kind: ClassVar[str] = "absent"
@@ -171,19 +194,19 @@ class Absent(_Path):
     def extra_paths(self) -> Tuple[str, ...]:
         return (self.package_directory,) if self.package_directory else ()
 
-    def absent_state(self, existing_paths: Container[str]) -> Observed:
+    def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
         if self.package_directory and self.package_directory not in existing_paths:
-            return Unknown(Phase.PACKAGES, f"{self.package_directory} is not there yet")
+            return Unknown(Phase.PACKAGES, f"{self.package_directory} does not exist yet")
         return None
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> None:
         return None
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Absent, diff.resource)._remove() for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["Absent"]]) -> List[Action]:
+        return [diff.resource._remove_command() for diff in diffs]
 
-    def _remove(self) -> Command:
+    def _remove_command(self) -> Command:
         script = (
             f"rm -f -- {quote_sh(self.path)}" if self.created_by_us else _MOVE_ASIDE % {"path": quote_sh(self.path)}
         )
@@ -191,8 +214,8 @@ class Absent(_Path):
 
 
 @dataclass(frozen=True)
-class Symlink(_Path):
-    """A symbolic link."""
+class Symlink(_PathResource):
+    """A symbolic link to ``target``. A file in its way is kept as PATH.packstack-lite.orig."""
 
     kind: ClassVar[str] = "link"
     target: str = ""
@@ -200,16 +223,23 @@ class Symlink(_Path):
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
 
-    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> Observed:
+    def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> PathState:
         return {"target": target}
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> PathState:
         return {"target": self.target}
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Symlink, diff.resource)._make() for diff in diffs]
+    def describe(self, diff: Diff["Symlink"]) -> Description:
+        state = diff.state()
+        old_target = "" if state is None else state["target"]
+        # The probe prints "-" where the path is no link.
+        reason = "new" if state is None else f"was {'a file' if old_target == '-' else f'a link to {old_target}'}"
+        return Description(f"link {self.path} to {self.target}", reason)
 
-    def _make(self) -> Command:
+    @classmethod
+    def fix(cls, diffs: Sequence[Diff["Symlink"]]) -> List[Action]:
+        return [diff.resource._link_command() for diff in diffs]
+
+    def _link_command(self) -> Command:
         script = f"{_MOVE_ASIDE % {'path': quote_sh(self.path)}} && ln -s {quote_sh(self.target)} {quote_sh(self.path)}"
         return Command(script, description=f"link {self.path}")

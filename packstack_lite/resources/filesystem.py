@@ -1,25 +1,15 @@
-"""File systems on devices or in files: made where nothing is, never over anything."""
+"""File systems on devices or in files, created only where nothing is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.job_names import job_name
-from packstack_lite.resources.tsv import parse_tsv
+from packstack_lite.resources.base import Description, Diff, Observed, Phase, Probe, TypedResource, job_name
+from packstack_lite.resources.shell import CONTENT_TYPE_SH, parse_tsv
 from packstack_lite.secret import quote_sh
 
-# What a device holds: a file system, another thing that blkid knows, a partition table, or "-" for nothing.
-CONTENT_TYPE_SH = r"""
-holds() {
-    local found
-    found=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null) || :
-    [ -n "$found" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$1" 2>/dev/null)" ] || found=partitions
-    echo "${found:--}"
-}
-"""
 _PROBE_SCRIPT = (
     CONTENT_TYPE_SH
     + r"""
@@ -40,19 +30,23 @@ if [ -n "$size" ] && [ ! -e "$path" ]; then
     chmod 0600 "$path.new"
     mv "$path.new" "$path"
 fi
-[ -e "$path" ] || { echo "there is no $path" >&2; exit 1; }
+[ -e "$path" ] || { echo "$path does not exist" >&2; exit 1; }
 found=$(holds "$path")
-[ "$found" = - ] || { echo "$path holds $found: nothing is formatted that holds anything" >&2; exit 1; }
+[ "$found" = - ] || { echo "$path holds $found, so it is not formatted" >&2; exit 1; }
 mkfs.%(type)s -q "$path"
 """
 )
 
 
-@dataclass(frozen=True)
-class FileSystem(Resource):
-    """A file system of this type on ``path``: a device, or a file of ``size`` (``2G``) that is made.
+FileSystemState = Mapping[str, str]
+"""``type``: what the device or file holds, as blkid names it."""
 
-    What holds anything else is left alone, and that is a failure.
+
+@dataclass(frozen=True)
+class FileSystem(TypedResource[FileSystemState]):
+    """A file system of this type on ``path``: a device, or a file of ``size`` ("2G") that is created.
+
+    A device or file that holds anything else is left alone, and the fix fails.
     """
 
     kind: ClassVar[str] = "filesystem"
@@ -67,29 +61,31 @@ class FileSystem(Resource):
     def id(self) -> str:
         return f"filesystem:{self.path}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"{self.type} file system on {self.path}"
+
+    def desired(self) -> FileSystemState:
         return {"type": self.type}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        filesystems = cast("Sequence[FileSystem]", resources)
-
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = parse_tsv(reply, 1)
-            return {
-                filesystem.id: {"type": lines[filesystem.path][0]}
-                if lines.get(filesystem.path, ["-"]) != ["-"]
-                else None
-                for filesystem in filesystems
-            }
-
-        paths = "".join(f"{filesystem.path}\n" for filesystem in filesystems)
-        return [Probe(Command(_PROBE_SCRIPT, stdin=paths.encode(), description="look at file systems"), parse)]
+    def describe(self, diff: Diff["FileSystem"]) -> Description:
+        state = diff.state()
+        return Description(f"create {self.label}", "" if state is None else f"it holds {state['type']}")
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(FileSystem, diff.resource)._make() for diff in diffs]
+    def probe(cls, resources: Sequence["FileSystem"]) -> List[Probe[FileSystemState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[FileSystemState]]:
+            rows = parse_tsv(reply, 1)
+            types = {filesystem.id: rows.get(filesystem.path, ["-"])[0] for filesystem in resources}
+            return {resource_id: None if type_ == "-" else {"type": type_} for resource_id, type_ in types.items()}
 
-    def _make(self) -> Job:
+        paths = "".join(f"{filesystem.path}\n" for filesystem in resources)
+        return [Probe(Command(_PROBE_SCRIPT, stdin=paths.encode(), description="probe file systems"), parse)]
+
+    @classmethod
+    def fix(cls, diffs: Sequence[Diff["FileSystem"]]) -> List[Action]:
+        return [diff.resource._create_job() for diff in diffs]
+
+    def _create_job(self) -> Job:
         script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": quote_sh(self.size), "type": quote_sh(self.type)}
-        return Job(job_name(self.id), script, description=f"make a file system on {self.path}")
+        return Job(job_name(self.id), script, description=f"create a file system on {self.path}")

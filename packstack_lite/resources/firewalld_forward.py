@@ -1,23 +1,23 @@
-"""Traffic of a network behind the host let through firewalld, its addresses translated, now and after a boot.
+"""Let the traffic of a network behind the node through firewalld, now and after a boot.
 
-firewalld rejects what it is not told of, and throws away the rules that others made whenever it starts or reloads (seen
-with firewalld 1.3.3): what iptables has been told directly does not last beside it.
+firewalld rejects traffic that no rule of its own allows, and drops rules that others loaded whenever it starts or
+reloads (seen with firewalld 1.3.3): rules that were given to iptables directly do not last.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.edit_sh import SCRATCH_DIR_SH
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe
+from packstack_lite.resources.shell import SCRATCH_DIR_SH, require_ok
 from packstack_lite.secret import quote_sh
 
 POLICY_NAME = "packstack-lite"
 
-# Policies came with firewalld 0.9 (EL 8); older ones, whose back end is iptables, heed direct rules before their own.
-# The lines are what firewall-cmd lists, but for quotation marks.
+# Policies came with firewalld 0.9 (EL 8). Older releases, whose back end is iptables, apply direct rules before their
+# own. The lines are as firewall-cmd lists them, without quotation marks.
 _COMMON = (
     SCRATCH_DIR_SH
     + r"""
@@ -43,8 +43,8 @@ right() {
         firewall-cmd $1 --policy NAME --list-rich-rules 2>/dev/null
     else
         firewall-cmd $1 --direct --get-all-rules
-    fi | tr -d "\"'" > "$work/there"
-    rules | while IFS= read -r rule; do grep -qxF -e "$rule" "$work/there" || exit 1; done
+    fi | tr -d "\"'" > "$work/present"
+    rules | while IFS= read -r rule; do grep -qxF -e "$rule" "$work/present" || exit 1; done
 }
 """
 ).replace("NAME", POLICY_NAME)
@@ -57,21 +57,21 @@ for when in '' --permanent; do right "$when" && echo yes || echo no; done
 _ALLOW_SCRIPT = (
     _COMMON
     + r"""
-said() { out=$(firewall-cmd "$@" 2>&1) || { echo "firewall-cmd $*: $out" >&2; exit 1; }; }
+firewall() { out=$(firewall-cmd "$@" 2>&1) || { echo "firewall-cmd $*: $out" >&2; exit 1; }; }
 if [ -n "$policies" ]; then
-    firewall-cmd --permanent --info-policy NAME >/dev/null 2>&1 || said --permanent --new-policy NAME
-    said --permanent --policy NAME --set-priority -100
+    firewall-cmd --permanent --info-policy NAME >/dev/null 2>&1 || firewall --permanent --new-policy NAME
+    firewall --permanent --policy NAME --set-priority -100
     for side in ingress egress; do
         firewall-cmd -q --permanent --policy NAME --query-$side-zone ANY ||
-            said --permanent --policy NAME --add-$side-zone ANY
+            firewall --permanent --policy NAME --add-$side-zone ANY
     done
-    rich | while IFS= read -r rule; do said --permanent --policy NAME --add-rich-rule "$rule"; done || exit 1
-    # A policy that is new comes into force by a reload only; connections stay.
-    right '' || said --reload
+    rich | while IFS= read -r rule; do firewall --permanent --policy NAME --add-rich-rule "$rule"; done || exit 1
+    # A new policy comes into force only by a reload; connections stay.
+    right '' || firewall --reload
 else
     for when in '' --permanent; do
         direct | while IFS= read -r rule; do
-            firewall-cmd $when --direct --query-rule $rule >/dev/null 2>&1 || said $when --direct --add-rule $rule
+            firewall-cmd $when --direct --query-rule $rule >/dev/null 2>&1 || firewall $when --direct --add-rule $rule
         done || exit 1
     done
 fi
@@ -79,10 +79,12 @@ fi
 )
 
 
+ForwardState = TypedDict("ForwardState", {"passes": bool, "passes after a boot": bool})
+
+
 @dataclass(frozen=True)
-class FirewalldForward(Resource):
-    """What comes from or goes to ``source``, a network on ``bridge``, passes firewalld; leaving, it bears the host's
-    address."""
+class FirewalldForward(IndividualResource[ForwardState]):
+    """firewalld forwards traffic from and to ``source_cidr``, a network on ``bridge``, and masquerades it."""
 
     kind: ClassVar[str] = "firewalld_forward"
     source_cidr: str
@@ -95,21 +97,25 @@ class FirewalldForward(Resource):
     def id(self) -> str:
         return f"firewalld_forward:{self.source_cidr}"
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> ForwardState:
         return {"passes": True, "passes after a boot": True}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(FirewalldForward, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["FirewalldForward"]) -> Description:
+        state = diff.state()
+        reason = "blocked after a boot" if state and state["passes"] else ""
+        return Description(f"forward {self.source_cidr} through firewalld", reason)
 
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            states = reply.out.split()
-            if not reply.ok or len(states) != 2:
-                raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
-            return {self.id: {"passes": states[0] == "yes", "passes after a boot": states[1] == "yes"}}
+    def describe_drift(self, diff: Diff["FirewalldForward"]) -> str:
+        state = diff.state()
+        return f"firewalld blocks {self.source_cidr}{' after a boot' if state and state['passes'] else ''} (should not)"
 
-        return Probe(self._command(_PROBE_SCRIPT, "look at what firewalld forwards"), parse)
+    def probe_one(self) -> Probe[ForwardState]:
+        def parse(reply: Reply) -> Dict[str, Observed[ForwardState]]:
+            answers = reply.out.split()
+            require_ok(reply, len(answers) == 2)
+            return {self.id: {"passes": answers[0] == "yes", "passes after a boot": answers[1] == "yes"}}
+
+        return Probe(self._command(_PROBE_SCRIPT, "probe what firewalld forwards"), parse)
 
     def _command(self, script: str, description: str) -> Command:
         variables = f"source={quote_sh(self.source_cidr)} bridge={quote_sh(self.bridge)}"
@@ -117,9 +123,5 @@ class FirewalldForward(Resource):
             f"{variables}\n{script}", timeout=90, description=description, concurrent=script is _PROBE_SCRIPT
         )
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        resources = [cast(FirewalldForward, diff.resource) for diff in diffs]
-        return [
-            resource._command(_ALLOW_SCRIPT, f"let {resource.source_cidr} through firewalld") for resource in resources
-        ]
+    def fix_one(self, diff: Diff["FirewalldForward"]) -> Command:
+        return self._command(_ALLOW_SCRIPT, f"forward {self.source_cidr} through firewalld")

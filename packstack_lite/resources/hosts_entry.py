@@ -1,26 +1,26 @@
-"""The host's own name in /etc/hosts: one line, and only where the name does not lead to the host anyway."""
+"""The node's own name in /etc/hosts: one line, only where the name does not resolve to the node anyway."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.edit_sh import REPLACE_FILE_SH, SCRATCH_DIR_SH
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe
+from packstack_lite.resources.shell import REPLACE_FILE_SH, SCRATCH_DIR_SH, require_ok
 from packstack_lite.secret import quote_sh
 
 HOSTS_FILE = "/etc/hosts"
 MARKER = "# packstack-lite"
 
-# The first address that a program gets is the one that counts.
+# The first address that a program gets counts.
 _PROBE_SCRIPT = r"""
-leads() { [ "$(timeout 5 getent ahostsv4 "$1" 2>/dev/null | awk 'NR == 1 {print $1}')" = %(address)s ]; }
+resolves() { [ "$(timeout 5 getent ahostsv4 "$1" 2>/dev/null | awk 'NR == 1 {print $1}')" = %(address)s ]; }
 for name in %(names)s; do
-    leads "$name" || { echo "no	$(sed -n 's/[ 	]*MARK$//p' PLACE 2>/dev/null | head -n 1)"; exit 0; }
+    resolves "$name" || { echo "no	$(sed -n 's/[ 	]*MARK$//p' HOSTS_PATH 2>/dev/null | head -n 1)"; exit 0; }
 done
 echo yes
-""".replace("PLACE", HOSTS_FILE).replace("MARK", MARKER)
+""".replace("HOSTS_PATH", HOSTS_FILE).replace("MARK", MARKER)
 
 # First in the file: of several lines with a name, the first one wins.
 _WRITE_SCRIPT = (
@@ -28,19 +28,23 @@ _WRITE_SCRIPT = (
         SCRATCH_DIR_SH
         + REPLACE_FILE_SH
         + r"""
-[ -f PLACE ] || : > PLACE
-{ printf '%s MARK\n' "$line"; sed '/MARK$/d' PLACE; } > "$work/new"
-put PLACE "$work/new"
+[ -f HOSTS_PATH ] || : > HOSTS_PATH
+{ printf '%s MARK\n' "$line"; sed '/MARK$/d' HOSTS_PATH; } > "$work/new"
+put HOSTS_PATH "$work/new"
 """
     )
-    .replace("PLACE", HOSTS_FILE)
+    .replace("HOSTS_PATH", HOSTS_FILE)
     .replace("MARK", MARKER)
 )
 
 
+HostsState = Mapping[str, str]
+"""``leads to``: the address that the names resolve to, or "elsewhere"."""
+
+
 @dataclass(frozen=True)
-class HostsEntry(Resource):
-    """Each of ``names`` (the full one first) leads to ``address``, by a line of ours where nothing else does it."""
+class HostsEntry(IndividualResource[HostsState]):
+    """Each of ``names`` (the full one first) resolves to ``address``, by a line in /etc/hosts if nothing else does it."""
 
     kind: ClassVar[str] = "hosts_entry"
     address: str
@@ -57,30 +61,36 @@ class HostsEntry(Resource):
     def line(self) -> str:
         return " ".join((self.address, *self.names))
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> HostsState:
         return {"leads to": self.address}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(HostsEntry, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["HostsEntry"]) -> Description:
+        state = diff.state()
+        reason = "" if state is None else f"resolved {_to_place(state['leads to'])}"
+        return Description(f"add {self.names[0]} to {HOSTS_FILE} as {self.address}", reason)
 
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def describe_drift(self, diff: Diff["HostsEntry"]) -> str:
+        state = diff.state()
+        place = _to_place(state["leads to"] if state else "elsewhere")
+        return f"{self.names[0]} resolves {place} (should be {self.address})"
+
+    def probe_one(self) -> Probe[HostsState]:
+        def parse(reply: Reply) -> Dict[str, Observed[HostsState]]:
             answer, _, line = reply.out.strip().partition("\t")
-            if answer not in ("yes", "no"):
-                raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
+            require_ok(reply, answer in ("yes", "no"))
+            # The address of packstack-lite's own line. A name that resolves to another address in spite of a right
+            # line leads elsewhere.
             old = line.split(" ")[0] or "elsewhere"
             observed = "elsewhere" if old == self.address else old
             return {self.id: {"leads to": self.address if answer == "yes" else observed}}
 
         names = " ".join(map(quote_sh, self.names))
         script = _PROBE_SCRIPT % {"address": quote_sh(self.address), "names": names}
-        return Probe(Command(script, description="look at the host's name"), parse)
+        return Probe(Command(script, description="probe the node's name"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        entries = [cast(HostsEntry, diff.resource) for diff in diffs]
-        return [
-            Command(f"line={quote_sh(entry.line)}\n{_WRITE_SCRIPT}", description=f"write {HOSTS_FILE}")
-            for entry in entries
-        ]
+    def fix_one(self, diff: Diff["HostsEntry"]) -> Command:
+        return Command(f"line={quote_sh(self.line)}\n{_WRITE_SCRIPT}", description=f"write {HOSTS_FILE}")
+
+
+def _to_place(address: str) -> str:
+    return address if address == "elsewhere" else f"to {address}"

@@ -1,46 +1,61 @@
-"""Single settings in somebody else's file: KEY=VALUE, in a section or not; the rest of the file stays."""
+"""Single settings in a file of another owner: KEY=VALUE, in a section or not. The rest of the file stays."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple, Union
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.edit_sh import REPLACE_FILE_SH, SCRATCH_DIR_SH, TRAILING_NEWLINE_SH
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import (
+    Description,
+    Diff,
+    IndividualResource,
+    Observed,
+    Phase,
+    Probe,
+    describe_keys,
+    join_names,
+)
+from packstack_lite.resources.shell import (
+    REPLACE_FILE_SH,
+    SCRATCH_DIR_SH,
+    TRAILING_NEWLINE_SH,
+    parse_pairs,
+    require_ok,
+)
 from packstack_lite.secret import Secret, quote_sh, reveal_text
 
-# First file: what is wanted, HOW KEY VALUE per line, HOW being set, add (words to those that are there) or secret.
-# mode=look prints KEY VALUE of each as it is; otherwise the file is printed with them in it. A line that begins with
-# white space goes on with the value before.
+# First file: the desired settings, OPERATION KEY VALUE per line. OPERATION is set, add (add words to those that are
+# there) or secret. mode=probe prints KEY VALUE of each as it is; mode=edit prints the file with the settings in it. A
+# line that begins with white space continues the value before it.
 _AWK = r"""
 FNR == 1 { part++ }
 part == 1 {
-    split($0, said, "\t")
-    order[++wanted] = said[2]
-    how[said[2]] = said[1]
-    value[said[2]] = said[3]
+    split($0, fields, "\t")
+    order[++wanted] = fields[2]
+    operation[fields[2]] = fields[1]
+    value[fields[2]] = fields[3]
     next
 }
 {
     line[++count] = $0
-    further = $0 ~ /^[ \t]+[^ \t#;\r]/
+    continues = $0 ~ /^[ \t]+[^ \t#;\r]/
     if ($0 ~ /^\[[^]]*\]/) {
         current = substr($0, 2, index($0, "]") - 2)
         key = ""
         if (current == section && !header) header = count
     } else if ($0 ~ /^[#;]/ || $0 ~ /^[ \t\r]*$/) {
         next
-    } else if (!further) {
+    } else if (!continues) {
         key = $0
         sub(/[ \t]*[=:].*/, "", key)
     }
-    if (current != section || !(key in how)) next
+    if (current != section || !(key in operation)) next
     text = $0
-    if (!further) sub(/^[^=:]*[=:]/, "", text)
+    if (!continues) sub(/^[^=:]*[=:]/, "", text)
     gsub(/^[ \t]+|[ \t\r]+$/, "", text)
-    if (further) {
+    if (continues) {
         seen[key] = seen[key] " " text
         drop[count] = 1
     } else {
@@ -52,11 +67,11 @@ part == 1 {
 END {
     for (i = 1; i <= wanted; i++) {
         key = order[i]
-        if (mode == "look") printf "%s\t%s\n", key, (key in at ? seen[key] : "")
+        if (mode == "probe") printf "%s\t%s\n", key, (key in at ? seen[key] : "")
         else if (key in at) line[at[key]] = key "=" whole(key)
         else new[++news] = key "=" whole(key)
     }
-    if (mode == "look") exit
+    if (mode == "probe") exit
     for (i = 1; i <= count; i++) {
         if (i in drop) continue
         out(line[i])
@@ -69,7 +84,7 @@ function out(text) {
     printf "%s%s", (printed++ ? "\n" : ""), text
 }
 function whole(key,    have, n, words, i) {
-    if (how[key] != "add") return value[key]
+    if (operation[key] != "add") return value[key]
     have = seen[key]
     gsub(/,/, " ", have)
     n = split(value[key], words, " ")
@@ -83,16 +98,16 @@ _PRELUDE_SH = (
     SCRATCH_DIR_SH
     + r"""
 cat > "$work/wanted"
-there() { [ -f "$file" ] && { [ -z "$section" ] || grep -qF -e "[$section]" "$file"; }; }
+present() { [ -f "$file" ] && { [ -z "$section" ] || grep -qF -e "[$section]" "$file"; }; }
 """
 )
 
 _PROBE_SCRIPT = (
     _PRELUDE_SH
     + r"""
-there || exit 3
+present || exit 3
 stat -L -c 'mode	%a' -- "$file"
-awk -v mode=look -v section="$section" "$program" "$work/wanted" "$file" > "$work/seen"
+awk -v mode=probe -v section="$section" "$program" "$work/wanted" "$file" > "$work/seen"
 while IFS='	' read -r key value; do
     if grep -q "^secret	$key	" "$work/wanted" && [ -n "$value" ]; then
         value=$(printf %s "$value" | sha256sum) value=${value%% *}
@@ -107,7 +122,7 @@ _FIX_SCRIPT = (
     + TRAILING_NEWLINE_SH
     + REPLACE_FILE_SH
     + r"""
-there || { echo "there is no $file${section:+ with a section [$section]}" >&2; exit 1; }
+present || { echo "$file${section:+ with a section [$section]} does not exist" >&2; exit 1; }
 awk -v mode=edit -v section="$section" -v ends="$(ends "$file")" "$program" "$work/wanted" "$file" > "$work/new" ||
     exit 1
 [ -z "$mode" ] || { keep "$(readlink -f -- "$file")" && chmod "$mode" -- "$file"; } || exit 1
@@ -116,12 +131,16 @@ put "$file" "$work/new"
 )
 
 
-@dataclass(frozen=True)
-class IniSettings(Resource):
-    """Keys of a section ("" in a file without sections) with these values; whatever else stands there stays.
+SettingsState = Mapping[str, str]
+"""Values by key, a secret's as its digest; ``mode`` of the file."""
 
-    ``add`` adds a value's words to those that are there. ``mode`` is the file's mode, where it matters. ``optional``
-    means that nothing is wanted where the file or the section is not there.
+
+@dataclass(frozen=True)
+class IniSettings(IndividualResource[SettingsState]):
+    """Keys of a section ("" in a file without sections) with these values. The rest of the file stays.
+
+    ``append`` adds a value's words to those that are there. ``mode`` is the file's mode, where it matters. With
+    ``ignore_missing`` nothing is desired while the file or the section does not exist.
     """
 
     kind: ClassVar[str] = "settings"
@@ -139,16 +158,25 @@ class IniSettings(Resource):
     def id(self) -> str:
         return f"settings:{self.path}" + (f"[{self.section}]" if self.section else "")
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return self.path + (f" [{self.section}]" if self.section else "")
+
+    @property
+    def opaque_keys(self) -> FrozenSet[str]:
+        return frozenset(key for key, value in self.values if isinstance(value, Secret))
+
+    def desired(self) -> SettingsState:
         desired = {key: _comparable_value(value) for key, value in self.values}
         return {**desired, "mode": self.mode} if self.mode else desired
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(IniSettings, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["IniSettings"]) -> Description:
+        if diff.state() is None:
+            return Description(f"set {join_names([key for key, _ in self.values])} in {self.label}")
+        return Description(f"change {self.label}", describe_keys(diff))
 
-    def _probe(self) -> Probe:
-        return Probe(self._command(_PROBE_SCRIPT, f"look at {self.path}"), self._parse)
+    def probe_one(self) -> Probe[SettingsState]:
+        return Probe(self._command(_PROBE_SCRIPT, f"probe settings in {self.path}"), self._parse)
 
     def _command(self, script: str, description: str) -> Command:
         variables = f"file={quote_sh(self.path)} section={quote_sh(self.section)} mode={quote_sh(self.mode)}"
@@ -158,33 +186,27 @@ class IniSettings(Resource):
         )
 
     def _operation(self, value: Union[str, Secret]) -> str:
+        """Return what the program does with a value: "set", "add" or "secret"."""
         return "secret" if isinstance(value, Secret) else "add" if self.append else "set"
 
-    def _parse(self, reply: Reply) -> Dict[str, Observed]:
+    def _parse(self, reply: Reply) -> Dict[str, Observed[SettingsState]]:
         if reply.code == 3:
             return {self.id: self.desired() if self.ignore_missing else None}
-        lines = dict(line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line)
-        missing = {key for key, _ in self.values} - set(lines)
-        if not reply.ok or missing:
-            raise ValueError(f"exit {reply.code}: {reply.err.strip()[-300:]}")
-        observed = {key: self._observed_value(lines[key], value) for key, value in self.values}
-        return {self.id: {**observed, "mode": lines.get("mode", "").zfill(4)}}
+        values = parse_pairs(reply.out)
+        require_ok(reply, {key for key, _ in self.values} <= set(values))
+        observed = {key: self._observed_value(values[key], value) for key, value in self.values}
+        return {self.id: {**observed, "mode": values.get("mode", "").zfill(4)}}
 
     def _observed_value(self, text: str, value: Union[str, Secret]) -> str:
-        """What is there, in the words of ``want``: added words stand for whatever holds them all."""
+        """Return the observed value in the form of ``desired``: with ``append``, the value if all its words are there."""
         if isinstance(value, Secret):
             return f"sha256 {text[:12]}" if text else "nothing"
         present_words = set(text.replace(",", " ").split())
         return value if self.append and set(value.split()) <= present_words else text or "nothing"
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        resources = [cast(IniSettings, diff.resource) for diff in diffs]
-        return [resource._command(_FIX_SCRIPT, f"set {resource._keys} in {resource.path}") for resource in resources]
-
-    @property
-    def _keys(self) -> str:
-        return ", ".join(key for key, _ in self.values)
+    def fix_one(self, diff: Diff["IniSettings"]) -> Command:
+        keys = ", ".join(key for key, _ in self.values)
+        return self._command(_FIX_SCRIPT, f"set {keys} in {self.path}")
 
 
 def _comparable_value(value: Union[str, Secret]) -> str:

@@ -1,13 +1,13 @@
-"""Key repositories that are made once, on the host, and never replaced."""
+"""Fernet key repositories, created once on the node and never replaced."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.tsv import parse_tsv
+from packstack_lite.resources.base import Diff, Observed, Phase, Probe, TypedResource
+from packstack_lite.resources.shell import parse_tsv
 from packstack_lite.secret import quote_sh
 
 _PROBE_SCRIPT = r"""
@@ -18,12 +18,20 @@ exit 0
 """
 
 
-@dataclass(frozen=True)
-class KeyRepository(Resource):
-    """A fernet key repository: files 0 (staged) and 1 (primary), 32 random bytes in urlsafe base64 each.
+class KeyRepositoryState(TypedDict):
+    """Whether there is a staged key; mode and owner of the directory."""
 
-    Source of the format: keystone's fernet_utils; writing it directly takes 0.1 s instead of
-    the 3 s of ``keystone-manage fernet_setup``. Rotation by keystone adds files, which is fine.
+    present: bool
+    mode: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class KeyRepository(TypedResource[KeyRepositoryState]):
+    """A fernet key repository: files 0 (staged) and 1 (primary), each 32 random bytes in urlsafe base64.
+
+    Source of the format: keystone's fernet_utils. Writing the files takes 0.1 s, ``keystone-manage fernet_setup`` 3 s.
+    Keys that a rotation by keystone adds are left alone.
     """
 
     kind: ClassVar[str] = "keys"
@@ -38,36 +46,34 @@ class KeyRepository(Resource):
     def id(self) -> str:
         return f"keys:{self.directory}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"fernet keys in {self.directory}"
+
+    def desired(self) -> KeyRepositoryState:
         return {"present": True, "mode": "0700", "owner": self.owner}
 
     @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        repositories = cast("Sequence[KeyRepository]", resources)
-        script = _PROBE_SCRIPT.replace(
-            "DIRECTORIES", " ".join(quote_sh(repository.directory) for repository in repositories)
-        )
+    def probe(cls, resources: Sequence["KeyRepository"]) -> List[Probe[KeyRepositoryState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[KeyRepositoryState]]:
+            rows = parse_tsv(reply, 2)
+            states: Dict[str, Observed[KeyRepositoryState]] = {}
+            for repository in resources:
+                states[repository.id] = None
+                if repository.directory in rows:
+                    mode, owner = rows[repository.directory]
+                    states[repository.id] = {"present": True, "mode": mode, "owner": owner}
+            return states
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = parse_tsv(reply, 2)
-            return {
-                repository.id: {
-                    "present": True,
-                    "mode": lines[repository.directory][0],
-                    "owner": lines[repository.directory][1],
-                }
-                if repository.directory in lines
-                else None
-                for repository in repositories
-            }
-
-        return [Probe(Command(script, description="look at key repositories"), parse)]
+        directories = " ".join(quote_sh(repository.directory) for repository in resources)
+        script = _PROBE_SCRIPT.replace("DIRECTORIES", directories)
+        return [Probe(Command(script, description="probe key repositories"), parse)]
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(KeyRepository, diff.resource)._make() for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["KeyRepository"]]) -> List[Action]:
+        return [diff.resource._create_command() for diff in diffs]
 
-    def _make(self) -> Command:
+    def _create_command(self) -> Command:
         directory, owner = quote_sh(self.directory), f"{self.owner}:{self.group}"
         script = f"""
 umask 077
@@ -78,4 +84,4 @@ for n in 1 0; do
 done
 chown -R {owner} {directory} && chmod 0700 {directory} && chmod 0600 {directory}/*
 """
-        return Command(script, description=f"make keys in {self.directory}")
+        return Command(script, description=f"create fernet keys in {self.directory}")

@@ -1,13 +1,21 @@
-"""Packages, installed in one go and without any service being started."""
+"""Packages, installed together and without starting any service."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.job_names import job_name
+from packstack_lite.remote.command import Command, Job, Reply
+from packstack_lite.resources.base import (
+    Description,
+    Diff,
+    IndividualResource,
+    Observed,
+    Phase,
+    Probe,
+    job_name,
+    join_names,
+)
 
 MARKER = "packstack-lite: no service starts before it is configured"
 
@@ -19,7 +27,7 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 ours() { grep -qs 'MARK' "$policy"; }
 if [ -e "$policy" ] && ! ours; then
-    echo "$policy is there and not ours: it decides whether services start; move it away and run again" >&2; exit 1
+    echo "$policy was not written by packstack-lite and decides whether services start: move it away and run again" >&2; exit 1
 fi
 trap 'ours && rm -f "$policy"' EXIT
 trap 'exit 143' HUP INT TERM
@@ -27,9 +35,9 @@ printf '#!/bin/sh\n# MARK\nexit 101\n' > "$policy" && chmod 755 "$policy"
 wanted=$(cat)
 # A run that was killed leaves packages half configured; dpkg itself does not wait for its lock.
 end=$(($(date +%s) + 300))
-until said=$(LC_ALL=C dpkg --configure -a 2>&1); do
-    case $said in *" locked by "*) ;; *) echo "$said" >&2; exit 1 ;; esac
-    [ "$(date +%s)" -lt "$end" ] || { echo "$said" >&2; exit 1; }
+until output=$(LC_ALL=C dpkg --configure -a 2>&1); do
+    case $output in *" locked by "*) ;; *) echo "$output" >&2; exit 1 ;; esac
+    [ "$(date +%s)" -lt "$end" ] || { echo "$output" >&2; exit 1; }
     sleep 2
 done
 known() { [ -z "$wanted" ] || apt-cache show --no-all-versions $wanted >/dev/null 2>&1; }
@@ -40,9 +48,9 @@ install() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
         -o Dpkg::Options::=--force-confold install --no-install-recommends $wanted
 }
-# A download, and what a package does to set itself up, can fail once and pass again: openstack-dashboard's
-# compression of style sheets was seen to.
-install || { echo "the installation failed; once more" >&2; dpkg --configure -a && install; } || exit 1
+# A download or a package's own setup can fail once and pass when tried again, as openstack-dashboard's compression of
+# style sheets did.
+install || { echo "the installation failed, trying once more" >&2; dpkg --configure -a && install; } || exit 1
 rm -f "$policy"
 systemctl daemon-reload
 systemctl reload dbus 2>/dev/null || :
@@ -55,7 +63,7 @@ grep -qs 'MARK' /usr/sbin/policy-rc.d && printf 'policy-rc.d\tleft behind\n'
 exit 0
 """.replace("MARK", MARKER)
 
-# A wanted name may be one that another package provides (openvswitch-ovn-host): yum takes it, so rpm is asked likewise.
+# A name may be one that another package provides (openvswitch-ovn-host): yum accepts it, so rpm is asked for providers.
 _RPM_PROBE = r"""
 for name in $(cat); do
     rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 && printf '%s\tinstalled\n' "$name"
@@ -63,18 +71,18 @@ done
 exit 0
 """
 
-# Nothing starts at the installation of an RPM. Both wait for each other's lock by themselves.
-# yum leaves names out that it does not know and calls that success, unless told otherwise.
+# An RPM starts no service when it is installed. yum and dnf wait for each other's lock by themselves.
+# yum skips names that it does not know and exits with 0, unless an option forbids it.
 _RPM_INSTALL = r"""
 set -u
 wanted=$(cat)
 [ -n "$wanted" ] || exit 0
 TOOL -y OPTIONS ONLY install $wanted || exit 1
-left=''
+missing=''
 for name in $wanted; do
-    rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 || left="$left $name"
+    rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 || missing="$missing $name"
 done
-[ -z "$left" ] || { echo "TOOL reported success without installing:$left" >&2; exit 1; }
+[ -z "$missing" ] || { echo "TOOL reported success without installing:$missing" >&2; exit 1; }
 systemctl daemon-reload
 """
 _YUM_INSTALL = _RPM_INSTALL.replace("TOOL", "yum").replace("OPTIONS", "--setopt=skip_missing_names_on_install=False")
@@ -84,27 +92,30 @@ _DNF_INSTALL = _RPM_INSTALL.replace("TOOL", "dnf").replace(
 
 
 @dataclass(frozen=True)
-class _Manager:
-    """How one package manager is asked and told; ``holds`` is what must be seen besides the packages."""
+class _PackageManager:
+    """A package manager's scripts, and the state besides the packages that is desired with it."""
 
     probe_script: str
     install_script: str
     required_state: Mapping[str, str]
 
 
-_MANAGERS: Mapping[str, _Manager] = {
-    "apt": _Manager(_DPKG_PROBE, _APT_INSTALL, {"policy-rc.d": "none"}),
-    "yum": _Manager(_RPM_PROBE, _YUM_INSTALL, {}),
-    "dnf": _Manager(_RPM_PROBE, _DNF_INSTALL, {}),
+_MANAGERS: Mapping[str, _PackageManager] = {
+    "apt": _PackageManager(_DPKG_PROBE, _APT_INSTALL, {"policy-rc.d": "none"}),
+    "yum": _PackageManager(_RPM_PROBE, _YUM_INSTALL, {}),
+    "dnf": _PackageManager(_RPM_PROBE, _DNF_INSTALL, {}),
 }
+
+PackagesState = Mapping[str, str]
+"""The status of each package, "installed" or another."""
 
 
 @dataclass(frozen=True)
-class Packages(Resource):
-    """These packages are installed; services that come with them are not started.
+class Packages(IndividualResource[PackagesState]):
+    """These packages are installed. Services that come with them are not started.
 
-    ``manager`` is apt, yum (EL7) or dnf (EL9); with the latter two a name may be one that a package provides, and
-    ``only_from`` a pattern of the repositories that may be used. ``part`` names those that come before the rest.
+    ``manager`` is apt, yum (EL 7) or dnf (EL 9); with yum and dnf a name may be one that a package provides.
+    ``repository_pattern`` limits the repositories used. ``batch`` names packages that are installed before the others.
     """
 
     kind: ClassVar[str] = "packages"
@@ -120,33 +131,51 @@ class Packages(Resource):
     def id(self) -> str:
         return f"packages:{self.batch or self.manager}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return _count_packages(self.names)
+
+    def desired(self) -> PackagesState:
         return {**dict.fromkeys(self.names, "installed"), **_MANAGERS[self.manager].required_state}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(Packages, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["Packages"]) -> Description:
+        missing = self._missing_names(diff)
+        if not missing:
+            return Description("complete an interrupted installation", "/usr/sbin/policy-rc.d was left behind")
+        return Description(f"install {_count_packages(missing)}: {join_names(missing)}")
 
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def describe_drift(self, diff: Diff["Packages"]) -> str:
+        missing = self._missing_names(diff)
+        if not missing:
+            return "/usr/sbin/policy-rc.d was left behind by an interrupted installation"
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{_count_packages(missing)} {verb} not installed: {join_names(missing)}"
+
+    def probe_one(self) -> Probe[PackagesState]:
+        manager = _MANAGERS[self.manager]
+
+        def parse(reply: Reply) -> Dict[str, Observed[PackagesState]]:
             lines = dict(line.split("\t", 1) for line in reply.out.splitlines())
             observed = {name: lines.get(name, "absent") for name in self.names}
             return {
                 self.id: {**observed, **{key: lines.get(key, value) for key, value in manager.required_state.items()}}
             }
 
-        manager, names = _MANAGERS[self.manager], " ".join(self.names)
-        return Probe(Command(manager.probe_script, stdin=names.encode(), description="look at packages"), parse)
+        names = " ".join(self.names)
+        return Probe(Command(manager.probe_script, stdin=names.encode(), description="probe packages"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Packages, diff.resource)._install(diff) for diff in diffs]
+    def _missing_names(self, diff: Diff["Packages"]) -> Tuple[str, ...]:
+        return tuple(name for name in self.names if name in diff.keys)
 
-    def _install(self, diff: Diff) -> Job:
-        missing = [name for name in self.names if name in diff.keys]
+    def fix_one(self, diff: Diff["Packages"]) -> Job:
+        missing = self._missing_names(diff)
         repository_options = (
             f"--disablerepo='*' --enablerepo='{self.repository_pattern}'" if self.repository_pattern else ""
         )
         script = _MANAGERS[self.manager].install_script.replace("ONLY", repository_options)
-        description = f"install {len(missing)} packages"
+        description = f"install {_count_packages(missing)}"
         return Job(job_name(self.id), script, " ".join(missing).encode(), timeout=3600, description=description)
+
+
+def _count_packages(names: Tuple[str, ...]) -> str:
+    return f"{len(names)} package{'s' * (len(names) != 1)}"

@@ -1,16 +1,16 @@
-"""A unit of ours that loads packet rules at each boot, and the rules as the kernel has them now."""
+"""The port filter: a unit that loads packet rules at each boot, and the rules that the kernel has now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Optional, Tuple
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.daemon_reload import RELOAD_FLAG, RELOAD_IF_FLAGGED
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, Resource
+from packstack_lite.resources.shell import RELOAD_FLAG, RELOAD_IF_FLAGGED, require_ok
 from packstack_lite.secret import quote_sh
 
-# Rules are compared with what the kernel listed right after they were loaded: each release lists them its own way.
+# Rules are compared with the kernel's list right after they were loaded: each release lists them in its own form.
 _PROBE_SCRIPT = r"""
 enabled=$(systemctl is-enabled %(unit)s 2>/dev/null)
 active=$(systemctl is-active %(unit)s 2>/dev/null)
@@ -32,10 +32,16 @@ exit 0
 """
 
 
+PortFilterState = Mapping[str, str]
+"""``rules``: loaded or lost; ``after a boot``: what systemctl is-enabled prints for the unit."""
+
+
 @dataclass(frozen=True)
-class PortFilter(Resource):
-    """The rules that ``script`` (``start``, ``stop``, ``check``) loads are in force, now and after a boot, by ``unit``;
-    or, ``wanted`` being False, neither. ``files`` are what both are made of: their change loads the rules anew."""
+class PortFilter(IndividualResource[PortFilterState]):
+    """The rules that ``script`` (``start``, ``stop``, ``check``) loads are in force, now and, by ``unit``, after a boot.
+
+    With ``enabled`` False the filter is stopped and disabled. A change of ``files`` loads the rules again.
+    """
 
     kind: ClassVar[str] = "guard"
     unit: str
@@ -51,47 +57,59 @@ class PortFilter(Resource):
         return f"guard:{self.unit}"
 
     @property
+    def label(self) -> str:
+        return "port filter"
+
+    @property
     def trigger_ids(self) -> Tuple[str, ...]:
         return tuple(file.id for file in self.files)
 
     def invalidate(self) -> Optional[Command]:
-        """The old rules stay in force, and count as lost until the new ones have been loaded."""
-        return Command("rm -f /run/packstack-lite/guard", description="mark the rules as old")
+        """Mark the loaded rules as outdated; they stay in force until the new ones are loaded."""
+        return Command("rm -f /run/packstack-lite/guard", description="mark the port filter's rules as outdated")
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> Optional[PortFilterState]:
         return {"rules": "loaded", "after a boot": "enabled"} if self.enabled else None
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(PortFilter, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["PortFilter"]) -> Description:
+        if not self.enabled:
+            return Description("stop the port filter", "opens internal ports to every machine")
+        state = diff.state()
+        if state is None:
+            return Description("start the port filter", "closes internal ports to all but the cloud's nodes")
+        if "rules" in diff.keys:
+            return Description("load the port filter's rules", "were lost")
+        if "after a boot" in diff.keys:
+            return Description("enable the port filter", f"was {state['after a boot']}")
+        return Description("load the port filter's rules")
 
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def describe_drift(self, diff: Diff["PortFilter"]) -> str:
+        state = diff.state()
+        if not self.enabled:
+            return "the port filter is in force (should not be)"
+        if state is None:
+            return "the port filter is not in force: internal ports are open to every machine"
+        if "rules" in diff.keys:
+            return "the port filter's rules are not loaded: internal ports are open to every machine"
+        return f"the port filter is {state['after a boot']} (should be enabled)"
+
+    def probe_one(self) -> Probe[PortFilterState]:
+        def parse(reply: Reply) -> Dict[str, Observed[PortFilterState]]:
             fields = reply.out.split()
-            if not reply.ok or len(fields) != 3:
-                raise ValueError(f"exit {reply.code}: {reply.err.strip() or reply.out!r}")
+            require_ok(reply, len(fields) == 3)
             enabled, active, rules = fields
             if enabled in ("absent", "disabled", "not-found") and active != "active" and rules == "lost":
                 return {self.id: None}
             return {self.id: {"rules": rules if active == "active" else "lost", "after a boot": enabled}}
 
-        return Probe(self._command(_PROBE_SCRIPT, "look at the rules that guard internal ports"), parse)
+        return Probe(self._command(_PROBE_SCRIPT, "probe the port filter"), parse)
 
     def _command(self, script: str, description: str) -> Command:
         return Command(
             script % {"unit": quote_sh(self.unit), "script": quote_sh(self.script)}, timeout=60, description=description
         )
 
-    def describe(self, diff: Diff) -> str:
-        """What becomes of the ports."""
-        return "close internal ports to all but the cloud's own hosts" if self.enabled else "let everybody in again"
-
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        resources = [cast(PortFilter, diff.resource) for diff in diffs]
-        return [
-            resource._command(_LOAD_SCRIPT, f"load {resource.unit}")
-            if resource.enabled
-            else resource._command(_UNLOAD_SCRIPT, f"stop {resource.unit}")
-            for resource in resources
-        ]
+    def fix_one(self, diff: Diff["PortFilter"]) -> Command:
+        if self.enabled:
+            return self._command(_LOAD_SCRIPT, f"load {self.unit}")
+        return self._command(_UNLOAD_SCRIPT, f"stop {self.unit}")

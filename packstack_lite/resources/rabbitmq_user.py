@@ -8,14 +8,14 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import ClassVar, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, FrozenSet, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Diff, IndividualResource, Observed, Phase, Probe, Unknown
 from packstack_lite.secret import Secret, quote_sh
 
-# Each call of rabbitmqctl starts an Erlang machine (0.9 s of processor time): one question
-# for everything. It tells the salted hash, so that the password stays where it is.
+# Each call of rabbitmqctl starts an Erlang machine (0.9 s of processor time), so one call asks for everything. It
+# returns the salted hash: the password is compared here and not sent to the node.
 _EVAL_QUERY = r"""
 Look = fun(Name) -> rabbit_auth_backend_internal:lookup_user(Name) end,
 Full = fun(Right) -> [proplists:get_value(Key, Right) || Key <- [vhost, configure, write, read]]
@@ -32,8 +32,8 @@ rabbitmqctl -q eval %s || exit 75
 _ALGORITHM = "rabbit_password_hashing_sha256"
 _EVAL_RESULT = re.compile(r'\{<<"([A-Za-z0-9+/=]+)">>,(\d+),(ok|error)\}')
 
-# As definitions, since a password read from the input loses the spaces at its ends. From a file, which
-# holds the salted hash alone: RabbitMQ 4 keeps this command from its input (its rabbitmqctl says -noinput).
+# As definitions, since a password read from standard input loses the spaces at its ends. From a file, which holds
+# only the salted hash: in RabbitMQ 4 this command gets no standard input (rabbitmqctl starts Erlang with -noinput).
 _FIX_SCRIPT = r"""
 rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
 file=$(mktemp) || exit 1
@@ -43,9 +43,9 @@ rabbitmqctl -q import_definitions "$file" < /dev/null || exit 1
 wait
 """
 
-# The same for a broker that takes no definitions from a file (before 3.8): it reads the hash from one, as Erlang's
-# terms. Its functions want to be told who acts from 3.7 on. No quotation marks, as the words go through a second
-# shell (rabbitmq-script-wrapper).
+# The same for a broker that reads no definitions from a file (before 3.8): it reads the hash from one, as Erlang terms.
+# From 3.7 on its functions take the acting user as a further argument. No quotation marks: the expression goes through
+# a second shell (rabbitmq-script-wrapper).
 _FIX_WITHOUT_DEFINITIONS = r"""
 rabbitmqctl -q delete_user guest < /dev/null > /dev/null 2>&1 &
 file=$(mktemp -p /var/lib/rabbitmq) || exit 1
@@ -66,11 +66,19 @@ wait
 """
 
 
-@dataclass(frozen=True)
-class RabbitmqUser(Resource):
-    """A user with this password and all rights on ``vhost``; the account ``guest`` is gone.
+class RabbitmqUserState(TypedDict):
+    """``password`` is "as answered" or "another"; ``guest`` is "none" or "there"."""
 
-    ``definitions`` says whether the broker can read these from a file in its own format (RabbitMQ 3.8 on).
+    password: str
+    permissions: bool
+    guest: str
+
+
+@dataclass(frozen=True)
+class RabbitmqUser(IndividualResource[RabbitmqUserState]):
+    """A user with this password and all permissions on ``vhost``; the account ``guest`` is deleted.
+
+    ``supports_definitions``: the broker reads definitions from a file (RabbitMQ 3.8 on).
     """
 
     kind: ClassVar[str] = "message_user"
@@ -86,19 +94,23 @@ class RabbitmqUser(Resource):
     def id(self) -> str:
         return f"message_user:{self.name}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"RabbitMQ user {self.name}"
+
+    @property
+    def opaque_keys(self) -> FrozenSet[str]:
+        return frozenset({"password", "permissions"})
+
+    def desired(self) -> RabbitmqUserState:
         return {"password": "as answered", "permissions": True, "guest": "none"}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(RabbitmqUser, resource)._probe() for resource in resources]
-
-    def _probe(self) -> Probe:
+    def probe_one(self) -> Probe[RabbitmqUserState]:
         query = _EVAL_QUERY % {"user": _erlang_binary(self.name), "vhost": _erlang_binary(self.vhost)}
-        command = Command(_PROBE_SCRIPT % quote_sh(query), description="look at RabbitMQ users", concurrent=True)
-        return Probe(command, lambda reply: {self.id: self._observed(reply)})
+        command = Command(_PROBE_SCRIPT % quote_sh(query), description="probe RabbitMQ users", concurrent=True)
+        return Probe(command, lambda reply: {self.id: self._parse_state(reply)})
 
-    def _observed(self, reply: Reply) -> Observed:
+    def _parse_state(self, reply: Reply) -> Observed[RabbitmqUserState]:
         if reply.code == 75:
             return Unknown(Phase.PLATFORM, "RabbitMQ does not answer")
         match = _EVAL_RESULT.fullmatch("".join(reply.out.split()))
@@ -106,21 +118,19 @@ class RabbitmqUser(Resource):
             raise ValueError(f"exit {reply.code}: {reply.out.strip()[:200]} {reply.err.strip()[:500]}")
         if match[1] == "none":
             return None
-        is_same = matches_password(match[1], self.password)
-        observed = {"permissions": match[2] != "0", "guest": "there" if match[3] == "ok" else "none"}
-        return {"password": "as answered" if is_same else "another", **observed}
+        return {
+            "password": "as answered" if matches_password(match[1], self.password) else "another",
+            "permissions": match[2] != "0",
+            "guest": "there" if match[3] == "ok" else "none",
+        }
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(RabbitmqUser, diff.resource)._command() for diff in diffs]
-
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["RabbitmqUser"]) -> Command:
         script, payload = (
             (_FIX_SCRIPT, self._definitions())
             if self.supports_definitions
             else (_FIX_WITHOUT_DEFINITIONS, self._terms())
         )
-        return Command(script, payload.encode(), timeout=120, description=f"make RabbitMQ user {self.name}")
+        return Command(script, payload.encode(), timeout=120, description=f"create RabbitMQ user {self.name}")
 
     def _terms(self) -> str:
         password_hash = hash_password(self.password, self.name)
@@ -139,9 +149,9 @@ class RabbitmqUser(Resource):
 
 
 def hash_password(password: Secret, name: str) -> str:
-    """How RabbitMQ keeps a password: base64 of 4 bytes of salt and SHA-256 of salt and password.
+    """Return RabbitMQ's hash of a password: base64 of 4 bytes of salt and SHA-256 of salt and password.
 
-    The salt is the user's own and always the same, so that equal wishes give equal commands.
+    The salt is derived from the user's name, so that equal resources give equal commands.
     Source: RabbitMQ's documentation, "Credentials and Passwords".
     """
     salt = hashlib.sha256(f"packstack-lite {name}".encode()).digest()[:4]
@@ -149,7 +159,7 @@ def hash_password(password: Secret, name: str) -> str:
 
 
 def matches_password(stored_hash: str, password: Secret) -> bool:
-    """Whether a hash as RabbitMQ keeps it is of this password; the digest's length tells the algorithm."""
+    """Tell whether RabbitMQ's stored hash is of this password; the digest's length gives the algorithm."""
     try:
         raw = base64.b64decode(stored_hash, validate=True)
     except binascii.Error as error:
@@ -160,5 +170,5 @@ def matches_password(stored_hash: str, password: Secret) -> bool:
 
 
 def _erlang_binary(text: str) -> str:
-    """A binary in Erlang's source, byte by byte: Debian's rabbitmqctl hands its words to a second shell."""
+    """Return Erlang source for a binary, byte by byte: Debian's rabbitmqctl passes arguments to a second shell."""
     return f"<<{','.join(map(str, text.encode()))}>>"

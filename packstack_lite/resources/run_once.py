@@ -1,28 +1,34 @@
-"""Work done once: schema syncs, bootstraps, mappings."""
+"""Scripts that run once: schema syncs, bootstraps, mappings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
-from packstack_lite.resources.job_names import job_name
+from packstack_lite.resources.base import Description, Diff, Observed, Phase, Probe, TypedResource, Unknown, job_name
 from packstack_lite.secret import quote_sh
+from packstack_lite.state_paths import FINGERPRINTS_DIR
 
-FINGERPRINTS_DIR = "/var/lib/packstack-lite/once"
+# The engine reports lines of a job's output that begin so as warnings.
 WARNING_PREFIX = "packstack-lite warning: "
 
 
-@dataclass(frozen=True)
-class RunOnce(Resource):
-    """A script that has been run, with a test of its outcome.
+class RunOnceState(TypedDict):
+    """``token`` is the fingerprint of the run; a script that was not run, or whose result is gone, has no state."""
 
-    ``done`` is sh: exit 0 done, 1 not done, 75 cannot be told before ``known_after``.
-    ``token`` says for which circumstances it was done (a release, say); when it differs from
-    the one kept on the host, the script runs again. Lines of its output that begin with REMARK
-    are told as warnings. ``guards`` makes it part of every run that comes by its tags, from
-    whichever phase that begins.
+    done: bool
+    token: str
+
+
+@dataclass(frozen=True)
+class RunOnce(TypedResource[RunOnceState]):
+    """A script that has been run, and a script that tests its result.
+
+    ``probe_script`` exits with 0 (done), 1 (not done) or 75 (unknown before phase ``known_after``). ``fingerprint``
+    stands for what the result depends on, such as a release: the script runs again when it differs from the
+    fingerprint kept on the node. Lines of its output that begin with WARNING_PREFIX become warnings. ``description``
+    is verb and object.
     """
 
     kind: ClassVar[str] = "once"
@@ -45,45 +51,57 @@ class RunOnce(Resource):
 
     @property
     def fingerprint_file(self) -> str:
-        """Where its token is kept."""
+        """Return the path of the fingerprint on the node."""
         return f"{FINGERPRINTS_DIR}/{job_name(self.name)}"
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> RunOnceState:
         return {"done": True, "token": self.fingerprint}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        run_onces = cast("Sequence[RunOnce]", resources)
-        print_state = "printf '%s\\t%s\\n' $? \"$(cat {} 2>/dev/null || echo none)\""
-        parts = [
-            f"( {run_once.probe_script}\n) >/dev/null 2>&1 </dev/null; {print_state.format(quote_sh(run_once.fingerprint_file))}"
-            for run_once in run_onces
-        ]
+    def describe(self, diff: Diff["RunOnce"]) -> Description:
+        action = self.description or f"run {self.name}"
+        return Description(action, "" if diff.state() is None else "done before with other settings")
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = [line.split("\t") for line in reply.out.splitlines()]
-            if len(lines) != len(run_onces):
-                raise ValueError(f"{len(lines)} lines for {len(run_onces)} questions: {reply.err.strip()}")
+    def describe_drift(self, diff: Diff["RunOnce"]) -> str:
+        result = "was not done" if diff.state() is None else "was done with other settings"
+        return f"{self.description or self.name}: {result}"
+
+    def describe_failure(self, diff: Diff["RunOnce"]) -> str:
+        return f"{self.description or self.name} failed"
+
+    @classmethod
+    def probe(cls, resources: Sequence["RunOnce"]) -> List[Probe[RunOnceState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[RunOnceState]]:
+            rows = [line.split("\t") for line in reply.out.splitlines()]
+            if len(rows) != len(resources):
+                raise ValueError(f"{len(rows)} lines for {len(resources)} scripts: {reply.err.strip()}")
             return {
-                run_once.id: _observed(run_once, int(code), fingerprint)
-                for run_once, (code, fingerprint) in zip(run_onces, lines)
+                run_once.id: _parse_state(run_once, int(code), fingerprint)
+                for run_once, (code, fingerprint) in zip(resources, rows)
             }
 
-        return [Probe(Command("\n".join(parts), timeout=60, description="look at what was done once"), parse)]
+        script = "\n".join(run_once._probe_line() for run_once in resources)
+        return [Probe(Command(script, timeout=60, description="probe scripts that run once"), parse)]
+
+    def _probe_line(self) -> str:
+        print_state = f"printf '%s\\t%s\\n' $? \"$(cat {quote_sh(self.fingerprint_file)} 2>/dev/null || echo none)\""
+        return f"( {self.probe_script}\n) >/dev/null 2>&1 </dev/null; {print_state}"
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(RunOnce, diff.resource)._job() for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["RunOnce"]]) -> List[Action]:
+        return [diff.resource._job() for diff in diffs]
 
     def _job(self) -> Job:
-        save_fingerprint = f"umask 077; mkdir -p {FINGERPRINTS_DIR} && printf '%s\\n' {quote_sh(self.fingerprint)} > {quote_sh(self.fingerprint_file)}"
+        save_fingerprint = (
+            f"umask 077; mkdir -p {FINGERPRINTS_DIR} && "
+            f"printf '%s\\n' {quote_sh(self.fingerprint)} > {quote_sh(self.fingerprint_file)}"
+        )
         script = f"( {self.script}\n) || exit $?\n{save_fingerprint}\n"
         return Job(
             job_name(self.id), script, self.stdin, timeout=self.timeout, description=self.description or self.name
         )
 
 
-def _observed(run_once: RunOnce, code: int, fingerprint: str) -> Observed:
+def _parse_state(run_once: RunOnce, code: int, fingerprint: str) -> Observed[RunOnceState]:
     if code == 75:
         return Unknown(run_once.known_after)
     return None if code else {"done": True, "token": fingerprint}

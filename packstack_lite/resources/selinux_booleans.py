@@ -1,34 +1,48 @@
-"""SELinux's booleans: the switches of its policy."""
+"""SELinux booleans, the switches of its policy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
-from packstack_lite.resources.job_names import job_name
+from packstack_lite.remote.command import Command, Job, Reply
+from packstack_lite.resources.base import (
+    Description,
+    Diff,
+    IndividualResource,
+    Observed,
+    Phase,
+    Probe,
+    Unknown,
+    job_name,
+    join_names,
+)
+from packstack_lite.resources.shell import parse_pairs
 
 _PROBE_SCRIPT = r"""
 getsebool -a 2>/dev/null | sed -n 's/ --> /\t/p'
 rpm -q --quiet --whatprovides PACKAGE >/dev/null 2>&1 && printf 'policy\tinstalled\n'
 exit 0
 """
-# All in one transaction: each one for itself would build the whole policy again, some 20 seconds.
+# All in one transaction: each call of setsebool builds the whole policy again, some 20 seconds.
 _ENABLE_SCRIPT = r"""
 set --
 for name in $(cat); do
     getsebool "$name" >/dev/null 2>&1 ||
-        { echo "the policy knows no $name: is PACKAGE's loaded? semodule -l | grep -i os-" >&2; exit 1; }
+        { echo "the SELinux policy has no boolean $name: is the module of PACKAGE loaded? semodule -l | grep -i os-" >&2; exit 1; }
     set -- "$@" "$name=1"
 done
 setsebool -P "$@"
 """
 
 
+BooleansState = Mapping[str, str]
+"""Each boolean's value: on, off, or "not in the policy"."""
+
+
 @dataclass(frozen=True)
-class SelinuxBooleans(Resource):
-    """These switches of the policy are on, for good. ``package`` brings the policy that knows them."""
+class SelinuxBooleans(IndividualResource[BooleansState]):
+    """These booleans are on, for good. ``package`` brings the policy module that defines them."""
 
     kind: ClassVar[str] = "booleans"
     names: Tuple[str, ...]
@@ -41,28 +55,29 @@ class SelinuxBooleans(Resource):
     def id(self) -> str:
         return f"booleans:{self.package}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"SELinux booleans of {self.package}"
+
+    def desired(self) -> BooleansState:
         return dict.fromkeys(self.names, "on")
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(SelinuxBooleans, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["SelinuxBooleans"]) -> Description:
+        state = diff.state() or {}
+        absent = [name for name in diff.keys if state.get(name, "off") != "off"]
+        reason = f"not in the policy: {join_names(absent)}" if absent else ""
+        return Description(f"switch on SELinux booleans {join_names(diff.keys)}", reason)
 
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = dict(line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line)
-            if "policy" not in lines:
+    def probe_one(self) -> Probe[BooleansState]:
+        def parse(reply: Reply) -> Dict[str, Observed[BooleansState]]:
+            values = parse_pairs(reply.out)
+            if "policy" not in values:
                 return {self.id: Unknown(Phase.PACKAGES, f"{self.package} brings them")}
-            return {self.id: {name: lines.get(name, "not in the policy") for name in self.names}}
+            return {self.id: {name: values.get(name, "not in the policy") for name in self.names}}
 
-        return Probe(
-            Command(_PROBE_SCRIPT.replace("PACKAGE", self.package), description="look at SELinux's booleans"), parse
-        )
+        script = _PROBE_SCRIPT.replace("PACKAGE", self.package)
+        return Probe(Command(script, description="probe SELinux booleans"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(SelinuxBooleans, diff.resource)._enable(diff) for diff in diffs]
-
-    def _enable(self, diff: Diff) -> Job:
+    def fix_one(self, diff: Diff["SelinuxBooleans"]) -> Job:
         script, names = _ENABLE_SCRIPT.replace("PACKAGE", self.package), " ".join(diff.keys)
-        return Job(job_name(self.id), script, names.encode(), timeout=600, description="switch SELinux's booleans on")
+        return Job(job_name(self.id), script, names.encode(), timeout=600, description="switch on SELinux booleans")

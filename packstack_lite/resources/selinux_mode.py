@@ -1,13 +1,13 @@
-"""SELinux made permissive, where the user asks for it."""
+"""SELinux in permissive mode, where the user asks for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.edit_sh import REPLACE_FILE_SH, SCRATCH_DIR_SH
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe
+from packstack_lite.resources.shell import REPLACE_FILE_SH, SCRATCH_DIR_SH
 
 SELINUX_CONFIG = "/etc/selinux/config"
 
@@ -17,7 +17,7 @@ sed -n 's/^[ \t]*SELINUX=[ \t]*\([a-zA-Z]*\).*/\1/p' CONFIG 2>/dev/null | tr 'A-
 exit 0
 """.replace("CONFIG", SELINUX_CONFIG)
 
-# A host where it will be off after the next boot stays so: that is looser, and somebody's decision.
+# A node where SELinux will be disabled after the next boot stays so: its owner decided that.
 _SET_PERMISSIVE = (
     SCRATCH_DIR_SH
     + REPLACE_FILE_SH
@@ -29,9 +29,13 @@ sed 's/^\([ \t]*SELINUX=[ \t]*\)enforcing/\1permissive/' CONFIG > "$work/new" &&
 ).replace("CONFIG", SELINUX_CONFIG)
 
 
+SelinuxModeState = Mapping[str, str]
+"""``now`` and ``after a boot``: enforcing or permissive, which includes disabled."""
+
+
 @dataclass(frozen=True)
-class SelinuxPermissive(Resource):
-    """SELinux only notes what it would forbid, now and after a boot. One that is off stays off."""
+class SelinuxPermissive(IndividualResource[SelinuxModeState]):
+    """SELinux logs what it would forbid, now and after a boot. A disabled SELinux stays disabled."""
 
     kind: ClassVar[str] = "selinux"
     phase: Phase = Phase.PREPARE
@@ -42,20 +46,30 @@ class SelinuxPermissive(Resource):
     def id(self) -> str:
         return "selinux:mode"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return "SELinux"
+
+    def desired(self) -> SelinuxModeState:
         return {"now": "permissive", "after a boot": "permissive"}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            lines = reply.out.split()
-            if not lines:
-                raise ValueError(f"getenforce says nothing: {reply.err.strip()}")
-            modes = [mode if mode == "enforcing" else "permissive" for mode in (lines[0], lines[-1])]
-            return {resource.id: {"now": modes[0], "after a boot": modes[1]} for resource in resources}
+    def describe(self, diff: Diff["SelinuxPermissive"]) -> Description:
+        reason = "was enforcing" if "now" in diff.keys else "was enforcing after a boot"
+        return Description("set SELinux to permissive", reason)
 
-        return [Probe(Command(_PROBE_SCRIPT, description="look at SELinux"), parse)]
+    def describe_drift(self, diff: Diff["SelinuxPermissive"]) -> str:
+        when = "" if "now" in diff.keys else " after a boot"
+        return f"SELinux is enforcing{when} (should be permissive)"
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [Command(_SET_PERMISSIVE, description="make SELinux permissive") for _ in diffs]
+    def probe_one(self) -> Probe[SelinuxModeState]:
+        def parse(reply: Reply) -> Dict[str, Observed[SelinuxModeState]]:
+            modes = reply.out.split()
+            if not modes:
+                raise ValueError(f"getenforce printed nothing: {reply.err.strip()}")
+            now, boot = (mode if mode == "enforcing" else "permissive" for mode in (modes[0], modes[-1]))
+            return {self.id: {"now": now, "after a boot": boot}}
+
+        return Probe(Command(_PROBE_SCRIPT, description="probe SELinux"), parse)
+
+    def fix_one(self, diff: Diff["SelinuxPermissive"]) -> Command:
+        return Command(_SET_PERMISSIVE, description="set SELinux to permissive")

@@ -1,24 +1,26 @@
-"""Swift's rings: built once, then only extended."""
+"""Swift's rings, built once and then only extended, by ``hostside/swift_rings.py``."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from importlib import resources as package_files
-from typing import Any, ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.api_object import python_command
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Diff, IndividualResource, Observed, Phase, Probe, State, Unknown
+from packstack_lite.resources.hostside_programs import (
+    MODULE_MISSING,
+    parse_json_object,
+    python_command,
+    read_program,
+)
 
 
 @dataclass(frozen=True)
-class SwiftRings(Resource):
-    """The account, container and object rings of a directory, holding these devices.
+class SwiftRings(IndividualResource[State]):
+    """The account, container and object rings in a directory, holding these devices.
 
-    ``ports`` maps a ring's name to its server's TCP port at ``ip``, ``devices`` a device's
-    name below ``root`` to its zone. ``power`` (2^power partitions) counts only when a ring is
-    made; devices that are in a ring besides stay there.
+    ``ports`` maps a ring's name to its server's TCP port at ``ip``; ``devices`` a device's name below ``devices_root``
+    to its zone. ``partition_power`` (2^power partitions) counts only when a ring is built. Other devices in a ring stay.
     """
 
     kind: ClassVar[str] = "rings"
@@ -40,15 +42,29 @@ class SwiftRings(Resource):
     def id(self) -> str:
         return f"rings:{self.directory}"
 
-    def desired(self) -> Optional[State]:
-        ring = (",".join(sorted(f"{name}:{zone}" for name, zone in self.devices.items())), self.replicas)
+    @property
+    def label(self) -> str:
+        return f"Swift's rings in {self.directory}"
+
+    def desired(self) -> State:
+        devices = ",".join(sorted(f"{name}:{zone}" for name, zone in self.devices.items()))
         return {
             key: value
             for name in self.ports
-            for key, value in ((f"{name} devices", ring[0]), (f"{name} replicas", ring[1]), (f"{name} made", True))
+            for key, value in (
+                (f"{name} devices", devices),
+                (f"{name} replicas", self.replicas),
+                (f"{name} made", True),
+            )
         }
 
-    def _command(self, mode: str, timeout: float) -> Command:
+    def probe_one(self) -> Probe[State]:
+        return Probe(self._command("read", 45, "probe Swift's rings"), self._parse)
+
+    def fix_one(self, diff: Diff["SwiftRings"]) -> Command:
+        return self._command("write", 300, "build or extend Swift's rings")
+
+    def _command(self, mode: str, timeout: float, description: str) -> Command:
         common = {
             "power": self.partition_power,
             "replicas": self.replicas,
@@ -57,29 +73,19 @@ class SwiftRings(Resource):
         }
         rings = {name: {**common, "port": port} for name, port in self.ports.items()}
         task = {"mode": mode, "directory": self.directory, "devices": self.devices_root, "rings": rings}
-        source = (package_files.files("packstack_lite.resources") / "hostside" / "swift_rings.py").read_bytes()
-        description = "look at Swift's rings" if mode == "read" else "build or extend Swift's rings"
-        return python_command(source, task, timeout, description, module="swift")
+        return python_command(read_program("swift_rings.py").encode(), task, timeout, description, module="swift")
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [Probe(rings._command("read", 45), rings._parse) for rings in cast("Sequence[SwiftRings]", resources)]
-
-    def _parse(self, reply: Reply) -> Dict[str, Observed]:
-        if reply.code == 75:
+    def _parse(self, reply: Reply) -> Dict[str, Observed[State]]:
+        if reply.code == MODULE_MISSING:
             return {self.id: Unknown(Phase.PACKAGES, "Swift is not installed yet")}
-        if not reply.ok:
-            raise ValueError(f"exit {reply.code}: {reply.err.strip()[-500:]}")
-        states: Dict[str, Any] = json.loads(reply.out)
+        states = parse_json_object(reply)
         if not any(states.values()):
             return {self.id: None}
-        observed = {
-            f"{name} {key}": ",".join(value) if isinstance(value, list) else value
-            for name, ring in states.items()
-            for key, value in (ring or {"made": False}).items()
-        }
+        observed: Dict[str, object] = {}
+        for name, ring in states.items():
+            values = ring or {"made": False}
+            if not isinstance(values, dict):
+                raise ValueError(f"not a JSON object: {ring!r}")
+            for key, value in values.items():
+                observed[f"{name} {key}"] = ",".join(value) if isinstance(value, list) else value
         return {self.id: observed}
-
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(SwiftRings, diff.resource)._command("write", 300) for diff in diffs]

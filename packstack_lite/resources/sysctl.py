@@ -1,18 +1,21 @@
-"""Kernel settings, as they are in force."""
+"""Kernel settings as they are in force."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe
 from packstack_lite.secret import quote_sh
+
+SysctlState = Mapping[str, str]
+"""Values by name of the setting; "absent" where the kernel does not have it."""
 
 
 @dataclass(frozen=True)
-class Sysctl(Resource):
-    """Settings in force now; a File in /etc/sysctl.d keeps them over a reboot."""
+class Sysctl(IndividualResource[SysctlState]):
+    """Settings in force now. A File in /etc/sysctl.d keeps them over a reboot."""
 
     kind: ClassVar[str] = "sysctl"
     settings: Tuple[Tuple[str, str], ...]
@@ -24,29 +27,31 @@ class Sysctl(Resource):
     def id(self) -> str:
         return "sysctl:" + ",".join(name for name, _ in self.settings)
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return "kernel settings"
+
+    def desired(self) -> SysctlState:
         return dict(self.settings)
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(Sysctl, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["Sysctl"]) -> Description:
+        state = diff.state() or {}
+        changes = [f"{name} = {value}" for name, value in self.settings if name in diff.keys]
+        old_values = [state[name] for name, _ in self.settings if name in diff.keys and name in state]
+        return Description(f"set {', '.join(changes)}", f"was {', '.join(old_values)}" if old_values else "")
 
-    def _probe(self) -> Probe:
+    def probe_one(self) -> Probe[SysctlState]:
         names = [name for name, _ in self.settings]
         script = "".join(f"cat /proc/sys/{name.replace('.', '/')} 2>/dev/null || echo absent\n" for name in names)
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
+        def parse(reply: Reply) -> Dict[str, Observed[SysctlState]]:
             values = [" ".join(line.split()) for line in reply.out.splitlines()]
             if len(values) != len(names):
                 raise ValueError(f"{len(values)} values for {len(names)} settings: {reply.out!r}")
             return {self.id: dict(zip(names, values))}
 
-        return Probe(Command(script, description="look at kernel settings"), parse)
+        return Probe(Command(script, description="probe kernel settings"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Sysctl, diff.resource)._command() for diff in diffs]
-
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["Sysctl"]) -> Command:
         lines = [f"sysctl -q -w {quote_sh(f'{name}={value}')} || exit 1\n" for name, value in self.settings]
         return Command("".join(lines), description="set kernel settings")

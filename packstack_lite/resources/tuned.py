@@ -1,12 +1,12 @@
-"""The profile that tuned applies to the machine."""
+"""The active profile of tuned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, Unknown
 from packstack_lite.secret import quote_sh
 
 # "Current active profile: virtual-guest"; where there is none, "No current active profile."
@@ -17,9 +17,15 @@ exit 0
 """
 
 
+class TunedState(TypedDict):
+    """The active profile, or "none"."""
+
+    profile: str
+
+
 @dataclass(frozen=True)
-class TunedProfile(Resource):
-    """tuned's active profile; it is remembered over a boot by tuned itself, whose unit has to run."""
+class TunedProfile(IndividualResource[TunedState]):
+    """tuned's active profile. tuned itself, whose unit has to run, keeps it over a boot."""
 
     kind: ClassVar[str] = "tuned"
     name: str
@@ -31,22 +37,25 @@ class TunedProfile(Resource):
     def id(self) -> str:
         return "tuned:profile"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return "tuned"
+
+    def desired(self) -> TunedState:
         return {"profile": self.name}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def describe(self, diff: Diff["TunedProfile"]) -> Description:
+        state = diff.state()
+        return Description(f"set tuned's profile to {self.name}", f"was {state['profile']}" if state else "")
+
+    def probe_one(self) -> Probe[TunedState]:
+        def parse(reply: Reply) -> Dict[str, Observed[TunedState]]:
             if reply.code == 75:
-                return {resource.id: Unknown(Phase.PACKAGES, "tuned is not installed yet") for resource in resources}
-            return {resource.id: {"profile": reply.out.strip() or "none"} for resource in resources}
+                return {self.id: Unknown(Phase.PACKAGES, "tuned is not installed yet")}
+            return {self.id: {"profile": reply.out.strip() or "none"}}
 
-        return [Probe(Command(_PROBE_SCRIPT, description="look at tuned"), parse)]
+        return Probe(Command(_PROBE_SCRIPT, description="probe tuned"), parse)
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        profiles = [cast(TunedProfile, diff.resource).name for diff in diffs]
-        return [
-            Command(f"tuned-adm profile {quote_sh(name)}", timeout=60, description=f"tune for {name}")
-            for name in profiles
-        ]
+    def fix_one(self, diff: Diff["TunedProfile"]) -> Command:
+        description = f"set tuned's profile to {self.name}"
+        return Command(f"tuned-adm profile {quote_sh(self.name)}", timeout=60, description=description)

@@ -1,42 +1,48 @@
-"""systemd units that run with what they read as it is now."""
+"""systemd units that run with their present configuration, or are stopped or masked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.daemon_reload import RELOAD_FLAG, RELOAD_IF_FLAGGED
-from packstack_lite.resources.job_names import job_name
+from packstack_lite.resources.base import (
+    Description,
+    Diff,
+    Observed,
+    Phase,
+    Probe,
+    Resource,
+    TypedResource,
+    job_name,
+    join_names,
+)
+from packstack_lite.resources.shell import RELOAD_FLAG, RELOAD_IF_FLAGGED
 from packstack_lite.secret import quote_sh
-
-# What a unit was last started with: a digest per unit. It is removed before anything the
-# unit reads is changed, so that a run killed in between restarts the unit next time.
-DIGESTS_DIR = "/var/lib/packstack-lite/units"
+from packstack_lite.state_paths import UNIT_DIGESTS_DIR
 
 _PROBE_SCRIPT = r"""
 units=$(cat)
-READ_UNITS
+RELOAD_UNITS
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
 echo ==
 for unit in $units; do
-    [ -f "STAMPS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "STAMPS/$unit")"
+    [ -f "DIGESTS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "DIGESTS/$unit")"
 done
 exit 0
-""".replace("STAMPS", DIGESTS_DIR).replace("READ_UNITS", RELOAD_IF_FLAGGED)
+""".replace("DIGESTS", UNIT_DIGESTS_DIR).replace("RELOAD_UNITS", RELOAD_IF_FLAGGED)
 
-# Beside a unit's file Debian's packages bring a script for SysV, for which update-rc.d makes systemd read everything,
-# --no-reload or not. Only a unit that is nothing but such a script needs that.
+# Debian's packages bring a SysV script next to a unit's file, for which update-rc.d makes systemd reload, --no-reload or
+# not. Only a unit that has no other file than such a script needs that.
 _SKIP_SYSV_SH = """
 by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
 """
 
-# A unit that is enabled while it runs may get another name by that, and systemd, which knows that name as one of a unit
-# that is not there, then takes the running one for dead (252: OVN's databases). So all of them are, before any starts.
-# Per line: UNIT, and whether it is to be enabled.
+# All units are enabled before any starts: a unit that is enabled while it runs may get an alias by that, and systemd,
+# which knows the alias as a missing unit, then takes the running one for dead (252: OVN's databases).
+# Standard input, one line per unit: UNIT yes|no, whether to enable it.
 _ENABLE_SCRIPT = (
     _SKIP_SYSV_SH
     + r"""
@@ -48,41 +54,41 @@ done
 systemctl show --property=LoadState,NeedDaemonReload $units |
     awk -v units="$units" -v enable="$enable" '
         BEGIN {RS = ""; split(units, unit, " "); split(enable, wanted, " ")}
-        {load = "read"}
-        /NeedDaemonReload=yes|LoadState=not-found/ {load = "unread"}
+        {load = "loaded"}
+        /NeedDaemonReload=yes|LoadState=not-found/ {load = "outdated"}
         /LoadState=masked/ {load = "masked"}
         {print unit[NR], load, wanted[NR]}' |
     while read -r unit load wanted; do
-        [ $load = read ] || : >%(unread)s
+        [ $load = loaded ] || : >%(reload_flag)s
         [ $load != masked ] || systemctl unmask --quiet --no-reload "$unit"
         [ $wanted = no ] || systemctl is-enabled --quiet "$unit" 2>/dev/null ||
-            { by_file enable --quiet --no-reload "$unit" && : >%(unread)s; }
+            { by_file enable --quiet --no-reload "$unit" && : >%(reload_flag)s; }
     done
-%(read)s
+%(reload)s
 """
-    % {"unread": RELOAD_FLAG, "read": RELOAD_IF_FLAGGED}
+    % {"reload_flag": RELOAD_FLAG, "reload": RELOAD_IF_FLAGGED}
 )
 
 _START_SCRIPT = r"""
 set -u
 unit=%(unit)s
 systemctl reset-failed "$unit" 2>/dev/null
-tell() {
+fail() {
     echo "$unit $1" >&2
     systemctl status --no-pager --lines=0 "$unit" 2>&1 | head -n 6 >&2
     journalctl --no-pager -q -n 15 -u "$unit" >&2
     for log in %(logs)s; do [ -f "$log" ] && { echo "last lines of $log:" >&2; tail -n 15 "$log" >&2; }; done
     exit 1
 }
-systemctl restart "$unit" || tell "did not start"
+systemctl restart "$unit" || fail "did not start"
 end=$(($(date +%%s) + %(seconds)d))
 until ( %(ready)s
 ) >/dev/null 2>&1; do
-    systemctl is-failed -q "$unit" && tell "failed after its start"
-    [ "$(date +%%s)" -ge $end ] && tell "is not ready after %(seconds)d seconds"
+    systemctl is-failed -q "$unit" && fail "failed after its start"
+    [ "$(date +%%s)" -ge $end ] && fail "is not ready after %(seconds)d seconds"
     sleep 0.3
 done
-mkdir -p -m 0700 %(stamps)s && echo %(stamp)s > "%(stamps)s/$unit"
+mkdir -p -m 0700 %(digests)s && echo %(digest)s > "%(digests)s/$unit"
 """
 
 _MASK_SCRIPT = (
@@ -90,17 +96,23 @@ _MASK_SCRIPT = (
     + r"""
 unit=%(unit)s
 by_file disable --no-reload --now "$unit" 2>/dev/null
-systemctl mask --no-reload "$unit" && : >%(unread)s
+systemctl mask --no-reload "$unit" && : >%(reload_flag)s
 """
 )
 
 
-@dataclass(frozen=True)
-class Unit(Resource):
-    """A unit that runs (or is stopped, or masked), is enabled, and has read what it watches.
+UnitState = Mapping[str, str]
+"""``active`` and ``enabled`` in systemd's words; ``stamp``: the digest of the configuration it was last started with."""
 
-    ``ready`` is a piece of sh that succeeds once the unit does its work; ``logs`` are files
-    whose end is shown when it does not get there within ``ready_timeout`` seconds.
+
+@dataclass(frozen=True)
+class Unit(TypedResource[UnitState]):
+    """A unit that runs with the present state of its ``restart_triggers``, or is stopped or masked.
+
+    ``state`` is running, stopped or masked. ``ready_script`` is a sh command that succeeds once the unit does its
+    work; when it does not within ``ready_timeout`` seconds, the last lines of ``logs`` are shown. The digest of what the
+    unit was started with is kept on the node and removed before a trigger changes: a run that is killed in between
+    restarts the unit the next time.
     """
 
     kind: ClassVar[str] = "unit"
@@ -120,8 +132,12 @@ class Unit(Resource):
         return f"unit:{self.name}"
 
     @property
+    def label(self) -> str:
+        return self.name
+
+    @property
     def full_name(self) -> str:
-        """The full name, ``.service`` unless it says otherwise."""
+        """Return the name with its suffix, ``.service`` unless the name has one."""
         return self.name if "." in self.name.rsplit("@", 1)[-1] else f"{self.name}.service"
 
     @property
@@ -130,16 +146,15 @@ class Unit(Resource):
 
     @property
     def config_digest(self) -> str:
-        """A digest of everything the unit reads, as it is wanted."""
+        """Return a digest of the desired states of all restart triggers."""
         desired = [[trigger.id, dict(trigger.desired() or {})] for trigger in self.restart_triggers]
         return hashlib.sha256(json.dumps(desired, sort_keys=True).encode()).hexdigest()[:32]
 
     def invalidate(self) -> Optional[Command]:
-        return Command(
-            f"rm -f {quote_sh(f'{DIGESTS_DIR}/{self.full_name}')}", description=f"mark {self.name} for a restart"
-        )
+        digest_file = quote_sh(f"{UNIT_DIGESTS_DIR}/{self.full_name}")
+        return Command(f"rm -f {digest_file}", description=f"mark {self.name} for a restart")
 
-    def desired(self) -> Optional[State]:
+    def desired(self) -> UnitState:
         if self.state == "masked":
             return {"enabled": "masked", "active": "inactive"}
         if self.state == "stopped":
@@ -147,29 +162,67 @@ class Unit(Resource):
         desired = {"active": "active", "stamp": self.config_digest}
         return {**desired, "enabled": "enabled"} if self.enabled else desired
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        units = cast("Sequence[Unit]", resources)
+    def describe(self, diff: Diff["Unit"]) -> Description:
+        state = diff.state()
+        if self.state != "running":
+            verb = "mask" if self.state == "masked" else "stop"
+            was_active = state is not None and "active" in diff.keys
+            return Description(f"{verb} {self.name}", f"was {state['active']}" if state and was_active else "")
+        if state is None:
+            return Description(f"start {self.name}", "new")
+        if "active" in diff.keys:
+            return Description(f"start {self.name}", f"was {state['active']}")
+        if "enabled" in diff.keys:
+            return Description(f"enable and restart {self.name}", f"was {state['enabled']}")
+        # The files that trigger the restart are named by the engine.
+        reason = "" if diff.triggered_by else "configuration changed since its start"
+        return Description(f"restart {self.name}", reason)
 
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def describe_drift(self, diff: Diff["Unit"]) -> str:
+        state, desired = diff.state(), self.desired()
+        if state is None:
+            return f"{self.name} does not exist (should be {desired['active']})"
+        parts = [
+            f"is {state[key]} (should be {desired[key]})"
+            for key in ("active", "enabled")
+            if key in diff.keys and key in desired
+        ]
+        if "stamp" in diff.keys and "active" not in diff.keys:
+            parts.append("runs with an outdated configuration")
+        return f"{self.name} {join_names(parts)}"
+
+    def describe_failure(self, diff: Diff["Unit"]) -> str:
+        ends = {"masked": "was not masked", "stopped": "did not stop"}
+        return f"{self.name} {ends.get(self.state, 'did not start')}"
+
+    @classmethod
+    def probe(cls, resources: Sequence["Unit"]) -> List[Probe[UnitState]]:
+        def parse(reply: Reply) -> Dict[str, Observed[UnitState]]:
             properties, _, digest_lines = reply.out.partition("==\n")
             blocks = [
                 dict(line.split("=", 1) for line in block.splitlines()) for block in properties.strip().split("\n\n")
             ]
-            if len(blocks) != len(units) or not all("LoadState" in block for block in blocks):
-                raise ValueError(f"systemd tells of {len(blocks)} units, not of {len(units)}: {reply.err.strip()}")
+            if len(blocks) != len(resources) or not all("LoadState" in block for block in blocks):
+                raise ValueError(f"{len(blocks)} units for {len(resources)} names: {reply.err.strip()}")
             digests = dict(line.split(" ", 1) for line in digest_lines.splitlines())
             return {
-                unit.id: unit._observed(block, digests.get(unit.full_name, "none"))
-                for unit, block in zip(units, blocks)
+                unit.id: unit._parse_state(block, digests.get(unit.full_name, "none"))
+                for unit, block in zip(resources, blocks)
             }
 
-        names = " ".join(unit.full_name for unit in units)
-        return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="look at units"), parse)]
+        names = " ".join(unit.full_name for unit in resources)
+        return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="probe units"), parse)]
+
+    def _parse_state(self, block: Mapping[str, str], digest: str) -> Observed[UnitState]:
+        load, active = block["LoadState"], block.get("ActiveState", "")
+        if self.state == "running":
+            return None if load == "not-found" else {"active": active, "enabled": _enablement(block), "stamp": digest}
+        # A unit that is not installed or has failed does not run either.
+        return {"active": "inactive" if active == "failed" else active, "enabled": _enablement(block)}
 
     @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        units = [cast(Unit, diff.resource) for diff in diffs]
+    def fix(cls, diffs: Sequence[Diff["Unit"]]) -> List[Action]:
+        units = [diff.resource for diff in diffs]
         running = [unit for unit in units if unit.state == "running"]
         enable_lines = "".join(f"{unit.full_name} {'yes' if unit.enabled else 'no'}\n" for unit in running)
         enable_commands = (
@@ -185,31 +238,24 @@ class Unit(Resource):
 
     def _script(self) -> str:
         if self.state == "masked":
-            return _MASK_SCRIPT % {"unit": quote_sh(self.full_name), "unread": RELOAD_FLAG}
+            return _MASK_SCRIPT % {"unit": quote_sh(self.full_name), "reload_flag": RELOAD_FLAG}
         if self.state == "stopped":
             return f"systemctl stop {quote_sh(self.full_name)}"
         return _START_SCRIPT % {
             "unit": quote_sh(self.full_name),
             "ready": self.ready_script,
             "seconds": self.ready_timeout,
-            "stamps": DIGESTS_DIR,
-            "stamp": self.config_digest,
+            "digests": UNIT_DIGESTS_DIR,
+            "digest": self.config_digest,
             "logs": " ".join(map(quote_sh, self.logs)),
         }
 
-    def _observed(self, block: Dict[str, str], digest: str) -> Observed:
-        load, active = block["LoadState"], block.get("ActiveState", "")
-        if self.state == "running":
-            return None if load == "not-found" else {"active": active, "enabled": _enablement(block), "stamp": digest}
-        # What is not installed, or has failed, does not run either.
-        return {"active": "inactive" if active == "failed" else active, "enabled": _enablement(block)}
 
-
-# systemd's words for units that start by themselves, or that nothing needs to enable.
+# Values of UnitFileState: the unit starts by itself, or nothing needs to enable it.
 _ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "generated"}
 
 
-def _enablement(block: Dict[str, str]) -> str:
+def _enablement(block: Mapping[str, str]) -> str:
     if block["LoadState"] == "masked":
         return "masked"
     return "enabled" if block.get("UnitFileState", "") in _ENABLED else "disabled"

@@ -1,25 +1,26 @@
-"""An interface of the host as a port of a bridge that has taken over its addresses."""
+"""The uplink: an interface of the node in an Open vSwitch bridge, which has taken over its addresses."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass
-from importlib import resources as package_files
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
 
-from packstack_lite.remote.command import Action, Command, Job, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
-from packstack_lite.resources.job_names import job_name
+from packstack_lite.remote.command import Command, Job, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, job_name
+from packstack_lite.resources.hostside_programs import read_program
 from packstack_lite.resources.ovs import OVS_NOT_RUNNING
+from packstack_lite.resources.shell import require_ok
 from packstack_lite.secret import quote_sh
+from packstack_lite.state_paths import UPLINKS_DIR
 
-# How long the host waits for whoever deploys to come back over the bridge, in seconds. A switch with spanning
-# tree lets a port that went down pass packets again after 30.
+# Seconds that the node waits for this run to reconnect over the bridge. A switch with spanning tree lets a port that
+# went down pass packets again after 30.
 CONFIRM_TIMEOUT = 60
 
-# Where each system that configures networks reads its files: the same on every distribution that has it. The first
-# sorts before whatever anybody else has written there.
+# Where each system that configures networks reads its files, the same on every distribution that has it. networkd's
+# file name sorts before those of others.
 NETWORKD_FILE = "/etc/systemd/network/0-packstack-lite-{}.network"
 NM_PROFILE = "/etc/NetworkManager/system-connections/packstack-lite-{}.nmconnection"
 IFUPDOWN_DIR = "/etc/network/"
@@ -29,17 +30,17 @@ _PROBE_SCRIPT = r"""
 command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 show >/dev/null 2>&1 || exit 75
 ovs-vsctl port-to-br %(card)s 2>/dev/null || echo
 ip -o addr show dev %(bridge)s scope global 2>/dev/null | awk '{print $4}' | tr '\n' ' '; echo
-[ -e /var/lib/packstack-lite/uplink/%(card)s/armed ] && echo open || echo none
+[ -e UPLINKS/%(card)s/armed ] && echo open || echo none
 while IFS= read -r path; do
     sum=absent; [ -f "$path" ] && sum=$(sha256sum < "$path") && sum=${sum%%%% *}
     echo "$sum"
 done
-"""
+""".replace("UPLINKS", UPLINKS_DIR)
 
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A file that configures the network; no ``content``: it must not be there. ``mode`` 0: as the file has it."""
+    """A file that configures the network. ``content`` None: it must not exist. ``mode`` 0: the mode it has."""
 
     path: str
     content: Optional[str]
@@ -51,23 +52,27 @@ class NetworkFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content, or ``absent``."""
+        """Return the SHA-256 of the content, or "absent"."""
         return "absent" if self.content is None else hashlib.sha256(self.data).hexdigest()
 
     @property
     def stdin_line(self) -> str:
-        """As the script on the host reads it: mode, content, path."""
+        """Return mode, content and path as hostside/uplink.sh reads them."""
         text = "-" if self.content is None else "." + base64.b64encode(self.data).decode()
         return f"{self.mode:o} {text} {self.path}\n"
 
 
-@dataclass(frozen=True)
-class Uplink(Resource):
-    """``interface`` is a port of ``bridge``; the bridge has ``addresses`` (or, with ``dynamic``, one by DHCP).
+UplinkState = Mapping[str, str]
+"""``bridge`` that has the interface, its ``addresses``, an ``unconfirmed`` move, and a digest per file's path."""
 
-    ``system`` (as in facts: ``networkd`` and so on, "" for none) makes it so at each boot, by ``files``. The move is
-    one job: it saves what is there, moves, and puts everything back when it is cut off or when within ``seconds``
-    nobody comes back over the bridge to ask how it went.
+
+@dataclass(frozen=True)
+class Uplink(IndividualResource[UplinkState]):
+    """``interface`` is a port of ``bridge``; the bridge has ``addresses`` (or, with ``has_dhcp``, one by DHCP).
+
+    ``managed_by`` (as in the facts: ``networkd`` and so on, "" for none) sets it up at each boot, from ``files``. The
+    move is one job: it saves the present state, moves the interface, and restores everything when it is interrupted or
+    when nobody reconnects over the bridge within ``confirm_timeout`` seconds.
     """
 
     kind: ClassVar[str] = "uplink"
@@ -87,47 +92,51 @@ class Uplink(Resource):
     def id(self) -> str:
         return f"uplink:{self.interface}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def opaque_keys(self) -> FrozenSet[str]:
+        return frozenset(file.path for file in self.files)
+
+    def desired(self) -> UplinkState:
         desired = {"bridge": self.bridge, "addresses": self._matching_addresses(self.addresses), "unconfirmed": "none"}
         return {**desired, **{file.path: file.digest for file in self.files}}
 
+    def describe(self, diff: Diff["Uplink"]) -> Description:
+        state = diff.state()
+        if state is None or {"bridge", "addresses", "unconfirmed"} & set(diff.keys):
+            addresses = "its address by DHCP" if self.has_dhcp else ", ".join(self.addresses)
+            action = f"move {self.interface}{f' with {addresses}' if addresses else ''} into {self.bridge}"
+            reason = "an earlier move was not confirmed" if state and state["unconfirmed"] != "none" else ""
+            return Description(action, reason)
+        return Description(f"write {', '.join(diff.keys)}", "changed: content")
+
     def _matching_addresses(self, present: Sequence[str]) -> str:
-        """Those that are asked for, as far as they are among the found ones; else all of those."""
+        """Return the desired addresses if all are among the present ones, else all present ones."""
         if self.has_dhcp:
             return "by DHCP" if present or present is self.addresses else ""
         matching = [address for address in self.addresses if address in present]
         return " ".join(matching if len(matching) == len(self.addresses) else present)
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(Uplink, resource)._probe() for resource in resources]
-
-    def _probe(self) -> Probe:
-        def parse(reply: Reply) -> Dict[str, Observed]:
+    def probe_one(self) -> Probe[UplinkState]:
+        def parse(reply: Reply) -> Dict[str, Observed[UplinkState]]:
             if reply.code == 75:
                 return {self.id: OVS_NOT_RUNNING}
             lines = reply.out.splitlines()
-            if not reply.ok or len(lines) != 3 + len(self.files):
-                raise ValueError(f"exit {reply.code}, {len(lines)} lines: {reply.err.strip()}")
-            bridge, addresses, unconfirmed, *sums = lines
+            require_ok(reply, len(lines) == 3 + len(self.files))
+            bridge, addresses, unconfirmed, *digests = lines
             observed = {
                 "bridge": bridge,
                 "addresses": self._matching_addresses(addresses.split()),
                 "unconfirmed": unconfirmed,
             }
-            return {self.id: {**observed, **{file.path: sum_ for file, sum_ in zip(self.files, sums)}}}
+            return {self.id: {**observed, **{file.path: digest for file, digest in zip(self.files, digests)}}}
 
         script = _PROBE_SCRIPT % {"card": quote_sh(self.interface), "bridge": quote_sh(self.bridge)}
         paths = "".join(f"{file.path}\n" for file in self.files)
         return Probe(
-            Command(script, stdin=paths.encode(), description=f"look at {self.interface} in {self.bridge}"), parse
+            Command(script, stdin=paths.encode(), description=f"probe {self.interface} in {self.bridge}"), parse
         )
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(Uplink, diff.resource)._move() for diff in diffs]
-
-    def _move(self) -> Job:
+    def fix_one(self, diff: Diff["Uplink"]) -> Job:
         variables = {
             "bridge": self.bridge,
             "card": self.interface,
@@ -137,17 +146,17 @@ class Uplink(Resource):
             "addresses": " ".join(self.addresses),
             "dynamic": "yes" if self.has_dhcp else "",
         }
-        body = (package_files.files("packstack_lite.resources") / "hostside" / "uplink.sh").read_text(encoding="utf-8")
         head = "".join(f"{name}={quote_sh(value)}\n" for name, value in variables.items())
         return Job(
             job_name(self.id),
-            head + body,
+            head + read_program("uplink.sh"),
             stdin="".join(file.stdin_line for file in self.files).encode(),
             timeout=self.confirm_timeout + 600.0,
             description=f"move {self.interface} into {self.bridge}",
         )
 
-    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
+    def diff_texts(self, diff: Diff["Uplink"]) -> Tuple[str, str]:
+        """Return the base's texts, and the new content of files that differ."""
         old, new = super().diff_texts(diff)
         texts = [f"# {file.path}\n{file.content}" for file in self.files if file.path in diff.keys and file.content]
         return old, new + "".join(texts)

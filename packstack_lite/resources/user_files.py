@@ -1,18 +1,15 @@
-"""Files of the user's own, remembered, so that they go when they are no longer given."""
+"""The user's configuration files on the node, recorded so that they are removed once no longer given."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Sequence, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, join_names
+from packstack_lite.state_paths import USER_FILES_LIST, WRITTEN_FILES_LIST
 
-USER_FILES_LIST = "/var/lib/packstack-lite/placed"
-# What remote.push has written: of such a file no copy is kept when it is replaced.
-WRITTEN_FILES_LIST = "/var/lib/packstack-lite/files"
-
-# Standard input: the paths to remember, then an empty line, then paths that belong to somebody now.
+# Standard input: the user's files, an empty line, then the paths that other resources manage.
 _FIX_SCRIPT = r"""
 set -eu
 umask 077
@@ -27,7 +24,7 @@ while IFS= read -r path; do
     if [ -n "$path" ] && ! printf '%s\n' "$wanted" | grep -Fqx -- "$path"; then
         [ -L "$path" ] && path=$(readlink -f -- "$path")
         before=$path.packstack-lite.orig
-        # In an order in which a run killed in between is gone on with: what has come back is not taken for ours.
+        # In this order a run that is killed in between can be repeated: a restored file is not taken for one of ours.
         if [ -e "$before" ]; then
             disown "$path"
             mv -f -- "$before" "$path"
@@ -42,12 +39,18 @@ mv LIST.new LIST
 """.replace("LIST", USER_FILES_LIST).replace("FILES", WRITTEN_FILES_LIST)
 
 
-@dataclass(frozen=True)
-class UserFiles(Resource):
-    """Exactly ``paths`` are files that the user gave and nobody else writes.
+class UserFilesState(TypedDict):
+    """The recorded paths, sorted and joined; "none" without any."""
 
-    One that is no longer among them is removed if we wrote it; what stood there before comes back.
-    ``declared`` are the paths of all other files: those stay, whoever wrote them first.
+    files: str
+
+
+@dataclass(frozen=True)
+class UserFiles(IndividualResource[UserFilesState]):
+    """Exactly ``paths`` are files that the user gave with --config-dir and that no other resource writes.
+
+    A file that is no longer among them is removed if packstack-lite wrote it, and the original is restored.
+    ``managed_paths`` are the paths of all other File resources: those stay.
     """
 
     kind: ClassVar[str] = "placed"
@@ -61,23 +64,30 @@ class UserFiles(Resource):
     def id(self) -> str:
         return "placed:files of yours"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return "record of your configuration files"
+
+    def desired(self) -> UserFilesState:
         return {"files": _join_paths(self.paths)}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        def parse(reply: Reply) -> Dict[str, Observed]:
-            return {resource.id: {"files": _join_paths(reply.out.splitlines())} for resource in resources}
+    def describe(self, diff: Diff["UserFiles"]) -> Description:
+        state = diff.state()
+        recorded = set() if state is None or state["files"] == "none" else set(state["files"].split(", "))
+        added, dropped = sorted(set(self.paths) - recorded), sorted(recorded - set(self.paths))
+        parts = [f"record your {join_names(added)}"] if added else []
+        parts += [f"remove your {join_names(dropped)}"] if dropped else []
+        return Description(" and ".join(parts), "no longer in --config-dir" if dropped else "")
 
-        return [Probe(Command(f"cat {USER_FILES_LIST} 2>/dev/null || :", description="look at placed files"), parse)]
+    def probe_one(self) -> Probe[UserFilesState]:
+        def parse(reply: Reply) -> Dict[str, Observed[UserFilesState]]:
+            return {self.id: {"files": _join_paths(reply.out.splitlines())}}
 
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(UserFiles, diff.resource)._command() for diff in diffs]
+        return Probe(Command(f"cat {USER_FILES_LIST} 2>/dev/null || :", description="probe your files"), parse)
 
-    def _command(self) -> Command:
+    def fix_one(self, diff: Diff["UserFiles"]) -> Command:
         lines = "\n".join([*sorted(self.paths), "", *self.managed_paths, ""])
-        return Command(_FIX_SCRIPT, stdin=lines.encode(), description="remember which files are yours")
+        return Command(_FIX_SCRIPT, stdin=lines.encode(), description="record your configuration files")
 
 
 def _join_paths(paths: Sequence[str]) -> str:

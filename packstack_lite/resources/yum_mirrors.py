@@ -1,26 +1,21 @@
-"""yum's repositories that lead nowhere any more, led to a mirror that answers."""
+"""yum repositories whose server is gone, rewritten to a mirror that answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import resources as package_files
-from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, cast
+from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple, TypedDict
 
-from packstack_lite.remote.command import Action, Command, Reply
-from packstack_lite.resources.base import Diff, Observed, Phase, Probe, Resource, State, Unknown
-from packstack_lite.resources.edit_sh import REPLACE_FILE_SH, SCRATCH_DIR_SH, TRAILING_NEWLINE_SH
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, Unknown
+from packstack_lite.resources.hostside_programs import read_program
+from packstack_lite.resources.shell import REPLACE_FILE_SH, SCRATCH_DIR_SH, TRAILING_NEWLINE_SH, require_ok
 from packstack_lite.secret import Secret, quote_sh
 
 YUM_REPOS_DIR = "/etc/yum.repos.d"
 
-
-def _read_hostside(name: str) -> str:
-    return (package_files.files("packstack_lite.resources") / "hostside" / name).read_text(encoding="utf-8")
-
-
-_AWK = f"program={quote_sh(_read_hostside('repositories.awk'))}\n"
-_FIND_MIRRORS = SCRATCH_DIR_SH + _AWK + _read_hostside("find_mirrors.sh")
-# The tables again, with the urls that were found.
+_AWK = f"program={quote_sh(read_program('repositories.awk'))}\n"
+_FIND_MIRRORS = SCRATCH_DIR_SH + _AWK + read_program("find_mirrors.sh")
+# Standard input: the same tables, with the URLs that answer.
 _REWRITE_URLS = (
     SCRATCH_DIR_SH
     + _AWK
@@ -28,23 +23,36 @@ _REWRITE_URLS = (
     + REPLACE_FILE_SH
     + r"""
 cat > "$work/tables"
-for file in PLACE/*.repo; do
+for file in REPOS_DIR/*.repo; do
     [ -f "$file" ] || continue
-    awk -v mode=lead -v tree="$tree" -v ends="$(ends "$file")" "$program" "$work/tables" "$file" > "$work/new" || exit 1
+    awk -v mode=edit -v tree="$tree" -v ends="$(ends "$file")" "$program" "$work/tables" "$file" > "$work/new" || exit 1
     put "$file" "$work/new" || exit 1
 done
 """
-).replace("PLACE", YUM_REPOS_DIR)
+).replace("REPOS_DIR", YUM_REPOS_DIR)
+
+
+class MirrorsState(TypedDict, total=False):
+    """Repositories with a dead URL, the gone hosts, repositories without a mirror, and ``path TAB url`` of mirrors.
+
+    The desired state has ``dead`` alone.
+    """
+
+    dead: Tuple[str, ...]
+    hosts: Tuple[str, ...]
+    lost: Tuple[str, ...]
+    urls: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class YumMirrors(Resource):
-    """No enabled repository in /etc/yum.repos.d leads to a host that is gone.
+class YumMirrors(IndividualResource[MirrorsState]):
+    """No enabled repository in /etc/yum.repos.d has a URL on a host that is gone.
 
-    Those that do are led to the first of ``roots`` (URLs above the trees, each repository by itself) whose repomd.xml
-    the host can fetch. ``dead`` and ``paths`` are Mirrors' tables. ``tree`` is ``base`` (the distribution's own) or
-    ``sig`` (of the special interest groups). With ``release``, a package that brings such files, nothing is known
-    before that is installed. ``curl`` are lines of curl's configuration (a proxy).
+    Dead URLs are replaced by the first of ``mirror_roots`` (URLs above the trees, tried for each repository) whose
+    repomd.xml the node can fetch. ``dead_hosts`` and ``mirror_paths`` come from the profile's Mirrors. ``tree`` is
+    ``base`` (the distribution's own repositories) or ``sig`` (those of special interest groups). With
+    ``release_package``, which brings the repository files, the state is unknown until that is installed.
+    ``curl_config`` are lines of curl's configuration (a proxy).
     """
 
     kind: ClassVar[str] = "repositories"
@@ -62,14 +70,31 @@ class YumMirrors(Resource):
     def id(self) -> str:
         return f"repositories:{self.tree}"
 
-    def desired(self) -> Optional[State]:
+    @property
+    def label(self) -> str:
+        return f"{self.tree} repositories"
+
+    def desired(self) -> MirrorsState:
         return {"dead": ()}
 
-    @classmethod
-    def probe(cls, resources: Sequence[Resource]) -> List[Probe]:
-        return [cast(YumMirrors, resource)._probe() for resource in resources]
+    def describe(self, diff: Diff["YumMirrors"]) -> Description:
+        state = diff.state()
+        if state is None:
+            return Description(f"point {self.tree} repositories to a mirror")
+        urls = dict(line.split("\t") for line in state["urls"])
+        roots = dict.fromkeys(url[: -len(path) - 1] for path, url in urls.items())
+        target = ", ".join(roots) or "a mirror"
+        reason = f"{', '.join(state['hosts'])} is gone"
+        reason += f"; no mirror answers for {', '.join(state['lost'])}" if state["lost"] else ""
+        return Description(f"point {', '.join(state['dead'])} to {target}", reason)
 
-    def _probe(self) -> Probe:
+    def describe_drift(self, diff: Diff["YumMirrors"]) -> str:
+        state = diff.state()
+        if state is None:
+            return f"{self.label} are missing"
+        return f"repositories {', '.join(state['dead'])} use {', '.join(state['hosts'])}, which is gone"
+
+    def probe_one(self) -> Probe[MirrorsState]:
         require_release = (
             f"rpm -q --quiet --whatprovides {quote_sh(self.release_package)} >/dev/null 2>&1 || exit 75\n"
             if self.release_package
@@ -78,7 +103,7 @@ class YumMirrors(Resource):
         script = f"{require_release}tree={self.tree}\n{_FIND_MIRRORS}"
         roots = "".join(f"root\t{root}\n" for root in self.mirror_roots)
         curl = "".join(f"curl\t{line}\n" for line in self.curl_config.reveal().splitlines())
-        description = f"look at {self.tree} repositories"
+        description = f"probe {self.tree} repositories"
         stdin = (self._tables() + roots + curl).encode()
         return Probe(Command(script, stdin=stdin, timeout=240, description=description, concurrent=True), self._parse)
 
@@ -86,16 +111,15 @@ class YumMirrors(Resource):
         hosts = "".join(f"dead\t{host}\n" for host in self.dead_hosts)
         return hosts + "".join(f"path\t{name}\t{path}\n" for name, path in self.mirror_paths.items())
 
-    def _parse(self, reply: Reply) -> Dict[str, Observed]:
+    def _parse(self, reply: Reply) -> Dict[str, Observed[MirrorsState]]:
         if reply.code == 75:
             return {self.id: Unknown(Phase.PREPARE, f"{self.release_package} brings them")}
-        if not reply.ok:
-            raise ValueError(f"exit {reply.code}: {reply.err.strip()[-300:]}")
-        lines = [line.split("\t") for line in reply.out.splitlines()]
-        urls = {line[1]: line[2] for line in lines if line[0] == "url"}
-        dead = [(line[2], line[3], line[4], line[5]) for line in lines if line[0] == "dead"]
+        require_ok(reply)
+        rows = [line.split("\t") for line in reply.out.splitlines()]
+        urls = {row[1]: row[2] for row in rows if row[0] == "url"}
+        dead = [(row[2], row[3], row[4], row[5]) for row in rows if row[0] == "dead"]
         unusable = [entry for entry in dead if entry[1] == "on" or entry[3] in urls]
-        state: Dict[str, Tuple[str, ...]] = {
+        state: MirrorsState = {
             "dead": tuple(dict.fromkeys(entry[0] for entry in unusable)),
             "hosts": tuple(dict.fromkeys(entry[2] for entry in unusable)),
             "lost": tuple(dict.fromkeys(entry[0] for entry in unusable if entry[3] not in urls)),
@@ -103,29 +127,15 @@ class YumMirrors(Resource):
         }
         return {self.id: state}
 
-    def describe(self, diff: Diff) -> str:
-        """Which repositories, where they lead to, and which mirror answers instead."""
-        observed = cast(Mapping[str, Tuple[str, ...]], diff.observed)
-        urls = dict(line.split("\t") for line in observed["urls"])
-        roots = dict.fromkeys(url[: -len(path) - 1] for path, url in urls.items())
-        text = f"{', '.join(observed['dead'])} lead to {', '.join(observed['hosts'])} (gone)"
-        text += f" → {', '.join(roots)} (answers)" if roots else ""
-        return text + (f"; no mirror answers for {', '.join(observed['lost'])}" if observed["lost"] else "")
+    def diff_texts(self, diff: Diff["YumMirrors"]) -> Tuple[str, str]:
+        """Return the repositories with dead URLs, and the URLs that replace those."""
+        state: MirrorsState = diff.state() or {}
+        urls = (line.split("\t")[1] + "\n" for line in state.get("urls", ()))
+        return "".join(f"{name}\n" for name in state.get("dead", ())), "".join(urls)
 
-    def diff_texts(self, diff: Diff) -> Tuple[str, str]:
-        """The repositories that lead nowhere, and the URLs in their place."""
-        observed = diff.observed if isinstance(diff.observed, Mapping) else {}
-        dead, urls = (cast(Tuple[str, ...], observed.get(key, ())) for key in ("dead", "urls"))
-        return "".join(f"{name}\n" for name in dead), "".join(line.split("\t")[1] + "\n" for line in urls)
-
-    @classmethod
-    def fix(cls, diffs: Sequence[Diff]) -> List[Action]:
-        return [cast(YumMirrors, diff.resource)._rewrite_urls(diff) for diff in diffs]
-
-    def _rewrite_urls(self, diff: Diff) -> Command:
-        observed = diff.observed if isinstance(diff.observed, Mapping) else {}
-        urls = cast(Tuple[str, ...], observed.get("urls", ()))
-        lost = cast(Tuple[str, ...], observed.get("lost", ()))
+    def fix_one(self, diff: Diff["YumMirrors"]) -> Command:
+        state: MirrorsState = diff.state() or {}
+        urls, lost = state.get("urls", ()), state.get("lost", ())
         script = f"tree={self.tree}\n{_REWRITE_URLS}"
         if lost or not urls:
             message = (
@@ -133,6 +143,5 @@ class YumMirrors(Resource):
             )
             script += f"echo {quote_sh(message)} >&2\nexit 1\n"
         stdin = self._tables() + "".join(f"url\t{line}\n" for line in urls)
-        return Command(
-            script, stdin=stdin.encode(), timeout=60, description=f"lead {self.tree} repositories to a mirror"
-        )
+        description = f"point {self.tree} repositories to a mirror"
+        return Command(script, stdin=stdin.encode(), timeout=60, description=description)

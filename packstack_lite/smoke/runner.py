@@ -11,7 +11,7 @@ from packstack_lite.nodes.node import ROLES
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Connection, Job, JobResult
 from packstack_lite.resources import Credentials
-from packstack_lite.resources.api_object import python_command
+from packstack_lite.resources.hostside_programs import python_command
 from packstack_lite.services.registry import catalog_types
 
 CaseCallback = Callable[[Case], None]

@@ -86,14 +86,14 @@ class Task(Note):
 
 @dataclass
 class ShHost:
-    """Runs for real, by sh, on this machine; a flight per call."""
+    """Runs for real, by sh, on this machine; a round trip per call."""
 
     name: str = "here"
-    flights: int = 0
+    round_trips: int = 0
     batches: List[Sequence[object]] = field(default_factory=list)
 
     def run(self, commands):
-        self.flights += 1
+        self.round_trips += 1
         return [self._sh(command) for command in commands]
 
     def push(self, files, before=(), after=()):
@@ -112,7 +112,10 @@ class ShHost:
         return list(results.values())
 
     def close(self):
-        self.flights = 0
+        self.round_trips = 0
+
+    def abort(self):
+        self.close()
 
     @staticmethod
     def _sh(command):
@@ -174,15 +177,19 @@ def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
         ("note:config", ("text",), ()),
         ("note:service", (), ("note:config",)),
     ]
-    assert describe_diff(gaps[1]) == "reads config"
+    assert describe_diff(gaps[1]) == "change note service (config changed)"
 
 
 @pytest.mark.parametrize(
     "seen, words",
     [
-        (None, "create"),
-        ({"text": "old"}, "text old → x"),
-        (Unknown(Phase.SERVICES, "keystone does not answer"), "known after Services (keystone does not answer)"),
+        (None, "create note a"),
+        ({"text": "old"}, "change note a (text old → x)"),
+        (
+            Unknown(Phase.SERVICES, "keystone does not answer"),
+            "create note a if needed (known after Services: keystone does not answer)",
+        ),
+        (Unknown(Phase.SERVICES), "create note a if needed (known after Services)"),
     ],
 )
 def test_in_words(seen, words, tmp_path):
@@ -194,9 +201,9 @@ def test_first_apply_changes_second_does_not(tmp_path, host, ear):
     notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path), phase=Phase.SERVICES)]
     first = apply(host, notes, ear, Masker())
     assert [change.resource_id for change in first.changes] == ["note:a", "note:b"]
-    flights = host.flights
+    round_trips = host.round_trips
     second = apply(host, notes, Ear(), Masker())
-    assert (second.changes, second.restarted_units, host.flights - flights) == ((), (), 1)
+    assert (second.changes, second.restarted_units, host.round_trips - round_trips) == ((), (), 1)
     assert [phase.name for phase in second.phase_times] == ["Configure", "Services"]
 
 
@@ -207,8 +214,8 @@ def test_a_plan_touches_nothing_and_shows_what_apply_then_does(tmp_path, host, e
     planned = plan(host, notes, True, Masker())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
     assert [(change.resource_id, change.description) for change in planned] == [
-        ("note:a", "text old → x"),
-        ("note:b", "create"),
+        ("note:a", "change note a (text old → x)"),
+        ("note:b", "create note b"),
     ]
     assert "-text: old" in planned[0].text_diff and "+text: x" in planned[0].text_diff
     applied = apply(host, notes, ear, Masker())
@@ -226,7 +233,7 @@ def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, ho
     ]
     with pytest.raises(PhaseError) as failure:
         apply(host, notes, ear, Masker())
-    assert "note:bad" in failure.value.message
+    assert failure.value.message == "here failed (Configure: cannot create note bad)"
     assert [event.resource_id for event in ear.of(Changed)] == ["note:beside"]
     assert "broken" in ear.of(Failed)[0].message
     assert [event.resource_id for event in ear.of(Skipped)] == ["note:later"]
@@ -279,7 +286,7 @@ def test_jobs_learn_the_needs_of_their_resources(tmp_path):
 
 def test_needs_in_a_circle_are_a_bug_that_names_them(tmp_path, host, ear):
     notes = [Note("a", str(tmp_path), needs=("note:b",)), Note("b", str(tmp_path), needs=("note:a",))]
-    assert next_batch([Diff(note, None, ("text",)) for note in notes]).gaps == ()
+    assert next_batch([Diff(note, None, ("text",)) for note in notes]).diffs == ()
     with pytest.raises(PackstackLiteError, match="note:a, note:b"):
         apply(host, notes, ear, Masker())
 
@@ -310,8 +317,8 @@ def test_verify_names_what_drifted_and_only_that(tmp_path, host, ear):
     (tmp_path / "b").unlink()
     faults = verify(host, notes, Masker())
     assert [(fault.resource_id, fault.message) for fault in faults] == [
-        ("note:a", "differs: text by hand → x"),
-        ("note:b", "is missing"),
+        ("note:a", "note a: text is by hand (should be x)"),
+        ("note:b", "note b is missing"),
     ]
     assert all(fault.hint for fault in faults)
 

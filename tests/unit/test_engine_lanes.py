@@ -53,15 +53,15 @@ class Lost(ShHost):
 
     after: int = 2
     error: BaseException = field(default_factory=lambda: ConnectError("b: the connection was lost"))
-    ended: bool = False
+    aborted: bool = False
 
     def run(self, commands):
-        if self.flights + 1 >= self.after:
+        if self.round_trips + 1 >= self.after:
             raise self.error
         return super().run(commands)
 
-    def end(self):
-        self.ended = True
+    def abort(self):
+        self.aborted = True
 
 
 @pytest.fixture
@@ -132,10 +132,11 @@ def test_a_host_that_fails_stops_only_those_that_need_it(places, ear):
     ]
     reports = run(lanes, ear)
     assert [report.node for report in failed_reports(reports)] == ["a", "b"]
-    assert "phase Services failed at note:api" in reports[0].error
-    assert "b: phase Services was not begun: it needs the conductor, and a did not get through Services" in (
-        reports[1].error
-    )
+    assert [report.error for report in reports] == [
+        "Services: cannot create note api",
+        "Services: waits for the conductor, but a did not finish Services",
+        "",
+    ]
     assert changed(ear) == {("b", "note:packages"), ("c", "note:last")}
     assert [(event.node, event.phase) for event in ear.of(Skipped)] == [("b", Phase.SERVICES)]
 
@@ -150,7 +151,12 @@ def test_a_compute_host_that_fails_stops_nobody(places, ear, wrong):
     }[wrong]()
     reports = run([lane("a", CONTROLLER, notes["a"]), second, lane("c", COMPUTE, notes["c"])], ear)
     assert [report.node for report in failed_reports(reports)] == ["b"]
-    assert reports[1].error.startswith("b: ")
+    errors = {
+        "breaks": "Services: cannot create note compute",
+        "lost": "the connection was lost",
+        "unreachable": "b: does not answer",
+    }
+    assert reports[1].error == errors[wrong]
     assert changed(ear) == {("a", "note:compute"), ("c", "note:compute")}
 
 
@@ -162,17 +168,17 @@ def test_what_is_done_elsewhere_for_a_host_is_told_as_its_own_and_costs_no_fligh
         own = Note("compute", places["b"], phase=Phase.SERVICES)
         return [
             lane("a", CONTROLLER, [Note("api", places["a"], phase=Phase.SERVICES)], first),
-            lane("b", COMPUTE, [own], elsewhere=[discover], at=first),
+            lane("b", COMPUTE, [own], delegated=[discover], delegate_to=first),
         ]
 
     reports = run(lanes(), ear)
     assert changed(ear) == {("a", "note:api"), ("b", "note:compute"), ("b", "note:discover")}
-    assert {change.resource for change in reports[1].changes} == {"note:compute", "note:discover"}
+    assert {change.resource_id for change in reports[1].changes} == {"note:compute", "note:discover"}
     assert Path(places["a"], "discover").read_text() == "x\n"
-    first.flights = 0
+    first.round_trips = 0
     again = run(lanes(), ear)
     assert [report.changes for report in again] == [(), ()]
-    assert [report.flights for report in again] == [1, 1]
+    assert [report.round_trips for report in again] == [1, 1]
 
 
 def test_a_host_that_is_added_changes_nothing_on_the_others(places, ear):
@@ -184,8 +190,8 @@ def test_a_host_that_is_added_changes_nothing_on_the_others(places, ear):
                 name,
                 COMPUTE,
                 [Note("compute", places[name], phase=Phase.SERVICES)],
-                elsewhere=[Note(f"discover-{name}", places["a"], phase=Phase.SERVICES)],
-                at=first,
+                delegated=[Note(f"discover-{name}", places["a"], phase=Phase.SERVICES)],
+                delegate_to=first,
             )
             for name in names
         ]
@@ -214,7 +220,7 @@ def test_an_interrupt_ends_the_others_too(places, ear):
     ]
     with pytest.raises(KeyboardInterrupt):
         run(lanes, ear)
-    assert all(host.ended for host in hosts)
+    assert all(host.aborted for host in hosts)
 
 
 def layouts():

@@ -16,9 +16,9 @@ from packstack_lite.report.rich_console import make_console
 
 DIFF = "--- a\n+++ b\n@@ -1 +1 @@\n-ratio = 16.0\n+ratio = [8.0]"
 CHANGES = (
-    Change("cloud1", "Configure", "file:/etc/nova/nova.conf", "content", DIFF),
-    Change("cloud1", "Configure", "file:/etc/x", "create"),
-    Change("cloud1", "Services", "unit:nova-scheduler", "restart: reads file:/etc/nova/nova.conf"),
+    Change("cloud1", "Configure", "file:/etc/nova/nova.conf", "write /etc/nova/nova.conf (changed: content)", DIFF),
+    Change("cloud1", "Configure", "file:/etc/x", "write /etc/x (new)"),
+    Change("cloud1", "Services", "unit:nova-scheduler", "restart nova-scheduler (nova.conf changed)"),
 )
 REPORT = ApplyReport(
     CHANGES, ("nova-scheduler",), 18, 271.444, (PhaseTime("Configure", 0.41, 2), PhaseTime("Platform", 0.001, 0))
@@ -52,10 +52,10 @@ def printed(function, *arguments, color="never"):
 def test_plan_groups_by_phase():
     assert printed(text.print_plan, CHANGES).splitlines() == [
         "Configure  2 changes",
-        "  ~ file:/etc/nova/nova.conf  content",
-        "  + file:/etc/x               create",
+        "  ~ write /etc/nova/nova.conf (changed: content)",
+        "  + write /etc/x (new)",
         "Services  1 change",
-        "  ~ unit:nova-scheduler  restart: reads file:/etc/nova/nova.conf",
+        "  ~ restart nova-scheduler (nova.conf changed)",
         "",
         "3 changes on cloud1",
     ]
@@ -119,10 +119,10 @@ def test_findings_that_are_gone_come_first():
 
 
 def test_faults_cases_and_sandboxes():
-    told = printed(
-        text.print_drift, [Drift("cloud1", "unit:nova-api", "differs: active yes → no", "packstack-lite apply")]
+    drift = Drift("cloud1", "unit:nova-api", "nova-api is inactive (should be active)", "packstack-lite apply")
+    assert printed(text.print_drift, [drift]) == (
+        "✗ nova-api is inactive (should be active)  on cloud1\n  → packstack-lite apply\n1 difference\n"
     )
-    assert told == "✗ unit:nova-api differs: active yes → no  on cloud1\n  → packstack-lite apply\n1 fault\n"
     assert printed(text.print_drift, []) == "everything is as declared\n"
     assert printed(text.print_cases, CASES).endswith("1 passed, 1 failed, 1 skipped in 60 s\n")
     box = {"name": "aio", "kind": "container", "distro": "debian12", "address": "198.18.1.10", "state": "running"}
@@ -143,7 +143,7 @@ def test_json_contract():
         "host": "cloud1",
         "phase": "Configure",
         "resource": "file:/etc/x",
-        "gap": "create",
+        "gap": "write /etc/x (new)",
     }
     assert json_output.plan_payload(CHANGES, diff=True)["changes"][0]["diff"] == DIFF
     applied = json.loads(json_output.to_json(json_output.apply_payload(REPORT)))

@@ -12,7 +12,7 @@ import pytest
 
 from packstack_lite.remote.command import Command, FileItem, Reply
 from packstack_lite.resources import Absent, Directory, File, KeyRepository, Symlink
-from packstack_lite.resources.daemon_reload import RELOAD_FLAG
+from packstack_lite.resources.shell import RELOAD_FLAG
 from packstack_lite.secret import Secret, quote_ini
 from tests.unit.dash import Dash, fits, gap
 
@@ -92,7 +92,7 @@ def test_old_texts_are_read_for_a_diff(dash, tmp_path):
     (tmp_path / "a").write_text("old\nlines\n")
     (tmp_path / "c").write_bytes(b"\xff")
     files = [File(path=str(tmp_path / name), content="new") for name in "abc"]
-    command, parse = File.content_probe([gap(file) for file in files])
+    command, parse = File.content_probe(files)
     assert parse(dash.run(command)) == {files[0].path: "old\nlines\n", files[1].path: "", files[2].path: "\ufffd"}
     assert files[0].diff_texts(gap(files[0])) == ("", "new")
 

@@ -17,7 +17,7 @@ from packstack_lite.resources import (
     TunedProfile,
     Unknown,
 )
-from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
+from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from tests.unit.dash import Dash, fits
 
 
@@ -68,7 +68,7 @@ def firewalld(dash):
 def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, interface, zone):
     resource = FirewalldPorts(ports=(5000, 8774), interface=interface)
     found = gap_of(firewalld, resource)
-    assert describe_diff(found) == f"open 5000, 8774 in the zone {zone}"
+    assert describe_diff(found) == f"open ports 5000, 8774 in zone {zone}"
     (command,) = FirewalldPorts.fix([found])
     assert firewalld.run(command).ok
     assert firewalld.noted(f"{zone}.now") == firewalld.noted(f"{zone}.boot") == "5000/tcp 8774/tcp "
@@ -79,7 +79,9 @@ def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, in
 
 def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
     resource = FirewalldPorts(ports=(5000,), interface="eth0", peers=("198.18.1.11", "2001:db8::2"))
-    assert describe_diff(gap_of(firewalld, resource)) == "open 5000, 198.18.1.11, 2001:db8::2 in the zone public"
+    assert describe_diff(gap_of(firewalld, resource)) == (
+        "open ports 5000 and allow 198.18.1.11, 2001:db8::2 in zone public"
+    )
     assert firewalld.close(resource)[0].ok
     rules = "rule family=ipv4 source address=198.18.1.11 accept\nrule family=ipv6 source address=2001:db8::2 accept\n"
     assert firewalld.noted("public.now.rules") == firewalld.noted("public.boot.rules") == rules
@@ -98,7 +100,7 @@ def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
 def test_ports_that_a_reload_would_close_are_a_gap(firewalld, tmp_path):
     (tmp_path / "public.now").write_text("5000/tcp\n")
     resource = FirewalldPorts(ports=(5000,), interface="eth0")
-    assert describe_diff(gap_of(firewalld, resource)) == "open 5000 in the zone public after a boot too"
+    assert describe_diff(gap_of(firewalld, resource)) == "open ports 5000 in zone public (closed after a boot)"
 
 
 def test_a_firewalld_that_refuses_is_heard(firewalld, tmp_path):
@@ -198,7 +200,7 @@ def iptables(dash, tmp_path):
 def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptables):
     resource = IptablesPorts(ports=(5000, 8774))
     found = gap_of(iptables, resource)
-    assert describe_diff(found) == "open 5000, 8774"
+    assert describe_diff(found) == "open ports 5000, 8774"
     (command,) = IptablesPorts.fix([found])
     assert iptables.run(command).ok
     ours = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
@@ -278,7 +280,7 @@ def selinux(dash, tmp_path):
 def test_permissive_is_now_and_after_a_boot(selinux):
     resource = SelinuxPermissive()
     found = gap_of(selinux, resource)
-    assert describe_diff(found) == "now enforcing → permissive, after a boot enforcing → permissive"
+    assert describe_diff(found) == "set SELinux to permissive (was enforcing)"
     assert selinux.close(resource)[0].ok
     assert selinux.noted("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
     assert selinux.noted("etc/selinux/config.packstack-lite.orig") == CONFIG
@@ -301,7 +303,7 @@ def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp
     assert isinstance(selinux.see(resource)[resource.id], Unknown)
     (tmp_path / "policy").touch()
     found = gap_of(selinux, resource)
-    assert describe_diff(found) == "b off → on, c off → on"
+    assert describe_diff(found) == "switch on SELinux booleans b, c"
     (job,) = SelinuxBooleans.fix([found])
     assert isinstance(job, Job) and selinux.run(job).ok
     assert selinux.noted("set") == "b=1 c=1\n"
@@ -311,10 +313,10 @@ def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp
 def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
     (tmp_path / "policy").touch()
     resource = SelinuxBooleans(names=("a", "os_x"), package="openstack-selinux")
-    assert describe_diff(gap_of(selinux, resource)) == "os_x not in the policy → on"
+    assert describe_diff(gap_of(selinux, resource)) == "switch on SELinux booleans os_x (not in the policy: os_x)"
     (job,) = SelinuxBooleans.fix([gap_of(selinux, resource)])
     reply = selinux.run(job)
-    assert reply.code == 1 and "the policy knows no os_x" in reply.err
+    assert reply.code == 1 and "the SELinux policy has no boolean os_x" in reply.err
     assert not selinux.noted("set")
 
 
@@ -328,7 +330,7 @@ def test_tuned_gets_its_profile(dash):
         'case $1 in active) [ ! -e $T/profile ] || echo "Current active profile: $(cat $T/profile)" ;;\n'
         'profile) echo "$2" > $T/profile ;; esac',
     )
-    assert describe_diff(gap_of(dash, resource)) == "profile none → virtual-host"
+    assert describe_diff(gap_of(dash, resource)) == "set tuned's profile to virtual-host (was none)"
     assert dash.close(resource)[0].ok
     assert fits(resource, dash.see(resource)[resource.id])
 

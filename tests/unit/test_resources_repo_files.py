@@ -17,7 +17,7 @@ from packstack_lite.engine.diff import describe_diff, diff_resources
 from packstack_lite.profiles.host_setup import load_mirror_table
 from packstack_lite.remote.command import Command
 from packstack_lite.resources import Unknown, YumMirrors
-from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
+from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from packstack_lite.resources.yum_mirrors import YUM_REPOS_DIR
 from packstack_lite.secret import Secret
 from tests.unit.dash import Dash, fits, gap
@@ -114,8 +114,8 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     resource = repo_files(f"{mirror.url}/first", f"{mirror.url}/second")
     words, (reply,) = mend(dash, resource)
     assert words == (
-        "base, extras, centosplus lead to mirrorlist.centos.org, mirror.centos.org (gone)"
-        f" → {mirror.url}/second (answers)"
+        f"point base, extras, centosplus to {mirror.url}/second"
+        " (mirrorlist.centos.org, mirror.centos.org is gone)"
     )
     assert reply.ok, reply.err
     root = f"{mirror.url}/second"
@@ -142,7 +142,7 @@ def test_each_repository_by_itself_may_be_on_another_mirror(dash, mirror):
     mirror.serve("a/os/x86_64", "b/extras/x86_64", "b/os/x86_64")
     path = write(dash, "CentOS-Base.repo", BASE)
     words, (reply,) = mend(dash, repo_files(f"{mirror.url}/a", f"{mirror.url}/b"))
-    assert reply.ok and f"→ {mirror.url}/a, {mirror.url}/b (answers)" in words
+    assert reply.ok and f" to {mirror.url}/a, {mirror.url}/b (" in words
     assert f"baseurl={mirror.url}/a/os/x86_64/" in path.read_text()
     assert f"{mirror.url}/b/extras/x86_64/" in path.read_text()
 
@@ -152,7 +152,7 @@ def test_where_no_mirror_answers_nothing_is_claimed(dash, mirror):
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a")
     words, (reply,) = mend(dash, resource)
-    assert words.endswith("; no mirror answers for extras")
+    assert words.endswith("; no mirror answers for extras)")
     assert reply.code == 1 and f"no mirror answers for extras; tried {mirror.url}/a" in reply.err
     assert dash.see(resource)[resource.id]["dead"] == ("extras",)
 
@@ -181,16 +181,17 @@ def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
 def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     mirror.serve("a/cloud/x86_64/openstack-train")
     write(dash, "CentOS-Base.repo", BASE)
-    resource = repo_files(f"{mirror.url}/a", tree="sig", release="centos-release-openstack-train")
+    resource = repo_files(f"{mirror.url}/a", tree="sig", release_package="centos-release-openstack-train")
     seen = dash.see(resource)[resource.id]
     assert isinstance(seen, Unknown)
     assert describe_diff(diff_resources([resource], {resource.id: seen})[0]) == (
-        "known after Prepare (centos-release-openstack-train brings them)"
+        "point sig repositories to a mirror if needed"
+        " (known after Prepare: centos-release-openstack-train brings them)"
     )
     (dash.root / "released").touch()
     path = write(dash, "CentOS-OpenStack-train.repo", TRAIN)
     words, (reply,) = mend(dash, resource)
-    assert reply.ok and words.startswith("centos-openstack-train lead to mirrorlist.centos.org")
+    assert reply.ok and words.startswith(f"point centos-openstack-train to {mirror.url}/a (mirrorlist.centos.org")
     assert f"\nbaseurl={mirror.url}/a/cloud/x86_64/openstack-train/\n" in path.read_text()
     assert "\nexclude=sip,PyQt4\n" in path.read_text() and "\ngpgcheck=1\n" in path.read_text()
     # The distribution's own are the other resource's.
@@ -203,7 +204,7 @@ def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
     write(dash, "CentOS-Base.repo", BASE)
     dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
     curl = Secret(f'proxy = "{mirror.url}"\nproxy-user = "me:hidden-\\"word"\n')
-    resource = repo_files("http://mirror.invalid/7", curl=curl)
+    resource = repo_files("http://mirror.invalid/7", curl_config=curl)
     dash.see(resource)
     assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.was_requested
     (look,) = YumMirrors.probe([resource])

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packstack_lite.resources import HostsEntry, IniSettings
-from packstack_lite.resources.edit_sh import WRITTEN_FILES_LIST
+from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from packstack_lite.secret import Secret
 from tests.unit.dash import Dash, fits
 
@@ -104,13 +104,13 @@ def test_words_are_added_to_those_that_are_there(dash):
 def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
     if text is not None:
         write(dash, text, "epel.repo")
-    more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "add": True}
+    more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "append": True}
     optional, needed = IniSettings(**more, ignore_missing=True), IniSettings(**more)
     assert fits(optional, dash.see(optional)[optional.id])
     assert dash.see(needed)[needed.id] is None
     (reply,) = dash.close(needed)
     assert reply.code == 1
-    assert reply.err.strip() == f"there is no {dash.root}/etc/epel.repo with a section [epel]"
+    assert reply.err.strip() == f"{dash.root}/etc/epel.repo with a section [epel] does not exist"
 
 
 def test_a_repository_is_switched_on(dash):

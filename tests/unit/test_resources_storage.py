@@ -46,7 +46,7 @@ def test_what_holds_something_is_never_formatted(dash, tmp_path):
     assert not fits(ours, dash.see(ours)[ours.id])
     (reply,) = dash.close(ours)
     assert reply.code == 1
-    assert "holds ext4: nothing is formatted that holds anything" in reply.err
+    assert "holds ext4, so it is not formatted" in reply.err
     assert place.read_bytes() == before
 
 
@@ -61,7 +61,7 @@ def test_partitions_are_something_too(dash, tmp_path):
 
 def test_a_device_that_is_not_there_is_said(dash, tmp_path):
     (reply,) = dash.close(FileSystem(path=str(tmp_path / "vdz")))
-    assert (reply.code, reply.err.strip()) == (1, f"there is no {tmp_path}/vdz")
+    assert (reply.code, reply.err.strip()) == (1, f"{tmp_path}/vdz does not exist")
 
 
 LVM = {
@@ -95,7 +95,7 @@ def test_a_group_that_nobody_may_make_is_said(lvm):
 
 def test_no_device_no_group(lvm, tmp_path):
     (reply,) = lvm.close(VolumeGroup(name="g", path=str(tmp_path)))
-    assert "is no device" in reply.err
+    assert "is not a block device" in reply.err
     assert lvm.noted("calls") == ""
 
 
@@ -114,7 +114,7 @@ WHOLE = {"devices": ["a:1", "b:2"], "replicas": 2, "made": True}
     ("told", "right"),
     [
         (WHOLE, True),
-        ({**WHOLE, "block_devices": ["a:1"]}, False),
+        ({**WHOLE, "devices": ["a:1"]}, False),
         ({**WHOLE, "replicas": 1}, False),
         ({**WHOLE, "made": False}, False),
     ],

@@ -6,9 +6,8 @@ import pytest
 
 from packstack_lite.remote.command import Job, Reply
 from packstack_lite.resources import File, Phase, RunOnce, Unit, Unknown, job_name
-from packstack_lite.resources.daemon_reload import RELOAD_FLAG
-from packstack_lite.resources.run_once import FINGERPRINTS_DIR
-from packstack_lite.resources.unit import DIGESTS_DIR
+from packstack_lite.resources.shell import RELOAD_FLAG
+from packstack_lite.state_paths import FINGERPRINTS_DIR, UNIT_DIGESTS_DIR
 from tests.unit.dash import Dash, fits, gap
 
 # Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
@@ -50,7 +49,7 @@ esac
 
 @pytest.fixture
 def dash(tmp_path):
-    dash = Dash(tmp_path, moved=[DIGESTS_DIR, FINGERPRINTS_DIR, RELOAD_FLAG])
+    dash = Dash(tmp_path, moved=[UNIT_DIGESTS_DIR, FINGERPRINTS_DIR, RELOAD_FLAG])
     (tmp_path / "run").mkdir()
     dash.tool("systemctl", SYSTEMCTL)
     dash.tool("journalctl", "echo what the journal says")
@@ -236,12 +235,12 @@ def test_job_waits_longer_than_its_readiness():
 
 
 def work(tmp_path, **more):
-    how = {"script": f"cat > '{tmp_path}/done'", "done": f"[ -f '{tmp_path}/done' ]", "stdin": b"input", **more}
+    how = {"script": f"cat > '{tmp_path}/done'", "probe_script": f"[ -f '{tmp_path}/done' ]", "stdin": b"input", **more}
     return RunOnce(name="Nova schema", **how)
 
 
 def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
-    once = work(tmp_path, token="it's \\t 100% $x")
+    once = work(tmp_path, fingerprint="it's \\t 100% $x")
     assert dash.see(once)[once.id] is None
     assert dash.close(once)[0].ok
     assert fits(once, dash.see(once)[once.id])
@@ -249,8 +248,8 @@ def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
 
 
 def test_once_for_other_circumstances_is_due_again(dash, tmp_path):
-    dash.close(work(tmp_path, token="zed"))
-    later = work(tmp_path, token="epoxy")
+    dash.close(work(tmp_path, fingerprint="zed"))
+    later = work(tmp_path, fingerprint="epoxy")
     assert dash.see(later)[later.id] == {"done": True, "token": "zed"}
 
 

@@ -123,13 +123,13 @@ def test_an_answer_to_a_connection_of_the_hosts_own_is_never_refused(profile):
 def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
     found = of("centos7-train", others=OTHERS, firewall=on)
     ports, *others = declared(found, kind)
-    assert (bool(ports.ports), ports.peer_addresses) == (True, ())
-    assert [(told.attributed_to, told.ports, told.peer_addresses) for told in others] == [
+    assert (bool(ports.ports), ports.peers) == (True, ())
+    assert [(told.attributed_to, told.ports, told.peers) for told in others] == [
         ("c1", (), ("198.18.1.11", "198.19.1.11")),
         ("c2", (), ("198.18.1.12", "2001:db8::2")),
     ]
     assert len({told.id for told in (ports, *others)}) == 3
-    assert [guard.wanted for guard in declared(found, PortFilter)] == [False]
+    assert [guard.enabled for guard in declared(found, PortFilter)] == [False]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,9 @@ def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     assert fits(only, dash.see(only)[only.id])
     fewer = replace(only, addresses=first.addresses)
     (gap,) = diff_resources([fewer], dash.see(fewer))
-    assert describe_diff(gap) == "no longer let 198.18.1.12, 2001:db8::2 reach internal ports"
+    assert describe_diff(gap) == (
+        "close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)"
+    )
     assert fewer.fix([gap]) and dash.run(fewer.fix([gap])[0]).ok
     assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
     assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))

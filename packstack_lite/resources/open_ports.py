@@ -1,0 +1,224 @@
+"""Open TCP ports and allow peers, in firewalld or in the rules of iptables-services, now and after a boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict, TypeVar
+
+from packstack_lite.remote.command import Command, Reply
+from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, join_names
+from packstack_lite.resources.shell import REPLACE_FILE_SH, SCRATCH_DIR_SH, require_ok
+from packstack_lite.secret import quote_sh
+
+_ClosedPorts = TypedDict("_ClosedPorts", {"closed": Tuple[str, ...], "closed after a boot": Tuple[str, ...]})
+
+
+class PortState(_ClosedPorts, total=False):
+    """Ports (as text), peers and networks that are not let through, and firewalld's zone."""
+
+    zone: str
+
+
+OpenPortsT = TypeVar("OpenPortsT", bound="OpenPorts")
+
+
+class OpenPorts(IndividualResource[PortState]):
+    """TCP ``ports`` are open, and every port is open to the addresses ``peers``, whatever firewall does it.
+
+    With ``attributed_to`` the peers are that node's addresses.
+    """
+
+    ports: Tuple[int, ...]
+    peers: Tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}:{self.attributed_to or 'ports'}"
+
+    @property
+    def label(self) -> str:
+        return f"firewall ({self.kind})"
+
+    def desired(self) -> PortState:
+        return {"closed": (), "closed after a boot": ()}
+
+    def describe(self: OpenPortsT, diff: Diff[OpenPortsT]) -> Description:
+        state = diff.state()
+        if state is None:
+            return Description(f"open ports in {self.kind}")
+        closed = state["closed"] or state["closed after a boot"]
+        ports = [name for name in closed if name.isdigit()]
+        sources = [name for name in closed if not name.isdigit()]
+        parts = [f"open ports {join_names(ports, 12)}"] if ports else []
+        parts += [f"allow {', '.join(sources)}"] if sources else []
+        zone = f" in zone {state['zone']}" if state.get("zone") else ""
+        return Description(" and ".join(parts) + zone, "" if state["closed"] else "closed after a boot")
+
+    def describe_drift(self: OpenPortsT, diff: Diff[OpenPortsT]) -> str:
+        state = diff.state()
+        if state is None:
+            return f"{self.label} is missing"
+        closed = state["closed"] or state["closed after a boot"]
+        return f"{self.kind} blocks {join_names(closed, 12)}{'' if state['closed'] else ' after a boot'} (should not)"
+
+
+# --- firewalld
+
+# The zone of the interface; firewalld prints "no zone" where the interface belongs to the default zone.
+_FIND_ZONE = r"""
+zone=$(firewall-cmd --get-zone-of-interface=%(interface)s 2>/dev/null)
+case $zone in ''|no*) zone=$(firewall-cmd --get-default-zone) ;; esac
+[ -n "$zone" ] || exit 1
+"""
+_PROBE_SCRIPT = (
+    _FIND_ZONE
+    + r"""
+printf 'zone\t%%s\n' "$zone"
+printf 'now\t%%s\n' "$(firewall-cmd --zone="$zone" --list-ports)"
+printf 'boot\t%%s\n' "$(firewall-cmd --permanent --zone="$zone" --list-ports)"
+[ -n "%(peers)s" ] || exit 0
+rules() { firewall-cmd "$@" --list-rich-rules | tr -d "\"'" | sed 's/ *$//'; }
+rules --zone="$zone" | sed 's/^/now rule\t/'
+rules --permanent --zone="$zone" | sed 's/^/boot rule\t/'
+"""
+)
+_OPEN_SCRIPT = (
+    _FIND_ZONE
+    + r"""
+output=$(firewall-cmd -q --zone="$zone" %(now)s 2>&1) || { echo "$output" >&2; exit 1; }
+output=$(firewall-cmd -q --permanent --zone="$zone" %(boot)s 2>&1) || { echo "$output" >&2; exit 1; }
+"""
+)
+
+
+@dataclass(frozen=True)
+class FirewalldPorts(OpenPorts):
+    """Ports and peers in firewalld, in the zone of ``interface``. firewalld has to run; its other rules stay."""
+
+    kind: ClassVar[str] = "firewalld"
+    ports: Tuple[int, ...]
+    interface: str
+    peers: Tuple[str, ...] = ()
+    attributed_to: str = ""
+    phase: Phase = Phase.PLATFORM
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    def probe_one(self) -> Probe[PortState]:
+        def parse(reply: Reply) -> Dict[str, Observed[PortState]]:
+            pairs = [line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line]
+            ports = {key: text for key, text in pairs if not key.endswith(" rule")}
+            require_ok(reply, {"now", "boot"} <= set(ports))
+            rules = {when: [text for key, text in pairs if key == f"{when} rule"] for when in ("now", "boot")}
+            closed, closed_after_boot = (self._missing(ports[when], rules[when]) for when in ("now", "boot"))
+            zone = ports.get("zone", "")
+            return {self.id: {"closed": closed, "closed after a boot": closed_after_boot, "zone": zone}}
+
+        command = _PROBE_SCRIPT % {"interface": quote_sh(self.interface), "peers": " ".join(self.peers)}
+        return Probe(Command(command, description="probe firewalld", concurrent=True), parse)
+
+    def _missing(self, open_ports: str, rules: Sequence[str]) -> Tuple[str, ...]:
+        """Return ports that ``--list-ports`` (``80/tcp 5000-6000/tcp``) does not hold, and peers without a rule."""
+        spans = [entry[: -len("/tcp")].split("-") for entry in open_ports.split() if entry.endswith("/tcp")]
+        open_ranges = [range(int(span[0]), int(span[-1]) + 1) for span in spans]
+        ports = [str(port) for port in self.ports if not any(port in span for span in open_ranges)]
+        return (*ports, *(peer for peer in self.peers if _rich_rule(peer) not in rules))
+
+    def fix_one(self, diff: Diff["FirewalldPorts"]) -> Command:
+        options = [f"--add-port={port}/tcp" for port in self.ports]
+        options += [f"--add-rich-rule={_rich_rule(peer)}" for peer in self.peers]
+        quoted_options = " ".join(map(quote_sh, options))
+        script = _OPEN_SCRIPT % {
+            "interface": quote_sh(self.interface),
+            "now": quoted_options,
+            "boot": quoted_options,
+        }
+        return Command(script, timeout=60, description="open ports in firewalld")
+
+
+def _rich_rule(peer: str) -> str:
+    """Return the rule for a peer as firewalld lists it, without quotation marks."""
+    return f"rule family={'ipv6' if ':' in peer else 'ipv4'} source address={peer} accept"
+
+
+# --- iptables-services
+
+RULES_FILE = "/etc/sysconfig/iptables"
+# iptables itself writes rules in this form, so that the saved line and the one in force compare.
+_PORT_RULE = "-A INPUT -p tcp -m tcp --dport {} -m comment --comment packstack-lite -j ACCEPT"
+_PEER_RULE = "-A INPUT -s {}/32 -m comment --comment packstack-lite -j ACCEPT"
+_FORWARD_FROM_RULE = "-A FORWARD -s {} -m comment --comment packstack-lite -j ACCEPT"
+_FORWARD_TO_RULE = "-A FORWARD -d {} -m comment --comment packstack-lite -j ACCEPT"
+
+_PROBE_RULES = rf"""
+iptables -w 5 -S INPUT && iptables -w 5 -S FORWARD || exit 1
+echo ==
+cat {RULES_FILE} 2>/dev/null
+exit 0
+"""
+# Each rule goes before the chain's first, as the last one of the usual set rejects what came so far. Saved by line, not
+# by "iptables-save": that would also keep the rules that Neutron and libvirt made for running instances.
+_ADD_RULES = (
+    SCRATCH_DIR_SH
+    + REPLACE_FILE_SH
+    + r"""
+cat > "$work/rules"
+while read -r add chain rule; do
+    iptables -w 5 -C "$chain" $rule 2>/dev/null || iptables -w 5 -I "$chain" $rule || exit 1
+done < "$work/rules"
+[ -f SAVED ] || exit 0
+grep -vxF -f "$work/rules" SAVED > "$work/before"
+awk '
+    FNR == NR { rules[$2] = rules[$2] $0 "\n"; next }
+    /^\*/ { table = $0 }
+    table == "*filter" && $1 == "-A" { printf "%s", rules[$2]; rules[$2] = "" }
+    table == "*filter" && /^COMMIT/ { for (chain in rules) printf "%s", rules[chain] }
+    { print }
+' "$work/rules" "$work/before" > "$work/new" || exit 1
+put SAVED "$work/new"
+"""
+).replace("SAVED", RULES_FILE)
+
+
+@dataclass(frozen=True)
+class IptablesPorts(OpenPorts):
+    """Ports and peers accepted by rules in INPUT and in /etc/sysconfig/iptables; networks forwarded by rules in FORWARD.
+
+    For a node where iptables-services loads that file at boot. Other rules stay as they are.
+    """
+
+    kind: ClassVar[str] = "iptables"
+    ports: Tuple[int, ...]
+    peers: Tuple[str, ...] = ()
+    forwarded_networks: Tuple[str, ...] = ()
+    attributed_to: str = ""
+    phase: Phase = Phase.PLATFORM
+    tags: FrozenSet[str] = frozenset()
+    needs: Tuple[str, ...] = ()
+
+    def probe_one(self) -> Probe[PortState]:
+        def parse(reply: Reply) -> Dict[str, Observed[PortState]]:
+            now, separator, saved = reply.out.partition("==\n")
+            require_ok(reply, bool(separator))
+            return {self.id: {"closed": self._missing(now), "closed after a boot": self._missing(saved)}}
+
+        return Probe(Command(_PROBE_RULES, description="probe iptables"), parse)
+
+    def _missing(self, text: str) -> Tuple[str, ...]:
+        """Return ports and networks without a rule in the output of ``iptables -S`` or in its file."""
+        present_rules = {line.strip().replace('"', "") for line in text.splitlines()}
+        return tuple(dict.fromkeys(name for name, rule in self._rules() if rule not in present_rules))
+
+    def _rules(self) -> List[Tuple[str, str]]:
+        """Return a name and a rule for each port, peer and forwarded network."""
+        ports = [(str(port), _PORT_RULE.format(port)) for port in self.ports]
+        ports += [(peer, _PEER_RULE.format(peer)) for peer in self.peers if ":" not in peer]
+        return ports + [
+            (network, rule.format(network))
+            for network in self.forwarded_networks
+            for rule in (_FORWARD_FROM_RULE, _FORWARD_TO_RULE)
+        ]
+
+    def fix_one(self, diff: Diff["IptablesPorts"]) -> Command:
+        rules = "".join(f"{rule}\n" for _, rule in self._rules())
+        return Command(_ADD_RULES, stdin=rules.encode(), description="open ports in iptables")
