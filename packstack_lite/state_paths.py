@@ -1,6 +1,7 @@
-"""Paths of packstack-lite's own state on a node. Used by ``remote``, ``resources`` and ``engine``.
+"""Paths of packstack-lite's own state on a node.
 
-Nodes deployed by earlier releases have these paths: a value may not change.
+Used by ``remote``, ``resources`` and ``engine``. Nodes deployed by earlier releases have these paths: a value may not
+change.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ def raise_for_failures(reports: Sequence[ApplyReport]) -> None:
     failures = [f"{report.node} ({report.error})" for report in reports if report.error]
     if not failures:
         return
+    completed = [report.node for report in reports if not report.error]
     raise PhaseError(
-        f"{len(failures)} of {len(reports)} nodes failed: {', '.join(failures)}",
+        f"{len(failures)} of {len(reports)} nodes failed: {', '.join(failures)}"
+        + (f"; completed: {', '.join(completed)}" if completed else ""),
         "fix the causes named above, then run the same command again: each node resumes where it failed",
     )

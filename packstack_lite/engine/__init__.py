@@ -1,1 +1,4 @@
-"""The engine: probe resources, diff, plan, apply, verify, on one node or several. Called by ``deployment``."""
+"""The engine: probe resources, diff, plan, apply, verify, on one node or several.
+
+Called by ``deployment``.
+"""

@@ -1,4 +1,7 @@
-"""Apply: probe, fix what differs, probe again, phase by phase, on one node. Called by ``deployment``, ``multi_node``."""
+"""Apply: probe, fix what differs, probe again, phase by phase, on one node.
+
+Called by ``deployment``, ``multi_node``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ from packstack_lite.secret import Masker
 
 
 class NodePhaseError(PhaseError):
-    """A phase failed on one node. ``reason`` is phase and failures: "Services: nova-compute did not start"."""
+    """A phase failed on one node.
+
+    ``reason`` is phase and failures: "Services: nova-compute did not start".
+    """
 
     def __init__(self, node: str, reason: str) -> None:
         super().__init__(
@@ -65,7 +71,7 @@ def apply(
 
 
 class ApplyRun:
-    """An apply on one node: observed states, changes, restarted units, and the time of each phase."""
+    """An apply on one node, with its observed states, changes and phase times."""
 
     def __init__(
         self, connection: Connection, all_resources: Sequence[Resource], listener: Listener, masker: Masker
@@ -83,7 +89,10 @@ class ApplyRun:
         self._started_at = time.monotonic()
 
     def report(self, *delegated_runs: "ApplyRun", error: str = "") -> ApplyReport:
-        """Return what was done so far, including what delegated runs did on behalf of this node."""
+        """Return what was done so far.
+
+        ``delegated_runs`` worked on behalf of this node: their changes are reported as its own.
+        """
         runs = (self, *delegated_runs)
         return ApplyReport(
             tuple(change for run in runs for change in run.changes),
@@ -96,7 +105,10 @@ class ApplyRun:
         )
 
     def run_phase(self, phase: Phase, resources: Sequence[Resource]) -> None:
-        """Bring one phase's resources to their desired state; raises NodePhaseError if one is still wrong."""
+        """Bring one phase's resources to their desired state.
+
+        Raises NodePhaseError if one is still wrong.
+        """
         started_at = time.monotonic()
         changes_before = len(self.changes)
         self.listener.on_event(PhaseStarted(self.connection.name, phase))
@@ -111,7 +123,7 @@ class ApplyRun:
             raise NodePhaseError(self.connection.name, f"{phase.value}: {join_names(failures, 3)}")
 
     def _fix_phase(self, phase: Phase, diffs: Sequence[Diff[Resource]]) -> List[str]:
-        """Fix the diffs, probe again and report each outcome; return the failures in words."""
+        """Fix the diffs, probe again, report each outcome; return failures in words."""
         executor = Executor(self.connection, phase, self.listener, self.masker)
         skipped = self._fix_in_batches(diffs, executor)
         self.observed.update(probe_resources(self.connection, [diff.resource for diff in diffs]))

@@ -1,4 +1,7 @@
-"""Compare desired and observed states, and describe the differences. Pure; used by plan, apply and verify."""
+"""Compare desired and observed states, and describe the differences.
+
+Pure; used by plan, apply and verify.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def sort_by_phase(resources: Iterable[Resource]) -> List[Resource]:
 
 
 def group_by_phase(resources: Sequence[Resource]) -> Dict[Phase, List[Resource]]:
-    """Group resources by phase, in the order of phases; phases without resources are left out."""
+    """Group resources by phase, in order; phases without resources are left out."""
     phases: Dict[Phase, List[Resource]] = {}
     for resource in sort_by_phase(resources):
         phases.setdefault(resource.phase, []).append(resource)
@@ -53,7 +56,7 @@ def diff_resources(resources: Sequence[Resource], observed: Mapping[str, Observe
 
 
 def describe_diff(diff: Diff[Resource]) -> str:
-    """Describe a change as plan and apply print it: ``restart nova-conductor (nova.conf changed)``.
+    """Describe a change: ``restart nova-conductor (nova.conf changed)``.
 
     A kind without a reason of its own gets the base names of the resources that trigger the change.
     """

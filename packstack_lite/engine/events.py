@@ -1,4 +1,7 @@
-"""Events that the engine emits while it works. Console, run log, JSON lines and JUnit subscribe as listeners."""
+"""Events that the engine emits while it works.
+
+Console, run log, JSON lines and JUnit subscribe as listeners.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class PhaseStarted:
 
 @dataclass(frozen=True)
 class PhaseFinished:
-    """A phase ended on a node, with the number of changes made and wall time in seconds."""
+    """A phase ended on a node. ``seconds`` is wall time."""
 
     node: str
     phase: Phase
@@ -62,7 +65,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Changed:
-    """A resource was changed and then found right. ``description`` is the change in words."""
+    """A resource was changed and then found right.
+
+    ``description`` is the change in words.
+    """
 
     node: str
     phase: Phase
@@ -150,11 +156,11 @@ class FixCommand(Command):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a preflight check reports about a node. ``level`` is ``error``, ``warning`` or ``info``.
+    """What a preflight check reports about a node.
 
-    ``check`` is the check's name, for ``--ignore``; it and ``node`` are filled in by ``preflight.run_checks``.
-    ``hint`` is what to type or do. ``fix`` is the command that ``preflight --fix`` runs on the node, None where a
-    person has to decide or to act.
+    ``level`` is ``error``, ``warning`` or ``info``. ``check`` is the check's name, for ``--ignore``; it and ``node``
+    are filled in by ``preflight.run_checks``. ``hint`` is what to type or do. ``fix`` is the command that ``preflight
+    --fix`` runs on the node, None where a person has to decide or to act.
     """
 
     check: str

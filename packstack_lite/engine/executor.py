@@ -1,4 +1,7 @@
-"""Run the fixes of a batch on one node and report progress to the listener. Used by ``apply``."""
+"""Run the fixes of a batch on one node and report progress to the listener.
+
+Used by ``apply``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from packstack_lite.secret import Masker
 
 
 class Executor:
-    """Runs batches of one phase on one node and remembers failures. Implements JobWatcher."""
+    """Runs batches of one phase on one node and remembers failures.
+
+    Implements JobWatcher.
+    """
 
     def __init__(self, connection: Connection, phase: Phase, listener: Listener, masker: Masker) -> None:
         self.connection = connection
@@ -25,13 +31,16 @@ class Executor:
         self._failures: Dict[str, str] = {}
 
     def execute(self, batch: Batch, all_resources: Sequence[Resource]) -> Set[str]:
-        """Run a batch's fixes; return the ids of resources whose fix is known to have failed."""
+        """Run a batch's fixes; return the ids of resources whose fix failed.
+
+        A fix can also fail without an error: the probe that follows finds that.
+        """
         if batch.has_jobs:
             return self._run_jobs(batch.diffs)
         return self._run_commands(batch.diffs, all_resources)
 
     def failure_message(self, diff: Diff[Resource]) -> str:
-        """Return the failure of this resource's own job, or of its kind's commands; "" for none."""
+        """Return the error of this resource's job or its kind's commands; or ""."""
         return self._failures.get(job_name(diff.resource.id)) or self._failures.get(diff.resource.kind, "")
 
     def _run_commands(self, diffs: Sequence[Diff[Resource]], all_resources: Sequence[Resource]) -> Set[str]:

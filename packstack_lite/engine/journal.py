@@ -1,4 +1,7 @@
-"""The record of runs on the node: a manifest of all resources, and a journal with a line per run."""
+"""The record of runs on the node: manifest and journal. Used by ``deployment``.
+
+The manifest holds the ids of all resources, the journal a line per run.
+"""
 
 from __future__ import annotations
 

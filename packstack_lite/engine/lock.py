@@ -1,4 +1,7 @@
-"""Allow one run at a time on a node: a lock there, which names its owner. Used by ``deployment``."""
+"""Allow one run at a time on a node: a lock there, which names its owner.
+
+Used by ``deployment``.
+"""
 
 from __future__ import annotations
 

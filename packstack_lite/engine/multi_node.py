@@ -1,6 +1,6 @@
-"""Apply on several nodes in parallel: a node waits for another only where it needs something of it.
+"""Apply on several nodes in parallel. Called by ``deployment``.
 
-Called by ``deployment``.
+A node waits for another only where it needs something of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _ALL_PHASES = len(PHASES)
 
 
 class DelegatedConnection(ConnectionProxy):
-    """A delegate's connection under the name of the node it works for: changes are reported as that node's."""
+    """A delegate's connection under the name of the node it works for.
+
+    Changes are reported as that node's.
+    """
 
     def close(self) -> None:
         """Do nothing: the connection belongs to the delegate."""
@@ -37,8 +40,9 @@ class DelegatedConnection(ConnectionProxy):
 
 @dataclass(frozen=True)
 class NodeRun:
-    """A node's work in this run: its resources, and those ``delegated`` to the node ``delegate_to`` on its behalf.
+    """A node's work in this run.
 
+    ``resources`` are applied on the node, ``delegated`` ones through the connection ``delegate_to`` on its behalf.
     ``connection`` is None for a node that could not be reached; ``error`` says why.
     """
 
@@ -69,7 +73,7 @@ def apply_nodes(
     masker: Masker,
     scope: Scope = FULL_SCOPE,
 ) -> List[ApplyReport]:
-    """Make every node as declared, in parallel; return a report for each, in their order.
+    """Make every node as declared, in parallel; return a report for each.
 
     A node that fails stops only the nodes that wait for it; their reports have an ``error`` too. All states are read
     before anything is changed, in one round trip per node.
@@ -123,7 +127,7 @@ class _Progress:
             self._condition.notify_all()
 
     def awaited_nodes(self, node_run: NodeRun, phase: Phase) -> Iterator[Tuple[str, NodeDependency]]:
-        """Yield the nodes that this one waits for before a phase or an earlier one, with the dependency."""
+        """Yield each node that this one waits for up to a phase, and the dependency."""
         for dependency in self._dependencies:
             if dependency.role in node_run.roles and PHASES.index(dependency.phase) <= PHASES.index(phase):
                 for name, roles in self._roles.items():
@@ -131,7 +135,7 @@ class _Progress:
                         yield name, dependency
 
     def wait_for_others(self, node_run: NodeRun, phase: Phase) -> str:
-        """Wait until the node may begin the phase; return "" then, or the reason why it never may."""
+        """Wait until the node may begin the phase; return "" or why it never may."""
         for name, dependency in self.awaited_nodes(node_run, phase):
             phase_index = PHASES.index(dependency.required_phase)
             with self._condition:
@@ -250,7 +254,10 @@ class _NodeWorker:
         return error.message[len(prefix) :] if error.message.startswith(prefix) else error.message
 
     def _any_changed(self, names: Set[str]) -> bool:
-        """Tell whether one of these nodes has changed something, so that states read before may be outdated."""
+        """Tell whether one of these nodes has changed something in this run.
+
+        States that were read before may be outdated then.
+        """
         return any(
             worker.own_run is not None and worker.own_run.has_changed
             for name, worker in self.other_workers.items()

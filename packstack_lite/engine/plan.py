@@ -1,4 +1,7 @@
-"""Plan: list what apply would change, without changing anything. Called by ``deployment``."""
+"""Plan: list what apply would change, without changing anything.
+
+Called by ``deployment``.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def _text_diffs(connection: Connection, diffs: Sequence[Diff[Resource]], masker:
 
 
 def _old_texts(connection: Connection, resources: Sequence[Resource]) -> Mapping[str, str]:
-    """Read the present texts of those resources that are files without secrets, by path."""
+    """Read the present texts of files without secrets, by path."""
     files = [resource for resource in resources if isinstance(resource, File) and not resource.is_secret]
     if not files:
         return {}

@@ -1,4 +1,7 @@
-"""Read the states of many resources in one round trip. Used by plan, apply and verify."""
+"""Read the states of many resources in one round trip.
+
+Used by plan, apply and verify.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def collect_probes(resources: Sequence[Resource]) -> List[Probe[State]]:
 
 
 def probe_resources(connection: Connection, resources: Sequence[Resource]) -> Dict[str, Observed[State]]:
-    """Read each resource's state, by id, in one round trip; none when there are no resources.
+    """Read each resource's state, by id, in one round trip.
 
     Raises PackstackLiteError when a reply cannot be parsed.
     """

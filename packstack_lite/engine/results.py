@@ -1,4 +1,7 @@
-"""The results of plan, apply, verify and smoke as plain values. Printed by ``report`` and ``cli``."""
+"""The results of plan, apply, verify and smoke as plain values.
+
+Printed by ``report`` and ``cli``.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def merge_phase_times(times: Sequence[PhaseTime]) -> Tuple[PhaseTime, ...]:
 
 
 def merge_reports(reports: Sequence[ApplyReport]) -> ApplyReport:
-    """Merge the reports of several nodes into one that holds them; one report is returned as it is."""
+    """Merge the reports of several nodes into one that holds them.
+
+    A single report is returned as it is.
+    """
     if len(reports) == 1:
         return reports[0]
     return ApplyReport(
@@ -78,7 +84,10 @@ def merge_reports(reports: Sequence[ApplyReport]) -> ApplyReport:
 
 @dataclass(frozen=True)
 class Drift:
-    """Something that is not as declared (``message``), and what to type (``hint``). Found by verify."""
+    """Something that is not as declared (``message``), and what to type (``hint``).
+
+    Found by verify.
+    """
 
     node: str
     resource_id: str
@@ -88,7 +97,10 @@ class Drift:
 
 @dataclass(frozen=True)
 class Case:
-    """A case of the smoke test. ``outcome`` is ``passed``, ``failed`` or ``skipped``; ``seconds`` is wall time."""
+    """A case of the smoke test.
+
+    ``outcome`` is ``passed``, ``failed`` or ``skipped``; ``seconds`` is wall time.
+    """
 
     name: str
     outcome: str

@@ -1,4 +1,7 @@
-"""Order the fixes of a phase: everything that can run together goes into one batch. Used by ``apply``."""
+"""Order the fixes of a phase: what can run together goes into one batch.
+
+Used by ``apply``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from packstack_lite.resources.base import Diff, Resource, job_name
 
 @dataclass(frozen=True)
 class Batch:
-    """Diffs that are fixed together: either by files and commands (one round trip), or by jobs."""
+    """Diffs that are fixed together, by files and commands or by jobs."""
 
     diffs: Tuple[Diff[Resource], ...]
     has_jobs: bool
@@ -46,7 +49,7 @@ def _runnable_together(job_diffs: List[Diff[Resource]], open_ids: Set[str]) -> L
 
 
 def add_needs(jobs: Sequence[Job], diffs: Sequence[Diff[Resource]]) -> List[Job]:
-    """Return the jobs with the needs of their resources, limited to jobs of the same batch."""
+    """Return the jobs with their resources' needs among the same batch."""
     names = {job.name for job in jobs}
     needs = {job_name(diff.resource.id): {job_name(need) for need in diff.resource.needs} for diff in diffs}
     return [

@@ -15,7 +15,7 @@ _HINT = "packstack-lite apply"
 
 
 def verify(connection: Connection, resources: Sequence[Resource], masker: Masker) -> List[Drift]:
-    """Return each resource that is not as declared, with what to type; reads in one round trip."""
+    """Return each resource that is not as declared; reads in one round trip."""
     return [
         Drift(connection.name, diff.resource.id, masker(_describe_drift(diff)), _HINT)
         for diff in diff_resources(resources, probe_resources(connection, resources))

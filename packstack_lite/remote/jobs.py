@@ -17,8 +17,8 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 from packstack_lite.errors import PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, Reply
+from packstack_lite.state_paths import JOBS_DIR
 
-JOBS_DIRECTORY = "/var/lib/packstack-lite/jobs"
 FOLLOW_SECONDS = 20
 
 # Nothing here is newer than systemd 219, of CentOS 7. Its systemd-run knows neither --collect (236) nor
@@ -113,14 +113,14 @@ class _RunningJob:
 def make_start_command(job: Job) -> Command:
     """Begin a job, or find that it runs already; its script and input travel on stdin."""
     digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
-    values = {"home": JOBS_DIRECTORY, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
+    values = {"home": JOBS_DIR, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
     return Command(_START % values, stdin=_pack_job(job), description=f"start {job.description or job.name}")
 
 
 def make_follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS) -> Command:
     """Wait until one of the jobs ends; ``offsets`` are the bytes of output known already."""
     jobs = " ".join(f"{name}:{offset}" for name, offset in offsets.items())
-    script = _FOLLOW % {"home": JOBS_DIRECTORY, "jobs": jobs, "turns": int(seconds * 10)}
+    script = _FOLLOW % {"home": JOBS_DIR, "jobs": jobs, "turns": int(seconds * 10)}
     return Command(script, timeout=seconds + 30, description="follow jobs")
 
 
@@ -191,7 +191,7 @@ class JobRunner:
             except ValueError as error:
                 raise PhaseError(
                     f"{self._host_name}: what is kept of a job there cannot be read: {line[:100]!r}",
-                    f"look for a full disk (df {JOBS_DIRECTORY}), then run the same command again",
+                    f"look for a full disk (df {JOBS_DIR}), then run the same command again",
                 ) from error
             running = self._running.get(name)
             if running is not None:

@@ -9,8 +9,7 @@ from typing import Sequence
 
 from packstack_lite.remote.command import Command, FileItem
 from packstack_lite.secret import quote_sh
-
-STATE_DIRECTORY = "/var/lib/packstack-lite"
+from packstack_lite.state_paths import STATE_DIR
 
 # A file is ours once its path stands in HOME/files; what stood there before is kept once,
 # as PATH.packstack-lite.orig. Each file is copied beside its target first, so that the
@@ -52,9 +51,7 @@ exit $failed
 def make_push_command(files: Sequence[FileItem]) -> Command:
     """One command that puts all the files; exit 1 and a line per file that could not be put."""
     description = f"write {len(files)} file{'s' * (len(files) > 1)}"
-    return Command(
-        _SCRIPT % {"home": STATE_DIRECTORY}, stdin=_pack_files(files), timeout=120.0, description=description
-    )
+    return Command(_SCRIPT % {"home": STATE_DIR}, stdin=_pack_files(files), timeout=120.0, description=description)
 
 
 def _pack_files(files: Sequence[FileItem]) -> bytes:

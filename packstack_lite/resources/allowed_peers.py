@@ -1,4 +1,7 @@
-"""The nodes that the port filter lets in: one file per address, so that nodes come and go independently."""
+"""The nodes that the port filter lets in.
+
+There is one file per address, so that nodes come and go independently.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Objects in OpenStack's APIs (users, endpoints, networks ...), read and written by ``hostside/cloud_api.py``."""
+"""Objects in OpenStack's APIs: users, endpoints, networks and others.
+
+``hostside/cloud_api.py`` reads and writes them on the node.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Credentials:
     region: str
 
     def to_dict(self) -> Dict[str, str]:
-        """Return the credentials for the program's standard input; holds the password in clear."""
+        """Return the credentials for a program's input, the password in clear."""
         return {
             "auth_url": self.auth_url,
             "user": self.user,
@@ -142,7 +145,10 @@ def _parse_state(api_object: ApiObject, state: object) -> Observed[State]:
 
 
 def _comparable_value(value: object) -> object:
-    """Return lists and mappings as JSON, lists sorted: the APIs do not keep their order."""
+    """Return a value that compares: lists and mappings as JSON.
+
+    Lists are sorted, as the APIs do not keep their order.
+    """
     if isinstance(value, (list, tuple)):
         return json.dumps(sorted(value, key=lambda item: json.dumps(item, sort_keys=True)), sort_keys=True)
     return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""The base of every kind of resource: desired state, probe, diff, fix, and how a change is described.
+"""The base of every kind of resource: desired state, probe, diff and fix.
 
 Kinds live one per module in this package. They do no I/O: ``probe`` and ``fix`` return commands as values, which
 ``engine`` runs. Both work on all resources of a kind at once, so that sixty files cost one command.
@@ -31,7 +31,10 @@ from packstack_lite.remote.command import Action, Command, Reply
 
 
 class Phase(str, Enum):
-    """A step of the install, as a person reads it. Phases run in the order of their definition."""
+    """A step of the install, as a person reads it.
+
+    Phases run in the order of their definition.
+    """
 
     CONNECT = "Connect"
     FACTS = "Facts"
@@ -68,7 +71,7 @@ _MAX_ITEMS = 5
 
 @dataclass(frozen=True)
 class Unknown:
-    """A state that cannot be read yet: phase ``known_after`` brings up what has to answer."""
+    """A state that cannot be read before phase ``known_after`` has run."""
 
     known_after: Phase
     reason: str = ""
@@ -80,7 +83,7 @@ Observed = Union[StateT, Unknown, None]
 
 @dataclass(frozen=True)
 class Probe(Generic[StateT_co]):
-    """One command that reads the states of several resources, and the parser of its reply.
+    """A command that reads states of several resources, and its reply's parser.
 
     ``parse`` returns the observed state of every resource, by id. It raises ValueError when the reply does not have
     the expected form; the engine adds node and command to that error.
@@ -91,7 +94,10 @@ class Probe(Generic[StateT_co]):
 
 
 class Description(NamedTuple):
-    """A change in words: ``action`` is verb and object ("start mariadb"), ``reason`` why ("was inactive") or ""."""
+    """A change in words: what is done, and why.
+
+    ``action`` is verb and object ("start mariadb"), ``reason`` says why ("was inactive") or is "".
+    """
 
     action: str
     reason: str = ""
@@ -129,12 +135,12 @@ class Diff(Generic[ResourceT_co]):
 
 
 class TypedResource(ABC, Generic[StateT_co]):
-    """Something that packstack-lite makes so on a node. Kinds are frozen dataclasses that declare these fields last.
+    """Something that packstack-lite makes so on a node.
 
-    ``kind`` names the kind in ids. ``needs`` are ids of resources that have to be right before this one is fixed; they
-    order commands and jobs within a phase. ``tags`` are service names, for ``--only``. ``attributed_to`` names the node
-    whose change this is, where that is not the node it is made on. ``always_run``: part of every run, whatever phase
-    the run starts from.
+    Kinds are frozen dataclasses that declare these fields last. ``kind`` names the kind in ids. ``needs`` are ids of
+    resources that have to be right before this one is fixed; they order commands and jobs within a phase. ``tags`` are
+    service names, for ``--only``. ``attributed_to`` names the node whose change this is, where that is not the node it
+    is made on. ``always_run``: part of every run, whatever phase the run starts from.
     """
 
     kind: ClassVar[str]
@@ -157,26 +163,35 @@ class TypedResource(ABC, Generic[StateT_co]):
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
-        """Return the keys of a state whose values say nothing to a reader: digests, marks for secrets."""
+        """Return the keys whose values say nothing to a reader: digests, secrets."""
         return DIGEST_KEYS
 
     @property
     def trigger_ids(self) -> Tuple[str, ...]:
-        """Return the ids of resources whose change makes this one act again (a unit's files)."""
+        """Return the ids of resources whose change this one has to follow.
+
+        A unit follows its configuration files.
+        """
         return ()
 
     def invalidate(self) -> Optional[Command]:
-        """Return a command to run before a trigger changes, so that a run killed in between is completed later."""
+        """Return a command to run before a trigger changes; None for none.
+
+        It marks this resource as outdated, so that a run killed in between is completed by the next one.
+        """
         return None
 
     @abstractmethod
     def desired(self) -> Optional[StateT_co]:
-        """Return the desired state; None when it shall not exist. Holds no secret, only digests of secrets."""
+        """Return the desired state; None when it shall not exist.
+
+        Holds no secret, only digests of secrets.
+        """
 
     @classmethod
     @abstractmethod
     def probe(cls: "Type[ResourceT]", resources: Sequence[ResourceT]) -> List[Probe[StateT_co]]:
-        """Return the probes that read the states of these resources, in as few commands as possible."""
+        """Return the probes of these resources, in as few commands as possible."""
 
     @classmethod
     @abstractmethod
@@ -210,7 +225,7 @@ class TypedResource(ABC, Generic[StateT_co]):
         return f"{self.label}: {join_names(parts)}"
 
     def describe_failure(self: ResourceT, diff: Diff[ResourceT]) -> str:
-        """Describe that ``fix`` did not close the diff, such as "nova-compute did not start"."""
+        """Describe a failed fix, such as "nova-compute did not start"."""
         return f"cannot {self.describe(diff).action}"
 
     def diff_texts(self: ResourceT, diff: Diff[ResourceT]) -> Tuple[str, str]:
@@ -245,7 +260,10 @@ class IndividualResource(TypedResource[StateT_co]):
 
 
 def job_name(resource_id: str) -> str:
-    """Return a name for a job's directory and systemd unit: ``unit:nova-api`` becomes ``unit-nova-api``."""
+    """Return a resource's job name: ``unit:nova-api`` becomes ``unit-nova-api``.
+
+    It fits a directory and a systemd unit.
+    """
     return re.sub(r"[^a-z0-9.@_-]+", "-", resource_id.lower())
 
 
@@ -255,14 +273,14 @@ def key_label(key: str) -> str:
 
 
 def join_names(names: Sequence[str], limit: int = _MAX_ITEMS) -> str:
-    """Join names with commas; above ``limit`` the last ones are counted ("a, b and 3 more")."""
+    """Join names with commas, above ``limit`` as "a, b and 3 more"."""
     if len(names) <= limit:
         return ", ".join(names)
     return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
 
 
 def describe_keys(diff: Diff[ResourceT]) -> str:
-    """Describe each differing key with old and new value: ``content, mode 0644 → 0640``."""
+    """Describe the keys that differ: ``content, mode 0644 → 0640``."""
     observed, desired = diff.state() or {}, diff.resource.desired() or {}
     opaque_keys = diff.resource.opaque_keys
     return join_names(

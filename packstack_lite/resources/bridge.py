@@ -1,4 +1,4 @@
-"""Bridges of Open vSwitch and of the kernel, and address translation for networks behind them."""
+"""Bridges of Open vSwitch and of the kernel, and address translation."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ echo "$offload" | grep -q '^tx-checksumming: on' && echo on || echo off
 
 @dataclass(frozen=True)
 class OvsBridge(IndividualResource[BridgeState]):
-    """A bridge of Open vSwitch with its address. ``datapath`` "netdev" is the one in user space, "" means "system".
+    """A bridge of Open vSwitch with its address.
 
-    On netdev, segmentation offload has to be off, or bulk TCP into a guest stalls (measured on Debian 12, OVS 3.1 with
-    userspace TSO); ``keep_offload`` leaves it on. With ``has_tunnels`` the node computes checksums itself as well: OVS
-    until 3.2 drops packets whose checksum is left to the card before they enter a tunnel (netdev_push_header).
+    ``datapath`` "netdev" is the one in user space, "" means "system". On netdev, segmentation offload has to be off, or
+    bulk TCP into a guest stalls (measured on Debian 12, OVS 3.1 with userspace TSO); ``keep_offload`` leaves it on.
+    With ``has_tunnels`` the node computes checksums itself as well: OVS until 3.2 drops packets whose checksum is left
+    to the card before they enter a tunnel (netdev_push_header).
     """
 
     kind: ClassVar[str] = "bridge"
@@ -109,7 +110,7 @@ class OvsBridge(IndividualResource[BridgeState]):
 
 
 def _matching_address(desired: str, present: str) -> str:
-    """Return the desired address if the bridge has it, whatever others it has; else all that it has."""
+    """Return the desired address if the bridge has it, else all that it has."""
     return desired if desired in present.split() else present.strip()
 
 
@@ -123,7 +124,10 @@ ip -o link show dev %(name)s | grep -q '[<,]UP[,>]' && echo up || echo down
 
 @dataclass(frozen=True)
 class LinuxBridge(IndividualResource[BridgeState]):
-    """A bridge of the kernel with its address. An interface of that name that is no bridge is left alone."""
+    """A bridge of the kernel with its address.
+
+    An interface of that name that is no bridge is left alone.
+    """
 
     kind: ClassVar[str] = "linux_bridge"
     name: str
@@ -171,7 +175,7 @@ class LinuxBridge(IndividualResource[BridgeState]):
 
 @dataclass(frozen=True)
 class Nat(IndividualResource[NatState]):
-    """Packets from ``source_cidr`` leave the node under the node's own address (masquerading).
+    """Address translation: packets from ``source_cidr`` get the node's address.
 
     ``exempt_bridged`` leaves out packets that only cross a bridge of the kernel on their way to an instance: replies
     would come from another address than the one asked, and be refused.
@@ -206,7 +210,7 @@ class Nat(IndividualResource[NatState]):
 
     @property
     def _obsolete_rule(self) -> Tuple[str, str]:
-        """Return the rule as it is with the other value of ``exempt_bridged``, to be deleted."""
+        """Return the rule that other values of ``exempt_bridged`` left behind."""
         return replace(self, exempt_bridged=not self.exempt_bridged).rules[0]
 
     def desired(self) -> NatState:

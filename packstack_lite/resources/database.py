@@ -27,7 +27,10 @@ _FIX_SCRIPT = (
 
 
 class DatabaseState(TypedDict):
-    """``password`` is a digest of the stored hash; ``grants`` says whether all grants are there."""
+    """A database's character set, password and grants.
+
+    ``password`` is a digest of the stored hash; ``grants`` says whether all grants are there.
+    """
 
     charset: str
     password: str
@@ -36,10 +39,10 @@ class DatabaseState(TypedDict):
 
 @dataclass(frozen=True)
 class Database(TypedResource[DatabaseState]):
-    """A database, its user at each of ``client_hosts`` with this password, and all rights on it.
+    """A database, its user with this password, and the user's rights on it.
 
-    The user gets all rights on the databases ``extra_grants`` too. ``option_file`` is a client's option file with
-    server and account; "" for root over the local socket.
+    The user exists at each of ``client_hosts``. The user gets all rights on the databases ``extra_grants`` too.
+    ``option_file`` is a client's option file with server and account; "" for root over the local socket.
     """
 
     kind: ClassVar[str] = "database"
@@ -114,11 +117,14 @@ def _with_option_file(script: str, databases: Sequence[Database]) -> str:
 
 
 def mysql_native_hash(password: Secret) -> str:
-    """Return the hash of mysql_native_password: ``*`` and SHA1(SHA1(password)) in capitals (MariaDB's documentation)."""
+    """Return MariaDB's mysql_native_password hash of a password.
+
+    It is ``*`` and SHA1(SHA1(password)) in capitals (MariaDB's documentation).
+    """
     first_round = hashlib.sha1(password.reveal().encode(), usedforsecurity=False).digest()
     return "*" + hashlib.sha1(first_round, usedforsecurity=False).hexdigest().upper()
 
 
 def _digest_of_hash(stored_hash: str) -> str:
-    """Return a short digest of a password hash: enough to compare, useless to log in with."""
+    """Return a short digest of a password hash, useless to log in with."""
     return hashlib.sha256(stored_hash.encode()).hexdigest()[:12]

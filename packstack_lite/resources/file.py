@@ -96,7 +96,10 @@ class _PathResource(TypedResource[PathState]):
 
 @dataclass(frozen=True)
 class File(_PathResource):
-    """A file with exactly this content, mode and owner. The content of a secret file is never shown."""
+    """A file with exactly this content, mode and owner.
+
+    The content of a secret file is never shown.
+    """
 
     kind: ClassVar[str] = "file"
     content: Union[str, bytes] = ""
@@ -135,7 +138,10 @@ class File(_PathResource):
 
     @staticmethod
     def content_probe(files: Sequence["File"]) -> Tuple[Command, Callable[[Reply], Dict[str, str]]]:
-        """Return a command that reads the files' present texts, and its parser (text by path)."""
+        """Return a command that reads the files' texts, and its parser.
+
+        The parser returns texts by path, "" for a missing file.
+        """
         paths = [file.path for file in files]
         script = 'while IFS= read -r path; do printf "%s\\n" "$(base64 -w0 "$path" 2>/dev/null)"; done'
         command = Command(script, stdin="".join(f"{path}\n" for path in paths).encode(), description="read files")
@@ -177,10 +183,10 @@ class Directory(_PathResource):
 
 @dataclass(frozen=True)
 class Absent(_PathResource):
-    """A file or link that must not exist. A file is kept as PATH.packstack-lite.orig unless ``created_by_us``.
+    """A file or link that must not exist.
 
-    ``package_directory`` is a directory of the package that brings the path. While that is missing too, the state is
-    unknown: the path may come with the package.
+    A file is kept as PATH.packstack-lite.orig unless ``created_by_us``. ``package_directory`` is a directory of the
+    package that brings the path. While that is missing too, the state is unknown: the path may come with the package.
     """
 
     kind: ClassVar[str] = "absent"
@@ -215,7 +221,10 @@ class Absent(_PathResource):
 
 @dataclass(frozen=True)
 class Symlink(_PathResource):
-    """A symbolic link to ``target``. A file in its way is kept as PATH.packstack-lite.orig."""
+    """A symbolic link to ``target``.
+
+    A file in its way is kept as PATH.packstack-lite.orig.
+    """
 
     kind: ClassVar[str] = "link"
     target: str = ""

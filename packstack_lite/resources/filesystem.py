@@ -44,9 +44,10 @@ FileSystemState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class FileSystem(TypedResource[FileSystemState]):
-    """A file system of this type on ``path``: a device, or a file of ``size`` ("2G") that is created.
+    """A file system of this type on ``path``, a device or a file.
 
-    A device or file that holds anything else is left alone, and the fix fails.
+    A file of ``size`` ("2G") is created if missing. A device or file that holds anything else is left alone, and the
+    fix fails.
     """
 
     kind: ClassVar[str] = "filesystem"

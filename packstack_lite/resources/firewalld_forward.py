@@ -1,4 +1,4 @@
-"""Let the traffic of a network behind the node through firewalld, now and after a boot.
+"""Forward the traffic of a network behind the node through firewalld.
 
 firewalld rejects traffic that no rule of its own allows, and drops rules that others loaded whenever it starts or
 reloads (seen with firewalld 1.3.3): rules that were given to iptables directly do not last.
@@ -84,7 +84,7 @@ ForwardState = TypedDict("ForwardState", {"passes": bool, "passes after a boot":
 
 @dataclass(frozen=True)
 class FirewalldForward(IndividualResource[ForwardState]):
-    """firewalld forwards traffic from and to ``source_cidr``, a network on ``bridge``, and masquerades it."""
+    """firewalld forwards and masquerades traffic of a network on a bridge."""
 
     kind: ClassVar[str] = "firewalld_forward"
     source_cidr: str

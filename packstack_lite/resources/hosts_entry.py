@@ -1,4 +1,7 @@
-"""The node's own name in /etc/hosts: one line, only where the name does not resolve to the node anyway."""
+"""The node's own name in /etc/hosts.
+
+The line is added only where the name does not resolve to the node anyway.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ HostsState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class HostsEntry(IndividualResource[HostsState]):
-    """Each of ``names`` (the full one first) resolves to ``address``, by a line in /etc/hosts if nothing else does it."""
+    """Each of ``names`` (the full one first) resolves to ``address``.
+
+    A line in /etc/hosts does it where nothing else does.
+    """
 
     kind: ClassVar[str] = "hosts_entry"
     address: str

@@ -1,4 +1,4 @@
-"""Programs below ``hostside/`` that run on the node, and the commands that run Python ones there.
+"""Programs below ``hostside/``, and commands that run them on the node.
 
 Used by the kinds that need one (api_object, swift_rings, uplink, yum_mirrors) and by ``smoke``.
 """
@@ -35,9 +35,10 @@ def read_program(name: str) -> str:
 def python_command(
     source: bytes, task: Mapping[str, object], timeout: float, description: str, module: str = "keystoneauth1"
 ) -> Command:
-    """Return a command that runs a Python program on the node, with a task as JSON on its standard input.
+    """Return a command that runs a Python program on the node.
 
-    It takes the first Python that has ``module``; without any, the reply's code is MODULE_MISSING.
+    The program gets the task as JSON on its standard input. It takes the first Python that has ``module``; without any,
+    the reply's code is MODULE_MISSING.
     """
     payload = b"%d\n" % len(source) + source + json.dumps(task).encode()
     return Command(

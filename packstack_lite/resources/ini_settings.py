@@ -1,4 +1,7 @@
-"""Single settings in a file of another owner: KEY=VALUE, in a section or not. The rest of the file stays."""
+"""Single settings in a file of another owner: KEY=VALUE, in a section or not.
+
+The rest of the file stays.
+"""
 
 from __future__ import annotations
 
@@ -137,10 +140,10 @@ SettingsState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class IniSettings(IndividualResource[SettingsState]):
-    """Keys of a section ("" in a file without sections) with these values. The rest of the file stays.
+    """Keys of a section ("" in a file without sections) with these values.
 
-    ``append`` adds a value's words to those that are there. ``mode`` is the file's mode, where it matters. With
-    ``ignore_missing`` nothing is desired while the file or the section does not exist.
+    The rest of the file stays. ``append`` adds a value's words to those that are there. ``mode`` is the file's mode,
+    where it matters. With ``ignore_missing`` nothing is desired while the file or the section does not exist.
     """
 
     kind: ClassVar[str] = "settings"
@@ -198,7 +201,10 @@ class IniSettings(IndividualResource[SettingsState]):
         return {self.id: {**observed, "mode": values.get("mode", "").zfill(4)}}
 
     def _observed_value(self, text: str, value: Union[str, Secret]) -> str:
-        """Return the observed value in the form of ``desired``: with ``append``, the value if all its words are there."""
+        """Return the observed value in the form of ``desired``.
+
+        With ``append`` this is the desired value if all its words are there.
+        """
         if isinstance(value, Secret):
             return f"sha256 {text[:12]}" if text else "nothing"
         present_words = set(text.replace(",", " ").split())

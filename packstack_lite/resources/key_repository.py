@@ -28,10 +28,11 @@ class KeyRepositoryState(TypedDict):
 
 @dataclass(frozen=True)
 class KeyRepository(TypedResource[KeyRepositoryState]):
-    """A fernet key repository: files 0 (staged) and 1 (primary), each 32 random bytes in urlsafe base64.
+    """A fernet key repository with a staged and a primary key.
 
-    Source of the format: keystone's fernet_utils. Writing the files takes 0.1 s, ``keystone-manage fernet_setup`` 3 s.
-    Keys that a rotation by keystone adds are left alone.
+    The files 0 (staged) and 1 (primary) hold 32 random bytes each, in urlsafe base64. Source of the format: keystone's
+    fernet_utils. Writing the files takes 0.1 s, ``keystone-manage fernet_setup`` 3 s. Keys that a rotation by keystone
+    adds are left alone.
     """
 
     kind: ClassVar[str] = "keys"
@@ -80,7 +81,8 @@ umask 077
 mkdir -p {directory}
 for n in 1 0; do
     [ -s {directory}/$n ] && continue
-    head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\\n' > {directory}/$n.new && mv {directory}/$n.new {directory}/$n
+    head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\\n' > {directory}/$n.new &&
+        mv {directory}/$n.new {directory}/$n
 done
 chown -R {owner} {directory} && chmod 0700 {directory} && chmod 0600 {directory}/*
 """

@@ -1,4 +1,7 @@
-"""Open TCP ports and allow peers, in firewalld or in the rules of iptables-services, now and after a boot."""
+"""Open TCP ports and allow peers in firewalld or iptables-services.
+
+Both now and after a boot.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _ClosedPorts = TypedDict("_ClosedPorts", {"closed": Tuple[str, ...], "closed aft
 
 
 class PortState(_ClosedPorts, total=False):
-    """Ports (as text), peers and networks that are not let through, and firewalld's zone."""
+    """Ports, peers and networks that are not let through; firewalld's zone."""
 
     zone: str
 
@@ -23,7 +26,7 @@ OpenPortsT = TypeVar("OpenPortsT", bound="OpenPorts")
 
 
 class OpenPorts(IndividualResource[PortState]):
-    """TCP ``ports`` are open, and every port is open to the addresses ``peers``, whatever firewall does it.
+    """TCP ``ports`` are open to everyone, every port to the addresses ``peers``.
 
     With ``attributed_to`` the peers are that node's addresses.
     """
@@ -93,7 +96,10 @@ output=$(firewall-cmd -q --permanent --zone="$zone" %(boot)s 2>&1) || { echo "$o
 
 @dataclass(frozen=True)
 class FirewalldPorts(OpenPorts):
-    """Ports and peers in firewalld, in the zone of ``interface``. firewalld has to run; its other rules stay."""
+    """Ports and peers in firewalld, in the zone of ``interface``.
+
+    firewalld has to run; its other rules stay.
+    """
 
     kind: ClassVar[str] = "firewalld"
     ports: Tuple[int, ...]
@@ -118,7 +124,10 @@ class FirewalldPorts(OpenPorts):
         return Probe(Command(command, description="probe firewalld", concurrent=True), parse)
 
     def _missing(self, open_ports: str, rules: Sequence[str]) -> Tuple[str, ...]:
-        """Return ports that ``--list-ports`` (``80/tcp 5000-6000/tcp``) does not hold, and peers without a rule."""
+        """Return ports and peers that firewalld does not let through.
+
+        ``open_ports`` is printed by ``--list-ports``, like ``80/tcp 5000-6000/tcp``.
+        """
         spans = [entry[: -len("/tcp")].split("-") for entry in open_ports.split() if entry.endswith("/tcp")]
         open_ranges = [range(int(span[0]), int(span[-1]) + 1) for span in spans]
         ports = [str(port) for port in self.ports if not any(port in span for span in open_ranges)]
@@ -182,9 +191,10 @@ put SAVED "$work/new"
 
 @dataclass(frozen=True)
 class IptablesPorts(OpenPorts):
-    """Ports and peers accepted by rules in INPUT and in /etc/sysconfig/iptables; networks forwarded by rules in FORWARD.
+    """Ports, peers and forwarded networks in the rules of iptables-services.
 
-    For a node where iptables-services loads that file at boot. Other rules stay as they are.
+    Rules are added to INPUT and FORWARD, in the kernel and in /etc/sysconfig/iptables. For a node where
+    iptables-services loads that file at boot. Other rules stay as they are.
     """
 
     kind: ClassVar[str] = "iptables"
@@ -205,7 +215,7 @@ class IptablesPorts(OpenPorts):
         return Probe(Command(_PROBE_RULES, description="probe iptables"), parse)
 
     def _missing(self, text: str) -> Tuple[str, ...]:
-        """Return ports and networks without a rule in the output of ``iptables -S`` or in its file."""
+        """Return ports, peers and networks without a rule in ``iptables -S`` or the file."""
         present_rules = {line.strip().replace('"', "") for line in text.splitlines()}
         return tuple(dict.fromkeys(name for name, rule in self._rules() if rule not in present_rules))
 

@@ -31,7 +31,10 @@ class OvsSettingState(TypedDict):
 
 @dataclass(frozen=True)
 class OvsSetting(TypedResource[OvsSettingState]):
-    """A setting of Open vSwitch. Some have to be set before ovs-vswitchd starts: order by ``needs``."""
+    """A setting of Open vSwitch.
+
+    Some have to be set before ovs-vswitchd starts: order by ``needs``.
+    """
 
     kind: ClassVar[str] = "ovs_setting"
     column: str
@@ -96,7 +99,10 @@ class OvsManagerState(TypedDict):
 
 @dataclass(frozen=True)
 class OvsManager(IndividualResource[OvsManagerState]):
-    """Where Open vSwitch's database listens besides its socket, such as ``ptcp:6640:127.0.0.1``."""
+    """A further address that Open vSwitch's database listens on.
+
+    ``target`` is like ``ptcp:6640:127.0.0.1``.
+    """
 
     kind: ClassVar[str] = "ovs_manager"
     target: str

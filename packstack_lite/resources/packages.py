@@ -27,7 +27,8 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 ours() { grep -qs 'MARK' "$policy"; }
 if [ -e "$policy" ] && ! ours; then
-    echo "$policy was not written by packstack-lite and decides whether services start: move it away and run again" >&2; exit 1
+    echo "$policy was not written by packstack-lite and decides whether services start: move it away and run again" >&2
+    exit 1
 fi
 trap 'ours && rm -f "$policy"' EXIT
 trap 'exit 143' HUP INT TERM
@@ -93,7 +94,7 @@ _DNF_INSTALL = _RPM_INSTALL.replace("TOOL", "dnf").replace(
 
 @dataclass(frozen=True)
 class _PackageManager:
-    """A package manager's scripts, and the state besides the packages that is desired with it."""
+    """A package manager's scripts, and further state that is desired with it."""
 
     probe_script: str
     install_script: str

@@ -1,4 +1,4 @@
-"""The port filter: a unit that loads packet rules at each boot, and the rules that the kernel has now."""
+"""The port filter: packet rules, and the unit that loads them at each boot."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ PortFilterState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class PortFilter(IndividualResource[PortFilterState]):
-    """The rules that ``script`` (``start``, ``stop``, ``check``) loads are in force, now and, by ``unit``, after a boot.
+    """The port filter is in force, now and after a boot.
 
-    With ``enabled`` False the filter is stopped and disabled. A change of ``files`` loads the rules again.
+    ``script`` (``start``, ``stop``, ``check``) loads the rules, ``unit`` runs it at each boot. With ``enabled`` False
+    the filter is stopped and disabled. A change of ``files`` loads the rules again.
     """
 
     kind: ClassVar[str] = "guard"
@@ -65,7 +66,7 @@ class PortFilter(IndividualResource[PortFilterState]):
         return tuple(file.id for file in self.files)
 
     def invalidate(self) -> Optional[Command]:
-        """Mark the loaded rules as outdated; they stay in force until the new ones are loaded."""
+        """Mark the loaded rules as outdated; they stay in force until replaced."""
         return Command("rm -f /run/packstack-lite/guard", description="mark the port filter's rules as outdated")
 
     def desired(self) -> Optional[PortFilterState]:

@@ -76,9 +76,10 @@ class RabbitmqUserState(TypedDict):
 
 @dataclass(frozen=True)
 class RabbitmqUser(IndividualResource[RabbitmqUserState]):
-    """A user with this password and all permissions on ``vhost``; the account ``guest`` is deleted.
+    """A RabbitMQ user with this password and all permissions on ``vhost``.
 
-    ``supports_definitions``: the broker reads definitions from a file (RabbitMQ 3.8 on).
+    The account ``guest`` is deleted. ``supports_definitions``: the broker reads definitions from a file (RabbitMQ 3.8
+    on).
     """
 
     kind: ClassVar[str] = "message_user"
@@ -149,17 +150,20 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
 
 
 def hash_password(password: Secret, name: str) -> str:
-    """Return RabbitMQ's hash of a password: base64 of 4 bytes of salt and SHA-256 of salt and password.
+    """Return RabbitMQ's hash of a password.
 
-    The salt is derived from the user's name, so that equal resources give equal commands.
-    Source: RabbitMQ's documentation, "Credentials and Passwords".
+    It is base64 of 4 bytes of salt and the SHA-256 of salt and password. The salt is derived from the user's name, so
+    that equal resources give equal commands. Source: RabbitMQ's documentation, "Credentials and Passwords".
     """
     salt = hashlib.sha256(f"packstack-lite {name}".encode()).digest()[:4]
     return base64.b64encode(salt + hashlib.sha256(salt + password.reveal().encode()).digest()).decode()
 
 
 def matches_password(stored_hash: str, password: Secret) -> bool:
-    """Tell whether RabbitMQ's stored hash is of this password; the digest's length gives the algorithm."""
+    """Tell whether RabbitMQ's stored hash is of this password.
+
+    The digest's length gives the algorithm.
+    """
     try:
         raw = base64.b64decode(stored_hash, validate=True)
     except binascii.Error as error:
@@ -170,5 +174,8 @@ def matches_password(stored_hash: str, password: Secret) -> bool:
 
 
 def _erlang_binary(text: str) -> str:
-    """Return Erlang source for a binary, byte by byte: Debian's rabbitmqctl passes arguments to a second shell."""
+    """Return Erlang source for a binary, byte by byte, free of quotation marks.
+
+    Debian's rabbitmqctl passes arguments to a second shell.
+    """
     return f"<<{','.join(map(str, text.encode()))}>>"

@@ -15,7 +15,10 @@ WARNING_PREFIX = "packstack-lite warning: "
 
 
 class RunOnceState(TypedDict):
-    """``token`` is the fingerprint of the run; a script that was not run, or whose result is gone, has no state."""
+    """The script was run, with the fingerprint ``token``.
+
+    A script that was not run, or whose result is gone, has no state.
+    """
 
     done: bool
     token: str

@@ -28,8 +28,10 @@ exit 0
 _ENABLE_SCRIPT = r"""
 set --
 for name in $(cat); do
-    getsebool "$name" >/dev/null 2>&1 ||
-        { echo "the SELinux policy has no boolean $name: is the module of PACKAGE loaded? semodule -l | grep -i os-" >&2; exit 1; }
+    getsebool "$name" >/dev/null 2>&1 || {
+        echo "the SELinux policy has no boolean $name: is the module of PACKAGE loaded? semodule -l | grep -i os-" >&2
+        exit 1
+    }
     set -- "$@" "$name=1"
 done
 setsebool -P "$@"
@@ -42,7 +44,10 @@ BooleansState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class SelinuxBooleans(IndividualResource[BooleansState]):
-    """These booleans are on, for good. ``package`` brings the policy module that defines them."""
+    """These booleans are on, for good.
+
+    ``package`` brings the policy module that defines them.
+    """
 
     kind: ClassVar[str] = "booleans"
     names: Tuple[str, ...]

@@ -35,7 +35,10 @@ SelinuxModeState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class SelinuxPermissive(IndividualResource[SelinuxModeState]):
-    """SELinux logs what it would forbid, now and after a boot. A disabled SELinux stays disabled."""
+    """SELinux logs what it would forbid, now and after a boot.
+
+    A disabled SELinux stays disabled.
+    """
 
     kind: ClassVar[str] = "selinux"
     phase: Phase = Phase.PREPARE

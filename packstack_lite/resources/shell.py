@@ -73,7 +73,7 @@ holds() {
 
 
 def require_ok(reply: Reply, has_expected_form: bool = True) -> None:
-    """Raise ValueError with exit code and output unless the reply succeeded and has the expected form."""
+    """Raise ValueError unless the reply succeeded and has the expected form."""
     if not reply.ok or not has_expected_form:
         raise ValueError(f"exit {reply.code}: {reply.err.strip()[-1500:] or repr(reply.out[-1500:])}")
 

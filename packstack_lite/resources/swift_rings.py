@@ -1,4 +1,7 @@
-"""Swift's rings, built once and then only extended, by ``hostside/swift_rings.py``."""
+"""Swift's rings, built once and then only extended.
+
+``hostside/swift_rings.py`` does it on the node.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class SwiftRings(IndividualResource[State]):
     """The account, container and object rings in a directory, holding these devices.
 
     ``ports`` maps a ring's name to its server's TCP port at ``ip``; ``devices`` a device's name below ``devices_root``
-    to its zone. ``partition_power`` (2^power partitions) counts only when a ring is built. Other devices in a ring stay.
+    to its zone. ``partition_power`` (2^power partitions) counts only when a ring is built. Other devices stay.
     """
 
     kind: ClassVar[str] = "rings"

@@ -25,7 +25,10 @@ class TunedState(TypedDict):
 
 @dataclass(frozen=True)
 class TunedProfile(IndividualResource[TunedState]):
-    """tuned's active profile. tuned itself, whose unit has to run, keeps it over a boot."""
+    """tuned's active profile.
+
+    tuned itself, whose unit has to run, keeps it over a boot.
+    """
 
     kind: ClassVar[str] = "tuned"
     name: str

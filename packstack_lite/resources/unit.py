@@ -1,4 +1,4 @@
-"""systemd units that run with their present configuration, or are stopped or masked."""
+"""systemd units that run their present configuration, or do not run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ done
 exit 0
 """.replace("DIGESTS", UNIT_DIGESTS_DIR).replace("RELOAD_UNITS", RELOAD_IF_FLAGGED)
 
-# Debian's packages bring a SysV script next to a unit's file, for which update-rc.d makes systemd reload, --no-reload or
-# not. Only a unit that has no other file than such a script needs that.
+# Debian's packages bring a SysV script next to a unit's file, for which update-rc.d makes systemd reload in spite of
+# --no-reload. Only a unit that has no other file than such a script needs that.
 _SKIP_SYSV_SH = """
 by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
 """
@@ -102,17 +102,18 @@ systemctl mask --no-reload "$unit" && : >%(reload_flag)s
 
 
 UnitState = Mapping[str, str]
-"""``active`` and ``enabled`` in systemd's words; ``stamp``: the digest of the configuration it was last started with."""
+"""``active`` and ``enabled`` in systemd's words; ``stamp``: the digest of the configuration of its last start."""
 
 
 @dataclass(frozen=True)
 class Unit(TypedResource[UnitState]):
-    """A unit that runs with the present state of its ``restart_triggers``, or is stopped or masked.
+    """A systemd unit that runs its present configuration, is stopped or masked.
 
-    ``state`` is running, stopped or masked. ``ready_script`` is a sh command that succeeds once the unit does its
-    work; when it does not within ``ready_timeout`` seconds, the last lines of ``logs`` are shown. The digest of what the
-    unit was started with is kept on the node and removed before a trigger changes: a run that is killed in between
-    restarts the unit the next time.
+    A running unit is restarted when one of its ``restart_triggers`` changes. ``state`` is running, stopped or masked.
+    ``ready_script`` is a sh command that succeeds once the unit does its work; when it does not within
+    ``ready_timeout`` seconds, the last lines of ``logs`` are shown. The digest of what the unit was started with is
+    kept on the node and removed before a trigger changes: a run that is killed in between restarts the unit the next
+    time.
     """
 
     kind: ClassVar[str] = "unit"

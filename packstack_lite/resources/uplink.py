@@ -1,4 +1,7 @@
-"""The uplink: an interface of the node in an Open vSwitch bridge, which has taken over its addresses."""
+"""The uplink: an interface of the node in an Open vSwitch bridge.
+
+The bridge has taken over the interface's addresses.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ done
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A file that configures the network. ``content`` None: it must not exist. ``mode`` 0: the mode it has."""
+    """A file that configures the network.
+
+    ``content`` None: it must not exist. ``mode`` 0: the mode it has.
+    """
 
     path: str
     content: Optional[str]
@@ -68,11 +74,12 @@ UplinkState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Uplink(IndividualResource[UplinkState]):
-    """``interface`` is a port of ``bridge``; the bridge has ``addresses`` (or, with ``has_dhcp``, one by DHCP).
+    """``interface`` is a port of ``bridge``, and the bridge has its addresses.
 
-    ``managed_by`` (as in the facts: ``networkd`` and so on, "" for none) sets it up at each boot, from ``files``. The
-    move is one job: it saves the present state, moves the interface, and restores everything when it is interrupted or
-    when nobody reconnects over the bridge within ``confirm_timeout`` seconds.
+    These are ``addresses`` or, with ``has_dhcp``, one by DHCP. ``managed_by`` (as in the facts: ``networkd`` and so on,
+    "" for none) sets it up at each boot, from ``files``. The move is one job: it saves the present state, moves the
+    interface, and restores everything when it is interrupted or when nobody reconnects over the bridge within
+    ``confirm_timeout`` seconds.
     """
 
     kind: ClassVar[str] = "uplink"
@@ -110,7 +117,7 @@ class Uplink(IndividualResource[UplinkState]):
         return Description(f"write {', '.join(diff.keys)}", "changed: content")
 
     def _matching_addresses(self, present: Sequence[str]) -> str:
-        """Return the desired addresses if all are among the present ones, else all present ones."""
+        """Return the desired addresses if all are present, else all present ones."""
         if self.has_dhcp:
             return "by DHCP" if present or present is self.addresses else ""
         matching = [address for address in self.addresses if address in present]

@@ -1,4 +1,7 @@
-"""The user's configuration files on the node, recorded so that they are removed once no longer given."""
+"""The record of the user's configuration files on the node.
+
+With it a file that is no longer given can be removed.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,11 @@ class UserFilesState(TypedDict):
 
 @dataclass(frozen=True)
 class UserFiles(IndividualResource[UserFilesState]):
-    """Exactly ``paths`` are files that the user gave with --config-dir and that no other resource writes.
+    """Exactly ``paths`` are recorded as files that the user gave.
 
-    A file that is no longer among them is removed if packstack-lite wrote it, and the original is restored.
-    ``managed_paths`` are the paths of all other File resources: those stay.
+    They come from --config-dir, and no other resource writes them. A file that is no longer among them is removed if
+    packstack-lite wrote it, and the original is restored. ``managed_paths`` are the paths of all other File resources:
+    those stay.
     """
 
     kind: ClassVar[str] = "placed"

@@ -18,7 +18,7 @@ _CREATE_SCRIPT = (
 set -eu
 name=%(name)s path=%(path)s mib=%(mib)d
 [ -n "$path" ] || {
-    echo "volume group $name does not exist: create it (pvcreate, vgcreate), or answer CONFIG_CINDER_VOLUMES_CREATE=y" >&2
+    echo "volume group $name does not exist: create it (vgcreate), or answer CONFIG_CINDER_VOLUMES_CREATE=y" >&2
     exit 1
 }
 device=$path

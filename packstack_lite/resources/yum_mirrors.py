@@ -33,9 +33,10 @@ done
 
 
 class MirrorsState(TypedDict, total=False):
-    """Repositories with a dead URL, the gone hosts, repositories without a mirror, and ``path TAB url`` of mirrors.
+    """Repositories with dead URLs, and the mirrors that answer instead.
 
-    The desired state has ``dead`` alone.
+    ``dead`` are repositories, ``hosts`` the servers that are gone, ``lost`` repositories without a mirror, ``urls``
+    lines of ``path TAB url``. The desired state has ``dead`` alone.
     """
 
     dead: Tuple[str, ...]

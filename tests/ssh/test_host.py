@@ -85,7 +85,7 @@ def test_sixty_files_are_one_flight(target, wire, tmp_path):
 @pytest.fixture
 def local(monkeypatch, tmp_path):
     """Push keeps its own records out of /var/lib in these tests."""
-    monkeypatch.setattr("packstack_lite.remote.push.STATE_DIRECTORY", str(tmp_path / "home"))
+    monkeypatch.setattr("packstack_lite.remote.push.STATE_DIR", str(tmp_path / "home"))
 
 
 HOSTILE = [

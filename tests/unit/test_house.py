@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packstack_lite"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
-COMMON = {"errors", "secret", "__init__", "__version__"}
+COMMON = {"errors", "secret", "state_paths", "__init__", "__version__"}
 # DESIGN's order of rooms, the highest first. A room imports lower ones, and of its own layer only what MAY_IMPORT names.
 LAYERS = (
     ("__main__",),
@@ -28,6 +28,7 @@ LAYERS = (
 MAY_IMPORT = {
     "errors": set(),
     "secret": set(),
+    "state_paths": set(),
     "answers": set(),
     "profiles": set(),
     "remote": set(),

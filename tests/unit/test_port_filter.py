@@ -279,9 +279,7 @@ def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     assert fits(only, dash.see(only)[only.id])
     fewer = replace(only, addresses=first.addresses)
     (gap,) = diff_resources([fewer], dash.see(fewer))
-    assert describe_diff(gap) == (
-        "close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)"
-    )
+    assert describe_diff(gap) == ("close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)")
     assert fewer.fix([gap]) and dash.run(fewer.fix([gap])[0]).ok
     assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
     assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))

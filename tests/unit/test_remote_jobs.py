@@ -11,7 +11,8 @@ import time
 import pytest
 
 from packstack_lite.remote.command import Job
-from packstack_lite.remote.jobs import JOBS_DIRECTORY, make_follow_command, make_start_command
+from packstack_lite.remote.jobs import make_follow_command, make_start_command
+from packstack_lite.state_paths import JOBS_DIR
 from tests.unit.dash import Dash
 
 # Notes how it was called; runs the command line at once where $T/runs is.
@@ -25,7 +26,7 @@ SYSTEMCTL = 'case $1 in is-active) [ -e $T/active ] ;; *) echo "$*" >> $T/calls 
 
 @pytest.fixture
 def dash(tmp_path):
-    made = Dash(tmp_path, moved=[JOBS_DIRECTORY])
+    made = Dash(tmp_path, moved=[JOBS_DIR])
     made.tool("systemd-run", RUN)
     made.tool("systemctl", SYSTEMCTL)
     return made
@@ -51,7 +52,7 @@ def test_a_jobs_code_is_its_own_and_the_unit_ends_well(dash, script, timeout, co
     (dash.root / "runs").touch()
     assert dash.run(make_start_command(Job("j", script, b"secret", timeout=timeout))).code == 0
     assert told(dash, "j")[0] == code
-    assert not (dash.root / JOBS_DIRECTORY[1:] / "j" / "stdin").exists()
+    assert not (dash.root / JOBS_DIR[1:] / "j" / "stdin").exists()
 
 
 def test_only_what_systemd_219_knows_is_asked_for(dash):
@@ -70,7 +71,7 @@ def test_a_job_that_was_ordered_and_has_not_begun_is_no_lost_one(dash):
 def test_a_job_that_vanished_is_124_and_does_not_stay_as_a_failed_unit(dash):
     dash.run(make_start_command(Job("j", "true")))
     (dash.root / "calls").unlink()
-    place = dash.root / JOBS_DIRECTORY[1:] / "j"
+    place = dash.root / JOBS_DIR[1:] / "j"
     (place / "begun").touch()
     assert told(dash, "j")[0] == "124"
     assert dash.noted("calls") == "reset-failed packstack-lite-job-j.service\n"
@@ -79,5 +80,5 @@ def test_a_job_that_vanished_is_124_and_does_not_stay_as_a_failed_unit(dash):
 def test_a_job_that_never_begins_is_given_up_after_a_minute(dash):
     dash.run(make_start_command(Job("j", "true")))
     old = time.time() - 120
-    os.utime(dash.root / JOBS_DIRECTORY[1:] / "j" / "digest", (old, old))
+    os.utime(dash.root / JOBS_DIR[1:] / "j" / "digest", (old, old))
     assert told(dash, "j")[0] == "124"

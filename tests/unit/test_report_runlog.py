@@ -27,7 +27,7 @@ def log(tmp_path):
 
 def test_events_and_words(log, tmp_path):
     log.on_event(PhaseStarted(HOST, PHASE))
-    log.on_event(Changed(HOST, PHASE, "file:/x", "create"))
+    log.on_event(Changed(HOST, PHASE, "file:/x", "write /x (new)"))
     log.on_event(Failed(HOST, PHASE, "unit:y", "one\ntwo", "journalctl -u y"))
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert events[1] == {
@@ -36,12 +36,12 @@ def test_events_and_words(log, tmp_path):
         "host": HOST,
         "phase": "Configure",
         "resource": "file:/x",
-        "gap": "create",
+        "gap": "write /x (new)",
     }
     lines = [line[9:] for line in (tmp_path / "run.log").read_text().splitlines()]
     assert lines == [
         "Configure: begins",
-        "Configure: file:/x: create",
+        "Configure: write /x (new)",
         "Configure: unit:y failed on cloud1: one",
         "two",
         "→ journalctl -u y",

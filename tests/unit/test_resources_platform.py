@@ -214,7 +214,9 @@ def test_database_is_asked_through_either_client(dash):
 
 
 def test_databases_are_made_in_one_command_without_a_secret_in_it():
-    command = Database.fix([gap(database()), gap(database(name="glance", user="gl'ance", client_hosts=("%", "localhost")))])
+    command = Database.fix(
+        [gap(database()), gap(database(name="glance", user="gl'ance", client_hosts=("%", "localhost")))]
+    )
     assert len(command) == 1 and isinstance(command[0], Command)
     assert not Masker([Secret(HOSTILE)]).contains_secret(command[0].script)
     sql = command[0].stdin.decode().splitlines()

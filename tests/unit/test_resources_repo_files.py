@@ -17,9 +17,9 @@ from packstack_lite.engine.diff import describe_diff, diff_resources
 from packstack_lite.profiles.host_setup import load_mirror_table
 from packstack_lite.remote.command import Command
 from packstack_lite.resources import Unknown, YumMirrors
-from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from packstack_lite.resources.yum_mirrors import YUM_REPOS_DIR
 from packstack_lite.secret import Secret
+from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from tests.unit.dash import Dash, fits, gap
 
 TABLE = load_mirror_table("centos-7")
@@ -114,8 +114,7 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     resource = repo_files(f"{mirror.url}/first", f"{mirror.url}/second")
     words, (reply,) = mend(dash, resource)
     assert words == (
-        f"point base, extras, centosplus to {mirror.url}/second"
-        " (mirrorlist.centos.org, mirror.centos.org is gone)"
+        f"point base, extras, centosplus to {mirror.url}/second (mirrorlist.centos.org, mirror.centos.org is gone)"
     )
     assert reply.ok, reply.err
     root = f"{mirror.url}/second"
@@ -185,8 +184,7 @@ def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     seen = dash.see(resource)[resource.id]
     assert isinstance(seen, Unknown)
     assert describe_diff(diff_resources([resource], {resource.id: seen})[0]) == (
-        "point sig repositories to a mirror if needed"
-        " (known after Prepare: centos-release-openstack-train brings them)"
+        "point sig repositories to a mirror if needed (known after Prepare: centos-release-openstack-train brings them)"
     )
     (dash.root / "released").touch()
     path = write(dash, "CentOS-OpenStack-train.repo", TRAIN)

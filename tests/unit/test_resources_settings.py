@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packstack_lite.resources import HostsEntry, IniSettings
-from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from packstack_lite.secret import Secret
+from packstack_lite.state_paths import WRITTEN_FILES_LIST
 from tests.unit.dash import Dash, fits
 
 YUM = """\

@@ -130,8 +130,11 @@ class Cloud(object):
             raise Unknown(short(error))
 
     def asked(self, service, path, key):
-        """A list as it is now. Neutron asks OVN's agents for a sign of life when it is asked for their list, and takes
-        them for dead that nobody has asked for a minute (agent_down_time): their answer is in the next list."""
+        """A list as it is now.
+
+        Neutron asks OVN's agents for a sign of life when it is asked for their list, and takes them for dead that
+        nobody has asked for a minute (agent_down_time): their answer is in the next list.
+        """
         found = self.get(service, path)[key]
         if path == "/agents" and self.deadline is None and not all(agent["alive"] for agent in found):
             time.sleep(1)
@@ -206,7 +209,10 @@ class Plain(object):
 
 
 class User(Plain):
-    """Body: project, roles (in that project). The password is tried by logging in with it."""
+    """Body: project, roles (in that project).
+
+    The password is tried by logging in with it.
+    """
 
     def read(self, cloud, want):
         user, body = self.find(cloud, want), want["body"]
