@@ -379,9 +379,9 @@ STATES = damaged(
 @given(st.sampled_from(LOOKS), text_from(STATES), st.sampled_from([0, 0, 1, 3, 75]))
 def test_no_state_of_a_node_gives_a_traceback(look, out, code):
     try:
-        looking._parse(Node(), look, Reply(code, out))
+        looking._parse_reply(Node(), look, Reply(code, out))
     except PackstackLiteError as fault:
-        assert fault.message.startswith("node: cannot make sense of what")
+        assert fault.message.startswith("node: cannot parse the reply to")
         assert fault.hint
 
 
@@ -394,8 +394,8 @@ def test_states_of_another_shape_are_refused(value):
         (*SwiftRings.probe([rings]), value),
         (*SwiftRings.probe([rings]), {"account": value or 1}),
     ):
-        with pytest.raises(PackstackLiteError, match="node: cannot make sense of what"):
-            looking._parse(Node(), look, Reply(0, json.dumps(reply)))
+        with pytest.raises(PackstackLiteError, match="node: cannot parse the reply to"):
+            looking._parse_reply(Node(), look, Reply(0, json.dumps(reply)))
 
 
 class Ear:
