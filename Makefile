@@ -5,64 +5,64 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# One process per core; who is done early takes tests from the others. Only for tests without a host.
-EVERY_CORE := -n auto --dist worksteal
-# Tests with a host run in two lanes where two clouds fit into memory: packages are installed by one processor.
-# A lane takes the tests of one cloud after those of another (tests/conftest.py tells which).
+# One process for each core, which takes tests from the others when it is done. Only for tests without a node.
+PER_CORE := -n auto --dist worksteal
+# Tests with a node run in two processes where memory has room for two clouds: installing packages uses one processor.
+# Each process takes all tests of one cloud, then those of the next one (tests/conftest.py: CLOUDS).
 LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/meminfo)
-IN_LANES := -n $(LANES) --dist loadfile
+PER_CLOUD := -n $(LANES) --dist loadfile
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# What --distro takes besides Debian: el7 and el9, test hosts with CentOS's layout.
+# Plug-ins of --distro: el7 and el9, test hosts with CentOS's layout.
 export PACKSTACK_LITE_SANDBOX_PLUGINS ?= $(CURDIR)/tests/hosts
 
-# Every test with these options of pytest's: those without a host side by side, then those with one in lanes.
-# The second half runs whatever became of the first, and the worse exit code counts.
+# Run all tests with these pytest options: first those without a node, then those with one.
+# The second part runs also where the first fails; the higher exit code counts.
 define both
 @worst=0; \
-$(PYTEST) $(1) $(EVERY_CORE) tests/unit tests/golden || worst=$$?; \
-$(PYTEST) $(1) $(IN_LANES) tests/ssh tests/e2e || { code=$$?; [ $$code -le $$worst ] || worst=$$code; }; \
+$(PYTEST) $(1) $(PER_CORE) tests/unit tests/golden || worst=$$?; \
+$(PYTEST) $(1) $(PER_CLOUD) tests/ssh tests/e2e || { code=$$?; [ $$code -le $$worst ] || worst=$$code; }; \
 exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
 .PHONY: all venv check unit unit-all test test-all test-machine test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
 
-venv: $(VENV)/.made ## the tool and its development tools in .venv (the default)
+venv: $(VENV)/.made ## install the tool and its development tools in .venv (the default)
 
-all: venv check unit ## venv, check and unit
+all: venv check unit ## run venv, check and unit
 
-# What is installed follows from setup.cfg alone, so only a change there makes it again.
+# setup.cfg decides what is installed: only a change there installs again.
 $(VENV)/.made: setup.cfg pyproject.toml
 	PYTHON="$(PYTHON)" sh tests/tools/make-venv.sh $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-check: venv ## ruff, mypy --strict and the rules of the house
+check: venv ## run ruff, mypy --strict and the rules of the code (test_house.py)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) -q tests/unit/test_house.py
 
-unit: venv ## unit and golden tests, under a minute, no root, no network
-	$(PYTEST) -q -m "not old_python" $(EVERY_CORE) tests/unit tests/golden
+unit: venv ## run the unit and golden tests: no root, no network
+	$(PYTEST) -q -m "not old_python" $(PER_CORE) tests/unit tests/golden
 
 unit-all: venv ## the same on every Python from 3.9 to 3.13, and with the oldest libraries that setup.cfg allows
 	sh tests/tools/unit-all.sh .pythons
 
-test-tools: ## what the tests use: of the system (apt, only what is missing), and EL7's Pythons where they are
+test-tools: ## install what the tests use: missing system tools (apt), environments of EL7's Pythons where pyenv has these
 	sh tests/tools/install.sh
 	PYTHON="$(PYTHON)" sh tests/tools/hostside-pythons.sh .pythons
 
-test: check test-tools ## every test, the cloud deployed on a bare sandbox included
+test: check test-tools ## run every test that CI runs, clouds in sandboxes included
 	$(call both,-m "not slow and not machine" --durations=15)
 
-test-all: check test-tools ## make test, and what takes longer than CI has
+test-all: check test-tools ## run make test, and the tests that take longer
 	$(call both,-m "not machine" --durations=15)
 
-test-machine: venv test-tools ## volumes on LVM, encryption and the kernel's own switch, on a sandbox with a kernel of its own
+test-machine: venv test-tools ## test LVM volumes, encryption and the kernel's switch, in a virtual machine
 	$(PYTEST) --durations=15 -m machine tests/e2e/test_machine.py
 
-quick: venv test-tools ## the cloud's tests on a host whose packages are installed already (a saved tree, made once)
+quick: venv test-tools ## test the cloud on a node with its packages installed already (a saved tree, made once)
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \
 	    $(PYTEST) --durations=15 tests/e2e/test_cloud.py
 
@@ -70,7 +70,7 @@ quick13: venv test-tools ## the same on Debian 13
 	E2E_DEBIAN13_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian13-epoxy debian13) \
 	    $(PYTEST) --durations=15 tests/e2e/test_debian13.py
 
-allinone: venv ## a cloud in a sandbox on this machine, then proof that it works
+allinone: venv ## deploy a cloud in a sandbox on this machine, and test it (smoke)
 	$(TOOL) --allinone --sandbox
 	$(TOOL) smoke --sandbox
 
@@ -81,19 +81,19 @@ el7 el9: venv
 el7: ## the same in a sandbox with CentOS 7's layout and RDO's Train (tests/hosts)
 el9: ## the same in a sandbox with CentOS Stream 9's layout and RDO's Epoxy (tests/hosts)
 
-vagrant-smoke: venv ## a cloud on a machine by Vagrant, looked at with testinfra (PROVIDER=lxc|libvirt|virtualbox BOX=debian12|centos7|centos9s)
+vagrant-smoke: venv ## deploy a cloud on a Vagrant machine, and test it with testinfra (PROVIDER=lxc|libvirt|virtualbox BOX=debian12|centos7|centos9s)
 	$(BIN)/python tests/tools/vagrant-smoke.py --provider=$(or $(PROVIDER),lxc) --box=$(or $(BOX),debian12) $(if $(KEEP),--keep) -- $(WORDS)
 
-reference: venv ## docs/reference.md, from the tool itself
+reference: venv ## write docs/reference.md from the tool itself
 	$(BIN)/python docs/reference.py
 
-bench: venv test-tools ## measure the figures that README tells
+bench: venv test-tools ## measure the figures of README
 	$(BIN)/python bench/bench.py
 	$(BIN)/python bench/multi_node.py
 
-clean: ## remove what make has made here (sandboxes: packstack-lite sandbox down)
+clean: ## remove what make has created here (not sandboxes: packstack-lite sandbox down)
 	rm -rf $(VENV) .pythons build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-help: ## this list
+help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14

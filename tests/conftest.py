@@ -116,7 +116,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
 
 
 class Lanes(LoadFileScheduling):  # type: ignore[misc]
-    """Tests that share a cloud, or the users of the SSH server, stay in one lane (the Makefile's IN_LANES)."""
+    """Tests that share a cloud, or the users of the SSH server, stay in one lane (the Makefile's PER_CLOUD)."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.split("::", 1)[0])

@@ -1,4 +1,4 @@
-"""A provider network on a bridge of the host, an instance on it, and the host's own interface in the same segment."""
+"""Test provider networks: an instance on one, and an interface of the node in the same network segment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ security group create provider
 security group rule create --protocol icmp provider
 security group rule create --protocol tcp --dst-port 22 provider
 """
-COMMON_AWAY = "security group delete provider\nkeypair delete provider\nflavor delete provider"
+REMOVE_COMMON = "security group delete provider\nkeypair delete provider\nflavor delete provider"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """``tag`` is the VLAN, 0 for a flat network; ``subnet`` the first three numbers of its /24."""
+    """A provider network: ``tag`` is its VLAN, 0 for flat; ``subnet`` the first three octets of its /24."""
 
     physnet: str
     bridge: str
@@ -32,10 +32,12 @@ class Segment:
 
     @property
     def name(self) -> str:
+        """The name of the network, its subnet, port and instance."""
         return f"seg{self.tag}"
 
     @property
-    def create(self) -> str:
+    def create_commands(self) -> str:
+        """Commands of the OpenStack client that create the network and an instance on it."""
         kind = f"vlan --provider-segment {self.tag}" if self.tag else "flat"
         return f"""
 network create --provider-network-type {kind} --provider-physical-network {self.physnet} {self.name}
@@ -44,8 +46,11 @@ port create --network {self.name} --security-group provider {self.name}
 server create --image cirros --flavor provider --key-name provider --port {self.name} {self.name}
 """
 
-    def plug(self, tag: int) -> str:
-        """The host's own interface in the segment, which the test's kernel knows no VLANs for: the switch tags."""
+    def plug_command(self, tag: int) -> str:
+        """Return the command that puts an interface of the node into the VLAN ``tag``.
+
+        The switch does the tagging, as the test's kernel may have no VLANs.
+        """
         port = "provider"
         return (
             f"ovs-vsctl --may-exist add-port {self.bridge} {port} -- set interface {port} type=internal"
@@ -56,42 +61,42 @@ server create --image cirros --flavor provider --key-name provider --port {self.
 
 
 def openstack(host: Sandbox, commands: str) -> None:
-    """Commands of the OpenStack client, all in one process."""
+    """Run commands of the OpenStack client on the node, all in one process."""
     host.sh(f"{SHOW} <<'END' >/root/provider.log 2>&1\n{commands.strip()}\nEND\ntrue")
 
 
 @contextmanager
 def instance_on(host: Sandbox, segment: Segment) -> Iterator[str]:
-    """The address of an instance on the segment; all of it goes again."""
+    """Yield the address of an instance on the segment; remove the instance and its network afterwards."""
     host.sh(f"rm -f {KEY}*; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
-    openstack(host, COMMON + segment.create)
-    found = host.sh(f"{SHOW} port show {segment.name} -f json -c fixed_ips | grep -o '{segment.subnet}[.][0-9]*'")
-    yield found.split()[0]
-    away = f"server delete --wait {segment.name}\nport delete {segment.name}\nnetwork delete {segment.name}"
-    openstack(host, f"{away}\n{COMMON_AWAY}")
+    openstack(host, COMMON + segment.create_commands)
+    addresses = host.sh(f"{SHOW} port show {segment.name} -f json -c fixed_ips | grep -o '{segment.subnet}[.][0-9]*'")
+    yield addresses.split()[0]
+    remove = f"server delete --wait {segment.name}\nport delete {segment.name}\nnetwork delete {segment.name}"
+    openstack(host, f"{remove}\n{REMOVE_COMMON}")
     host.sh(f"ovs-vsctl --if-exists del-port {segment.bridge} provider")
 
 
 def answers(host: Sandbox, address: str, wanted: bool = True, seconds: float = 120) -> bool:
-    """Whether pings from the host come to be answered, or no longer are, as wanted."""
+    """Return whether pings from the node are answered (or are not, for ``wanted`` False) within ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        seen = host.sh(f"ping -c 1 -W 2 {address} >/dev/null && echo yes || echo no").strip() == "yes"
-        if seen == wanted:
+        is_answered = host.sh(f"ping -c 1 -W 2 {address} >/dev/null && echo yes || echo no").strip() == "yes"
+        if is_answered == wanted:
             return True
         time.sleep(1)
     return False
 
 
 def proves(host: Sandbox, segment: Segment) -> Dict[str, str]:
-    """What was seen of an instance on the segment: it answers in it and only in it, and has got its key."""
+    """Return what an instance on the segment did: whether it answers in its VLAN, in the next one, and its login."""
     with instance_on(host, segment) as address:
-        host.sh(segment.plug(segment.tag))
-        seen = {"answers": str(answers(host, address))}
+        host.sh(segment.plug_command(segment.tag))
+        results = {"answers": str(answers(host, address))}
         options = f"-i {KEY} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=5"
         command = f"ssh {options} -o LogLevel=ERROR root@{address} hostname </dev/null && break; sleep 2"
-        seen["login"] = host.sh(f"for i in $(seq 30); do {command}; done; true").strip()
+        results["login"] = host.sh(f"for i in $(seq 30); do {command}; done; true").strip()
         if segment.tag:
-            host.sh(segment.plug(segment.tag + 1))
-            seen["next VLAN"] = str(answers(host, address, wanted=False, seconds=20))
-    return seen
+            host.sh(segment.plug_command(segment.tag + 1))
+            results["next VLAN"] = str(answers(host, address, wanted=False, seconds=20))
+    return results

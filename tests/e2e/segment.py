@@ -1,20 +1,23 @@
-"""Sandboxes of one segment, each by its name."""
+"""Address of and commands in the sandboxes of a segment, each by its name."""
 
 from __future__ import annotations
 
 import subprocess
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox
 
 
 def address(name: str) -> str:
-    """Where its services are reached."""
-    return room.find(name).address
+    """Return the address that a sandbox's services are reached at."""
+    return sandbox.find(name).address
 
 
 def sh(name: str, script: str, stdin: str = "") -> str:
-    """Run it as root there, without the tool's own start: there are many. What it says, without the blanks around."""
-    argv = room.ssh_argv(room.find(name), script)
-    done = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=900, check=False)
-    assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return done.stdout.strip()
+    """Run a script as root in a sandbox and return its stdout, stripped; fail where it fails.
+
+    By ssh directly: starting packstack-lite each time would take long.
+    """
+    argv = sandbox.ssh_argv(sandbox.find(name), script)
+    process = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=900, check=False)
+    assert process.returncode == 0, f"{script}\n{process.stdout[-2000:]}\n{process.stderr[-2000:]}"
+    return process.stdout.strip()

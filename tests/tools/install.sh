@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what the tests use of the system: only what is missing, names told first.
+# Install the system tools that the tests use: only missing ones, after printing their names.
 # No service is left running or enabled that was not there before.
 set -eu
 

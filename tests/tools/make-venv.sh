@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make the virtual environment at $1 where there is none that runs. PYTHON names the
-# interpreter (3.9 or newer). On a bare Debian machine Python itself may be missing too.
+# Make the virtual environment $1, unless one that works is there. PYTHON names the interpreter (3.9 or newer).
+# On a bare Debian machine Python is installed first.
 set -eu
 venv=$1
 python=${PYTHON:-python3}

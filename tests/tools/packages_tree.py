@@ -1,7 +1,7 @@
-"""Keep a sandbox tree with a profile's packages installed, none started; print its name.
+"""Make a sandbox tree with a profile's packages installed and not started; print its name (make quick).
 
-For a developer's own loop: a deployment on it skips the downloads and dpkg, which are most of
-a first run. The name holds a checksum of the package list, so that a changed profile makes a new tree.
+A deployment on it skips downloading and installing packages, most of a first run's time. The name has a checksum of the
+package list, so that a changed profile makes a new tree.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import List
 from packstack_lite import profiles, sandbox
 from packstack_lite.secret import quote_sh
 
-# Packages enable their units; booted before they are configured these would crash for ever.
+# Packages enable their units; at a boot before they are configured, these would crash again and again.
 APT = """
 set -e
 enabled() {{ systemctl list-unit-files --no-legend --state=enabled | cut -d' ' -f1 | sort; }}
@@ -27,32 +27,32 @@ enabled > /run/after
 comm -13 /run/before /run/after | xargs -r systemctl disable -q
 rm /usr/sbin/policy-rc.d
 """
-# Enterprise Linux's packages enable nothing but what its presets say.
+# Enterprise Linux's packages enable only units of its presets.
 DNF = """
 set -e
 {}
 dnf -y -q install {} >/dev/null
 dnf -q clean all
 """
-# What makes RDO's repositories known, as its guide says.
+# Commands that add RDO's repositories, from its guide.
 REPOSITORIES = {
     "centos9s-epoxy": "dnf config-manager --set-enabled crb; dnf -y -q install centos-release-openstack-epoxy",
 }
 
 
 def say(text: str) -> None:
-    """Progress; stdout is for the name alone."""
+    """Print progress to stderr; stdout is for the tree's name."""
     print(text, file=sys.stderr, flush=True)
 
 
 def packages_of(profile: profiles.Profile) -> List[str]:
-    """Everything that the profile can install in a container."""
-    left_out = {"chrony", *([] if profile.package_manager == "apt" else ["ceph"])}
-    return sorted({name for service, names in profile.packages.items() if service not in left_out for name in names})
+    """Return all packages of the profile that can be installed in a container."""
+    excluded = {"chrony", *([] if profile.package_manager == "apt" else ["ceph"])}
+    return sorted({name for service, names in profile.packages.items() if service not in excluded for name in names})
 
 
 def install_script(profile: profiles.Profile, packages: List[str]) -> str:
-    """Shell text that installs the packages with the profile's package manager and starts none."""
+    """Return shell text that installs the packages with the profile's package manager and starts none."""
     names = " ".join(packages)
     if profile.package_manager == "apt":
         return APT.format(names)
@@ -60,7 +60,7 @@ def install_script(profile: profiles.Profile, packages: List[str]) -> str:
 
 
 def make(profile: profiles.Profile, distro: str) -> str:
-    """The name of the tree, made when it is not there."""
+    """Return the name of the tree, made if it is missing."""
     packages = packages_of(profile)
     tree = f"{profile.name}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:8]}"
     if sandbox.has_tree(tree, distro):
@@ -77,7 +77,7 @@ def make(profile: profiles.Profile, distro: str) -> str:
 
 
 def main() -> None:
-    """Arguments: the profile, and the distribution that the sandbox runs."""
+    """Print the tree's name; arguments: the profile, and the distribution for the sandbox."""
     profile, distro = sys.argv[1:]
     print(make(profiles.load(profile), distro))
 

@@ -1,9 +1,8 @@
-"""Make the box that Vagrant's lxc provider needs, from the sandbox's own base tree; print its path.
+"""Make the box of Vagrant's lxc provider from the sandbox's base tree; print its path.
 
-The box is kept under /var/lib/packstack-lite-sandbox/boxes and made again when this recipe or the base
-changes. Its format: a tar of metadata.json, lxc-config and rootfs.tar.gz, whose entries begin with ./rootfs/
-(vagrant-lxc, BOXES.md). The user is ``vagrant`` with Vagrant's insecure key, which ``vagrant up``
-replaces by one of the machine's own.
+The box is kept under /var/lib/packstack-lite-sandbox/boxes and made again when this recipe or the base tree changes.
+Its format is a tar of metadata.json, lxc-config and rootfs.tar.gz, whose entries begin with ./rootfs/ (vagrant-lxc,
+BOXES.md). The user is ``vagrant`` with Vagrant's insecure key, which ``vagrant up`` replaces by a new one.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from packstack_lite.sandbox import guest_image, local_commands, trees
 from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError
 
 BOXES = SANDBOX_HOME / "boxes"
-# What debootstrap makes and the Vagrantfile knows.
+# Distributions that debootstrap makes and the Vagrantfile has.
 DISTROS = ("debian12",)
-# What is in the box beyond the base tree: Vagrant's user needs sudo, DHCP a resolver that listens to it.
+# Packages besides the base tree: Vagrant's user needs sudo, and DHCP a resolver that takes its servers.
 PACKAGES = "sudo systemd-resolved"
 
-# What OpenStack needs of a container: every capability (router namespaces, taps), /proc/sys and /sys to write to,
-# TUN; no AppArmor profile, which would forbid mounts in namespaces. Nothing here confines root: it is a
-# throw-away host on a developer's machine, as the sandbox is.
+# OpenStack needs in a container: every capability (router namespaces, taps), writable /proc/sys and /sys, TUN; and no
+# AppArmor profile, which would forbid mounts in namespaces. Root is not confined: like a sandbox this is a throw-away
+# machine of a developer.
 LXC_CONFIG = """\
 lxc.cap.drop =
 lxc.apparmor.profile = unconfined
@@ -41,10 +40,10 @@ lxc.signal.halt = SIGRTMIN+3
 """
 
 NETWORK = "[Match]\nName=eth0\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
-# The tree has no host keys, so that no two machines share them; the server's own check refuses to start without.
+# The tree has no SSH host keys, so that machines do not share them: sshd makes them before its check at the start.
 SSH_KEYS = "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n"
 
-FURNISH = f"""
+INSTALL_SCRIPT = f"""
 set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
@@ -62,24 +61,27 @@ ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
 
 
 def say(text: str) -> None:
-    """Progress; stdout is for the path alone."""
+    """Print progress to stderr; stdout is for the path."""
     print(text, file=sys.stderr, flush=True)
 
 
 def insecure_key() -> str:
-    """The public half of Vagrant's insecure key, from Vagrant itself."""
-    where = "puts Gem::Specification.find_by_name('vagrant').gem_dir"
-    return (Path(local_commands.run_command(["ruby", "-e", where]).strip()) / "keys/vagrant.pub").read_text()
+    """Return the public part of Vagrant's insecure key, from Vagrant's own files."""
+    script = "puts Gem::Specification.find_by_name('vagrant').gem_dir"
+    return (Path(local_commands.run_command(["ruby", "-e", script]).strip()) / "keys/vagrant.pub").read_text()
 
 
-def recipe(base: Path) -> str:
-    """A digest of what the box follows from; the installed packages' versions aside."""
+def recipe_digest(base: Path) -> str:
+    """Return a digest of what the box is made from, versions of packages excepted."""
     parts = [Path(__file__).read_text(), base.name, str(base.stat().st_ino), guest_image.recipe_digest()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def make(name: str) -> Path:
-    """The box of that name, made when it is missing or out of date. SandboxFault where there is no base for it."""
+def make_box(name: str) -> Path:
+    """Return the path of the box of that name, made if it is missing or outdated.
+
+    Raises UsageError for a distribution that has no base tree, SandboxError where making it fails.
+    """
     if name not in DISTROS:
         raise UsageError(
             f"no box of {name} can be made for the lxc provider, only of {', '.join(DISTROS)}",
@@ -88,8 +90,8 @@ def make(name: str) -> Path:
     local_commands.require_root()
     with local_commands.lock_sandbox():
         base = trees.ensure_tree(name, BASE_TREE, say)
-    wanted = recipe(base)
-    box = BOXES / f"{name}-lxc-{wanted}.box"
+    digest = recipe_digest(base)
+    box = BOXES / f"{name}-lxc-{digest}.box"
     if not box.exists():
         say(f"making the box {box}; this takes about a minute")
         guest_image.build_image(progress=say)
@@ -97,34 +99,37 @@ def make(name: str) -> Path:
         for old in BOXES.glob(f"{name}-lxc-*.box"):
             old.unlink()
         with tempfile.TemporaryDirectory(dir=BOXES) as work:
-            build(Path(work), base, wanted)
+            build(Path(work), base, digest)
             os.replace(Path(work) / "machine.box", box)
     return box
 
 
-def build(work: Path, base: Path, wanted: str) -> None:
-    """``machine.box`` in the working directory."""
+def build(work: Path, base: Path, digest: str) -> None:
+    """Make ``machine.box`` in the directory ``work``."""
     root = work / "rootfs"
     local_commands.run_command(["cp", "-a", "--reflink=auto", str(base), str(root)])
-    # The copy has this machine's resolver for as long as packages are fetched.
+    # This machine's resolver, while packages are downloaded.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
-    done = subprocess.run(["chroot", str(root), "sh", "-c", FURNISH], text=True, capture_output=True)
+    done = subprocess.run(["chroot", str(root), "sh", "-c", INSTALL_SCRIPT], text=True, capture_output=True)
     if done.returncode:
-        raise SandboxError(f"the box cannot be furnished: {done.stderr.strip()[-400:]}", "apt-get update, then again")
-    furnish(root)
+        raise SandboxError(
+            f"packages for the box cannot be installed: {done.stderr.strip()[-400:]}",
+            "run apt-get update, then try again",
+        )
+    write_settings(root)
     local_commands.run_command(
         ["tar", "--numeric-owner", "--xattrs", "-C", str(work), "-czf", str(work / "rootfs.tar.gz"), "./rootfs"]
     )
     (work / "lxc-config").write_text(LXC_CONFIG)
-    told = {"provider": "lxc", "version": "1.0.0", "recipe": wanted}
-    (work / "metadata.json").write_text(json.dumps(told) + "\n")
+    metadata = {"provider": "lxc", "version": "1.0.0", "recipe": digest}
+    (work / "metadata.json").write_text(json.dumps(metadata) + "\n")
     names = ["metadata.json", "lxc-config", "rootfs.tar.gz"]
     local_commands.run_command(["tar", "-C", str(work), "-cf", str(work / "machine.box"), *names])
 
 
-def furnish(root: Path) -> None:
-    """Key, network, the image for the cloud's demo."""
+def write_settings(root: Path) -> None:
+    """Write SSH key, network configuration and the guest image into the tree."""
     ssh = root / "home/vagrant/.ssh"
     ssh.mkdir(mode=0o700)
     (ssh / "authorized_keys").write_text(insecure_key())
@@ -139,11 +144,11 @@ def furnish(root: Path) -> None:
 
 
 def main() -> None:
-    """Argument: what the machine runs, as the sandbox calls it."""
+    """Print the box's path; argument: the distribution, by the sandbox's name of it."""
     try:
-        print(make(sys.argv[1]))
-    except PackstackLiteError as fault:
-        sys.exit(f"{fault.message}\n  {fault.hint}")
+        print(make_box(sys.argv[1]))
+    except PackstackLiteError as error:
+        sys.exit(f"{error.message}\n  {error.hint}")
 
 
 if __name__ == "__main__":

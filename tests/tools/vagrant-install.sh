@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install Vagrant and what one of its providers needs: vagrant-install.sh lxc|libvirt|virtualbox.
-# Only what is missing, names told first. No service of lxc's is left running or enabled: the network for its
+# Install Vagrant and the packages of one provider: vagrant-install.sh lxc|libvirt|virtualbox.
+# Only missing packages, after printing their names. lxc's services are not left running or enabled: the network of its
 # machines comes from vagrant-lxc-net.sh.
 set -eu
 
@@ -22,7 +22,7 @@ case $provider in
     libvirt) plugin vagrant-libvirt ;;
     virtualbox)
         command -v VBoxManage >/dev/null || {
-            echo "VirtualBox is needed and is no package of Debian's: install it, then run this again" >&2
+            echo "VirtualBox is needed, and Debian has no package of it: install it, then run this again" >&2
             exit 1
         }
         ;;

@@ -1,4 +1,4 @@
-"""An installed wheel has everything: templates, sample answer files, profiles, host-side programs."""
+"""The wheel has every file of the product (templates, answer files, profiles, host-side programs), and no tests."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel of this tree; built from a copy, as building leaves traces beside setup.cfg."""
+    """The wheel of this tree, built from a copy, as building writes files next to setup.cfg."""
     work = tmp_path_factory.mktemp("wheel")
     tree = work / "tree"
     tree.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)
     for name in ("packstack_lite", "templates", "answer-files"):
-        shutil.copytree(ROOT / name, tree / name, ignore=LEFT_OUT)
+        shutil.copytree(ROOT / name, tree / name, ignore=IGNORED)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run([*command, "-w", str(work), str(tree)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = work.glob("*.whl")
-    return built
+    process = subprocess.run([*command, "-w", str(work), str(tree)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    (path,) = work.glob("*.whl")
+    return path
 
 
 def files_below(name: str) -> set[str]:
@@ -45,10 +45,10 @@ def files_below(name: str) -> set[str]:
     ],
 )
 def test_wheel_holds_the_whole_tree(wheel, tree, package):
-    inside = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {f"{package}/{name}" for name in files_below(tree)}
-    assert len(wanted) > 1
-    assert not sorted(wanted - inside)
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {f"{package}/{name}" for name in files_below(tree)}
+    assert len(expected) > 1
+    assert not sorted(expected - names)
 
 
 def test_wheel_holds_no_test_equipment(wheel):
