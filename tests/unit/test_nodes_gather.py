@@ -1,4 +1,4 @@
-"""Facts: the commands run for real by sh on this machine; the parser over replies of other hosts."""
+"""Gathering facts: the scripts run by sh on this machine, and the parser with replies of other nodes."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ epoch=1795457920
 """
 LINKS = """\
 interface=link 1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\\    link/loopback 00:00
-interface=link 2: eth0: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc mq master br0\\    link/ether aa:bb promisc 0 \\    bridge_slave x
-interface=link 3: host0@if7: <BROADCAST,MULTICAST> mtu 1400 qdisc noqueue\\    link/ether aa:cc promiscuity 0 \\    veth numrx 1
+interface=link 2: eth0: <BROADCAST,UP,LOWER_UP> mtu 1500 master br0\\    link/ether aa:bb promisc 0 \\ bridge_slave x
+interface=link 3: host0@if7: <BROADCAST,MULTICAST> mtu 1400 qdisc x\\    link/ether aa:cc promiscuity 0 \\    veth numrx 1
 interface=addr 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
 interface=addr 2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global eth0\\       valid_lft forever
 interface=addr 2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever
@@ -58,8 +58,10 @@ interface=addr 2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever
 PORTS = "port=22\tsshd\tssh.service\nport=80\tnginx\tnginx.service\nport=2024\t\t\n"
 
 
-def parsed(system=SYSTEM, kvm="kvm_works=yes\n", source="package_source=reachable\n", source_code=0):
-    return parse_facts([Reply(0, system), Reply(source_code, source), Reply(0, kvm), Reply(0, LINKS), Reply(0, PORTS)])
+def parse_replies(system=SYSTEM, kvm="kvm_works=yes\n", packages="package_source=reachable\n", packages_code=0):
+    return parse_facts(
+        [Reply(0, system), Reply(packages_code, packages), Reply(0, kvm), Reply(0, LINKS), Reply(0, PORTS)]
+    )
 
 
 def run(description, **environment):
@@ -79,20 +81,20 @@ def run_script(command, **environment):
     return Reply(done.returncode, done.stdout, done.stderr)
 
 
-class Here:
+class ThisMachine:
     name = "here"
 
     def __init__(self, replies=None):
-        self.flights = 0
+        self.round_trips = 0
         self.replies = replies
 
     def run(self, batch):
-        self.flights += 1
+        self.round_trips += 1
         return self.replies or [run(command.description) for command in batch]
 
 
-def test_parse():
-    facts = parsed()
+def test_replies_are_parsed_into_facts():
+    facts = parse_replies()
     assert (facts.system.hostname, facts.system.fqdn) == ("cloud1", "cloud1.example.com")
     assert facts.system.hostname_addresses == ("127.0.1.1", "198.18.1.10")
     assert (facts.hardware.memory_mib, facts.hardware.cpus) == (7950, 4)
@@ -114,18 +116,18 @@ def test_parse():
 
 
 @pytest.mark.parametrize(
-    ("head", "told"), [("# Written by packstack-lite.", ["ml2_mechanisms=ovn,sriovnicswitch"]), ("[DEFAULT]", [])]
+    ("head", "lines"), [("# Written by packstack-lite.", ["ml2_mechanisms=ovn,sriovnicswitch"]), ("[DEFAULT]", [])]
 )
-def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
+def test_ml2_mechanisms_are_read_from_our_own_file_only(tmp_path, head, lines):
     (command,) = [command for command in build_commands() if command.description == "gather facts of clouds"]
     (tmp_path / "ml2").write_text(f"{head}\n[ml2]\nmechanism_drivers = ovn,sriovnicswitch\n")
     script = command.script.replace("/etc/neutron/plugins/ml2/ml2_conf.ini", str(tmp_path / "ml2"))
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert [line for line in done.stdout.splitlines() if line.startswith("ml2_mechanisms=")] == told
+    assert [line for line in done.stdout.splitlines() if line.startswith("ml2_mechanisms=")] == lines
 
 
 @pytest.mark.parametrize(
-    ("states", "asked", "told"),
+    ("states", "call_count", "lines"),
     [
         (["running"], 1, []),
         (["degraded"], 1, []),
@@ -134,63 +136,63 @@ def test_mechanisms_are_those_of_our_own_file(tmp_path, head, told):
         ([""], 1, []),
     ],
 )
-def test_a_host_that_boots_is_waited_for(tmp_path, states, asked, told):
-    """Whatever it says: 219's systemctl knows the states, but no --wait."""
+def test_gathering_waits_for_the_end_of_the_boot(tmp_path, states, call_count, lines):
+    """systemctl of systemd 219 knows the states, but not --wait."""
     (tmp_path / "states").write_text("".join(f"{state}\n" for state in states))
     tools = {
         "systemctl": f'[ "$*" = is-system-running ] || exit 0\necho x >> {tmp_path}/asked\n'
         f"sed -n 1p {tmp_path}/states; sed -i 1d {tmp_path}/states; exit 1",
         "sleep": "exit 0",
     }
-    for name, does in tools.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+    for name, script in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     reply = run("gather facts of the system", PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert [line for line in reply.out.splitlines() if line.startswith("booting")] == told
-    assert len((tmp_path / "asked").read_text().splitlines()) == asked
+    assert [line for line in reply.out.splitlines() if line.startswith("booting")] == lines
+    assert len((tmp_path / "asked").read_text().splitlines()) == call_count
 
 
-def holder(tmp_path, users, inode=1234):
-    """Who is told to hold port 4369 where ss shows these users of it."""
+def port_holder(tmp_path, users, inode=1234):
+    """Return the process that holds port 4369 if ss prints these users of it."""
     line = f"LISTEN 0 4096 127.0.0.1:4369 0.0.0.0:* users:({users}) ino:{inode} sk:1 <->"
     (tmp_path / "ss").write_text(f"#!/bin/sh\ncat <<'END'\n{line}\nEND\n")
     (tmp_path / "ss").chmod(0o755)
-    (told,) = run("gather listening ports", PATH=f"{tmp_path}:{os.environ['PATH']}").out.splitlines()
-    port, name, _ = told.split("\t")
+    (lines,) = run("gather listening ports", PATH=f"{tmp_path}:{os.environ['PATH']}").out.splitlines()
+    port, name, _ = lines.split("\t")
     assert port == "port=4369"
     return name
 
 
-def test_a_port_is_not_held_by_a_child_of_systemds_that_has_yet_to_become_a_program(tmp_path):
+def test_a_child_of_systemd_before_exec_does_not_hold_its_sockets(tmp_path):
     users = '("(agetty)",pid=2153,fd=53),("systemd",pid=1,fd=53)'
-    assert holder(tmp_path, users) == Path("/proc/1/comm").read_text().strip()
+    assert port_holder(tmp_path, users) == Path("/proc/1/comm").read_text().strip()
 
 
-def test_a_port_of_systemds_is_not_held_by_who_became_a_program_while_ss_looked(tmp_path):
+def test_a_program_without_the_socket_does_not_hold_systemds_port(tmp_path):
     with subprocess.Popen(["sleep", "60"]) as child:
         users = f'("sleep",pid={child.pid},fd=53),("systemd",pid=1,fd=53)'
-        found = holder(tmp_path, users)
+        name = port_holder(tmp_path, users)
         child.kill()
-    assert found == Path("/proc/1/comm").read_text().strip()
+    assert name == Path("/proc/1/comm").read_text().strip()
 
 
-def test_a_port_is_held_by_who_has_it_from_systemd(tmp_path):
+def test_a_program_with_a_socket_from_systemd_holds_the_port(tmp_path):
     with socket.socket() as server:
         users = f'("python",pid={os.getpid()},fd=3),("systemd",pid=1,fd=53)'
         inode = os.fstat(server.fileno()).st_ino
-        assert holder(tmp_path, users, inode) == Path("/proc/self/comm").read_text().strip()
+        assert port_holder(tmp_path, users, inode) == Path("/proc/self/comm").read_text().strip()
 
 
-def test_parse_interfaces():
-    assert parsed().network.interfaces == (
+def test_interfaces_are_parsed():
+    assert parse_replies().network.interfaces == (
         Interface("lo", True, 65536, ("127.0.0.1/8",)),
         Interface("eth0", True, 1500, ("198.18.1.10/24", "fe80::1/64")),
         Interface("host0", False, 1400, (), "veth"),
     )
 
 
-def test_what_is_not_told_is_not_there():
-    facts = parsed("memory=512\nmemory=256\nepoch=1\n", kvm="", source="", source_code=124)
+def test_a_fact_without_a_line_is_not_there():
+    facts = parse_replies("memory=512\nmemory=256\nepoch=1\n", kvm="", packages="", packages_code=124)
     assert facts.hardware.memory_mib == 256, "a container's limit counts"
     assert not (
         facts.hardware.kvm_works
@@ -202,24 +204,24 @@ def test_what_is_not_told_is_not_there():
     assert "50 seconds" in facts.software.package_source
 
 
-def test_facts_that_broke_off_are_an_error_that_names_the_host():
+def test_a_script_that_fails_is_an_error_that_names_the_node():
     replies = [Reply(124, "hostname=x\n", "killed"), *[Reply(0)] * 4]
     with pytest.raises(PhaseError, match="here: its facts cannot be read: exit code 124: killed"):
-        gather_facts(Here(replies))
+        gather_facts(ThisMachine(replies))
 
 
-@pytest.mark.parametrize("late", [3, 4, 5])
-def test_facts_that_were_not_told_in_time_are_not_taken_for_what_is_not_there(late):
+@pytest.mark.parametrize("late_reply", [3, 4, 5])
+def test_a_script_that_times_out_is_an_error(late_reply):
     replies = [Reply(0, SYSTEM), *[Reply(0)] * 5]
-    replies[late] = Reply(124)
+    replies[late_reply] = Reply(124)
     with pytest.raises(PhaseError, match="so slow that some commands timed out"):
-        gather_facts(Here(replies))
+        gather_facts(ThisMachine(replies))
 
 
-def test_this_machine():
-    host = Here()
-    facts = gather_facts(host)
-    assert host.flights == 1
+def test_facts_of_this_machine_are_gathered_in_one_round_trip():
+    machine = ThisMachine()
+    facts = gather_facts(machine)
+    assert machine.round_trips == 1
     assert facts.system.hostname == socket.gethostname()
     assert facts.hardware.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
     assert 0 < facts.hardware.memory_mib <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 + 1
@@ -236,7 +238,7 @@ def tools_without_ss(tmp_path):
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
-def test_listening_ports_with_and_without_ss(family, tools_without_ss):
+def test_listening_ports_are_found_with_and_without_ss(family, tools_without_ss):
     with socket.socket(family) as server:
         server.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
         server.listen()
@@ -248,7 +250,7 @@ def test_listening_ports_with_and_without_ss(family, tools_without_ss):
     assert f"\nport={port}\t" not in "\n" + run("gather listening ports").out
 
 
-class Source(BaseHTTPRequestHandler):
+class PackageServer(BaseHTTPRequestHandler):
     def do_GET(self):
         known = self.path.startswith("/good/") and self.path.endswith("/InRelease")
         self.send_response(200 if known else 404)
@@ -260,8 +262,8 @@ class Source(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def source():
-    server = HTTPServer(("127.0.0.1", 0), Source)
+def package_server():
+    server = HTTPServer(("127.0.0.1", 0), PackageServer)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield f"127.0.0.1:{server.server_port}"
@@ -282,8 +284,8 @@ def source():
     ],
     ids=["answers", "not there", "one of two refuses", "malformed", "none"],
 )
-def test_package_source(line, expected, source, tmp_path):
-    (tmp_path / "sources.list").write_text(line.format(at=source) + "\n")
+def test_apts_sources_are_asked_with_apts_settings(line, expected, package_server, tmp_path):
+    (tmp_path / "sources.list").write_text(line.format(at=package_server) + "\n")
     (tmp_path / "apt.conf").write_text(
         f'Dir::Etc::SourceList "{tmp_path}/sources.list"; Dir::Etc::SourceParts "/dev/null";'
         'Acquire::http::Proxy "false";'
@@ -296,10 +298,10 @@ def test_package_source(line, expected, source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "is_printed"),
     [("", True), ("CONFIG_NF_CONNTRACK_ZONES=y\n", True), ("# CONFIG_NF_CONNTRACK_ZONES is not set\n", False)],
 )
-def test_a_datapath_without_zones_is_none(tmp_path, config, told):
+def test_a_datapath_without_connection_zones_does_not_count(tmp_path, config, is_printed):
     (command,) = [command for command in build_commands() if "openvswitch" in command.script]
     dash = Dash(tmp_path, moved=["/boot/", "/sys/module/openvswitch"])
     dash.tool("uname", "echo 9.9")
@@ -307,4 +309,4 @@ def test_a_datapath_without_zones_is_none(tmp_path, config, told):
     (tmp_path / "boot").mkdir()
     if config:
         (tmp_path / "boot/config-9.9").write_text(f"CONFIG_X=y\n{config}")
-    assert ("ovs_module=yes\n" in dash.run(command).out) is told
+    assert ("ovs_module=yes\n" in dash.run(command).out) is is_printed

@@ -1,4 +1,4 @@
-"""The facts of storage: the script run for real by dash over a made-up /etc, and the parser."""
+"""Facts of storage and stored keys: the scripts run by dash on a made-up /etc, and the parser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dash(tmp_path):
     return Dash(tmp_path, moved=["/etc/barbican", "/etc/swift", "/etc/ceph", "/dev/disk", "/sys/class/block"])
 
 
-def told(dash, exports=()):
+def storage_facts(dash, exports=()):
     return read_facts(StorageFacts, *(dash.run(command) for command in storage.build_commands(exports)))
 
 
@@ -31,51 +31,51 @@ def key_digests(dash):
 
 
 def put(dash, path, text):
-    place = dash.root / path.lstrip("/")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text)
+    path_on_node = dash.root / path.lstrip("/")
+    path_on_node.parent.mkdir(parents=True, exist_ok=True)
+    path_on_node.write_text(text)
 
 
-@pytest.mark.parametrize("word", ["plain", "a$b %c\"d'e\\f#g;h@i/j:k&l!m", "100%(x)s +/ end"])
-def test_what_is_kept_is_told_by_its_digest_as_preflight_makes_it(dash, word):
+@pytest.mark.parametrize("key", ["plain", "a$b %c\"d'e\\f#g;h@i/j:k&l!m", "100%(x)s +/ end"])
+def test_stored_keys_are_read_as_the_digests_that_preflight_computes(dash, key):
     put(dash, "/etc/barbican/barbican.conf", f"[simple_crypto_plugin]\n# kek = no\nkek = {KEK}\n")
-    put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {quote_percent(word)}\n")
+    put(dash, "/etc/swift/swift.conf", f"[swift-hash]\nswift_hash_path_suffix = {quote_percent(key)}\n")
     assert key_digests(dash) == {
         "CONFIG_BARBICAN_KEK": key_digest(Secret(KEK)),
-        "CONFIG_SWIFT_HASH": key_digest(Secret(word)),
+        "CONFIG_SWIFT_HASH": key_digest(Secret(key)),
     }
     assert key_digest(Secret(KEK)) == hashlib.sha256(KEK.encode()).hexdigest()
 
 
-def test_what_a_package_ships_is_nothing_that_was_kept(dash):
+def test_a_packages_default_is_no_stored_key(dash):
     put(dash, "/etc/barbican/barbican.conf", "[simple_crypto_plugin]\n#kek = dGhpcnR5\n")
     put(dash, "/etc/swift/swift.conf", "[swift-hash]\nswift_hash_path_suffix = changeme\n")
     assert key_digests(dash) == {}
 
 
-def test_devices_are_told_with_what_they_hold(dash):
+def test_devices_are_parsed_with_their_contents(dash):
     reply = Reply(
         0, "device=/dev/vdb 4096 - -\ndevice=/dev/vda1 9000 ext4 /mnt/with space\nvolume_group=a\nkernel_feature=nfs\n"
     )
-    found = read_facts(StorageFacts, reply)
-    assert found.block_devices == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
-    assert (found.volume_groups, found.kernel_features, found.nfs_export_errors) == (("a",), ("nfs",), {})
+    facts = read_facts(StorageFacts, reply)
+    assert facts.block_devices == {"/dev/vdb": "4096 - -", "/dev/vda1": "9000 ext4 /mnt/with space"}
+    assert (facts.volume_groups, facts.kernel_features, facts.nfs_export_errors) == (("a",), ("nfs",), {})
 
 
-def test_a_ceph_configuration_of_ours_is_known(dash):
+def test_our_own_ceph_configuration_is_recognised(dash):
     put(dash, "/etc/ceph/ceph.conf", "# Written by packstack-lite. A cluster\n")
     put(dash, "/etc/ceph/rbdmap", "")
-    found = told(dash).ceph_files
-    assert found[-1] == "ours" and len(found) == 3
+    facts = storage_facts(dash).ceph_files
+    assert facts[-1] == "ours" and len(facts) == 3
     put(dash, "/etc/ceph/ceph.conf", "[global]\n")
-    assert "ours" not in told(dash).ceph_files
+    assert "ours" not in storage_facts(dash).ceph_files
 
 
-def test_exports_are_tried(dash):
-    """Port 2049 of loopback: somebody else's, a server of the test's, or nobody's."""
+def test_nfs_exports_are_tried(dash):
+    """Port 2049 of loopback: of another process, of the test, or closed."""
     dash.tool("showmount", "case $3 in 127.0.0.1) echo '/srv/one *' ;; *) exit 1 ;; esac")
-    found = told(dash, ["127.0.0.2:/srv/one"]).nfs_export_errors
-    assert found == {"127.0.0.2:/srv/one": "127.0.0.2 does not answer on port 2049"}
+    facts = storage_facts(dash, ["127.0.0.2:/srv/one"]).nfs_export_errors
+    assert facts == {"127.0.0.2:/srv/one": "127.0.0.2 does not answer on port 2049"}
     with socket.create_server(("127.0.0.1", 2049)):
-        found = told(dash, ["127.0.0.1:/srv/one", "127.0.0.1:/srv/two"]).nfs_export_errors
-    assert found == {"127.0.0.1:/srv/one": "", "127.0.0.1:/srv/two": "127.0.0.1 does not export /srv/two"}
+        facts = storage_facts(dash, ["127.0.0.1:/srv/one", "127.0.0.1:/srv/two"]).nfs_export_errors
+    assert facts == {"127.0.0.1:/srv/one": "", "127.0.0.1:/srv/two": "127.0.0.1 does not export /srv/two"}

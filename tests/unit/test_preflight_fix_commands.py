@@ -1,4 +1,4 @@
-"""What --fix does, run for real by dash over a made-up /etc: the fault goes, the rest stays, the original is kept."""
+"""Commands of --fix, run by dash on a made-up /etc: the cause goes, the rest stays, the original is kept."""
 
 from __future__ import annotations
 
@@ -27,32 +27,38 @@ exclude=a b
 
 @pytest.fixture
 def dash(tmp_path):
-    moved = ["/etc/hosts", "/etc/default/locale", "/etc/locale.conf", "/etc/selinux", "/etc/yum.repos.d"]
-    moved += ["/var/lib/mysql", "/var/tmp/packstack", "/root/packstack", "/etc/modules-load.d", "/etc/NetworkManager"]
-    made = Dash(tmp_path, moved)
+    moved_paths = ["/etc/hosts", "/etc/default/locale", "/etc/locale.conf", "/etc/selinux", "/etc/yum.repos.d"]
+    moved_paths += [
+        "/var/lib/mysql",
+        "/var/tmp/packstack",
+        "/root/packstack",
+        "/etc/modules-load.d",
+        "/etc/NetworkManager",
+    ]
+    functions = Dash(tmp_path, moved_paths)
     for name in ("systemctl", "yum", "nmcli", "ip", "modprobe", "firewall-cmd", "chronyc", "restorecon"):
-        made.tool(name, f'echo "{name} $*" >> "$T/ran"')
-    return made
+        functions.tool(name, f'echo "{name} $*" >> "$T/ran"')
+    return functions
 
 
 def put(dash, path, text=""):
-    place = dash.root / path.lstrip("/")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text)
-    return place
+    path_on_node = dash.root / path.lstrip("/")
+    path_on_node.parent.mkdir(parents=True, exist_ok=True)
+    path_on_node.write_text(text)
+    return path_on_node
 
 
 def read(dash, path):
     return (dash.root / path.lstrip("/")).read_text()
 
 
-def works(dash, cure, **environment):
-    reply = dash.run(cure, environment)
+def run_fix(dash, fix, **environment):
+    reply = dash.run(fix, environment)
     assert (reply.code, reply.err) == (0, ""), reply
     return dash.noted("ran")
 
 
-HOSTS = [
+HOSTS_FILES = [
     ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n198.18.1.10\tcloud1.example.com cloud1\n"),
     ("127.0.1.1\tcloud1.example.com\tcloud1\n", "198.18.1.10\tcloud1.example.com cloud1\n"),
     ("# a cloud1 comment\n\n10.1.1.1 cloud1 other # cloud1\n", "# a cloud1 comment\n\n10.1.1.1\tother\n{ours}"),
@@ -62,12 +68,12 @@ HOSTS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), HOSTS)
-def test_a_name_leads_to_one_address_and_other_names_stay(dash, before, after):
+@pytest.mark.parametrize(("before", "after"), HOSTS_FILES)
+def test_a_name_gets_one_address_and_other_names_stay(dash, before, after):
     put(dash, "/etc/hosts", before)
-    cure = fixes.set_hosts_entry("198.18.1.10", ["cloud1.example.com", "cloud1"])
+    fix = fixes.set_hosts_entry("198.18.1.10", ["cloud1.example.com", "cloud1"])
     for _ in range(2):
-        works(dash, cure)
+        run_fix(dash, fix)
         assert read(dash, "/etc/hosts").lstrip("\n") == after.format(ours="198.18.1.10\tcloud1.example.com cloud1\n")
     assert read(dash, "/etc/hosts.packstack-lite.orig") == before
 
@@ -77,26 +83,26 @@ def repo(name):
 
 
 def test_packages_are_excluded_from_one_repository(dash):
-    place = put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
-    works(dash, fixes.exclude_packages(repo("epel"), ["leatherman*", "facter*"]))
-    works(dash, fixes.exclude_packages(repo("epel-source"), ["leatherman*"]))
-    works(dash, fixes.exclude_packages(repo("epel"), ["facter*", "puppet*"]))
-    found = read_facts(SoftwareFacts, dash.run(repositories.build_command())).repos
-    assert [(repo.name, repo.excludes) for repo in found] == [
+    path_on_node = put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
+    run_fix(dash, fixes.exclude_packages(repo("epel"), ["leatherman*", "facter*"]))
+    run_fix(dash, fixes.exclude_packages(repo("epel-source"), ["leatherman*"]))
+    run_fix(dash, fixes.exclude_packages(repo("epel"), ["facter*", "puppet*"]))
+    repos = read_facts(SoftwareFacts, dash.run(repositories.build_command())).repos
+    assert [(repo.name, repo.excludes) for repo in repos] == [
         ("epel", ("leatherman*", "facter*", "puppet*")),
         ("epel-source", ("a", "b", "leatherman*")),
     ]
-    assert all(line in place.read_text() for line in EPEL.splitlines())
+    assert all(line in path_on_node.read_text() for line in EPEL.splitlines())
     assert read(dash, "/etc/yum.repos.d/epel.repo.packstack-lite.orig") == EPEL, "the first original, not the second"
 
 
-def test_an_rpm_is_taken_back_without_epel(dash):
+def test_an_rpm_is_downgraded_without_epel(dash):
     put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
-    ran = works(dash, fixes.downgrade_package("leatherman", [repo("epel")], ["leatherman*"]))
-    assert ran == "yum -y --disablerepo=epel downgrade leatherman\n"
+    commands = run_fix(dash, fixes.downgrade_package("leatherman", [repo("epel")], ["leatherman*"]))
+    assert commands == "yum -y --disablerepo=epel downgrade leatherman\n"
     assert "enabled=1\n\nexclude=leatherman*\n[epel-source]\n" in read(dash, "/etc/yum.repos.d/epel.repo")
-    ran = works(dash, fixes.downgrade_package("leatherman", [], ["leatherman*"], [repo("base")]))
-    assert ran.endswith("yum -y --disablerepo=base downgrade leatherman\n"), "a repository that is gone stops yum"
+    commands = run_fix(dash, fixes.downgrade_package("leatherman", [], ["leatherman*"], [repo("base")]))
+    assert commands.endswith("yum -y --disablerepo=base downgrade leatherman\n"), "a dead repository would stop yum"
     dash.tool("yum", "echo 'No Match for argument: leatherman'; echo 'Error: Nothing to do' >&2; exit 1")
     reply = dash.run(fixes.downgrade_package("leatherman", [], ["leatherman*"]))
     assert (reply.code, reply.err) == (1, "Error: Nothing to do\n")
@@ -109,46 +115,46 @@ LOCALES = [
 ]
 
 
-@pytest.mark.parametrize(("there", "lang"), LOCALES)
-def test_the_language_is_one_that_the_host_has(dash, there, lang):
-    dash.tool("locale", f"printf '{there}'")
+@pytest.mark.parametrize(("installed", "lang"), LOCALES)
+def test_lang_is_set_to_an_installed_locale(dash, installed, lang):
+    dash.tool("locale", f"printf '{installed}'")
     put(dash, "/etc/locale.conf", "LC_TIME=C\nLANG=zh_CN.GB18030\n")
     assert read_facts(SystemFacts, dash.run(system.build_command())).missing_locale == "zh_CN.GB18030"
-    works(dash, fixes.set_locale())
+    run_fix(dash, fixes.set_locale())
     assert read(dash, "/etc/locale.conf") == f"LC_TIME=C\nLANG={lang}\n"
     assert read(dash, "/etc/locale.conf.packstack-lite.orig").endswith("LANG=zh_CN.GB18030\n")
     assert read_facts(SystemFacts, dash.run(system.build_command())).missing_locale == ""
     assert not (dash.root / "etc/default/locale").exists()
 
 
-def test_a_language_that_has_two_names_is_kept_as_it_was(dash):
+def test_a_link_between_the_two_locale_files_stays(dash):
     """On Debian 13 /etc/default/locale is a link to the other file."""
     dash.tool("locale", "echo C.utf8")
-    place = put(dash, "/etc/locale.conf", "LANG=zh_CN.GB18030\n")
+    path_on_node = put(dash, "/etc/locale.conf", "LANG=zh_CN.GB18030\n")
     link = dash.root / "etc/default/locale"
     link.parent.mkdir()
     link.symlink_to("../locale.conf")
-    works(dash, fixes.set_locale())
-    assert (link.is_symlink(), place.read_text()) == (True, "LANG=C.UTF-8\n")
+    run_fix(dash, fixes.set_locale())
+    assert (link.is_symlink(), path_on_node.read_text()) == (True, "LANG=C.UTF-8\n")
     assert read(dash, "/etc/locale.conf.packstack-lite.orig") == "LANG=zh_CN.GB18030\n"
     assert [path.name for path in link.parent.iterdir()] == ["locale"]
 
 
 def test_leftovers_are_renamed_and_nothing_is_lost(dash):
     put(dash, "/var/tmp/packstack/one/log", "1")
-    cure = fixes.rename_to_orig(["/var/tmp/packstack", "/root/packstackca"])
-    works(dash, cure)
+    fix = fixes.rename_to_orig(["/var/tmp/packstack", "/root/packstackca"])
+    run_fix(dash, fix)
     put(dash, "/var/tmp/packstack/two/log", "2")
-    works(dash, cure)
-    kept = sorted(path.relative_to(dash.root).as_posix() for path in dash.root.glob("var/tmp/*/*/log"))
-    assert kept == [
+    run_fix(dash, fix)
+    originals = sorted(path.relative_to(dash.root).as_posix() for path in dash.root.glob("var/tmp/*/*/log"))
+    assert originals == [
         "var/tmp/packstack.packstack-lite.orig.1/two/log",
         "var/tmp/packstack.packstack-lite.orig/one/log",
     ]
 
 
 def test_a_rename_that_fails_leaves_the_server_running(dash):
-    """A /var/lib/mysql that is a mount point, say, cannot be renamed."""
+    """For example, /var/lib/mysql cannot be renamed if it is a mount point."""
     put(dash, "/var/lib/mysql/keystone/db.opt", "old")
     dash.tool("systemctl", 'echo "systemctl $*" >> "$T/ran"; [ "$1" != is-active ] || [ "$3" = mariadb.service ]')
     dash.tool("mv", "echo 'mv: Device or resource busy' >&2; exit 1")
@@ -158,7 +164,7 @@ def test_a_rename_that_fails_leaves_the_server_running(dash):
     assert read(dash, "/var/lib/mysql/keystone/db.opt") == "old"
 
 
-EVERY_CURE = [
+EVERY_FIX = [
     fixes.set_hosts_entry(ADDRESS, ["cloud1"]),
     fixes.unmask_units(["httpd.service"]),
     fixes.disable_unit("nginx.service"),
@@ -178,29 +184,37 @@ EVERY_CURE = [
 ]
 
 
-@pytest.mark.parametrize("cure", EVERY_CURE, ids=lambda cure: cure.description)
-def test_a_cure_that_renames_removes_or_formats_is_marked_so(cure):
-    """Without the mark --fix runs it; with it --move-data has to name it, and the sizes of its paths are shown."""
-    script = cure.script.replace('rm -rf "$work"', "")
-    touches = re.search(r"(^|[\s;&|{])(aside|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script)
-    assert bool(touches) == bool(cure.data)
-    assert bool(cure.paths) == bool(cure.data)
-    assert cure.data in ("", *fixes.MOVABLE_DATA)
+@pytest.mark.parametrize("fix", EVERY_FIX, ids=lambda fix: fix.description)
+def test_a_fix_that_renames_removes_or_formats_names_its_data(fix):
+    """--fix runs one without ``data``; one with it needs --move-data, after the sizes of its paths are shown."""
+    script = fix.script.replace('rm -rf "$work"', "")
+    moves_data = re.search(r"(^|[\s;&|{])(aside|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script)
+    assert bool(moves_data) == bool(fix.data)
+    assert bool(fix.paths) == bool(fix.data)
+    assert fix.data in ("", *fixes.MOVABLE_DATA)
 
 
-def test_every_cure_is_looked_at():
-    made = [name for name, it in vars(fixes).items() if inspect.isfunction(it) and it.__module__ == fixes.__name__]
-    public = {name for name in made if not name.startswith("_")} - {"make_fix", "data_moving_fix", "move_data_command"}
-    assert len(EVERY_CURE) == len(public), public
+def test_every_fix_is_in_the_table():
+    functions = [
+        name
+        for name, function in vars(fixes).items()
+        if inspect.isfunction(function) and function.__module__ == fixes.__name__
+    ]
+    public = {name for name in functions if not name.startswith("_")} - {
+        "make_fix",
+        "data_moving_fix",
+        "move_data_command",
+    }
+    assert len(EVERY_FIX) == len(public), public
 
 
-def test_old_data_are_renamed_and_the_server_begins_anew(dash):
+def test_old_data_are_renamed_and_the_server_starts_with_new_data(dash):
     put(dash, "/var/lib/mysql/keystone/db.opt", "old")
     dash.tool("systemctl", 'echo "systemctl $*" >> "$T/ran"; [ "$1" != is-active ] || [ "$3" = mariadb.service ]')
     dash.tool("mariadb-install-db", f'echo "install-db $*" >> "$T/ran"; : > {dash.root}/var/lib/mysql/new')
     dash.tool("install", 'for last; do :; done; mkdir -p "$last"')
-    ran = works(dash, fixes.replace_old_database())
-    assert ran.splitlines() == [
+    commands = run_fix(dash, fixes.replace_old_database())
+    assert commands.splitlines() == [
         "systemctl is-active --quiet mariadb.service",
         "systemctl stop mariadb.service",
         "install-db --user=mysql",
@@ -211,17 +225,17 @@ def test_old_data_are_renamed_and_the_server_begins_anew(dash):
     assert [path.name for path in (dash.root / "var/lib/mysql").iterdir()] == ["new"]
 
 
-def test_the_mode_of_selinux_at_boot(dash):
+def test_selinux_gets_another_mode_at_boot(dash):
     put(dash, "/etc/selinux/config", "# SELINUX= can take\nSELINUX=disabled\nSELINUXTYPE=targeted\n")
-    works(dash, fixes.set_selinux_boot_mode("permissive"))
+    run_fix(dash, fixes.set_selinux_boot_mode("permissive"))
     assert read_facts(SecurityFacts, dash.run(security.build_command())).selinux_boot == "permissive"
     assert "SELINUXTYPE=targeted\n" in read(dash, "/etc/selinux/config")
     assert "SELINUX=disabled" in read(dash, "/etc/selinux/config.packstack-lite.orig")
 
 
-def test_one_firewall_stays_and_lets_ssh_in(dash):
-    ran = works(dash, fixes.keep_only_firewalld(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
-    assert ran.splitlines() == [
+def test_only_firewalld_stays_enabled_and_lets_ssh_in(dash):
+    commands = run_fix(dash, fixes.keep_only_firewalld(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
+    assert commands.splitlines() == [
         "systemctl start firewalld.service",
         "firewall-cmd -q --query-service=ssh",
         "systemctl disable --now iptables.service nftables.service",
@@ -229,10 +243,10 @@ def test_one_firewall_stays_and_lets_ssh_in(dash):
     ]
 
 
-def test_a_firewall_that_would_shut_ssh_out_is_left_alone(dash):
+def test_nothing_changes_if_firewalld_would_close_ssh(dash):
     dash.tool("firewall-cmd", 'echo "firewall-cmd $*" >> "$T/ran"; exit 1')
-    cure = fixes.keep_only_firewalld(["iptables.service"])
-    reply = dash.run(cure, {"SSH_CONNECTION": "198.18.1.1 50000 198.18.1.10 2222"})
+    fix = fixes.keep_only_firewalld(["iptables.service"])
+    reply = dash.run(fix, {"SSH_CONNECTION": "198.18.1.1 50000 198.18.1.10 2222"})
     assert reply.code == 1
     assert "(port 2222): open that first" in reply.err
     assert dash.noted("ran").splitlines() == [
@@ -241,54 +255,54 @@ def test_a_firewall_that_would_shut_ssh_out_is_left_alone(dash):
     ]
 
 
-def test_networkmanager_lets_go_and_the_address_comes_back(dash):
+def test_networkmanager_stops_managing_a_bridge_that_keeps_its_address(dash):
     dash.tool(
         "ip",
         'echo "ip $*" >> "$T/ran"\n'
         "case $* in '-o addr'*) echo '9: br-ex    inet 198.18.2.1/24 scope global br-ex' ;;"
         " 'route show'*) echo '198.18.3.0/24 via 198.18.2.9' ;; esac",
     )
-    ran = works(dash, fixes.unmanage_interfaces(["br-ex"], ["br-ex", "br-int"])).splitlines()
+    commands = run_fix(dash, fixes.unmanage_interfaces(["br-ex"], ["br-ex", "br-int"])).splitlines()
     text = read(dash, "/etc/NetworkManager/conf.d/90-packstack-lite.conf")
     assert text == "[keyfile]\nunmanaged-devices+=interface-name:br-ex;interface-name:br-int\n"
-    assert ran[ran.index("nmcli device set br-ex managed no") + 1 :] == [
+    assert commands[commands.index("nmcli device set br-ex managed no") + 1 :] == [
         "ip link set dev br-ex up",
         "ip addr replace 198.18.2.1/24 dev br-ex",
         "ip route replace 198.18.3.0/24 via 198.18.2.9 dev br-ex",
     ]
 
 
-def test_a_module_is_loaded_at_every_boot_only_where_it_loads(dash):
+def test_a_module_that_loads_is_loaded_at_every_boot(dash):
     (dash.root / "etc/modules-load.d").mkdir(parents=True)
-    assert works(dash, fixes.load_kernel_module("kvm_intel")) == "modprobe kvm_intel\n"
-    place = dash.root / "etc/modules-load.d/packstack-lite-kvm.conf"
-    assert place.read_text() == "kvm_intel\n"
-    place.unlink()
+    assert run_fix(dash, fixes.load_kernel_module("kvm_intel")) == "modprobe kvm_intel\n"
+    path_on_node = dash.root / "etc/modules-load.d/packstack-lite-kvm.conf"
+    assert path_on_node.read_text() == "kvm_intel\n"
+    path_on_node.unlink()
     dash.tool("modprobe", "echo 'modprobe: ERROR: could not insert' >&2; exit 1")
     assert dash.run(fixes.load_kernel_module("kvm_intel")).code == 1
-    assert not place.exists()
+    assert not path_on_node.exists()
 
 
-def test_a_time_server_keeps_the_clock(dash):
-    ran = works(dash, fixes.enable_time_sync())
-    assert "systemctl enable --now chronyd.service\nchronyc -a makestep\n" in ran
+def test_time_synchronisation_is_enabled(dash):
+    commands = run_fix(dash, fixes.enable_time_sync())
+    assert "systemctl enable --now chronyd.service\nchronyc -a makestep\n" in commands
 
 
-def test_units_are_unmasked_and_switched_off(dash):
-    works(dash, fixes.unmask_units(["httpd.service", "mariadb.service"]))
-    ran = works(dash, fixes.disable_unit("nginx.service"))
-    assert ran == "systemctl unmask httpd.service mariadb.service\nsystemctl disable --now nginx.service\n"
+def test_units_are_unmasked_and_disabled(dash):
+    run_fix(dash, fixes.unmask_units(["httpd.service", "mariadb.service"]))
+    commands = run_fix(dash, fixes.disable_unit("nginx.service"))
+    assert commands == "systemctl unmask httpd.service mariadb.service\nsystemctl disable --now nginx.service\n"
 
 
-def test_a_program_that_failed_empties_no_file(dash):
+def test_a_failed_program_empties_no_file(dash):
     put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
     dash.tool("awk", "exit 2")
     assert dash.run(fixes.set_hosts_entry("198.18.1.10", ["cloud1"])).code == 1
     assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"
 
 
-def test_what_cannot_be_kept_is_not_replaced(dash):
-    """A full disk, say: the original stays where it was."""
+def test_a_file_whose_copy_fails_is_not_replaced(dash):
+    """For example on a full disk: the original stays in place."""
     put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
     dash.tool("cp", "exit 1")
     assert dash.run(fixes.set_hosts_entry("198.18.1.10", ["cloud1"])).code == 1

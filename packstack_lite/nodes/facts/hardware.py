@@ -56,7 +56,7 @@ exit 0
 """
 )
 
-# The device and even virtual CPUs are there on machines where no kernel runs: the processor has to agree.
+# On some machines /dev/kvm and even KVM_CREATE_VCPU work although guests do not: the processor's flags decide too.
 _KVM_SCRIPT = r"""
 [ -c /dev/kvm ] || exit 1
 [ "$(uname -m)" != x86_64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || exit 1

@@ -12,8 +12,8 @@ TIMEOUT_SECONDS = 50.0
 # The exit code of a command that took too long.
 TIMEOUT_EXIT_CODE = 124
 
-# What apt would fetch first, fetched with apt's own settings (proxies too) and thrown away. Not "update":
-# that runs the hooks of others.
+# Fetch what apt would fetch first, with apt's own settings (proxies too), and delete it. Not "update": that runs
+# hooks of other packages.
 _APT = r"""
 helper=/usr/lib/apt/apt-helper
 fetch() {
@@ -21,17 +21,17 @@ fetch() {
         -o APT::Sandbox::User=root download-file "$1" "$d/$2"
 }
 answers() {
-    fetch "$1" "$2" > "$d/$2.said" 2>&1 && return
+    fetch "$1" "$2" > "$d/$2.log" 2>&1 && return
     fetch "${1%InRelease}Release" "$2" >/dev/null 2>&1 && return
     [ -z "$url" ] || { : > "$d/reached"; return; }
-    reason=$(sed -n 's/^E: *//p' "$d/$2.said" | head -n 1)
+    reason=$(sed -n 's/^E: *//p' "$d/$2.log" | head -n 1)
     printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
 }
-apt-get update --print-uris 2>"$d/trouble" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" |
+apt-get update --print-uris 2>"$d/errors" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" |
     grep -v '^cdrom:' | sort -u > "$d/uris"
 if [ ! -s "$d/uris" ]; then
-    trouble=$(grep '^E:' "$d/trouble" | head -n 1)
-    echo "${trouble:-no package source is configured}"
+    error=$(grep '^E:' "$d/errors" | head -n 1)
+    echo "${error:-no package source is configured}"
     exit 0
 fi
 number=0
@@ -43,10 +43,9 @@ wait
 if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
 """
 
-# What yum would fetch first of every enabled repository, repomd.xml, fetched with yum's own settings (proxy,
-# certificates, user) and thrown away. Not "makecache": that loads all of it, and writes it into yum's cache. A
-# repository that may be skipped counts where no other answers either. Settings go to curl in a file, as they may
-# hold passwords.
+# Fetch what yum would fetch first of each enabled repository, repomd.xml, with yum's own settings (proxy, certificates,
+# user), and delete it. Not "makecache": that downloads everything into yum's cache. A repository with
+# skip_if_unavailable counts only if no other answers either. Settings go to curl in a file: they may hold passwords.
 _YUM = r"""
 command -v curl >/dev/null || exit 0
 umask 077
@@ -64,7 +63,7 @@ umask 077
         option["proxy"] = "proxy"; option["username"] = "user"; option["sslcacert"] = "cacert"
         option["sslclientcert"] = "cert"; option["sslclientkey"] = "key"
     }
-    function full(text,   name) {
+    function expand(text,   name) {
         for (name in vars) gsub("[$][{]?" name "[}]?", vars[name], text)
         return text
     }
@@ -75,12 +74,12 @@ umask 077
         }
         return "\"" all "\""
     }
-    function of(key) { return (id SUBSEP key) in said ? said[id, key] : said["main", key] }
-    function tell(   name, word, count, words, i) {
+    function of(key) { return (id SUBSEP key) in setting ? setting[id, key] : setting["main", key] }
+    function write_repo(   name, word, count, words, i) {
         if (id == "" || id == "main" || tolower(of("enabled")) ~ /^(0|no|false|off)/) return
         number++
         for (name in option) if (of(name) != "" && of(name) !~ /^_none_$/) {
-            word = full(of(name)); if (name == "username") word = word ":" full(of("password"))
+            word = expand(of(name)); if (name == "username") word = word ":" expand(of("password"))
             print option[name] " = " quoted(word) > (d "/" number ".curl")
         }
         if (of("proxy") == "_none_") print "noproxy = \"*\"" > (d "/" number ".curl")
@@ -89,22 +88,22 @@ umask 077
         if (tolower(of("sslverify")) ~ /^(0|no|false|off)/) print "insecure" > (d "/" number ".curl")
         print "silent" > (d "/" number ".curl"); close(d "/" number ".curl")
         print id, tolower(of("skip_if_unavailable")) ~ /^(1|yes|true|on)/ ? "may" : "must" > (d "/" number ".urls")
-        for (name in place) {
-            count = split(full(of(name)), words, /[ ,]+/)
+        for (name in is_url) {
+            count = split(expand(of(name)), words, /[ ,]+/)
             for (i = 1; i <= count; i++) if (words[i] != "") print name, words[i] > (d "/" number ".urls")
         }
         close(d "/" number ".urls")
     }
-    BEGIN {place["baseurl"] = place["mirrorlist"] = place["metalink"] = 1}
+    BEGIN {is_url["baseurl"] = is_url["mirrorlist"] = is_url["metalink"] = 1}
     /^var\t/ {split($0, words, "\t"); if (!(words[2] in vars)) vars[words[2]] = words[3]; next}
     /^[ \t]*([#;].*)?$/ {next}
-    /^\[/ {tell(); id = $0; gsub(/^\[|\].*$/, "", id); key = ""; next}
-    /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key); value = $0; sub(/^[^=]*=[ \t]*/, "", value); said[id, key] = value}
-    /^[ \t]/ && key != "" {sub(/^[ \t]+/, ""); said[id, key] = said[id, key] " " $0}
-    END {tell()}'
+    /^\[/ {write_repo(); id = $0; gsub(/^\[|\].*$/, "", id); key = ""; next}
+    /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key); value = $0; sub(/^[^=]*=[ \t]*/, "", value); setting[id, key] = value}
+    /^[ \t]/ && key != "" {sub(/^[ \t]+/, ""); setting[id, key] = setting[id, key] " " $0}
+    END {write_repo()}'
 fetch() {
     printf 'url = "%s"\n' "$2" | curl -K "$d/$1.curl" -K - --show-error --fail --location \
-        --connect-timeout 6 --max-time 10 --output "$d/$1.got" 2> "$d/$1.said"
+        --connect-timeout 6 --max-time 10 --output "$d/$1.got" 2> "$d/$1.log"
 }
 listed() {
     sed -n -e 's/.*<url[^>]*>\([a-z]*:[^<]*repomd.xml\)<.*/\1/p' \
@@ -117,12 +116,12 @@ answers() {
         if [ "$kind" = baseurl ]; then
             fetch "$1" "${url%/}/repodata/repomd.xml" && break
         elif fetch "$1" "$url"; then
-            for place in $(listed "$1"); do fetch "$1" "$place" && break 2; done
+            for mirror in $(listed "$1"); do fetch "$1" "$mirror" && break 2; done
         fi
     done
     [ -z "$url" ] || { : > "$d/reached"; return; }
-    reason=$(sed -n 's/^curl: ([0-9]*) *//p' "$d/$1.said" | head -n 1)
-    printf '%s: %s (%s)\n' "$2" "${reason:-names no place that answers}" "${tried:-no URL}" |
+    reason=$(sed -n 's/^curl: ([0-9]*) *//p' "$d/$1.log" | head -n 1)
+    printf '%s: %s (%s)\n' "$2" "${reason:-lists no URL that answers}" "${tried:-no URL}" |
         sed 's|//[^/@ ]*@|//|g' > "$d/$1.$3"
 }
 number=1

@@ -49,13 +49,13 @@ class UplinkFacts:
 _SCRIPT = r"""
 say() { [ -z "$3" ] || printf 'uplink=%s %s %s\n' "$1" "$2" "$3"; }
 file() { printf 'network_file=%s %s\n' "$(base64 | tr -d '\n')" "$1"; }
-switch() { command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait "$@" 2>/dev/null; }
+vsctl() { command -v ovs-vsctl >/dev/null && ovs-vsctl --timeout=5 --no-wait "$@" 2>/dev/null; }
 interfaces='/etc/network/interfaces /etc/network/interfaces.d/*'
 scripts=/etc/sysconfig/network-scripts
 profile() {
     nmcli -t -f DEVICE,FILENAME connection show --active 2>/dev/null | sed -n "s/^$1://p" | sed 's/\\:/:/g' | head -n 1
 }
-carried() { awk '/^\[/ {keep = $0 ~ /^\[(connection|ethernet|ipv4|ipv6)\]/} keep' "$1"; }
+sections() { awk '/^\[/ {keep = $0 ~ /^\[(connection|ethernet|ipv4|ipv6)\]/} keep' "$1"; }
 by_networkd() {
     [ -f "$2" ] && ! grep -q '^ADMIN_STATE=unmanaged' "$2" && grep -q '^NETWORK_FILE=.' "$2" || return
     say "$1" manager networkd
@@ -80,7 +80,7 @@ manager() {
         say "$1" manager NetworkManager
         path=$(profile "$1")
         say "$1" path "$path"
-        [ ! -f "$path" ] || carried "$path" | file "$path"
+        [ ! -f "$path" ] || sections "$path" | file "$path"
     elif by_networkd "$1" "/run/systemd/netif/links/$2"; then :
     elif grep -Eqs "^[[:space:]]*iface[[:space:]]+$1([[:space:]]|$)" $interfaces; then
         say "$1" manager ifupdown
@@ -94,7 +94,7 @@ uplink() {
     say "$1" mac "$(cat "$path/address" 2>/dev/null)"
     say "$1" carrier "$(cat "$path/carrier" 2>/dev/null || echo unknown)"
     [ ! -e "$path/master" ] || say "$1" master "$(basename "$(readlink "$path/master")")"
-    say "$1" bridge "$(switch port-to-br "$1")"
+    say "$1" bridge "$(vsctl port-to-br "$1")"
     for upper in "$path"/upper_*; do
         [ ! -e "$upper" ] || [ -e "$path/master" ] || say "$1" upper "${upper##*/upper_}"
     done
@@ -106,8 +106,8 @@ uplink() {
     say "$1" iaid "$(sed -n 's/^CLIENTID=ff\([0-9a-f]\{8\}\).*/\1/p' "/run/systemd/netif/leases/$index" 2>/dev/null)"
     manager "$1" "$index"
 }
-# Files of ours are printed even if nothing reads them at the moment.
-ours() {
+# Our own files are printed even if nothing reads them at the moment.
+our_files() {
     for path in "/etc/systemd/network/0-packstack-lite-$1.network" \
         "/etc/NetworkManager/system-connections/packstack-lite-$1.nmconnection"
     do
@@ -124,10 +124,10 @@ done
 while IFS=: read -r bridge interface; do
     uplink "$interface"
     uplink "$bridge"
-    ours "$interface"
-    ours "$bridge"
-    for port in $(switch list-ports "$bridge"); do
-        kind=$(switch get interface "$port" type | tr -d '"')
+    our_files "$interface"
+    our_files "$bridge"
+    for port in $(vsctl list-ports "$bridge"); do
+        kind=$(vsctl get interface "$port" type | tr -d '"')
         [ -n "$kind" ] && [ "$kind" != system ] || say "$bridge" port "$port"
     done
 done

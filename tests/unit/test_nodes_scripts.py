@@ -1,4 +1,4 @@
-"""The facts that pitfalls are found by: the scripts run for real by dash over a made-up /etc, /usr and /var."""
+"""The scripts of facts, run by dash on a made-up /etc, /usr and /var."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from packstack_lite.remote.command import Reply
 from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
-# As CentOS 7 ships it (centos-release, shortened), and as EPEL does.
+# As in CentOS 7's package centos-release (shortened), and in EPEL's.
 BASE = """\
 [base]
 name=CentOS-$releasever - Base
@@ -53,15 +53,22 @@ exclude=leatherman*, facter*
 
 @pytest.fixture
 def dash(tmp_path):
-    moved = ["/etc/yum", "/etc/dnf", "/etc/selinux", "/etc/systemd/system", "/run/systemd/system", "/etc/os-release"]
-    moved += ["/etc/default/locale", "/etc/locale.conf", "/usr/local/lib", "/var/lib/mysql", "/var/tmp/packstack"]
-    return Dash(tmp_path, [*moved, "/root/packstack"])
+    moved_paths = [
+        "/etc/yum",
+        "/etc/dnf",
+        "/etc/selinux",
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/etc/os-release",
+    ]
+    moved_paths += ["/etc/default/locale", "/etc/locale.conf", "/usr/local/lib", "/var/lib/mysql", "/var/tmp/packstack"]
+    return Dash(tmp_path, [*moved_paths, "/root/packstack"])
 
 
 def put(dash, path, text=""):
-    place = dash.root / path.lstrip("/")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text)
+    path_on_node = dash.root / path.lstrip("/")
+    path_on_node.parent.mkdir(parents=True, exist_ok=True)
+    path_on_node.write_text(text)
 
 
 SUBJECTS = {
@@ -73,20 +80,20 @@ SUBJECTS = {
 }
 
 
-def told(dash, room):
-    reply = dash.run(room.build_command())
+def read_subject(dash, module):
+    reply = dash.run(module.build_command())
     assert (reply.code, reply.err) == (0, ""), reply
-    return read_facts(SUBJECTS[room], reply)
+    return read_facts(SUBJECTS[module], reply)
 
 
-def test_repositories_are_told_as_their_files_say(dash):
+def test_repositories_are_read_from_their_files(dash):
     put(dash, "/etc/yum.repos.d/CentOS-Base.repo", BASE)
     put(dash, "/etc/yum.repos.d/epel.repo", EPEL)
     put(dash, "/etc/yum.repos.d/epel.repo.rpmnew", "[other]\nbaseurl=http://x/\n")
     base, epel = (f"{dash.root}/etc/yum.repos.d/{name}" for name in ("CentOS-Base.repo", "epel.repo"))
     infra = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra"
     plus = "http://mirror.centos.org/centos/$releasever/centosplus/$basearch/"
-    assert told(dash, repositories).repos == (
+    assert read_subject(dash, repositories).repos == (
         Repo("base", base, True, (infra,)),
         Repo("centosplus", base, False, (plus, "http://mirrors.example.com/plus/")),
         Repo(
@@ -99,14 +106,14 @@ def test_repositories_are_told_as_their_files_say(dash):
     )
 
 
-@pytest.mark.parametrize("room", [repositories, security, software, cloud])
-def test_where_nothing_is_nothing_is_told(dash, room):
+@pytest.mark.parametrize("module", [repositories, security, software, cloud])
+def test_a_bare_node_has_no_facts(dash, module):
     for name in ("rpm", "facter", "systemctl", "nmcli", "mariadb", "mysql", "python3", "python2"):
         dash.tool(name, "exit 1")
-    assert told(dash, room) == SUBJECTS[room]()
+    assert read_subject(dash, module) == SUBJECTS[module]()
 
 
-def test_selinux_units_and_interfaces(dash):
+def test_selinux_units_firewall_and_networkmanager_are_read(dash):
     put(dash, "/etc/selinux/config", "# SELINUX=x\nSELINUX=enforcing\nSELINUXTYPE=targeted \n")
     put(dash, "/etc/selinux/targeted/policy/policy.31")
     put(dash, "/etc/selinux/targeted/policy/policy.33")
@@ -114,7 +121,7 @@ def test_selinux_units_and_interfaces(dash):
     (dash.root / "etc/systemd/system").mkdir(parents=True)
     (dash.root / "etc/systemd/system/httpd.service").symlink_to("/dev/null")
     (dash.root / "etc/systemd/system/alias.service").symlink_to("other.service")
-    # As systemd 219 prints it: blocks in the order of the properties it likes.
+    # As systemd 219 prints it, in its own order of properties.
     dash.tool(
         "systemctl",
         "case $1 in is-active) exit 0 ;; esac\n"
@@ -130,7 +137,7 @@ def test_selinux_units_and_interfaces(dash):
     dash.tool("nft", '[ "$1" = -c ] && echo "Error: Could not process rule" >&2; exit 1')
     dash.tool("iptables", '[ "$3 $4" = "-t nat" ] && echo "iptables: Table does not exist" >&2; exit 3')
     dash.tool("getenforce", "echo Permissive")
-    assert told(dash, security) == SecurityFacts(
+    assert read_subject(dash, security) == SecurityFacts(
         nft_support="no",
         nat_support="no",
         selinux="permissive",
@@ -147,61 +154,61 @@ def test_selinux_units_and_interfaces(dash):
 LOADER = "facter: error while loading shared libraries: leatherman_curl.so.1.3.0: cannot open shared object file"
 
 
-def test_rpms_and_a_facter_that_cannot_be_loaded(dash):
+def test_versions_of_rpms_and_facters_loader_error_are_read(dash):
     dash.tool(
         "rpm",
         "printf 'facter\\t3.9.3-7.el7\\tCentOS\\nbash\\t4.2.46-35.el7\\tCentOS\\n'\n"
         "printf 'leatherman\\t1.10.0-1.el7\\tFedora Project\\nhtop\\t2.2\\tFedora Project\\n'",
     )
     dash.tool("facter", f"echo '{LOADER}: No such file or directory' >&2; exit 127")
-    found = told(dash, software)
-    assert found.rpm_versions == {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}
-    assert found.epel_rpms == ("htop", "leatherman")
-    assert found.facter_error == f"{LOADER}: No such file or directory"
+    facts = read_subject(dash, software)
+    assert facts.rpm_versions == {"facter": "3.9.3-7.el7", "leatherman": "1.10.0-1.el7"}
+    assert facts.epel_rpms == ("htop", "leatherman")
+    assert facts.facter_error == f"{LOADER}: No such file or directory"
 
 
 @pytest.mark.parametrize(
     ("lang", "missing"),
     [("C.UTF-8", ""), ("en_US.UTF-8", ""), ("zh_CN.GB18030", "zh_CN.GB18030"), ("POSIX", ""), ("de", "de"), ("", "")],
 )
-def test_a_language_that_is_not_there(dash, lang, missing):
+def test_a_locale_that_is_not_installed_is_found(dash, lang, missing):
     dash.tool("locale", "printf 'C\\nC.utf8\\nPOSIX\\nen_US.utf8\\n'")
     put(dash, "/etc/locale.conf", f'LANG="{lang}"\n')
-    assert told(dash, system).missing_locale == missing
+    assert read_subject(dash, system).missing_locale == missing
 
 
-def test_modules_that_are_missing_or_stand_before_others(dash):
+def test_missing_and_shadowing_python_modules_are_found(dash):
     dash.tool("python2", "exit 1")
     dash.tool("python3", "case $2 in *__import__*) echo 'missing_python_module=@python@ yaml' ;; esac")
     put(dash, "/usr/local/lib/python3.9/site-packages/yaml/__init__.py")
     put(dash, "/usr/local/lib/python3.9/site-packages/six.py")
     put(dash, "/usr/local/lib/python3.9/site-packages/mine.py")
-    found = told(dash, software)
-    assert found.missing_python_modules == ("python3 yaml",)
-    place = f"{dash.root}/usr/local/lib/python3.9/site-packages"
-    assert found.shadowing_modules == (f"{place}/yaml", f"{place}/six.py")
+    facts = read_subject(dash, software)
+    assert facts.missing_python_modules == ("python3 yaml",)
+    path_on_node = f"{dash.root}/usr/local/lib/python3.9/site-packages"
+    assert facts.shadowing_modules == (f"{path_on_node}/yaml", f"{path_on_node}/six.py")
 
 
-def test_a_directory_that_a_removed_package_has_left_is_no_module(dash):
+def test_a_leftover_directory_is_no_python_module(dash):
     dash.tool("python2", "exit 1")
     dash.tool("python3", f'PYTHONPATH={dash.root}/left exec {sys.executable} -S "$@"')
     put(dash, "/left/yaml/__pycache__/__init__.pyc")
     put(dash, "/left/pytz.py")
-    assert told(dash, software).missing_python_modules == ("python3 yaml",)
+    assert read_subject(dash, software).missing_python_modules == ("python3 yaml",)
 
 
-def test_old_data_and_a_root_who_is_refused(dash):
+def test_databases_and_a_refused_root_login_are_read(dash):
     for schema in ("mysql", "performance_schema", "sys", "keystone", "#rocksdb"):
         put(dash, f"/var/lib/mysql/{schema}/db.opt")
     dash.tool("mariadb", "echo \"ERROR 1045 (28000): Access denied for user 'root'@'localhost'\" >&2; exit 1")
-    found = told(dash, cloud)
-    assert found.mariadb_databases == ("keystone",)
-    assert found.mariadb_root_error == "ERROR 1045 (28000): Access denied for user 'root'@'localhost'"
+    facts = read_subject(dash, cloud)
+    assert facts.mariadb_databases == ("keystone",)
+    assert facts.mariadb_root_error == "ERROR 1045 (28000): Access denied for user 'root'@'localhost'"
     dash.tool("mariadb", 'echo "ERROR 2002 (HY000): Can\'t connect to local server through socket" >&2; exit 1')
-    assert told(dash, cloud).mariadb_root_error == "", "a server that does not run refuses nobody"
+    assert read_subject(dash, cloud).mariadb_root_error == "", "a stopped server refuses nobody"
 
 
-def test_accounts_are_told_by_digests(dash):
+def test_accounts_are_read_with_digests_of_their_passwords(dash):
     put(dash, "/var/lib/mysql/mysql/db.opt")
     put(dash, "/var/lib/mysql/lost+found/x")
     dash.tool(
@@ -209,29 +216,31 @@ def test_accounts_are_told_by_digests(dash):
         'echo "$*" >> "$T/asked"\n'
         "case $* in *'SELECT 1') echo 1 ;; *mysql.user) echo '0123456789ab nova@198.18.1.10'; echo 'cd @%' ;; esac",
     )
-    found = told(dash, cloud)
-    assert found.accounts == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
-    assert (found.mariadb_databases, found.mariadb_root_error) == ((), "")
-    asked = dash.noted("asked").splitlines()
-    assert len(asked) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in asked[1]
+    facts = read_subject(dash, cloud)
+    assert facts.accounts == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
+    assert (facts.mariadb_databases, facts.mariadb_root_error) == ((), "")
+    package_source_of = dash.noted("asked").splitlines()
+    assert (
+        len(package_source_of) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in package_source_of[1]
+    )
 
 
-def test_accounts_that_cannot_be_read_are_none(dash):
+def test_unreadable_accounts_are_none(dash):
     put(dash, "/var/lib/mysql/mysql/db.opt")
     dash.tool("mariadb", "case $* in *'SELECT 1') echo 1 ;; *) echo 'ERROR 1142: denied' >&2; exit 1 ;; esac")
-    assert told(dash, cloud).accounts == {}
+    assert read_subject(dash, cloud).accounts == {}
 
 
-def test_what_packstack_leaves(dash):
+def test_packstacks_files_are_found(dash):
     put(dash, "/var/tmp/packstack/20200101/openstack-setup.log")
     put(dash, "/root/packstack-answers-20200101-000000.txt")
-    assert told(dash, cloud).packstack_files == (
+    assert read_subject(dash, cloud).packstack_files == (
         f"{dash.root}/var/tmp/packstack",
         f"{dash.root}/root/packstack-answers-20200101-000000.txt",
     )
 
 
-def test_leases():
+def test_only_an_ipv4_address_with_a_lease_is_dhcps():
     text = """\
 link 2: eth0: <UP>
 addr 2: eth0    inet 198.18.1.10/24 brd 198.18.1.255 scope global dynamic eth0\\       valid_lft 3000sec
@@ -256,7 +265,7 @@ esac""",
     assert (facts.address, facts.default_interface, facts.default_gateway) == (address, "eth0", "198.18.1.1")
 
 
-class Source(BaseHTTPRequestHandler):
+class RepositoryServer(BaseHTTPRequestHandler):
     seen: ClassVar[list[str]] = []
 
     def do_GET(self):
@@ -284,17 +293,17 @@ class Source(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    Source.seen = []
-    made = HTTPServer(("127.0.0.1", 0), Source)
-    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+    RepositoryServer.seen = []
+    httpd = HTTPServer(("127.0.0.1", 0), RepositoryServer)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    yield f"127.0.0.1:{made.server_port}"
-    made.shutdown()
-    made.server_close()
+    yield f"127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
     thread.join()
 
 
-def asked(dash, **environment):
+def package_source_of(dash, **environment):
     dash.tool("yum", "exit 1")
     put(dash, "/etc/os-release", 'ID="centos"\nVERSION_ID="7"\nID_LIKE="rhel fedora"\n')
     put(dash, "/etc/yum/vars/infra", "stock\n")
@@ -321,49 +330,49 @@ YUM = [
         "a: The requested URL returned error: 404 (http://{at}/dead)",
     ),
     ("", "no package source is configured"),
-    ("[a]\nname=x", "a: names no place that answers (no URL)"),
+    ("[a]\nname=x", "a: lists no URL that answers (no URL)"),
     ("[a]\nbaseurl=http://nowhere.invalid/x", "a: Could not resolve host: nowhere.invalid (http://nowhere.invalid/x)"),
     ("[a]\nbaseurl=http://u:hunter22@{at}/dead", "a: The requested URL returned error: 404 (http://{at}/dead)"),
 ]
 
 
 @pytest.mark.parametrize(("repo", "expected"), YUM)
-def test_yums_sources_are_asked_with_yums_settings(dash, server, repo, expected):
+def test_yums_repositories_are_asked_with_yums_settings(dash, server, repo, expected):
     put(dash, "/etc/yum.conf", "[main]\nproxy=_none_\n")
     put(dash, "/etc/yum.repos.d/x.repo", repo.format(at=server) + "\n")
-    assert asked(dash) == expected.format(at=server)
+    assert package_source_of(dash) == expected.format(at=server)
 
 
-def test_yums_proxy_and_its_password_are_used_and_no_argument(dash, server):
+def test_yums_proxy_password_is_used_and_in_no_argument(dash, server):
     conf = f'[main]\nproxy=http://{server}\nproxy_username=me\nproxy_password=p"w\\1\n'
     put(dash, "/etc/yum.conf", conf)
     put(dash, "/etc/yum.repos.d/x.repo", "[a]\nbaseurl=http://proxied.invalid/proxied/\n")
-    real = "exec /usr/bin/curl"
-    dash.tool("curl", f'printf "%s\\n" "$@" >> "$T/arguments"\n{real} "$@"')
-    assert asked(dash) == "reachable"
+    curl = "exec /usr/bin/curl"
+    dash.tool("curl", f'printf "%s\\n" "$@" >> "$T/arguments"\n{curl} "$@"')
+    assert package_source_of(dash) == "reachable"
     login = "Basic " + base64.b64encode(b'me:p"w\\1').decode()
-    assert Source.seen == [f"http://proxied.invalid/proxied/repodata/repomd.xml {login}"]
+    assert RepositoryServer.seen == [f"http://proxied.invalid/proxied/repodata/repomd.xml {login}"]
     assert 'p"w' not in dash.noted("arguments") and "proxied" not in dash.noted("arguments")
 
 
-def test_a_repository_has_settings_of_its_own(dash, server):
+def test_a_repositorys_settings_override_yums(dash, server):
     put(dash, "/etc/yum.conf", "[main]\nproxy=http://127.0.0.1:9\n")
     repo = f"[a]\nbaseurl=http://{server}/good/\nproxy=_none_\nusername=me\npassword=secret\n"
     put(dash, "/etc/yum.repos.d/x.repo", repo)
-    assert asked(dash) == "reachable"
-    assert Source.seen == ["/good/repodata/repomd.xml Basic bWU6c2VjcmV0"]
+    assert package_source_of(dash) == "reachable"
+    assert RepositoryServer.seen == ["/good/repodata/repomd.xml Basic bWU6c2VjcmV0"]
 
 
-def test_every_dead_repository_is_told(dash, server):
+def test_every_dead_repository_is_listed(dash, server):
     put(dash, "/etc/yum.conf", "[main]\nproxy=_none_\n")
     put(dash, "/etc/yum.repos.d/x.repo", f"[b]\nbaseurl=http://{server}/one\n[a]\nbaseurl=http://{server}/two\n")
-    lines = asked(dash).splitlines()
+    lines = package_source_of(dash).splitlines()
     assert [line.split(":")[0] for line in lines] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("identity", "manager"), [("ID=debian", "apt"), ("ID=rocky\nID_LIKE='rhel centos'", "yum")])
-def test_the_systems_own_package_manager_is_asked(dash, identity, manager):
-    """A Debian may have yum beside apt, and a test host of CentOS's layout apt beside yum."""
+def test_the_distributions_package_manager_is_asked(dash, identity, manager):
+    """A Debian may have yum as well as apt, and a test host of CentOS's layout apt as well as yum."""
     put(dash, "/etc/os-release", identity)
     dash.tool("yum", "exit 1")
     dash.tool("apt-get", "echo 'E: this is apt' >&2")
@@ -371,5 +380,5 @@ def test_the_systems_own_package_manager_is_asked(dash, identity, manager):
     assert package_source.parse_result(dash.run(package_source.build_command())) == expected[manager]
 
 
-def test_a_source_that_takes_too_long_is_told_so():
+def test_a_package_source_that_times_out_says_so():
     assert package_source.parse_result(Reply(124)) == "no answer within 50 seconds"
