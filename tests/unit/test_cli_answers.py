@@ -1,4 +1,4 @@
-"""answers migrate and answers diff, as they are typed."""
+"""``answers migrate`` and ``answers diff`` on the command line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.conftest import PROJECT, cli_runner
 HAVANA = PROJECT / "tests/facts/answers/havana.txt"
 
 
-def run(*words):
-    return cli_runner().invoke(cli, [str(word) for word in words])
+def run(*argv):
+    return cli_runner().invoke(cli, [str(word) for word in argv])
 
 
 @pytest.fixture
@@ -32,28 +32,32 @@ def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_migrate_writes_a_private_file_and_tells_each_change_without_secrets(old, tmp_path):
+def test_migrate_writes_a_private_file_and_reports_each_change_without_secrets(old, tmp_path):
     before, new = old.read_bytes(), tmp_path / "new.txt"
-    ended = run("answers", "migrate", old, "--to", new)
-    assert ended.exit_code == 0 and ended.stdout == ""
+    result = run("answers", "migrate", old, "--to", new)
+    assert result.exit_code == 0 and result.stdout == ""
     assert mode(new) == 0o600 and old.read_bytes() == before
     assert {name: text for name, (text, _) in read_answer_file(new).answers.items()} == {
         "CONFIG_MARIADB_PW": "open-sesame",
         "CONFIG_KEYSTONE_TOKEN_FORMAT": "FERNET",
     }
-    for word in ("old.txt:2: CONFIG_MYSQL_PW is an old name of CONFIG_MARIADB_PW", "=UUID is read as FERNET", "Nagios"):
-        assert word in ended.stderr
-    assert "CONFIG_NOBODY is unknown" in ended.stderr and "4 changes" in ended.stderr
-    assert "sesame" not in ended.stderr
+    for sentence in (
+        "old.txt:2: CONFIG_MYSQL_PW is an old name of CONFIG_MARIADB_PW",
+        "=UUID is read as FERNET",
+        "Nagios",
+    ):
+        assert sentence in result.stderr
+    assert "CONFIG_NOBODY is unknown" in result.stderr and "4 changes" in result.stderr
+    assert "sesame" not in result.stderr
     assert run("--validate-answer-file", new).stdout.endswith("valid, 0 warnings\n")
 
 
-def test_migrate_tells_its_changes_to_scripts_without_secrets(old, tmp_path):
-    ended = run("answers", "migrate", old, "--output", "json")
-    assert ended.exit_code == 0 and "sesame" not in ended.output
-    told = json.loads(ended.stdout)
-    assert told["schema"] == 1 and told["written"] is None
-    changes = {change["name"]: change for change in told["changes"]}
+def test_migrate_prints_its_changes_as_json_without_secrets(old, tmp_path):
+    result = run("answers", "migrate", old, "--output", "json")
+    assert result.exit_code == 0 and "sesame" not in result.output
+    payload = json.loads(result.stdout)
+    assert payload["schema"] == 1 and payload["written"] is None
+    changes = {change["name"]: change for change in payload["changes"]}
     assert changes["CONFIG_MYSQL_PW"]["now"] == "CONFIG_MARIADB_PW"
     assert changes["CONFIG_MYSQL_PW"]["before"] is changes["CONFIG_MYSQL_PW"]["after"] is None
     format = changes["CONFIG_KEYSTONE_TOKEN_FORMAT"]
@@ -65,60 +69,60 @@ def test_migrate_tells_its_changes_to_scripts_without_secrets(old, tmp_path):
     assert mode(new) == 0o600
 
 
-@pytest.mark.parametrize("what", ["file", "link", "itself"])
-def test_migrate_never_replaces_a_file(old, tmp_path, what):
-    new = old if what == "itself" else tmp_path / "new.txt"
-    if what == "file":
+@pytest.mark.parametrize("existing", ["file", "link", "itself"])
+def test_migrate_never_replaces_a_file(old, tmp_path, existing):
+    new = old if existing == "itself" else tmp_path / "new.txt"
+    if existing == "file":
         new.write_text("mine")
-    elif what == "link":
+    elif existing == "link":
         new.symlink_to(tmp_path / "nowhere")
     before = old.read_bytes()
-    ended = cli_runner().invoke(cli, ["answers", "migrate", str(old), "--to", str(new)], standalone_mode=True)
-    assert ended.exit_code == 2 and "never replaced" in ended.stderr
+    result = cli_runner().invoke(cli, ["answers", "migrate", str(old), "--to", str(new)], standalone_mode=True)
+    assert result.exit_code == 2 and "never replaced" in result.stderr
     assert old.read_bytes() == before
-    assert what != "file" or new.read_text() == "mine"
+    assert existing != "file" or new.read_text() == "mine"
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("told", ["a file that is not there", "a file of bytes"])
-def test_migrate_says_when_there_is_nothing_to_read(tmp_path, told):
+@pytest.mark.parametrize("case", ["a missing file", "a file of bytes"])
+def test_migrate_refuses_a_file_that_cannot_be_read(tmp_path, case):
     path = tmp_path / "old.txt"
-    if "bytes" in told:
+    if "bytes" in case:
         path.write_bytes(b"\0\1")
-    ended = run("answers", "migrate", path)
-    assert ended.exit_code == 2 and ended.stdout == "" and "old.txt" in ended.stderr
+    result = run("answers", "migrate", path)
+    assert result.exit_code == 2 and result.stdout == "" and "old.txt" in result.stderr
 
 
-def test_migrate_behind_an_arrow_makes_that_file_private(tmp_path):
-    """A process of its own: the shell's file is its stdout."""
+def test_migrate_makes_the_file_behind_a_redirection_private(tmp_path):
+    """Run in a process of its own, whose stdout is the file."""
     new = tmp_path / "new.txt"
     new.touch(0o644)
-    words = [sys.executable, "-m", "packstack_lite", "answers", "migrate", str(HAVANA)]
+    argv = [sys.executable, "-m", "packstack_lite", "answers", "migrate", str(HAVANA)]
     with new.open("w") as target:
-        done = subprocess.run(words, stdout=target, stderr=subprocess.PIPE, cwd=PROJECT, timeout=60, check=False)
-    assert done.returncode == 0 and mode(new) == 0o600
+        completed = subprocess.run(argv, stdout=target, stderr=subprocess.PIPE, cwd=PROJECT, timeout=60, check=False)
+    assert completed.returncode == 0 and mode(new) == 0o600
     assert read_answer_file(new).answers["CONFIG_MARIADB_PW"][0] == "of-havana-mysql-pw"
 
 
-def test_diff_is_quiet_about_what_is_the_same(old):
-    ended = run("answers", "diff", old, old)
-    assert (ended.exit_code, ended.stdout) == (0, "the answers are the same\n")
-    ended = run("answers", "diff", old, old, "--output=json")
-    assert json.loads(ended.stdout) == {"schema": 1, "differences": []}
+def test_diff_of_equal_answers_reports_no_difference(old):
+    result = run("answers", "diff", old, old)
+    assert (result.exit_code, result.stdout) == (0, "the answers are the same\n")
+    result = run("answers", "diff", old, old, "--output=json")
+    assert json.loads(result.stdout) == {"schema": 1, "differences": []}
 
 
-def test_diff_after_migrate_finds_nothing(old, tmp_path):
+def test_diff_finds_nothing_after_migrate(old, tmp_path):
     run("answers", "migrate", old, "--to", tmp_path / "new.txt")
     assert run("answers", "diff", old, tmp_path / "new.txt").exit_code == 0
 
 
-def test_diff_tells_values_and_origins_and_masks_secrets(old, tmp_path):
+def test_diff_prints_values_and_origins_and_masks_secrets(old, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("[general]\nCONFIG_DEBUG_MODE=y\nCONFIG_MARIADB_PW=other-sesame\n")
-    ended = run("answers", "diff", old, other, "--color=never")
-    assert ended.exit_code == 10
-    assert "sesame" not in ended.output
-    assert ended.stdout.splitlines() == [
+    result = run("answers", "diff", old, other, "--color=never")
+    assert result.exit_code == 10
+    assert "sesame" not in result.output
+    assert result.stdout.splitlines() == [
         f"--- {old}",
         f"+++ {other}",
         "CONFIG_DEBUG_MODE",
@@ -128,15 +132,15 @@ def test_diff_tells_values_and_origins_and_masks_secrets(old, tmp_path):
         f"  - differs  from {old}:2",
         f"  + differs  from {other}:3",
     ]
-    assert "2 differences" in ended.stderr
+    assert "2 differences" in result.stderr
 
 
-def test_diff_for_scripts(old, tmp_path):
+def test_diff_prints_json(old, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("[general]\nCONFIG_MARIADB_PW=other-sesame\nCONFIG_SWIFT_STORAGE_ZONES=3\n")
-    ended = run("answers", "diff", old, other, "--output=json")
-    assert ended.exit_code == 10 and "sesame" not in ended.output
-    assert json.loads(ended.stdout)["differences"] == [
+    result = run("answers", "diff", old, other, "--output=json")
+    assert result.exit_code == 10 and "sesame" not in result.output
+    assert json.loads(result.stdout)["differences"] == [
         {
             "name": "CONFIG_MARIADB_PW",
             "secret": True,
@@ -154,8 +158,8 @@ def test_diff_for_scripts(old, tmp_path):
     ]
 
 
-def test_diff_tells_faults_of_both_files(old, tmp_path):
+def test_diff_reports_the_errors_of_both_files(old, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("[general]\nCONFIG_NEUTRON_INSTALL=n\n")
-    ended = run("answers", "diff", old, other)
-    assert ended.exit_code == 2 and f"{other}:2: CONFIG_NEUTRON_INSTALL=n" in ended.stderr
+    result = run("answers", "diff", old, other)
+    assert result.exit_code == 2 and f"{other}:2: CONFIG_NEUTRON_INSTALL=n" in result.stderr

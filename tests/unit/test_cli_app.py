@@ -1,4 +1,4 @@
-"""The words of the command line: help, usage errors, options in both positions, answer files."""
+"""The command line: help, usage errors, options before and after the verb, answer files."""
 
 from __future__ import annotations
 
@@ -20,56 +20,56 @@ VERBS = ["answers", "apply", "completion", "plan", "preflight", "render", "sandb
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
-    """Nothing of the user's is read or written."""
+    """Use an empty home directory."""
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     return tmp_path
 
 
-def run(*words: str) -> Result:
-    return cli_runner().invoke(cli, list(words), catch_exceptions=False)
+def run(*arguments: str) -> Result:
+    return cli_runner().invoke(cli, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
-def meant(monkeypatch):
-    """What a run of apply would have been asked for, instead of the run."""
-    heard = []
+def deploy_calls(monkeypatch):
+    """Record the calls of deploy_answer_files instead of deploying."""
+    calls = []
 
     def from_files(options: Options, dry_run=False, only=frozenset(), start_phase=None) -> int:
-        heard.append((options, dry_run, only, start_phase))
+        calls.append((options, dry_run, only, start_phase))
         return ExitCode.SUCCESS
 
     monkeypatch.setattr(deploy, "deploy_answer_files", from_files)
-    return heard
+    return calls
 
 
 def test_help_fits_a_screen_and_names_every_verb():
-    shown = run("--help")
-    assert shown.exit_code == 0
-    assert len(shown.output.splitlines()) <= 48
-    assert max(map(len, shown.output.splitlines())) <= 80
+    result = run("--help")
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) <= 48
+    assert max(map(len, result.output.splitlines())) <= 80
     for verb in VERBS:
-        assert f"  {verb} " in shown.output
-    assert "--os-debug-mode" not in shown.output
+        assert f"  {verb} " in result.output
+    assert "--os-debug-mode" not in result.output
 
 
-def test_nothing_said_shows_the_help():
+def test_no_arguments_show_the_help():
     assert run().output == run("--help").output
 
 
 def test_help_all_shows_every_parameter():
-    shown = run("--help-all").output
+    result = run("--help-all").output
     flags = [parameter.flag for parameter in PARAMETERS if parameter.flag]
     assert len(flags) > 50
-    assert not [flag for flag in flags if f"--{flag} " not in shown]
-    assert "--os-debug-mode" not in run("--help").output, "--help-all must not leave a trace"
+    assert not [flag for flag in flags if f"--{flag} " not in result]
+    assert "--os-debug-mode" not in run("--help").output, "--help-all must not change the help of later runs"
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb):
-    shown = run(verb, "--help")
-    assert shown.exit_code == 0
-    assert shown.output.startswith(f"Usage: packstack-lite {verb}")
+    result = run(verb, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: packstack-lite {verb}")
 
 
 def test_version_is_one_line():
@@ -77,7 +77,7 @@ def test_version_is_one_line():
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["--no-such-option"],
         ["no-such-verb"],
@@ -102,16 +102,16 @@ def test_version_is_one_line():
     ],
     ids=" ".join,
 )
-def test_usage_errors_are_one_sentence_and_code_2(words):
-    ended = run(*words)
-    assert ended.exit_code == 2
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    assert 1 <= len(ended.stderr.strip().splitlines()) <= 4
+def test_a_usage_error_is_one_message_and_exit_code_2(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert 1 <= len(result.stderr.strip().splitlines()) <= 4
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["--answer-file=a", "--answer-file=b", "--os-debug-mode=y", "--ignore=memory", "apply", "--host=h"],
         [
@@ -130,22 +130,22 @@ def test_usage_errors_are_one_sentence_and_code_2(words):
         ["--answer-file=a", "--host=h", "apply", "--answer-file=b", "--ignore=memory", "--os-debug-mode=y"],
     ],
 )
-def test_options_work_before_and_after_the_verb(meant, words):
-    assert run(*words).exit_code == 0
-    options = meant[0][0]
+def test_options_work_before_and_after_the_verb(deploy_calls, arguments):
+    assert run(*arguments).exit_code == 0
+    options = deploy_calls[0][0]
     assert [str(path) for path in options.answer_files] == ["a", "b"]
     assert (options.host, options.ignore) == ("h", ["memory"])
     assert options.flags == {"CONFIG_DEBUG_MODE": "y"}
 
 
-def test_apply_passes_tags_and_phase(meant):
+def test_apply_passes_tags_and_phase(deploy_calls):
     run("apply", "--host=h", "--only=nova", "--only=glance", "--from=services")
-    _, dry_run, only, start = meant[0]
+    _, dry_run, only, start = deploy_calls[0]
     assert (dry_run, only, start.value) == (False, {"nova", "glance"}, "Services")
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
+    ("arguments", "name"),
     [
         (["apply", "--sandbox"], "aio"),
         (["apply", "--sandbox", "two"], "two"),
@@ -157,28 +157,28 @@ def test_apply_passes_tags_and_phase(meant):
     ],
     ids=str,
 )
-def test_sandbox_has_a_default_name(meant, words, name):
-    assert run(*words).exit_code == 0
-    assert meant[0][0].sandbox == name
+def test_sandbox_has_a_default_name(deploy_calls, arguments, name):
+    assert run(*arguments).exit_code == 0
+    assert deploy_calls[0][0].sandbox == name
 
 
-def test_answer_file_alone_is_apply_and_dry_run_is_plan(meant):
+def test_an_answer_file_alone_means_apply_and_dry_run_means_plan(deploy_calls):
     run("--answer-file=f", "-y", "-t", "900", "-d")
-    options, dry_run, _, _ = meant[0]
+    options, dry_run, _, _ = deploy_calls[0]
     assert dry_run
     assert (options.timeout, options.debug) == (900, True)
 
 
-def test_one_run_knows_nothing_of_the_one_before(meant):
+def test_a_run_keeps_no_options_of_the_run_before(deploy_calls):
     run("apply", "--answer-file=a", "--host=h")
     run("apply", "--answer-file=b", "--host=h")
-    assert [str(path) for path in meant[1][0].answer_files] == ["b"]
+    assert [str(path) for path in deploy_calls[1][0].answer_files] == ["b"]
 
 
 def test_gen_answer_file_writes_every_parameter_for_its_owner_only(home):
     path = home / "answers.txt"
-    ended = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10", "--os-debug-mode=y")
-    assert (ended.exit_code, ended.stdout) == (0, "")
+    result = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10", "--os-debug-mode=y")
+    assert (result.exit_code, result.stdout) == (0, "")
     assert path.stat().st_mode & 0o777 == 0o600
     answers = {name: text for name, (text, _) in read_answer_file(path).answers.items()}
     assert set(answers) == {parameter.name for parameter in PARAMETERS}
@@ -188,7 +188,7 @@ def test_gen_answer_file_writes_every_parameter_for_its_owner_only(home):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "printed"),
     [
         ("[general]\nCONFIG_DEBUG_MODE=maybe\n", ":2"),
         ("[general]\nCONFIG_DEBUG_MODE=maybe\nCONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=lots\n", ":3"),
@@ -199,84 +199,84 @@ def test_gen_answer_file_writes_every_parameter_for_its_owner_only(home):
     ids=["value", "two values", "no section", "binary", "missing"],
 )
 @pytest.mark.parametrize(
-    "words", [["--validate-answer-file"], ["plan", "--host=198.18.1.10", "--answer-file"]], ids=" ".join
+    "arguments", [["--validate-answer-file"], ["plan", "--host=198.18.1.10", "--answer-file"]], ids=" ".join
 )
-def test_bad_answer_file_is_told_with_its_place(home, content, told, words):
+def test_a_bad_answer_file_is_reported_with_file_and_line(home, content, printed, arguments):
     path = home / "answers.txt"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = sorted(home.iterdir())
-    ended = run(*words, str(path))
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert told in ended.stderr
-    assert "Traceback" not in ended.stderr
+    result = run(*arguments, str(path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert printed in result.stderr
+    assert "Traceback" not in result.stderr
     assert sorted(entry for entry in home.iterdir() if entry.name != "packstack-lite") == before, "only state is kept"
 
 
-def test_every_fault_is_told_at_once(home):
+def test_all_errors_are_reported_at_once(home):
     path = home / "answers.txt"
     path.write_text("[general]\nCONFIG_DEBUG_MODE=maybe\nCONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=lots\n")
-    told = run(f"--validate-answer-file={path}").stderr
-    assert "answers.txt:2" in told
-    assert "answers.txt:3" in told
+    printed = run(f"--validate-answer-file={path}").stderr
+    assert "answers.txt:2" in printed
+    assert "answers.txt:3" in printed
 
 
-def test_unknown_key_is_a_warning_with_the_nearest_name(home):
+def test_an_unknown_name_is_a_warning_with_the_nearest_name(home):
     path = home / "answers.txt"
     path.write_text("[general]\nCONFIG_DEBUG_MOD=y\n")
-    ended = run(f"--validate-answer-file={path}")
-    assert ended.exit_code == 0
-    assert "CONFIG_DEBUG_MODE" in ended.stderr
+    result = run(f"--validate-answer-file={path}")
+    assert result.exit_code == 0
+    assert "CONFIG_DEBUG_MODE" in result.stderr
 
 
-def test_wrong_value_of_a_flag_names_the_flag(home):
-    ended = run(f"--gen-answer-file={home / 'x'}", "--os-debug-mode=maybe")
-    assert ended.exit_code == 2
-    assert "--os-debug-mode" in ended.stderr
+def test_an_invalid_value_of_an_option_names_the_option(home):
+    result = run(f"--gen-answer-file={home / 'x'}", "--os-debug-mode=maybe")
+    assert result.exit_code == 2
+    assert "--os-debug-mode" in result.stderr
     assert not (home / "x").exists()
 
 
 def test_gen_answer_file_never_replaces_a_file(home):
     path = home / "answers.txt"
     path.write_text("# mine\n")
-    ended = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10")
-    assert ended.exit_code == 2
-    assert "answers.txt" in ended.stderr
+    result = run(f"--gen-answer-file={path}", "--install-hosts=198.18.1.10")
+    assert result.exit_code == 2
+    assert "answers.txt" in result.stderr
     assert path.read_text() == "# mine\n"
 
 
-def test_answers_show_tells_origins_and_hides_secrets(home):
+def test_answers_show_prints_origins_and_masks_secrets(home):
     path = home / "answers.txt"
     path.write_text("[general]\nCONFIG_KEYSTONE_ADMIN_PW=hunter22\nCONFIG_CONTROLLER_HOST=198.18.1.10\n")
-    ended = run("answers", "show", f"--answer-file={path}", "--os-debug-mode=y", "--output=json")
-    assert ended.exit_code == 0, ended.stderr
-    shown = json.loads(ended.stdout)
-    assert shown["schema"] == 1
-    by_name = {row["name"]: row for row in shown["answers"]}
+    result = run("answers", "show", f"--answer-file={path}", "--os-debug-mode=y", "--output=json")
+    assert result.exit_code == 0, result.stderr
+    payload = json.loads(result.stdout)
+    assert payload["schema"] == 1
+    by_name = {row["name"]: row for row in payload["answers"]}
     assert by_name["CONFIG_KEYSTONE_ADMIN_PW"] == {
         "name": "CONFIG_KEYSTONE_ADMIN_PW",
         "value": "***",
         "origin": f"{path}:2",
     }
     assert by_name["CONFIG_DEBUG_MODE"]["origin"] == "--os-debug-mode"
-    assert "hunter22" not in ended.output
+    assert "hunter22" not in result.output
 
 
-def test_render_needs_no_host_and_keeps_passwords_private(home):
+def test_render_needs_no_node_and_keeps_passwords_private(home):
     target = home / "configs"
-    ended = run("render", "--output", str(target), "--default-password=hunter22", "--os-controller-host=198.18.1.10")
-    assert ended.exit_code == 0, ended.stderr
+    result = run("render", "--output", str(target), "--default-password=hunter22", "--os-controller-host=198.18.1.10")
+    assert result.exit_code == 0, result.stderr
     nova = target / "etc" / "nova" / "nova.conf"
     assert nova.stat().st_mode & 0o777 == 0o600
     assert "hunter22" in nova.read_text()
 
 
-def test_render_gives_each_host_a_directory(home):
+def test_render_gives_each_node_a_directory(home):
     target = home / "configs"
     hosts = ["--os-controller-host=198.18.1.10", "--os-compute-hosts=198.18.1.11,far", "--os-network-hosts=198.18.1.10"]
     rest = ["--mariadb-host=198.18.1.10", "--amqp-host=198.18.1.10", "--os-neutron-ovn-tunnel-if=eth1"]
-    ended = run("render", "--output", str(target), *hosts, *rest)
-    assert ended.exit_code == 0, ended.stderr
+    result = run("render", "--output", str(target), *hosts, *rest)
+    assert result.exit_code == 0, result.stderr
     assert {path.name for path in target.iterdir()} == {"198.18.1.10", "198.18.1.11", "far"}
     assert (target / "198.18.1.10/etc/keystone/keystone.conf").is_file()
     compute = target / "198.18.1.11" / "etc"
@@ -287,8 +287,8 @@ def test_render_gives_each_host_a_directory(home):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script(shell):
-    ended = run("completion", shell)
-    if ended.exit_code:
-        assert "bash" in ended.stderr.lower(), "click asks bash for its version and must say so"
+    result = run("completion", shell)
+    if result.exit_code:
+        assert "bash" in result.stderr.lower(), "click asks bash for its version and must report a failure"
     else:
-        assert "_PACKSTACK_LITE_COMPLETE" in ended.stdout
+        assert "_PACKSTACK_LITE_COMPLETE" in result.stdout

@@ -1,4 +1,4 @@
-"""Bad input gets a sentence, a way out and its exit code; never a traceback, nothing half-written."""
+"""Bad input gives a message, a hint and an exit code; never a traceback or a half-written file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CASES = {
     "an unknown flag": (["plan", "--os-nonsense=1"], None, 2, "--os-nonsense"),
     "two targets": (["plan", "--host", "a", "--sandbox", "b"], None, 2, "exclude each other"),
     "no such sandbox": (["plan", "--sandbox", "nowhere"], None, 2, "sandbox up nowhere"),
-    "a host that refuses": (["plan", "--host", "root@127.0.0.1:1"], None, 4, "127.0.0.1"),
-    "a host nobody knows": (["plan", "--host", "no-such-host.invalid"], None, 4, "no-such-host.invalid"),
-    "a profile nobody knows": (["render", "--output", "{tmp}/r", "--profile", "centos5-none"], None, 2, "debian12-zed"),
+    "a host that refuses the connection": (["plan", "--host", "root@127.0.0.1:1"], None, 4, "127.0.0.1"),
+    "an unknown host name": (["plan", "--host", "no-such-host.invalid"], None, 4, "no-such-host.invalid"),
+    "an unknown profile": (["render", "--output", "{tmp}/r", "--profile", "centos5-none"], None, 2, "debian12-zed"),
     "a file as a directory": (["render", "--output", "{tmp}/a.txt/r"], b"", 2, ": Not a directory"),
     "a name too long": (["render", "--output", "{tmp}/" + "x" * 300], None, 2, "File name too long"),
     "a directory as answers": (["plan", "--answer-file", "{tmp}"], None, 2, "Is a directory"),
@@ -36,14 +36,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_sentence_and_an_exit_code(name, tmp_path):
-    words, content, code, said = CASES[name]
+def test_bad_input_gives_a_message_and_an_exit_code(name, tmp_path):
+    arguments, content, code, message = CASES[name]
     if content is not None:
         (tmp_path / "a.txt").write_bytes(content)
     before = sorted(path.name for path in tmp_path.iterdir())
-    outcome = Tool(tmp_path / "home")(*[word.format(tmp=tmp_path) for word in words])
+    outcome = Tool(tmp_path / "home")(*[argument.format(tmp=tmp_path) for argument in arguments])
     assert outcome.code == code, outcome.err
-    assert said in outcome.err
+    assert message in outcome.err
     assert "Traceback" not in outcome.err + outcome.out
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == before
 
@@ -68,7 +68,7 @@ def test_a_generated_file_validates_and_renders(tmp_path):
     assert (tmp_path / "r/etc/nova/nova.conf").stat().st_mode & 0o077 == 0
 
 
-def test_a_mistyped_name_is_told_beside_the_fault_that_it_causes(tmp_path):
+def test_a_mistyped_name_is_reported_with_the_error_that_it_may_cause(tmp_path):
     (tmp_path / "a.txt").write_text("[general]\nCONFIG_PROVISION_DEMO=maybe\nCONFIG_NOVA_KS_PWD=x\n")
     outcome = Tool(tmp_path / "home")(f"--validate-answer-file={tmp_path / 'a.txt'}")
     assert outcome.code == 2

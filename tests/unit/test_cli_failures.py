@@ -1,4 +1,4 @@
-"""However a run ends: a sentence, a hint, the right code, no traceback."""
+"""However a run ends, it gives a message, a hint and the right exit code, and no traceback."""
 
 from __future__ import annotations
 
@@ -52,85 +52,90 @@ def raising(error):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_exit_codes(error, code, state):
+def test_each_error_has_its_exit_code(error, code, state):
     assert run_guarded(raising(error), []) == code
     assert not state.exists()
 
 
-def test_foreseen_failure_is_a_sentence_and_a_hint(capsys):
+def test_an_expected_failure_is_a_message_and_a_hint(capsys):
     run_guarded(raising(ConnectError("cannot reach cloud1", "ssh cloud1")), [])
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == ["packstack-lite: cannot reach cloud1", "  → ssh cloud1"]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == ["packstack-lite: cannot reach cloud1", "  → ssh cloud1"]
 
 
-def test_every_fault_of_an_answer_file_is_told(capsys):
-    run_guarded(raising(AnswersError("two faults", ["line 3: a", "line 9: b"])), [])
+def test_every_error_of_an_answer_file_is_printed(capsys):
+    run_guarded(raising(AnswersError("two errors", ["line 3: a", "line 9: b"])), [])
     assert "  line 3: a\n  line 9: b\n" in capsys.readouterr().err
 
 
-def test_bug_leaves_a_private_report_without_secrets(capsys, state):
+def test_a_bug_leaves_a_private_report_without_secrets(capsys, state):
     arguments = ["--default-password=hunter22", "--keystone-admin-pw", "hunter33!", "apply"]
     assert (
         run_guarded(raising(ValueError("cannot use hunter33!\npassword = hunter44")), arguments, ["apply"])
         == ExitCode.BUG
     )
     (report,) = state.glob("bug-*.txt")
-    told, text = capsys.readouterr().err, report.read_text()
-    assert str(report) in told
-    assert "Traceback" not in told
+    printed, text = capsys.readouterr().err, report.read_text()
+    assert str(report) in printed
+    assert "Traceback" not in printed
     assert "Traceback" in text
     assert "--default-password --keystone-admin-pw … apply\n" in text
-    assert "hunter" not in text + told
+    assert "hunter" not in text + printed
     assert report.stat().st_mode & 0o777 == 0o600
 
 
-def test_result_of_the_command_is_the_code():
+def test_the_result_of_the_command_is_the_exit_code():
     assert run_guarded(lambda: ExitCode.CHANGES_PENDING, []) == 10
     assert run_guarded(lambda: None, []) == 0
 
 
-# A long run, which says when it has begun and when it has undone what was half made.
-LONG = """
+# A long run that reports when it has started and when it has cleaned up.
+LONG_RUN = """
 import time
 from packstack_lite.cli import app
 def invoke(ctx):
     try:
-        print("begun", flush=True)
+        print("started", flush=True)
         time.sleep(5)
     finally:
-        print("undone", flush=True)
+        print("cleaned up", flush=True)
 app.cli.invoke = invoke
 app.main(["preflight"])
 """
 
 
-def unhindered():
-    """The tests themselves may have been started by nohup, which is inherited."""
+def restore_signals():
+    """Reset signals: the tests may run under nohup, and children inherit that."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
-def begun(*words):
-    """The run, begun by these words before its own (nohup, say), with its output and errors."""
-    here = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": unhindered}
-    with subprocess.Popen([*words, sys.executable, "-c", LONG], text=True, **here) as run:
-        assert run.stdout.readline() == "begun\n"
+def started_run(*prefix):
+    """Start the run, with ``prefix`` (such as nohup) before its command, and wait until it has started."""
+    streams = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "preexec_fn": restore_signals,
+    }
+    with subprocess.Popen([*prefix, sys.executable, "-c", LONG_RUN], text=True, **streams) as run:
+        assert run.stdout.readline() == "started\n"
         yield run
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_is_ended_from_outside_undoes_what_is_half_made(number):
-    with begun() as run:
+def test_a_terminated_run_cleans_up_partial_work(number):
+    with started_run() as run:
         run.send_signal(number)
         out, err = run.communicate()
-    assert (run.returncode, out) == (130, "undone\n")
+    assert (run.returncode, out) == (130, "cleaned up\n")
     assert "interrupted" in err and "Traceback" not in err
 
 
-def test_a_run_by_nohup_does_not_mind_that_its_terminal_is_closed():
-    with begun("nohup") as run:
+def test_a_run_under_nohup_survives_the_end_of_its_terminal():
+    with started_run("nohup") as run:
         run.send_signal(signal.SIGHUP)
         out, err = run.communicate()
-    assert (run.returncode, out) == (0, "undone\n"), err
+    assert (run.returncode, out) == (0, "cleaned up\n"), err
