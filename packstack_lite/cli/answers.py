@@ -67,7 +67,7 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
 
 
 def _match_names(names: Sequence[str]) -> Set[str]:
-    """Return the parameters that match names or patterns; all if there are none. Raises UsageError if one matches none."""
+    """Return the parameters that names or patterns match, all without any. Raises UsageError if one matches none."""
     matches: Set[str] = set() if names else set(PARAMETERS_BY_NAME)
     for name in names:
         matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}

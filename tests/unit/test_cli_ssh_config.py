@@ -1,4 +1,4 @@
-"""--ssh-config: another file in the place of ~/.ssh/config, as ``ssh -F``."""
+"""``--ssh-config``: another file instead of ~/.ssh/config, as ``ssh -F``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Host debian12 198.18.3.12
   UserKnownHostsFile /dev/null
   StrictHostKeyChecking no
   PasswordAuthentication no
-  IdentityFile "/a place/private_key"
+  IdentityFile "/a path/private_key"
   IdentitiesOnly yes
   LogLevel FATAL
 """
@@ -32,45 +32,47 @@ def open_connection(address, ssh_config=None):
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """The routes that connections would take, none of which is made."""
-    routes = []
-    monkeypatch.setattr(connection, "SshConnection", lambda target, **policy: routes.append(resolve_ssh_target(target)))
-    return routes
+def routes(monkeypatch):
+    """Record the resolved targets instead of connecting."""
+    targets = []
+    monkeypatch.setattr(
+        connection, "SshConnection", lambda target, **policy: targets.append(resolve_ssh_target(target))
+    )
+    return targets
 
 
-def test_the_file_says_how_the_host_is_reached(asked, tmp_path):
+def test_the_file_decides_how_the_host_is_reached(routes, tmp_path):
     config = tmp_path / "ssh-config"
     config.write_text(VAGRANT)
     open_connection("198.18.3.12", config)
-    (route,) = asked
+    (route,) = routes
     assert (route.name, route.address, route.port, route.user) == ("198.18.3.12", "127.0.0.1", 2222, "vagrant")
     assert (route.key_files, route.identities_only, route.accept_new_host_key) == (
-        ("/a place/private_key",),
+        ("/a path/private_key",),
         True,
         True,
     )
     assert route.known_hosts_files[0] == "/dev/null"
 
 
-def test_the_users_own_file_is_not_read_beside_it(asked, tmp_path, monkeypatch):
+def test_the_users_own_file_is_not_read_then(routes, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host *\n Port 2022\n User somebody\n")
     (tmp_path / "other").write_text("Host *\n Port 3022\n")
     open_connection("cloud")
     open_connection("cloud", tmp_path / "other")
-    assert [(route.port, route.user == "somebody") for route in asked] == [(2022, True), (3022, False)]
+    assert [(route.port, route.user == "somebody") for route in routes] == [(2022, True), (3022, False)]
 
 
-def test_a_file_that_is_not_there_is_a_mistake(tmp_path, monkeypatch):
+def test_a_missing_file_is_a_usage_error(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    place = tmp_path / "none"
+    path = tmp_path / "none"
     with pytest.raises(SystemExit) as ended:
-        cli.main(args=["preflight", "--host", "cloud", "--ssh-config", str(place)])
+        cli.main(args=["preflight", "--host", "cloud", "--ssh-config", str(path)])
     assert ended.value.code == ExitCode.USAGE
 
 
-def test_it_is_told_with_the_options_that_all_verbs_share():
+def test_the_help_lists_the_option_with_those_of_all_verbs():
     assert "--ssh-config FILE" in cli_runner().invoke(cli, ["--help"]).output

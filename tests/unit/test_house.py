@@ -13,7 +13,7 @@ PACKAGE = ROOT / "packstack_lite"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 COMMON = {"errors", "secret", "state_paths", "__init__", "__version__"}
-# DESIGN's order of rooms, the highest first. A room imports lower ones, and of its own layer only what MAY_IMPORT names.
+# DESIGN's order of rooms, the highest first. No entry of MAY_IMPORT leads upwards.
 LAYERS = (
     ("__main__",),
     ("cli",),

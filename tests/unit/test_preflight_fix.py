@@ -1,4 +1,4 @@
-"""``preflight --fix`` as a verb: what it asks, does, tells, and what it costs in flights."""
+"""``preflight --fix``: its question, its changes, its output, and its number of round trips."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tests.conftest import cli_runner
 ADDRESS = "198.18.1.10"
 
 
-def finding(name, message="is wrong", level="error", cure=True):
+def finding(name, message="is wrong", level="error", has_fix=True):
     return Finding(
         name,
         ADDRESS,
         level,
         message,
         "do it",
-        FixCommand(f"mend {name}", description=f"mends {name}") if cure else None,
+        FixCommand(f"mend {name}", description=f"mends {name}") if has_fix else None,
     )
 
 
 def moving(name, data="mariadb"):
-    """A finding whose cure moves data."""
-    cure = FixCommand(
+    """Return a finding whose fix moves data."""
+    fix = FixCommand(
         f"mend {name}", description=f"renames {name}", data=data, paths=(f"/var/lib/{name}", "/with space")
     )
-    return Finding(name, ADDRESS, "error", "is old", "do it", cure)
+    return Finding(name, ADDRESS, "error", "is old", "do it", fix)
 
 
-class Host:
-    """A host with faults; a cure whose script is ``mend NAME`` takes NAME's faults away, where it can."""
+class FakeNode:
+    """A node with findings. The fix ``mend NAME`` removes those of check NAME, unless ``fix_errors`` names it."""
 
     name = ADDRESS
 
@@ -47,16 +47,16 @@ class Host:
         self.round_trips = 0
         self.masker = self.on_reply = None
         self.errors = []
-        self.incurable = {}
+        self.fix_errors = {}
         self.ran = []
         self.measured = []
         self.du = "1572864\t/var/lib/database\n512\t/with space\n"
 
     def run(self, commands):
         self.round_trips += 1
-        return [self.one(command) for command in commands]
+        return [self.run_one(command) for command in commands]
 
-    def one(self, command):
+    def run_one(self, command):
         word, _, name = command.script.partition(" ")
         if "du -skD" in command.script:
             self.measured.append(command.script)
@@ -64,8 +64,8 @@ class Host:
         if word != "mend":
             return Reply(0)
         self.ran.append(name)
-        if name in self.incurable:
-            return Reply(1, "", self.incurable[name])
+        if name in self.fix_errors:
+            return Reply(1, "", self.fix_errors[name])
         self.errors = [finding for finding in self.errors if finding.check != name]
         return Reply(0)
 
@@ -74,14 +74,14 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
+def node(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    made = Host()
-    monkeypatch.setattr(connect, "open_connection", lambda *arguments: made)
+    node = FakeNode()
+    monkeypatch.setattr(connect, "open_connection", lambda *arguments: node)
     monkeypatch.setattr(connect.gather, "parse_facts", lambda replies: sample_facts("debian", "12", ADDRESS))
-    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *what: list(made.errors))
-    return made
+    monkeypatch.setattr(deployment_module.preflight, "run_checks", lambda *arguments: list(node.errors))
+    return node
 
 
 @pytest.fixture
@@ -93,212 +93,213 @@ def answers(tmp_path):
 
 @pytest.fixture
 def run(answers):
-    def call(*words, **how):
+    def call(*arguments, **options):
         return cli_runner().invoke(
-            cli, ["preflight", "--answer-file", str(answers), *words], catch_exceptions=False, **how
+            cli, ["preflight", "--answer-file", str(answers), *arguments], catch_exceptions=False, **options
         )
 
     return call
 
 
-def told(ended):
+def fix_state(result):
     return {
-        (one["name"], one["message"]): (one["fixable"], one["fixed"]) for one in json.loads(ended.stdout)["findings"]
+        (item["name"], item["message"]): (item["fixable"], item["fixed"])
+        for item in json.loads(result.stdout)["findings"]
     }
 
 
-def test_without_fix_nothing_is_done_and_one_flight_is_enough(host, run):
-    host.errors = [finding("ports"), finding("memory", cure=False)]
-    ended = run("--output=json")
-    assert ended.exit_code == 3
-    assert told(ended) == {("ports", "is wrong"): (True, False), ("memory", "is wrong"): (False, False)}
-    assert (host.ran, host.round_trips) == ([], 1)
+def test_without_fix_nothing_is_changed_in_one_round_trip(node, run):
+    node.errors = [finding("ports"), finding("memory", has_fix=False)]
+    result = run("--output=json")
+    assert result.exit_code == 3
+    assert fix_state(result) == {("ports", "is wrong"): (True, False), ("memory", "is wrong"): (False, False)}
+    assert (node.ran, node.round_trips) == ([], 1)
 
 
-def test_fix_says_what_it_will_do_does_it_and_tells_what_is_gone(host, run):
-    host.errors = [finding("locale", level="warning"), finding("ports"), finding("memory", cure=False)]
-    ended = run("--fix", "--output=json")
-    assert ended.exit_code == 3, "memory is not bought by --fix"
-    assert host.ran == ["locale", "ports"]
-    assert told(ended) == {
+def test_fix_announces_its_changes_makes_them_and_reports_what_is_fixed(node, run):
+    node.errors = [finding("locale", level="warning"), finding("ports"), finding("memory", has_fix=False)]
+    result = run("--fix", "--output=json")
+    assert result.exit_code == 3, "--fix cannot add memory"
+    assert node.ran == ["locale", "ports"]
+    assert fix_state(result) == {
         ("memory", "is wrong"): (False, False),
         ("locale", "is wrong"): (True, True),
         ("ports", "is wrong"): (True, True),
     }
-    assert f"--fix will, on {ADDRESS}:\n  locale: mends locale\n  ports: mends ports\n" in ended.stderr
-    assert host.round_trips == 4, "look, lock, mend and look again, unlock"
+    assert f"--fix will, on {ADDRESS}:\n  locale: mends locale\n  ports: mends ports\n" in result.stderr
+    assert node.round_trips == 4, "gather facts; lock; fix and gather facts; unlock"
 
 
-def test_fix_that_mends_the_last_error_exits_with_0(host, run):
-    host.errors = [finding("ports")]
-    ended = run("--fix")
-    assert ended.exit_code == 0
-    assert ended.stdout == "✓ ports  mended: is wrong\nnothing is in the way\n"
+def test_fix_of_the_last_error_exits_with_0(node, run):
+    node.errors = [finding("ports")]
+    result = run("--fix")
+    assert result.exit_code == 0
+    assert result.stdout == "✓ ports  mended: is wrong\nnothing is in the way\n"
 
 
-def test_fix_on_a_healthy_host_sends_no_command(host, run):
-    host.errors = [finding("virtualization", level="info", cure=False)]
-    ended = run("--fix")
-    assert ended.exit_code == 0
-    assert (host.ran, host.round_trips) == ([], 1)
-    assert "there is nothing that --fix can fix" in ended.stderr
+def test_fix_on_a_healthy_node_sends_no_command(node, run):
+    node.errors = [finding("virtualization", level="info", has_fix=False)]
+    result = run("--fix")
+    assert result.exit_code == 0
+    assert (node.ran, node.round_trips) == ([], 1)
+    assert "there is nothing that --fix can fix" in result.stderr
 
 
-def test_a_cure_that_fails_is_told_with_its_words_and_the_fault_stays(host, run):
-    host.errors = [finding("leatherman", level="warning"), finding("ports")]
-    host.incurable = {"leatherman": "Loaded plugins\nError: Nothing to do"}
-    ended = run("--fix", "--output=json")
-    assert ended.exit_code == 0
-    assert f"{ADDRESS}: leatherman: --fix failed with exit code 1: Error: Nothing to do" in ended.stderr
-    assert told(ended) == {("leatherman", "is wrong"): (True, False), ("ports", "is wrong"): (True, True)}
+def test_a_failed_fix_is_reported_with_its_error_and_the_finding_stays(node, run):
+    node.errors = [finding("leatherman", level="warning"), finding("ports")]
+    node.fix_errors = {"leatherman": "Loaded plugins\nError: Nothing to do"}
+    result = run("--fix", "--output=json")
+    assert result.exit_code == 0
+    assert f"{ADDRESS}: leatherman: --fix failed with exit code 1: Error: Nothing to do" in result.stderr
+    assert fix_state(result) == {("leatherman", "is wrong"): (True, False), ("ports", "is wrong"): (True, True)}
 
 
-def test_of_a_cures_words_its_error_is_told_or_the_first(host, run):
-    host.errors = [finding("leatherman", level="warning"), finding("clock", level="warning"), finding("locale")]
-    host.incurable = {
+def test_of_the_output_of_a_failed_fix_the_error_or_the_first_line_is_printed(node, run):
+    node.errors = [finding("leatherman", level="warning"), finding("clock", level="warning"), finding("locale")]
+    node.fix_errors = {
         "leatherman": "Error: no such key\nusername:\n",
         "clock": "You have enabled checking of packages\nuser_agent: x\nusername:\n",
         "locale": "",
     }
-    told = run("--fix").stderr
-    assert "leatherman: --fix failed with exit code 1: Error: no such key\n" in told
-    assert "clock: --fix failed with exit code 1: You have enabled checking of packages\n" in told
-    assert "locale: --fix failed with exit code 1: no output\n" in told
+    printed = run("--fix").stderr
+    assert "leatherman: --fix failed with exit code 1: Error: no such key\n" in printed
+    assert "clock: --fix failed with exit code 1: You have enabled checking of packages\n" in printed
+    assert "locale: --fix failed with exit code 1: no output\n" in printed
 
 
-def test_what_is_ignored_is_left_alone(host, run):
-    host.errors = [finding("ports"), finding("locale")]
+def test_an_ignored_finding_is_not_fixed(node, run):
+    node.errors = [finding("ports"), finding("locale")]
     run("--fix", "--ignore=ports")
-    assert host.ran == ["locale"]
+    assert node.ran == ["locale"]
 
 
 @pytest.mark.parametrize(
-    ("words", "typed", "ran"), [([], "n\n", []), ([], "y\n", ["ports"]), (["--yes"], "", ["ports"])]
+    ("arguments", "typed", "ran"), [([], "n\n", []), ([], "y\n", ["ports"]), (["--yes"], "", ["ports"])]
 )
-def test_on_a_terminal_it_asks_once_unless_told_not_to(host, run, monkeypatch, words, typed, ran):
+def test_on_a_terminal_fix_asks_once_unless_yes_is_given(node, run, monkeypatch, arguments, typed, ran):
     monkeypatch.setattr(verb, "is_interactive", lambda: True)
-    host.errors = [finding("ports")]
-    ended = run("--fix", *words, input=typed)
-    assert host.ran == ran
-    assert ended.exit_code == (0 if ran else 3)
+    node.errors = [finding("ports")]
+    result = run("--fix", *arguments, input=typed)
+    assert node.ran == ran
+    assert result.exit_code == (0 if ran else 3)
 
 
-def test_a_fault_that_is_told_in_other_words_is_not_gone(host, run, monkeypatch):
-    host.errors = [finding("clock", "120 seconds behind")]
+def test_a_reworded_finding_is_not_fixed(node, run, monkeypatch):
+    node.errors = [finding("clock", "120 seconds behind")]
 
-    def later(commands, real=host.run):
+    def reword(commands, real=node.run):
         replies = real(commands)
-        host.errors = [finding("clock", "121 seconds behind")] if host.ran else host.errors
+        node.errors = [finding("clock", "121 seconds behind")] if node.ran else node.errors
         return replies
 
-    monkeypatch.setattr(host, "run", later)
-    ended = run("--fix", "--output=json")
-    assert told(ended) == {("clock", "121 seconds behind"): (True, False)}
+    monkeypatch.setattr(node, "run", reword)
+    result = run("--fix", "--output=json")
+    assert fix_state(result) == {("clock", "121 seconds behind"): (True, False)}
 
 
-def test_two_findings_of_one_check_are_two(host, run, monkeypatch):
-    host.errors = [finding("ports", "80 is held"), finding("ports", "5000 is held")]
+def test_two_findings_of_one_check_are_counted_separately(node, run, monkeypatch):
+    node.errors = [finding("ports", "80 is held"), finding("ports", "5000 is held")]
 
-    def half(commands, real=host.run):
+    def fix_one(commands, real=node.run):
         replies = real(commands)
-        host.errors = [finding("ports", "5000 is held")] if host.ran else host.errors
+        node.errors = [finding("ports", "5000 is held")] if node.ran else node.errors
         return replies
 
-    monkeypatch.setattr(host, "run", half)
-    ended = run("--fix", "--output=json")
-    assert told(ended) == {("ports", "80 is held"): (True, True), ("ports", "5000 is held"): (True, False)}
+    monkeypatch.setattr(node, "run", fix_one)
+    result = run("--fix", "--output=json")
+    assert fix_state(result) == {("ports", "80 is held"): (True, True), ("ports", "5000 is held"): (True, False)}
 
 
-def test_the_host_is_locked_while_it_is_mended(host, run, monkeypatch):
+def test_the_node_is_locked_while_fixes_run(node, run, monkeypatch):
     order = []
 
     @contextmanager
-    def locked(*what):
+    def locked(*arguments):
         order.append("lock")
         yield
-        order.append(f"unlock after {host.ran}")
+        order.append(f"unlock after {node.ran}")
 
     monkeypatch.setattr(deployment_module, "hold_lock", locked)
-    host.errors = [finding("ports")]
+    node.errors = [finding("ports")]
     run("--fix")
     assert order == ["lock", "unlock after ['ports']"]
 
 
-def test_apply_names_fix_as_the_way_out(host, answers):
-    host.errors = [finding("ports"), finding("memory", cure=False)]
-    ended = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
-    assert ended.exit_code == 3
-    assert "preflight --fix does it for ports" in " ".join(ended.stderr.split())
+def test_the_hint_of_apply_names_fix(node, answers):
+    node.errors = [finding("ports"), finding("memory", has_fix=False)]
+    result = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    assert result.exit_code == 3
+    assert "preflight --fix does it for ports" in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("words", [[], ["--yes"], ["--move-data", "packstack"], ["--yes", "--move-data=packstack"]])
-def test_fix_moves_no_data_without_their_name(host, run, words):
-    host.errors = [moving("database"), finding("ports")]
-    ended = run("--fix", *words)
-    assert ended.exit_code == 3
-    assert host.ran == ["ports"]
+@pytest.mark.parametrize("arguments", [[], ["--yes"], ["--move-data", "packstack"], ["--yes", "--move-data=packstack"]])
+def test_fix_moves_no_data_without_their_name(node, run, arguments):
+    node.errors = [moving("database"), finding("ports")]
+    result = run("--fix", *arguments)
+    assert result.exit_code == 3
+    assert node.ran == ["ports"]
     assert (
         f"--fix alone moves no data, so it will not, on {ADDRESS}:\n"
         "  database: renames database (/var/lib/database: 1.5 GiB, /with space: 0.5 MiB);"
         " packstack-lite preflight --fix --move-data mariadb does it\n"
-    ) in ended.stderr
-    assert "nothing that --fix can fix" not in ended.stderr
+    ) in result.stderr
+    assert "nothing that --fix can fix" not in result.stderr
 
 
-def test_data_alone_are_told_and_not_asked_about(host, run, monkeypatch):
+def test_a_finding_about_data_is_reported_without_a_question(node, run, monkeypatch):
     monkeypatch.setattr(verb, "is_interactive", lambda: True)
-    host.errors = [moving("database")]
-    ended = run("--fix", "--output=json")
-    assert (ended.exit_code, host.ran) == (3, [])
-    assert "Do it?" not in ended.stderr
-    assert told(ended) == {("database", "is old"): (False, False)}
-    assert len(host.measured) == 1 and "/var/lib/database '/with space'" in host.measured[0]
+    node.errors = [moving("database")]
+    result = run("--fix", "--output=json")
+    assert (result.exit_code, node.ran) == (3, [])
+    assert "Do it?" not in result.stderr
+    assert fix_state(result) == {("database", "is old"): (False, False)}
+    assert len(node.measured) == 1 and "/var/lib/database '/with space'" in node.measured[0]
 
 
-def test_data_that_are_named_are_moved_after_their_size_was_shown(host, run):
-    host.errors = [moving("database"), moving("leftovers", "packstack"), finding("ports")]
-    ended = run("--fix", "--move-data", "mariadb", "--output=json")
-    assert host.ran == ["database", "ports"]
-    assert told(ended)[("database", "is old")] == (False, True)
-    assert f"--fix will, on {ADDRESS}:\n  database: renames database (/var/lib/database: 1.5 GiB" in ended.stderr
-    assert "leftovers: renames leftovers" in ended.stderr and "--move-data packstack does it" in ended.stderr
+def test_named_data_are_moved_after_their_size_was_printed(node, run):
+    node.errors = [moving("database"), moving("leftovers", "packstack"), finding("ports")]
+    result = run("--fix", "--move-data", "mariadb", "--output=json")
+    assert node.ran == ["database", "ports"]
+    assert fix_state(result)[("database", "is old")] == (False, True)
+    assert f"--fix will, on {ADDRESS}:\n  database: renames database (/var/lib/database: 1.5 GiB" in result.stderr
+    assert "leftovers: renames leftovers" in result.stderr and "--move-data packstack does it" in result.stderr
 
 
-def test_a_size_that_cannot_be_read_is_said(host, run):
-    host.du = "du: cannot access\n"
-    host.errors = [moving("database")]
+def test_an_unreadable_size_is_reported_as_unknown(node, run):
+    node.du = "du: cannot access\n"
+    node.errors = [moving("database")]
     assert "renames database (size unknown)" in run("--fix").stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "typed", "ran"), [([], "\n", []), ([], "y\n", ["database"]), (["--yes"], "", ["database"])]
+    ("arguments", "typed", "ran"), [([], "\n", []), ([], "y\n", ["database"]), (["--yes"], "", ["database"])]
 )
-def test_on_a_terminal_enter_alone_moves_no_data(host, run, monkeypatch, words, typed, ran):
+def test_on_a_terminal_enter_alone_moves_no_data(node, run, monkeypatch, arguments, typed, ran):
     monkeypatch.setattr(verb, "is_interactive", lambda: True)
-    host.errors = [moving("database")]
-    run("--fix", "--move-data=mariadb", *words, input=typed)
-    assert host.ran == ran
+    node.errors = [moving("database")]
+    run("--fix", "--move-data=mariadb", *arguments, input=typed)
+    assert node.ran == ran
 
 
-def test_an_ignored_finding_moves_no_data(host, run):
-    host.errors = [moving("database")]
-    ended = run("--fix", "--move-data=mariadb", "--ignore=database")
-    assert "--move-data mariadb: no check has found such data in the way" in ended.stderr
-    assert (host.ran, host.measured) == ([], [])
+def test_an_ignored_finding_moves_no_data(node, run):
+    node.errors = [moving("database")]
+    result = run("--fix", "--move-data=mariadb", "--ignore=database")
+    assert "--move-data mariadb: no check has found such data in the way" in result.stderr
+    assert (node.ran, node.measured) == ([], [])
 
 
-def test_move_data_needs_fix_and_a_known_name(host, run):
-    host.errors = [moving("database")]
-    ended = run("--move-data=mariadb")
-    assert ended.exit_code == 2
-    assert "--move-data does nothing without --fix" in ended.stderr
-    assert "packstack-lite preflight --fix --move-data mariadb" in ended.stderr
+def test_move_data_needs_fix_and_a_known_name(node, run):
+    node.errors = [moving("database")]
+    result = run("--move-data=mariadb")
+    assert result.exit_code == 2
+    assert "--move-data does nothing without --fix" in result.stderr
+    assert "packstack-lite preflight --fix --move-data mariadb" in result.stderr
     assert run("--fix", "--move-data=everything").exit_code == 2
-    assert (host.ran, host.round_trips) == ([], 0)
+    assert (node.ran, node.round_trips) == ([], 0)
 
 
-def test_apply_does_not_say_that_fix_moves_data(host, answers):
-    host.errors = [moving("database"), finding("ports")]
-    ended = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
-    assert ended.exit_code == 3
-    assert "preflight --fix does it for ports)" in " ".join(ended.stderr.split())
+def test_the_hint_of_apply_does_not_claim_that_fix_moves_data(node, answers):
+    node.errors = [moving("database"), finding("ports")]
+    result = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
+    assert result.exit_code == 3
+    assert "preflight --fix does it for ports)" in " ".join(result.stderr.split())

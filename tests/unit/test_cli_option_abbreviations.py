@@ -1,4 +1,4 @@
-"""Options as Packstack takes them, held against optparse, which Packstack reads its command line with."""
+"""Abbreviated options, compared with optparse, which Packstack uses."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SWITCHES = ("--allinone", "--debug", "--dry-run", "--options")
 VALUES = ("--answer-file", "--gen-answer-file", "--install-hosts", "--timeout", "--validate-answer-file")
 
 
-def packstack(release) -> OptionParser:
-    """The parser that Packstack builds (run_setup.py, initCmdLineParser), from the facts."""
+def packstack_parser(release) -> OptionParser:
+    """Build the parser of a Packstack release (run_setup.py, initCmdLineParser) from the recorded facts."""
     parser = OptionParser(version="x")
     for name in SWITCHES:
         parser.add_option(name, action="store_true")
@@ -34,65 +34,67 @@ def packstack(release) -> OptionParser:
     return parser
 
 
-def ours_of(option: str) -> str:
-    """Packstack's option as it is spelled here."""
+def our_spelling(option: str) -> str:
+    """Return Packstack's option as it is spelled here."""
     return next(
         (f"--{p.flag}" for p in PARAMETERS if f"--{p.flag}".replace("_", "-") == option.replace("_", "-")), option
     )
 
 
 @pytest.mark.parametrize("release", ["in_train", "in_2025"])
-def test_every_abbreviation_that_packstack_takes_means_the_same(release):
-    parser = packstack(release)
+def test_every_abbreviation_that_packstack_accepts_has_the_same_meaning(release):
+    parser = packstack_parser(release)
     options = [*SWITCHES, *VALUES, *(f"--{f['cli']}" for f in FACTS if f["on_cli"] and f[release])]
-    tried, wrong = 0, []
+    tried_count, wrong = 0, []
     for option in options:
         for length in range(3, len(option) + 1):
             short = option[:length]
             try:
-                meant = parser._match_long_opt(short)
+                expected = parser._match_long_opt(short)
             except BadOptionError:
                 continue
-            tried += 1
+            tried_count += 1
             try:
-                found = expand_option(cli, short)
-            except UsageError as fault:
-                found = fault.hint
-            if found != ours_of(meant):
-                wrong.append((short, found))
-    assert tried > 2500
-    # Where the other release has one more option, an abbreviation is not clear without saying which is meant.
-    assert all(found.startswith("write one of: ") and ours_of_short(short, found) for short, found in wrong), wrong
-    assert len(wrong) < tried / 50, wrong
+                expanded = expand_option(cli, short)
+            except UsageError as error:
+                expanded = error.hint
+            if expanded != our_spelling(expected):
+                wrong.append((short, expanded))
+    assert tried_count > 2500
+    # Where another release has one more option, an abbreviation is ambiguous, and the message lists the options.
+    assert all(
+        expanded.startswith("write one of: ") and lists_only_expansions(short, expanded) for short, expanded in wrong
+    ), wrong
+    assert len(wrong) < tried_count / 50, wrong
 
 
-def ours_of_short(short: str, hint: str) -> bool:
+def lists_only_expansions(short: str, hint: str) -> bool:
     return all(option.startswith(short) for option in hint.partition(": ")[2].split(" and ")[0].split(", "))
 
 
 def test_what_packstack_calls_ambiguous_is_never_guessed():
-    parser = packstack("in_train")
-    tried = 0
+    parser = packstack_parser("in_train")
+    tried_count = 0
     for fact in [fact for fact in FACTS if fact["in_train"]]:
         try:
             parser._match_long_opt(f"--{fact['cli']}"[:8])
         except AmbiguousOptionError as ambiguous:
-            tried += 1
+            tried_count += 1
             with pytest.raises(UsageError, match="is ambiguous"):
                 expand_option(cli, ambiguous.opt_str)
         except BadOptionError:
             assert not fact["on_cli"]
-    assert tried > 100
+    assert tried_count > 100
 
 
 @pytest.mark.parametrize("parameter", [p for p in PARAMETERS if "_" in p.flag], ids=lambda p: p.flag)
-def test_flags_that_packstack_drops_for_their_underscore_count(parameter):
+def test_options_that_packstack_ignores_for_their_underscore_work(parameter):
     assert expand_option(cli, f"--{parameter.flag}") == f"--{parameter.flag}"
     assert expand_option(cli, f"--{parameter.flag.replace('_', '-')}") == f"--{parameter.flag}"
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("given", "expected"),
     [
         (["--ans=f"], ["--answer-file=f"]),
         (["--answer_file", "f", "--dry"], ["--answer-file", "f", "--dry-run"]),
@@ -113,16 +115,16 @@ def test_flags_that_packstack_drops_for_their_underscore_count(parameter):
     ],
     ids=str,
 )
-def test_written_out(said, meant):
-    if meant is None:
+def test_abbreviations_are_expanded(given, expected):
+    if expected is None:
         with pytest.raises(UsageError):
-            expand_options(cli, said)
+            expand_options(cli, given)
     else:
-        assert expand_options(cli, said) == meant
+        assert expand_options(cli, given) == expected
 
 
 @pytest.mark.parametrize(
-    ("word", "message", "hint"),
+    ("argument", "message", "hint"),
     [
         ("--os-nova-instal=y", None, None),
         ("--os-nowa-install=y", "there is no option --os-nowa-install", "did you mean --os-nova-install?"),
@@ -137,15 +139,15 @@ def test_written_out(said, meant):
         ("--os", "is ambiguous", " more"),
     ],
 )
-def test_an_option_that_is_none_gets_a_sentence(word, message, hint):
+def test_an_unknown_option_gets_a_message_and_a_hint(argument, message, hint):
     if message is None:
-        assert expand_options(cli, [word]) == ["--os-nova-install=y"]
+        assert expand_options(cli, [argument]) == ["--os-nova-install=y"]
         return
-    with pytest.raises(UsageError) as fault:
-        expand_options(cli, [word])
-    assert message in fault.value.message
-    assert hint in fault.value.hint
-    assert len(fault.value.hint) < 600
+    with pytest.raises(UsageError) as error:
+        expand_options(cli, [argument])
+    assert message in error.value.message
+    assert hint in error.value.hint
+    assert len(error.value.hint) < 600
 
 
 def test_an_option_of_another_verb_names_the_verb():
@@ -157,21 +159,21 @@ OPTIONS = sorted({name for o in cli.params for name in o.opts if name.startswith
 
 
 @given(st.lists(st.one_of(st.sampled_from(OPTIONS), st.sampled_from([*cli.commands]), st.text(max_size=9)), max_size=8))
-def test_written_out_options_stay_as_they_are(words):
-    """Any words: either a UsageFault, or nothing but options' names has changed, and doing it again changes nothing."""
+def test_expanded_options_stay_unchanged(arguments):
+    """Any arguments: either a UsageError, or only names of options change, and a second expansion changes nothing."""
     try:
-        told = expand_options(cli, words)
+        expanded = expand_options(cli, arguments)
     except UsageError:
         return
-    assert len(told) == len(words)
-    assert expand_options(cli, told) == told
-    for before, after in zip(words, told):
+    assert len(expanded) == len(arguments)
+    assert expand_options(cli, expanded) == expanded
+    for before, after in zip(arguments, expanded):
         assert after == before or (after.startswith("--") and after.partition("=")[2] == before.partition("=")[2])
 
 
-def test_packstacks_own_options_are_all_there():
-    there = {name for option in cli.params for name in option.opts} | {"--help"}
-    assert set(PACKSTACK_OPTIONS) <= there
+def test_all_of_packstacks_own_options_exist():
+    option_names = {name for option in cli.params for name in option.opts} | {"--help"}
+    assert set(PACKSTACK_OPTIONS) <= option_names
     assert set(SWITCHES) | set(VALUES) <= set(PACKSTACK_OPTIONS)
-    assert {"-t", "-o", "-d", "-y"} <= there
+    assert {"-t", "-o", "-d", "-y"} <= option_names
     assert isinstance(cli, click.Group) and len(PARAMETERS_BY_NAME) == len(PARAMETERS)

@@ -1,4 +1,4 @@
-"""Which machine the options mean."""
+"""Choose the machine to connect to; recognize the owner of a lock."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from packstack_lite.errors import UsageError
         ("::1", None, "::1", None),
     ],
 )
-def test_host_is_read(text, user, address, port):
-    found = connection_target.parse_target(text)
-    assert (found.user, found.address, found.port) == (user, address, port)
+def test_a_host_is_parsed(text, user, address, port):
+    target = connection_target.parse_target(text)
+    assert (target.user, target.address, target.port) == (user, address, port)
 
 
 @pytest.mark.parametrize("text", ["", "a b", "@host", "host:", "host:0", "host:99999", "host:ssh", "user@"])
-def test_what_is_no_host_is_refused(text):
+def test_an_invalid_host_is_refused(text):
     with pytest.raises(UsageError):
         connection_target.parse_target(text)
 
@@ -45,38 +45,38 @@ def test_distro_without_a_sandbox_is_refused(options):
         connection_target.choose_target(options, controller="198.18.1.10")
 
 
-def test_a_sandbox_is_made_with_the_distro_that_was_said(monkeypatch):
-    heard = []
+def test_a_sandbox_is_created_with_the_requested_distro(monkeypatch):
+    requests = []
 
-    class Heard(Exception):
+    class Stop(Exception):
         pass
 
-    def up(name, say, distro, kind):
+    def up(name, progress, distro, kind):
         assert kind is None
-        heard.append((name, distro))
-        raise Heard
+        requests.append((name, distro))
+        raise Stop
 
     monkeypatch.setattr(connection_target.sandbox, "up", up)
     for distro in ("debian13", None):
-        with pytest.raises(Heard):
+        with pytest.raises(Stop):
             connection_target.choose_target(NodeSelection(sandbox="a", distro=distro), create_sandbox=True)
-    assert heard == [("a", "debian13"), ("a", None)]
+    assert requests == [("a", "debian13"), ("a", None)]
 
 
-def test_no_host_is_refused_with_the_ways():
+def test_a_missing_host_is_refused_with_a_hint():
     with pytest.raises(UsageError) as caught:
         connection_target.choose_target(NodeSelection())
     assert "--sandbox" in caught.value.hint
 
 
-def test_named_host_wins_over_the_answers():
+def test_a_named_host_wins_over_the_answers():
     assert connection_target.choose_target(NodeSelection(host="cloud1"), controller="198.18.1.10").address == "cloud1"
 
 
-def test_controller_of_the_answers_is_the_host():
-    found = connection_target.choose_target(NodeSelection(), controller="198.18.1.10")
-    assert found.address == "198.18.1.10"
-    assert not found.is_local
+def test_the_controller_in_the_answers_is_the_target():
+    target = connection_target.choose_target(NodeSelection(), controller="198.18.1.10")
+    assert target.address == "198.18.1.10"
+    assert not target.is_local
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may work on this machine without SSH")
@@ -89,17 +89,17 @@ def test_other_users_go_through_ssh(monkeypatch):
     assert not connection_target.choose_target(NodeSelection(), controller="127.0.0.1").is_local
 
 
-def test_host_over_ssh_even_when_it_is_this_machine():
+def test_a_named_host_is_reached_over_ssh_even_if_it_is_this_machine():
     assert not connection_target.choose_target(NodeSelection(host="127.0.0.1")).is_local
 
 
-def test_own_addresses_are_known():
+def test_own_addresses_are_recognized():
     assert connection_target.is_this_machine("127.0.0.1")
     assert not connection_target.is_this_machine("198.19.255.1")
     assert not connection_target.is_this_machine("no-such-name.invalid")
 
 
-def test_a_run_of_ours_is_over_when_its_process_is_gone():
+def test_a_lock_owner_is_gone_when_its_process_has_ended():
     process = subprocess.Popen(["true"])
     process.wait()
     assert owner_is_gone(lock_owner(process.pid))
