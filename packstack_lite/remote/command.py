@@ -1,4 +1,4 @@
-"""Commands as values: builders return them, a Host runs them, tests compare them."""
+"""Commands, files and jobs as values: resources return them, a Connection runs them, tests compare them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Protocol, Sequence, Tuple, Union, runtime_checkable
 
 @dataclass(frozen=True)
 class Command:
-    """A piece of POSIX sh for root's shell on the host.
+    """A POSIX sh script for root's shell on the node.
 
-    ``script`` never holds a secret (it may show in the process list); secrets and other
-    payload go into ``stdin``. ``timeout`` is in seconds: past it the command is killed and
-    replies 124. A ``slow`` command runs beside the others of its batch.
+    ``script`` never holds a secret, because the process list may show it; secrets and other payload go into ``stdin``.
+    ``timeout`` is in seconds; a command that exceeds it is killed and its exit code is 124. A ``concurrent`` command
+    runs in the background while the others of its batch run.
     """
 
     script: str
@@ -27,7 +27,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a command left behind: exit code, standard output, standard error."""
+    """The result of a command: exit code, standard output, standard error."""
 
     code: int
     out: str = ""
@@ -35,15 +35,15 @@ class Reply:
 
     @property
     def ok(self) -> bool:
+        """Whether the exit code is 0."""
         return self.code == 0
 
 
 @dataclass(frozen=True)
 class FileItem:
-    """A file to be put on the host, whole and at once (staged 0700, fsync, mv).
+    """A file to write on the node, atomically (staged in a directory of mode 0700, fsync, mv).
 
-    The first time a file that was not ours is replaced, it is kept as
-    ``PATH.packstack-lite.orig``.
+    A file that packstack-lite did not write is kept once, as ``PATH.packstack-lite.orig``, before it is replaced.
     """
 
     path: str
@@ -58,11 +58,10 @@ class FileItem:
 
 @dataclass(frozen=True)
 class Job:
-    """Long work: a transient systemd unit that outlives a lost connection.
+    """A long script that runs as a transient systemd unit and survives a lost connection.
 
-    ``name`` is unique on the host ([a-z0-9.@_-]). ``needs`` are names of jobs of the same
-    batch that must have succeeded before. ``script`` and ``stdin`` as in Command.
-    After ``timeout`` seconds it is ended, and its code is 124.
+    ``name`` is unique on the node ([a-z0-9.@_-]). ``needs`` names jobs of the same batch that must succeed first.
+    ``script`` and ``stdin`` are those of Command. After ``timeout`` seconds the job is killed and its exit code is 124.
     """
 
     name: str
@@ -78,7 +77,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended. ``code`` is its exit code; -1 when a job it needs failed, so it never began."""
+    """The result of a job. ``code`` is its exit code, or -1 if a job that it needs failed and it was not started."""
 
     name: str
     code: int
@@ -87,6 +86,7 @@ class JobResult:
 
     @property
     def ok(self) -> bool:
+        """Whether the exit code is 0."""
         return self.code == 0
 
 
@@ -94,7 +94,7 @@ Action = Union[Command, FileItem, Job]
 
 
 class JobWatcher(Protocol):
-    """Hears of jobs while they run."""
+    """A listener for jobs: their start, their end, and each line of their output."""
 
     def job_started(self, job: Job) -> None: ...
 
@@ -105,30 +105,35 @@ class JobWatcher(Protocol):
 
 @runtime_checkable
 class Connection(Protocol):
-    """A machine we are root on: over SSH, or this very one."""
+    """Root access to a node: over SSH, or on this machine itself.
+
+    ``name`` is the node's name in messages, ``round_trips`` counts the round trips since connecting.
+    """
 
     name: str
     round_trips: int
 
     def run(self, commands: Sequence[Command]) -> "list[Reply]":
-        """Run all, in order, in one flight; a reply for each, in the same order."""
+        """Run the commands in order, in one round trip; return their replies in the same order."""
         ...
 
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> "list[Reply]":
-        """Put all files, in one flight together with the commands; replies of before + after.
+        """Write the files in one round trip, with commands ``before`` and ``after`` them; return the commands' replies.
 
-        Raises PhaseFailed when a file could not be put.
+        Raises PhaseError if a file cannot be written.
         """
         ...
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> "list[JobResult]":
-        """Run the jobs side by side as their needs allow; found again after a lost connection."""
+        """Run the jobs in parallel, as their needs allow, and resume after a lost connection."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the connection; the next command opens it again."""
+        ...
 
     def abort(self) -> None:
-        """Close for good, from any thread: whoever is at work on it gets a ConnectFault, now and from then on."""
+        """Close the connection for good, from any thread; running and later calls raise ConnectError."""
         ...

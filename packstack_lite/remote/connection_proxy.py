@@ -1,4 +1,4 @@
-"""A host that passes everything on to another: what its kinds do otherwise, they say."""
+"""A Connection that forwards every call to another one; subclasses change single calls. Used by ``engine``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from packstack_lite.remote.command import Command, Connection, FileItem, Job, Jo
 
 
 class ConnectionProxy:
-    """``host``, under a ``name`` of its own."""
+    """Forward every call to ``connection``, under a different ``name``."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
@@ -16,7 +16,7 @@ class ConnectionProxy:
 
     @property
     def round_trips(self) -> int:
-        """See Host; they are the host's own."""
+        """The round trips of the other connection."""
         return self._connection.round_trips
 
     @round_trips.setter
@@ -24,23 +24,23 @@ class ConnectionProxy:
         self._connection.round_trips = count
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """See Host."""
+        """See Connection."""
         return self._connection.run(commands)
 
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> List[Reply]:
-        """See Host."""
+        """See Connection."""
         return self._connection.push(files, before, after)
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """See Host."""
+        """See Connection."""
         return self._connection.run_jobs(jobs, watcher)
 
     def close(self) -> None:
-        """See Host."""
+        """See Connection."""
         self._connection.close()
 
     def abort(self) -> None:
-        """See Host."""
+        """See Connection."""
         self._connection.abort()

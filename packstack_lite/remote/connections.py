@@ -1,4 +1,4 @@
-"""Hosts: a machine over SSH, or this very one, behind one interface."""
+"""The two kinds of Connection: over SSH, and to this machine itself. Used by ``deployment`` and ``sandbox``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from packstack_lite.remote.jobs import JobRunner
 from packstack_lite.remote.keys import Password
 from packstack_lite.remote.known_hosts import Warn
 from packstack_lite.remote.push import make_push_command
-from packstack_lite.remote.session import Session, SshTarget, connect, unheard
+from packstack_lite.remote.session import Session, SshTarget, connect, ignore_warning
 from packstack_lite.remote.shell import SHELL_LOOP, Shell, Stream, make_marker
 from packstack_lite.secret import Masker, Secret, quote_sh
 
 
 class _ConnectionAborted(ConnectError):
-    """The run is over; nothing is opened again."""
+    """The connection was aborted, so it is not opened again."""
 
 
 def _is_retryable(error: BaseException) -> bool:
@@ -30,9 +30,10 @@ def _is_retryable(error: BaseException) -> bool:
 
 
 class ShellConnection(ABC):
-    """What all hosts share once there is a root shell; ``_open`` makes one (again).
+    """A Connection over one root shell, which ``_open_shell`` opens when it is needed.
 
-    Several threads may use it: one flight is whole before the next begins.
+    Several threads may use it; a lock lets one round trip finish before the next begins. ``masker`` refuses commands
+    with a secret in their script, ``on_reply`` gets each command with its reply.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,10 +47,10 @@ class ShellConnection(ABC):
 
     @abstractmethod
     def _open_shell(self) -> Shell:
-        """A root shell, newly opened."""
+        """Open a new root shell. Raises ConnectError."""
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """See Host."""
+        """See Connection."""
         for command in commands:
             if self.masker and self.masker.contains_secret(command.script):
                 raise PackstackLiteError(
@@ -66,7 +67,7 @@ class ShellConnection(ABC):
 
     def _round_trip(self, commands: Sequence[Command]) -> List[Reply]:
         if self._is_aborted:
-            raise _ConnectionAborted(f"{self.name}: the run was ended", "run the same command again: it resumes")
+            raise _ConnectionAborted(f"{self.name}: the run was stopped", "run the same command again: it resumes")
         if self._shell is None:
             self._shell = self._open_shell()
         self.round_trips += 1
@@ -79,7 +80,7 @@ class ShellConnection(ABC):
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> List[Reply]:
-        """See Host."""
+        """See Connection."""
         replies = self.run([*before, make_push_command(files), *after])
         push_reply = replies.pop(len(before))
         if not push_reply.ok:
@@ -89,7 +90,7 @@ class ShellConnection(ABC):
         return replies
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """See Host. Starting a job twice joins it, so a lost connection is simply tried again."""
+        """See Connection. To start a running job again only joins it, so a lost connection is simply retried."""
         with_retry = retry(
             retry=retry_if_exception(_is_retryable),
             stop=stop_after_delay(60),
@@ -99,26 +100,30 @@ class ShellConnection(ABC):
         return JobRunner(with_retry(self.run), self.name, watcher).run_all(jobs)
 
     def close(self) -> None:
-        """See Host."""
+        """See Connection."""
         if self._shell is not None:
             self._shell.close()
             self._shell = None
 
     def abort(self) -> None:
-        """See Host."""
+        """See Connection."""
         self._is_aborted = True
         self.close()
 
 
 class SshConnection(ShellConnection):
-    """A machine over SSH. Connecting counts 4 flights, opening the root shell 2; without root's login 2 more.
+    """A connection over SSH. It counts 4 round trips to connect and 2 to open the root shell, with sudo 2 more.
 
-    ``ask`` is asked whether an unknown host key is right, ``password`` for sudo's password
-    and for passphrases; both None where nobody can answer. ``warn`` hears of damaged files that were passed over.
+    ``confirm`` asks whether an unknown host key is accepted, ``ask_password`` asks for sudo's password and for
+    passphrases; both are None without a terminal. ``warn`` gets a message for each damaged file that is skipped.
     """
 
     def __init__(
-        self, target: SshTarget, confirm: ConfirmPrompt = None, ask_password: Password = None, warn: Warn = unheard
+        self,
+        target: SshTarget,
+        confirm: ConfirmPrompt = None,
+        ask_password: Password = None,
+        warn: Warn = ignore_warning,
     ) -> None:
         super().__init__(target.host)
         self._target = target
@@ -146,27 +151,30 @@ class SshConnection(ShellConnection):
         code, stderr = session.run("sudo -n true")
         if code == 0:
             return Shell(session.open_stream(f"sudo -n {shell_command}"), self.name, marker)
-        message = f"{self.name}: {user} is not allowed to become root by sudo"
+        message = f"{self.name}: {user} cannot become root with sudo"
         if code == 127 or "password" not in stderr:
             raise ConnectError(
-                f"{message}: {stderr or 'no sudo there'}", "name root or a user with sudo rights: --host USER@HOST"
+                f"{message}: {stderr or 'sudo is not installed'}",
+                "use root or a user with sudo rights: --host USER@HOST",
             )
         if self._sudo_password is None:
             if not self._ask_password:
-                raise ConnectError(f"{message} without a password", "run it on a terminal, which asks for it")
+                raise ConnectError(
+                    f"{message} without a password", "run it on a terminal, where it asks for the password"
+                )
             self._sudo_password = self._ask_password(f"Password of {user} on {self.name}, for sudo")
-        # -k: a remembered login would leave the password unread, in front of what follows. Tried
-        # on its own first: after a wrong one sudo asks again, and there is no more to read.
+        # -k: with cached credentials sudo would not read the password, and the shell would read it as a command.
+        # The password is tried alone first, because after a wrong one sudo waits for another on stdin.
         password_line = self._sudo_password.reveal().encode() + b"\n"
         if session.run("sudo -k -S -p '' true", password_line)[0] != 0:
             self._sudo_password = None
-            raise ConnectError(f"{message}: the password was not taken", "run it again and type the password")
+            raise ConnectError(f"{message}: the password was refused", "run it again and type the password")
         stream = session.open_stream(f"sudo -k -S -p '' {shell_command}")
         stream.send(password_line)
         return Shell(stream, self.name, marker)
 
     def close(self) -> None:
-        """See Host."""
+        """See Connection."""
         super().close()
         if self._session is not None:
             self._session.close()
@@ -174,6 +182,8 @@ class SshConnection(ShellConnection):
 
 
 class _ProcessStream(Stream):
+    """Standard input and output of a local process."""
+
     def __init__(self, argv: Sequence[str]) -> None:
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
@@ -194,7 +204,7 @@ class _ProcessStream(Stream):
 
 
 class LocalConnection(ShellConnection):
-    """This very machine, as root, without SSH."""
+    """A connection to this machine itself, as root, without SSH."""
 
     def __init__(self, name: str = "localhost") -> None:
         super().__init__(name)

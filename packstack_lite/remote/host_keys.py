@@ -1,4 +1,7 @@
-"""Host keys: known_hosts is honoured, an unknown key is asked about, a changed or revoked one refused."""
+"""Verify a host's key: known keys pass, unknown ones need confirmation, changed or revoked ones are refused.
+
+Used by ``session``.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from packstack_lite.remote.ssh_config import ResolvedSshTarget
 
 ConfirmPrompt = Optional[Callable[[str], bool]]
 
-# A key kept as ssh-rsa is offered under newer signature names.
+# known_hosts says ssh-rsa, while the handshake names the key by its signature algorithm (RFC 8332).
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
 
 
 class KnownHosts:
-    """What is known of one host. ``warn`` hears of lines and files that were skipped."""
+    """The keys that known_hosts files hold for one host. ``warn`` gets a message for each line or file skipped."""
 
     def __init__(self, route: ResolvedSshTarget, warn: Warn) -> None:
         self._route = route
@@ -28,25 +31,28 @@ class KnownHosts:
         self._known_keys: List[paramiko.PKey] = []
         self._revoked: List[paramiko.PKey] = []
         for path in route.known_hosts_files:
-            known, revoked = known_hosts.read(path, route.host_key_alias, warn)
+            known, revoked = known_hosts.read_host_keys(path, route.host_key_alias, warn)
             self._known_keys += known
             self._revoked += revoked
 
     def prefer_known_key_types(self, transport: paramiko.Transport) -> None:
-        """Have the host show a key of a kind that is known, if it has one."""
-        kinds = dict.fromkeys(key.get_name() for key in self._known_keys)
-        known_types = [name for key_type in kinds for name in _SIGNATURES.get(key_type, (key_type,))]
+        """Ask the host for a key of a type that is known, if it has one."""
+        key_types = dict.fromkeys(key.get_name() for key in self._known_keys)
+        known_types = [name for key_type in key_types for name in _SIGNATURES.get(key_type, (key_type,))]
         options = transport.get_security_options()
         preferred: List[str] = [name for name in known_types if name in options.key_types]
         options.key_types = [*preferred, *(name for name in options.key_types if name not in preferred)]
 
     def verify_key(self, key: paramiko.PKey, confirm: ConfirmPrompt) -> None:
-        """Raises ConnectFault unless the key is a known one, or is taken as a new one."""
+        """Return if the key is known or accepted as a new one; a new one is appended to known_hosts.
+
+        Raises ConnectError for a changed, revoked or unaccepted key.
+        """
         if key in self._revoked:
             raise ConnectError(
                 f"{self._route.name}: its host key is marked @revoked in known_hosts: "
-                f"{key.fingerprint} ({key.get_name()}); whoever has it is not to be trusted",
-                f"give the host a new key; ssh-keygen -F '{self._route.host_key_alias}' shows the line that revokes this one",
+                f"{key.fingerprint} ({key.get_name()}); do not trust a host that has it",
+                f"give the host a new key; ssh-keygen -F '{self._route.host_key_alias}' shows the line that revokes it",
             )
         if not self._known_keys:
             self._accept_new_key(key, confirm)
@@ -59,29 +65,30 @@ class KnownHosts:
         )
         raise ConnectError(
             f"{self._route.name}: its host key has changed: known is {known_fingerprints}, "
-            f"shown is {key.fingerprint} ({key.get_name()}); somebody may be in between, or the host was made anew",
-            f"if the host was made anew: ssh-keygen -R '{self._route.host_key_alias}'",
+            f"shown is {key.fingerprint} ({key.get_name()}); somebody may intercept the connection, "
+            "or the host was reinstalled",
+            f"if the host was reinstalled: ssh-keygen -R '{self._route.host_key_alias}'",
         )
 
     def _accept_new_key(self, key: paramiko.PKey, confirm: ConfirmPrompt) -> None:
         message = f"{self._route.name}: its host key is not known: {key.fingerprint} ({key.get_name()})"
         if not self._route.accept_new_host_key and not (confirm and confirm(f"{message}. Is it the right one?")):
             raise ConnectError(
-                message, "compare it with the host's own (ssh-keygen -lf FILE there), then say --accept-new"
+                message, "compare it with the host's own (ssh-keygen -lf FILE there), then use --accept-new"
             )
         self._append_key(key)
 
     def _append_key(self, key: paramiko.PKey) -> None:
-        """Append the key. As with ssh, a file that cannot be written is worth a warning only."""
+        """Append the key to known_hosts. As with ssh, a file that cannot be written causes a warning only."""
         path = Path(self._route.known_hosts_files[0])
         line = f"{self._route.host_key_alias} {key.get_name()} {key.get_base64()}\n".encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with path.open("ab+") as file:
-                # A last line without its end would become one with ours, and both would be lost.
+                # Appended to a last line without a newline, both lines would be lost.
                 if file.seek(0, os.SEEK_END):
                     file.seek(-1, os.SEEK_END)
                     line = line if file.read(1) == b"\n" else b"\n" + line
                 file.write(line)
         except OSError as error:
-            self._warn(f"{path}: the host key of {self._route.name} cannot be kept there: {error.strerror}")
+            self._warn(f"{path}: the host key of {self._route.name} cannot be stored: {error.strerror}")

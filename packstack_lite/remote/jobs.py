@@ -1,8 +1,7 @@
-"""Long work as transient systemd units: side by side, followed together, found again.
+"""Run long scripts as transient systemd units, in parallel, and follow them. Used by ``connections``.
 
-A job's directory, HOME/jobs/NAME, holds its script, its input, its output and, in the
-end, its exit code; so whoever comes back after a lost connection finds it. A job that
-runs already, with the same script and input, is joined and not begun anew.
+A job's directory, /var/lib/packstack-lite/jobs/NAME, holds its script, input, output and, at the end, its exit code.
+A run that reconnects finds it there. A job that already runs with the same script and input is joined, not restarted.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from packstack_lite.state_paths import JOBS_DIR
 
 FOLLOW_SECONDS = 20
 
-# Nothing here is newer than systemd 219, of CentOS 7. Its systemd-run knows neither --collect (236) nor
-# RuntimeMaxSec= (229): "timeout" ends what takes too long, and the unit itself always ends well, so that it is
-# not kept as a failed one. Whatever a job leaves running goes with its unit (KillMode=control-group, the default).
+# Works with systemd 219 of CentOS 7, whose systemd-run has neither --collect (236) nor RuntimeMaxSec= (229): "timeout"
+# kills what takes too long, and the unit always exits with 0, so that systemd does not keep it as failed.
+# Processes that a job leaves behind are killed with its unit (KillMode=control-group, the default).
 _START = r"""
 set -eu
 umask 077
@@ -53,11 +52,10 @@ exec systemd-run --quiet --unit="$unit" --setenv=PATH=/usr/local/sbin:/usr/local
     /bin/sh "$job/run" "$job" %(timeout)d
 """
 
-# Waits until one of the jobs (NAME:OFFSET) has ended, or has had something to say for up to
-# two seconds; then tells of each its code ("-" while it runs, 124 when it vanished without
-# leaving one) and its new output. A unit that was just ordered may not be active yet, as 219's
-# systemd-run does not wait for it. What was killed stays loaded as failed without --collect.
-# The mark tells a job that somebody has come (resources.uplink).
+# Wait until one of the jobs (NAME:OFFSET) has ended or has written output for up to two seconds. Then print, for each:
+# its exit code ("-" while it runs, 124 if it vanished without one), the number of new bytes, and the new output.
+# A unit may not be active yet just after its start: systemd-run 219 does not wait for it. Without --collect a killed
+# unit stays loaded as failed. The file "followed" shows a job that a run is connected (resources.uplink).
 _FOLLOW = r"""
 cat > /dev/null
 : > "%(home)s/followed"
@@ -103,6 +101,8 @@ RunCommands = Callable[[Sequence[Command]], List[Reply]]
 
 @dataclass
 class _RunningJob:
+    """A job that was started. ``bytes_read`` counts its output so far, ``partial_line`` has no newline yet."""
+
     job: Job
     started_at: float
     output: str = ""
@@ -111,14 +111,17 @@ class _RunningJob:
 
 
 def make_start_command(job: Job) -> Command:
-    """Begin a job, or find that it runs already; its script and input travel on stdin."""
+    """Return the command that starts a job, or joins it if it already runs; script and input go through stdin."""
     digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
     values = {"home": JOBS_DIR, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
     return Command(_START % values, stdin=_pack_job(job), description=f"start {job.description or job.name}")
 
 
 def make_follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS) -> Command:
-    """Wait until one of the jobs ends; ``offsets`` are the bytes of output known already."""
+    """Return the command that waits until one of the jobs ends, at most ``seconds``.
+
+    ``offsets`` maps job names to the bytes of output that were read already.
+    """
     jobs = " ".join(f"{name}:{offset}" for name, offset in offsets.items())
     script = _FOLLOW % {"home": JOBS_DIR, "jobs": jobs, "turns": int(seconds * 10)}
     return Command(script, timeout=seconds + 30, description="follow jobs")
@@ -135,7 +138,7 @@ def _pack_job(job: Job) -> bytes:
 
 
 class JobRunner:
-    """Runs a batch of jobs as their needs allow, over any way to run commands."""
+    """Run a batch of jobs as their needs allow; ``run`` is the function that runs commands on the node."""
 
     def __init__(self, run: RunCommands, host_name: str, watcher: JobWatcher) -> None:
         self._run = run
@@ -151,7 +154,7 @@ class JobRunner:
             waiting = self._cancel_dependents(waiting)
             ready = [job for job in waiting if all(need in self._results for need in job.needs)]
             if not ready and not self._running and waiting:
-                raise PackstackLiteError(f"jobs need each other in a circle: {', '.join(job.name for job in waiting)}")
+                raise PackstackLiteError(f"the needs of jobs form a loop: {', '.join(job.name for job in waiting)}")
             waiting = [job for job in waiting if job not in ready]
             self._advance(ready)
         return [self._results[job.name] for job in jobs]
@@ -167,7 +170,7 @@ class JobRunner:
         return runnable
 
     def _advance(self, ready: Sequence[Job]) -> None:
-        """Start what is ready and follow everything, in one flight."""
+        """Start the ready jobs and follow all running ones, in one round trip."""
         for job in ready:
             self._running[job.name] = _RunningJob(job, time.monotonic())
             self._watcher.job_started(job)
@@ -190,7 +193,7 @@ class JobRunner:
                 length, ended = int(size), None if code == "-" else int(code)
             except ValueError as error:
                 raise PhaseError(
-                    f"{self._host_name}: what is kept of a job there cannot be read: {line[:100]!r}",
+                    f"{self._host_name}: the stored state of a job cannot be read: {line[:100]!r}",
                     f"look for a full disk (df {JOBS_DIR}), then run the same command again",
                 ) from error
             running = self._running.get(name)

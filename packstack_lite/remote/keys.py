@@ -1,4 +1,4 @@
-"""The private keys that are tried at a host: those of files, and those of the agent. ``session`` asks for them."""
+"""Read the private keys that are tried at login: key files and the agent's keys. Used by ``session``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from packstack_lite.secret import Secret
 Password = Optional[Callable[[str], Secret]]
 
 
-def keys_of(route: ResolvedSshTarget, password: Password, notes: List[str]) -> Iterator[Tuple[str, paramiko.PKey]]:
-    """Yield the keys to try, named ones first: each failed try costs a round trip, and sshd allows six.
+def iter_keys(route: ResolvedSshTarget, password: Password, notes: List[str]) -> Iterator[Tuple[str, paramiko.PKey]]:
+    """Yield the keys to try, each with its label; configured keys first, else the agent's first.
 
-    ``notes`` gets a line for each key that cannot be used, with the reason.
+    Each failed try costs a round trip, and sshd allows six. ``notes`` gets a line for each unusable key, with the
+    reason.
     """
     files = ((path, read_key(path, password, notes, route.has_explicit_keys)) for path in route.key_files)
     agent = [] if route.identities_only else _agent_keys(notes)
@@ -32,13 +33,16 @@ def _agent_keys(notes: List[str]) -> List[Tuple[str, paramiko.PKey]]:
     try:
         return [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
     except Exception as error:
-        # What answers at SSH_AUTH_SOCK may be anything; the files' keys are still tried.
+        # The socket SSH_AUTH_SOCK may belong to any program; the key files are still tried.
         notes.append(f"the agent at {os.environ.get('SSH_AUTH_SOCK')} (cannot be used: {_reason(error)})")
         return []
 
 
 def read_key(path: str, password: Password, notes: List[str], explicit: bool) -> Optional[paramiko.PKey]:
-    """Read a private key, asking for its passphrase; None, with a note, when it cannot be used."""
+    """Read a private key file and ask for its passphrase; return None, with a note, if it cannot be used.
+
+    A missing file is noted only if it is ``explicit``: named by an option or by ~/.ssh/config.
+    """
     if not os.path.exists(path):
         if explicit:
             notes.append(f"{path} (no such file)")
@@ -58,20 +62,20 @@ def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramik
     if not password:
         notes.append(f"{path} (has a passphrase; ssh-add it first)")
         return None
-    word = password(f"Passphrase of {path}").reveal().encode()
+    passphrase = password(f"Passphrase of {path}").reveal().encode()
     try:
-        # paramiko hands it to cryptography, which wants bytes; the stubs say str.
-        return paramiko.PKey.from_path(path, word)  # type: ignore[arg-type]
+        # paramiko passes it to cryptography, which needs bytes; the stubs say str.
+        return paramiko.PKey.from_path(path, passphrase)  # type: ignore[arg-type]
     except Exception:
-        # As above; a wrong passphrase looks like a damaged file.
+        # The same exceptions as above; a wrong passphrase cannot be told from a damaged file.
         notes.append(f"{path} (wrong passphrase)")
         return None
 
 
 def _reason(error: Exception) -> str:
-    """An error in a line: some of paramiko's hold the whole file."""
+    """Return an error's text as one short line; some of paramiko's errors hold the whole file."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, UnknownKeyType):
-        return "a kind of key that is not known here"
+        return "unknown key type"
     return str(error).split("\n")[0][:100] or type(error).__name__

@@ -1,6 +1,6 @@
-"""Reading known_hosts as sshd(8) describes it: markers, patterns, hashed names; broken lines are skipped.
+"""Read known_hosts as sshd(8) describes it: markers, patterns, hashed names; broken lines are skipped.
 
-``hostkeys`` asks here. paramiko's own reader ends with an exception at the first line that it does not understand.
+Used by ``host_keys``. paramiko's own reader raises an exception at the first line that it does not understand.
 """
 
 from __future__ import annotations
@@ -21,135 +21,137 @@ from packstack_lite.secret import quote_sh
 
 Warn = Callable[[str], None]
 REVOKED, AUTHORITY = b"@revoked", b"@cert-authority"
-# Bytes; a hundred thousand hosts have less.
-LARGEST = 16 * 1024 * 1024
-# Line numbers that a warning names.
-_NAMED = 5
-# Of a hashed name's salt and digest, both SHA-1's.
-_DIGEST = 20
+# In bytes; the keys of a hundred thousand hosts take less.
+MAX_FILE_SIZE = 16 * 1024 * 1024
+# The most line numbers that a warning names.
+_MAX_LINE_NUMBERS = 5
+# The length in bytes of a hashed name's salt and of its digest (SHA-1).
+_DIGEST_LENGTH = 20
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line that holds a key: its marker (b"" for a plain one), names, and key."""
+class KnownHostsLine:
+    """A line with a key: its marker (b"" without one), host names or patterns, key type, and key in base64."""
 
     marker: bytes
     names: Tuple[bytes, ...]
-    kind: bytes
+    key_type: bytes
     key: bytes
 
-    def is_for(self, host: str) -> bool:
-        """Whether the names mean this host; a pattern with ``!`` that fits excludes it."""
+    def matches_host(self, host: str) -> bool:
+        """Return whether the names mean this host; a matching pattern with ``!`` excludes it."""
         patterns = [name for name in self.names if not name.startswith(b"!")]
         excluded = [name[1:] for name in self.names if name.startswith(b"!")]
-        return any(_fits(host, name) for name in patterns) and not any(_fits(host, name) for name in excluded)
+        return any(_matches(host, name) for name in patterns) and not any(_matches(host, name) for name in excluded)
 
-    def pkey(self) -> Optional[paramiko.PKey]:
-        """The key; None for a kind that paramiko does not know. Raises ValueError when it is none."""
+    def to_public_key(self) -> Optional[paramiko.PKey]:
+        """Return the key, or None for a type that paramiko does not know. Raises ValueError for a broken key."""
         try:
-            entry = HostKeyEntry.from_line(f"host {self.kind.decode()} {self.key.decode()}")
+            entry = HostKeyEntry.from_line(f"host {self.key_type.decode()} {self.key.decode()}")
         except Exception as error:
             # paramiko and cryptography raise more than they document: SSHException, InvalidHostKey, IndexError ...
             raise ValueError("not a key") from error
         return entry.key if entry else None
 
 
-def parse_line(line: bytes) -> Optional[Line]:
-    """A line's key; None for an empty line or a comment. Raises ValueError when it is broken."""
-    words = line.split()
-    if not words or words[0].startswith(b"#"):
+def parse_line(line: bytes) -> Optional[KnownHostsLine]:
+    """Parse a line; return None for an empty line or a comment. Raises ValueError for a broken line."""
+    fields = line.split()
+    if not fields or fields[0].startswith(b"#"):
         return None
-    marker = words.pop(0) if words[0].startswith(b"@") else b""
-    if marker not in (b"", REVOKED, AUTHORITY) or len(words) < 3:
+    marker = fields.pop(0) if fields[0].startswith(b"@") else b""
+    if marker not in (b"", REVOKED, AUTHORITY) or len(fields) < 3:
         raise ValueError("not [MARKER] NAMES TYPE KEY")
-    names, kind, key = tuple(words[0].split(b",")), words[1], words[2]
+    names, key_type, key = tuple(fields[0].split(b",")), fields[1], fields[2]
     for name in names:
         if name.startswith(b"|"):
-            _hashed(name)
-    _check_key(kind, base64.b64decode(key, validate=True))
-    return Line(marker, names, kind, key)
+            _split_hashed_name(name)
+    _check_key(key_type, base64.b64decode(key, validate=True))
+    return KnownHostsLine(marker, names, key_type, key)
 
 
-def read(path: str, host: str, warn: Warn) -> Tuple[List[paramiko.PKey], List[paramiko.PKey]]:
-    """The known and the revoked keys that a file holds for a host; ``warn`` hears of what was skipped.
+def read_host_keys(path: str, host: str, warn: Warn) -> Tuple[List[paramiko.PKey], List[paramiko.PKey]]:
+    """Return the known and the revoked keys that a file holds for a host.
 
-    A file that is not there holds none, and neither does a device (/dev/null).
+    ``warn`` gets a message about skipped lines, or about a file that cannot be read. A missing file and a device
+    (/dev/null) hold no keys.
     """
     known: List[paramiko.PKey] = []
     revoked: List[paramiko.PKey] = []
-    broken: List[int] = []
-    for number, text in enumerate(_lines(path, warn), 1):
+    broken_lines: List[int] = []
+    for number, text in enumerate(_read_lines(path, warn), 1):
         try:
             line = parse_line(text)
-            # Certificates of hosts are not used here, so their authorities say nothing.
-            if line and line.marker != AUTHORITY and line.is_for(host):
-                key = line.pkey()
+            # Host certificates are not used here, so the keys of their authorities are ignored.
+            if line and line.marker != AUTHORITY and line.matches_host(host):
+                key = line.to_public_key()
                 if key:
                     (revoked if line.marker == REVOKED else known).append(key)
         except ValueError:
-            broken.append(number)
-    if broken:
-        warn(_skipped(path, broken))
+            broken_lines.append(number)
+    if broken_lines:
+        warn(_broken_lines_warning(path, broken_lines))
     return known, revoked
 
 
-def _lines(path: str, warn: Warn) -> List[bytes]:
+def _read_lines(path: str, warn: Warn) -> List[bytes]:
     try:
         if os.path.isdir(path):
             raise IsADirectoryError(None, "Is a directory")
         if not os.path.isfile(path):
             return []
         with open(path, "rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_SIZE + 1)
     except OSError as error:
-        warn(f"{path}: cannot be read: {error.strerror}; no host key of it counts")
+        warn(f"{path}: cannot be read: {error.strerror}; its host keys are not used")
         return []
-    if len(data) > LARGEST:
-        warn(f"{path}: is larger than {LARGEST // 1024 // 1024} MiB; no host key of it counts")
+    if len(data) > MAX_FILE_SIZE:
+        warn(f"{path}: is larger than {MAX_FILE_SIZE // 1024 // 1024} MiB; its host keys are not used")
         return []
     return data.split(b"\n")
 
 
-def _skipped(path: str, numbers: List[int]) -> str:
-    shown = ", ".join(map(str, numbers[:_NAMED]))
-    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    delete = ";".join(f"{number}d" for number in numbers[:_NAMED])
-    what = "line {} is broken and was skipped" if len(numbers) == 1 else "lines {} are broken and were skipped"
-    return f"{path}: {what.format(shown + more)}; to remove: sed -i {quote_sh(delete)} {quote_sh(path)}"
+def _broken_lines_warning(path: str, numbers: List[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_MAX_LINE_NUMBERS]))
+    more = f" and {len(numbers) - _MAX_LINE_NUMBERS} more" if len(numbers) > _MAX_LINE_NUMBERS else ""
+    sed_script = ";".join(f"{number}d" for number in numbers[:_MAX_LINE_NUMBERS])
+    message = "line {} is broken and was skipped" if len(numbers) == 1 else "lines {} are broken and were skipped"
+    return f"{path}: {message.format(shown + more)}; to remove: sed -i {quote_sh(sed_script)} {quote_sh(path)}"
 
 
-def _fits(host: str, name: bytes) -> bool:
+def _matches(host: str, name: bytes) -> bool:
+    """Return whether a plain, hashed or wildcard name means the host."""
     if name.startswith(b"|"):
-        salt, digest = _hashed(name)
+        salt, digest = _split_hashed_name(name)
         return hmac.compare_digest(hmac.new(salt, host.encode(), hashlib.sha1).digest(), digest)
-    # "[" stands for itself here, as in [HOST]:PORT; fnmatch takes it for a set of characters.
+    # In known_hosts "[" is literal, as in [HOST]:PORT; fnmatch would read a set of characters.
     pattern = name.decode("latin-1").lower().replace("[", "[[]")
     return fnmatchcase(host.lower(), pattern)
 
 
-def _hashed(name: bytes) -> Tuple[bytes, bytes]:
-    """Salt and digest of ``|1|SALT|DIGEST``, both in base64. Raises ValueError."""
+def _split_hashed_name(name: bytes) -> Tuple[bytes, bytes]:
+    """Return salt and digest of ``|1|SALT|DIGEST``, decoded from base64. Raises ValueError."""
     parts = name.split(b"|")
     if len(parts) != 4 or parts[1] != b"1":
         raise ValueError("not a hashed name")
     salt, digest = (base64.b64decode(part, validate=True) for part in parts[2:])
-    if len(salt) != _DIGEST or len(digest) != _DIGEST:
+    if len(salt) != _DIGEST_LENGTH or len(digest) != _DIGEST_LENGTH:
         raise ValueError("not a hashed name")
     return salt, digest
 
 
-def _check_key(kind: bytes, blob: bytes) -> None:
-    """Raise ValueError unless a key is of its line's type and whole (RFC 4253, section 6.6: strings with a length)."""
+def _check_key(key_type: bytes, blob: bytes) -> None:
+    """Raise ValueError unless a key has its line's type and is complete (RFC 4253, 6.6: length-prefixed strings)."""
     parts: List[bytes] = []
-    place = 0
-    while place < len(blob):
-        if len(blob) < place + 4:
-            raise ValueError("a key that is cut short")
-        (length,) = struct.unpack_from(">I", blob, place)
-        parts.append(blob[place + 4 : place + 4 + length])
-        place += 4 + length
-        if b"-cert-" in kind:
-            # A certificate holds numbers too.
+    position = 0
+    while position < len(blob):
+        if len(blob) < position + 4:
+            raise ValueError("a truncated key")
+        (length,) = struct.unpack_from(">I", blob, position)
+        parts.append(blob[position + 4 : position + 4 + length])
+        position += 4 + length
+        if b"-cert-" in key_type:
+            # A certificate also holds numbers without a length, so only its first string is checked.
             break
-    if not parts or parts[0] != kind or (place != len(blob) and b"-cert-" not in kind):
-        raise ValueError("a key of another type, or cut short")
+    if not parts or parts[0] != key_type or (position != len(blob) and b"-cert-" not in key_type):
+        raise ValueError("a key of another type, or truncated")

@@ -1,4 +1,4 @@
-"""Files as one tar stream: staged out of sight, made durable, moved into place."""
+"""Write files on the node from one tar stream: stage, fsync, rename. Used by ``connections``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from packstack_lite.remote.command import Command, FileItem
 from packstack_lite.secret import quote_sh
 from packstack_lite.state_paths import STATE_DIR
 
-# A file is ours once its path stands in HOME/files; what stood there before is kept once,
-# as PATH.packstack-lite.orig. Each file is copied beside its target first, so that the
-# last step is a rename within one file system. A symbolic link is followed: the package
-# that made it wants the file where it points. "sync FILE" came with coreutils 8.24; before, on
-# EL7, it means the whole machine: dd asks for the one file on every host.
+# A path in HOME/files was written by packstack-lite before; any other existing file is kept once, as
+# PATH.packstack-lite.orig. Each file is copied into its target's directory first, so that the last step is a rename
+# within one file system. A symbolic link is followed, because the package that made it wants the file at its target.
+# "sync FILE" needs coreutils 8.24; the older one of EL7 would sync the whole machine. "dd conv=fsync" works on both.
 _SCRIPT = r"""
 set -u
 umask 077
@@ -31,7 +30,7 @@ while IFS="$(printf '\t')" read -r number mode owner path; do
     dir=${path%%/*}
     [ -d "$dir" ] || (umask 022; mkdir -p -- "$dir") || { failed=1; continue; }
     if ! grep -qxF -e "$path" "$home/files"; then
-        # Where the list is lost, our own files are known by their header.
+        # If the list is lost, the header still identifies our files.
         if [ -e "$path" ] && [ ! -e "$path.packstack-lite.orig" ] &&
             ! head -n 3 "$path" | grep -q 'Written by packstack-lite'; then
             cp -p -- "$path" "$path.packstack-lite.orig" || { failed=1; continue; }
@@ -49,7 +48,7 @@ exit $failed
 
 
 def make_push_command(files: Sequence[FileItem]) -> Command:
-    """One command that puts all the files; exit 1 and a line per file that could not be put."""
+    """Return one command that writes all the files; it exits with 1 and names each file that it cannot write."""
     description = f"write {len(files)} file{'s' * (len(files) > 1)}"
     return Command(_SCRIPT % {"home": STATE_DIR}, stdin=_pack_files(files), timeout=120.0, description=description)
 
@@ -66,11 +65,11 @@ def _pack_files(files: Sequence[FileItem]) -> bytes:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600
             tar.addfile(member, io.BytesIO(content))
-    # Sixty configs then fit TCP's first window: no further turn-around while it opens.
+    # Compressed, sixty configuration files fit into TCP's initial window, which saves round trips.
     return gzip.compress(archive.getvalue())
 
 
 def _check_path(path: str) -> str:
     if not path.startswith("/") or "\n" in path or "\t" in path:
-        raise ValueError(f"not a path that can be pushed to: {quote_sh(path)}")
+        raise ValueError(f"files cannot be pushed to this path: {quote_sh(path)}")
     return path

@@ -1,4 +1,4 @@
-"""An SSH session with a host, and a root shell on it. The only user of sockets and keys."""
+"""Open an SSH session: resolve, connect, verify the host key, log in. Used by ``connections``."""
 
 from __future__ import annotations
 
@@ -11,47 +11,50 @@ import paramiko
 
 from packstack_lite.errors import ConnectError, UsageError
 from packstack_lite.remote.host_keys import ConfirmPrompt, KnownHosts
-from packstack_lite.remote.keys import Password, keys_of
+from packstack_lite.remote.keys import Password, iter_keys
 from packstack_lite.remote.known_hosts import Warn
-from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, jump_target, resolve_ssh_target
+from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, parse_jump, resolve_ssh_target
 
 CONNECT_TIMEOUT = 20.0
-# Seconds without an acknowledgement after which a connection counts as lost; the kernel's own are 15 minutes.
+# Seconds without a TCP acknowledgement until a connection counts as lost; the kernel's default is about 15 minutes.
 ACKNOWLEDGEMENT_TIMEOUT = 60.0
-# Seconds that a busy sshd may take to put a channel away.
+# Seconds that a busy sshd may take to close a channel.
 CHANNEL_TIMEOUT = 10.0
 Socket = Union[socket.socket, paramiko.Channel]
 
-# Without a handler Python prints paramiko's own complaints; ours say what to do about them.
+# Without a handler Python would print paramiko's messages; our errors say the same and what to do.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 __all__ = ["Session", "SshTarget", "connect"]
 
 
 class ChannelStream:
-    """A channel as the shell's Stream."""
+    """An SSH channel as a Stream for ``Shell``."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel
 
     def send(self, data: bytes) -> None:
-        """Write all of it, as the window allows."""
+        """Send all bytes; block while the channel's window is full."""
         self._channel.sendall(data)
 
     def receive(self, size: int) -> bytes:
-        """What has come, b"" at the end."""
+        """Receive at most ``size`` bytes; b"" at the end of the stream."""
         try:
             return self._channel.recv(size)
         except OSError:
             return b""
 
     def close(self) -> None:
-        """End the stream; the shell on the host ends with it."""
+        """Close the channel; the shell on the node exits."""
         self._channel.close()
 
 
 class Session:
-    """An authenticated connection; ``user`` is who we are there."""
+    """An authenticated SSH connection; ``route`` holds the address, user and keys that were used.
+
+    A session over a jump host owns the session to that host.
+    """
 
     def __init__(
         self, transport: paramiko.Transport, route: ResolvedSshTarget, jump_session: "Optional[Session]" = None
@@ -61,18 +64,18 @@ class Session:
         self._jump_session = jump_session
 
     def open_stream(self, command: str) -> ChannelStream:
-        """Run a command; its standard input and output as one stream."""
+        """Start a command and return its standard input and output as one stream. Raises ConnectError."""
         try:
             channel = self._open_channel()
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise ConnectError(
-                f"{self.route.name}: opens no further channel: {error}", "look at MaxSessions in its sshd_config"
+                f"{self.route.name}: sshd refuses another channel: {error}", "check MaxSessions in its sshd_config"
             ) from error
         return ChannelStream(channel)
 
     def run(self, command: str, stdin: bytes = b"") -> "tuple[int, str]":
-        """A single command: exit code and what it said on standard error."""
+        """Run a single command; return its exit code and its standard error."""
         channel = self._open_channel()
         channel.exec_command(command)
         if stdin:
@@ -85,7 +88,7 @@ class Session:
         return code, stderr.decode(errors="replace").strip()
 
     def _open_channel(self) -> paramiko.Channel:
-        """Where MaxSessions is 1, sshd refuses a channel until it has put the one before away."""
+        """Open a channel; retry, because with MaxSessions 1 sshd refuses it until the previous one is closed."""
         deadline = time.monotonic() + CHANNEL_TIMEOUT
         while True:
             try:
@@ -96,36 +99,37 @@ class Session:
                 time.sleep(0.02)
 
     def close(self) -> None:
-        """End the connection, and the one it goes through."""
+        """Close the connection and that of its jump host."""
         self.transport.close()
         if self._jump_session:
             self._jump_session.close()
 
 
-def unheard(text: str) -> None:
-    """A listener for callers without one."""
+def ignore_warning(text: str) -> None:
+    """Ignore a warning: the default where a caller passes no ``warn``."""
 
 
 def connect(
     target: SshTarget,
     confirm: ConfirmPrompt = None,
     ask_password: Password = None,
-    warn: Warn = unheard,
+    warn: Warn = ignore_warning,
     jumps_for: Tuple[str, ...] = (),
 ) -> Session:
-    """Connect and authenticate. Raises ConnectFault with what is wrong and what to type.
+    """Connect and authenticate. Raises ConnectError that says what failed and what to type.
 
-    ``warn`` hears of damaged files that are passed over; ``jumps_for`` are the hosts that this one is a ProxyJump of.
+    ``warn`` gets a message for each damaged file that is skipped. ``jumps_for`` are the hosts that this one is a
+    ProxyJump of; a loop among them raises UsageError.
     """
     route = resolve_ssh_target(target)
     if target.host in jumps_for:
         raise UsageError(
-            f"{target.config_file}: ProxyJump leads in a circle: {' → '.join([*jumps_for, target.host])}",
+            f"{target.config_file}: ProxyJump is a loop: {' → '.join([*jumps_for, target.host])}",
             f"add to it, before the other lines: Host {target.host}, and below that: ProxyJump none",
         )
     jump_session: Optional[Session] = None
     for jump in route.jump_hosts:
-        jump_session = connect(jump_target(jump, target), confirm, ask_password, warn, (*jumps_for, target.host))
+        jump_session = connect(parse_jump(jump, target), confirm, ask_password, warn, (*jumps_for, target.host))
     sock = _open_tunnel(jump_session, route) if jump_session else _open_socket(route)
     transport = paramiko.Transport(sock)
     try:
@@ -160,20 +164,20 @@ def _open_socket(route: ResolvedSshTarget) -> socket.socket:
         sock = socket.create_connection((route.address, route.port), timeout=CONNECT_TIMEOUT)
     except (socket.gaierror, UnicodeError) as error:
         raise ConnectError(
-            f"{route.name}: no such host name is known here", "check the name, or give its address"
+            f"{route.name}: the host name cannot be resolved", "check the name, or use the address"
         ) from error
     except socket.timeout as error:
         raise ConnectError(
-            f"{route.name}: {endpoint} does not answer", "check the address, and firewalls between"
+            f"{route.name}: {endpoint} does not answer", "check the address, and the firewalls on the way"
         ) from error
     except OSError as error:
         hint = "check that the host is up and that sshd runs there"
         raise ConnectError(f"{route.name}: {endpoint} cannot be reached: {error.strerror or error}", hint) from error
-    # Without it a small request waits 40 ms for the acknowledgement of the one before.
+    # Without TCP_NODELAY a small request waits 40 ms for the previous one's acknowledgement (delayed ACK).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # A host that is cut off is noticed by what it does not acknowledge: the keepalive's packets at the latest.
+        # A host that is cut off stops acknowledging; the keepalive's packets reveal it even when we send nothing.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(ACKNOWLEDGEMENT_TIMEOUT * 1000))
     sock.settimeout(None)
     return sock
@@ -184,14 +188,14 @@ def _handshake(transport: paramiko.Transport, route: ResolvedSshTarget) -> None:
         transport.start_client(timeout=CONNECT_TIMEOUT)
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise ConnectError(
-            f"{route.name}: port {route.port} of {route.address} does not speak SSH with us: {error or 'it hung up'}",
+            f"{route.name}: no SSH connection on port {route.port} of {route.address}: {error or 'it was closed'}",
             f"try: ssh -v -p {route.port} {route.user}@{route.address}",
         ) from error
 
 
 def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_password: Password) -> None:
     attempts: List[str] = []
-    for label, key in keys_of(route, ask_password, attempts):
+    for label, key in iter_keys(route, ask_password, attempts):
         attempts.append(label)
         reason = _offer(transport, route.user, key)
         if transport.is_authenticated():
@@ -200,18 +204,18 @@ def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_p
         if not transport.is_active():
             break
     raise ConnectError(
-        f"{route.name}: does not let {route.user} in with {'; '.join(attempts) or 'no key, as there is none'}",
+        f"{route.name}: cannot log in as {route.user} with {'; '.join(attempts) or 'a key: there is none'}",
         f"try: ssh -p {route.port} {route.user}@{route.address}; "
-        "name a user with --host USER@HOST, a key with --ssh-key FILE",
+        "set the user with --host USER@HOST, the key with --ssh-key FILE",
     )
 
 
 def _offer(transport: paramiko.Transport, user: str, key: paramiko.PKey) -> str:
-    """Try to log in with a key; why it could not be used, "" when the server has judged it."""
+    """Try to log in with a key; return why the key could not be used, "" if the server accepted or refused it."""
     try:
         transport.auth_publickey(user, key)
     except paramiko.AuthenticationException:
         return ""
     except (paramiko.SSHException, ValueError, EOFError) as error:
-        return str(error) or "it hung up"
+        return str(error) or "the connection was closed"
     return ""

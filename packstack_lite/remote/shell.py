@@ -1,9 +1,8 @@
-"""One persistent root shell with framed replies: any number of commands, one flight.
+"""One persistent root shell with framed replies: any number of commands in one round trip. Used by ``connections``.
 
-The loop on the host is POSIX sh. A batch is a line with a length and a program of that
-length, made of the functions of LOOP; the payloads of the commands follow it on the same
-stream. All of it is written before the first byte of the answer is awaited, so that a batch
-costs one turn-around. A command costs the host two processes, a batch three more.
+The loop on the node is POSIX sh. A batch is a line with a length and a program of that length, which calls the
+functions of SHELL_LOOP; the commands' payloads follow on the same stream. All of it is written before the reply is
+read, so that a batch costs one round trip. A command costs the node two processes, a batch three more.
 """
 
 from __future__ import annotations
@@ -16,13 +15,11 @@ from packstack_lite.errors import ConnectError
 from packstack_lite.remote.command import Command, Reply
 from packstack_lite.secret import quote_sh
 
-# Outputs go through files, so that a process left in the background cannot hold the answer
-# up; and a random word parts them, since such a process may still write while they are sent.
-# Input is laid in a file too: a command that does not read it must not leave it in the
-# stream. A payload is read with head -c, which takes no byte more than it is asked for.
-# C.UTF-8 came to EL with glibc 2.28 of EL8: on EL7 characters are those of en_US.UTF-8 where it is
-# installed, and everything else (order, messages) is as in C. A locale that is not there would make
-# bash itself complain on standard error, and Python 2 and 3.6 refuse all but ASCII.
+# Outputs go through files, so that a process left in the background cannot delay the reply. A random marker separates
+# them, because such a process may still write while they are sent. Input goes through a file too, so that a command
+# that does not read it leaves nothing in the stream. "head -c" reads a payload without reading ahead.
+# C.UTF-8 needs glibc 2.28 (EL 8). On EL 7, LC_CTYPE is en_US.UTF-8 if installed, and the rest (order, messages) is C.
+# With a locale that is not installed bash prints warnings, and Python 2 and 3.6 accept nothing but ASCII.
 SHELL_LOOP = r"""
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -68,7 +65,7 @@ done
 
 
 class Stream(Protocol):
-    """Bytes both ways to a root ``sh``; ``receive`` returns b"" at the end."""
+    """A byte stream to and from a root ``sh``; ``receive`` returns b"" at the end."""
 
     def send(self, data: bytes) -> None: ...
 
@@ -78,7 +75,10 @@ class Stream(Protocol):
 
 
 class Shell:
-    """Talks to LOOP over a stream; ``greeting`` is the word LOOP was started with."""
+    """Run batches of commands in SHELL_LOOP over a stream; ``marker`` is the word that the loop was started with.
+
+    ``name`` is the node's name in messages.
+    """
 
     def __init__(self, stream: Stream, name: str, marker: str) -> None:
         self._stream = stream
@@ -88,7 +88,7 @@ class Shell:
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
-        """Past whatever login banners and rc files print."""
+        """Skip what login banners and rc files print. Raises ConnectError if no root shell starts."""
         banner_lines: List[str] = []
         while True:
             try:
@@ -104,12 +104,12 @@ class Shell:
     def _no_shell_error(self, banner_lines: Sequence[str]) -> ConnectError:
         banner = " / ".join(line for line in banner_lines if line)[-300:]
         return ConnectError(
-            f"{self._name}: lets us in, but gives no root shell; it says: {banner or 'nothing'}",
-            "name another user with --host USER@HOST (one with sudo rights), or try: ssh USER@HOST sh -c id",
+            f"{self._name}: the login works, but starts no root shell; its output: {banner or 'none'}",
+            "use another user with --host USER@HOST (one with sudo rights), or try: ssh USER@HOST sh -c id",
         )
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """Replies in the order of the commands; slow ones run beside the others."""
+        """Run the commands in one round trip; return replies in their order. Concurrent ones run in the background."""
         if not commands:
             return []
         writer = threading.Thread(target=self._send, args=(encode_batch(commands),), daemon=True)
@@ -122,7 +122,7 @@ class Shell:
         try:
             self._stream.send(data)
         except OSError:
-            # The reader meets the same end of the stream and tells of it.
+            # The reader meets the same end of the stream and raises the error.
             self._stream.close()
 
     def _parse_replies(self, answer: bytes, count: int) -> List[Reply]:
@@ -130,14 +130,14 @@ class Shell:
         exit_codes = [int(code) for code in codes.split() if code.isdigit()]
         if len(exit_codes) != count or len(outputs) != 2 * count:
             raise ConnectError(
-                f"{self._name}: the answer of the root shell is not whole",
-                "look for a full /run on the host (df /run), then run the same command again",
+                f"{self._name}: the reply of the root shell is incomplete",
+                "check whether /run on the node is full (df /run), then run the same command again",
             )
         text = [output.decode(errors="replace") for output in outputs]
         return [Reply(code, *text[2 * index : 2 * index + 2]) for index, code in enumerate(exit_codes)]
 
     def _read_until(self, terminator: bytes) -> bytes:
-        """What comes before ``end``, which is taken off the stream too."""
+        """Read up to the terminator and return what comes before it. Raises ConnectError at the end of the stream."""
         search_start = 0
         while True:
             position = self._buffer.find(terminator, search_start)
@@ -155,17 +155,17 @@ class Shell:
         self._buffer += data
 
     def close(self) -> None:
-        """End the loop on the host; it removes its directory."""
+        """End the loop on the node; it removes its temporary directory."""
         self._stream.close()
 
 
 def make_marker() -> str:
-    """A word that no login banner prints, and no command's output holds."""
+    """Return a random word that no login banner and no command's output contains."""
     return "packstack-lite-" + secrets.token_hex(8)
 
 
 def encode_batch(commands: Sequence[Command]) -> bytes:
-    """The bytes of a batch for LOOP: slow commands begin first."""
+    """Encode a batch of commands for SHELL_LOOP; concurrent commands start first."""
     order = sorted(range(len(commands)), key=lambda index: not commands[index].concurrent)
     steps = [_encode_command(index, commands[index]) for index in order]
     program = "".join([*steps, f"answer {len(commands)}\n"]).encode()
@@ -176,5 +176,6 @@ def _encode_command(index: int, command: Command) -> str:
     stdin_path, read_input = "/dev/null", ""
     if command.stdin:
         stdin_path, read_input = f'"$d/{index}.in"', f"input {index} {len(command.stdin)}\n"
-    background_suffix = " &" * command.concurrent
-    return f"{read_input}script {index} {quote_sh(command.script)}\none {index} {command.timeout:g} {stdin_path}{background_suffix}\n"
+    background = " &" * command.concurrent
+    write_script = f"script {index} {quote_sh(command.script)}\n"
+    return f"{read_input}{write_script}one {index} {command.timeout:g} {stdin_path}{background}\n"

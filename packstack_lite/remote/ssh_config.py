@@ -1,4 +1,4 @@
-"""What ~/.ssh/config has to say of a host, together with what the caller said."""
+"""Combine the options of a caller with those of ~/.ssh/config. Used by ``session``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import paramiko
 from packstack_lite.errors import UsageError
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-MEND = "mend it; ssh -G HOST shows what ssh reads there"
-# [ssh://][USER@]HOST[:PORT]; an IPv6 address with a port stands in brackets.
+FIX_HINT = "correct it; ssh -G HOST shows how ssh reads it"
+# [ssh://][USER@]HOST[:PORT]; an IPv6 address with a port is in brackets.
 _JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^@:/\s\[\]]+)(?::(?P<port>\d{1,5}))?/?")
 
 
 @dataclass(frozen=True)
 class SshTarget:
-    """A host as the caller names it; empty fields are left to ~/.ssh/config.
+    """A host to connect to, as the caller names it; ~/.ssh/config supplies empty fields.
 
-    ``key`` is a private key file, ``known_hosts`` one more file of host keys. ``accept_new``
-    takes the key of a host that is not known yet, and keeps it. ``config_file`` is read in place of
-    the user's own (ssh -F); one that is not there says nothing.
+    ``key_file`` is a private key, ``known_hosts_file`` an additional file of host keys. ``accept_new_host_key`` accepts
+    and stores the key of an unknown host. ``config_file`` replaces ~/.ssh/config (ssh -F); a missing one counts as
+    empty.
     """
 
     host: str
@@ -39,7 +39,11 @@ class SshTarget:
 
 @dataclass(frozen=True)
 class ResolvedSshTarget:
-    """A target with nothing left open: where to connect, as whom, with which keys, by which jumps."""
+    """A target with all options known: address, user, keys, jump hosts and known_hosts files.
+
+    ``has_explicit_keys``: an option or the configuration names the keys. ``identities_only``: the agent is not asked.
+    ``host_key_alias`` is the host's name in known_hosts files; the first of these gets new keys.
+    """
 
     name: str
     address: str
@@ -55,10 +59,11 @@ class ResolvedSshTarget:
 
 
 def resolve_ssh_target(target: SshTarget) -> ResolvedSshTarget:
-    """Join a target with the configuration (ssh_config(5): HostName, User, Port, IdentityFile,
-    IdentitiesOnly, ProxyJump, UserKnownHostsFile, StrictHostKeyChecking, HostKeyAlias).
+    """Combine a target with its ssh configuration.
 
-    Raises UsageFault, with file and line, for a configuration that cannot be used.
+    Options of ssh_config(5) that count: HostName, User, Port, IdentityFile, IdentitiesOnly, ProxyJump,
+    UserKnownHostsFile, StrictHostKeyChecking, HostKeyAlias. Raises UsageError, with file and line, for a configuration
+    that cannot be used.
     """
     ssh_options = _read_ssh_config(target)
     port = target.port or int(ssh_options.get("port", "22"))
@@ -81,42 +86,45 @@ def resolve_ssh_target(target: SshTarget) -> ResolvedSshTarget:
     )
 
 
-def jump_target(jump: str, of: SshTarget) -> SshTarget:
-    """The target that a word of ProxyJump names, with what ``of`` says for all hosts. Raises UsageFault."""
-    found = _JUMP.fullmatch(jump)
-    port = int(found["port"] or 0) if found else 0
-    if not found or port > 65535:
-        raise UsageError(f"{of.config_file}: ProxyJump {jump!r} names no host", "write it as [USER@]HOST[:PORT]")
-    host, user = found["host"].strip("[]"), found["user"] or ""
+def parse_jump(jump: str, target: SshTarget) -> SshTarget:
+    """Return the jump host that an entry of ProxyJump names, with the files and policy of ``target``.
+
+    Raises UsageError for an entry that is not [USER@]HOST[:PORT].
+    """
+    match = _JUMP.fullmatch(jump)
+    port = int(match["port"] or 0) if match else 0
+    if not match or port > 65535:
+        raise UsageError(f"{target.config_file}: ProxyJump {jump!r} names no host", "write it as [USER@]HOST[:PORT]")
+    host, user = match["host"].strip("[]"), match["user"] or ""
     return SshTarget(
         host,
         user,
         port,
-        known_hosts_file=of.known_hosts_file,
-        accept_new_host_key=of.accept_new_host_key,
-        config_file=of.config_file,
+        known_hosts_file=target.known_hosts_file,
+        accept_new_host_key=target.accept_new_host_key,
+        config_file=target.config_file,
     )
 
 
 def _read_ssh_config(target: SshTarget) -> Mapping[str, str]:
     path = os.path.expanduser(target.config_file)
-    text = _text(path)
+    text = _read_text(path)
     try:
-        told = paramiko.SSHConfig.from_text(text).lookup(target.host)
+        options = paramiko.SSHConfig.from_text(text).lookup(target.host)
     except Exception as error:
-        # Besides its own ConfigParseError paramiko raises what happens to happen: KeyError, ValueError, ImportError ...
-        raise _broken(path, text, error) from error
-    for key, value in told.items():
-        fault = _fault(key, value)
-        if fault:
-            raise UsageError(f"{path}{_line_of(text, key, value)}: {fault}", MEND)
-    return told
+        # Besides its own ConfigParseError paramiko raises KeyError, ValueError, ImportError and others.
+        raise _unusable_config_error(path, text, error) from error
+    for key, value in options.items():
+        message = _value_error(key, value)
+        if message:
+            raise UsageError(f"{path}{_line_label(text, key, value)}: {message}", FIX_HINT)
+    return options
 
 
-def _text(path: str) -> str:
-    """The file's text, "" without one. As ssh does, bytes that are no UTF-8 are let through."""
+def _read_text(path: str) -> str:
+    """Return the file's text, "" without a file. As with ssh, bytes that are not UTF-8 are accepted."""
     if os.path.isdir(path):
-        raise UsageError(f"{path} is a directory, not a file that ssh -F would read", "move it away")
+        raise UsageError(f"{path} is a directory, not a file for ssh -F", "move it away")
     if not os.path.isfile(path):
         return ""
     try:
@@ -127,35 +135,35 @@ def _text(path: str) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def _broken(path: str, text: str, error: Exception) -> UsageError:
-    """What cannot be used, with the first line that alone cannot be read either."""
+def _unusable_config_error(path: str, text: str, error: Exception) -> UsageError:
+    """Return the error for an unusable file, with the first line that cannot be read by itself either."""
     for number, line in enumerate(text.split("\n"), 1):
         try:
             paramiko.SSHConfig.from_text(line)
             if isinstance(error, UnicodeError) and not line.lstrip().startswith("#"):
                 line.encode()
         except Exception:
-            return UsageError(f"{path}:{number}: the line cannot be read as ssh_config(5) has it", MEND)
-    return UsageError(f"{path} cannot be used: {str(error)!a} ({type(error).__name__})", MEND)
+            return UsageError(f"{path}:{number}: the line is not valid (see ssh_config(5))", FIX_HINT)
+    return UsageError(f"{path} cannot be used: {str(error)!a} ({type(error).__name__})", FIX_HINT)
 
 
-def _fault(key: str, value: object) -> str:
-    """What is wrong with a value that is used here; "" when nothing is."""
+def _value_error(key: str, value: object) -> str:
+    """Return what is wrong with an option's value, "" for a valid one."""
     if key == "port" and not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value) and 0 < int(value) < 65536):
-        return f"Port {value!a} is none: a number from 1 to 65535 is"
+        return f"Port {value!a} is not a number from 1 to 65535"
     if key in ("hostname", "user", "hostkeyalias") and not (isinstance(value, str) and value and value.isprintable()):
-        return f"{key} {value!a} cannot be one"
-    words = value if isinstance(value, list) else [value]
-    if key in ("identityfile", "userknownhostsfile") and any("\0" in str(word) for word in words):
-        return f"{key} {value!a} cannot be the name of a file"
+        return f"{key} {value!a} is not valid"
+    paths = value if isinstance(value, list) else [value]
+    if key in ("identityfile", "userknownhostsfile") and any("\0" in str(path) for path in paths):
+        return f"{key} {value!a} is not a valid file name"
     return ""
 
 
-def _line_of(text: str, key: str, value: object) -> str:
-    """``:NUMBER`` of the first line that gives the key this value, "" where it is put together of several."""
-    wanted = re.compile(rf"\s*{key}(\s*=\s*|\s+)\"?{re.escape(str(value))}\"?\s*", re.IGNORECASE)
+def _line_label(text: str, key: str, value: object) -> str:
+    """Return ``:NUMBER`` of the first line that sets the option to this value, "" if several lines make the value."""
+    pattern = re.compile(rf"\s*{key}(\s*=\s*|\s+)\"?{re.escape(str(value))}\"?\s*", re.IGNORECASE)
     lines = enumerate(text.split("\n"), 1)
-    return next((f":{number}" for number, line in lines if wanted.fullmatch(line)), "")
+    return next((f":{number}" for number, line in lines if pattern.fullmatch(line)), "")
 
 
 def _split_value(value: "str | List[str]") -> List[str]:
@@ -164,7 +172,7 @@ def _split_value(value: "str | List[str]") -> List[str]:
 
 def _known_hosts_files(target: SshTarget, ssh_options: Mapping[str, str]) -> Tuple[str, ...]:
     user_files = _split_value(ssh_options.get("userknownhostsfile", "~/.ssh/known_hosts"))
-    # A key that is new is written to the first file: with "none" to no file at all.
+    # New keys are written to the first file; "none" means that they are not stored.
     user_files = ["/dev/null"] if user_files in ([], ["none"]) else user_files
     return tuple(
         _expand_home(
@@ -174,7 +182,7 @@ def _known_hosts_files(target: SshTarget, ssh_options: Mapping[str, str]) -> Tup
 
 
 def _expand_home(paths: List[str]) -> List[str]:
-    # Path.expanduser raises where there is no such ~USER.
+    # Path.expanduser would raise RuntimeError for an unknown ~USER.
     return [os.path.expanduser(path) for path in paths]
 
 

@@ -1,4 +1,4 @@
-"""Servers and users that last for the tests of this folder."""
+"""Fixtures: an OpenSSH server, a relay that counts round trips, and users with different sudo rights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from packstack_lite.remote.connections import SshConnection
 from packstack_lite.remote.session import SshTarget
-from tests.ssh.server import Server, Wire, start
+from tests.ssh.server import CountingRelay, Server, start_server
 
-# Two runs on one machine must not meet each other's users.
+# The process id keeps parallel runs on one machine apart.
 NOPASS, PASS, NOSUDO = (f"pl{os.getpid()}{kind}" for kind in ("free", "asked", "none"))
 USERS = {NOPASS: "NOPASSWD: ALL", PASS: "ALL", NOSUDO: ""}
 PASSWORD = "open $sesame 'now'"
@@ -22,54 +22,55 @@ PASSWORD = "open $sesame 'now'"
 
 @pytest.fixture(scope="session", autouse=True)
 def root_only() -> None:
-    assert os.geteuid() == 0, "tests/ssh logs in as root and as users that it makes: run it as root"
+    """Fail at once unless the tests run as root."""
+    assert os.geteuid() == 0, "tests/ssh needs root, to log in as root and to create users"
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """Not below pytest's own directory, which is closed to the other users who log in."""
+    """A server whose files are outside pytest's directory, which other users cannot read."""
     with tempfile.TemporaryDirectory(prefix="packstack-lite-sshd.") as home:
-        made = start(Path(home))
-        yield made
-        made.process.terminate()
-        made.process.wait()
+        started = start_server(Path(home))
+        yield started
+        started.process.terminate()
+        started.process.wait()
 
 
 @pytest.fixture
-def wire(server: Server) -> Iterator[Wire]:
-    made = Wire(server.port).open()
-    yield made
-    made.close()
+def relay(server: Server) -> Iterator[CountingRelay]:
+    started = CountingRelay(server.port).open()
+    yield started
+    started.close()
 
 
 @pytest.fixture
 def target(server: Server) -> Any:
-    """A target with this server's key and known_hosts; keywords change it."""
+    """A function that makes an SshTarget with this server's key and known_hosts; keywords change it."""
 
     def make(**changes: Any) -> SshTarget:
-        told = {
+        defaults = {
             "host": "127.0.0.1",
             "port": server.port,
             "user": "root",
-            "key": server.key,
-            "known_hosts": server.known_hosts,
+            "key_file": server.key,
+            "known_hosts_file": server.known_hosts,
             "config_file": "/nonexistent",
         }
-        return SshTarget(**{**told, **changes})
+        return SshTarget(**{**defaults, **changes})
 
     return make
 
 
 @pytest.fixture
-def host(target: Any) -> Iterator[SshConnection]:
-    made = SshConnection(target())
-    yield made
-    made.close()
+def connection(target: Any) -> Iterator[SshConnection]:
+    started = SshConnection(target())
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Users with every kind of right to become root; gone afterwards."""
+    """Users with every kind of sudo right; removed afterwards."""
     rules = Path(f"/etc/sudoers.d/packstack-lite-tests-{os.getpid()}")
     try:
         for name in USERS:
@@ -85,7 +86,7 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def _remove(name: str) -> None:
-    """Also while sshd has not yet noticed that the user's session is over."""
-    done = subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True, text=True)
-    # 6: was never made; 12: made without a mail spool, say.
-    assert done.returncode in (0, 6, 12), done.stderr
+    """Remove a user, even while sshd has not yet ended the user's session."""
+    process = subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True, text=True)
+    # 6: was never started; 12: started without a mail spool, say.
+    assert process.returncode in (0, 6, 12), process.stderr

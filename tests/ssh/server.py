@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, and a wire to it that counts turn-arounds."""
+"""A real OpenSSH server on loopback, and a TCP relay to it that counts round trips."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_key(path: Path) -> None:
 
 @dataclass
 class Server:
-    """``key`` lets root and the other users in."""
+    """A running sshd; ``key`` is accepted for root and for the other users."""
 
     home: Path
     port: int
@@ -55,15 +55,15 @@ class Server:
     def known_hosts(self) -> str:
         return str(self.home / "known_hosts")
 
-    def new_host_key(self) -> None:
-        """Another machine at the same address."""
+    def change_host_key(self) -> None:
+        """Replace the host key, as another machine at the same address would have another one."""
         make_key(self.home / "host_ed25519")
         self.process.terminate()
         self.process.wait()
-        self.process = run(self.home, self.port)
+        self.process = start_sshd(self.home, self.port)
 
 
-def run(home: Path, port: int) -> "subprocess.Popen[bytes]":
+def start_sshd(home: Path, port: int) -> "subprocess.Popen[bytes]":
     sshd = shutil.which("sshd") or "/usr/sbin/sshd"
     assert os.path.exists(sshd), "tests/ssh needs OpenSSH's server: make test-tools installs it"
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -71,8 +71,8 @@ def run(home: Path, port: int) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
         [sshd, "-D", "-e", "-f", str(home / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
     )
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return process
@@ -80,34 +80,34 @@ def run(home: Path, port: int) -> "subprocess.Popen[bytes]":
     raise AssertionError((home / "log").read_text())
 
 
-def start(home: Path, sessions: int = 10) -> Server:
-    """A server with keys of its own; known_hosts knows it."""
+def start_server(home: Path, sessions: int = 10) -> Server:
+    """Start a server with its own keys; its known_hosts file holds its host key."""
     port = free_port()
     make_key(home / "host_ed25519")
     make_key(home / "client")
     shutil.copy(home / "client.pub", home / "authorized_keys")
-    host = (home / "host_ed25519.pub").read_text().split()[:2]
-    (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {' '.join(host)}\n")
+    host_key = (home / "host_ed25519.pub").read_text().split()[:2]
+    (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {' '.join(host_key)}\n")
     (home / "sshd_config").write_text(CONFIG.format(port=port, home=home, sessions=sessions))
     home.chmod(0o755)
-    return Server(home, port, run(home, port))
+    return Server(home, port, start_sshd(home, port))
 
 
 @dataclass
-class Wire:
-    """A TCP relay. ``flights`` counts how often it was our turn to speak after the host had spoken.
+class CountingRelay:
+    """A TCP relay. ``round_trips`` counts how often the client sends after the server has sent.
 
-    Each chunk waits ``delay`` seconds, so that what is sent together also arrives together.
+    Each chunk waits ``delay`` seconds, so that data sent together also arrive together.
     """
 
     target: int
     delay: float = 0.02
     port: int = 0
-    flights: int = 0
-    _last: str = "down"
+    round_trips: int = 0
+    _last_direction: str = "down"
     _sockets: List[socket.socket] = field(default_factory=list)
 
-    def open(self) -> "Wire":
+    def open(self) -> "CountingRelay":
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -119,37 +119,37 @@ class Wire:
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self.target))
-            for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sockets += [near, far]
-            threading.Thread(target=self._pump, args=(near, far, "up"), daemon=True).start()
-            threading.Thread(target=self._pump, args=(far, near, "down"), daemon=True).start()
+            server = socket.create_connection(("127.0.0.1", self.target))
+            for endpoint in (client, server):
+                endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sockets += [client, server]
+            threading.Thread(target=self._pump, args=(client, server, "up"), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, "down"), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
         while True:
             try:
                 data = source.recv(1 << 20)
                 if not data:
                     break
-                if way == "up" and self._last == "down":
-                    self.flights += 1
-                self._last = way
+                if direction == "up" and self._last_direction == "down":
+                    self.round_trips += 1
+                self._last_direction = direction
                 time.sleep(self.delay)
                 sink.sendall(data)
             except OSError:
                 break
-        for end in (source, sink):
-            end.close()
+        for endpoint in (source, sink):
+            endpoint.close()
 
     def cut(self) -> None:
-        """Lose every connection, as a pulled plug does."""
-        for end in self._sockets[1:]:
+        """Cut every connection, like a pulled cable."""
+        for endpoint in self._sockets[1:]:
             try:
-                end.shutdown(socket.SHUT_RDWR)
+                endpoint.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
         del self._sockets[1:]

@@ -417,7 +417,7 @@ def test_no_job_s_directory_gives_a_traceback(out):
     try:
         JobRunner(run, "node", Ear()).run_all([Job("one", "true")])
     except PackstackLiteError as fault:
-        refused(fault, "node: what is kept of a job there cannot be read")
+        refused(fault, "node: the stored state of a job cannot be read")
 
 
 class Answer:

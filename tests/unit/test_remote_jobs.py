@@ -1,4 +1,4 @@
-"""Jobs' own scripts with a stand-in systemd 219: its systemd-run does not wait, and it keeps what has failed.
+"""The scripts of jobs with a fake systemd 219: its systemd-run does not wait, and it keeps failed units.
 
 On a real systemd: tests/e2e/test_jobs.py.
 """
@@ -15,8 +15,8 @@ from packstack_lite.remote.jobs import make_follow_command, make_start_command
 from packstack_lite.state_paths import JOBS_DIR
 from tests.unit.dash import Dash
 
-# Notes how it was called; runs the command line at once where $T/runs is.
-RUN = """
+# Records how it was called; runs the command at once if $T/runs exists.
+SYSTEMD_RUN = """
 echo "$*" > $T/called
 while [ "${1#-}" != "$1" ]; do shift; done
 [ ! -e $T/runs ] || { : > $T/active; "$@"; rm $T/active; }
@@ -26,16 +26,17 @@ SYSTEMCTL = 'case $1 in is-active) [ -e $T/active ] ;; *) echo "$*" >> $T/calls 
 
 @pytest.fixture
 def dash(tmp_path):
-    made = Dash(tmp_path, moved=[JOBS_DIR])
-    made.tool("systemd-run", RUN)
-    made.tool("systemctl", SYSTEMCTL)
-    return made
+    """A sh with fake systemd commands."""
+    dash = Dash(tmp_path, moved=[JOBS_DIR])
+    dash.tool("systemd-run", SYSTEMD_RUN)
+    dash.tool("systemctl", SYSTEMCTL)
+    return dash
 
 
-def told(dash, name, seconds=0.1):
-    """The code that following a job tells, and how many bytes it has said."""
-    word, code, size = dash.run(make_follow_command({name: 0}, seconds)).out.split(" ")[:3]
-    assert word == name
+def follow(dash, name, seconds=0.1):
+    """The job's exit code and the bytes of its output, as the follow command prints them."""
+    job_name, code, size = dash.run(make_follow_command({name: 0}, seconds)).out.split(" ")[:3]
+    assert job_name == name
     return code, int(size)
 
 
@@ -48,37 +49,37 @@ def told(dash, name, seconds=0.1):
         ("kill -9 $$", 9, "137"),
     ],
 )
-def test_a_jobs_code_is_its_own_and_the_unit_ends_well(dash, script, timeout, code):
+def test_a_job_s_exit_code_is_kept_and_its_unit_succeeds(dash, script, timeout, code):
     (dash.root / "runs").touch()
     assert dash.run(make_start_command(Job("j", script, b"secret", timeout=timeout))).code == 0
-    assert told(dash, "j")[0] == code
+    assert follow(dash, "j")[0] == code
     assert not (dash.root / JOBS_DIR[1:] / "j" / "stdin").exists()
 
 
-def test_only_what_systemd_219_knows_is_asked_for(dash):
+def test_only_options_of_systemd_219_are_used(dash):
     dash.run(make_start_command(Job("j", "true")), env={"LC_ALL": "", "LC_CTYPE": "en_US.utf8"})
     called = dash.noted("called")
     assert "--collect" not in called and "RuntimeMaxSec" not in called
     assert "--unit=packstack-lite-job-j.service" in called and "--setenv=LC_CTYPE=en_US.utf8" in called
 
 
-def test_a_job_that_was_ordered_and_has_not_begun_is_no_lost_one(dash):
+def test_a_job_that_has_not_begun_yet_counts_as_running(dash):
     assert dash.run(make_start_command(Job("j", "true"))).code == 0
-    assert told(dash, "j") == ("-", 0)
+    assert follow(dash, "j") == ("-", 0)
     assert "reset-failed packstack-lite-job-j.service" in dash.noted("calls")
 
 
-def test_a_job_that_vanished_is_124_and_does_not_stay_as_a_failed_unit(dash):
+def test_a_vanished_job_ends_with_124_and_its_failed_unit_is_reset(dash):
     dash.run(make_start_command(Job("j", "true")))
     (dash.root / "calls").unlink()
-    place = dash.root / JOBS_DIR[1:] / "j"
-    (place / "begun").touch()
-    assert told(dash, "j")[0] == "124"
+    directory = dash.root / JOBS_DIR[1:] / "j"
+    (directory / "begun").touch()
+    assert follow(dash, "j")[0] == "124"
     assert dash.noted("calls") == "reset-failed packstack-lite-job-j.service\n"
 
 
-def test_a_job_that_never_begins_is_given_up_after_a_minute(dash):
+def test_a_job_that_never_begins_ends_with_124_after_a_minute(dash):
     dash.run(make_start_command(Job("j", "true")))
-    old = time.time() - 120
-    os.utime(dash.root / JOBS_DIR[1:] / "j" / "digest", (old, old))
-    assert told(dash, "j")[0] == "124"
+    two_minutes_ago = time.time() - 120
+    os.utime(dash.root / JOBS_DIR[1:] / "j" / "digest", (two_minutes_ago, two_minutes_ago))
+    assert follow(dash, "j")[0] == "124"
