@@ -169,7 +169,10 @@ def profile_of(name: str) -> profiles.Profile:
 
 
 def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) -> NodeContext:
-    """A cloud in a container by default; ``answers`` replace single answers, ``changes`` single facts."""
+    """Return the context of a cloud of one node, a container by default.
+
+    ``answers`` replace single answers, ``changes`` single facts by their flat names.
+    """
     return NodeContext({**ANSWERS, **(answers or {})}, facts(**changes), profile_of(profile))
 
 
@@ -183,15 +186,15 @@ OVN: Dict[str, Any] = {
     "CONFIG_NEUTRON_OVN_EXTERNAL_PHYSNET": "extnet",
     "CONFIG_NEUTRON_OVN_TUNNEL_IF": "",
 }
-# A real machine: processor virtualisation, the kernel's own Open vSwitch, a clock of its own.
+# Facts of a real machine: KVM, the kernel's Open vSwitch, a clock of its own.
 MACHINE: Dict[str, Any] = {"virtualization": "none", "kvm_works": True, "has_ovs_module": True, "cpus": 16}
-# A controller that serves networks too, and two hypervisors; tunnels over interfaces of their own.
+# A controller that is also the network node, and two hypervisors; tunnels have an interface of their own.
 THREE: Mapping[str, Tuple[str, ...]] = {
     "controller": ("controller", "network", "storage", "queue", "database"),
     "compute-1": ("compute",),
     "compute-2": ("compute",),
 }
-# The controller with hosts of their own for everything that may have one.
+# A controller, and a node of its own for every other role.
 SPREAD: Mapping[str, Tuple[str, ...]] = {
     "controller": ("controller",),
     "compute-1": ("compute",),
@@ -202,26 +205,29 @@ SPREAD: Mapping[str, Tuple[str, ...]] = {
 }
 
 
-def member(
-    which: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any
+def node_context(
+    name: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any
 ) -> NodeContext:
-    """A cloud of several hosts, as seen from one of them; addresses end on 10, 11 and so on."""
-    places = {
-        name: Node(
-            name=name,
+    """Return the context of one node in a cloud of several; addresses end in 10, 11 and so on.
+
+    ``layout`` maps each node to its roles.
+    """
+    nodes = {
+        node_name: Node(
+            name=node_name,
             address=f"198.18.1.{10 + number}",
-            hostname=name,
+            hostname=node_name,
             roles=roles,
             tunnel_address=f"198.18.9.{10 + number}",
         )
-        for number, (name, roles) in enumerate(layout.items())
+        for number, (node_name, roles) in enumerate(layout.items())
     }
-    here = places.pop(which)
-    cards = (
-        Interface("host0", True, 1500, (f"{here.address}/24",)),
-        Interface("eth1", True, 1600, (f"{here.tunnel_address}/24",)),
+    node = nodes.pop(name)
+    interfaces = (
+        Interface("host0", True, 1500, (f"{node.address}/24",)),
+        Interface("eth1", True, 1600, (f"{node.tunnel_address}/24",)),
     )
-    names = {"hostname": which, "fqdn": which, "address": here.address, "interfaces": cards, **changes}
+    own_facts = {"hostname": name, "fqdn": name, "address": node.address, "interfaces": interfaces, **changes}
     tunnels = {"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1", "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth1"}
-    alone = cloud({**tunnels, **(answers or {})}, **names)
-    return replace(alone, node=here, other_nodes=tuple(places.values()))
+    context = cloud({**tunnels, **(answers or {})}, **own_facts)
+    return replace(context, node=node, other_nodes=tuple(nodes.values()))

@@ -10,7 +10,7 @@ from packstack_lite.nodes.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
-from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, change_facts, cloud, member, profile_of
+from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, change_facts, cloud, node_context, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
 STORAGE: Dict[str, Any] = {
@@ -86,11 +86,11 @@ CASES = {
     ),
     "storage": lambda: cloud(STORAGE),
     "disks": lambda: cloud(DISKS, **MACHINE),
-    "hosts-controller": lambda: member("controller", {**OVN, **TUNNELS}),
-    "hosts-compute": lambda: member("compute-2", {**OVN, **TUNNELS}),
-    "hosts-compute-ovs": lambda: member("compute-1", **MACHINE),
-    "spread-controller": lambda: member("controller", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
-    "spread-storage": lambda: member("storage-1", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
+    "hosts-controller": lambda: node_context("controller", {**OVN, **TUNNELS}),
+    "hosts-compute": lambda: node_context("compute-2", {**OVN, **TUNNELS}),
+    "hosts-compute-ovs": lambda: node_context("compute-1", **MACHINE),
+    "spread-controller": lambda: node_context("controller", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
+    "spread-storage": lambda: node_context("storage-1", {**OVN, **TUNNELS, **VOLUMES}, SPREAD, **MACHINE),
 }
 
 

@@ -1,4 +1,4 @@
-"""Write the golden files anew: ``.venv/bin/python -m tests.golden.update``, then read the diff."""
+"""Rewrite the golden files: ``.venv/bin/python -m tests.golden.update``, then review the diff."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tests.rendered import CASES, files, on, text
 HERE = Path(__file__).parent
 
 
-def place(profile: str, case: str, path: str = "") -> Path:
-    """Where a rendered file is kept; without a path, the directory of the case."""
+def golden_path(profile: str, case: str, path: str = "") -> Path:
+    """Return the golden file of a rendered path; without a path, the directory of the case."""
     return HERE / profile / case / path.lstrip("/")
 
 
 def main() -> None:
-    """Replace every golden file by what is rendered now."""
+    """Replace every golden file by the file that is rendered now."""
     for profile in profiles.list_names():
         for case, make in CASES.items():
-            shutil.rmtree(place(profile, case), ignore_errors=True)
+            shutil.rmtree(golden_path(profile, case), ignore_errors=True)
             for path, file in files(on(profile, make())).items():
-                place(profile, case, path).parent.mkdir(parents=True, exist_ok=True)
-                place(profile, case, path).write_text(text(file))
+                golden_path(profile, case, path).parent.mkdir(parents=True, exist_ok=True)
+                golden_path(profile, case, path).write_text(text(file))
 
 
 if __name__ == "__main__":

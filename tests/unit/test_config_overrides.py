@@ -13,7 +13,7 @@ from packstack_lite.errors import ConfigOverrideError
 from packstack_lite.resources import File, RunOnce, Unit, UserFiles
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker
-from tests.clouds import cloud, member
+from tests.clouds import cloud, node_context
 from tests.rendered import text
 
 CONTEXT = cloud()
@@ -262,7 +262,7 @@ def test_secrets_in_the_files_are_masked():
 def test_each_node_takes_the_files_of_its_services():
     """A file that no node reads is refused, once for all nodes."""
     profile = CONTEXT.profile
-    nodes = {name: (services.declare(member(name)), profile) for name in ("controller", "compute-1")}
+    nodes = {name: (services.declare(node_context(name)), profile) for name in ("controller", "compute-1")}
     glance, compute = "glance/glance-api.conf", "nova/nova-compute.conf"
     applied = apply_overrides_to_nodes(
         nodes, tree({glance: "[DEFAULT]\nworkers = 7\n", compute: "[libvirt]\nimages_type = raw\n"})

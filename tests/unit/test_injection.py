@@ -15,7 +15,7 @@ from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 from packstack_lite.nodes.facts import UplinkFacts
 from packstack_lite.secret import quote_ovs, quote_sh, quote_sh_inner, quote_unit, quote_unit_inner
-from tests.clouds import ADDRESS, MACHINE, change_facts, cloud, member
+from tests.clouds import ADDRESS, MACHINE, change_facts, cloud, node_context
 from tests.rendered import on
 from tests.unit.injection import HOSTILE, LINES, WORD, Node, exec_words, injected, wrong_in_line
 
@@ -139,8 +139,8 @@ def clouds(way, answers, names=ALL):
     for name in names:
         if way != "linuxbridge" or "neutron-linuxbridge" in profiles.load(name).packages:
             yield on(name, cloud(values, **MACHINE, **(old if "centos" in name else {})))
-    spread = on("centos7-train", member("controller", values, **MACHINE))
-    yield from (spread, on("debian12-zed", member("compute-1", values, **MACHINE)))
+    spread = on("centos7-train", node_context("controller", values, **MACHINE))
+    yield from (spread, on("debian12-zed", node_context("compute-1", values, **MACHINE)))
 
 
 def test_every_free_answer_has_a_sample_that_is_taken():

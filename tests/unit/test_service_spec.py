@@ -16,7 +16,7 @@ from packstack_lite.answers import PARAMETERS
 from packstack_lite.services import SERVICES, barbican, declare, glance, nova, registry
 from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
 from tests import service_checks as checks
-from tests.clouds import ANSWERS, OVN, THREE, cloud, member, profile_of
+from tests.clouds import ANSWERS, OVN, THREE, cloud, node_context, profile_of
 from tests.conftest import PROJECT
 from tests.rendered import CASES, STORAGE, files
 from tests.unit.test_services_options import CATALOGUED, LINUX_BRIDGE, NOT_OSLO
@@ -254,7 +254,9 @@ def test_the_derived_tables_have_their_values():
 
 
 def test_a_node_gets_the_services_of_its_roles():
-    names = {name: registry.services_on_node(member(name, {**OVN}, THREE)) for name in ("controller", "compute-1")}
+    names = {
+        name: registry.services_on_node(node_context(name, {**OVN}, THREE)) for name in ("controller", "compute-1")
+    }
     assert names["compute-1"] == ["openvswitch", "nova-compute", "ovn"]
     assert "mariadb-client" not in names["controller"] and "ovn-central" in names["controller"]
 

@@ -1,4 +1,4 @@
-"""What EL does in another way than Debian: one web server for three services, one unit for several roles."""
+"""What differs on EL: one web server for three services, and units that serve several roles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def config(profile, path, answers=None, **changes):
 
 @BOTH
 @pytest.mark.parametrize("case", CASES)
-def test_ids_are_unique_needs_are_met_and_nothing_waits_for_a_later_phase(profile, case):
+def test_ids_are_unique_needs_are_met_and_no_resource_waits_for_a_later_phase(profile, case):
     resources = services.declare(on(profile, CASES[case]()))
     by_id = {resource.id: resource for resource in resources}
     assert len(by_id) == len(resources)
@@ -46,10 +46,10 @@ def test_ids_are_unique_needs_are_met_and_nothing_waits_for_a_later_phase(profil
 
 @BOTH
 def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
-    of = on(profile, cloud())
+    context = on(profile, cloud())
     httpd = unit(profile, "httpd")
     paths = ("keystone", "keystone-vhost", "httpd-unit", "placement", "placement-vhost", "horizon", "horizon-wsgi")
-    assert {f"file:{of.profile.path(name)}" for name in paths} == set(httpd.trigger_ids)
+    assert {f"file:{context.profile.path(name)}" for name in paths} == set(httpd.trigger_ids)
     assert httpd.phase is Phase.SCHEMA, "the catalogue needs keystone"
     assert {"once:keystone-schema", "once:placement-schema"} <= set(httpd.needs)
     for address in (":5000/v3", ":8778/", "/dashboard/auth/login/"):
@@ -73,8 +73,8 @@ def test_without_the_dashboard_the_web_server_runs_the_rest(profile):
         ("/etc/httpd/conf.d/00-placement-api.conf", "/usr/bin/placement-api", 8778),
     ],
 )
-def test_a_virtual_host_listens_and_lets_its_script_run(profile, path, script, port):
-    """The package's own for Placement grants nothing: 403 for everybody."""
+def test_a_virtual_host_listens_and_grants_access_to_its_script(profile, path, script, port):
+    """The package's own file for Placement grants no access: every request gets 403."""
     lines = [line.strip() for line in config(profile, path, {"CONFIG_SERVICE_WORKERS": "3"}).splitlines()]
     assert f"Listen {ADDRESS}:{port}" in lines
     assert f"WSGIScriptAlias / {script}" in lines
@@ -93,12 +93,12 @@ def test_one_unit_serves_compute_and_metadata(profile):
     assert "unit:openstack-nova-metadata-api" not in declared(profile)
 
 
-def test_debians_apis_are_told_by_uwsgi_where_to_listen():
+def test_on_debian_uwsgi_sets_the_listen_address():
     assert "osapi_compute_" not in config("debian12-zed", "/etc/nova/nova.conf")
 
 
 @BOTH
-def test_neutron_reads_its_plugin_by_the_name_that_its_unit_has(profile):
+def test_a_link_gives_neutrons_plugin_configuration_the_units_name(profile):
     (link,) = resources_of(on(profile, cloud()), Symlink)
     assert (link.path, link.target) == ("/etc/neutron/plugin.ini", ML2)
     assert {link.id, f"file:{ML2}"} <= set(unit(profile, "neutron-server").trigger_ids)
@@ -106,7 +106,7 @@ def test_neutron_reads_its_plugin_by_the_name_that_its_unit_has(profile):
 
 
 @BOTH
-def test_northds_unit_has_both_databases(profile):
+def test_northds_unit_checks_both_databases(profile):
     northd = unit(profile, "ovn-northd", OVN)
     assert "ovn-nbctl" in northd.ready_script and "ovn-sbctl" in northd.ready_script
     options = config(profile, "/etc/sysconfig/ovn-northd", OVN)
@@ -121,19 +121,21 @@ def test_northds_unit_has_both_databases(profile):
         (EPOXY, "neutron_ovn_metadata_agent.ini", "neutron-ovn-metadata-agent"),
     ],
 )
-def test_the_ovn_agent_reads_one_file_and_is_known_by_its_own_name(profile, path, agent):
+def test_the_ovn_metadata_agent_reads_one_file_and_has_its_own_name(profile, path, agent):
     path = f"/etc/neutron/{path}"
     lines = config(profile, path, OVN).splitlines()
     assert "root_helper = sudo neutron-rootwrap /etc/neutron/rootwrap.conf" in lines
-    assert "ovsdb_connection = tcp:127.0.0.1:6640" in lines, "EL's switch keeps its socket to itself"
+    assert "ovsdb_connection = tcp:127.0.0.1:6640" in lines, "the agent may not open the switch's socket on EL"
     assert f"file:{path}" in unit(profile, agent, OVN).trigger_ids
     names = {
-        entity.name for entity in resources_of(on(profile, cloud(OVN)), ApiObject) if entity.type == "network_agent"
+        api_object.name
+        for api_object in resources_of(on(profile, cloud(OVN)), ApiObject)
+        if api_object.type == "network_agent"
     }
     assert names == {"ovn-controller@aio", f"{agent}@aio"}
 
 
-def test_libvirt_in_one_piece_and_in_parts():
+def test_libvirt_is_one_daemon_or_several():
     sockets = {f"virt{part}d.socket" for part in ("qemu", "nodedev", "secret", "storage")}
     one, parts = declared(TRAIN), declared(EPOXY)
     assert "unit:libvirtd" in one and "unit:libvirtd" not in parts
@@ -143,7 +145,7 @@ def test_libvirt_in_one_piece_and_in_parts():
     assert parts["unit:virtqemud.socket"].full_name == "virtqemud.socket"
 
 
-def test_rabbitmq_reads_the_format_of_its_release():
+def test_rabbitmqs_configuration_has_its_releases_format():
     terms = config(TRAIN, "/etc/rabbitmq/rabbitmq.config")
     assert terms.rstrip().endswith("].") and f'{{tcp_listeners, [{{"{ADDRESS}", 5672}}]}}' in terms
     assert terms.count("[") == terms.count("]") and terms.count("{") == terms.count("}")
@@ -152,23 +154,25 @@ def test_rabbitmq_reads_the_format_of_its_release():
 
 @BOTH
 @pytest.mark.parametrize("name", ["rabbitmq-server", "mariadb", "httpd"])
-def test_what_listens_on_the_address_and_does_not_try_again_waits_for_it(profile, name):
+def test_services_that_bind_the_address_once_wait_for_the_network(profile, name):
     path = f"/etc/systemd/system/{name}.service.d/packstack-lite.conf"
     assert "After=network-online.target" in config(profile, path)
     assert f"file:{path}" in unit(profile, name).trigger_ids
 
 
 @BOTH
-def test_the_port_mapper_is_for_this_host_alone(profile):
-    """Whether systemd's socket or the broker starts it."""
+def test_epmd_listens_on_loopback_only(profile):
+    """Both when systemd's socket starts it and when the broker does."""
     assert "ERL_EPMD_ADDRESS=127.0.0.1" in config(profile, "/etc/rabbitmq/rabbitmq-env.conf")
     dropin = config(profile, "/etc/systemd/system/epmd@0.0.0.0.socket.d/packstack-lite.conf")
     assert "ListenStream=\nListenStream=127.0.0.1:4369\n" in dropin
 
 
-def test_rabbitmq_before_definitions_is_told_in_another_way():
-    told = {name: resources_of(on(name, cloud()), RabbitmqUser)[0].supports_definitions for name in (TRAIN, EPOXY)}
-    assert told == {TRAIN: False, EPOXY: True}
+def test_a_rabbitmq_without_definitions_is_marked():
+    supports_definitions = {
+        name: resources_of(on(name, cloud()), RabbitmqUser)[0].supports_definitions for name in (TRAIN, EPOXY)
+    }
+    assert supports_definitions == {TRAIN: False, EPOXY: True}
 
 
 def statements(profile, **changes):
@@ -176,7 +180,7 @@ def statements(profile, **changes):
     return root.stdin.decode().splitlines()
 
 
-def test_root_of_the_database_has_both_ways_on_every_release():
+def test_root_of_the_database_has_both_logins_on_every_release():
     ways = "unix_socket OR mysql_native_password USING PASSWORD('mariadb-pw')"
     assert statements("debian12-zed") == [f"ALTER USER root@localhost IDENTIFIED VIA {ways};"]
     assert statements(EPOXY)[0] == f"ALTER USER root@localhost IDENTIFIED VIA {ways};"
@@ -186,28 +190,28 @@ def test_root_of_the_database_has_both_ways_on_every_release():
         f"CREATE USER IF NOT EXISTS root@'{ADDRESS}' IDENTIFIED BY 'mariadb-pw';",
         f"ALTER USER root@'{ADDRESS}' IDENTIFIED BY 'mariadb-pw';",
     ]
-    assert " OR " not in " ".join(old), "MariaDB 10.3 takes one way"
+    assert " OR " not in " ".join(old), "MariaDB 10.3 takes one method per account"
     assert "plugin-load-add = auth_socket" in config(TRAIN, "/etc/my.cnf.d/zz-packstack-lite.cnf")
 
 
 @BOTH
-def test_no_database_is_dropped_in_passing(profile):
-    """Not even "test", in which somebody's tables may be."""
+def test_no_database_is_dropped(profile):
+    """Not even "test", which may hold a user's tables."""
     assert not [line for line in statements(profile) if "DROP DATABASE" in line]
 
 
 @BOTH
-def test_accounts_that_anybody_could_use_are_closed(profile):
+def test_accounts_without_a_password_are_dropped(profile):
     (drop,) = [line for line in statements(profile) if line.startswith("DROP USER")]
     for account in ("''@'localhost'", "''@'aio'", "root@'aio'", "root@'127.0.0.1'", "root@'::1'"):
         assert account in drop
     assert "root@'localhost'" not in drop
     (drop,) = [line for line in statements(profile, hostname="localhost") if line.startswith("DROP USER")]
-    assert "root@'localhost'" not in drop, "the one that everything here uses"
+    assert "root@'localhost'" not in drop, "every service of ours uses that account"
 
 
 @BOTH
-def test_the_tables_that_tell_a_schema_is_there_are_the_releases_own(profile):
+def test_marker_tables_are_the_releases_own(profile):
     tables = {"once:keystone-schema": "keystone", "once:cinder-schema": "cinder"}
     old = profile == TRAIN
     found = declared(profile, STORAGE)
@@ -217,8 +221,8 @@ def test_the_tables_that_tell_a_schema_is_there_are_the_releases_own(profile):
 
 
 @BOTH
-def test_what_dist_conf_would_say_is_said(profile):
-    """From Xena on RDO's services do not read it."""
+def test_values_of_dist_conf_are_rendered(profile):
+    """RDO's services do not read dist.conf since Xena."""
     assert "log_file = /var/log/keystone/keystone.log" in config(profile, "/etc/keystone/keystone.conf")
     glance = config(profile, "/etc/glance/glance-api.conf").splitlines()
     assert "log_file = /var/log/glance/api.log" in glance
@@ -228,23 +232,27 @@ def test_what_dist_conf_would_say_is_said(profile):
     assert "compute_driver = libvirt.LibvirtDriver" in config(profile, "/etc/nova/nova-compute.conf")
 
 
-def test_config_drives_are_made_with_the_program_that_is_there():
+def test_config_drives_use_the_installed_program():
     assert "mkisofs_cmd = mkisofs" in config(EPOXY, "/etc/nova/nova.conf").splitlines()
     assert "mkisofs_cmd" not in config(TRAIN, "/etc/nova/nova.conf")
 
 
-def test_trains_dashboard_has_its_settings_in_one_file():
+def test_trains_dashboard_settings_are_one_valid_file():
     key = {"CONFIG_HORIZON_SECRET_KEY": Secret("a'b\"\\c")}
     settings = config(TRAIN, "/etc/openstack-dashboard/local_settings", key)
-    read = {}
-    exec(compile(settings, "/usr/share/x/local_settings.py", "exec"), {"__file__": "/usr/share/x/y.py"}, read)
-    assert read["SECRET_KEY"] == "a'b\"\\c"
-    assert read["WEBROOT"] == "/dashboard/"
-    assert read["CACHES"]["default"]["BACKEND"].endswith("memcached.MemcachedCache"), "Django has no other in Train"
+    settings_values = {}
+    exec(
+        compile(settings, "/usr/share/x/local_settings.py", "exec"), {"__file__": "/usr/share/x/y.py"}, settings_values
+    )
+    assert settings_values["SECRET_KEY"] == "a'b\"\\c"
+    assert settings_values["WEBROOT"] == "/dashboard/"
+    assert settings_values["CACHES"]["default"]["BACKEND"].endswith("memcached.MemcachedCache"), (
+        "Django has no other in Train"
+    )
 
 
 @BOTH
-def test_barbicans_own_server_listens_where_it_is_asked(profile):
+def test_barbicans_gunicorn_listens_on_the_controllers_address(profile):
     source = config(profile, "/etc/barbican/gunicorn-config.py", STORAGE)
     settings = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body}
     assert settings["bind"] == f"{ADDRESS}:9311" and settings["user"] == "barbican"
@@ -252,16 +260,16 @@ def test_barbicans_own_server_listens_where_it_is_asked(profile):
 
 
 @BOTH
-def test_volumes_are_exported_by_the_kernels_own_target(profile):
-    of = on(profile, cloud(DISKS, **MACHINE))
-    assert "target_helper = lioadm" in text(files(of)["/etc/cinder/cinder.conf"])
-    assert f"osapi_volume_listen = {ADDRESS}" in text(files(of)["/etc/cinder/cinder.conf"])
-    assert {"target", "iscsid"} <= {found.name for found in resources_of(of, Unit)}
-    assert "targetcli" in resources_of(of, Packages)[-1].names
+def test_volumes_are_exported_by_the_kernels_target(profile):
+    context = on(profile, cloud(DISKS, **MACHINE))
+    assert "target_helper = lioadm" in text(files(context)["/etc/cinder/cinder.conf"])
+    assert f"osapi_volume_listen = {ADDRESS}" in text(files(context)["/etc/cinder/cinder.conf"])
+    assert {"target", "iscsid"} <= {found.name for found in resources_of(context, Unit)}
+    assert "targetcli" in resources_of(context, Packages)[-1].names
 
 
 @BOTH
-def test_time_is_told_by_chronys_one_file(profile):
+def test_chrony_is_configured_in_its_only_file(profile):
     answers = {"CONFIG_NTP_SERVERS": ("198.18.0.1",)}
     assert "server 198.18.0.1 iburst\n" in config(profile, "/etc/chrony.conf", answers, **MACHINE)
     assert unit(profile, "chronyd", answers, **MACHINE).trigger_ids == ("file:/etc/chrony.conf",)
@@ -269,15 +277,15 @@ def test_time_is_told_by_chronys_one_file(profile):
 
 
 @BOTH
-def test_nothing_of_debian_is_left(profile):
-    of = on(profile, CASES["disks"]())
-    assert not [absent for absent in resources_of(of, Absent) if not absent.created_by_us]
-    for path, file in files(of).items():
+def test_no_path_of_debian_is_rendered(profile):
+    context = on(profile, CASES["disks"]())
+    assert not [absent for absent in resources_of(context, Absent) if not absent.created_by_us]
+    for path, file in files(context).items():
         assert "uwsgi" not in path and "/apache2/" not in path and "/etc/default/" not in path
         assert "www-data" not in text(file)
 
 
-def test_roles_of_one_unit_become_one_that_does_all_of_it():
+def test_roles_of_one_unit_merge_into_one_resource():
     first = Unit("a", needs=("unit:b",), ready_script="one", phase=Phase.SCHEMA, tags=frozenset({"x"}), logs=("/l",))
     second = Unit("a", needs=("unit:a", "unit:c"), ready_script="two\nthree", ready_timeout=300, tags=frozenset({"y"}))
     other = Unit("b")

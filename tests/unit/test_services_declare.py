@@ -1,4 +1,4 @@
-"""The cloud as declared: complete, ordered, and reading only what it should."""
+"""The declared resources of a cloud of one node: complete, in order, and read only by their own units."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tests.rendered import CASES, files, on, resources_of, text
 from tests.unit.dash import Dash
 
 
-def by_id(of):
-    return {resource.id: resource for resource in services.declare(of)}
+def resources_by_id(context):
+    return {resource.id: resource for resource in services.declare(context)}
 
 
-def unit(of, name):
-    return by_id(of)[f"unit:{name}"]
+def unit(context, name):
+    return resources_by_id(context)[f"unit:{name}"]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_ids_are_unique_and_needs_are_met(case):
     resources = services.declare(CASES[case]())
-    found = [resource.id for resource in resources]
-    assert len(found) == len(set(found))
+    ids = [resource.id for resource in resources]
+    assert len(ids) == len(set(ids))
     for resource in resources:
-        assert set(resource.needs) <= set(found), resource.id
-        assert set(resource.trigger_ids) <= set(found), resource.id
+        assert set(resource.needs) <= set(ids), resource.id
+        assert set(resource.trigger_ids) <= set(ids), resource.id
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_waits_for_a_later_phase(case):
-    resources = by_id(CASES[case]())
+def test_no_resource_waits_for_a_later_phase(case):
+    resources = resources_by_id(CASES[case]())
     for resource in resources.values():
         for other in (*resource.needs, *resource.trigger_ids):
             assert PHASES.index(resources[other].phase) <= PHASES.index(resource.phase), (
@@ -44,8 +44,8 @@ def test_nothing_waits_for_a_later_phase(case):
 
 
 @pytest.mark.parametrize(("profile", "again"), [("debian12-zed", False), ("debian13-epoxy", True)])
-def test_nova_compute_is_started_again_only_where_it_does_not_hear_at_first(profile, again):
-    resources = by_id(on(profile, cloud()))
+def test_nova_compute_restarts_once_only_in_releases_that_need_it(profile, again):
+    resources = resources_by_id(on(profile, cloud()))
     assert ("once:nova-compute-hears" in resources) is again
     if again:
         assert resources["once:nova-compute-hears"].needs == ("once:nova-discover-hosts",)
@@ -60,22 +60,22 @@ def test_nova_compute_is_started_again_only_where_it_does_not_hear_at_first(prof
         ("Mon 2026-11-23 22:31:40 UTC", None, 75),
     ],
 )
-def test_nova_compute_hears_when_it_is_younger_than_its_place_in_nova(tmp_path, began, known, code):
+def test_the_restart_is_done_once_nova_compute_is_younger_than_its_registration(tmp_path, began, known, code):
     dash = Dash(tmp_path)
     dash.tool("systemctl", f'echo "{began}"')
-    dash.tool("mariadb", f'echo "$3" > $T/asked; echo {known}' if known else "exit 1")
-    done = by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].probe_script
-    assert dash.run(Command(done)).code == code
+    dash.tool("mariadb", f'echo "$3" > $T/query; echo {known}' if known else "exit 1")
+    probe = resources_by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].probe_script
+    assert dash.run(Command(probe)).code == code
     if code < 2:
-        assert "created_at) < 1795473100" in dash.noted("asked")
+        assert "created_at) < 1795473100" in dash.noted("query")
 
 
-def test_horizon_runs_in_the_main_interpreter_where_a_second_one_fails():
+def test_horizon_uses_the_main_interpreter_where_subinterpreters_fail():
     assert not [path for path in files(cloud()) if path.endswith("packstack-lite-horizon.conf")]
-    of = on("debian13-epoxy", cloud())
-    path = of.profile.path("horizon-wsgi")
-    assert "WSGIApplicationGroup %{GLOBAL}" in text(files(of)[path])
-    assert f"file:{path}" in unit(of, "apache2").trigger_ids
+    context = on("debian13-epoxy", cloud())
+    path = context.profile.path("horizon-wsgi")
+    assert "WSGIApplicationGroup %{GLOBAL}" in text(files(context)[path])
+    assert f"file:{path}" in unit(context, "apache2").trigger_ids
 
 
 def test_phases_come_in_order():
@@ -83,7 +83,7 @@ def test_phases_come_in_order():
     assert ranks == sorted(ranks)
 
 
-def test_every_config_is_written_before_any_schema_and_has_a_reader():
+def test_every_config_is_written_before_the_schemas_and_triggers_a_unit():
     resources = services.declare(cloud())
     read = {identity for resource in resources for identity in resource.trigger_ids}
     configs = [r for r in resources if isinstance(r, File) and r.path.startswith("/etc/") and "sysctl" not in r.path]
@@ -91,13 +91,13 @@ def test_every_config_is_written_before_any_schema_and_has_a_reader():
     assert [config.path for config in configs if config.id not in read] == []
 
 
-def test_nova_conf_is_read_by_nova_alone():
+def test_nova_conf_triggers_only_novas_units():
     readers = {r.id for r in services.declare(cloud()) if "file:/etc/nova/nova.conf" in r.trigger_ids}
     names = ("api", "api-metadata", "conductor", "scheduler", "novncproxy", "compute")
     assert readers == {f"unit:nova-{name}" for name in names}
 
 
-def test_a_ratio_is_one_line():
+def test_a_changed_ratio_changes_one_line():
     before = text(files(cloud())["/etc/nova/nova.conf"]).splitlines()
     after = text(files(cloud({"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "7.5"}))["/etc/nova/nova.conf"]).splitlines()
     changed = [pair for pair in zip(before, after) if pair[0] != pair[1]]
@@ -111,71 +111,71 @@ def test_every_running_unit_is_enabled():
     assert {u.name for u in units if u.state == "masked"} == set(cloud().profile.masked_units)
 
 
-def test_agents_start_when_the_server_consumes():
+def test_agents_start_once_the_server_consumes_its_queue():
     agents = [u for u in resources_of(cloud(), Unit) if u.name.endswith("-agent")]
     assert len(agents) == 4
     assert all("unit:neutron-rpc-server" in agent.needs for agent in agents)
     assert "q-plugin" in unit(cloud(), "neutron-rpc-server").ready_script
 
 
-def test_neutron_is_one_server_that_never_stands_still():
-    """Under uwsgi its notices to the agents waited for the next request (seen: a closed port stayed open)."""
-    of = cloud()
-    server = unit(of, "neutron-rpc-server")
-    dropin = files(of)["/etc/systemd/system/neutron-rpc-server.service.d/packstack-lite.conf"]
+def test_neutron_runs_as_one_server_without_uwsgi():
+    """Under uwsgi, notifications to the agents waited for the next request: a closed port stayed open."""
+    context = cloud()
+    server = unit(context, "neutron-rpc-server")
+    dropin = files(context)["/etc/systemd/system/neutron-rpc-server.service.d/packstack-lite.conf"]
     assert dropin in server.restart_triggers
     assert "\nExecStart=/usr/bin/neutron-server " in text(dropin)
     assert ":9696/ && " in server.ready_script and "q-plugin" in server.ready_script
-    assert not [path for path in files(of) if "neutron-api" in path]
+    assert not [path for path in files(context) if "neutron-api" in path]
 
 
-def test_compute_waits_for_what_it_asks():
+def test_nova_compute_starts_after_the_services_that_it_contacts():
     needs = set(unit(cloud(), "nova-compute").needs)
     assert {"unit:libvirtd", "unit:nova-conductor", "unit:nova-scheduler"} <= needs
 
 
-def test_schema_syncs_run_side_by_side():
-    """Only keystone's bootstrap waits, for keystone's tables."""
+def test_schema_jobs_run_in_parallel():
+    """Only Keystone's bootstrap waits, for Keystone's tables."""
     waiting = {
         once.name: once.needs for once in resources_of(cloud(), RunOnce) if once.phase is Phase.SCHEMA and once.needs
     }
     assert waiting == {"keystone-bootstrap": ("once:keystone-schema",)}
 
 
-def test_things_in_the_apis_of_one_phase_are_made_in_one_go():
-    entities = resources_of(cloud(), ApiObject)
-    for entity in entities:
-        same = {other.id for other in entities if other.phase is entity.phase}
-        assert not same & set(entity.needs), entity.id
+def test_api_objects_of_one_phase_do_not_need_each_other():
+    api_objects = resources_of(cloud(), ApiObject)
+    for api_object in api_objects:
+        same = {other.id for other in api_objects if other.phase is api_object.phase}
+        assert not same & set(api_object.needs), api_object.id
 
 
-def test_a_container_gets_what_a_container_needs():
+def test_a_container_gets_user_space_switching_and_qemu():
     paths = set(files(cloud()))
     assert {"/etc/libvirt/qemu.conf", "/etc/systemd/system/ovs-vswitchd.service.d/packstack-lite.conf"} <= paths
-    ids = set(by_id(cloud()))
+    ids = set(resources_by_id(cloud()))
     assert "ovs_setting:other_config:userspace-tso-enable" in ids
     assert "unit:chrony" not in ids
     assert "datapath_type = netdev" in text(files(cloud())["/etc/neutron/plugins/ml2/openvswitch_agent.ini"])
     assert "virt_type = qemu\n" in text(files(cloud())["/etc/nova/nova-compute.conf"])
 
 
-def test_a_machine_gets_what_a_machine_has():
-    of = cloud(**MACHINE)
-    assert "/etc/libvirt/qemu.conf" not in files(of)
-    assert "unit:chrony" in by_id(of)
-    assert "datapath_type = system" in text(files(of)["/etc/neutron/plugins/ml2/openvswitch_agent.ini"])
-    assert "virt_type = kvm\n" in text(files(of)["/etc/nova/nova-compute.conf"])
-    assert "doublewrite" not in text(files(of)["/etc/mysql/mariadb.conf.d/99-packstack-lite.cnf"])
+def test_a_machine_gets_kvm_and_the_kernels_switch():
+    context = cloud(**MACHINE)
+    assert "/etc/libvirt/qemu.conf" not in files(context)
+    assert "unit:chrony" in resources_by_id(context)
+    assert "datapath_type = system" in text(files(context)["/etc/neutron/plugins/ml2/openvswitch_agent.ini"])
+    assert "virt_type = kvm\n" in text(files(context)["/etc/nova/nova-compute.conf"])
+    assert "doublewrite" not in text(files(context)["/etc/mysql/mariadb.conf.d/99-packstack-lite.cnf"])
 
 
 @pytest.mark.parametrize(
     ("answer", "cpus", "workers"), [("%{::processorcount}", 2, 1), ("", 16, 4), ("3", 2, 3), ("0", 1, 1)]
 )
-def test_workers(answer, cpus, workers):
+def test_workers_follow_the_answer_or_the_processors(answer, cpus, workers):
     assert cloud({"CONFIG_SERVICE_WORKERS": answer}, cpus=cpus).workers == workers
 
 
-def test_every_uwsgi_api_says_that_it_closes():
+def test_every_uwsgi_api_closes_its_connections():
     inis = [text(file) for path, file in files(cloud()).items() if path.endswith("uwsgi.ini")]
     assert len(inis) == 4
     for ini in inis:
@@ -183,9 +183,11 @@ def test_every_uwsgi_api_says_that_it_closes():
         assert "\nprocesses = 2\n" in ini
 
 
-def test_apis_with_green_locks_have_one_thread():
-    """With several, neutron-api and keystone hung for good: greenlet.error, cannot switch to a different thread. Two at
-    a time are served all the same: Cinder asks Nova what Nova asks it for."""
+def test_uwsgi_apis_of_zed_have_one_thread_per_process():
+    """With several, neutron-api and keystone hung: greenlet.error, cannot switch to a different thread.
+
+    There are two processes, because Nova and Cinder call each other within one request.
+    """
     everything = {"CONFIG_CINDER_INSTALL": "y", "CONFIG_BARBICAN_INSTALL": "y"}
     rendered = {path: text(file) for path, file in files(cloud(everything, cpus=2)).items() if "uwsgi.ini" in path}
     assert len(rendered) == 6
@@ -193,32 +195,34 @@ def test_apis_with_green_locks_have_one_thread():
         assert "\nthreads = 1\n" in ini and "\nprocesses = 2\n" in ini, path
 
 
-def test_the_boot_unit_makes_the_rules_that_are_looked_at():
-    of = cloud()
-    nat = resources_of(of, Nat)[0]
+def test_the_boot_unit_creates_the_rules_that_are_probed():
+    context = cloud()
+    nat = resources_of(context, Nat)[0]
     rules = [rule for _, rule in nat.rules]
-    unit_text = text(files(of)["/etc/systemd/system/packstack-lite-bridge.service"])
+    unit_text = text(files(context)["/etc/systemd/system/packstack-lite-bridge.service"])
     assert len(rules) == 3
     for rule in rules:
         assert f"-C {rule} 2>/dev/null" in unit_text and f"-A {rule}'" in unit_text, rule
 
 
-def test_apache_is_freed_of_the_sites_that_stop_it():
-    gone = {absent.path for absent in resources_of(cloud(), Absent)}
-    assert "/etc/apache2/sites-enabled/default-ssl.conf" in gone
+def test_sites_that_keep_apache_from_starting_are_removed():
+    absent_paths = {absent.path for absent in resources_of(cloud(), Absent)}
+    assert "/etc/apache2/sites-enabled/default-ssl.conf" in absent_paths
 
 
-def test_without_horizon_and_demo():
-    of = cloud({"CONFIG_HORIZON_INSTALL": False, "CONFIG_PROVISION_DEMO": False})
-    ids = set(by_id(of))
+def test_horizon_and_demo_can_be_left_out():
+    context = cloud({"CONFIG_HORIZON_INSTALL": False, "CONFIG_PROVISION_DEMO": False})
+    ids = set(resources_by_id(context))
     assert not {"unit:apache2", "network:public", "image:cirros", "project:demo", "nat:198.18.2.0/24"} & ids
     assert "flavor:m1.tiny" in ids
-    assert "openstack-dashboard" not in resources_of(of, Packages)[0].names
-    assert "/root/keystonerc_demo" not in files(of)
+    assert "openstack-dashboard" not in resources_of(context, Packages)[0].names
+    assert "/root/keystonerc_demo" not in files(context)
 
 
-def test_the_demo_is_packstacks():
-    resources = by_id(cloud({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.2.100,end=198.18.2.200"]'}))
+def test_the_demo_equals_packstacks():
+    resources = resources_by_id(
+        cloud({"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": '["start=198.18.2.100,end=198.18.2.200"]'})
+    )
     subnet = resources["subnet:public_subnet"].body
     assert subnet["gateway_ip"] == "198.18.2.1"
     assert subnet["allocation_pools"] == [{"start": "198.18.2.100", "end": "198.18.2.200"}]
@@ -233,9 +237,9 @@ def test_the_demo_is_packstacks():
 @pytest.mark.parametrize(
     "answer", [None, "", "[]", (), '["start=198.18.2.9,end=198.18.2.9"]', ("start=198.18.2.9, end=198.18.2.9",)]
 )
-def test_allocation_pools(answer):
-    wanted = [{"start": "198.18.2.9", "end": "198.18.2.9"}] if answer and "start" in str(answer) else []
-    assert parse_allocation_pools(answer) == wanted
+def test_allocation_pools_are_parsed(answer):
+    expected = [{"start": "198.18.2.9", "end": "198.18.2.9"}] if answer and "start" in str(answer) else []
+    assert parse_allocation_pools(answer) == expected
 
 
 def test_a_malformed_allocation_pool_is_refused():
@@ -243,48 +247,48 @@ def test_a_malformed_allocation_pool_is_refused():
         parse_allocation_pools('["198.18.2.9-198.18.2.10"]')
 
 
-def test_what_is_not_built_yet_is_said_all_at_once():
-    of = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NOVA_INSTALL": False, "CONFIG_GLANCE_INSTALL": False})
-    with pytest.raises(UsageError) as fault:
-        services.declare(of)
-    assert fault.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NOVA_INSTALL=n"
-    assert "CONFIG_NOVA_INSTALL=y" in fault.value.hint
+def test_every_unsupported_answer_is_in_one_error():
+    context = cloud({"CONFIG_CINDER_INSTALL": True, "CONFIG_NOVA_INSTALL": False, "CONFIG_GLANCE_INSTALL": False})
+    with pytest.raises(UsageError) as error:
+        services.declare(context)
+    assert error.value.message == "not supported yet: CONFIG_GLANCE_INSTALL=n, CONFIG_NOVA_INSTALL=n"
+    assert "CONFIG_NOVA_INSTALL=y" in error.value.hint
 
 
-def test_a_tunnel_interface_that_is_not_there():
+def test_an_unknown_tunnel_interface_is_refused():
     with pytest.raises(UsageError, match="CONFIG_NEUTRON_OVS_TUNNEL_IF=eth9"):
         services.declare(cloud({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth9"}))
 
 
-def test_every_answer_that_is_asked_for_exists():
-    """A service asks only for names of the parameter table, so a whole table is always enough."""
+def test_the_tests_answers_are_parameters_of_the_table():
+    """Services read these answers, so a resolved answer file always has all of them."""
     table = pytest.importorskip("packstack_lite.answers").PARAMETERS
     assert set(ANSWERS) <= {parameter.name for parameter in table}
 
 
-def test_a_changed_admin_password_bootstraps_again():
+def test_a_changed_admin_password_runs_the_bootstrap_again():
     def token(password):
         from packstack_lite.secret import Secret
 
-        of = cloud({"CONFIG_KEYSTONE_ADMIN_PW": Secret(password)})
-        return by_id(of)["once:keystone-bootstrap"].desired()["token"]
+        context = cloud({"CONFIG_KEYSTONE_ADMIN_PW": Secret(password)})
+        return resources_by_id(context)["once:keystone-bootstrap"].desired()["token"]
 
     assert token("one") != token("two") and token("one") == token("one")
     assert "one" not in token("one")
 
 
-def test_hosts_are_looked_for_once_nova_compute_has_told_of_itself():
-    """A start of it ends earlier: on Debian 13 the search came first and found nobody."""
+def test_nova_compute_is_ready_once_it_has_registered_itself():
+    """Its unit is active before: on Debian 13 discover_hosts ran too early and found nothing."""
     assert "nova.services WHERE topic = 'compute'" in unit(cloud(), "nova-compute").ready_script
 
 
 @pytest.mark.parametrize(("virtualization", "seconds"), [("none", 120), ("kvm", 120), ("uml", 600), ("qemu", 600)])
-def test_a_host_in_software_gets_more_time_to_be_ready(virtualization, seconds):
+def test_an_emulated_node_gets_longer_ready_timeouts(virtualization, seconds):
     assert cloud(virtualization=virtualization).declare_unit("glance-api", "glance").ready_timeout == seconds
 
 
 @pytest.mark.parametrize("name", ["nova", "neutron", "cinder"])
-def test_services_on_a_host_in_software_wait_longer_for_each_other(name):
+def test_services_on_an_emulated_node_have_longer_rpc_timeouts(name):
     def rendered(virtualization):
         return text(
             files(cloud({"CONFIG_CINDER_INSTALL": "y"}, virtualization=virtualization))[f"/etc/{name}/{name}.conf"]
