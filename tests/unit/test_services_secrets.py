@@ -1,4 +1,4 @@
-"""Passwords of any printable character, read back as each reader on the host would read them."""
+"""Passwords of any printable characters, read back as each program on the node reads them."""
 
 from __future__ import annotations
 
@@ -42,38 +42,38 @@ SECRETS = [name for name, value in ANSWERS.items() if isinstance(value, Secret)]
 
 
 def with_passwords(password):
-    """A cloud in which each secret is the password with its own number, at an end that nobody strips."""
-    return cloud({name: Secret(f"{place}{password}") for place, name in enumerate(SECRETS)} | _unnumbered(password))
+    """Return a cloud whose secrets are the password with a number in front."""
+    return cloud({name: Secret(f"{number}{password}") for number, name in enumerate(SECRETS)} | _unnumbered(password))
 
 
 def _unnumbered(password):
-    """Two of them bare, so that the password's own edges are tried too."""
+    """Return two secrets without a number, so that the password's own first character is tried too."""
     return {"CONFIG_NOVA_KS_PW": Secret(password), "CONFIG_KEYSTONE_ADMIN_PW": Secret(password)}
 
 
-def oslo(of, path, tmp_path):
-    """{(group, option): value} as oslo.config reads a file: quotes taken off, ``$$`` come down to ``$``."""
-    place = tmp_path / "read.conf"
-    place.write_text(text(files(of)[path]))
-    _, items, errors = read_ini(str(place))
+def oslo(context, path, tmp_path):
+    """Read a file as oslo.config does: {(group, option): value}, without quotes, ``$$`` as ``$``."""
+    path_on_disk = tmp_path / "read.conf"
+    path_on_disk.write_text(text(files(context)[path]))
+    _, items, errors = read_ini(str(path_on_disk))
     assert errors == []
     return {(item.section, item.key): string.Template(item.value).substitute() for item in items}
 
 
 def url_parts(url):
-    """User, password and the rest, as SQLAlchemy and oslo.messaging take a URL apart."""
+    """Split a URL as SQLAlchemy and oslo.messaging do: user, password, host, port, path."""
     parsed = urlparse(url)
     return unquote(parsed.username), unquote(parsed.password), parsed.hostname, parsed.port, parsed.path
 
 
-def revealed(of, name):
-    return (of.queue_password if name == "queue" else of[name]).reveal()
+def revealed(context, name):
+    return (context.queue_password if name == "queue" else context[name]).reveal()
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_oslo_reads_every_password_back(password, tmp_path):
-    of = with_passwords(password)
-    wanted = {
+def test_oslo_config_reads_every_password_back(password, tmp_path):
+    context = with_passwords(password)
+    expected = {
         "/etc/keystone/keystone.conf": {},
         "/etc/glance/glance-api.conf": {("keystone_authtoken", "password"): "CONFIG_GLANCE_KS_PW"},
         "/etc/placement/placement.conf": {("keystone_authtoken", "password"): "CONFIG_NOVA_KS_PW"},
@@ -90,16 +90,16 @@ def test_oslo_reads_every_password_back(password, tmp_path):
         },
         "/etc/neutron/metadata_agent.ini": {("DEFAULT", "metadata_proxy_shared_secret"): "CONFIG_NEUTRON_METADATA_PW"},
     }
-    for path, options in wanted.items():
-        read = oslo(of, path, tmp_path)
+    for path, options in expected.items():
+        read = oslo(context, path, tmp_path)
         assert {option: read[option] for option in options} == {
-            option: revealed(of, name) for option, name in options.items()
+            option: revealed(context, name) for option, name in options.items()
         }
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_urls_hold_every_password(password, tmp_path):
-    of = with_passwords(password)
+def test_urls_keep_every_password(password, tmp_path):
+    context = with_passwords(password)
     urls = {
         ("/etc/keystone/keystone.conf", "database", "connection"): (
             "keystone_admin",
@@ -120,44 +120,44 @@ def test_urls_hold_every_password(password, tmp_path):
         ("/etc/nova/nova.conf", "DEFAULT", "transport_url"): ("amqp_user", "queue", 5672, "/"),
         ("/etc/neutron/neutron.conf", "DEFAULT", "transport_url"): ("amqp_user", "queue", 5672, "/"),
     }
-    for (path, group, option), (user, name, port, rest) in urls.items():
-        read = oslo(of, path, tmp_path)[group, option]
-        assert url_parts(read) == (user, revealed(of, name), "198.18.1.10", port, rest), path
+    for (path, group, option), (user, name, port, path_part) in urls.items():
+        read = oslo(context, path, tmp_path)[group, option]
+        assert url_parts(read) == (user, revealed(context, name), "198.18.1.10", port, path_part), path
 
 
 @pytest.mark.parametrize("password", HOSTILE)
 def test_the_broker_gets_the_password_that_oslo_messaging_sends(password, tmp_path):
-    """As oslo.messaging 14.0 hands its URL to kombu: taken apart, quoted anew but for slashes, taken apart again."""
-    of = with_passwords(password)
-    user, sent, host, port, _ = url_parts(oslo(of, "/etc/nova/nova.conf", tmp_path)["DEFAULT", "transport_url"])
-    handed_on = f"amqp://{quote(user)}:{quote(sent)}@{host}:{port}/"
-    account = next(resource for resource in services.declare(of) if isinstance(resource, RabbitmqUser))
-    assert url_parts(handed_on)[1] == account.password.reveal()
+    """oslo.messaging 14.0 parses its URL, quotes it again except for slashes, and kombu parses that."""
+    context = with_passwords(password)
+    user, sent, host, port, _ = url_parts(oslo(context, "/etc/nova/nova.conf", tmp_path)["DEFAULT", "transport_url"])
+    kombu_url = f"amqp://{quote(user)}:{quote(sent)}@{host}:{port}/"
+    account = next(resource for resource in services.declare(context) if isinstance(resource, RabbitmqUser))
+    assert url_parts(kombu_url)[1] == account.password.reveal()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PRINTABLE)
 def test_any_printable_password_survives_nova_conf(password, tmp_path):
-    of = with_passwords(password)
-    read = oslo(of, "/etc/nova/nova.conf", tmp_path)
+    context = with_passwords(password)
+    read = oslo(context, "/etc/nova/nova.conf", tmp_path)
     assert read["service_user", "password"] == password
-    assert url_parts(read["database", "connection"])[1] == revealed(of, "CONFIG_NOVA_DB_PW")
+    assert url_parts(read["database", "connection"])[1] == revealed(context, "CONFIG_NOVA_DB_PW")
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_horizon_settings_are_python(password):
-    of = with_passwords(password)
-    tree = ast.parse(text(files(of)["/etc/openstack-dashboard/local_settings.d/_9999_packstack_lite.py"]))
+def test_horizons_settings_are_valid_python(password):
+    context = with_passwords(password)
+    tree = ast.parse(text(files(context)["/etc/openstack-dashboard/local_settings.d/_9999_packstack_lite.py"]))
     values = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)}
-    assert values["SECRET_KEY"] == revealed(of, "CONFIG_HORIZON_SECRET_KEY")
+    assert values["SECRET_KEY"] == revealed(context, "CONFIG_HORIZON_SECRET_KEY")
 
 
 @pytest.mark.parametrize("shell", [shell for shell in ("dash", "bash", "sh") if shutil.which(shell)])
 @pytest.mark.parametrize("password", HOSTILE)
-def test_keystonerc_gives_the_password_to_the_shell(password, shell, tmp_path):
-    of = with_passwords(password)
+def test_a_shell_reads_the_password_from_keystonerc(password, shell, tmp_path):
+    context = with_passwords(password)
     rc = tmp_path / "keystonerc"
-    rc.write_text(text(files(of)["/root/keystonerc_admin"]))
+    rc.write_text(text(files(context)["/root/keystonerc_admin"]))
     done = subprocess.run(
         [shell, "-c", f'. {rc}; printf %s "$OS_PASSWORD"'], capture_output=True, text=True, check=True
     )
@@ -165,25 +165,25 @@ def test_keystonerc_gives_the_password_to_the_shell(password, shell, tmp_path):
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_bootstrap_reads_the_password_from_its_input(password):
-    """The very lines of the script, with the command replaced by one that shows its environment."""
-    of = with_passwords(password)
-    bootstrap = next(r for r in services.declare(of) if isinstance(r, RunOnce) and r.name == "keystone-bootstrap")
+def test_the_bootstrap_reads_the_password_from_standard_input(password):
+    """Run the script's own lines, with the command replaced by one that prints its environment."""
+    context = with_passwords(password)
+    bootstrap = next(r for r in services.declare(context) if isinstance(r, RunOnce) and r.name == "keystone-bootstrap")
     script = re.sub(r"runuser .*", 'printf %s "$OS_BOOTSTRAP_PASSWORD"', bootstrap.script)
     done = subprocess.run(["sh", "-c", script], input=bootstrap.stdin, capture_output=True, check=True)
     assert done.stdout.decode() == password
 
 
 def actions_of(resource: Resource):
-    gap = Diff(resource, None, tuple(resource.desired() or ()))
-    looks = [look.command for look in type(resource).probe([resource])]
-    return [*looks, *type(resource).fix([gap])]
+    diff = Diff(resource, None, tuple(resource.desired() or ()))
+    probes = [probe.command for probe in type(resource).probe([resource])]
+    return [*probes, *type(resource).fix([diff])]
 
 
-def test_no_script_and_no_state_holds_a_secret():
-    """Only standard input and file contents may; scripts show in the process list, states in the plan."""
-    of = with_passwords("S3cr3t-")
-    for resource in services.declare(of):
+def test_no_script_and_no_state_contains_a_secret():
+    """Only standard input and file contents may. The process list shows scripts, the plan shows states."""
+    context = with_passwords("S3cr3t-")
+    for resource in services.declare(context):
         for action in actions_of(resource):
             if isinstance(action, (Command, Job)):
                 assert "S3cr3t-" not in action.script, resource.id
@@ -192,13 +192,13 @@ def test_no_script_and_no_state_holds_a_secret():
         assert "S3cr3t-" not in resource.id
 
 
-def test_files_with_secrets_are_for_root_and_the_service_alone():
-    of = with_passwords("S3cr3t-")
-    holding = [
-        resource for resource in services.declare(of) if isinstance(resource, File) and "S3cr3t-" in text(resource)
+def test_only_root_and_the_service_can_read_files_with_secrets():
+    context = with_passwords("S3cr3t-")
+    secret_files = [
+        resource for resource in services.declare(context) if isinstance(resource, File) and "S3cr3t-" in text(resource)
     ]
-    assert len(holding) >= 8
-    for file in holding:
+    assert len(secret_files) >= 8
+    for file in secret_files:
         assert file.mode & 0o007 == 0, file.path
         assert file.owner == "root", file.path
 
@@ -210,7 +210,7 @@ def test_a_secret_without_a_filter_is_refused():
         _ENVIRONMENT.from_string("password = {{ pw }}").render(pw=Secret("x"))
 
 
-def test_passwords_of_users_are_secrets():
+def test_users_passwords_are_secrets():
     for resource in services.declare(cloud()):
         if isinstance(resource, ApiObject) and resource.type == "user":
             assert isinstance(resource.secrets["password"], Secret), resource.id
