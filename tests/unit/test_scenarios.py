@@ -1,4 +1,4 @@
-"""The command lines of Packstack's own scenarios, and of the notes: what they ask for is declared, or told."""
+"""Command lines of Packstack's CI scenarios and of the notes: requests are declared, or warned about."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ FLAGS = {f"--{parameter.flag}": parameter.name for parameter in PARAMETERS_BY_NA
 
 
 @pytest.fixture
-def meant(monkeypatch, tmp_path):
-    """What --allinone was asked for with these words; the run itself does not take place."""
+def parse_command_line(monkeypatch, tmp_path):
+    """Return a function that parses a command line of --allinone into options, without a run."""
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    heard = []
+    parsed = []
 
     def new(options, install_hosts, dry_run):
-        heard.append(options)
+        parsed.append(options)
         return ExitCode.SUCCESS
 
     monkeypatch.setattr(deploy, "deploy_new", new)
 
-    def meant(*words):
-        ended = cli_runner().invoke(cli, list(words), catch_exceptions=False)
-        assert (ended.exit_code, ended.stderr) == (0, "")
-        return heard.pop()
+    def parse(*words):
+        result = cli_runner().invoke(cli, list(words), catch_exceptions=False)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return parsed.pop()
 
-    return meant
+    return parse
 
 
 def answers(options, name):
-    """The answers of --allinone on an imagined host."""
+    """Resolve the answers of --allinone for a node with ADDRESS."""
     from packstack_lite.answers import derive_node_answers
 
     return answer_sources.load_answers(
@@ -54,24 +54,24 @@ def answers(options, name):
     )
 
 
-def declared(told, **changes):
+def declared(resolved, **changes):
     from packstack_lite.services import NodeContext
 
-    return services.declare(NodeContext(told, facts(**MACHINE, **changes), profile_of("debian12-zed")))
+    return services.declare(NodeContext(resolved, facts(**MACHINE, **changes), profile_of("debian12-zed")))
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_every_word_is_understood(meant, name):
-    options = meant(*LINES[name])
-    said = dict(word.partition("=")[::2] for word in LINES[name] if "=" in word)
-    assert options.flags == {FLAGS[flag]: text for flag, text in said.items()}
+def test_every_argument_is_parsed(parse_command_line, name):
+    options = parse_command_line(*LINES[name])
+    given = dict(word.partition("=")[::2] for word in LINES[name] if "=" in word)
+    assert options.flags == {FLAGS[flag]: text for flag, text in given.items()}
     assert options.debug is ("--debug" in LINES[name])
-    apart = [part for word in LINES[name] for part in word.split("=", 1)]
-    assert meant(*apart).flags == options.flags, "the value as a word of its own"
+    split_args = [part for word in LINES[name] for part in word.split("=", 1)]
+    assert parse_command_line(*split_args).flags == options.flags, "the value as an argument of its own"
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("000", ["--default-password"]),
         (
@@ -95,28 +95,28 @@ def test_every_word_is_understood(meant, name):
         ),
     ],
 )
-def test_what_is_not_deployed_yet_is_told(meant, name, told):
-    """Each service, or all else in one finding; when one is built, its word goes from here."""
-    warnings = "\n".join(answers(meant(*LINES[name]), name).warnings)
-    assert [word for word in told if word not in warnings] == []
+def test_unsupported_answers_are_warned_about(parse_command_line, name, expected):
+    """One warning per service, and one for all other values. A service that becomes supported is removed here."""
+    warnings = "\n".join(answers(parse_command_line(*LINES[name]), name).warnings)
+    assert [text for text in expected if text not in warnings] == []
 
 
-def test_scenario_002_keeps_its_images_in_swift(meant):
-    """As with Packstack, where Swift is installed unless it is refused."""
-    ids = {resource.id for resource in declared(answers(meant(*LINES["002"]), "002"))}
+def test_scenario_002_keeps_its_images_in_swift(parse_command_line):
+    """As with Packstack, which installs Swift by default."""
+    ids = {resource.id for resource in declared(answers(parse_command_line(*LINES["002"]), "002"))}
     assert {"unit:swift-proxy", "unit:neutron-openvswitch-agent"} <= ids
 
 
-def test_scenario_000_is_the_default_cloud_with_one_password(meant):
-    told = answers(meant(*LINES["000"]), "000")
-    assert told["CONFIG_NOVA_KS_PW"].reveal() == "packstack"
-    ids = {resource.id for resource in declared(told)}
+def test_scenario_000_is_the_default_cloud_with_one_password(parse_command_line):
+    resolved = answers(parse_command_line(*LINES["000"]), "000")
+    assert resolved["CONFIG_NOVA_KS_PW"].reveal() == "packstack"
+    ids = {resource.id for resource in declared(resolved)}
     assert {"unit:apache2", "network:public", "image:cirros", "router:router1"} <= ids
 
 
 @pytest.mark.parametrize("name", ["001", "003"])
-def test_scenarios_are_declared_as_they_say(meant, name):
-    resources = declared(answers(meant(*LINES[name]), name))
+def test_the_answers_of_scenarios_are_declared(parse_command_line, name):
+    resources = declared(answers(parse_command_line(*LINES[name]), name))
     ids = {resource.id for resource in resources}
     files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
     assert ("unit:apache2" in ids) is (name == "001"), "003 is without the dashboard"
@@ -128,22 +128,24 @@ def test_scenarios_are_declared_as_they_say(meant, name):
     assert "processes = 2" in files["/etc/nova/nova-api-uwsgi.ini"]
 
 
-def test_the_notes_are_declared_as_they_say(meant):
-    """No demo, the drivers, the mapping, and br-ex takes ens33: nothing of the host's own is behind it."""
-    told = answers(meant(*LINES["notes"]), "notes")
-    assert told["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
-    assert not [warning for warning in told.warnings if "BRIDGE_IFACES" in warning]
+def test_the_answers_of_the_notes_are_declared(parse_command_line):
+    """No demo, the drivers and the mapping of the notes, and br-ex takes ens33."""
+    resolved = answers(parse_command_line(*LINES["notes"]), "notes")
+    assert resolved["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] == ("br-ex:ens33",)
+    assert not [warning for warning in resolved.warnings if "BRIDGE_IFACES" in warning]
     card = UplinkFacts(addresses=(f"{ADDRESS}/24",), managed_by="network-scripts")
     text = {"/etc/sysconfig/network-scripts/ifcfg-ens33": f"DEVICE=ens33\nIPADDR={ADDRESS}\n"}
-    resources = declared(told, uplinks={"ens33": card}, network_files=text)
+    resources = declared(resolved, uplinks={"ens33": card}, network_files=text)
     (move,) = [resource for resource in resources if isinstance(resource, Uplink)]
     assert (move.bridge, move.interface, move.addresses) == ("br-ex", "ens33", (f"{ADDRESS}/24",))
     assert [file.path.rpartition("/")[2] for file in move.files] == ["ifcfg-br-ex", "ifcfg-ens33"]
     ids = {resource.id for resource in resources}
     assert not [
-        i for i in ids if i in ("network:public", "project:demo", "user:demo", "image:cirros", "router:router1")
+        resource_id
+        for resource_id in ids
+        if resource_id in ("network:public", "project:demo", "user:demo", "image:cirros", "router:router1")
     ]
-    assert not [i for i in ids if i.startswith("nat:")]
+    assert not [resource_id for resource_id in ids if resource_id.startswith("nat:")]
     (bridge,) = [resource for resource in resources if isinstance(resource, OvsBridge)]
     assert (bridge.name, bridge.address) == ("br-ex", "")
     files = {file.path: str(file.content) for file in resources if isinstance(file, File)}
@@ -155,8 +157,8 @@ def test_the_notes_are_declared_as_they_say(meant):
     assert any(isinstance(r, Unit) and r.name.startswith("neutron-openvswitch-agent") for r in resources)
 
 
-def test_the_notes_through_render(tmp_path, monkeypatch):
-    """The whole tool with these words, up to the configs, without a host: nobody has asked ens33 anything."""
+def test_the_notes_are_rendered(tmp_path, monkeypatch):
+    """Run render with these arguments, without a node and so without facts of ens33."""
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     words = ["render", "--to", str(tmp_path / "r"), f"--os-controller-host={ADDRESS}", *LINES["notes"][1:]]
@@ -169,10 +171,10 @@ def test_the_notes_through_render(tmp_path, monkeypatch):
     )
 
 
-def test_parameter_flags_beat_allinone(meant, monkeypatch):
-    """Packstack's CI spreads --allinone over two nodes so."""
+def test_parameter_flags_override_allinone(parse_command_line, monkeypatch):
+    """Packstack's CI distributes --allinone over two nodes this way."""
     words = [*LINES["003"], "--os-controller-host=198.18.9.1", "--os-network-hosts=198.18.9.1"]
-    options = meant(*words, "--os-compute-hosts=198.18.9.2")
+    options = parse_command_line(*words, "--os-compute-hosts=198.18.9.2")
     assert find_overriding_controller(options.answer_sources, ADDRESS, is_allinone=True) == "198.18.9.1"
     assert answers(options, "003")["CONFIG_COMPUTE_HOSTS"] == ("198.18.9.2",)
     assert ConnectionTarget("198.18.9.1").address == "198.18.9.1"
