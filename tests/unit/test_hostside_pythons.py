@@ -1,6 +1,6 @@
-"""The programs that run on the host, on the Pythons that hosts have: this one, EL7's 2.7 and its optional 3.6.
+"""The hostside programs on the Pythons of nodes: this one, EL 7's 2.7 and its optional 3.6.
 
-cloud_api.py against a cloud of lists is in test_resources_entity.py, on all three as well.
+cloud_api.py is tested on all three in test_resources_entity.py, against a fake cloud.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from tests.unit.fake_cloud import ADMIN, FakeCloud
 
 PROGRAMS = sorted((PROJECT / "packstack_lite").glob("*/hostside/*.py"))
 every_python = pytest.mark.parametrize("version", ["here", *pythons.OLD_ONES])
-# What needs OpenStack's own code, which the tool itself does without.
+# For tests that need OpenStack's own code, which the tool itself does not use.
 every_old_python = pytest.mark.parametrize("version", pythons.OLD_ONES)
 
 
 def python(version, module=""):
-    """An interpreter, one with a module where that is wanted; the test is skipped where there is none."""
-    found = pythons.equipped(version, module) if module else pythons.bare(version)
-    if found is None:
-        lacks = f" with {module} (make test-tools makes one where there is that Python)" if module else ""
-        pytest.skip(f"no Python {version}{lacks} on this machine")
-    return found
+    """Return an interpreter, with a module if one is named; skip the test if there is none."""
+    interpreter = pythons.equipped(version, module) if module else pythons.bare(version)
+    if interpreter is None:
+        suffix = f" with {module} (make test-tools makes one where there is that Python)" if module else ""
+        pytest.skip(f"no Python {version}{suffix} on this machine")
+    return interpreter
 
 
-def run(words, text="", **env):
-    """Exit code, output, errors of a program that reads ``text``."""
-    # As a service of EL7 has it: no locale at all, so that nothing but ASCII can be printed by accident.
+def run(args, text="", **env):
+    """Run a program with ``text`` on standard input; return exit code, output and errors."""
+    # Without a locale, as a service on EL 7: only ASCII can be printed without an explicit encoding.
     environment = {**{key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}, **env}
-    done = subprocess.run(words, input=text.encode(), capture_output=True, env=environment, timeout=100, check=False)
+    done = subprocess.run(args, input=text.encode(), capture_output=True, env=environment, timeout=100, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def test_the_programs_are_found():
+def test_every_program_is_included():
     names = {path.name for path in PROGRAMS}
     assert names >= {"cloud_api.py", "swift_rings.py", "check_options.py", "keystone_db_sync.py", "nova_cells.py"}
     assert names >= {"smoke_cloud.py", *(f"{name}.py" for name in HOSTSIDE_MODULES)}
@@ -60,28 +60,28 @@ for name, source in json.loads(sys.stdin.read()).items():
 """
 
 
-def complaints(version, **sources):
-    """What a Python says that cannot read all of these."""
-    code, out, said = run([python(version), "-c", COMPILE], json.dumps(sources))
-    assert (code, said) == (0, "")
+def syntax_errors(version, **sources):
+    """Return the syntax errors of a Python in these sources."""
+    code, out, errors = run([python(version), "-c", COMPILE], json.dumps(sources))
+    assert (code, errors) == (0, "")
     return out
 
 
 @every_python
-def test_programs_are_understood(version):
-    assert not complaints(version, **{path.name: path.read_text(encoding="ascii") for path in PROGRAMS})
+def test_every_python_compiles_the_programs(version):
+    assert not syntax_errors(version, **{path.name: path.read_text(encoding="ascii") for path in PROGRAMS})
 
 
 @every_python
-def test_what_is_newer_than_a_python_would_be_found(version):
-    assert complaints(version, f="x: int = 1\n").startswith("f") == (version == "2.7")
-    assert complaints(version, g="(x := 1)\n").startswith("g") == (version in pythons.OLD)
+def test_syntax_that_is_too_new_is_detected(version):
+    assert syntax_errors(version, f="x: int = 1\n").startswith("f") == (version == "2.7")
+    assert syntax_errors(version, g="(x := 1)\n").startswith("g") == (version in pythons.OLD)
 
 
-# --- nova's and keystone's, whose own code is a few lines of stand-in
+# --- Nova's and Keystone's programs, with a fake nova and keystone
 
 
-NOVA = """
+FAKE_NOVA = """
 import sys
 def main():
     with open({calls!r}, "a") as calls:
@@ -91,18 +91,18 @@ def main():
 
 
 @pytest.fixture
-def modules(tmp_path):
-    """Puts modules on the path of the Pythons."""
+def put_module(tmp_path):
+    """Return a function that adds a module to the Pythons' path."""
 
     def put(name, source):
-        place = tmp_path / "modules"
+        directory = tmp_path / "modules"
         for package in name.split(".")[:-1]:
-            place.mkdir(exist_ok=True)
-            (place / "__init__.py").touch()
-            place = place / package
-        place.mkdir(exist_ok=True)
-        (place / "__init__.py").touch()
-        (place / f"{name.split('.')[-1]}.py").write_text(source)
+            directory.mkdir(exist_ok=True)
+            (directory / "__init__.py").touch()
+            directory = directory / package
+        directory.mkdir(exist_ok=True)
+        (directory / "__init__.py").touch()
+        (directory / f"{name.split('.')[-1]}.py").write_text(source)
         return str(tmp_path / "modules")
 
     return put
@@ -118,29 +118,29 @@ def modules(tmp_path):
         ({"db sync": 1}, 1, 3),
     ],
 )
-def test_novas_steps_are_done_in_their_order(version, modules, tmp_path, codes, ends, steps):
-    path = modules("nova.cmd.manage", NOVA.format(calls=str(tmp_path / "calls"), codes=codes))
-    code, _, said = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
+def test_novas_steps_run_in_order(version, put_module, tmp_path, codes, ends, steps):
+    path = put_module("nova.cmd.manage", FAKE_NOVA.format(calls=str(tmp_path / "calls"), codes=codes))
+    code, _, errors = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
     calls = (tmp_path / "calls").read_text().splitlines()
-    wanted = [
+    expected = [
         "nova-manage api_db sync",
         "nova-manage cell_v2 map_cell0",
         "nova-manage db sync",
         "nova-manage cell_v2 create",
     ]
-    assert (code, len(calls)) == (ends, steps), said
-    assert all(call.startswith(want) for call, want in zip(calls, wanted))
-    assert not ends or f"ended with exit code {ends}" in said
+    assert (code, len(calls)) == (ends, steps), errors
+    assert all(call.startswith(want) for call, want in zip(calls, expected))
+    assert not ends or f"ended with exit code {ends}" in errors
 
 
 @every_python
-def test_a_step_of_novas_that_breaks_is_told(version, modules):
-    path = modules("nova.cmd.manage", "def main():\n    raise ValueError('no database')\n")
-    code, _, said = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
-    assert code == 1 and "no database" in said and "exit code 255" in said
+def test_a_failing_step_of_nova_is_reported(version, put_module):
+    path = put_module("nova.cmd.manage", "def main():\n    raise ValueError('no database')\n")
+    code, _, errors = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
+    assert code == 1 and "no database" in errors and "exit code 255" in errors
 
 
-KEYSTONE = """
+FAKE_KEYSTONE = """
 import sys
 def main():
     try:
@@ -150,7 +150,7 @@ def main():
         pass
     print(" ".join(sys.argv))
 """
-ALEMBIC = """
+FAKE_ALEMBIC = """
 class Config(object):
     def set_main_option(self, name, value):
         if "%" in value.replace("%%", ""):
@@ -160,34 +160,34 @@ class Config(object):
 
 @every_python
 @pytest.mark.parametrize("alembic", [True, False], ids=["with alembic", "as of Train, without it"])
-def test_keystones_schema_bears_a_percent_sign(version, modules, alembic):
-    path = modules("keystone.cmd.manage", KEYSTONE)
+def test_keystones_migration_accepts_a_percent_sign(version, put_module, alembic):
+    path = put_module("keystone.cmd.manage", FAKE_KEYSTONE)
     if alembic:
-        modules("alembic.config", ALEMBIC)
-    words = [python(version), "-c", "import sys; exec(compile(sys.stdin.read(), 'k', 'exec'))"]
-    blocked = schema.read_program("keystone_db_sync.py").decode()
+        put_module("alembic.config", FAKE_ALEMBIC)
+    args = [python(version), "-c", "import sys; exec(compile(sys.stdin.read(), 'k', 'exec'))"]
+    program = schema.read_program("keystone_db_sync.py").decode()
     if not alembic:
-        blocked = "import sys; sys.modules['alembic'] = None\n" + blocked
-    code, out, said = run(words, blocked, PYTHONPATH=path)
-    assert (code, out) == (0, "keystone-manage db_sync\n"), said
+        program = "import sys; sys.modules['alembic'] = None\n" + program
+    code, out, errors = run(args, program, PYTHONPATH=path)
+    assert (code, out) == (0, "keystone-manage db_sync\n"), errors
 
 
 # --- Swift's rings, with Train's own Swift
 
 
 @every_old_python
-def test_rings_are_built_and_extended(version, tmp_path):
+def test_rings_are_created_and_extended(version, tmp_path):
     dash = Dash(tmp_path)
     dash.tool("python3", f'exec {python(version, "swift.common.ring")} "$@"')
-    more = {"directory": str(tmp_path / "rings"), "root": str(tmp_path / "node"), "ip": "127.0.0.1"}
+    common = {"directory": str(tmp_path / "rings"), "root": str(tmp_path / "node"), "ip": "127.0.0.1"}
     (tmp_path / "rings").mkdir()
-    one = SwiftRings(ports={"object": 6200}, devices={"a": 1}, partition_power=4, **more)
-    two = SwiftRings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, partition_power=4, **more)
-    for rings in (one, two):
+    one_device = SwiftRings(ports={"object": 6200}, devices={"a": 1}, partition_power=4, **common)
+    two_devices = SwiftRings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, partition_power=4, **common)
+    for rings in (one_device, two_devices):
         reply = dash.close(rings)[0]
         assert reply.ok, reply.err
-    seen = dash.see(two)[two.id]
-    assert fits(two, seen) and not fits(one, seen)
+    observed = dash.see(two_devices)[two_devices.id]
+    assert fits(two_devices, observed) and not fits(one_device, observed)
 
 
 # --- options, with Train's own oslo.config
@@ -201,8 +201,8 @@ def list_opts():
 
 
 @every_old_python
-def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
-    found = python(version, "oslo_config.validator")
+def test_oslo_config_decides_about_options(version, tmp_path):
+    interpreter = python(version, "oslo_config.validator")
     (tmp_path / "mine.py").write_text(OPTIONS)
     described = tmp_path / "mine-1.0.dist-info"
     described.mkdir()
@@ -215,12 +215,12 @@ def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
         ("here", "number"),
         ("there", "number"),
     ]
-    options = [[*option, f"my.conf:{place}"] for place, option in enumerate(given, 1)]
-    asked = {"file": "nova/nova.conf", "lists": ["mi*"], "options": options}
-    path = f"{os.path.dirname(found)}:{os.environ['PATH']}"
+    options = [[*option, f"my.conf:{directory}"] for directory, option in enumerate(given, 1)]
+    request = {"file": "nova/nova.conf", "lists": ["mi*"], "options": options}
+    path = f"{os.path.dirname(interpreter)}:{os.environ['PATH']}"
     source = schema.read_program(option_check.CHECK_PROGRAM).decode()
-    words = [found, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'c', 'exec'))"]
-    code, out, said = run(words, source + json.dumps(asked), PATH=path, PYTHONPATH=str(tmp_path))
+    args = [interpreter, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'c', 'exec'))"]
+    code, out, errors = run(args, source + json.dumps(request), PATH=path, PYTHONPATH=str(tmp_path))
     assert (code, out.splitlines()) == (
         1,
         [
@@ -228,22 +228,22 @@ def test_options_are_judged_by_oslo_config_itself(version, tmp_path):
             "my.conf:3: [DEFAULT] colours is no option of nova/nova.conf; did you mean colour?",
             "my.conf:5: [there] number is no option of nova/nova.conf; [here] has one of this name",
         ],
-    ), said
+    ), errors
 
 
-# --- the smoke test, against a cloud of lists
+# --- the smoke test, against a fake cloud
 
 
 @pytest.fixture
 def cloud():
-    made = FakeCloud(keeps=True)
-    yield made
-    made.close()
+    fake = FakeCloud(keeps=True)
+    yield fake
+    fake.close()
 
 
 @every_python
-def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
-    found = python(version, "keystoneauth1")
+def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
+    interpreter = python(version, "keystoneauth1")
     (tmp_path / "image").write_bytes(b"QFI\xfb")
     cloud.of("compute/servers")
     api = {
@@ -263,10 +263,10 @@ def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
         "volumes": {"kind": "", "encrypted_type": ""},
     }
     source = smoke_program()
-    words = [found, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'smoke', 'exec'))"]
-    code, out, said = run(words, source.decode() + json.dumps(task))
-    assert (code, said) == (0, "")
-    cases = {told["name"]: told for told in map(json.loads, out.splitlines())}
+    args = [interpreter, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'smoke', 'exec'))"]
+    code, out, errors = run(args, source.decode() + json.dumps(task))
+    assert (code, errors) == (0, "")
+    cases = {case["name"]: case for case in map(json.loads, out.splitlines())}
     assert cases["token"]["outcome"] == "passed" and cases["flavor"]["outcome"] == "passed"
     assert cases["horizon"] == {**cases["horizon"], "outcome": "skipped", "detail": "CONFIG_HORIZON_INSTALL=n"}
     assert cases["ping"]["detail"] == "needs floating_ip"
@@ -276,8 +276,8 @@ def test_smoke_tells_of_every_case_and_cleans_up(version, cloud, tmp_path):
     assert cases["cleanup"]["detail"] == "nothing left" and not cloud.of("compute/flavors")
 
 
-# A volume of zeros is one line, half a gigabyte here, of which no more than a few blocks may be kept.
-APPEARS = """
+# A volume of zeros is one line of half a gigabyte, of which only a few blocks may be kept in memory.
+SEARCH_PROGRAM = """
 from __future__ import print_function
 import io, sys
 sys.path.insert(0, sys.argv[1])
@@ -293,7 +293,7 @@ for before in (0, BLOCK - 5, BLOCK, 3 * BLOCK - 1):
     print("%s %d" % (smoke_devices.appears(stream, b"the text"), len(stream.read())))
 print(smoke_devices.appears(io.BytesIO(b"the texx" * BLOCK), b"the text"))
 print(smoke_devices.appears(Zeros(), b"the text"))
-# Not getrusage's figure, which a program inherits from whatever started it.
+# Not getrusage's value, which a program inherits from its parent.
 peak, = [line.split()[1] for line in io.open("/proc/self/status") if line.startswith("VmHWM:")]
 print(int(peak) < 200000)
 """
@@ -301,14 +301,14 @@ print(int(peak) < 200000)
 
 @every_python
 def test_text_is_found_in_a_volume_without_keeping_it_in_memory(version):
-    place = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, said = run([python(version, "keystoneauth1"), "-c", APPEARS, place])
-    assert (code, said) == (0, "")
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, errors = run([python(version, "keystoneauth1"), "-c", SEARCH_PROGRAM, directory])
+    assert (code, errors) == (0, "")
     assert out == "True 0\n" * 4 + "False\nFalse\nTrue\n"
 
 
-# Everything that is listed is gone by the time that it is to be deleted.
-CLEANUP = """
+# Every listed object is gone when it is to be deleted.
+CLEANUP_PROGRAM = """
 from __future__ import print_function
 import collections, sys
 sys.path.insert(0, sys.argv[1])
@@ -337,16 +337,16 @@ print(smoke_cloud.cleanup(smoke))
 
 
 @every_python
-def test_what_went_by_itself_meanwhile_is_no_fault_of_the_clean_up(version):
-    place = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, said = run([python(version, "keystoneauth1"), "-c", CLEANUP, place])
-    assert (code, said) == (0, "")
+def test_cleanup_ignores_objects_that_are_gone_already(version):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, errors = run([python(version, "keystoneauth1"), "-c", CLEANUP_PROGRAM, directory])
+    assert (code, errors) == (0, "")
     things = ("floatingips/1", "servers/1", "routers/1", "networks/1", "security-groups/1", "images/1", "flavors/1")
     assert out == "".join(f"/{thing} " for thing in (*things, "os-keypairs/smoke-1")) + "nothing left\n"
 
 
-# As keystoneauth tells a fault of nova's: of its own words only that it does not know their form.
-FAULT = """
+# An error of Nova as keystoneauth reports it: without the API's message, whose format it does not know.
+API_ERROR_PROGRAM = """
 from __future__ import print_function
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -361,10 +361,10 @@ for body in (b'{"badRequest": {"code": 400, "message": "no room"}}', b'{"error":
 
 
 @every_python
-def test_smoke_tells_what_an_api_said_where_its_client_does_not(version):
-    place = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, said = run([python(version, "keystoneauth1"), "-c", FAULT, place])
-    assert (code, said) == (0, "")
+def test_smoke_reports_an_apis_message_where_the_client_does_not(version):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, errors = run([python(version, "keystoneauth1"), "-c", API_ERROR_PROGRAM, directory])
+    assert (code, errors) == (0, "")
     first, second = out.splitlines()
     assert first.endswith('{"badRequest": {"code": 400, "message": "no room"}}')
     assert second == "none (HTTP 400)"

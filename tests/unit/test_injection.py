@@ -1,4 +1,4 @@
-"""Text from an answer never runs on a node: it is refused, or quoted where it lands."""
+"""Text of an answer never runs on a node: it is refused, or quoted where it is used."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ from packstack_lite.nodes.facts import UplinkFacts
 from packstack_lite.secret import quote_ovs, quote_sh, quote_sh_inner, quote_unit, quote_unit_inner
 from tests.clouds import ADDRESS, MACHINE, change_facts, cloud, node_context
 from tests.rendered import on
-from tests.unit.injection import HOSTILE, LINES, WORD, Node, exec_words, injected, wrong_in_line
+from tests.unit.injection import (
+    COMMAND,
+    HOSTILE,
+    LINES,
+    ShellSandbox,
+    find_injections,
+    find_problems_in_line,
+    split_exec_line,
+)
 
-# Every answer that is not one of a few words, or a number.
-FREE = [
+# Parameters that take more than a choice or a number.
+FREE_PARAMETERS = [
     parameter
     for parameter in PARAMETERS
     if not parameter.choices and parameter.kind not in ("boolean", "integer", "float", "port")
 ]
-# An answer that is taken, where the default is none.
+# A valid answer for parameters whose default is empty.
 SAMPLES = {
     "CONFIG_CINDER_NFS_MOUNTS": "198.18.9.9:/srv/volumes",
     "CONFIG_CINDER_VOLUMES_DEVICE": "/dev/vdb",
@@ -58,8 +66,8 @@ EVERYTHING = {
     "CONFIG_BARBICAN_INSTALL": "y",
     "CONFIG_PROVISION_DEMO": "y",
 }
-# What decides which of the answers are used at all.
-WAYS = {
+# Answers that decide which other answers are used.
+SCENARIOS = {
     "ovn": {**EVERYTHING, "CONFIG_NEUTRON_L2_AGENT": "ovn", "CONFIG_CINDER_BACKEND": "lvm,nfs,ceph"},
     "openvswitch": {
         **EVERYTHING,
@@ -85,24 +93,24 @@ WAYS = {
 }
 
 
-ALL = profiles.list_names()
+ALL_PROFILES = profiles.list_names()
 
 
 @pytest.fixture(scope="module")
-def node():
-    made = Node()
-    yield made
-    made.close()
+def sandbox():
+    sandbox = ShellSandbox()
+    yield sandbox
+    sandbox.close()
 
 
 def sample(parameter):
-    """An answer that is taken; "" where any text is."""
+    """Return a valid answer; "" where any text is valid."""
     text = SAMPLES.get(parameter.name) or ("" if parameter.computed else parameter.default)
     return ADDRESS if parameter.default == "address" else text
 
 
 def mutations(parameter, text):
-    """The text in the place of the answer, at both ends and behind each mark within it; of a list, in the last item."""
+    """Put the text in place of an answer, at its ends and after each separator; in a list, into the last item."""
     is_list = parameter.kind in ("list", "hosts")
     kept, comma, word = sample(parameter).rpartition(",") if is_list else ("", "", sample(parameter))
     marks = [found.end() for found in re.finditer(r"[:/=,@\[\"]+", word)]
@@ -110,77 +118,77 @@ def mutations(parameter, text):
     return dict.fromkeys(kept + comma + one for one in changed)
 
 
-def taken(parameter, text):
+def is_valid(parameter, text):
     try:
         parse_value(parameter, text)
-    except ValueError as fault:
-        assert str(fault)
+    except ValueError as error:
+        assert str(error)
         return False
     return True
 
 
-def accepted(way, texts):
-    """The answers with as many of these texts as are taken together."""
-    texts = {name: text for name, text in texts.items() if name not in WAYS[way]}
+def resolve_valid(scenario, texts):
+    """Resolve the answers with as many of these texts as are valid together; return answers and texts."""
+    texts = {name: text for name, text in texts.items() if name not in SCENARIOS[scenario]}
     while True:
         try:
-            return resolve_answers(flags={**WAYS[way], **texts}), texts
-        except AnswersError as faults:
-            # The first one that a fault names is the one at fault; what it is compared with stays.
-            named = [re.findall(r"CONFIG_\w+|EXCLUDE_SERVERS", fault) for fault in faults.errors]
+            return resolve_answers(flags={**SCENARIOS[scenario], **texts}), texts
+        except AnswersError as error:
+            # An error names the wrong parameter first; the one that it is compared with stays.
+            named = [re.findall(r"CONFIG_\w+|EXCLUDE_SERVERS", message) for message in error.errors]
             dropped = [next((name for name in names if name in texts), "") for names in named]
-            assert all(dropped), faults.errors
+            assert all(dropped), error.errors
             texts = {name: text for name, text in texts.items() if name not in dropped}
 
 
-def clouds(way, answers, names=ALL):
-    """One host of each profile that has the agent, and two of several."""
-    values, old = dict(answers), {"firewall": "firewalld"}
+def make_contexts(scenario, answers, names=ALL_PROFILES):
+    """Iterate over a single node of each profile that has the agent, and two nodes of a larger cloud."""
+    values, centos_facts = dict(answers), {"firewall": "firewalld"}
     for name in names:
-        if way != "linuxbridge" or "neutron-linuxbridge" in profiles.load(name).packages:
-            yield on(name, cloud(values, **MACHINE, **(old if "centos" in name else {})))
+        if scenario != "linuxbridge" or "neutron-linuxbridge" in profiles.load(name).packages:
+            yield on(name, cloud(values, **MACHINE, **(centos_facts if "centos" in name else {})))
     spread = on("centos7-train", node_context("controller", values, **MACHINE))
     yield from (spread, on("debian12-zed", node_context("compute-1", values, **MACHINE)))
 
 
-def test_every_free_answer_has_a_sample_that_is_taken():
-    """Without one a text might be refused for the rest of the answer alone."""
-    for parameter in FREE:
-        assert taken(parameter, sample(parameter)) or (parameter.required and not sample(parameter)), parameter.name
+def test_every_free_parameter_has_a_valid_sample():
+    """Without one, an answer might be refused for another reason than the text."""
+    for parameter in FREE_PARAMETERS:
+        assert is_valid(parameter, sample(parameter)) or (parameter.required and not sample(parameter)), parameter.name
         assert sample(parameter) or not parameter.pattern or parameter.is_secret or parameter.condition, parameter.name
 
 
-NAMES = [one for one in PARAMETERS if one.grammar and not one.is_secret and one.grammar != "repository"]
+NAME_PARAMETERS = [one for one in PARAMETERS if one.grammar and not one.is_secret and one.grammar != "repository"]
 
 
-@pytest.mark.parametrize("parameter", NAMES, ids=lambda one: one.name)
-def test_a_name_holds_nothing_that_a_shell_or_systemd_reads(parameter):
+@pytest.mark.parametrize("parameter", NAME_PARAMETERS, ids=lambda one: one.name)
+def test_a_name_has_no_character_that_a_shell_or_systemd_interprets(parameter):
     word = sample(parameter) or "x"
     slash = "" if parameter.grammar in ("path", "device") else "/"
     for mark in "\"'`\\;&|<>()# $%*?![]{}^\u00e9\u0663" + slash:
-        assert not taken(parameter, word + mark + "a")
-        assert not taken(parameter, mark + word) or mark == " "
-    assert not taken(parameter, "-" + word)
+        assert not is_valid(parameter, word + mark + "a")
+        assert not is_valid(parameter, mark + word) or mark == " "
+    assert not is_valid(parameter, "-" + word)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_nothing_of_an_answer_runs(node, way, hostile):
-    node.done.clear()
+def test_no_text_of_an_answer_runs(sandbox, scenario, hostile):
+    sandbox.done.clear()
     texts = {}
-    for parameter in FREE:
-        found = [text for text in mutations(parameter, hostile) if taken(parameter, text)]
-        if found:
-            texts[parameter.name] = found[0]
+    for parameter in FREE_PARAMETERS:
+        valid = [text for text in mutations(parameter, hostile) if is_valid(parameter, text)]
+        if valid:
+            texts[parameter.name] = valid[0]
     assert texts
-    answers, kept = accepted(way, texts)
+    answers, kept = resolve_valid(scenario, texts)
     assert "CONFIG_KEYSTONE_ADMIN_PW" in kept
-    for of in clouds(way, answers):
-        assert injected(node, of) == [], of.profile.name
+    for context in make_contexts(scenario, answers):
+        assert find_injections(sandbox, context) == [], context.profile.name
 
 
-def bare(parameter, text):
-    """The answer that this text would be if nothing checked it."""
+def unchecked_value(parameter, text):
+    """Return the answer with this text, as it would be without validation."""
     if parameter.grammar in ("path", "device"):
         word = f"/dev/x{text}" if parameter.grammar == "device" else f"/srv/x{text}/y"
     else:
@@ -188,89 +196,99 @@ def bare(parameter, text):
     return (word,) if parameter.kind == "list" else word
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_name_that_nothing_checks_is_quoted_where_it_lands(node, way, hostile):
-    """A second wall: a value may come from elsewhere, and a grammar may grow."""
-    node.done.clear()
-    names = {one.name: bare(one, hostile) for one in NAMES if not one.name.endswith("_TUNNEL_IF")}
-    # The bridge of the mappings has no interface, or no address would be translated.
+def test_a_name_is_quoted_even_without_validation(sandbox, scenario, hostile):
+    """The second barrier: a value may come from elsewhere, and a grammar may become wider."""
+    sandbox.done.clear()
+    names = {one.name: unchecked_value(one, hostile) for one in NAME_PARAMETERS if not one.name.endswith("_TUNNEL_IF")}
+    # The bridge of the mappings gets no interface; otherwise no address would be translated.
     for agent in ("OVN", "OVS"):
         names[f"CONFIG_NEUTRON_{agent}_BRIDGE_IFACES"] = (f"o{hostile}:i{hostile}",)
     interface = f"i{hostile}"
     path = f"/etc/sysconfig/network-scripts/ifcfg-{interface}"
-    wiring = {
+    uplink_facts = {
         interface: UplinkFacts(
             managed_by="network-scripts", config_path=path, addresses=("198.18.9.10/24",), mac="02:00:00:0:1"
         )
     }
     texts = {path: "BOOTPROTO=dhcp\nONBOOT=yes\n"}
-    answers, _ = accepted(way, {})
-    for of in clouds(way, {**answers, **names}, ("debian12-zed",) if way == "ovn" else ("centos7-train",)):
-        moved = replace(of, facts=change_facts(of.facts, uplinks=wiring, network_files=texts))
-        assert injected(node, moved) == [], of.profile.name
+    answers, _ = resolve_valid(scenario, {})
+    for context in make_contexts(
+        scenario, {**answers, **names}, ("debian12-zed",) if scenario == "ovn" else ("centos7-train",)
+    ):
+        changed = replace(context, facts=change_facts(context.facts, uplinks=uplink_facts, network_files=texts))
+        assert find_injections(sandbox, changed) == [], context.profile.name
 
 
-WAYS_IN = [*HOSTILE, LINES, "", "-", "a b", "\t", "é", ";", "$", "%", "\\", "'", '"', "$$", "%%", "'\\''"]
+TEXTS = [*HOSTILE, LINES, "", "-", "a b", "\t", "é", ";", "$", "%", "\\", "'", '"', "$$", "%%", "'\\''"]
 
 
-@pytest.mark.parametrize("text", WAYS_IN)
-def test_systemd_reads_back_what_is_written_into_a_unit(text):
-    assert exec_words(f"/bin/a {quote_unit(text)} b") == ["/bin/a", text, "b"]
-    assert exec_words(f"/bin/a 'b {quote_unit_inner(text)}'") == ["/bin/a", f"b {text}"]
-    assert exec_words(f'/bin/a "b {quote_unit_inner(text)}"') == ["/bin/a", f"b {text}"]
+@pytest.mark.parametrize("text", TEXTS)
+def test_systemd_reads_quoted_text_back(text):
+    assert split_exec_line(f"/bin/a {quote_unit(text)} b") == ["/bin/a", text, "b"]
+    assert split_exec_line(f"/bin/a 'b {quote_unit_inner(text)}'") == ["/bin/a", f"b {text}"]
+    assert split_exec_line(f'/bin/a "b {quote_unit_inner(text)}"') == ["/bin/a", f"b {text}"]
 
 
-@pytest.mark.parametrize("text", WAYS_IN)
-def test_a_shell_within_a_unit_reads_it_back(text):
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_shell_in_a_unit_reads_quoted_text_back(text):
     line = f"/bin/sh -c 'printf %%s {quote_unit_inner(quote_sh(text))} \"{quote_unit_inner(quote_sh_inner(text))}\"'"
-    done = subprocess.run(exec_words(line), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(split_exec_line(line), stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode() == text * 2
 
 
-@pytest.mark.parametrize("text", WAYS_IN)
+@pytest.mark.parametrize("text", TEXTS)
 def test_open_vswitch_reads_a_string_back(text):
     assert json.loads(f'"{quote_ovs(text)}"') == text
 
 
-INJECTIONS = [
-    f"echo $({WORD})",
-    f"echo 'a'`{WORD}`''",
-    f"exit 75\n{WORD}",
-    f"set -eu\nls -l /nowhere\n{WORD}",
-    f"[ -e /nowhere ] && {WORD}",
-    f"[ -e / ] && {WORD}",
-    f"until ready; do sleep 1; done\n{WORD}",
-    f"rabbitmqctl eval 'a $({WORD})'",
-    f"echo 'a{WORD}",
+INJECTING_SCRIPTS = [
+    f"echo $({COMMAND})",
+    f"echo 'a'`{COMMAND}`''",
+    f"exit 75\n{COMMAND}",
+    f"set -eu\nls -l /nowhere\n{COMMAND}",
+    f"[ -e /nowhere ] && {COMMAND}",
+    f"[ -e / ] && {COMMAND}",
+    f"until ready; do sleep 1; done\n{COMMAND}",
+    f"rabbitmqctl eval 'a $({COMMAND})'",
+    f"echo 'a{COMMAND}",
 ]
 
 
-@pytest.mark.parametrize("script", INJECTIONS)
-def test_what_runs_is_found(node, script):
-    node.done.clear()
-    assert node.runs(script)
+@pytest.mark.parametrize("script", INJECTING_SCRIPTS)
+def test_text_that_runs_is_detected(sandbox, script):
+    sandbox.done.clear()
+    assert sandbox.find_problem(script)
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        f"ExecStart=/bin/sh -c 'echo $$({WORD})'",
-        f"ExecStart=/bin/sh -c 'a; {WORD}'",
-        f"ExecStart=/bin/sh -c 'a' %i{WORD}",
-        f"ExecStart=/bin/a '{WORD}",
-        f"ExecStart=/bin/a ${{{WORD}}}",
-        f"ExecStart={WORD} a",
-        f"Description=%n {WORD}",
-        f"Description={WORD} \\",
+        f"ExecStart=/bin/sh -c 'echo $$({COMMAND})'",
+        f"ExecStart=/bin/sh -c 'a; {COMMAND}'",
+        f"ExecStart=/bin/sh -c 'a' %i{COMMAND}",
+        f"ExecStart=/bin/a '{COMMAND}",
+        f"ExecStart=/bin/a ${{{COMMAND}}}",
+        f"ExecStart={COMMAND} a",
+        f"Description=%n {COMMAND}",
+        f"Description={COMMAND} \\",
     ],
 )
-def test_what_systemd_would_run_or_replace_is_found(node, line):
-    node.done.clear()
-    assert list(wrong_in_line(node, line))
+def test_text_that_systemd_runs_or_replaces_is_detected(sandbox, line):
+    sandbox.done.clear()
+    assert list(find_problems_in_line(sandbox, line))
 
 
-def test_harmless_text_is_not_taken_for_what_runs(node):
-    node.done.clear()
-    assert node.runs(f"echo {quote_sh(f'$({WORD})')} 'a`{WORD}`' \"{quote_sh_inner(f'`{WORD}`')}\"") == ""
-    assert list(wrong_in_line(node, f"ExecStart=/bin/sh -c 'echo {quote_unit_inner(quote_sh(f'$({WORD})'))}'")) == []
+def test_quoted_text_is_not_reported(sandbox):
+    sandbox.done.clear()
+    assert (
+        sandbox.find_problem(f"echo {quote_sh(f'$({COMMAND})')} 'a`{COMMAND}`' \"{quote_sh_inner(f'`{COMMAND}`')}\"")
+        == ""
+    )
+    assert (
+        list(
+            find_problems_in_line(sandbox, f"ExecStart=/bin/sh -c 'echo {quote_unit_inner(quote_sh(f'$({COMMAND})'))}'")
+        )
+        == []
+    )

@@ -39,7 +39,7 @@ def test_ids_are_unique_needs_are_met_and_no_resource_waits_for_a_later_phase(pr
     assert len(by_id) == len(resources)
     for resource in resources:
         for other in (*resource.needs, *resource.trigger_ids):
-            assert other in by_id, f"{resource.id} wants {other}"
+            assert other in by_id, f"{resource.id} needs {other}, which does not exist"
             assert PHASES.index(by_id[other].phase) <= PHASES.index(resource.phase), f"{resource.id} waits for {other}"
         assert resource.id not in resource.needs
 
@@ -214,10 +214,10 @@ def test_accounts_without_a_password_are_dropped(profile):
 def test_marker_tables_are_the_releases_own(profile):
     tables = {"once:keystone-schema": "keystone", "once:cinder-schema": "cinder"}
     old = profile == TRAIN
-    found = declared(profile, STORAGE)
+    resources = declared(profile, STORAGE)
     for once, schema in tables.items():
-        assert f"FROM {schema}.{'migrate_version' if old else 'alembic_version'}" in found[once].probe_script
-    assert "FROM placement.alembic_version" in found["once:placement-schema"].probe_script
+        assert f"FROM {schema}.{'migrate_version' if old else 'alembic_version'}" in resources[once].probe_script
+    assert "FROM placement.alembic_version" in resources["once:placement-schema"].probe_script
 
 
 @BOTH
@@ -264,7 +264,7 @@ def test_volumes_are_exported_by_the_kernels_target(profile):
     context = on(profile, cloud(DISKS, **MACHINE))
     assert "target_helper = lioadm" in text(files(context)["/etc/cinder/cinder.conf"])
     assert f"osapi_volume_listen = {ADDRESS}" in text(files(context)["/etc/cinder/cinder.conf"])
-    assert {"target", "iscsid"} <= {found.name for found in resources_of(context, Unit)}
+    assert {"target", "iscsid"} <= {unit.name for unit in resources_of(context, Unit)}
     assert "targetcli" in resources_of(context, Packages)[-1].names
 
 
