@@ -46,7 +46,7 @@ class Hypervisor(Protocol):
 
     @property
     def PACKAGES(self) -> Sequence[str]:
-        """Debian packages that the machine's tree needs besides those of its caller."""
+        """Debian packages that the machine's tree needs in addition to those of the caller."""
 
     def prepare(self, progress: ProgressCallback) -> None:
         """Install the tools on this machine, and build what takes minutes."""
@@ -185,7 +185,7 @@ def _group_exists(pid: int) -> bool:
 def kill(record: Record) -> None:
     """Kill the virtual machine at once, and remove its cable and its memory.
 
-    User-mode Linux has a process group of its own, besides that of the shell that waits for it.
+    User-mode Linux has a process group of its own, in addition to that of the shell that waits for it.
     """
     pid = record.running_pid()
     groups = [pid, *child_pids(pid)] if pid else []

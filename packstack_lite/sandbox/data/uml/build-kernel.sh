@@ -1,5 +1,5 @@
-# In a tree with a compiler, /build has Debian's package of the source and the files beside this one; what is made is
-# laid into /build/kernel.
+# Compile the kernel in a tree with a compiler. /build has Debian's source package and the other files of data/uml; the
+# result goes to /build/kernel.
 cd /build
 dpkg-deb --fsys-tarfile linux-source-*.deb | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' | tar -xJ
 cd linux-source-*
@@ -8,10 +8,10 @@ cd linux-source-*
     scripts/kconfig/merge_config.sh -m .config /build/cloud.config
     make -s ARCH=um olddefconfig
 } >/build/log 2>&1 || { tail -n 5 /build/log; exit 1; }
-# Kconfig leaves out without a word what depends on something else.
+# Kconfig silently drops options whose dependencies are missing.
 grep '^CONFIG_' /build/cloud.config | grep -vxF -f .config >/build/left-out || :
 if [ -s /build/left-out ]; then
-    echo "this kernel source has no longer: $(tr '\n' ' ' </build/left-out)"
+    echo "this kernel source no longer has: $(tr '\n' ' ' </build/left-out)"
     exit 1
 fi
 nice make -j"$(nproc)" ARCH=um linux modules >/build/log 2>&1 || { grep -m 3 'rror' /build/log; exit 1; }

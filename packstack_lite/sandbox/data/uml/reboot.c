@@ -1,15 +1,15 @@
 /*
- * User-mode Linux reboots by running itself anew with all its files open, of which the tap is then busy.
- * Preloaded, this closes them first.
+ * User-mode Linux reboots by executing itself with all its files open; the open tap is then busy.
+ * Preloaded (LD_PRELOAD), this library closes them first.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <unistd.h>
 
-int execvp(const char *file, char *const words[])
+int execvp(const char *file, char *const argv[])
 {
-	int (*anew)(const char *, char *const[]) = (int (*)(const char *, char *const[]))dlsym(RTLD_NEXT, "execvp");
+	int (*real_execvp)(const char *, char *const[]) = (int (*)(const char *, char *const[]))dlsym(RTLD_NEXT, "execvp");
 
 	close_range(3, ~0U, 0);
-	return anew(file, words);
+	return real_execvp(file, argv);
 }

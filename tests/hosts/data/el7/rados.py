@@ -1,6 +1,6 @@
-"""Ceph's module "rados" for the Python of the el7 test host: as much of it as Train's services use.
+"""Ceph's Python module "rados" for the CPython of the el7 test host: the part that Train's services use.
 
-The base system's own one is compiled for another Python. The library below is the real one, called through ctypes.
+Debian's module is compiled for another Python. This one calls the same library, librados, through ctypes.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ class TimedOut(Error):
 
 
 class PermissionDeniedError(Error):
-    """The user may not."""
+    """The user lacks the permission."""
 
 
 _ERRORS = {
@@ -43,19 +43,19 @@ _ERRORS = {
 
 
 def text(word):
-    """Bytes for C: None stays None."""
+    """Encode a str for C; bytes and None stay as they are."""
     return word.encode() if isinstance(word, str) else word
 
 
-def check(code, what):
-    """The code where it is none of an error."""
+def check(code, action):
+    """Return a result code of librados; raise Error, with the action, for a negative one."""
     if code < 0:
-        raise _ERRORS.get(-code, Error)("error %s: %s" % (what, os.strerror(-code)), -code)
+        raise _ERRORS.get(-code, Error)("error %s: %s" % (action, os.strerror(-code)), -code)
     return code
 
 
 class Ioctx:
-    """A pool that is open."""
+    """An open pool."""
 
     def __init__(self, name, handle):
         self.name = name
@@ -69,7 +69,7 @@ class Ioctx:
     def __enter__(self):
         return self
 
-    def __exit__(self, *told):
+    def __exit__(self, *exc_info):
         self.close()
 
 
@@ -79,10 +79,10 @@ class Rados:
     def __init__(self, rados_id=None, name=None, clustername=None, conffile=None, conf=None):
         self.handle = ctypes.c_void_p()
         user = name or "client." + (rados_id or "admin")
-        made = _library.rados_create2(
+        code = _library.rados_create2(
             ctypes.byref(self.handle), text(clustername or "ceph"), text(user), ctypes.c_uint64(0)
         )
-        check(made, "making a client")
+        check(code, "creating a client")
         check(_library.rados_conf_read_file(self.handle, text(conffile or None)), "reading %s" % conffile)
         for key, value in (conf or {}).items():
             self.conf_set(key, value)
@@ -91,12 +91,12 @@ class Rados:
         check(_library.rados_conf_set(self.handle, text(key), text(value)), "setting %s" % key)
 
     def conf_get(self, key):
-        told = ctypes.create_string_buffer(_SIZE)
-        code = _library.rados_conf_get(self.handle, text(key), told, ctypes.c_size_t(_SIZE))
+        buffer = ctypes.create_string_buffer(_SIZE)
+        code = _library.rados_conf_get(self.handle, text(key), buffer, ctypes.c_size_t(_SIZE))
         if code == -numbers.ENOENT:
             return None
         check(code, "reading %s" % key)
-        return told.value.decode()
+        return buffer.value.decode()
 
     def connect(self, timeout=0):
         if timeout:
@@ -112,7 +112,7 @@ class Rados:
         self.connect()
         return self
 
-    def __exit__(self, *told):
+    def __exit__(self, *exc_info):
         self.shutdown()
 
     def open_ioctx(self, pool):
@@ -121,12 +121,12 @@ class Rados:
         return Ioctx(pool, handle)
 
     def get_fsid(self):
-        told = ctypes.create_string_buffer(_SIZE)
-        check(_library.rados_cluster_fsid(self.handle, told, ctypes.c_size_t(_SIZE)), "asking for the cluster's name")
-        return told.value
+        buffer = ctypes.create_string_buffer(_SIZE)
+        check(_library.rados_cluster_fsid(self.handle, buffer, ctypes.c_size_t(_SIZE)), "reading the cluster's id")
+        return buffer.value
 
     def mon_command(self, command, given, timeout=0):
-        """(code, output, status) of a command in JSON."""
+        """Send a command (JSON) to the monitors; return (code, output, status)."""
         commands = (ctypes.c_char_p * 1)(text(command))
         out, status = ctypes.c_void_p(), ctypes.c_void_p()
         sizes = ctypes.c_size_t(), ctypes.c_size_t()
@@ -141,8 +141,8 @@ class Rados:
             ctypes.byref(status),
             ctypes.byref(sizes[1]),
         )
-        told = [ctypes.string_at(place, size.value) if place else b"" for place, size in zip((out, status), sizes)]
-        for place in (out, status):
-            if place:
-                _library.rados_buffer_free(place)
-        return code, told[0], told[1].decode()
+        texts = [ctypes.string_at(buffer, size.value) if buffer else b"" for buffer, size in zip((out, status), sizes)]
+        for buffer in (out, status):
+            if buffer:
+                _library.rados_buffer_free(buffer)
+        return code, texts[0], texts[1].decode()

@@ -1,4 +1,4 @@
-"""Ceph's module "rbd" for the Python of the el7 test host: as much of it as Train's services use (see rados.py)."""
+"""Ceph's Python module "rbd" for the el7 test host's CPython: the part that Train's services use (see rados.py)."""
 
 import ctypes
 import errno as numbers
@@ -45,7 +45,7 @@ class ImageExists(OSError):
 
 
 class ImageBusy(OSError):
-    """Somebody has it open, or stands on it."""
+    """It is open elsewhere, or has clones."""
 
 
 class ImageHasSnapshots(OSError):
@@ -53,11 +53,11 @@ class ImageHasSnapshots(OSError):
 
 
 class InvalidArgument(OSError):
-    """Not for this image."""
+    """An argument is not valid for this image."""
 
 
 class PermissionError(OSError):
-    """The user may not."""
+    """The user lacks the permission."""
 
 
 class ReadOnlyImage(OSError):
@@ -65,7 +65,7 @@ class ReadOnlyImage(OSError):
 
 
 class FunctionNotSupported(OSError):
-    """Not with these features."""
+    """The image's features do not support it."""
 
 
 _ERRORS = {
@@ -80,35 +80,43 @@ _ERRORS = {
 }
 
 
-def _check(code, what):
+def _check(code, action):
     if code < 0:
-        raise _ERRORS.get(-code, OSError)("error %s: %s" % (what, os.strerror(-code)), -code)
+        raise _ERRORS.get(-code, OSError)("error %s: %s" % (action, os.strerror(-code)), -code)
     return code
 
 
-def _words(told, size):
-    """Names that C has written one after the other, each with a zero behind it."""
-    return [word.decode() for word in told.raw[:size].split(b"\0") if word]
+def _split_names(buffer, size):
+    """Return the names in a buffer, each of which ends with a zero byte."""
+    return [name.decode() for name in buffer.raw[:size].split(b"\0") if name]
 
 
 class RBD:
-    """What concerns no open image."""
+    """Operations that need no open image."""
 
     def create(self, ioctx, name, size, order=None, old_format=True, features=None, **others):
-        power = ctypes.c_int(order or 0)
+        order_value = ctypes.c_int(order or 0)
         size = ctypes.c_uint64(size)
         if old_format:
-            code = _library.rbd_create(ioctx.io, text(name), size, ctypes.byref(power))
+            code = _library.rbd_create(ioctx.io, text(name), size, ctypes.byref(order_value))
         else:
-            wanted = ctypes.c_uint64(features or RBD_FEATURE_LAYERING)
-            code = _library.rbd_create2(ioctx.io, text(name), size, wanted, ctypes.byref(power))
+            feature_bits = ctypes.c_uint64(features or RBD_FEATURE_LAYERING)
+            code = _library.rbd_create2(ioctx.io, text(name), size, feature_bits, ctypes.byref(order_value))
         _check(code, "making image %s" % name)
 
     def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, features=None, order=None, **others):
-        power = ctypes.c_int(order or 0)
-        wanted = ctypes.c_uint64(features or RBD_FEATURE_LAYERING)
+        order_value = ctypes.c_int(order or 0)
+        feature_bits = ctypes.c_uint64(features or RBD_FEATURE_LAYERING)
         code = _library.rbd_clone(
-            *(p_ioctx.io, text(p_name), text(p_snapname), c_ioctx.io, text(c_name), wanted, ctypes.byref(power))
+            *(
+                p_ioctx.io,
+                text(p_name),
+                text(p_snapname),
+                c_ioctx.io,
+                text(c_name),
+                feature_bits,
+                ctypes.byref(order_value),
+            )
         )
         _check(code, "cloning %s@%s" % (p_name, p_snapname))
 
@@ -121,10 +129,10 @@ class RBD:
     def list(self, ioctx):
         size = ctypes.c_size_t(_SIZE)
         while True:
-            told = ctypes.create_string_buffer(size.value)
-            code = _library.rbd_list(ioctx.io, told, ctypes.byref(size))
+            buffer = ctypes.create_string_buffer(size.value)
+            code = _library.rbd_list(ioctx.io, buffer, ctypes.byref(size))
             if code != -numbers.ERANGE:
-                return _words(told, _check(code, "listing images"))
+                return _split_names(buffer, _check(code, "listing images"))
 
 
 class _Snapshot(ctypes.Structure):
@@ -137,8 +145,8 @@ class Image:
     def __init__(self, ioctx, name=None, snapshot=None, read_only=False, **others):
         self.name = name
         self.image = ctypes.c_void_p()
-        how = _library.rbd_open_read_only if read_only else _library.rbd_open
-        code = how(ioctx.io, text(name), ctypes.byref(self.image), text(snapshot))
+        open_image = _library.rbd_open_read_only if read_only else _library.rbd_open
+        code = open_image(ioctx.io, text(name), ctypes.byref(self.image), text(snapshot))
         if code < 0:
             self.image = None
         _check(code, "opening image %s" % name)
@@ -146,7 +154,7 @@ class Image:
     def __enter__(self):
         return self
 
-    def __exit__(self, *told):
+    def __exit__(self, *exc_info):
         self.close()
 
     def close(self):
@@ -154,22 +162,22 @@ class Image:
             image, self.image = self.image, None
             _check(_library.rbd_close(image), "closing image %s" % self.name)
 
-    def _do(self, function, what, *words):
-        return _check(function(self.image, *words), "%s image %s" % (what, self.name))
+    def _do(self, function, action, *args):
+        return _check(function(self.image, *args), "%s image %s" % (action, self.name))
 
-    def _number(self, function, what):
-        found = ctypes.c_uint64()
-        self._do(function, what, ctypes.byref(found))
-        return found.value
+    def _number(self, function, action):
+        value = ctypes.c_uint64()
+        self._do(function, action, ctypes.byref(value))
+        return value.value
 
     def size(self):
         return self._number(_library.rbd_get_size, "measuring")
 
     def features(self):
-        return self._number(_library.rbd_get_features, "looking at")
+        return self._number(_library.rbd_get_features, "reading")
 
     def op_features(self):
-        return self._number(_library.rbd_get_op_features, "looking at")
+        return self._number(_library.rbd_get_op_features, "reading")
 
     def update_features(self, features, enabled):
         self._do(_library.rbd_update_features, "changing", ctypes.c_uint64(features), ctypes.c_uint8(bool(enabled)))
@@ -196,53 +204,53 @@ class Image:
         self._do(_library.rbd_snap_unprotect, "unprotecting a snapshot of", text(name))
 
     def is_protected_snap(self, name):
-        told = ctypes.c_int()
-        self._do(_library.rbd_snap_is_protected, "looking at", text(name), ctypes.byref(told))
-        return told.value == 1
+        is_protected = ctypes.c_int()
+        self._do(_library.rbd_snap_is_protected, "reading", text(name), ctypes.byref(is_protected))
+        return is_protected.value == 1
 
     def set_snap(self, name):
-        self._do(_library.rbd_snap_set, "looking at a snapshot of", text(name))
+        self._do(_library.rbd_snap_set, "setting a snapshot of", text(name))
 
     def list_snaps(self):
-        room = ctypes.c_int(64)
+        capacity = ctypes.c_int(64)
         while True:
-            told = (_Snapshot * room.value)()
-            code = _library.rbd_snap_list(self.image, told, ctypes.byref(room))
+            snapshots = (_Snapshot * capacity.value)()
+            code = _library.rbd_snap_list(self.image, snapshots, ctypes.byref(capacity))
             if code != -numbers.ERANGE:
                 break
         count = _check(code, "listing snapshots of image %s" % self.name)
-        found = [{"id": each.id, "size": each.size, "name": each.name.decode()} for each in told[:count]]
-        _library.rbd_snap_list_end(told)
-        return found
+        rows = [{"id": each.id, "size": each.size, "name": each.name.decode()} for each in snapshots[:count]]
+        _library.rbd_snap_list_end(snapshots)
+        return rows
 
     def parent_info(self):
-        """(pool, image, snapshot) of what it is a clone of."""
+        """Return (pool, image, snapshot) that this image is a clone of."""
         parts = [ctypes.create_string_buffer(_SIZE) for _ in range(3)]
-        words = [word for part in parts for word in (part, ctypes.c_size_t(_SIZE))]
-        self._do(_library.rbd_get_parent_info, "looking for the parent of", *words)
+        args = [arg for part in parts for arg in (part, ctypes.c_size_t(_SIZE))]
+        self._do(_library.rbd_get_parent_info, "reading the parent of", *args)
         return tuple(part.value.decode() for part in parts)
 
     def list_children(self):
-        """[(pool, image)] of the clones of the snapshot that is looked at."""
+        """Return [(pool, image)] of the clones of the snapshot that is set."""
         sizes = ctypes.c_size_t(_SIZE), ctypes.c_size_t(_SIZE)
         while True:
-            told = [ctypes.create_string_buffer(size.value) for size in sizes]
-            words = (told[0], ctypes.byref(sizes[0]), told[1], ctypes.byref(sizes[1]))
-            code = _library.rbd_list_children(self.image, *words)
+            buffers = [ctypes.create_string_buffer(size.value) for size in sizes]
+            args = (buffers[0], ctypes.byref(sizes[0]), buffers[1], ctypes.byref(sizes[1]))
+            code = _library.rbd_list_children(self.image, *args)
             if code != -numbers.ERANGE:
                 break
         _check(code, "listing children of image %s" % self.name)
-        return list(zip(*[_words(each, size.value) for each, size in zip(told, sizes)]))
+        return list(zip(*[_split_names(each, size.value) for each, size in zip(buffers, sizes)]))
 
     def read(self, offset, length):
-        told = ctypes.create_string_buffer(length)
-        place, size = ctypes.c_uint64(offset), ctypes.c_size_t(length)
-        count = self._do(_library.rbd_read, "reading", place, size, told)
-        return told.raw[:count]
+        buffer = ctypes.create_string_buffer(length)
+        start, size = ctypes.c_uint64(offset), ctypes.c_size_t(length)
+        count = self._do(_library.rbd_read, "reading", start, size, buffer)
+        return buffer.raw[:count]
 
     def write(self, data, offset):
-        place, size = ctypes.c_uint64(offset), ctypes.c_size_t(len(data))
-        return self._do(_library.rbd_write, "writing", place, size, bytes(data))
+        start, size = ctypes.c_uint64(offset), ctypes.c_size_t(len(data))
+        return self._do(_library.rbd_write, "writing", start, size, bytes(data))
 
     def flush(self):
         self._do(_library.rbd_flush, "flushing")
