@@ -1,4 +1,4 @@
-"""Answers: the table against Packstack's facts, the reader, the layers, the writer."""
+"""Answers end to end: table, reader, precedence of sources, errors, writer."""
 
 from __future__ import annotations
 
@@ -25,64 +25,66 @@ from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
+from tests.unit.check_each import check_each
 
 FACTS = {
     fact["name"]: fact for fact in json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())["parameters"]
 }
 DIFFERENCES = yaml.safe_load((PROJECT / "packstack_lite/answers/differences.yaml").read_text())
 # Choices that Packstack does not have.
-MORE = {"CONFIG_CINDER_BACKEND": ["ceph"]}
+ADDED_CHOICES = {"CONFIG_CINDER_BACKEND": ["ceph"]}
 
 
-def file_of(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
+def write_answers(tmp_path: Path, *lines: str, section: str = "[general]") -> Path:
     path = tmp_path / "answers.txt"
     path.write_text("\n".join([section, *lines]) + "\n")
     return path
 
 
-@pytest.mark.parametrize(
-    "parameter",
-    [parameter for parameter in PARAMETERS if not parameter.extension],
-    ids=lambda parameter: parameter.name,
-)
-def test_the_table_agrees_with_packstack(parameter):
-    fact = FACTS[parameter.name]
-    assert parameter.flag == fact["cli"]
-    assert parameter.is_secret == fact["secret"]
-    assert parameter.set_by_allinone == bool(fact["allinone"])
-    if parameter.kind != "boolean":
-        assert [word for word in parameter.choices if word not in MORE.get(parameter.name, ())] == fact["choices"]
-    packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
-    if parameter.name in DIFFERENCES:
-        assert parameter.default == DIFFERENCES[parameter.name]["here"] != fact["default_train"]
-        assert DIFFERENCES[parameter.name]["reason"]
-    else:
-        assert parameter.default == packstack
+def test_the_table_agrees_with_packstack():
+    def check(parameter):
+        fact = FACTS[parameter.name]
+        assert parameter.flag == fact["cli"]
+        assert parameter.is_secret == fact["secret"]
+        assert parameter.set_by_allinone == bool(fact["allinone"])
+        if parameter.kind != "boolean":
+            assert [word for word in parameter.choices if word not in ADDED_CHOICES.get(parameter.name, ())] == fact[
+                "choices"
+            ]
+        packstack = {"<random>": "random", "<host_ip>": "address"}.get(fact["default_train"], fact["default_train"])
+        if parameter.name in DIFFERENCES:
+            assert parameter.default == DIFFERENCES[parameter.name]["here"] != fact["default_train"]
+            assert DIFFERENCES[parameter.name]["reason"]
+        else:
+            assert parameter.default == packstack
+
+    shared = [parameter for parameter in PARAMETERS if not parameter.extension]
+    check_each(shared, check, lambda parameter: parameter.name)
 
 
-def test_names_flags_and_helps_are_whole():
+def test_names_and_flags_are_unique_and_helps_complete():
     assert len(PARAMETERS_BY_NAME) == len(PARAMETERS) == len({parameter.flag for parameter in PARAMETERS})
     assert all(parameter.help.endswith((".", "]", ")")) and len(parameter.help) > 10 for parameter in PARAMETERS)
 
 
-def test_defaults_have_no_fault_and_the_types_they_should(tmp_path):
-    told = resolve_answers(node_answers=derive_node_answers(["198.18.1.10"]), address="198.18.1.10")
-    assert told["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
-    assert told["CONFIG_COMPUTE_HOSTS"] == ("198.18.1.10",)
-    assert told["CONFIG_PROVISION_DEMO"] is True
-    assert told["CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO"] == 16.0
-    assert isinstance(told["CONFIG_KEYSTONE_ADMIN_PW"], Secret)
-    assert told.warnings == ()
-    assert repr(told["CONFIG_KEYSTONE_ADMIN_PW"]) == "***"
+def test_defaults_are_valid_and_typed(tmp_path):
+    answers = resolve_answers(node_answers=derive_node_answers(["198.18.1.10"]), address="198.18.1.10")
+    assert answers["CONFIG_CONTROLLER_HOST"] == "198.18.1.10"
+    assert answers["CONFIG_COMPUTE_HOSTS"] == ("198.18.1.10",)
+    assert answers["CONFIG_PROVISION_DEMO"] is True
+    assert answers["CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO"] == 16.0
+    assert isinstance(answers["CONFIG_KEYSTONE_ADMIN_PW"], Secret)
+    assert answers.warnings == ()
+    assert repr(answers["CONFIG_KEYSTONE_ADMIN_PW"]) == "***"
 
 
 @pytest.mark.parametrize("sample", sorted((PROJECT / "answer-files").glob("*.txt")), ids=lambda path: path.name)
-def test_the_samples_load(sample):
+def test_sample_files_load_without_warnings(sample):
     assert resolve_answers([sample], address="198.18.1.10").warnings == ()
 
 
-def test_every_fault_is_told_at_once_with_its_line(tmp_path):
-    path = file_of(
+def test_every_error_is_reported_at_once_with_its_line(tmp_path):
+    path = write_answers(
         tmp_path,
         "CONFIG_PROVISION_DEMO=maybe",
         "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO=lots",
@@ -98,7 +100,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
     )
     with pytest.raises(AnswersError) as failure:
         resolve_answers([path])
-    told = "\n".join(failure.value.errors)
+    text = "\n".join(failure.value.errors)
     for line, word in [
         (2, "neither y nor n"),
         (3, "not a number"),
@@ -108,22 +110,24 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         (7, "not a network"),
         (8, "neither an address"),
     ]:
-        assert any(fault.startswith(f"{path}:{line}:") and word in fault for fault in failure.value.errors), told
+        assert any(error.startswith(f"{path}:{line}:") and word in error for error in failure.value.errors), text
     assert len(failure.value.errors) == 7
 
 
 def test_an_unknown_name_is_a_warning_with_the_nearest_one(tmp_path):
-    path = file_of(tmp_path, "CONFIG_NOVA_KS_PWD=x", "config_debug_mode = y")
-    told = resolve_answers([path])
-    assert told["CONFIG_DEBUG_MODE"] is True
-    assert told.warnings == (f"{path}:2: CONFIG_NOVA_KS_PWD is unknown and ignored; did you mean CONFIG_NOVA_KS_PW?",)
+    path = write_answers(tmp_path, "CONFIG_NOVA_KS_PWD=x", "config_debug_mode = y")
+    answers = resolve_answers([path])
+    assert answers["CONFIG_DEBUG_MODE"] is True
+    assert answers.warnings == (
+        f"{path}:2: CONFIG_NOVA_KS_PWD is unknown and ignored; did you mean CONFIG_NOVA_KS_PW?",
+    )
 
 
 @pytest.mark.parametrize(
     "content, word",
     [(b"\x7fELF\x00\x01\x02", "not a text file"), (b"\xff\xfe\x00", "not a text file"), (None, "no such file")],
 )
-def test_what_cannot_be_read(tmp_path, content, word):
+def test_an_unreadable_file_is_refused_with_a_hint(tmp_path, content, word):
     path = tmp_path / "answers"
     if content is not None:
         path.write_bytes(content)
@@ -133,7 +137,7 @@ def test_what_cannot_be_read(tmp_path, content, word):
 
 
 @pytest.mark.parametrize("text", ["CONFIG_DEBUG_MODE=y\n", "[other]\nCONFIG_DEBUG_MODE=y\n"])
-def test_the_section_has_to_be_general(tmp_path, text):
+def test_answers_outside_the_section_general_are_errors(tmp_path, text):
     path = tmp_path / "answers"
     path.write_text(text)
     with pytest.raises(AnswersError) as failure:
@@ -141,50 +145,53 @@ def test_the_section_has_to_be_general(tmp_path, text):
     assert "[general]" in failure.value.errors[0]
 
 
-def test_layers_in_their_order(tmp_path):
-    path = file_of(
+def test_later_sources_override_earlier_ones(tmp_path):
+    path = write_answers(
         tmp_path,
         "CONFIG_KEYSTONE_REGION=of-file",
         "CONFIG_CONTROLLER_HOST=198.18.1.20",
         "CONFIG_COMPUTE_HOSTS=198.18.1.20",
         "CONFIG_NETWORK_HOSTS=198.18.1.20",
     )
-    told = resolve_answers(
+    answers = resolve_answers(
         [path], {"CONFIG_KEYSTONE_REGION": "of-flag"}, derive_node_answers(["198.18.1.10"]), "198.18.1.5"
     )
-    assert (told["CONFIG_KEYSTONE_REGION"], told.origin("CONFIG_KEYSTONE_REGION")) == ("of-flag", "--keystone-region")
-    assert (told["CONFIG_CONTROLLER_HOST"], told.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
-    assert told.origin("CONFIG_AMQP_HOST") == "allinone"
-    assert told.origin("CONFIG_DEBUG_MODE") == "default"
-    assert told.origin("CONFIG_GLANCE_KS_PW") == "random"
+    assert (answers["CONFIG_KEYSTONE_REGION"], answers.origin("CONFIG_KEYSTONE_REGION")) == (
+        "of-flag",
+        "--keystone-region",
+    )
+    assert (answers["CONFIG_CONTROLLER_HOST"], answers.origin("CONFIG_CONTROLLER_HOST")) == ("198.18.1.20", f"{path}:3")
+    assert answers.origin("CONFIG_AMQP_HOST") == "allinone"
+    assert answers.origin("CONFIG_DEBUG_MODE") == "default"
+    assert answers.origin("CONFIG_GLANCE_KS_PW") == "random"
 
 
-def test_default_password_fills_what_is_not_said(tmp_path):
-    path = file_of(
+def test_the_default_password_replaces_missing_passwords_only(tmp_path):
+    path = write_answers(
         tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER", "CONFIG_GLANCE_KS_PW=own"
     )
-    told = resolve_answers([path])
-    assert told["CONFIG_NOVA_KS_PW"] == told["CONFIG_NEUTRON_KS_PW"] == Secret("one")
-    assert told["CONFIG_GLANCE_KS_PW"] == Secret("own")
-    assert len(told["CONFIG_HORIZON_SECRET_KEY"].reveal()) == 32
+    answers = resolve_answers([path])
+    assert answers["CONFIG_NOVA_KS_PW"] == answers["CONFIG_NEUTRON_KS_PW"] == Secret("one")
+    assert answers["CONFIG_GLANCE_KS_PW"] == Secret("own")
+    assert len(answers["CONFIG_HORIZON_SECRET_KEY"].reveal()) == 32
 
 
-def test_the_vault_keeps_random_passwords(tmp_path):
-    path = file_of(tmp_path, "CONFIG_DEBUG_MODE=n")
+def test_the_password_store_keeps_generated_passwords(tmp_path):
+    path = write_answers(tmp_path, "CONFIG_DEBUG_MODE=n")
     first = resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
     second = resolve_answers([path], password_store=PasswordStore(tmp_path / "v" / "passwords.json"))
     assert dict(first) == dict(second)
     assert dict(first) != dict(resolve_answers([path]))
     assert stat.S_IMODE((tmp_path / "v" / "passwords.json").stat().st_mode) == 0o600
-    assert path.read_text() == "[general]\nCONFIG_DEBUG_MODE=n\n", "the user's file was touched"
+    assert path.read_text() == "[general]\nCONFIG_DEBUG_MODE=n\n", "the user's file was changed"
 
 
 def test_written_files_are_private_and_read_back_the_same(tmp_path):
-    told = resolve_answers(address="198.18.1.10")
-    write_answer_file(tmp_path / "out.txt", told)
+    answers = resolve_answers(address="198.18.1.10")
+    write_answer_file(tmp_path / "out.txt", answers)
     assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == 0o600
     again = resolve_answers([tmp_path / "out.txt"], address="198.18.9.9")
-    assert dict(again) == dict(told)
+    assert dict(again) == dict(answers)
     text = (tmp_path / "out.txt").read_text()
     assert text.count("\nCONFIG_") + text.count("\nEXCLUDE_") == len(PARAMETERS)
     assert list(tmp_path.glob(".out*")) == []
@@ -194,11 +201,11 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 
 
 @given(WORDS.filter(lambda word: word != "PW_PLACEHOLDER"))
-def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word):
+def test_a_password_of_any_printable_characters_reads_back(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("a") / "answers.txt"
-    told = resolve_answers(flags={"CONFIG_NOVA_KS_PW": word})
-    write_answer_file(path, told)
-    assert resolve_answers([path])["CONFIG_NOVA_KS_PW"] == told["CONFIG_NOVA_KS_PW"] == Secret(word)
+    answers = resolve_answers(flags={"CONFIG_NOVA_KS_PW": word})
+    write_answer_file(path, answers)
+    assert resolve_answers([path])["CONFIG_NOVA_KS_PW"] == answers["CONFIG_NOVA_KS_PW"] == Secret(word)
 
 
 @pytest.mark.parametrize(
@@ -234,32 +241,35 @@ def test_a_password_of_any_printable_characters_survives(tmp_path_factory, word)
         ({"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_BARBICAN_KEK": "no base64!"}, "is not base64"),
     ],
 )
-def test_faults_between_answers(flags, word):
+def test_answers_that_contradict_each_other_are_errors(flags, word):
     with pytest.raises(AnswersError) as failure:
         resolve_answers(flags=flags, node_answers=derive_node_answers(["198.18.1.10"]))
     assert len(failure.value.errors) == 1
     assert word in failure.value.errors[0]
 
 
-def test_a_service_that_is_not_deployed_is_told():
-    told = resolve_answers(flags={"CONFIG_MANILA_INSTALL": "y"})
-    assert len(told.warnings) == 1
-    assert "CONFIG_MANILA_INSTALL=y" in told.warnings[0]
+def test_an_unsupported_service_is_a_warning():
+    answers = resolve_answers(flags={"CONFIG_MANILA_INSTALL": "y"})
+    assert len(answers.warnings) == 1
+    assert "CONFIG_MANILA_INSTALL=y" in answers.warnings[0]
 
 
-def test_one_of_several_backends_that_is_not_deployed_is_told():
-    told = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
-    assert told.warnings == ()
-    told = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
-    assert "CONFIG_CINDER_BACKEND=nfs,vmdk" in told.warnings[0]
+def test_an_unsupported_backend_among_others_is_a_warning():
+    answers = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs, ceph"})
+    assert answers.warnings == ()
+    answers = resolve_answers(flags={"CONFIG_CINDER_INSTALL": "y", "CONFIG_CINDER_BACKEND": "nfs,vmdk"})
+    assert "CONFIG_CINDER_BACKEND=nfs,vmdk" in answers.warnings[0]
 
 
-def test_a_key_is_made_once_and_read_in_either_alphabet(tmp_path):
-    vault = tmp_path / "kept.json"
+def test_a_key_is_generated_once_and_read_in_either_alphabet(tmp_path):
+    password_file = tmp_path / "kept.json"
     flags = {"CONFIG_BARBICAN_INSTALL": "y", "CONFIG_DEFAULT_PASSWORD": "shared"}
-    made = [resolve_answers(flags=flags, password_store=PasswordStore(vault))["CONFIG_BARBICAN_KEK"] for _ in range(2)]
-    assert made[0] == made[1]
-    assert len(base64.urlsafe_b64decode(made[0].reveal())) == 32
+    keys = [
+        resolve_answers(flags=flags, password_store=PasswordStore(password_file))["CONFIG_BARBICAN_KEK"]
+        for _ in range(2)
+    ]
+    assert keys[0] == keys[1]
+    assert len(base64.urlsafe_b64decode(keys[0].reveal())) == 32
     standard = base64.b64encode(bytes(range(224, 256))).decode()
     assert "/" in standard and "+" in standard
     read = parse_value(PARAMETERS_BY_NAME["CONFIG_BARBICAN_KEK"], standard)
@@ -267,13 +277,13 @@ def test_a_key_is_made_once_and_read_in_either_alphabet(tmp_path):
     assert "CONFIG_BARBICAN_KEK=PW_PLACEHOLDER" in render_answer_file(resolve_answers())
 
 
-def test_a_fault_never_repeats_a_secret():
+def test_an_error_never_contains_a_secret():
     with pytest.raises(ValueError) as failure:
         parse_value(PARAMETERS_BY_NAME["CONFIG_NOVA_KS_PW"], "open\x07sesame")
     assert "sesame" not in str(failure.value)
 
 
 def test_install_hosts_names_a_controller_and_computes():
-    told = derive_node_answers(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
-    assert told["CONFIG_CONTROLLER_HOST"] == told["CONFIG_AMQP_HOST"] == "198.18.1.10"
-    assert told["CONFIG_COMPUTE_HOSTS"] == "198.18.1.11,198.18.1.12"
+    node_answers = derive_node_answers(["198.18.1.10", "198.18.1.11", "198.18.1.12"])
+    assert node_answers["CONFIG_CONTROLLER_HOST"] == node_answers["CONFIG_AMQP_HOST"] == "198.18.1.10"
+    assert node_answers["CONFIG_COMPUTE_HOSTS"] == "198.18.1.11,198.18.1.12"

@@ -1,4 +1,4 @@
-"""Anything at all as an answer file: a sentence, soon; and any answer that is taken comes back from a file."""
+"""Property tests: any content of an answer file gives a quick, short error; valid answers read back."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from packstack_lite.cli.app import main
 from packstack_lite.errors import UsageError
 from tests.conftest import Tool
 
-MOST = 990_000
+MAX_BYTES = 990_000
 START = b"[general]\n"
-ANYTHING = {
-    "random bytes": lambda: random.Random(1).randbytes(MOST),
-    "random lines": lambda: START + bytes(random.Random(1).choices(b"abcXYZ_=: \n[]#;%$", k=MOST)),
+CONTENTS = {
+    "random bytes": lambda: random.Random(1).randbytes(MAX_BYTES),
+    "random lines": lambda: START + bytes(random.Random(1).choices(b"abcXYZ_=: \n[]#;%$", k=MAX_BYTES)),
     "10 MB": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 500_000,
     "10 MB in a line": lambda: START + b"CONFIG_NTP_SERVERS=" + b"x" * 10_000_000,
-    "a huge line": lambda: START + b"x" * MOST,
-    "a huge value": lambda: START + b"CONFIG_NTP_SERVERS=" + b"x" * MOST,
-    "a gap in a line": lambda: START + b"CONFIG_DEBUG_MODE" + b" " * MOST + b"y",
-    "NULs": lambda: START + b"\0" * MOST,
-    "brackets": lambda: b"[" * MOST,
+    "a huge line": lambda: START + b"x" * MAX_BYTES,
+    "a huge value": lambda: START + b"CONFIG_NTP_SERVERS=" + b"x" * MAX_BYTES,
+    "a line of spaces": lambda: START + b"CONFIG_DEBUG_MODE" + b" " * MAX_BYTES + b"y",
+    "NULs": lambda: START + b"\0" * MAX_BYTES,
+    "brackets": lambda: b"[" * MAX_BYTES,
     "sections in sections": lambda: b"[general]\n[[general]]\n[[[a]]]\n" * 30_000,
     "unknown names": lambda: START + b"".join(b"CONFIG_NOVA_KS_P%d=x\n" % number for number in range(40_000)),
     "short names": lambda: START + b"A=\n" * 300_000,
     "a long name": lambda: START + b"CONFIG_" * 100_000 + b"=y",
-    "one name again and again": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 49_000,
-    "an old name again and again": lambda: START + b"CONFIG_QPID_HOST=a\n" * 49_000,
+    "a repeated name": lambda: START + b"CONFIG_DEBUG_MODE=y\n" * 49_000,
+    "a repeated old name": lambda: START + b"CONFIG_QPID_HOST=a\n" * 49_000,
     "a huge number": lambda: START + b"CONFIG_SERVICE_WORKERS=" + b"9" * MAX_ANSWER_LENGTH,
-    "a number without end": lambda: START + b"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=" + b"9" * 400,
+    "a very long number": lambda: START + b"CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO=" + b"9" * 400,
     "many hosts": lambda: START + b"CONFIG_COMPUTE_HOSTS=" + b"a,198.18.1.9," * (MAX_ANSWER_LENGTH // 13),
     "many mappings": lambda: START + b"CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS=" + b"a:b," * (MAX_ANSWER_LENGTH // 4),
     "nested pools": lambda: START + b"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=" + b"[" * (MAX_ANSWER_LENGTH - 1),
@@ -61,23 +61,23 @@ ANYTHING = {
 
 
 def own_seconds() -> float:
-    """Processor time of this process: the wall tells more of what else the machine does."""
+    """Return the CPU time of this process; wall time depends on other processes."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize("name", ANYTHING)
+@pytest.mark.parametrize("name", CONTENTS)
 def test_no_file_takes_long_or_gives_a_traceback(tmp_path, name):
     path = tmp_path / "a.txt"
-    path.write_bytes(ANYTHING[name]())
+    path.write_bytes(CONTENTS[name]())
     before = own_seconds()
     try:
-        told = resolve_answers([path])
-    except UsageError as fault:
-        assert str(path) in str(fault)
-        assert all(len(line) < 500 for line in getattr(fault, "faults", ()))
+        answers = resolve_answers([path])
+    except UsageError as error:
+        assert str(path) in str(error)
+        assert all(len(line) < 500 for line in getattr(error, "errors", ()))
     else:
-        assert told.warnings
+        assert answers.warnings
     assert own_seconds() - before < 2
 
 
@@ -87,19 +87,19 @@ def test_no_bytes_give_a_traceback(tmp_path_factory, content):
     path.write_bytes(START + content)
     try:
         resolve_answers([path])
-    except UsageError as fault:
-        assert str(fault)
+    except UsageError as error:
+        assert str(error)
 
 
-def test_what_never_ends_is_not_read_to_its_end():
+def test_an_endless_file_is_not_read_to_its_end():
     with pytest.raises(UsageError, match="larger than 1 MB"):
         read_answer_file(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("name", ["10 MB", "NULs", "random lines"])
-def test_the_tool_says_so_in_a_sentence(tmp_path, name):
+def test_the_command_refuses_such_files_with_a_short_message(tmp_path, name):
     path = tmp_path / "a.txt"
-    path.write_bytes(ANYTHING[name]())
+    path.write_bytes(CONTENTS[name]())
     outcome = Tool(tmp_path / "home")(f"--validate-answer-file={path}")
     assert outcome.code == 2
     assert f"{path}: is no" in outcome.err
@@ -111,34 +111,35 @@ MARKED = st.text(string.ascii_letters + string.digits + " ,:=;#%$[]{}()\"'\\/@&!
 
 
 def texts(parameter):
-    """Texts that this parameter may take, and many that it may not."""
+    """Generate valid and invalid texts for a parameter."""
     words = [parameter.default, *parameter.choices]
     numbers = st.one_of(st.integers().map(str), st.floats(0, 1e9).map(str))
     return st.one_of(st.sampled_from(words), PRINTABLE, MARKED, numbers, st.ip_addresses().map(str))
 
 
 @given(st.data())
-def test_every_answer_that_is_taken_comes_back_from_a_file(tmp_path_factory, data):
-    said = {}
+def test_every_valid_answer_reads_back_from_a_written_file(tmp_path_factory, data):
+    valid_answers = {}
     for parameter in data.draw(st.lists(st.sampled_from(PARAMETERS), min_size=1, max_size=10, unique=True)):
         text = data.draw(texts(parameter))
         try:
-            said[parameter.name] = (text, parse_value(parameter, text))
-        except ValueError as fault:
-            assert str(fault)
+            valid_answers[parameter.name] = (text, parse_value(parameter, text))
+        except ValueError as error:
+            assert str(error)
     path = tmp_path_factory.mktemp("w") / "a.txt"
     write_answer_text(
-        path, render_parameter_lines(lambda parameter: f"{parameter.name}={said.get(parameter.name, ('', ''))[0]}")
+        path,
+        render_parameter_lines(lambda parameter: f"{parameter.name}={valid_answers.get(parameter.name, ('', ''))[0]}"),
     )
-    told = read_answer_file(path)
-    assert told.errors == told.warnings == []
-    assert {name: text for name, (text, _) in told.answers.items() if name in said} == {
-        name: text for name, (text, _) in said.items()
+    answer_file = read_answer_file(path)
+    assert answer_file.errors == answer_file.warnings == []
+    assert {name: text for name, (text, _) in answer_file.answers.items() if name in valid_answers} == {
+        name: text for name, (text, _) in valid_answers.items()
     }
-    assert set(told.answers) == {parameter.name for parameter in PARAMETERS}
+    assert set(answer_file.answers) == {parameter.name for parameter in PARAMETERS}
     for parameter in PARAMETERS:
-        if parameter.name in said:
-            assert parse_value(parameter, told.answers[parameter.name][0]) == said[parameter.name][1]
+        if parameter.name in valid_answers:
+            assert parse_value(parameter, answer_file.answers[parameter.name][0]) == valid_answers[parameter.name][1]
 
 
 def python_2(text):
@@ -162,19 +163,19 @@ def python_3(text):
 
 @pytest.mark.parametrize("parser", [python_2, python_3])
 @pytest.mark.parametrize("words", [(), ("--install-hosts=198.18.1.10", "--os-swift-install=y")])
-def test_packstack_reads_a_generated_file_as_it_is_read_here(tmp_path, parser, words):
+def test_packstack_reads_a_generated_file_as_we_do(tmp_path, parser, words):
     path = tmp_path / "a.txt"
     assert Tool(tmp_path / "home")(f"--gen-answer-file={path}", *words).code == 0
-    ours = {name.lower(): text for name, (text, _) in read_answer_file(path).answers.items()}
-    assert parser(path.read_text()) == ours
-    assert len(ours) == len(PARAMETERS)
+    read_here = {name.lower(): text for name, (text, _) in read_answer_file(path).answers.items()}
+    assert parser(path.read_text()) == read_here
+    assert len(read_here) == len(PARAMETERS)
 
 
 PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
 
 
 @given(MARKED.map(str.strip).filter(bool))
-def test_packstack_reads_passwords_alike_but_for_what_python_2_cuts(tmp_path_factory, word):
+def test_packstack_reads_passwords_as_we_do_except_what_python_2_cuts(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("p") / "a.txt"
     write_answer_file(path, resolve_answers(flags={"CONFIG_NOVA_KS_PW": word}))
     text = path.read_text()
@@ -182,14 +183,14 @@ def test_packstack_reads_passwords_alike_but_for_what_python_2_cuts(tmp_path_fac
     assert (python_2(text)["config_nova_ks_pw"] == word) is not bool(PACKSTACK_2_CUTS.search(word))
 
 
-# A datagram socket that is connected sends nothing: it asks the kernel for this machine's own address.
-LOCKED_IN = """
+# Connecting a datagram socket sends nothing: it asks the kernel for this machine's own address.
+WITHOUT_SOCKETS = """
 import socket
 import sys
 from packstack_lite.cli.app import main
-def refuse(event, told):
-    asked = event == "socket.connect" and told[0].type == socket.SOCK_DGRAM
-    if event.startswith("socket.") and not asked and event not in ("socket.__new__", "socket.gethostname"):
+def refuse(event, arguments):
+    is_udp_connect = event == "socket.connect" and arguments[0].type == socket.SOCK_DGRAM
+    if event.startswith("socket.") and not is_udp_connect and event not in ("socket.__new__", "socket.gethostname"):
         raise SystemExit("a socket: " + event)
 sys.addaudithook(refuse)
 main()
@@ -197,38 +198,38 @@ main()
 
 
 @pytest.mark.parametrize("word", ["--gen-answer-file", "--validate-answer-file"])
-def test_files_need_no_host_and_no_port(tmp_path, word):
+def test_answer_file_commands_connect_to_nothing(tmp_path, word):
     path = tmp_path / "a.txt"
     write_answer_file(path, resolve_answers(address="198.18.1.10"))
     if word == "--gen-answer-file":
         path.unlink()
-    told = subprocess.run(
-        [sys.executable, "-c", LOCKED_IN, f"{word}={path}"],
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SOCKETS, f"{word}={path}"],
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )
-    assert told.returncode == 0, told.stderr
+    assert result.returncode == 0, result.stderr
     assert set(read_answer_file(path).answers) == set(PARAMETERS_BY_NAME)
 
 
-def test_a_machine_without_a_route_writes_a_file_too(tmp_path, monkeypatch, capsys):
-    def away():
+def test_a_machine_without_a_route_writes_a_file(tmp_path, monkeypatch, capsys):
+    def fail_without_route():
         raise UsageError("no route")
 
-    monkeypatch.setattr("packstack_lite.cli.answer_files.find_own_address", away)
+    monkeypatch.setattr("packstack_lite.cli.answer_files.find_own_address", fail_without_route)
     with pytest.raises(SystemExit) as end:
         main([f"--gen-answer-file={tmp_path / 'a.txt'}"])
     assert end.value.code == 0
-    assert "write theirs instead" in capsys.readouterr().err
+    assert "write its address instead" in capsys.readouterr().err
     assert read_answer_file(tmp_path / "a.txt").answers["CONFIG_CONTROLLER_HOST"][0] == "127.0.0.1"
 
 
-def test_the_lock_against_ports_holds(tmp_path):
-    told = subprocess.run(
-        [sys.executable, "-c", LOCKED_IN, "plan", "--host", "root@127.0.0.1:1"],
+def test_the_audit_hook_of_these_tests_refuses_sockets(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SOCKETS, "plan", "--host", "root@127.0.0.1:1"],
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )
-    assert "a socket: " in told.stderr
+    assert "a socket: " in result.stderr

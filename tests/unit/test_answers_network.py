@@ -1,4 +1,4 @@
-"""The network lint: what cannot work is a fault, what is doubtful a warning; keys and lines named, all at once."""
+"""Checks of network answers: errors and warnings name parameter and line, and are reported together."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TENANT, DRIVERS, RANGES = f"{ML2}TENANT_NETWORK_TYPES", f"{ML2}TYPE_DRIVERS", f"
 MAPPINGS, IFACES, TUNNEL = f"{OVS}BRIDGE_MAPPINGS", f"{OVS}BRIDGE_IFACES", f"{OVS}TUNNEL_IF"
 DEMO, FLOATING, POOLS = (f"CONFIG_PROVISION_DEMO{end}" for end in ("", "_FLOATRANGE", "_ALLOCATION_POOLS"))
 
-# The lines of a file from its third on, and every fault: the line it stands at and its words.
-FAULTS = {
+# The lines of a file from its third on, and every error: its line and a part of its message.
+ERRORS = {
     "a tenant type that is no driver": (
         [f"{TENANT}=gre", f"{DRIVERS}=vxlan,flat"],
         [(3, f"gre is not among {DRIVERS} (")],
@@ -47,11 +47,11 @@ FAULTS = {
         [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:9", f"{AGENT}=linuxbridge"],
         [(3, "linuxbridge does not support gre; use vxlan")],
     ),
-    "functions of no card": (
+    "SR-IOV without network cards": (
         [f"{ML2}MECHANISM_DRIVERS=openvswitch,sriovnicswitch"],
         [(3, f"sriovnicswitch needs the network cards in {ML2}SRIOV_INTERFACE_MAPPINGS")],
     ),
-    "a driver of another vendor": (
+    "an unsupported driver": (
         [f"{ML2}MECHANISM_DRIVERS=openvswitch,cisco_nexus"],
         [(3, "cisco_nexus is not deployed by this release; remove it")],
     ),
@@ -61,9 +61,9 @@ FAULTS = {
         [f"{MAPPINGS}=extnet:br-ex,b:br-b", f"{IFACES}=br-ex:eth1,br-b:eth1"],
         [(4, "the interface eth1 can be in only one bridge")],
     ),
-    "a bridge in itself": ([f"{IFACES}=br-ex:br-ex"], [(3, "the bridge br-ex cannot be its own interface")]),
+    "a bridge as its own interface": ([f"{IFACES}=br-ex:br-ex"], [(3, "the bridge br-ex cannot be its own interface")]),
     "the demo on an unknown network": ([f"{OVS}EXTERNAL_PHYSNET=out"], [(3, f"out is not in {MAPPINGS}: extnet")]),
-    "the demo's gateway elsewhere": (
+    "the demo's gateway on another bridge": (
         [f"{MAPPINGS}=extnet:br-out"],
         [(3, "extnet is mapped to br-out, but the gateway of the floating addresses is on br-ex")],
     ),
@@ -76,7 +76,7 @@ FAULTS = {
         [f'{POOLS}=["start=172.24.4.1,end=172.24.4.9"]'],
         [(3, "contains the gateway 172.24.4.1")],
     ),
-    "a pool elsewhere": (
+    "a pool outside the floating range": (
         [f'{POOLS}=["start=198.18.9.2,end=198.18.9.9"]', f"{FLOATING}=198.18.2.0/24"],
         [(3, f"is not a range within 198.18.2.0/24, the {FLOATING} (")],
     ),
@@ -94,16 +94,16 @@ FAULTS = {
         [(3, "CONFIG_MARIADB_HOST=fd00::1: uses another IP version than allinone: CONFIG_CONTROLLER_HOST=198.18.1.10")],
     ),
 }
-DOUBTS = {
-    "tunnels without routers of the agent's": (
+WARNINGS = {
+    "VPN with OVN": (
         [f"{AGENT}=ovn", "CONFIG_NEUTRON_VPNAAS=y"],
         [(4, f"is not used with {AGENT} (")],
     ),
-    "a card whose functions nobody hands out": (
+    "a network card without the SR-IOV driver": (
         [f"{ML2}SRIOV_INTERFACE_MAPPINGS=extnet:eth1"],
         [(3, f"is not used without sriovnicswitch in {ML2}MECHANISM_DRIVERS")],
     ),
-    "counting without routers of the agent's": (
+    "metering with OVN": (
         [f"{AGENT}=ovn", "CONFIG_NEUTRON_METERING_AGENT_INSTALL=y"],
         [(4, f"is not used with {AGENT} (")],
     ),
@@ -136,7 +136,7 @@ DOUBTS = {
         ["CONFIG_AMQP_HOST=queue.example.org"],
         [(3, "CONFIG_AMQP_HOST=queue.example.org: is a name, but ")],
     ),
-    "a storage host that does not count": (
+    "a storage host that is ignored": (
         ["CONFIG_STORAGE_HOST=198.18.1.99", "CONFIG_CINDER_INSTALL=y"],
         [(3, f"is ignored without CONFIG_UNSUPPORTED=y: volumes are on the controller, {ADDRESS}")],
     ),
@@ -149,76 +149,85 @@ DOUBTS = {
         [(4, f"{ADDRESS}, the controller")],
     ),
 }
-# What people write and mean: no word about it.
-FINE = {
+# Valid and common answers, which give no warning.
+VALID = {
     "nothing": [],
     "vlan": [f"{TENANT}=vlan,vxlan", f"{DRIVERS}=vlan,vxlan,flat", f"{RANGES}=extnet:100:199"],
     "gre": [f"{TENANT}=gre", f"{DRIVERS}=gre,flat", f"{ML2}TUNNEL_ID_RANGES=1:1000"],
     "another bridge": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=br-out"],
     "provider networks": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=provider"],
     "no demo": [f"{DEMO}=n", f"{DRIVERS}=vxlan", f"{OVS}EXTERNAL_PHYSNET=other", f"{FLOATING}=10.0.0.0/8"],
-    "a pool beside the controller": [
+    "a pool without the controller": [
         f"{FLOATING}=198.18.1.0/24",
         f'{POOLS}=["start=198.18.1.100,end=198.18.1.200","start=198.18.1.201,end=198.18.1.254"]',
     ],
     "a tunnel interface": [f"{TUNNEL}=eth1"],
     "a storage host": ["CONFIG_STORAGE_HOST=198.18.1.99", "CONFIG_CINDER_INSTALL=y", "CONFIG_UNSUPPORTED=y"],
     "an empty answer": ["CONFIG_NEUTRON_OVS_TUNNEL_IF="],
-    "both agents alike": ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1", f"{TUNNEL}=eth1"],
+    "the same answer for both agents": ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1", f"{TUNNEL}=eth1"],
 }
 
 
-def file_of(tmp_path, lines):
-    """A file of these lines from the third on; of Open vSwitch, unless they name an agent."""
+def write_answers(tmp_path, lines):
+    """Write an answer file with these lines from the third on; the agent is Open vSwitch unless they set it."""
     path = tmp_path / "a.txt"
     agent = "" if any(line.startswith(AGENT) for line in lines) else f"{AGENT}=openvswitch"
     path.write_text("\n".join(["[general]", agent, *lines]) + "\n")
     return path
 
 
-def same(told, wanted, path):
-    """Each finding is one of the wanted, in any order, at its line."""
-    assert len(told) == len(wanted), told
-    for line, words in wanted:
+def assert_findings(messages, expected, path):
+    """Compare messages with the expected (line, part of the message), in any order."""
+    assert len(messages) == len(expected), messages
+    for line, words in expected:
         start = f"{path}:{line}: " if isinstance(line, int) else ""
-        assert [finding for finding in told if finding.startswith(start) and words in finding], (start, words, told)
+        assert [message for message in messages if message.startswith(start) and words in message], (
+            start,
+            words,
+            messages,
+        )
 
 
-@pytest.mark.parametrize("case", FAULTS)
-def test_faults(case, tmp_path):
-    lines, wanted = FAULTS[case]
-    path = file_of(tmp_path, lines)
+@pytest.mark.parametrize("case", ERRORS)
+def test_network_errors(case, tmp_path):
+    lines, expected = ERRORS[case]
+    path = write_answers(tmp_path, lines)
     with pytest.raises(AnswersError) as failure:
         resolve_answers([path], node_answers=HOSTS)
-    same(failure.value.errors, wanted, path)
+    assert_findings(failure.value.errors, expected, path)
 
 
-@pytest.mark.parametrize("case", DOUBTS)
-def test_doubts(case, tmp_path):
-    lines, wanted = DOUBTS[case]
-    path = file_of(tmp_path, lines)
-    same(resolve_answers([path], node_answers=HOSTS).warnings, wanted, path)
+@pytest.mark.parametrize("case", WARNINGS)
+def test_network_warnings(case, tmp_path):
+    lines, expected = WARNINGS[case]
+    path = write_answers(tmp_path, lines)
+    assert_findings(resolve_answers([path], node_answers=HOSTS).warnings, expected, path)
 
 
-@pytest.mark.parametrize("case", FINE)
-def test_fine(case, tmp_path):
-    assert resolve_answers([file_of(tmp_path, FINE[case])], node_answers=HOSTS).warnings == ()
+@pytest.mark.parametrize("case", VALID)
+def test_valid_networks_give_no_warning(case, tmp_path):
+    assert resolve_answers([write_answers(tmp_path, VALID[case])], node_answers=HOSTS).warnings == ()
 
 
-def test_every_fault_at_once(tmp_path):
-    """One file with every wrong answer that can stand beside the others."""
-    cases = ["a tenant type that is no driver", "a pool with the gateway", "IPv4 and IPv6", "a bridge in itself"]
-    path = file_of(tmp_path, [line for case in cases for line in FAULTS[case][0]])
+def test_network_errors_are_reported_together(tmp_path):
+    """One file with several independent errors."""
+    cases = [
+        "a tenant type that is no driver",
+        "a pool with the gateway",
+        "IPv4 and IPv6",
+        "a bridge as its own interface",
+    ]
+    path = write_answers(tmp_path, [line for case in cases for line in ERRORS[case][0]])
     with pytest.raises(AnswersError) as failure:
         resolve_answers([path], node_answers=HOSTS)
-    told = "\n".join(failure.value.errors)
+    text = "\n".join(failure.value.errors)
     for case in cases:
-        for _, words in FAULTS[case][1]:
-            assert words in told
-    lines = [int(fault[len(str(path)) + 1 :].split(":")[0]) for fault in failure.value.errors]
+        for _, words in ERRORS[case][1]:
+            assert words in text
+    lines = [int(error[len(str(path)) + 1 :].split(":")[0]) for error in failure.value.errors]
     assert lines == sorted(lines)
 
 
-def test_hosts_that_are_all_names_or_all_of_one_version_are_fine():
+def test_hosts_that_are_all_names_or_of_one_ip_version_give_no_warning():
     for host in ("cloud.example.org", "fd00::1"):
         assert resolve_answers(node_answers=derive_node_answers([host])).warnings == ()

@@ -1,4 +1,4 @@
-"""Answers beside the files: which wins, what is told about names and secrets, what a differing answer is."""
+"""Answers from the environment and the command line: precedence, names, secrets; derived defaults."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ NAME = "CONFIG_KEYSTONE_REGION"
 HOSTS = derive_node_answers(["198.18.1.10"])
 
 
-def file_of(path, *lines):
+def write_answers(path, *lines):
     path.write_text("\n".join(["[general]", *lines]) + "\n", encoding="utf-8")
     return path
 
 
-def faults_of(**how):
+def resolve_errors(**arguments):
     with pytest.raises(AnswersError) as failure:
-        resolve_answers(node_answers=HOSTS, **how)
+        resolve_answers(node_answers=HOSTS, **arguments)
     return list(failure.value.errors)
 
 
-# From the lowest to the highest: how each says the region, and the origin it leaves.
-LAYERS = ("first", "second", "over", "environment", "settings")
+# From the lowest to the highest precedence.
+SOURCES = ("first", "second", "over", "environment", "settings")
 
 
-@given(st.sets(st.sampled_from(LAYERS)), st.sampled_from(["settings", "flags"]))
-def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, command_line):
-    place = tmp_path_factory.getbasetemp()
-    files = [file_of(place / name, f"{NAME}={name}") for name in ("first", "second") if name in said]
-    how = {
-        "sandbox_answers": {NAME: "over"} if "over" in said else {},
-        "environment": {f"PACKSTACK_{NAME}": "environment"} if "environment" in said else {},
+@given(st.sets(st.sampled_from(SOURCES)), st.sampled_from(["settings", "flags"]))
+def test_the_highest_source_with_an_answer_is_used(tmp_path_factory, used, command_line):
+    directory = tmp_path_factory.getbasetemp()
+    files = [write_answers(directory / name, f"{NAME}={name}") for name in ("first", "second") if name in used]
+    arguments = {
+        "sandbox_answers": {NAME: "over"} if "over" in used else {},
+        "environment": {f"PACKSTACK_{NAME}": "environment"} if "environment" in used else {},
     }
-    if "settings" in said:
-        how[command_line] = {NAME: "settings"} if command_line == "flags" else [f"{NAME}=settings"]
-    told = resolve_answers(files, node_answers=HOSTS, **how)
-    top = max(said, key=LAYERS.index, default="")
-    assert told[NAME] == (top or PARAMETERS_BY_NAME[NAME].default)
+    if "settings" in used:
+        arguments[command_line] = {NAME: "settings"} if command_line == "flags" else [f"{NAME}=settings"]
+    answers = resolve_answers(files, node_answers=HOSTS, **arguments)
+    top = max(used, key=SOURCES.index, default="")
+    assert answers[NAME] == (top or PARAMETERS_BY_NAME[NAME].default)
     flag = f"--{PARAMETERS_BY_NAME[NAME].flag}" if command_line == "flags" else "--set"
     assert (
-        told.origin(NAME)
+        answers.origin(NAME)
         == {
             "": "default",
-            "first": f"{place / 'first'}:2",
-            "second": f"{place / 'second'}:2",
+            "first": f"{directory / 'first'}:2",
+            "second": f"{directory / 'second'}:2",
             "over": "sandbox",
             "environment": f"$PACKSTACK_{NAME}",
             "settings": flag,
         }[top]
     )
-    assert told.is_customized(NAME) is bool(said)
-    assert told.warnings == ()
+    assert answers.is_customized(NAME) is bool(used)
+    assert answers.warnings == ()
 
 
 @pytest.mark.parametrize(
-    ("how", "value", "warned"),
+    ("arguments", "value", "expected_warning"),
     [
         ({"settings": ["config_debug_mode=y"]}, True, ""),
         ({"settings": [" Config_Debug_Mode =y"]}, True, ""),
@@ -76,21 +76,21 @@ def test_the_highest_layer_that_says_something_counts(tmp_path_factory, said, co
         ({"environment": {"PACKSTACK_LITE_SHELL": "1", "OS_CONFIG_DEBUG_MODE": "y"}}, False, ""),
     ],
 )
-def test_names(how, value, warned):
-    told = resolve_answers(node_answers=HOSTS, **how)
-    assert told["CONFIG_DEBUG_MODE"] is value
-    if warned:
-        (warning,) = told.warnings
-        assert warned in warning
+def test_names_are_read_in_any_case_and_unknown_ones_suggest_another(arguments, value, expected_warning):
+    answers = resolve_answers(node_answers=HOSTS, **arguments)
+    assert answers["CONFIG_DEBUG_MODE"] is value
+    if expected_warning:
+        (warning,) = answers.warnings
+        assert expected_warning in warning
     else:
-        assert told.warnings == ()
+        assert answers.warnings == ()
 
 
-def test_every_parameter_can_be_said_in_each_way():
+def test_every_parameter_can_be_set_by_option_and_environment():
     for name in ("EXCLUDE_SERVERS", *(name for name in PARAMETERS_BY_NAME if name.startswith("CONFIG_"))):
-        for how in ({"settings": [f"{name}=x"]}, {"environment": {f"PACKSTACK_{name}": "x"}}):
-            found = read_overrides(how.get("environment", {}), how.get("settings", ()), {})
-            assert found.answers[name][0] == "x" and not found.errors
+        for arguments in ({"settings": [f"{name}=x"]}, {"environment": {f"PACKSTACK_{name}": "x"}}):
+            overrides = read_overrides(arguments.get("environment", {}), arguments.get("settings", ()), {})
+            assert overrides.answers[name][0] == "x" and not overrides.errors
 
 
 def test_old_names_are_read_as_the_new_ones_which_win():
@@ -115,23 +115,23 @@ def test_old_names_are_read_as_the_new_ones_which_win():
         (["CONFIG_DEBUG_MODE=y"], {"CONFIG_DEBUG_MODE": "n"}, "--set CONFIG_DEBUG_MODE and --os-debug-mode disagree"),
     ],
 )
-def test_a_wrong_setting_is_a_fault(settings, flags, word):
-    (fault,) = faults_of(settings=settings, flags=flags)
-    assert word in fault
+def test_an_invalid_set_option_is_an_error(settings, flags, word):
+    (error,) = resolve_errors(settings=settings, flags=flags)
+    assert word in error
 
 
-def test_wrong_settings_are_told_together_and_hold_no_secret():
-    told = faults_of(
+def test_invalid_settings_are_reported_together_without_secrets():
+    errors = resolve_errors(
         settings=["CONFIG_X=1", "CONFIG_KEYSTONE_ADMIN_PW=hunter22\t"],
         environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "hunter22\n"},
         flags={"CONFIG_DEBUG_MODE": "?"},
     )
-    assert len(told) == 4
-    assert "hunter22" not in "".join(told)
-    assert any(fault.startswith("$PACKSTACK_CONFIG_NOVA_KS_PW: CONFIG_NOVA_KS_PW: ") for fault in told)
+    assert len(errors) == 4
+    assert "hunter22" not in "".join(errors)
+    assert any(error.startswith("$PACKSTACK_CONFIG_NOVA_KS_PW: CONFIG_NOVA_KS_PW: ") for error in errors)
 
 
-def test_secrets_on_the_command_line_are_one_warning_that_names_them_and_the_way_out():
+def test_secrets_on_the_command_line_share_a_warning_with_an_alternative():
     flags = {"CONFIG_DEFAULT_PASSWORD": "hunter22"}
     (warning,) = resolve_answers(node_answers=HOSTS, settings=["CONFIG_NOVA_KS_PW=hunter22"], flags=flags).warnings
     assert warning.startswith("--set CONFIG_NOVA_KS_PW, --default-password: ")
@@ -140,36 +140,36 @@ def test_secrets_on_the_command_line_are_one_warning_that_names_them_and_the_way
 
 
 @pytest.mark.parametrize("setting", ["CONFIG_DEFAULT_PASSWORD=", "CONFIG_NOVA_KS_PW=PW_PLACEHOLDER"])
-def test_a_secret_that_is_none_is_no_warning(setting):
+def test_an_empty_secret_on_the_command_line_is_no_warning(setting):
     assert resolve_answers(node_answers=HOSTS, settings=[setting]).warnings == ()
 
 
 def test_secrets_in_the_environment_are_no_warning():
-    told = resolve_answers(node_answers=HOSTS, environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "hunter22"})
-    assert (told["CONFIG_NOVA_KS_PW"].reveal(), told.warnings) == ("hunter22", ())
+    answers = resolve_answers(node_answers=HOSTS, environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "hunter22"})
+    assert (answers["CONFIG_NOVA_KS_PW"].reveal(), answers.warnings) == ("hunter22", ())
 
 
 @given(st.dictionaries(st.text(min_size=1).map(lambda t: f"PACKSTACK_{t}"), st.text(), max_size=5))
 def test_no_environment_stops_a_run(environment):
-    found = read_overrides(environment, (), {})
-    assert not found.errors
-    assert set(found.answers) <= set(PARAMETERS_BY_NAME)
+    overrides = read_overrides(environment, (), {})
+    assert not overrides.errors
+    assert set(overrides.answers) <= set(PARAMETERS_BY_NAME)
 
 
 @given(st.lists(st.text(), max_size=5))
-def test_no_setting_is_lost(words):
-    found = read_overrides({}, words, {})
-    assert len(found.answers) + len(found.errors) <= len(words)
-    assert bool(found.answers or found.errors) is bool(words)
+def test_every_setting_is_an_answer_or_an_error(words):
+    overrides = read_overrides({}, words, {})
+    assert len(overrides.answers) + len(overrides.errors) <= len(words)
+    assert bool(overrides.answers or overrides.errors) is bool(words)
 
 
-def test_what_differs():
-    told = resolve_answers(
+def test_is_customized_means_other_than_the_default():
+    answers = resolve_answers(
         node_answers=HOSTS,
         settings=["CONFIG_DEBUG_MODE=n", "CONFIG_KEYSTONE_REGION=Here", "CONFIG_MARIADB_HOST=198.18.1.10"],
         environment={"PACKSTACK_CONFIG_NOVA_KS_PW": "x"},
     )
-    assert {name for name in told if told.is_customized(name)} == {
+    assert {name for name in answers if answers.is_customized(name)} == {
         "CONFIG_CONTROLLER_HOST",
         "CONFIG_KEYSTONE_REGION",
         "CONFIG_NOVA_KS_PW",
@@ -177,8 +177,8 @@ def test_what_differs():
 
 
 @pytest.mark.parametrize("agent, tunnel", [("openvswitch", "vxlan"), ("ovn", "geneve"), ("linuxbridge", "vxlan")])
-def test_naming_the_agent_is_enough(agent, tunnel):
-    """What the other agents' names stand for is not deployed; the answers follow all the same."""
+def test_network_defaults_follow_the_l2_agent(agent, tunnel):
+    """The defaults follow every agent."""
     wanted = {"MECHANISM_DRIVERS": agent, "TENANT_NETWORK_TYPES": tunnel, "TYPE_DRIVERS": f"{tunnel},flat"}
     for name, text in wanted.items():
         assert derived_defaults.derive_default(f"CONFIG_NEUTRON_ML2_{name}", {}, agent) == (
@@ -188,20 +188,20 @@ def test_naming_the_agent_is_enough(agent, tunnel):
     assert derived_defaults.derive_default("CONFIG_DEBUG_MODE", {}, agent) is None
 
 
-def test_images_in_swift_bring_swift_along_unless_it_is_refused():
-    told = resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift"])
-    assert told["CONFIG_SWIFT_INSTALL"] is True
-    assert told.origin("CONFIG_SWIFT_INSTALL") == "CONFIG_GLANCE_BACKEND"
+def test_images_in_swift_install_swift_unless_that_is_refused():
+    answers = resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift"])
+    assert answers["CONFIG_SWIFT_INSTALL"] is True
+    assert answers.origin("CONFIG_SWIFT_INSTALL") == "CONFIG_GLANCE_BACKEND"
     with pytest.raises(AnswersError, match="1 error in the answers"):
         resolve_answers(node_answers=HOSTS, settings=["CONFIG_GLANCE_BACKEND=swift", "CONFIG_SWIFT_INSTALL=n"])
 
 
-def test_mechanism_drivers_without_the_agents_own_are_replaced_and_told():
+def test_mechanism_drivers_without_the_agents_are_replaced_with_a_warning():
     agent = "CONFIG_NEUTRON_L2_AGENT=openvswitch"
-    told = resolve_answers(node_answers=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
-    assert told["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("openvswitch",)
-    assert told.text("CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS") == "openvswitch"
-    assert told.warnings == (
+    answers = resolve_answers(node_answers=HOSTS, settings=[agent, "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS=ovn"])
+    assert answers["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"] == ("openvswitch",)
+    assert answers.text("CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS") == "openvswitch"
+    assert answers.warnings == (
         "--set: CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS: does not contain openvswitch, the CONFIG_NEUTRON_L2_AGENT;"
         " openvswitch is used instead of ovn",
     )

@@ -1,4 +1,4 @@
-"""The parameter table against Packstack's facts, and against what the services carry out."""
+"""The parameter table compared with Packstack's facts and with what the services implement."""
 
 from __future__ import annotations
 
@@ -13,46 +13,50 @@ from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, derive_node_a
 from packstack_lite.answers.conditions import condition_is_met
 from packstack_lite.answers.values import parse_value
 from tests.conftest import PROJECT
+from tests.unit.check_each import check_each
 
-READ = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())
-FACTS = {fact["name"]: fact for fact in READ["parameters"]}
+PACKSTACK_FACTS = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())
+FACTS = {fact["name"]: fact for fact in PACKSTACK_FACTS["parameters"]}
 DIFFERENCES = yaml.safe_load((PROJECT / "packstack_lite/answers/differences.yaml").read_text())
-# RabbitMQ always wants a name and a password here, whatever CONFIG_AMQP_ENABLE_AUTH says.
-ALWAYS_COUNT = {"CONFIG_AMQP_AUTH_USER", "CONFIG_AMQP_AUTH_PASSWORD"}
-# Empty means "told by the host", where Packstack's default is computed on the spot.
+# RabbitMQ always requires a name and a password here, whatever CONFIG_AMQP_ENABLE_AUTH says.
+ALWAYS_APPLY = {"CONFIG_AMQP_AUTH_USER", "CONFIG_AMQP_AUTH_PASSWORD"}
+# Empty: taken from the node's host name. Packstack computes a default from the machine it runs on.
 MAY_BE_EMPTY = {"CONFIG_SSL_CERT_SUBJECT_CN", "CONFIG_SSL_CERT_SUBJECT_MAIL"}
 
-OURS = {parameter.name for parameter in PARAMETERS if parameter.extension}
-PACKSTACKS = [parameter for parameter in PARAMETERS if not parameter.extension]
-
-every_parameter = pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
-every_one_of_packstacks = pytest.mark.parametrize("parameter", PACKSTACKS, ids=lambda parameter: parameter.name)
+EXTENSIONS = {parameter.name for parameter in PARAMETERS if parameter.extension}
+PACKSTACK_PARAMETERS = [parameter for parameter in PARAMETERS if not parameter.extension]
 
 
-def test_the_table_holds_every_parameter_and_no_other():
-    assert READ["_source"]
-    assert set(PARAMETERS_BY_NAME) - OURS == set(FACTS)
-    assert not OURS & set(FACTS)
-    assert len(PACKSTACKS) == 315
+def check_parameters(parameters, check):
+    check_each(parameters, check, lambda parameter: parameter.name)
 
 
-def test_every_parameter_of_ours_is_told_among_the_differences():
-    assert OURS
-    assert {name for name in OURS if DIFFERENCES.get(name, {}).get("packstack", "") is not None} == set()
+def test_the_table_has_exactly_packstacks_parameters_and_our_own():
+    assert PACKSTACK_FACTS["_source"]
+    assert set(PARAMETERS_BY_NAME) - EXTENSIONS == set(FACTS)
+    assert not EXTENSIONS & set(FACTS)
+    assert len(PACKSTACK_PARAMETERS) == 315
 
 
-@every_one_of_packstacks
-def test_rules_agree_with_packstack(parameter):
-    fact = FACTS[parameter.name]
-    condition = fact["group_condition"]
-    assert parameter.condition == ("" if condition == "always" or parameter.name in ALWAYS_COUNT else condition)
-    assert parameter.required == ("validate_not_empty" in fact["validators"] and parameter.name not in MAY_BE_EMPTY)
-    assert list(parameter.old_names) == fact["deprecates"]
-    assert parameter.accepts_boolean_words == ("process_bool" in fact["processors"])
-    if parameter.default == "random":
-        computed = fact["computed_as"]
-        assert parameter.ignores_default_password == ("CONFIG_DEFAULT_PASSWORD" not in computed)
-        assert parameter.length == int(re.search(r"(\d+) lowercase hex", computed).group(1))
+def test_every_parameter_of_our_own_is_among_the_differences():
+    assert EXTENSIONS
+    assert {name for name in EXTENSIONS if DIFFERENCES.get(name, {}).get("packstack", "") is not None} == set()
+
+
+def test_rules_agree_with_packstack():
+    def check(parameter):
+        fact = FACTS[parameter.name]
+        condition = fact["group_condition"]
+        assert parameter.condition == ("" if condition == "always" or parameter.name in ALWAYS_APPLY else condition)
+        assert parameter.required == ("validate_not_empty" in fact["validators"] and parameter.name not in MAY_BE_EMPTY)
+        assert list(parameter.old_names) == fact["deprecates"]
+        assert parameter.accepts_boolean_words == ("process_bool" in fact["processors"])
+        if parameter.default == "random":
+            computed = fact["computed_as"]
+            assert parameter.ignores_default_password == ("CONFIG_DEFAULT_PASSWORD" not in computed)
+            assert parameter.length == int(re.search(r"(\d+) lowercase hex", computed).group(1))
+
+    check_parameters(PACKSTACK_PARAMETERS, check)
 
 
 KINDS = {
@@ -66,42 +70,50 @@ KINDS = {
 }
 
 
-@every_one_of_packstacks
-def test_kinds_are_as_strict_as_packstacks_validators(parameter):
-    for validator in FACTS[parameter.name]["validators"]:
-        assert parameter.kind in KINDS.get(validator, {parameter.kind}), validator
+def test_kinds_are_as_strict_as_packstacks_validators():
+    def check(parameter):
+        for validator in FACTS[parameter.name]["validators"]:
+            assert parameter.kind in KINDS.get(validator, {parameter.kind}), validator
+
+    check_parameters(PACKSTACK_PARAMETERS, check)
 
 
-@every_parameter
-def test_every_default_is_an_answer_of_its_kind(parameter):
-    if parameter.computed or (parameter.required and not parameter.default):
-        assert parameter.default in ("random", "address", "", "CONFIG_TROVE_KS_PW")
-        return
-    value = parse_value(parameter, parameter.default)
-    assert value is not None
-    assert (
-        parameter.supported_values is None
-        or parameter.default in parameter.supported_values
-        or parameter.name in DIFFERENCES
-    )
+def test_every_default_is_a_valid_answer():
+    def check(parameter):
+        if parameter.computed or (parameter.required and not parameter.default):
+            assert parameter.default in ("random", "address", "", "CONFIG_TROVE_KS_PW")
+            return
+        value = parse_value(parameter, parameter.default)
+        assert value is not None
+        assert (
+            parameter.supported_values is None
+            or parameter.default in parameter.supported_values
+            or parameter.name in DIFFERENCES
+        )
+
+    check_parameters(PARAMETERS, check)
 
 
-@every_parameter
-def test_conditions_name_parameters_and_can_be_judged(parameter):
-    texts = {other.name: other.default for other in PARAMETERS}
-    assert isinstance(condition_is_met(parameter.condition, texts), bool)
-    for name in re.findall(r"\b[A-Z]+_[A-Z0-9_]+\b", parameter.condition):
-        assert name in PARAMETERS_BY_NAME
+def test_conditions_name_parameters_and_can_be_evaluated():
+    def check(parameter):
+        texts = {other.name: other.default for other in PARAMETERS}
+        assert isinstance(condition_is_met(parameter.condition, texts), bool)
+        for name in re.findall(r"\b[A-Z]+_[A-Z0-9_]+\b", parameter.condition):
+            assert name in PARAMETERS_BY_NAME
+
+    check_parameters(PARAMETERS, check)
 
 
-@every_parameter
-def test_patterns_can_be_read_and_are_told_in_words(parameter):
-    assert bool(parameter.pattern) == bool(parameter.pattern_description)
-    if parameter.pattern and parameter.is_secret:
-        with pytest.raises(ValueError) as fault:
-            parse_value(parameter, "geheimniß")
-        assert "geheim" not in str(fault.value)
-    re.compile(parameter.pattern)
+def test_patterns_compile_and_have_a_description():
+    def check(parameter):
+        assert bool(parameter.pattern) == bool(parameter.pattern_description)
+        if parameter.pattern and parameter.is_secret:
+            with pytest.raises(ValueError) as error:
+                parse_value(parameter, "geheimniß")
+            assert "geheim" not in str(error.value)
+        re.compile(parameter.pattern)
+
+    check_parameters(PARAMETERS, check)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +133,19 @@ def test_patterns_can_be_read_and_are_told_in_words(parameter):
         ("A == y and nfs in LIST and A in [y]", True),
     ],
 )
-def test_the_language_of_conditions(condition, met):
+def test_conditions_are_evaluated(condition, met):
     assert condition_is_met(condition, {"A": "y", "EMPTY": "", "LIST": "lvm, nfs"}) is met
 
 
-def test_differences_are_of_this_table_and_explained():
-    for name, told in DIFFERENCES.items():
-        assert told["packstack"] == FACTS.get(name, {}).get("default_train"), name
-        assert told["here"] == PARAMETERS_BY_NAME[name].default
-        assert len(told["reason"]) > 5
+def test_differences_match_the_table_and_have_a_reason():
+    for name, difference in DIFFERENCES.items():
+        assert difference["packstack"] == FACTS.get(name, {}).get("default_train"), name
+        assert difference["here"] == PARAMETERS_BY_NAME[name].default
+        assert len(difference["reason"]) > 5
 
 
-def test_what_is_built_agrees_with_the_services():
-    """A service that learns something new is to be told to the table, and the other way round."""
+def test_supported_values_agree_with_the_services():
+    """A newly supported service must be supported in the table, and the other way round."""
     switches = [parameter for parameter in PARAMETERS if re.fullmatch(r"CONFIG_[A-Z]+_INSTALL", parameter.name)]
     assert len(switches) == 18
     for parameter in switches:
@@ -141,9 +153,9 @@ def test_what_is_built_agrees_with_the_services():
         assert refused == (parameter.supported_values == ("n",)), parameter.name
 
 
-def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
-    told = derive_node_answers(["198.18.1.10"])
-    assert set(told) == {
+def test_allinone_sets_nodes_of_the_cloud_and_no_storage_backend():
+    node_answers = derive_node_answers(["198.18.1.10"])
+    assert set(node_answers) == {
         "CONFIG_CONTROLLER_HOST",
         "CONFIG_COMPUTE_HOSTS",
         "CONFIG_NETWORK_HOSTS",
@@ -156,9 +168,11 @@ def test_allinone_names_hosts_of_the_cloud_and_no_storage_backend():
     }
 
 
-def test_the_explanation_tells_choices_condition_and_what_is_missing():
-    told = describe_parameter(PARAMETERS_BY_NAME["CONFIG_CINDER_BACKEND"])
-    assert told.endswith("solidfire, ceph. Applies when CONFIG_CINDER_INSTALL=y. Supported so far: lvm, nfs, ceph.")
+def test_the_description_has_choices_condition_and_supported_values():
+    description = describe_parameter(PARAMETERS_BY_NAME["CONFIG_CINDER_BACKEND"])
+    assert description.endswith(
+        "solidfire, ceph. Applies when CONFIG_CINDER_INSTALL=y. Supported so far: lvm, nfs, ceph."
+    )
     assert describe_parameter(PARAMETERS_BY_NAME["CONFIG_MANILA_INSTALL"]).endswith("(y/n) Not supported yet.")
 
 
@@ -169,7 +183,7 @@ def test_old_names_are_known(old, new):
     assert old in PARAMETERS_BY_NAME[new].old_names
 
 
-def test_helps_are_our_own_words_and_short():
+def test_help_texts_are_short_sentences():
     for parameter in PARAMETERS:
         assert 10 < len(parameter.help) <= 200, parameter.name
         assert parameter.help[0].isupper() or parameter.help.startswith(("PHYSNET", "BRIDGE")), parameter.name

@@ -1,4 +1,4 @@
-"""Values by their kind, and answers seen together."""
+"""Values by their kind, and checks of several answers together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packstack_lite.errors import AnswersError
 HOSTS = derive_node_answers(["198.18.1.10"])
 
 
-def faults_of(flags):
+def resolve_errors(flags):
     with pytest.raises(AnswersError) as failure:
         resolve_answers(flags=flags, node_answers=HOSTS)
     return list(failure.value.errors)
@@ -50,7 +50,7 @@ def faults_of(flags):
         ("CONFIG_COMPUTE_HOSTS", "", ()),
     ],
 )
-def test_good_values(name, text, value):
+def test_valid_values_are_parsed(name, text, value):
     assert parse_value(PARAMETERS_BY_NAME[name], text) == value
 
 
@@ -98,7 +98,7 @@ def test_good_values(name, text, value):
         ("CONFIG_KEYSTONE_TOKEN_FORMAT", "UUID", "'UUID' is not one of FERNET"),
     ],
 )
-def test_bad_values(name, text, word):
+def test_invalid_values_are_refused_with_a_reason(name, text, word):
     with pytest.raises(ValueError) as failure:
         parse_value(PARAMETERS_BY_NAME[name], text)
     assert word in str(failure.value)
@@ -129,14 +129,14 @@ def test_bad_values(name, text, word):
         ({"CONFIG_NOVA_INSTALL": "n"}, "must be y"),
     ],
 )
-def test_faults_between_answers_name_the_flag(flags, word):
-    (fault,) = faults_of(flags)
-    assert word in fault
-    assert fault.startswith(tuple(f"--{PARAMETERS_BY_NAME[name].flag}: {name}" for name in flags))
+def test_errors_between_answers_name_the_flag(flags, word):
+    (error,) = resolve_errors(flags)
+    assert word in error
+    assert error.startswith(tuple(f"--{PARAMETERS_BY_NAME[name].flag}: {name}" for name in flags))
 
 
-def test_faults_of_several_rules_are_told_together():
-    told = faults_of(
+def test_errors_of_several_rules_are_reported_together():
+    errors = resolve_errors(
         {
             "CONFIG_NEUTRON_L2_AGENT": "linuxbridge",
             "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre,local",
@@ -144,28 +144,28 @@ def test_faults_of_several_rules_are_told_together():
             "CONFIG_NOVA_INSTALL": "n",
         }
     )
-    assert len(told) == 5
+    assert len(errors) == 5
 
 
 @pytest.mark.parametrize(
     "pools", ["[]", "", '["start=172.24.4.9,end=172.24.4.9"]', '["start=172.24.4.9, end=172.24.4.20"]']
 )
-def test_good_pools(pools):
+def test_valid_allocation_pools_give_no_warning(pools):
     assert resolve_answers(flags={"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": pools}, node_answers=HOSTS).warnings == ()
 
 
-def test_without_the_demo_its_answers_do_not_matter():
+def test_answers_of_the_demo_are_not_checked_without_it():
     flags = {"CONFIG_PROVISION_DEMO": "n", "CONFIG_PROVISION_DEMO_FLOATRANGE": "fd00::/64"}
     assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
 
 
-def test_each_service_that_is_not_deployed_is_named():
+def test_each_unsupported_service_has_a_warning():
     names = [f"CONFIG_{service}_INSTALL" for service in ("MANILA", "HEAT", "MAGNUM")]
-    told = resolve_answers(flags=dict.fromkeys(names, "y"), node_answers=HOSTS)
-    assert [warning.split(": ")[1] for warning in told.warnings] == [f"{name}=y" for name in names]
+    answers = resolve_answers(flags=dict.fromkeys(names, "y"), node_answers=HOSTS)
+    assert [warning.split(": ")[1] for warning in answers.warnings] == [f"{name}=y" for name in names]
 
 
-def test_all_else_that_is_not_carried_out_is_named_in_one_warning():
+def test_other_unsupported_answers_share_a_warning():
     flags = {"CONFIG_HORIZON_SSL": "y", "CONFIG_SSH_KEY": "/a.pub"}
     (warning,) = resolve_answers(flags=flags, node_answers=HOSTS).warnings
     assert warning.startswith("ignored, since this release does not implement it: ")
@@ -173,11 +173,11 @@ def test_all_else_that_is_not_carried_out_is_named_in_one_warning():
         assert f"--{PARAMETERS_BY_NAME[name].flag}: {name}={text}" in warning
 
 
-def test_what_belongs_to_a_service_that_is_off_is_not_counted_as_missing():
+def test_unsupported_answers_of_a_service_that_is_off_give_no_warning():
     flags = {"CONFIG_HORIZON_INSTALL": "n", "CONFIG_HORIZON_SSL": "y"}
     assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
 
 
-def test_hosts_of_their_own_are_nothing_to_warn_of():
+def test_dedicated_hosts_give_no_warning():
     flags = {"CONFIG_MARIADB_HOST": "198.18.1.99", "CONFIG_AMQP_HOST": "198.18.1.98"}
     assert resolve_answers(flags={**flags, "CONFIG_COMPUTE_HOSTS": "198.18.1.9"}, node_answers=HOSTS).warnings == ()

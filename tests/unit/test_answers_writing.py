@@ -1,4 +1,4 @@
-"""Writing: private, whole or not at all, and read back as it was, whatever a password holds."""
+"""Written answer files are private and complete, and read back unchanged."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_cha
 @example("# a")
 @example("%{::processorcount}")
 @example("päss wörd ✓")
-def test_any_printable_password_survives(tmp_path_factory, word):
+def test_any_printable_password_reads_back(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    told = resolve_answers(flags={NAME: word})
-    assert told[NAME] == Secret(word)
-    write_answer_file(path, told)
+    answers = resolve_answers(flags={NAME: word})
+    assert answers[NAME] == Secret(word)
+    write_answer_file(path, answers)
     again = resolve_answers([path])
     assert again[NAME] == Secret(word)
-    assert dict(again) == dict(told)
+    assert dict(again) == dict(answers)
 
 
 @given(st.text(min_size=1).filter(lambda word: not word.isprintable() or word != word.strip()))
@@ -50,20 +50,20 @@ def test_any_printable_password_survives(tmp_path_factory, word):
 @example("a\nCONFIG_DEBUG_MODE=y")
 @example("a\tb")
 @example("\ud800")
-def test_what_a_file_cannot_hold_is_refused_and_not_shown(word):
+def test_an_answer_that_no_file_can_contain_is_refused_and_not_shown(word):
     for name in (NAME, "CONFIG_DEFAULT_PASSWORD"):
         with pytest.raises(AnswersError) as failure:
             resolve_answers(flags={name: word})
-        (fault,) = failure.value.errors
+        (error,) = failure.value.errors
         flag = "--nova-ks-passwd" if name == NAME else "--default-password"
-        assert fault in (
+        assert error in (
             f"{flag}: {name}: contains a character that cannot be printed, such as a tab or a line break",
             f"{flag}: {name}: begins or ends with a space, which an answer file cannot contain",
         )
 
 
 @pytest.mark.parametrize("name", ["CONFIG_KEYSTONE_REGION", "CONFIG_CINDER_VOLUME_NAME", "CONFIG_NTP_SERVERS"])
-def test_no_answer_can_bring_lines_of_its_own(name):
+def test_no_answer_can_add_lines_to_the_file(name):
     with pytest.raises(AnswersError) as failure:
         resolve_answers(flags={name: "a\nCONFIG_PROVISION_DEMO=n"})
     assert "cannot be printed" in failure.value.errors[0]
@@ -80,9 +80,9 @@ def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path)
     assert "# Applies when" not in text.replace("\n# ", " ") or "Applies when CONFIG_NOVA_INSTALL=y." in text
 
 
-def test_two_writings_are_the_same_to_the_byte(tmp_path):
-    told = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
-    write_answer_file(tmp_path / "a.txt", told)
+def test_a_file_that_is_read_and_written_again_is_identical(tmp_path):
+    answers = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
+    write_answer_file(tmp_path / "a.txt", answers)
     write_answer_file(tmp_path / "b.txt", resolve_answers([tmp_path / "a.txt"]))
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
 
@@ -100,7 +100,7 @@ def test_the_file_is_private_from_its_first_byte_on(tmp_path, monkeypatch):
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o600
 
 
-def test_a_file_laid_in_the_way_is_not_written_to(tmp_path):
+def test_a_file_with_a_guessed_temporary_name_is_not_written_to(tmp_path):
     trap = tmp_path / f".a.txt.{os.getpid()}"
     trap.write_text("mine")
     trap.chmod(0o666)
@@ -108,7 +108,7 @@ def test_a_file_laid_in_the_way_is_not_written_to(tmp_path):
     assert trap.read_text() == "mine"
 
 
-def test_a_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("before")
 
@@ -122,7 +122,7 @@ def test_a_failed_writing_leaves_the_old_file_and_nothing_else(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_no_directory_is_made_for_a_mistyped_path(tmp_path):
+def test_no_directory_is_created_for_a_mistyped_path(tmp_path):
     with pytest.raises(UsageError, match="No such file or directory"):
         write_answer_file(tmp_path / "tpm" / "a.txt", resolve_answers())
     assert list(tmp_path.iterdir()) == []
@@ -135,7 +135,7 @@ def test_the_locale_does_not_matter(tmp_path, monkeypatch):
     assert resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
 
 
-def test_the_newest_file_of_an_earlier_run(tmp_path):
+def test_the_newest_file_of_earlier_runs_is_found(tmp_path):
     assert latest_answer_file(tmp_path) is None
     for stamp in ("20260101-120000", "20261123-090000", "20260301-235959"):
         (tmp_path / f"packstack-answers-{stamp}.txt").touch()
@@ -144,11 +144,13 @@ def test_the_newest_file_of_an_earlier_run(tmp_path):
     assert latest_answer_file(tmp_path) == tmp_path / "packstack-answers-20261123-090000.txt"
 
 
-def test_the_hostile_sample_is_hostile():
-    told = resolve_answers([PROJECT / "answer-files/hostile.txt"])
-    words = "".join(secret.reveal() for secret in told.secrets())
+def test_the_hostile_sample_has_all_special_characters():
+    answers = resolve_answers([PROJECT / "answer-files/hostile.txt"])
+    words = "".join(secret.reveal() for secret in answers.secrets())
     assert not {*string.punctuation, " "} - set(words)
-    fixed = [parameter for parameter in PARAMETERS if parameter.is_secret and told.origin(parameter.name) == "random"]
+    fixed = [
+        parameter for parameter in PARAMETERS if parameter.is_secret and answers.origin(parameter.name) == "random"
+    ]
     assert {parameter.name for parameter in fixed} <= {
         "CONFIG_HORIZON_SECRET_KEY",
         "CONFIG_KEYSTONE_ADMIN_TOKEN",
@@ -157,7 +159,7 @@ def test_the_hostile_sample_is_hostile():
     }
 
 
-def test_values_never_show_a_secret_of_a_wrong_word():
+def test_an_invalid_word_of_a_secret_is_not_shown():
     (parameter,) = [parameter for parameter in PARAMETERS if parameter.is_secret and parameter.choices]
     with pytest.raises(ValueError, match="contains a word that is not one of") as failure:
         parse_value(parameter, "novirtinfo,sesame")

@@ -1,4 +1,4 @@
-"""The tool's other files, damaged, on the user's machine and on the node: tolerated, or refused with a sentence."""
+"""Damaged files on the user's machine and damaged replies of a node: tolerated, or an expected error."""
 
 from __future__ import annotations
 
@@ -47,46 +47,46 @@ DECLARED = services.declare(CLOUD)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def directory(tmp_path_factory):
     return tmp_path_factory.mktemp("damaged")
 
 
-def refused(fault, path=""):
-    """Whether an error is one for a person: it says what, and what to type, in printable lines."""
-    assert str(path) in fault.message
-    assert fault.hint
-    assert fault.exit_code is not ExitCode.BUG
+def assert_expected_error(error, path=""):
+    """Assert that an error names the file, has a hint, and is no bug."""
+    assert str(path) in error.message
+    assert error.hint
+    assert error.exit_code is not ExitCode.BUG
 
 
-# Passwords that were kept.
+# Stored passwords.
 
-KEPT = json.dumps(
+STORED = json.dumps(
     {"CONFIG_NOVA_KS_PW": "0a1b2c3d4e5f6a7b", "CONFIG_BARBICAN_KEK": "aGVsbG8gaGVsbG8gaGVsbG8="}, indent=1
 )
 
 
-@given(damaged(KEPT.encode(), b"[" * 20_000))
-def test_no_password_store_gives_a_traceback(place, content):
-    path = place / "passwords.json"
+@given(damaged(STORED.encode(), b"[" * 20_000))
+def test_no_password_file_gives_a_traceback(directory, content):
+    path = directory / "passwords.json"
     path.write_bytes(content)
     try:
         word = PasswordStore(path).get_password("CONFIG_NOVA_KS_PW", 16)
-    except UsageError as fault:
-        refused(fault, path)
+    except UsageError as error:
+        assert_expected_error(error, path)
     else:
         assert word.isprintable() and word.isascii() and word
 
 
 @pytest.mark.parametrize("word", [None, 1, "", "a b", "a\nb", "\ud800", ["a"], {"a": "b"}])
-def test_what_was_never_a_password_is_not_taken_for_one(tmp_path, word):
+def test_a_value_that_is_no_generated_password_is_refused(tmp_path, word):
     path = tmp_path / "passwords.json"
     path.write_text(json.dumps({"CONFIG_NOVA_KS_PW": word}))
     with pytest.raises(UsageError, match="is not a valid password file"):
         PasswordStore(path)
 
 
-def test_the_damaged_line_is_named(tmp_path):
-    (tmp_path / "p.json").write_text(KEPT[:40])
+def test_the_damaged_line_of_a_password_file_is_named(tmp_path):
+    (tmp_path / "p.json").write_text(STORED[:40])
     with pytest.raises(UsageError, match=r"p\.json:2: is not a valid password file"):
         PasswordStore(tmp_path / "p.json")
 
@@ -101,19 +101,19 @@ CLOUDS = yaml.safe_dump({"cache": {"class": "x"}, "clouds": {"prod": {"auth": {"
 
 @settings(max_examples=60)
 @given(damaged(CLOUDS.encode(), b"clouds: {a: !!int x, b: !!bool y, c: !!timestamp z}\n", b"[" * 600))
-def test_no_clouds_yaml_gives_a_traceback_or_is_half_written(place, content):
-    path = place / "clouds.yaml"
+def test_no_clouds_yaml_gives_a_traceback_or_is_written_partly(directory, content):
+    path = directory / "clouds.yaml"
     path.write_bytes(content)
     try:
         clouds_yaml.merge_clouds(path, OURS)
-    except UsageError as fault:
-        refused(fault, path)
-        assert "nothing was added" in fault.message
+    except UsageError as error:
+        assert_expected_error(error, path)
+        assert "nothing was added" in error.message
         assert path.read_bytes() == content
     else:
         assert yaml.safe_load(path.read_bytes())["clouds"]["packstack-lite-aio"] == OURS["packstack-lite-aio"]
-    (place / "clouds.yaml.packstack-lite.orig").unlink(missing_ok=True)
-    assert not list(place.glob(".clouds*"))
+    (directory / "clouds.yaml.packstack-lite.orig").unlink(missing_ok=True)
+    assert not list(directory.glob(".clouds*"))
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_clouds_yaml_is_refused_with_its_line(tmp_path, content, says):
         path.mkdir()
     else:
         path.write_text(content)
-    with pytest.raises(UsageError) as fault:
+    with pytest.raises(UsageError) as error:
         clouds_yaml.merge_clouds(path, OURS)
-    assert says in fault.value.message
+    assert says in error.value.message
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+def test_an_unwritable_path_of_clouds_yaml_is_refused(tmp_path):
     (tmp_path / "openstack").touch()
     with pytest.raises(UsageError, match="cannot be written"):
         clouds_yaml.merge_clouds(tmp_path / "openstack" / "clouds.yaml", OURS)
 
 
-def test_the_copy_of_clouds_yaml_is_the_file_byte_by_byte(tmp_path):
+def test_the_copy_of_clouds_yaml_is_identical(tmp_path):
     path = tmp_path / "clouds.yaml"
     path.write_bytes(b"\xef\xbb\xbf# mine\r\nclouds: {}\r\n")
     clouds_yaml.merge_clouds(path, OURS)
@@ -156,9 +156,9 @@ EARLIER = "packstack-answers-20260101-120000.txt"
 
 
 @pytest.fixture(scope="module")
-def written(place):
-    write_answer_file(place / "whole.txt", resolve_answers(address="198.18.1.10"))
-    return (place / "whole.txt").read_bytes()
+def answer_file_content(directory):
+    write_answer_file(directory / "whole.txt", resolve_answers(address="198.18.1.10"))
+    return (directory / "whole.txt").read_bytes()
 
 
 @pytest.fixture
@@ -167,10 +167,10 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_no_answers_of_an_earlier_run_give_a_traceback(place, written, monkeypatch):
-    monkeypatch.setenv("HOME", str(place))
-    path = place / EARLIER
-    start = written[: written.index(b"CONFIG_CONTROLLER_HOST") + 60]
+def test_no_answer_file_of_an_earlier_run_gives_a_traceback(directory, answer_file_content, monkeypatch):
+    monkeypatch.setenv("HOME", str(directory))
+    path = directory / EARLIER
+    start = answer_file_content[: answer_file_content.index(b"CONFIG_CONTROLLER_HOST") + 60]
 
     @settings(max_examples=50)
     @given(damaged(start))
@@ -178,31 +178,31 @@ def test_no_answers_of_an_earlier_run_give_a_traceback(place, written, monkeypat
         path.write_bytes(content)
         try:
             assert answer_sources.find_earlier_answer_files("198.18.1.10") in ((), (path,))
-        except UsageError as fault:
-            refused(fault, path)
+        except UsageError as error:
+            assert_expected_error(error, path)
 
     check()
     path.unlink()
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF\0", b"", b"[general]\nCONFIG_CONTR", b"\xff" * 100])
-def test_damaged_answers_are_not_passed_over(home, content):
-    """The passwords that they hold would be made anew."""
+def test_damaged_answers_of_an_earlier_run_are_refused(home, content):
+    """Otherwise new passwords would be generated."""
     (home / EARLIER).write_bytes(content)
-    with pytest.raises(UsageError) as fault:
+    with pytest.raises(UsageError) as error:
         answer_sources.find_earlier_answer_files("198.18.1.10")
-    assert fault.value.hint.endswith(f"mv {home / EARLIER} {home / EARLIER}.damaged")
+    assert error.value.hint.endswith(f"mv {home / EARLIER} {home / EARLIER}.damaged")
 
 
-def test_damaged_answers_tell_their_lines(home):
+def test_damaged_answers_are_reported_with_their_lines(home):
     (home / EARLIER).write_text("[general]\n#\nCONFIG_CONTROLLER_H\n")
-    with pytest.raises(AnswersError) as fault:
+    with pytest.raises(AnswersError) as error:
         answer_sources.find_earlier_answer_files("198.18.1.10")
-    assert f"{EARLIER}:3:" in fault.value.errors[0]
+    assert f"{EARLIER}:3:" in error.value.errors[0]
 
 
-def test_answers_for_another_host_are_passed_over(home, written):
-    (home / EARLIER).write_bytes(written)
+def test_answers_for_another_host_are_ignored(home, answer_file_content):
+    (home / EARLIER).write_bytes(answer_file_content)
     assert answer_sources.find_earlier_answer_files("198.18.1.11") == ()
     assert answer_sources.find_earlier_answer_files("198.18.1.10") == (home / EARLIER,)
 
@@ -211,8 +211,8 @@ def test_answers_for_another_host_are_passed_over(home, written):
 
 
 @pytest.fixture
-def box(tmp_path, monkeypatch):
-    """A sandbox's record; not fresh for each example of a property test, which overwrites it."""
+def sandbox_record(tmp_path, monkeypatch):
+    """Return a sandbox record. All examples of a property test share it and overwrite it."""
     monkeypatch.setattr(model, "SANDBOX_HOME", tmp_path)
     made = model.Record("aio", "container", "debian12", 1, "base-1", True)
     made.directory.mkdir(parents=True)
@@ -220,16 +220,16 @@ def box(tmp_path, monkeypatch):
     return made
 
 
-def test_no_record_of_a_sandbox_gives_a_traceback(box):
-    path = box.directory / "sandbox.json"
+def test_no_sandbox_record_gives_a_traceback(sandbox_record):
+    path = sandbox_record.directory / "sandbox.json"
 
     @given(damaged(path.read_bytes(), b"[" * 20_000))
     def check(content):
         path.write_bytes(content)
         try:
             assert all(made.to_sandbox().address for made in model.list_records())
-        except UsageError as fault:
-            refused(fault, path)
+        except UsageError as error:
+            assert_expected_error(error, path)
 
     check()
 
@@ -245,23 +245,23 @@ def test_no_record_of_a_sandbox_gives_a_traceback(box):
         ({"layered": None}, "layered is of another type"),
     ],
 )
-def test_a_record_with_a_wrong_field_is_refused(box, change, why):
-    path = box.directory / "sandbox.json"
+def test_a_record_with_a_wrong_field_is_refused(sandbox_record, change, why):
+    path = sandbox_record.directory / "sandbox.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UsageError) as fault:
+    with pytest.raises(UsageError) as error:
         model.list_records()
-    assert why in fault.value.message
-    assert f"rm -r --one-file-system {box.directory}" in fault.value.hint
+    assert why in error.value.message
+    assert f"rm -r --one-file-system {sandbox_record.directory}" in error.value.hint
 
 
-def test_a_record_without_a_field_is_refused(box):
-    (box.directory / "sandbox.json").write_text('{"name": "aio"}')
+def test_a_record_without_a_field_is_refused(sandbox_record):
+    (sandbox_record.directory / "sandbox.json").write_text('{"name": "aio"}')
     with pytest.raises(UsageError, match="kind, distro, number, tree, layered is missing"):
         model.list_records()
 
 
-def test_a_damaged_sandbox_keeps_nobody_from_another_host(box, monkeypatch):
-    (box.directory / "sandbox.json").write_text("{")
+def test_a_damaged_sandbox_record_does_not_prevent_other_targets(sandbox_record, monkeypatch):
+    (sandbox_record.directory / "sandbox.json").write_text("{")
     monkeypatch.setattr(targets, "_find_sandbox_at", lambda address: model.list_records())
     warnings = []
     for _ in range(2):
@@ -271,16 +271,16 @@ def test_a_damaged_sandbox_keeps_nobody_from_another_host(box, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff", b"many", b"9" * 5000])
-def test_a_damaged_process_number_is_nobody_s(box, content):
-    (box.directory / "pid").write_bytes(content)
-    assert box.to_sandbox().state == "stopped"
+def test_a_damaged_pid_file_means_stopped(sandbox_record, content):
+    (sandbox_record.directory / "pid").write_bytes(content)
+    assert sandbox_record.to_sandbox().state == "stopped"
 
 
 # The directory of a run's log.
 
 
 @pytest.mark.parametrize("what", ["file", "link to nothing"])
-def test_a_log_directory_that_is_none_is_an_oserror_for_the_caller(tmp_path, what):
+def test_a_log_directory_that_is_a_file_raises_oserror(tmp_path, what):
     (tmp_path / "198.18.1.10").touch() if what == "file" else (tmp_path / "198.18.1.10").symlink_to("nowhere")
     with pytest.raises(OSError, match="File exists"):
         open_log("198.18.1.10", Masker([]), tmp_path)
@@ -304,14 +304,14 @@ def test_no_file_of_config_dir_gives_a_traceback(tmp_path, name):
         assert Masker(tree.find_secrets()).mask_lines("x")
         try:
             apply_overrides(DECLARED, tree, CLOUD.profile)
-        except ConfigOverrideError as fault:
-            assert all(line.startswith(str(path)) for line in fault.errors)
-            refused(fault)
+        except ConfigOverrideError as error:
+            assert all(line.startswith(str(path)) for line in error.errors)
+            assert_expected_error(error)
 
     check()
 
 
-def test_a_name_that_no_node_can_have_is_a_fault(tmp_path):
+def test_an_unprintable_file_name_is_an_error(tmp_path):
     directory = tmp_path / "nova"
     directory.mkdir()
     for name in (b"a\xa9.conf", b"a\x1b[31m.conf"):
@@ -319,11 +319,11 @@ def test_a_name_that_no_node_can_have_is_a_fault(tmp_path):
     assert len(loader.load_directory(tmp_path).errors) == 2
 
 
-# What a node tells.
+# Replies of a node.
 
 
 class Node:
-    """A node whose replies are given."""
+    """A connection with given replies."""
 
     name = "node"
     flights = 0
@@ -332,23 +332,25 @@ class Node:
         self.replies = replies
 
     def run(self, commands):
-        return [self.replies[place % len(self.replies)] for place in range(len(commands))]
+        return [self.replies[directory % len(self.replies)] for directory in range(len(commands))]
 
 
-def text_from(strategy):
-    """As the root shell decodes what a node prints."""
+def decoded(strategy):
+    """Decode bytes as the root shell does."""
     return strategy.map(lambda data: data.decode(errors="replace"))
 
 
-SYSTEM_REPLIES = text_from(damaged(SYSTEM.encode(), SYSTEM.encode()[-200:]))
-LINK_REPLIES = text_from(damaged(LINKS.encode()))
-PORT_REPLIES = text_from(damaged(PORTS.encode()))
+SYSTEM_REPLIES = decoded(damaged(SYSTEM.encode(), SYSTEM.encode()[-200:]))
+LINK_REPLIES = decoded(damaged(LINKS.encode()))
+PORT_REPLIES = decoded(damaged(PORTS.encode()))
 UPLINK = f"uplink=eth0 mac aa:bb\nnetwork_file={base64.b64encode(b'x').decode()} /etc/network/interfaces\n"
-MORE_REPLIES = text_from(
+MORE_REPLIES = decoded(
     damaged(
         UPLINK.encode(),
-        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\nrpm_version=httpd 2.4\nunit_state=firewalld.service active enabled\n",
-        b"device=/dev/vda 100 ext4 /\nkey_digest=CONFIG_SWIFT_HASH 0a\nnfs_export=a:/b no\nsriov_vfs=eth0 4\nkernel_feature=nfs\n",
+        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\nrpm_version=httpd 2.4\n"
+        b"unit_state=firewalld.service active enabled\n",
+        b"device=/dev/vda 100 ext4 /\nkey_digest=CONFIG_SWIFT_HASH 0a\nnfs_export=a:/b no\nsriov_vfs=eth0 4\n"
+        b"kernel_feature=nfs\n",
     )
 )
 
@@ -363,8 +365,8 @@ def test_no_facts_give_a_traceback(system, links, ports, more, code):
     ]
     try:
         gather_facts(Node(*replies))
-    except PackstackLiteError as fault:
-        refused(fault, "node: its facts cannot be read")
+    except PackstackLiteError as error:
+        assert_expected_error(error, "node: its facts cannot be read")
 
 
 LOOKS = looking.collect_probes(DECLARED)
@@ -376,17 +378,17 @@ STATES = damaged(
 )
 
 
-@given(st.sampled_from(LOOKS), text_from(STATES), st.sampled_from([0, 0, 1, 3, 75]))
+@given(st.sampled_from(LOOKS), decoded(STATES), st.sampled_from([0, 0, 1, 3, 75]))
 def test_no_state_of_a_node_gives_a_traceback(look, out, code):
     try:
         looking._parse_reply(Node(), look, Reply(code, out))
-    except PackstackLiteError as fault:
-        assert fault.message.startswith("node: cannot parse the reply to")
-        assert fault.hint
+    except PackstackLiteError as error:
+        assert error.message.startswith("node: cannot parse the reply to")
+        assert error.hint
 
 
 @pytest.mark.parametrize("value", [[], "text", 1, True])
-def test_states_of_another_shape_are_refused(value):
+def test_observed_states_of_another_type_are_refused(value):
     entities = [resource for resource in DECLARED if isinstance(resource, ApiObject)]
     rings = SwiftRings("/etc/swift", "/srv/node", "198.18.1.10", {"account": 6002}, {"disk": 1})
     for look, reply in (
@@ -398,30 +400,30 @@ def test_states_of_another_shape_are_refused(value):
             looking._parse_reply(Node(), look, Reply(0, json.dumps(reply)))
 
 
-class Ear:
-    """A watcher that hears nothing."""
+class SilentListener:
+    """A listener that ignores every event."""
 
     def job_started(self, job):
         pass
 
-    job_finished = job_output = lambda *heard: None
+    job_finished = job_output = lambda *event: None
 
 
-@given(text_from(damaged(b"one 0 3 Zm9v\n", b"one - 0 \none 124 0 \n")))
-def test_no_job_s_directory_gives_a_traceback(out):
+@given(decoded(damaged(b"one 0 3 Zm9v\n", b"one - 0 \none 124 0 \n")))
+def test_no_job_directory_gives_a_traceback(out):
     turns = iter([Reply(0, out), Reply(0, "one 1 0 \n")] * 3)
 
     def run(commands):
         return [Reply(0)] * (len(commands) - 1) + [next(turns, Reply(0, "one 1 0 \n"))]
 
     try:
-        JobRunner(run, "node", Ear()).run_all([Job("one", "true")])
-    except PackstackLiteError as fault:
-        refused(fault, "node: the stored state of a job cannot be read")
+        JobRunner(run, "node", SilentListener()).run_all([Job("one", "true")])
+    except PackstackLiteError as error:
+        assert_expected_error(error, "node: the stored state of a job cannot be read")
 
 
-class Answer:
-    """A stream on which a root shell has said this."""
+class ReplyStream:
+    """A stream with a given reply of a root shell."""
 
     def __init__(self, data):
         self.chunks = [b"word ready\n", data]
@@ -437,30 +439,30 @@ class Answer:
 
 
 @given(damaged(b"\n0\n\nword next\nout\nword next\nerr\nword over\n"))
-def test_no_answer_of_a_root_shell_gives_a_traceback(data):
+def test_no_reply_of_a_root_shell_gives_a_traceback(data):
     try:
-        replies = Shell(Answer(data), "node", "word").run([Command("true")])
-    except ConnectError as fault:
-        refused(fault, "node: ")
+        replies = Shell(ReplyStream(data), "node", "word").run([Command("true")])
+    except ConnectError as error:
+        assert_expected_error(error, "node: ")
     else:
         assert len(replies) == 1
 
 
-@given(text_from(damaged(b'{"who": "me@here (process 12)"}', b'{"who": %s}' % (b"[" * 20_000), b'{"who": "(process ')))
-def test_no_holder_of_a_lock_gives_a_traceback(line):
+@given(decoded(damaged(b'{"who": "me@here (process 12)"}', b'{"who": %s}' % (b"[" * 20_000), b'{"who": "(process ')))
+def test_no_lock_owner_gives_a_traceback(line):
     assert len(locks._parse_owner(line)) <= 200
     assert locks.owner_is_gone(locks._parse_owner(line)) is False
 
 
-def test_a_holder_with_a_number_too_long_is_not_gone():
+def test_an_owner_with_an_impossible_pid_is_not_gone():
     assert locks.owner_is_gone(f"me (process {'9' * 5000})") is False
 
 
 @settings(max_examples=15)
 @given(content=damaged(b'{"who": "me"}\n1 2\n'))
-def test_a_damaged_lock_is_taken(place, content):
-    """Nobody holds it: no shell has the number and the start time that it names."""
-    lock = place / "lock"
+def test_a_damaged_lock_is_taken_over(directory, content):
+    """No shell has the process number and start time of its owner file."""
+    lock = directory / "lock"
     lock.mkdir(exist_ok=True)
     (lock / "holder").write_bytes(content or b"\n")
     command = locks.take_command("we")
@@ -474,9 +476,9 @@ def test_a_damaged_lock_is_taken(place, content):
     assert (lock / "holder").read_bytes().startswith(b'{"who": "we"}\n')
 
 
-def test_a_lock_that_cannot_be_taken_is_no_bug(tmp_path):
+def test_a_lock_that_cannot_be_taken_is_an_expected_error(tmp_path):
     node = Node(Reply(1, err="mkdir: cannot create directory: No space left on device"))
-    with pytest.raises(PackstackLiteError, match="cannot take the lock") as fault, locks.hold_lock(node, "we"):
+    with pytest.raises(PackstackLiteError, match="cannot take the lock") as error, locks.hold_lock(node, "we"):
         pass
-    assert fault.value.exit_code is ExitCode.PHASE_FAILED
-    assert fault.value.hint
+    assert error.value.exit_code is ExitCode.PHASE_FAILED
+    assert error.value.hint

@@ -1,4 +1,4 @@
-"""Secrets show themselves nowhere, land everywhere, and are masked in what people see."""
+"""Secrets print as a mask, are quoted for every format, and are masked in logs and diffs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from packstack_lite.secret import (
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)
 
 
-def test_a_secret_shows_itself_nowhere():
+def test_a_secret_prints_as_a_mask():
     word = Secret("open sesame")
     shown = [str(word), repr(word), f"{word}", f"{word!r:>20}".strip(), "%s" % word, str([word]), str({"a": word})]
     assert not any("sesame" in text for text in shown)
@@ -42,7 +42,7 @@ def test_secrets_compare_by_value():
 
 
 @given(PRINTABLE)
-def test_each_quoting_is_undone_by_its_reader(word):
+def test_each_quoted_form_reads_back(word):
     value = Secret(word)
     assert shlex.split(quote_sh(value)) == [word]
     assert unquote(quote_url(value)) == word
@@ -66,7 +66,7 @@ def test_every_quoted_form_is_masked(word):
         assert word not in masker(f"before\n{quoting(Secret(word))}\nafter").split("\n")[1]
 
 
-def test_a_plain_word_as_password_does_not_eat_paths_and_names():
+def test_a_plain_word_as_password_does_not_mask_paths_and_names():
     masker = Masker([Secret("packstack"), Secret("admin")])
     assert masker("/var/lib/packstack-lite and packstack_lite") == "/var/lib/packstack-lite and packstack_lite"
     assert masker("password = packstack") == "password = ***"
@@ -74,7 +74,7 @@ def test_a_plain_word_as_password_does_not_eat_paths_and_names():
     assert not masker.contains_secret("mkdir -p /var/lib/packstack-lite; openstack --os-username admin")
 
 
-def test_a_telling_secret_in_a_script_is_seen():
+def test_a_secret_in_a_script_is_detected():
     masker = Masker([Secret("aF3 !x9"), Secret("0123456789abcdef")])
     assert masker.contains_secret("mysql -p'aF3 !x9'")
     assert masker.contains_secret("PW=0123456789abcdef mysql")
@@ -90,5 +90,5 @@ def test_a_telling_secret_in_a_script_is_seen():
         ("cpu_allocation_ratio = 16.0", "cpu_allocation_ratio = 16.0"),
     ],
 )
-def test_lines_hide_secrets_that_nobody_knows(line, shown):
+def test_mask_lines_hides_unknown_secrets(line, shown):
     assert Masker().mask_lines(line) == shown
