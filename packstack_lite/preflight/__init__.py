@@ -1,4 +1,6 @@
-"""Checks before anything is done: each reads facts, reports findings and names the way out. Used by ``deployment``.
+"""Checks of a node before a run: each reads facts and reports findings.
+
+Used by ``deployment``.
 
 Every check runs, whatever the others found. A check's name is its word for ``--ignore``. CONTRIBUTING.md holds the
 checklist for a new check.
@@ -116,5 +118,5 @@ def _run_check(name: str, context: CheckContext) -> List[Finding]:
 
 
 def describe_checks() -> Dict[str, str]:
-    """Map each check's name to the first sentence of its docstring: what it makes sure of."""
+    """Map each check's name to the first line of its docstring."""
     return {name: (check.__doc__ or "").split("\n", 1)[0] for name, check in CHECKS.items()}

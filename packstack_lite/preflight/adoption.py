@@ -1,4 +1,6 @@
-"""Recognise a cloud of ours on a node that has lost /var/lib/packstack-lite. Used by ``preflight.run`` and its checks.
+"""Recognise a cloud of ours without /var/lib/packstack-lite.
+
+Used by ``run_checks``.
 
 Two things prove it: files that packstack-lite has written, or a MariaDB whose accounts have the answers' passwords.
 """
@@ -19,7 +21,7 @@ KEYSTONE = keystone.SPEC.databases[0]
 
 
 def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
-    """Return the facts, with ``deployed_by_us`` set if the node proves that the cloud is ours.
+    """Return the facts, with ``deployed_by_us`` set if the cloud proves to be ours.
 
     A configuration of OpenStack without packstack-lite's header is another tool's, even if the passwords match:
     Packstack deploys from the same answer file.
@@ -31,7 +33,7 @@ def adopt(facts: Facts, answers: Mapping[str, Any]) -> Facts:
 
 
 def database_matches(facts: Facts, answers: Mapping[str, Any]) -> bool:
-    """Return whether MariaDB has Keystone's database and account, and each account has its answer's password."""
+    """Return whether MariaDB's accounts, Keystone's among them, match the answers."""
     return (
         KEYSTONE.schema in facts.cloud.mariadb_databases
         and KEYSTONE.user in _users(facts)
@@ -40,7 +42,10 @@ def database_matches(facts: Facts, answers: Mapping[str, Any]) -> bool:
 
 
 def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
-    """Return the answers whose account has another password in MariaDB, but not of services that are switched off."""
+    """Return the password answers that differ from MariaDB's accounts.
+
+    Accounts of disabled services are not compared.
+    """
     users = _users(facts)
     wrong = [
         database.password_parameter
@@ -54,12 +59,12 @@ def differing_passwords(facts: Facts, answers: Mapping[str, Any]) -> List[str]:
 
 
 def password_digest(answer: Any) -> str:
-    """Return the digest that the facts hold for this password: 12 digits, useless for a login."""
+    """Return the 12-digit digest that the facts hold for this password."""
     return hashlib.sha256(mysql_native_hash(answer).encode()).hexdigest()[:12] if isinstance(answer, Secret) else ""
 
 
 def _users(facts: Facts) -> Mapping[str, List[str]]:
-    """Return digests by user; a user has a password for each host that it may connect from."""
+    """Return digests by user: one for each host that the user may connect from."""
     users: Dict[str, List[str]] = {}
     for account, digest in facts.cloud.accounts.items():
         users.setdefault(account.rpartition("@")[0], []).append(digest)

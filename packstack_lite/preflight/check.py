@@ -1,4 +1,4 @@
-"""What a check reads (``CheckContext``) and how it reports (``error``, ``warning``, ``info``). Used by every check."""
+"""What a check reads (``CheckContext``) and how it reports a ``Finding``."""
 
 from __future__ import annotations
 
@@ -43,12 +43,18 @@ Findings = Iterator[Finding]
 
 
 def error(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
-    """Report that a deployment would fail. ``hint`` is what to type or do; ``fix`` does it with ``--fix``."""
+    """Report that a deployment would fail.
+
+    ``hint`` is what to type or do; ``fix`` does it with ``--fix``.
+    """
     return Finding("", "", "error", message, hint, fix)
 
 
 def warning(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
-    """Report that a deployment would work, but not as expected. ``hint`` and ``fix`` as in ``error``."""
+    """Report that a deployment would work, but not as expected.
+
+    ``hint`` and ``fix`` as in ``error``.
+    """
     return Finding("", "", "warning", message, hint, fix)
 
 

@@ -1,4 +1,4 @@
-"""Commands of ``preflight --fix``; each one's ``description`` says what it will change. Used by the checks.
+"""Commands of ``preflight --fix``. Each ``description`` says what changes.
 
 A fix may run again, keeps what it replaces as ``PATH.packstack-lite.orig``, and exits with another code than 0 if it
 failed. Afterwards the facts are gathered again and the checks decide whether the cause is gone. A fix that moves data
@@ -16,12 +16,12 @@ from packstack_lite.secret import quote_sh
 # Downloads of a few packages; the package manager waits for its own lock meanwhile.
 _INSTALL_TIMEOUT = 300.0
 _BACKUP_FUNCTIONS = r"""
-keep() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
+keep_original() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
 # Replace a file's content by standard input; owner, mode and label stay. Empty input means that a program failed.
-into() { keep "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
+replace_content() { keep_original "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
 """
 _MOVE_FUNCTION = r"""
-aside() {
+move_away() {
     [ -e "$1" ] || return 0
     kept=$1.packstack-lite.orig number=1
     while [ -e "$kept" ]; do kept=$1.packstack-lite.orig.$number number=$((number + 1)); done
@@ -36,14 +36,20 @@ MOVABLE_DATA = (MARIADB, PACKSTACK)
 
 
 def make_fix(description: str, script: str, timeout: float = 60.0) -> FixCommand:
-    """Make a fix. ``description`` says what changes; ``script`` may use the functions keep and into."""
+    """Make a fix.
+
+    ``description`` says what changes; ``script`` may use the functions keep_original and replace_content.
+    """
     return FixCommand(_BACKUP_FUNCTIONS + script, timeout=timeout, description=description)
 
 
 def data_moving_fix(
     data: str, paths: Sequence[str], description: str, script: str, timeout: float = 60.0
 ) -> FixCommand:
-    """Make a fix that renames ``paths`` with the function aside; it runs only with ``--move-data`` and ``data``."""
+    """Make a fix that renames ``paths``, with the shell function move_away.
+
+    It runs only with ``--move-data DATA``.
+    """
     return FixCommand(
         _BACKUP_FUNCTIONS + _MOVE_FUNCTION + script,
         timeout=timeout,
@@ -72,7 +78,7 @@ awk -v address=@address@ -v names=@names@ '
         if (!changed) print
         else if (left) print line
     }
-    END {print address "\t" names}' /etc/hosts | into /etc/hosts
+    END {print address "\t" names}' /etc/hosts | replace_content /etc/hosts
 """
     script = script.replace("@address@", quote_sh(address)).replace("@names@", quote_sh(" ".join(names)))
     return make_fix(f"write into /etc/hosts: {address} {' '.join(names)}", script)
@@ -96,7 +102,7 @@ if has c.utf8; then lang=C.UTF-8; elif has en_us.utf8; then lang=en_US.UTF-8; el
 for file in /etc/default/locale /etc/locale.conf; do
     # Not a link to the other file (Debian 13).
     [ ! -L "$file" ] || continue
-    ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | into "$file"
+    ! grep -qs '^LANG=' "$file" || sed "s/^LANG=.*/LANG=$lang/" "$file" | replace_content "$file"
 done
 """
     return make_fix("set LANG to an installed locale (C.UTF-8, else en_US.UTF-8, else C)", script)
@@ -104,18 +110,21 @@ done
 
 def rename_to_orig(paths: Sequence[str]) -> FixCommand:
     """Rename files and directories to ``PATH.packstack-lite.orig``."""
-    script = "".join(f"aside {quote_sh(path)} || exit 1\n" for path in paths)
+    script = "".join(f"move_away {quote_sh(path)} || exit 1\n" for path in paths)
     return data_moving_fix(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
 
 
 def replace_old_database() -> FixCommand:
-    """Rename MariaDB's data; if a server is installed, create new data and start it if it was running."""
+    """Rename MariaDB's data.
+
+    If a server is installed, create new data, and start it if it was running.
+    """
     script = r"""
 running=
 for unit in mariadb mysqld mysql; do
     systemctl is-active --quiet $unit.service && { running=$unit; systemctl stop $unit.service || exit 1; break; }
 done
-aside /var/lib/mysql || { [ -z "$running" ] || systemctl start $running.service; exit 1; }
+move_away /var/lib/mysql || { [ -z "$running" ] || systemctl start $running.service; exit 1; }
 make=$(command -v mariadb-install-db || command -v mysql_install_db) || exit 0
 install -d -o mysql -g mysql -m 0755 /var/lib/mysql
 "$make" --user=mysql >/dev/null || exit 1
@@ -145,7 +154,7 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
         done = 1
     }
     {print}
-    END {end()}' @path@ | into @path@
+    END {end()}' @path@ | replace_content @path@
 """
     script = script.replace("@section@", quote_sh(repo.name)).replace("@add@", quote_sh(" ".join(patterns)))
     return script.replace("@path@", quote_sh(repo.path))
@@ -154,7 +163,7 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
 def downgrade_package(
     package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
 ) -> FixCommand:
-    """Downgrade an RPM from any repository but ``repos``, which then exclude ``patterns``.
+    """Downgrade an RPM without ``repos``, which then exclude ``patterns``.
 
     ``dead_repos`` are disabled for the command: a repository that does not answer stops yum.
     """
@@ -168,7 +177,7 @@ def downgrade_package(
 
 
 def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> FixCommand:
-    """Install RPMs from the enabled repositories but ``dead_repos``: one that does not answer stops yum."""
+    """Install RPMs without ``dead_repos``: one that does not answer stops yum."""
     names = " ".join(packages)
     return make_fix(
         f"yum install {names}",
@@ -197,12 +206,12 @@ def apt_install(packages: Sequence[str]) -> FixCommand:
 
 def set_selinux_boot_mode(mode: str) -> FixCommand:
     """Set SELinux's mode for the next boot; the current mode stays."""
-    script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | into /etc/selinux/config\n"
+    script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | replace_content /etc/selinux/config\n"
     return make_fix(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
 def keep_only_firewalld(units: Sequence[str]) -> FixCommand:
-    """Disable other firewalls than firewalld, unless firewalld would close our SSH connection."""
+    """Disable firewalls other than firewalld, unless that would close our SSH port."""
     names = " ".join(map(quote_sh, units))
     script = f"""
 port=$(printf '%s\\n' "${{SSH_CONNECTION:-}}" | cut -d' ' -f4)
@@ -215,12 +224,15 @@ systemctl disable --now {names} && systemctl restart firewalld.service
 
 
 def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> FixCommand:
-    """Let NetworkManager stop managing interfaces. It removes their addresses and routes, so these are set again."""
+    """Let NetworkManager stop managing interfaces.
+
+    It removes their addresses and routes, so these are set again.
+    """
     path = "/etc/NetworkManager/conf.d/90-packstack-lite.conf"
     interfaces = list(dict.fromkeys([*managed, *others]))
     script = r"""
 mkdir -p /etc/NetworkManager/conf.d
-printf '[keyfile]\nunmanaged-devices+=%s\n' @names@ | into @path@ || exit 1
+printf '[keyfile]\nunmanaged-devices+=%s\n' @names@ | replace_content @path@ || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 for interface in @managed@; do
@@ -242,7 +254,7 @@ done
 
 def load_kernel_module(module: str) -> FixCommand:
     """Load a kernel module, now and at every boot."""
-    script = f"modprobe {module} && echo {module} | into /etc/modules-load.d/packstack-lite-kvm.conf\n"
+    script = f"modprobe {module} && echo {module} | replace_content /etc/modules-load.d/packstack-lite-kvm.conf\n"
     return make_fix(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
 
 

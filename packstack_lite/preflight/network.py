@@ -70,7 +70,7 @@ def check_default_route(context: CheckContext) -> Findings:
 
 
 def check_interfaces(context: CheckContext) -> Findings:
-    """Check that the answers' interfaces and addresses exist, and the floating range is free."""
+    """Check that the answers' interfaces exist and the floating range is free."""
     answers, facts = context.answers, context.facts
     # apply creates a bridge for an uplink.
     created_bridges = {bridge for bridge, _ in uplink.bridge_interfaces(context)}
@@ -151,7 +151,7 @@ def check_ports(context: CheckContext) -> Findings:
 
 
 def _is_port_used(context: CheckContext, port: CheckedPort) -> bool:
-    """Return whether this node of the cloud will listen on the port, by its roles and the answers."""
+    """Return whether the node will listen on the port, by its roles and the answers."""
     if not context.has_role(port.role):
         return False
     if port.l2_agents and context.answers.get(l2_agents.L2_AGENT) not in port.l2_agents:

@@ -1,4 +1,4 @@
-"""Checks of Neutron's answers: the L2 agent of an existing cloud, packages for drivers, SR-IOV cards."""
+"""Checks of Neutron's answers: L2 agent, packages of drivers, SR-IOV cards."""
 
 from __future__ import annotations
 

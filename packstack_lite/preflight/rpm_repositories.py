@@ -1,4 +1,4 @@
-"""Checks of yum's and dnf's repositories: dead mirrors, EPEL together with RDO, and EPEL's leatherman."""
+"""Checks of yum's repositories: dead mirrors, EPEL with RDO, EPEL's leatherman."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def check_centos_mirrors(context: CheckContext) -> Findings:
 
 
 def find_dead_repos(context: CheckContext) -> List[Repo]:
-    """Return the enabled repositories whose URLs are all on hosts that no longer exist."""
+    """Return the enabled repositories with URLs on hosts that no longer exist only."""
     return [repo for repo in _enabled_repos(context) if repo.urls and all(_DEAD_MIRROR.match(url) for url in repo.urls)]
 
 
 def has_replacement_mirror(context: CheckContext) -> bool:
-    """Return whether the answers name a mirror and the distribution has a table of mirrors."""
+    """Return whether apply will rewrite the repositories to a mirror."""
     mirror_table = load_host_setup(context.profile.name).mirror_table if context.profile else ""
     return bool(context.answers.get(_MIRROR_PARAMETER) and mirror_table)
 

@@ -1,4 +1,4 @@
-"""Checks of installed software: package source, leftovers, databases, Python, locale, requested services."""
+"""Checks of software: package source, leftovers, databases, Python, locale."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def check_leftovers(context: CheckContext) -> Findings:
 
 
 def check_database(context: CheckContext) -> Findings:
-    """Check that MariaDB has no data, or this cloud's, and accepts root over the socket.
+    """Check that MariaDB is empty or this cloud's, and lets root in by the socket.
 
     Data of another cloud, or of another application, would be reconfigured or lost.
     """
@@ -126,7 +126,7 @@ def check_database(context: CheckContext) -> Findings:
 
 
 def _check_passwords(context: CheckContext) -> Findings:
-    """Report the answers whose account has another password in an earlier cloud's MariaDB."""
+    """Report the password answers that differ from an earlier cloud's accounts."""
     wrong_answers = adoption.differing_passwords(context.facts, context.answers)
     is_movable = not _foreign_databases(context)
     if wrong_answers:
@@ -141,7 +141,7 @@ def _check_passwords(context: CheckContext) -> Findings:
 
 
 def _old_database(context: CheckContext) -> Finding:
-    """Report data of an earlier cloud that cannot be recognised as this cloud's, with the reason."""
+    """Report data that cannot be recognised as this cloud's, with the reason."""
     facts = context.facts
     contents = (
         f" with an earlier cloud's data ({', '.join(facts.cloud.mariadb_databases)})"
@@ -167,7 +167,10 @@ def _old_database(context: CheckContext) -> Finding:
 
 
 def _foreign_databases(context: CheckContext) -> List[str]:
-    """Return the databases that are not OpenStack's. With one there, no fix moves the directory that holds them all."""
+    """Return the databases that are not OpenStack's.
+
+    With one there, no fix moves the directory that holds them all.
+    """
     return [name for name in context.facts.cloud.mariadb_databases if not _is_openstack_schema(name)]
 
 
@@ -249,7 +252,10 @@ def check_requested_services(context: CheckContext) -> Findings:
 
 
 def _is_requested(context: CheckContext, parameter: str) -> bool:
-    """Return whether the answer is y, and its parent service's too: Packstack sets Heat's CFN API to y without Heat."""
+    """Return whether the answer is y, and its parent service's too.
+
+    Packstack's default for Heat's CFN API is y without Heat.
+    """
     parent_parameter = f"CONFIG_{_service_name(parameter).upper()}_INSTALL"
     return context.answers[parameter] is True and context.answers.get(parent_parameter, True) is True
 

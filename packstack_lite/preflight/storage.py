@@ -1,4 +1,4 @@
-"""Checks of stored data: encryption keys, devices and space for objects, back ends of volumes."""
+"""Checks of stored data: encryption keys, Swift's devices, Cinder's back ends."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def check_encryption_keys(context: CheckContext) -> Findings:
 
 
 def key_digest(secret: Secret) -> str:
-    """Return the digest as the facts hold it: of the key in base64's alphabet for URLs."""
+    """Return the digest that the facts hold, of the key in URL-safe base64."""
     text = secret.reveal().translate(str.maketrans("+/", "-_"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_object_storage(context: CheckContext) -> Findings:
-    """Check that Swift's devices exist and are empty, or that there is space for a file.
+    """Check that Swift's devices exist and are empty, or there is space for a file.
 
     Nothing is formatted that holds data.
     """
@@ -141,7 +141,7 @@ def _check_ceph(context: CheckContext) -> Findings:
 
 
 def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_point: str) -> Findings:
-    """Check that a device exists and is empty, or is ours already (mounted at ``mount_point``)."""
+    """Check that a device exists and is empty, or mounted at ``mount_point`` by us."""
     entry = context.facts.storage.block_devices.get(path)
     if entry is None:
         yield error(f"there is no device {path} ({parameter})", "lsblk lists the devices")
@@ -158,7 +158,7 @@ def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_
 
 
 def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal: bool = True) -> Findings:
-    """Check that there is space for a file of that size, unless an earlier run has created it."""
+    """Check that there is space for a file, unless an earlier run has created it."""
     required_mib, free = _parse_mib(context.answers.get(parameter)), _free_space(context, path)
     if context.facts.cloud.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
         return

@@ -37,7 +37,7 @@ def check_operating_system(context: CheckContext) -> Findings:
 
 
 def check_init_system(context: CheckContext) -> Findings:
-    """Check that systemd is the init system: it runs the services and the jobs of a run."""
+    """Check that systemd is the init system: it runs services and jobs."""
     if context.facts.system.init != "systemd":
         yield error(
             f"process 1 is {context.facts.system.init or 'unknown'}, not systemd, so services cannot run",

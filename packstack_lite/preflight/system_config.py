@@ -1,4 +1,4 @@
-"""Checks of the node's configuration: SELinux, firewalls, units, NetworkManager, DHCP."""
+"""Checks of configuration: SELinux, firewalls, units, NetworkManager, DHCP."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def check_masked_units(context: CheckContext) -> Findings:
 
 
 def check_httpd(context: CheckContext) -> Findings:
-    """Check that httpd is still installed on a deployed node: it runs APIs and dashboard."""
+    """Check that a deployed node still has httpd, which runs APIs and dashboard."""
     facts, profile = context.facts, context.profile
     if (
         profile is None
@@ -161,7 +161,7 @@ def check_networkmanager(context: CheckContext) -> Findings:
 
 
 def check_dhcp_lease(context: CheckContext) -> Findings:
-    """Check that the node's address is static: every endpoint of the cloud contains it."""
+    """Check that the node's address is static: all endpoints contain it."""
     facts = context.facts
     if facts.network.address in facts.network.dhcp_addresses:
         yield warning(

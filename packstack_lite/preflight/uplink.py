@@ -1,4 +1,4 @@
-"""Checks of uplinks: the interfaces that apply puts into bridges (CONFIG_NEUTRON_*_BRIDGE_IFACES)."""
+"""Checks of uplinks, the interfaces of CONFIG_NEUTRON_*_BRIDGE_IFACES."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packstack_lite.preflight.check import CheckContext, Findings, error, info, 
 
 
 def bridge_interfaces(context: CheckContext) -> List[Tuple[str, str]]:
-    """Return pairs of bridge and interface, for the chosen agent and the bridges that this node gets."""
+    """Return (bridge, interface) pairs of the chosen agent for this node."""
     pairs = [str(pair).partition(":") for pair in context.answers.get(parameter_name(context)) or ()]
     compute_bridges = {context.answers.get(parameter_name(context, "TUNNEL_IF"))}
     compute_bridges |= set(context.answers.get(parameter_name(context, "BRIDGES_COMPUTE")) or ())
@@ -28,7 +28,7 @@ def parameter_name(context: CheckContext, suffix: str = "BRIDGE_IFACES") -> str:
 
 
 def check_uplinks(context: CheckContext) -> Findings:
-    """Check that each uplink exists, is free and connected, and can move into its bridge.
+    """Check that each uplink exists, is unused, and can move into its bridge.
 
     Its addresses move to the bridge, now and at each boot, so what configures it must support that.
     """
@@ -124,7 +124,7 @@ def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: U
 
 
 def _check_floating_range(context: CheckContext) -> Findings:
-    """Check that the floating range is in the network behind the external bridge's uplink."""
+    """Check that the floating range is in the external bridge's network."""
     answers, facts = context.answers, context.facts
     external_bridge = str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex")
     float_range = str(answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")

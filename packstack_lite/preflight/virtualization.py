@@ -1,4 +1,4 @@
-"""The check of the processor's virtualisation, and how to enable it on each hypervisor and on bare metal."""
+"""The check of KVM, with how to enable virtualisation on each hypervisor."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def check_virtualization(context: CheckContext) -> Findings:
 
 
 def detect_hypervisor(context: CheckContext) -> str:
-    """Return the hypervisor as systemd-detect-virt names it, or derived from DMI's vendor and product."""
+    """Return the hypervisor in systemd's words, or derived from DMI."""
     detected = context.facts.system.virtualization
     if detected in _NESTED_HINTS and detected != "none":
         return detected

@@ -1,4 +1,4 @@
-"""Facts: what is true of a node before anything is done to it, by subject. ``gather`` reads them.
+"""Facts of a node by subject: its state before a run. ``gather`` reads them.
 
 Each subject has its module: a dataclass whose fields name their KEY and parser, and the script that prints the KEYs.
 """
@@ -35,7 +35,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts of a node, gathered in one round trip. A fact's default means "not there"."""
+    """The facts of a node, gathered in one round trip.
+
+    A fact's default means "not there".
+    """
 
     system: SystemFacts = field(default_factory=SystemFacts)
     hardware: HardwareFacts = field(default_factory=HardwareFacts)
@@ -47,7 +50,7 @@ class Facts:
 
 
 def sample_facts(os_id: str, os_version: str, address: str) -> Facts:
-    """Make the facts of a plain machine with this distribution, to render without a node."""
+    """Make the facts of a plain machine, to render without a node."""
     return Facts(
         system=SystemFacts(
             hostname="controller",

@@ -1,4 +1,4 @@
-"""Facts of a cloud that is on the node already: ours, another tool's, and the data that either has left."""
+"""Facts of an existing cloud on the node: ours or another tool's, and its data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _mechanisms(values: Values) -> Tuple[str, ...]:
 
 
 def _digests_by_account(values: Values) -> Mapping[str, str]:
-    """Map accounts to digests, from "DIGEST ACCOUNT"; a value without a space is not an account's."""
+    """Map accounts to digests, from "DIGEST ACCOUNT"; skip values without a space."""
     rows = (value.partition(" ") for value in values)
     return {account: digest for digest, space, account in rows if space}
 
@@ -101,5 +101,8 @@ exit 0
 
 
 def build_command() -> Command:
-    """Return the script. It runs beside others, because it may wait for MariaDB."""
+    """Return the command that prints the facts of clouds.
+
+    It runs concurrently, because it may wait for MariaDB.
+    """
     return Command(_SCRIPT, description="gather facts of clouds", concurrent=True)

@@ -1,7 +1,7 @@
-"""Declare a fact as a dataclass field: its KEY in the shell's output and the parser of its values.
+"""Declare a fact: a dataclass field with its KEY in the output and its parser.
 
-Each subject (``system``, ``hardware``, ...) is a dataclass of such fields, beside the shell script that prints their
-KEY=VALUE lines. ``gather.parse_facts`` fills the dataclasses from their fields, so a fact cannot lack a parser.
+Each subject (``system``, ``hardware``, ...) is a dataclass of such fields, in one module with the script that prints
+their KEY=VALUE lines. ``gather.parse_facts`` fills the dataclasses from their fields, so a fact cannot lack a parser.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def fact(key: str, parse: Callable[[Values], T], default: Any = MISSING) -> T:
 
 
 def parse_fields(subject: Type[T], values_by_key: Mapping[str, Values]) -> T:
-    """Make a subject of facts from the values of its keys. Raises ValueError for values that make no sense."""
+    """Make a subject of facts from the values of its keys.
+
+    Raises ValueError for values that make no sense.
+    """
     parsed = {
         declared.name: declared.metadata["parse"](values_by_key.get(declared.metadata["key"], ()))
         for declared in fields(subject)  # type: ignore[arg-type]
@@ -82,5 +85,8 @@ def parse_number(text: str) -> int:
 
 
 def named_texts(values: Values) -> Dict[str, str]:
-    """Split values that begin with a name and a space, by that name. Raises ValueError without a space."""
+    """Split values that begin with a name and a space, by that name.
+
+    Raises ValueError without a space.
+    """
     return dict(value.split(" ", 1) for value in values)

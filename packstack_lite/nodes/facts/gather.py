@@ -1,4 +1,4 @@
-"""Gather the facts of a node: a few commands in one round trip, nothing changed there. Used by ``deployment``."""
+"""Gather the facts of a node in one round trip. Used by ``deployment``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def build_commands(nfs_exports: Sequence[str] = (), bridge_interfaces: Sequence[
 def gather_facts(
     connection: Connection, nfs_exports: Sequence[str] = (), bridge_interfaces: Sequence[str] = ()
 ) -> Facts:
-    """Gather the node's facts in one round trip. Raises PhaseError if they cannot be read."""
+    """Gather the node's facts in one round trip.
+
+    Raises PhaseError if they cannot be read.
+    """
     return run_and_gather_facts(connection, (), nfs_exports, bridge_interfaces)[1]
 
 
@@ -59,7 +62,9 @@ def run_and_gather_facts(
     nfs_exports: Sequence[str] = (),
     bridge_interfaces: Sequence[str] = (),
 ) -> Tuple[List[Reply], Facts]:
-    """Run commands, then gather facts, in one round trip. Raises PhaseError if the facts cannot be read.
+    """Run commands, then gather facts, in one round trip.
+
+    Raises PhaseError if the facts cannot be read.
 
     Returns the replies to ``first_commands`` and the facts as they are afterwards.
     """
@@ -79,7 +84,10 @@ def run_and_gather_facts(
 
 
 def parse_facts(replies: Sequence[Reply]) -> Facts:
-    """Parse the replies to ``build_commands()``. Raises ValueError if a script was cut off."""
+    """Parse the replies to ``build_commands()``.
+
+    Raises ValueError if a script was cut off.
+    """
     system_reply, package_reply, kvm_reply, *other_replies = replies
     values_by_key = parse_key_values([system_reply, kvm_reply, *other_replies])
     if not system_reply.ok:

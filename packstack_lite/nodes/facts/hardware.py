@@ -1,4 +1,4 @@
-"""Facts of the hardware and of the kernel: processors, memory, KVM, Open vSwitch's datapath."""
+"""Facts of hardware and kernel: processors, memory, KVM, Open vSwitch's module."""
 
 from __future__ import annotations
 
@@ -71,10 +71,13 @@ echo kvm_works=yes
 
 
 def build_command() -> Command:
-    """Return the script that reads the hardware."""
+    """Return the command that prints the facts of the hardware, but ``kvm_works``."""
     return Command(_SCRIPT, description="gather facts of the hardware")
 
 
 def build_kvm_command() -> Command:
-    """Return the script that makes a virtual processor. It fails, or times out, where KVM does not work."""
+    """Return the command that creates a virtual processor, to test KVM.
+
+    It fails, or times out, where KVM does not work.
+    """
     return Command(_KVM_SCRIPT, timeout=10, description="try KVM")

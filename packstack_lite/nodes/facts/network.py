@@ -1,4 +1,4 @@
-"""Facts of the network: interfaces, addresses, listening ports, SR-IOV; uplinks as ``uplinks`` reads them."""
+"""Facts of the network: interfaces, addresses, ports, SR-IOV, uplinks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _KIND = re.compile(r"\\\s+(bond|bridge|dummy|geneve|gre|ipvlan|macvlan|openvswit
 
 @dataclass(frozen=True)
 class Interface:
-    """``addresses`` as ``a.b.c.d/len``; ``kind`` as ``ip -d link`` names it, "" for a plain NIC."""
+    """A network interface.
+
+    ``addresses`` are ``a.b.c.d/len``; ``kind`` is the word of ``ip -d link``, "" for a plain NIC.
+    """
 
     name: str
     is_up: bool
@@ -25,7 +28,10 @@ class Interface:
 
 
 def parse_interfaces(values: Values) -> Tuple[Interface, ...]:
-    """Parse interfaces from lines of ``ip -o -d link`` and ``ip -o addr``, which begin with "link" and "addr"."""
+    """Parse lines of ``ip -o -d link`` and ``ip -o addr``.
+
+    They begin with "link" and "addr".
+    """
     addresses: Dict[str, List[str]] = {}
     for line in _lines_of("addr", values):
         _, name, family, address = line.split()[:4]
@@ -166,7 +172,7 @@ exit 0
 
 
 def build_commands() -> List[Command]:
-    """Return the scripts that read interfaces and listening ports."""
+    """Return the commands that print interfaces and listening ports."""
     return [
         Command(_SCRIPT, description="gather interfaces"),
         Command(_PORTS_SCRIPT, description="gather listening ports"),

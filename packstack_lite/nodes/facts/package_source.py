@@ -1,4 +1,4 @@
-"""Ask whether the package source answers, with the package manager's own settings, changing nothing.
+"""Ask whether the package source answers, with the package manager's settings.
 
 ``software.SoftwareFacts.package_source`` holds the result.
 """
@@ -150,7 +150,10 @@ trap 'rm -rf "$d"' EXIT
 
 
 def build_command() -> Command:
-    """Return the script. It prints ``reachable`` or an error for each source; nothing if it knows no manager."""
+    """Return the command that tries the package source.
+
+    It prints ``reachable`` or an error for each source; nothing if the package manager is unknown.
+    """
     script = (
         f"{_FIND_MANAGER}{{ if [ $manager = apt ]; then\n{_APT}\nelse\n{_YUM}\nfi; }} | sed 's/^/package_source=/'\n"
     )
@@ -158,7 +161,7 @@ def build_command() -> Command:
 
 
 def parse_result(reply: Reply) -> str:
-    """Return what the script printed, a line for each source; its error message if it printed nothing."""
+    """Return the script's lines, or its error message if there are none."""
     if reply.code == TIMEOUT_EXIT_CODE:
         return f"no answer within {TIMEOUT_SECONDS:.0f} seconds"
     return "\n".join(parse_key_values([reply]).get("package_source", ())).strip() or reply.err.strip()

@@ -1,4 +1,4 @@
-"""Read yum's and dnf's repository files. ``software.SoftwareFacts.repos`` holds the result."""
+"""Read yum's and dnf's repository files. ``SoftwareFacts.repos`` has the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ exit 0
 
 
 def build_command() -> Command:
-    """Return the script. It prints nothing where there is no yum."""
+    """Return the command that prints yum's repositories, nothing without yum."""
     return Command(_SCRIPT, description="read the repositories")
 
 

@@ -1,4 +1,4 @@
-"""Facts of what protects the node and its network: SELinux, firewalls, units, NetworkManager."""
+"""Facts of SELinux, firewalls, systemd units and NetworkManager."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ exit 0
 
 
 def build_command() -> Command:
-    """Return the script. It starts nothing on the node."""
+    """Return the command that prints the facts of security. It starts nothing."""
     return Command(_SCRIPT, description="gather facts of SELinux, firewalls and units")

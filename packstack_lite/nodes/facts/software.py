@@ -1,4 +1,4 @@
-"""Facts of installed software: package sources, RPMs known for trouble, Python modules."""
+"""Facts of software: package sources, RPMs that cause trouble, Python modules."""
 
 from __future__ import annotations
 
@@ -82,5 +82,8 @@ exit 0
 
 
 def build_command() -> Command:
-    """Return the script. It runs beside others, because listing all RPMs takes a second or two."""
+    """Return the command that prints the facts of software.
+
+    It runs concurrently, because listing all RPMs takes a second or two.
+    """
     return Command(_SCRIPT, description="gather facts of software", concurrent=True)

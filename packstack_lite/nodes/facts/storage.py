@@ -1,4 +1,4 @@
-"""Facts of storage: file systems, block devices, volume groups, Ceph's files and NFS exports."""
+"""Facts of storage: file systems, devices, volume groups, Ceph, NFS exports."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ exit 0
 
 
 def build_commands(nfs_exports: Sequence[str] = ()) -> List[Command]:
-    """Return the script that reads storage, and one that tries these NFS exports (``SERVER:/PATH``)."""
+    """Return the commands that print storage and try exports (``SERVER:/PATH``)."""
     storage_command = Command(_SCRIPT, description="gather facts of storage")
     if not nfs_exports:
         return [storage_command]

@@ -43,7 +43,7 @@ class SystemFacts:
 
     @property
     def is_container(self) -> bool:
-        """Whether the node shares its kernel with another: it has no clock and no kernel modules of its own."""
+        """Whether the node is a container, without a kernel and a clock of its own."""
         return self.virtualization in _CONTAINERS
 
 
@@ -87,5 +87,8 @@ exit 0
 
 
 def build_command() -> Command:
-    """Return the script. It waits for the end of the boot, so it must run first."""
+    """Return the command that prints the facts of the system.
+
+    It waits for the end of the boot, so it must run first.
+    """
     return Command(_SCRIPT, timeout=120.0 + BOOT_WAIT_SECONDS, description="gather facts of the system")

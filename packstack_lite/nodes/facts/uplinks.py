@@ -1,4 +1,4 @@
-"""Read the interfaces that go into bridges: how they are connected, who configures them, with which files.
+"""Read uplinks: interfaces that go into bridges, and what configures them.
 
 ``network.NetworkFacts`` holds the result in ``uplinks``, ``network_files`` and ``nm_has_ovs_plugin``.
 """
@@ -19,7 +19,7 @@ def _has_carrier(values: Values) -> bool:
 
 @dataclass(frozen=True)
 class UplinkFacts:
-    """An interface that goes into a bridge, or that bridge: how it is connected, and who configures it.
+    """An uplink or its bridge: how it is connected, and what configures it.
 
     ``managed_by`` is ``networkd``, ``ifupdown``, ``NetworkManager``, ``network-scripts`` or "" for none of them;
     ``config_path`` is the file that it reads for this interface, if there is one file. ``bridge`` is the Open vSwitch
@@ -136,7 +136,7 @@ exit 0
 
 
 def build_commands(bridge_interfaces: Sequence[str]) -> List[Command]:
-    """Return the script that reads these ``BRIDGE:INTERFACE`` pairs; no script without pairs."""
+    """Return the command that prints these ``BRIDGE:INTERFACE`` pairs, if any."""
     stdin = "".join(f"{pair}\n" for pair in bridge_interfaces)
     return [Command(_SCRIPT, stdin=stdin.encode(), description="gather facts of uplinks")] if bridge_interfaces else []
 
