@@ -16,7 +16,9 @@ from packstack_lite.secret import quote_sh
 # Downloads of a few packages; the package manager waits for its own lock meanwhile.
 _INSTALL_TIMEOUT = 300.0
 _BACKUP_FUNCTIONS = r"""
-keep_original() { [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1; }
+keep_original() {
+    [ ! -e "$1" ] || [ -e "$1.packstack-lite.orig" ] || cp -p -- "$1" "$1.packstack-lite.orig" || exit 1
+}
 # Replace a file's content by standard input; owner, mode and label stay. Empty input means that a program failed.
 replace_content() { keep_original "$1"; new=$(cat) && [ -n "$new" ] && printf '%s\n' "$new" > "$1"; }
 """

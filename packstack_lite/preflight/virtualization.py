@@ -19,8 +19,8 @@ _NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     "oracle": ("VirtualBox", "power the machine off; VBoxManage modifyvm NAME --nested-hw-virt on"),
     "kvm": (
         "libvirt",
-        "on the hypervisor's host: cat /sys/module/kvm_*/parameters/nested must print Y or 1 (options kvm_intel nested=1"
-        " in /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown, start",
+        "on the hypervisor's host: cat /sys/module/kvm_*/parameters/nested must print Y or 1 (options kvm_intel"
+        " nested=1 in /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown, start",
     ),
     "microsoft": (
         "Hyper-V",

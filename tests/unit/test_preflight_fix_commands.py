@@ -188,7 +188,9 @@ EVERY_FIX = [
 def test_a_fix_that_renames_removes_or_formats_names_its_data(fix):
     """--fix runs one without ``data``; one with it needs --move-data, after the sizes of its paths are shown."""
     script = fix.script.replace('rm -rf "$work"', "")
-    moves_data = re.search(r"(^|[\s;&|{])(move_away|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script)
+    moves_data = re.search(
+        r"(^|[\s;&|{])(move_away|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script
+    )
     assert bool(moves_data) == bool(fix.data)
     assert bool(fix.paths) == bool(fix.data)
     assert fix.data in ("", *fixes.MOVABLE_DATA)
