@@ -1,4 +1,4 @@
-"""``python -m packstack_lite``."""
+"""Run the command line: ``python -m packstack_lite``."""
 
 from packstack_lite.cli.app import main
 
