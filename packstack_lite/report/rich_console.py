@@ -13,6 +13,7 @@ AUTO, ALWAYS, NEVER = "auto", "always", "never"
 def make_console(stream: Optional[TextIO] = None, color: str = AUTO, stderr: bool = False) -> Rich:
     """A console on the stream (stdout by default, or stderr). Lines are never cut or wrapped by it."""
     if color == NEVER:
-        return Rich(file=stream, stderr=stderr, no_color=True, highlight=False, soft_wrap=True, emoji=False)
+        # Without a color system rich drops bold and dim too, which are escape codes as colours are.
+        return Rich(file=stream, stderr=stderr, color_system=None, highlight=False, soft_wrap=True, emoji=False)
     force = True if color == ALWAYS else None
     return Rich(file=stream, stderr=stderr, force_terminal=force, highlight=False, soft_wrap=True, emoji=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.text import Text
 
 from packstack_lite.answers import PARAMETERS, read_answer_file
 from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.options import Options
+from packstack_lite.cli.terminal import stdout_console
 from packstack_lite.errors import ExitCode
 from tests.conftest import cli_runner
 
@@ -292,3 +296,17 @@ def test_completion_is_a_script(shell):
         assert "bash" in result.stderr.lower(), "click asks bash for its version and must report a failure"
     else:
         assert "_PACKSTACK_LITE_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize(("color", "has_escape_codes"), [("never", False), ("always", True)])
+def test_color_never_prints_no_escape_codes_on_a_terminal(monkeypatch, color, has_escape_codes):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    stdout_console(Options(color=color)).print(Text("3 changes", style="bold red"))
+    assert ("\x1b[" in sys.stdout.getvalue()) is has_escape_codes
