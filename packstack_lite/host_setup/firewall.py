@@ -32,7 +32,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
     With firewalld or iptables in force: the public ports, the other nodes' addresses and, for floating addresses,
     forwarding. Else the port filter of the internal ports. With CONFIG_FIREWALL=n neither.
     """
-    ports, nat_rules = public_ports(services), openvswitch.nat_rules(context)
+    ports, nat_rules = public_ports(services, context.answers), openvswitch.nat_rules(context)
     if context.manages_firewalld:
         interface = context.facts.network.default_interface
         opened = FirewalldPorts(ports=ports, interface=interface, phase=Phase.PLATFORM, tags=make_tags("host"))

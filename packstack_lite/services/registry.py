@@ -64,9 +64,7 @@ _INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
 class CheckedPort:
     """A port that preflight checks, and where it is used.
 
-    ``units`` may hold the port.
-
-    ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that must not be ``n``.
+    ``units`` may hold the port. ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that must not be ``n``.
     ``l2_agents`` are the layer 2 agents that use it; empty for all.
     """
 
@@ -103,11 +101,12 @@ def unsupported_answers(answers: Mapping[str, Any]) -> List[Tuple[str, str]]:
     return unsupported
 
 
-def public_ports(services: Collection[str]) -> Tuple[int, ...]:
-    """List the ports of these services that users of the cloud must reach, in order."""
-    return tuple(
-        sorted({port.number for spec in _select_specs(services) for port in spec.listening_ports() if port.is_public})
-    )
+def public_ports(services: Collection[str], answers: Mapping[str, Any]) -> Tuple[int, ...]:
+    """List the ports of these services that users of the cloud must reach, in order.
+
+    APIs that the answers switch off are omitted.
+    """
+    return tuple(sorted({number for spec in _select_specs(services) for number in spec.public_ports(answers)}))
 
 
 def internal_ports(services: Collection[str]) -> List[str]:
@@ -133,12 +132,7 @@ def checked_ports() -> Tuple[CheckedPort, ...]:
 
 def catalog_types(answers: Mapping[str, Any]) -> List[str]:
     """List the service types that the catalog of a cloud with these answers must have."""
-    return [
-        api.type
-        for spec in SPECS
-        for api in spec.apis
-        if spec.is_answered(answers) and (not api.answer or answers.get(api.answer))
-    ]
+    return [api.type for spec in SPECS if spec.is_answered(answers) for api in spec.enabled_apis(answers)]
 
 
 def _checked_ports() -> Iterator[CheckedPort]:

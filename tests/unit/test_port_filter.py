@@ -66,7 +66,7 @@ def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile
     ports = closed(script(found))
     internal = {"mariadb", "rabbitmq", "memcached", "metadata", "swift-object", "swift-container", "swift-account"}
     assert {PORTS[name] for name in internal} <= ports
-    public = set(public_ports(services.SERVICES))
+    public = set(public_ports(services.SERVICES, {}))
     assert not ports & {22, 80, 443, *public}
     assert {5900, 16509, 49152, 49215} <= ports and 49216 not in ports
 

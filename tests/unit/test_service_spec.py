@@ -236,7 +236,7 @@ def test_a_new_spec_alone_is_told_everything_that_it_lacks():
 
 def test_the_derived_tables_have_their_values():
     """Values that other programs rely on, written out once."""
-    assert registry.public_ports(SERVICES) == (80, 5000, 6080, 8080, 8774, 8776, 8778, 9292, 9311, 9696)
+    assert registry.public_ports(SERVICES, {}) == (80, 5000, 6080, 8080, 8774, 8776, 8778, 9292, 9311, 9696)
     assert registry.internal_ports(["mariadb", "swift", "cinder-lvm"]) == ["873", "3260", "3306", "6200-6202"]
     assert {port.number: port.role for port in registry.checked_ports() if port.role != "controller"} == {
         3306: "database",
@@ -259,6 +259,14 @@ def test_a_node_gets_the_services_of_its_roles():
     }
     assert names["compute-1"] == ["openvswitch", "nova-compute", "ovn"]
     assert "mariadb-client" not in names["controller"] and "ovn-central" in names["controller"]
+
+
+def test_an_api_that_is_switched_off_has_no_port_and_no_catalog_entry():
+    optional = Api("cloudformation", "heat-cfn", 8000, "/v1", answer="CONFIG_HEAT_CFN_INSTALL")
+    spec = replace(ZAQAR, apis=(*ZAQAR.apis, optional))
+    assert spec.public_ports({"CONFIG_HEAT_CFN_INSTALL": False}) == [8888]
+    assert spec.public_ports({"CONFIG_HEAT_CFN_INSTALL": True}) == [8888, 8000]
+    assert [api.name for api in spec.enabled_apis({})] == ["zaqar"]
 
 
 def test_a_required_service_that_is_switched_off_is_refused():

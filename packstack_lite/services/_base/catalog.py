@@ -17,7 +17,7 @@ INTERFACES = ("public", "internal", "admin")
 
 def declare_catalog(context: NodeContext, spec: ServiceSpec) -> List[Resource]:
     """Declare a service's account, and each of its enabled APIs with three endpoints."""
-    apis = [api for api in spec.apis if not api.answer or context.is_enabled(api.answer)]
+    apis = spec.enabled_apis(context.answers)
     account = [_declare_account(context, spec)] if spec.account_parameter else []
     return [*account, *[resource for api in apis for resource in _declare_api(context, spec, api)]]
 

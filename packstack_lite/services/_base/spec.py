@@ -8,7 +8,7 @@ else a new service needs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
 from packstack_lite.services._base.context import NodeContext
 
@@ -115,6 +115,15 @@ class ServiceSpec:
     def belongs_on_node(self, context: NodeContext) -> bool:
         """Return whether this node gets the service once it is requested."""
         return context.has_role(*self.roles) and (self.on_node_if is None or self.on_node_if(context))
+
+    def enabled_apis(self, answers: Mapping[str, Any]) -> List[Api]:
+        """List the APIs that the answers do not switch off."""
+        return [api for api in self.apis if not api.answer or answers.get(api.answer)]
+
+    def public_ports(self, answers: Mapping[str, Any]) -> List[int]:
+        """List the ports that users of the cloud must reach."""
+        others = [port.number for port in self.ports if port.is_public]
+        return [*(api.port for api in self.enabled_apis(answers)), *others]
 
     def listening_ports(self) -> Iterator[Port]:
         """Iterate over all ports: those of the APIs, which are public, then the others."""

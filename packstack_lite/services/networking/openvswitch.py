@@ -51,7 +51,7 @@ def declare(context: NodeContext) -> List[Resource]:
         switch=switch.full_name,
         bridges=node_bridges(context),
         interfaces=bridge_interfaces(context),
-        made_elsewhere=uplink.network_manager_bridges(context),
+        network_manager_bridges=uplink.network_manager_bridges(context),
         users=[f"{context.profile.unit(role)}.service" for role in BRIDGE_USERS[context.l2_agent]],
     )
     return [

@@ -82,7 +82,7 @@ def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
     It notices changes without a restart.
     """
     external_ids = {
-        # Neutron binds a port to the host that Nova names, and Nova names it so.
+        # Neutron binds a port to the host name that Nova sends, which is this one.
         "hostname": context.facts.system.hostname,
         "ovn-remote": ovn_central.database_urls(context)["sb"],
         "ovn-encap-type": "geneve",
@@ -113,7 +113,7 @@ def _chassis_unit(context: NodeContext) -> List[Resource]:
     }
     databases = ovn_central.database_urls(context)
     files = context.render_optional_files(
-        "ovn", "ovn-chassis-unit", phase=Phase.PLATFORM, databases=databases, told=chassis_settings
+        "ovn", "ovn-chassis-unit", phase=Phase.PLATFORM, databases=databases, settings=chassis_settings
     )
     needs = [context.unit_id("ovn-controller")]
     return [*files, *[context.declare_unit("ovn-chassis", "ovn", files, needs, phase=Phase.PLATFORM) for _ in files]]
