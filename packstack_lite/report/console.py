@@ -1,7 +1,7 @@
-"""The console: what happens right now, for the person who waits. Everything goes to one stream (stderr).
+"""Show the events of a run on the terminal (stderr). Used by ``cli``.
 
-On a terminal the phases that are over stand as a list and grow upwards; below them lives
-the one at work, with its steps and their seconds. Without a terminal each event is a line.
+On a terminal, finished phases are a growing list; below it the running phase is redrawn with its steps and their
+seconds. Without a terminal each event is a line.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Console:
-    """A Listener for people; also a context manager, which takes the live part off the screen.
+    """A Listener that prints events; as a context manager it clears the live part at the end.
 
-    ``color`` is auto, always or never. ``verbose`` shows each change and what the host
-    prints. ``clock`` counts seconds. Where there are several ``hosts``, each line names its own.
+    ``color`` is auto, always or never. ``verbose`` shows each change and the output of the node. ``clock`` returns
+    seconds. With a ``node_count`` above 1 each line names its node.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Console:
         self.close()
 
     def close(self) -> None:
-        """Leave the terminal as a list of what was; harmless when called twice."""
+        """Clear the live part and show the cursor; a second call does nothing."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -83,7 +83,7 @@ class Console:
             self._print_plain(event)
 
     def print_line(self, text: str, style: str = "") -> None:
-        """A line of the caller's own; it goes above what is live."""
+        """Print a line above the live part."""
         self.rich_console.print(Text(text, style=style))
 
     def _print_plain(self, event: Event) -> None:
@@ -100,7 +100,7 @@ class Console:
 
     def _update_screen(self, event: Event) -> None:
         node = event.node if self.node_count > 1 else ""
-        # Replaced whole: the drawing is on another thread.
+        # A new dict each time, because rich draws in another thread.
         self._progress_by_node = {
             **self._progress_by_node,
             node: self._progress_by_node.get(node) or _NodeProgress(self._clock, node),
@@ -127,7 +127,7 @@ class Console:
         return Group(*(progress.render() for progress in self._progress_by_node.values() if progress.is_busy))
 
     def _permanent_lines(self, event: Event) -> List[Text]:
-        """What stays on the screen of this event."""
+        """Return the lines of an event that stay on the screen."""
         if isinstance(event, PhaseFinished):
             return [_phase_line(event, event.node if self.node_count > 1 else "")]
         if isinstance(event, Failed):
@@ -161,7 +161,7 @@ def _phase_line(event: PhaseFinished, node: str = "") -> Text:
 
 
 def _failure_lines(event: Failed) -> List[Text]:
-    """What failed, the end of what the host said of it, and the way out."""
+    """Return the lines of a failure: the resource, the end of the node's output, and the hint."""
     first_line, *more_lines = event.message.strip().split("\n")
     lines = [Text.assemble(("  ✗ ", "red"), (event.resource_id, "bold red"), (f"  on {event.node}", "dim"))]
     lines.append(Text(f"    {first_line}"))
@@ -174,7 +174,7 @@ def _failure_lines(event: Failed) -> List[Text]:
 
 
 class _NodeProgress:
-    """The live part: the phase at work and its steps, drawn eight times a second."""
+    """The live part of one node: its running phase and steps, drawn eight times a second."""
 
     def __init__(self, clock: Callable[[], float], node: str = "") -> None:
         self._clock = clock
@@ -187,7 +187,7 @@ class _NodeProgress:
         self._steps_done = 0
 
     def on_event(self, event: Event) -> None:
-        """Keep what the drawing needs. Values are replaced whole: the drawing is on another thread."""
+        """Update what is drawn. Dicts are replaced, not changed, because rich draws in another thread."""
         if isinstance(event, (PhaseStarted, PhaseFinished)):
             self.is_busy = isinstance(event, PhaseStarted)
         if isinstance(event, PhaseStarted):
@@ -209,7 +209,7 @@ class _NodeProgress:
             self._last_output = {**self._last_output, event.step: event.line.strip()}
 
     def render(self) -> RenderableType:
-        """The phase, the steps at work, and what the host says last, each on one line."""
+        """Draw the phase, its running steps, and the last output line of each, one line each."""
         now = self._clock()
         steps, last_output = self._step_started_at, self._last_output
         frame = _FRAMES[int(now * 10) % len(_FRAMES)]

@@ -1,4 +1,4 @@
-"""Events as sentences, the same on a plain terminal and in the log."""
+"""Format events, cases, durations and counts as text. Used by the console, the run log and ``text``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from packstack_lite.engine.results import Case
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration as people read it: ``0.4 s``, ``42 s``, ``4 min 31 s``."""
+    """Format a duration: ``0.4 s``, ``42 s``, ``4 min 31 s``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 119.5:
@@ -28,12 +28,12 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_count(number: int, noun: str) -> str:
-    """``1 change``, ``3 changes``."""
+    """Format a count with its noun: ``1 change``, ``3 changes``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def phase_outcome(event: PhaseFinished) -> str:
-    """How a phase ended, without its time."""
+    """Return how a phase ended: ``failed``, ``3 changes`` or ``nothing to change``."""
     if not event.ok:
         return "failed"
     return format_count(event.change_count, "change") if event.change_count else "nothing to change"
@@ -45,7 +45,7 @@ def describe_case(case: Case) -> str:
 
 
 def describe_event(event: Event) -> str:
-    """One event in words; a failure may take several lines."""
+    """Return an event as a sentence; a failure may take several lines."""
     if isinstance(event, Note):
         return f"{event.node}: {'warning: ' if event.level == 'warning' else ''}{event.text}"
     return f"{event.phase.value}: {_describe_phase_event(event)}"

@@ -1,4 +1,8 @@
-"""The results as JSON: one object on stdout, the contract that scripts rely on (schema 1)."""
+"""The results of the verbs as JSON objects, whose keys scripts rely on (schema 1). Used by ``cli.output``.
+
+Some keys are older than today's words and stay: ``host`` is a node, ``gap`` a change, ``flights`` are round trips,
+``faults`` are differences, ``fix`` is a hint.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,12 @@ Payload = Dict[str, Any]
 
 
 def to_json(payload: Mapping[str, Any]) -> str:
-    """The object as one line, its schema first."""
+    """Return the object as one line of JSON, ``schema`` first."""
     return json.dumps({"schema": SCHEMA_VERSION, **payload}, ensure_ascii=False)
 
 
 def plan_payload(changes: Sequence[Change], diff: bool = False) -> Payload:
-    """What apply would change; with ``diff`` each change holds its unified diff."""
+    """Return the changes of a plan; with ``diff`` each has its unified diff."""
     return {"changes": [_change(change, diff) for change in changes]}
 
 
@@ -28,7 +32,7 @@ def _change(change: Change, diff: bool = False) -> Payload:
 
 
 def apply_payload(report: ApplyReport) -> Payload:
-    """What apply changed and restarted; ``seconds`` to the hundredth. With several hosts, ``hosts`` tells of each."""
+    """Return what apply changed and restarted; with several nodes ``hosts`` has an entry for each."""
     payload = {
         **plan_payload(report.changes),
         "restarted": list(report.restarted_units),
@@ -53,7 +57,7 @@ def apply_payload(report: ApplyReport) -> Payload:
 
 
 def verify_payload(drift: Sequence[Drift]) -> Payload:
-    """What is no longer as declared."""
+    """Return the differences that verify found."""
     return {
         "faults": [
             {"host": item.node, "resource": item.resource_id, "message": item.message, "fix": item.hint}
@@ -63,8 +67,10 @@ def verify_payload(drift: Sequence[Drift]) -> Payload:
 
 
 def preflight_payload(findings: Sequence[Finding], fixed: Sequence[Finding] = ()) -> Payload:
-    """What the checks found, and what of it is ``gone`` since --fix; ``fixable`` is what --fix can mend,
-    ``move_data`` the word that it needs after --move-data to do so."""
+    """Return the findings, and those that --fix has removed (``fixed``).
+
+    ``fixable``: --fix can fix it. ``move_data``: the word after --move-data that allows its fix to move data.
+    """
     return {
         "findings": [
             *(_finding(finding, False) for finding in findings),
@@ -90,7 +96,7 @@ def _finding(finding: Finding, is_fixed: bool) -> Payload:
 
 
 def smoke_payload(cases: Sequence[Case]) -> Payload:
-    """Each promise that was tried."""
+    """Return the cases of a smoke test."""
     return {
         "cases": [
             {"name": case.name, "outcome": case.outcome, "seconds": round(case.seconds, 2), "detail": case.detail}
@@ -100,6 +106,6 @@ def smoke_payload(cases: Sequence[Case]) -> Payload:
 
 
 def sandboxes_payload(sandboxes: Sequence[Mapping[str, str]]) -> Payload:
-    """The throw-away hosts: of each its name, kind, distro, address and state."""
+    """Return name, kind, distro, address and state of each sandbox."""
     keys = ("name", "kind", "distro", "address", "state")
     return {"sandboxes": [{key: box[key] for key in keys} for box in sandboxes]}

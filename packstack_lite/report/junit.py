@@ -1,4 +1,4 @@
-"""The results of smoke and preflight as JUnit XML, for the pages of CI servers."""
+"""The results of smoke and preflight as JUnit XML, for CI servers. Used by ``cli``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Sequence
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import Case
 
-# What XML 1.0 cannot hold, not even escaped (its production Char).
+# Characters that XML 1.0 does not allow, not even escaped (its production Char).
 _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAGS = {"failed": "failure", "skipped": "skipped"}
 
 
 def cases_to_junit(suite_name: str, cases: Sequence[Case]) -> str:
-    """A test suite of these cases; a failure's or a skip's detail is its message."""
+    """Return a test suite of these cases; the detail of a failed or skipped case is its message."""
     root = ElementTree.Element("testsuites")
     suite_element = ElementTree.SubElement(
         root,
@@ -36,7 +36,7 @@ def cases_to_junit(suite_name: str, cases: Sequence[Case]) -> str:
 def findings_to_junit(
     suite_name: str, checks: Sequence[str], findings: Sequence[Finding], ignored: Sequence[str] = ()
 ) -> str:
-    """A test suite with one case per check: errors that are not ignored fail it."""
+    """Return a test suite with one case per check; errors that are not ignored fail it."""
     return cases_to_junit(
         suite_name,
         [

@@ -1,4 +1,4 @@
-"""Consoles that keep to --color, NO_COLOR and FORCE_COLOR."""
+"""Make a rich console that respects --color, NO_COLOR and FORCE_COLOR. Used by ``report`` and ``cli``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Optional, TextIO
 
 from rich.console import Console as Rich
 
-# auto | always | never, the words of --color. ``auto`` leaves it to rich, which knows the two variables.
+# The values of --color. ``auto`` leaves the choice to rich, which knows the two variables.
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 
 
 def make_console(stream: Optional[TextIO] = None, color: str = AUTO, stderr: bool = False) -> Rich:
-    """A console on the stream (stdout by default, or stderr). Lines are never cut or wrapped by it."""
+    """Return a console on the stream (default: stdout, or stderr) that neither cuts nor wraps lines."""
     if color == NEVER:
         # Without a color system rich drops bold and dim too, which are escape codes as colours are.
         return Rich(file=stream, stderr=stderr, color_system=None, highlight=False, soft_wrap=True, emoji=False)

@@ -1,7 +1,7 @@
-"""A run's own directory: a log for people and the events for programs, both without secrets.
+"""Log a run: ``run.log`` for people, ``events.jsonl`` for programs, both without secrets. Used by ``deployment``.
 
-``$XDG_STATE_HOME/packstack-lite/<host>/<time>/`` holds ``run.log`` and ``events.jsonl``,
-the user's alone; the newest twenty runs of a host are kept.
+Both are in ``$XDG_STATE_HOME/packstack-lite/NODE/TIME/`` and readable by the user alone. The newest twenty runs of a
+node are kept.
 """
 
 from __future__ import annotations
@@ -21,17 +21,25 @@ from packstack_lite.secret import Masker
 
 KEPT_RUNS = 20
 _RUN_NAME = re.compile(r"\d{8}-\d{6}(?:\.\d+)?")
+# The keys of events.jsonl are part of the interface (schema 1); these differ from the fields' names of today.
+_EVENT_KEYS = {
+    "node": "host",
+    "resource_id": "resource",
+    "description": "gap",
+    "change_count": "changes",
+    "reason": "why",
+}
 
 
 def state_directory(environment: Optional[Mapping[str, str]] = None) -> Path:
-    """Where this user's runs are kept (XDG base directory specification)."""
+    """Return the directory that holds this user's runs and passwords (XDG base directory specification)."""
     variables = os.environ if environment is None else environment
     base = variables.get("XDG_STATE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "packstack-lite"
 
 
 def create_run_directory(node: str, base_directory: Path, now: float) -> Path:
-    """Make a new directory, 0700, for a run on a host; remove the oldest beyond the newest twenty."""
+    """Make a directory, mode 0700, for a run on a node, and remove all but the newest twenty runs of that node."""
     node_directory = base_directory / (re.sub(r"[^\w.\-]", "_", node).strip(".") or "host")
     node_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
@@ -51,10 +59,10 @@ def _list_runs(node_directory: Path) -> List[Path]:
 
 
 class RunLog:
-    """Hears every event and writes it down at once, masked.
+    """A Listener that writes each event at once, secrets masked.
 
-    A log that cannot be written (a full disk) must not end a deployment: it stops, and
-    ``trouble`` says why.
+    A log that cannot be written (a full disk) must not stop a deployment: nothing more is written, and
+    ``write_error`` says why.
     """
 
     def __init__(self, directory: Path, masker: Masker, clock: Callable[[], float] = time.time) -> None:
@@ -68,18 +76,19 @@ class RunLog:
     def on_event(self, event: Event) -> None:
         """See Listener."""
         now = self._clock()
-        record = {"time": round(now, 3), "event": type(event).__name__, **asdict(event)}
+        fields = {_EVENT_KEYS.get(name, name): value for name, value in asdict(event).items()}
+        record = {"time": round(now, 3), "event": type(event).__name__, **fields}
         self._append(self._events, self._to_masked_json(record) + "\n")
         self.write(describe_event(event), now)
 
     def write(self, text: str, now: Optional[float] = None) -> None:
-        """Anything else worth keeping; further lines are indented."""
+        """Write a text to run.log with the time; further lines are indented."""
         stamp = time.strftime("%H:%M:%S", time.localtime(self._clock() if now is None else now))
         lines = self._masker.mask_lines(text).rstrip("\n").replace("\n", "\n         ")
         self._append(self._log, f"{stamp} {lines}\n")
 
     def write_exchange(self, node: str, description: str, script: str, code: int, out: str, err: str) -> None:
-        """A command and its reply, for ``--debug``."""
+        """Write a command and its reply to run.log, for ``--debug``."""
         self.write(f"{node} $ {description}\n{script.strip()}\n= {code}\n{out.rstrip()}\n{err.rstrip()}".rstrip())
 
     def close(self) -> None:
@@ -104,7 +113,7 @@ class RunLog:
 
 
 def open_log(node: str, masker: Masker, base_directory: Optional[Path] = None) -> RunLog:
-    """A log for a run that begins now. Raises OSError where no directory can be made."""
+    """Open the log of a run that begins now. Raises OSError if its directory cannot be made."""
     return RunLog(create_run_directory(node, base_directory or state_directory(), time.time()), masker)
 
 

@@ -1,4 +1,4 @@
-"""The results as text, for stdout: the plan, what apply did, findings, faults, cases."""
+"""Print results on stdout: plan, changes of apply, findings, differences, cases, sandboxes. Used by ``cli.output``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def print_plan(console: Rich, changes: Sequence[Change], with_diff: bool = False) -> None:
-    """What apply would change, by phase; with ``diff`` the lines below each change."""
+    """Print a plan by phase; ``with_diff`` adds the text diff below each change."""
     if not changes:
         console.print(Text("nothing to change"))
         return
@@ -60,13 +60,13 @@ def _change_sign(description: str) -> Tuple[str, str]:
 
 
 def color_diff(diff: str) -> List[Text]:
-    """A unified diff in its colours; the two lines that only name the file are left out."""
+    """Return a unified diff in colours, without its two lines of file names."""
     lines = [line for line in diff.splitlines() if not line.startswith(("--- ", "+++ "))]
     return [Text(line, style=_DIFF_STYLES.get(line[:1], "dim")) for line in lines]
 
 
 def print_applied(console: Rich, report: ApplyReport, extra_lines: Sequence[str] = ()) -> None:
-    """The phases with their seconds and changes, then one line for the whole; ``extra`` lines follow."""
+    """Print the phases of an apply with changes and seconds, then a summary line and the extra lines."""
     table = _make_table("phase", changes="right", time="right")
     for phase in report.phase_times:
         style = "" if phase.change_count else "dim"
@@ -89,7 +89,7 @@ def _summarize_report(report: ApplyReport) -> str:
         format_count(len(report.changes), "change"),
         f"{format_count(len(report.restarted_units), 'service')} restarted",
     ]
-    return ", ".join([*parts, format_count(report.round_trips, "flight"), format_seconds(report.seconds)])
+    return ", ".join([*parts, format_count(report.round_trips, "round trip"), format_seconds(report.seconds)])
 
 
 def print_drift(console: Rich, drift: Sequence[Drift]) -> None:
@@ -105,13 +105,13 @@ def print_drift(console: Rich, drift: Sequence[Drift]) -> None:
 def print_findings(
     console: Rich, findings: Sequence[Finding], ignored: Sequence[str] = (), fixed: Sequence[Finding] = ()
 ) -> None:
-    """What the checks found, the worst first, the ``gone`` before them, each with its name for --ignore."""
+    """Print findings, fixed ones first, then the worst first, each with its check's name for --ignore."""
     severity = {"error": 0, "warning": 1, "ignored": 2, "info": 3}
     sorted_findings = sorted(findings, key=lambda finding: severity[finding_level(finding, ignored)])
     width = max((len(finding.check) for finding in [*sorted_findings, *fixed]), default=0)
     for finding in fixed:
         first_line = finding.message.split("\n")[0]
-        console.print(Text.assemble(("✓ ", "green"), (f"{finding.check:<{width}}", "green"), f"  mended: {first_line}"))
+        console.print(Text.assemble(("✓ ", "green"), (f"{finding.check:<{width}}", "green"), f"  fixed: {first_line}"))
     is_multi_node = len({finding.node for finding in sorted_findings}) > 1
     for finding in sorted_findings:
         for line in format_finding(finding, ignored, width, finding.node if is_multi_node else ""):
@@ -120,17 +120,21 @@ def print_findings(
     fixable = [
         finding for finding in sorted_findings if finding.is_fixable and finding_level(finding, ignored) != "ignored"
     ]
-    console.print(Text(summary + (f"; preflight --fix mends {len(fixable)} of them" if fixable else ""), style="bold"))
+    console.print(
+        Text(summary + (f"; preflight --fix can fix {len(fixable)} of them" if fixable else ""), style="bold")
+    )
 
 
 def finding_level(finding: Finding, ignored: Sequence[str] = ()) -> str:
-    """The finding's level; ``ignored`` for an error whose name was given to --ignore."""
+    """Return the finding's level, or ``ignored`` for an error whose check was given to --ignore."""
     return "ignored" if finding.level == "error" and finding.check in ignored else finding.level
 
 
 def format_finding(finding: Finding, ignored: Sequence[str] = (), width: int = 0, node: str = "") -> List[Text]:
-    """A finding as lines: what is wrong, and below it the way out. ``width`` is that of the names' column, ``host``
-    whose it is where that has to be said."""
+    """Return a finding as lines: the message, then the hint.
+
+    ``width`` is the width of the column of check names. ``node`` is printed in front of the message, unless empty.
+    """
     sign, style = _SIGNS[finding_level(finding, ignored)]
     width = width or len(finding.check)
     first_line, *more_lines = (f"{node}: {finding.message}" if node else finding.message).split("\n")
@@ -148,11 +152,11 @@ def _summarize_findings(levels: Sequence[str]) -> str:
         if level_name in levels
     ]
     parts += [f"{levels.count('ignored')} ignored"] if "ignored" in levels else []
-    return ", ".join(parts) if parts else "nothing is in the way"
+    return ", ".join(parts) if parts else "no errors or warnings"
 
 
 def print_cases(console: Rich, cases: Sequence[Case]) -> None:
-    """Each promise that was tried, with its seconds."""
+    """Print the cases of a smoke test with their seconds, and the number of each outcome."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column()
@@ -174,7 +178,7 @@ def print_cases(console: Rich, cases: Sequence[Case]) -> None:
 
 
 def print_sandboxes(console: Rich, sandboxes: Sequence[Mapping[str, str]]) -> None:
-    """The throw-away hosts, one per line."""
+    """Print a table of sandboxes."""
     if not sandboxes:
         console.print(Text("no sandbox"))
         return
@@ -185,7 +189,7 @@ def print_sandboxes(console: Rich, sandboxes: Sequence[Mapping[str, str]]) -> No
 
 
 def _make_table(first_column: str, **columns: str) -> Table:
-    """A table without lines; ``others`` are columns and on which side their text stands."""
+    """Return a table without lines; ``columns`` maps further column names to ``left`` or ``right``."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first_column)
     for name, alignment in columns.items():

@@ -174,5 +174,5 @@ def test_text_names_what_is_mended(host):
     host.sh("systemctl mask apache2")
     ended = host("preflight", "--fix")
     assert ended.code == 0
-    assert "✓ masked" in ended.out and "mended: masked units, which nothing can start: apache2.service" in ended.out
+    assert "✓ masked" in ended.out and "fixed: masked units, which nothing can start: apache2.service" in ended.out
     assert "masked: unmask apache2.service" in ended.err

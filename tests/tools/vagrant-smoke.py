@@ -157,7 +157,7 @@ def deploy(run: Run) -> None:
         again = json.loads(run.tool("apply", "--host", run.address, "--output", "json", quiet=True))
         if again["changes"] or again["restarted"]:
             raise Failed(f"the second apply changed something: {again['changes']} {again['restarted']}")
-        print(f"0 changes, nothing restarted, {again['flights']} flights")
+        print(f"0 changes, nothing restarted, {again['flights']} round trips")
 
 
 def destroy(run: Run) -> None:

@@ -134,7 +134,7 @@ def test_fix_of_the_last_error_exits_with_0(node, run):
     node.errors = [finding("ports")]
     result = run("--fix")
     assert result.exit_code == 0
-    assert result.stdout == "✓ ports  mended: is wrong\nnothing is in the way\n"
+    assert result.stdout == "✓ ports  fixed: is wrong\nno errors or warnings\n"
 
 
 def test_fix_on_a_healthy_node_sends_no_command(node, run):

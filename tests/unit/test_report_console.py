@@ -1,4 +1,4 @@
-"""The console over a stream of events: a terminal's picture, plain lines without one."""
+"""The console: the picture on a terminal, and plain lines without one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from packstack_lite.engine.events import (
 from packstack_lite.report.console import Console
 from packstack_lite.resources.base import Phase
 
-HOST, PHASE = "cloud1", Phase.SERVICES
+NODE, PHASE = "cloud1", Phase.SERVICES
 FAILURE = Failed(
-    HOST, PHASE, "unit:nova-compute", "start failed\nline [1] of the journal\nline 2", "journalctl -u nova-compute"
+    NODE, PHASE, "unit:nova-compute", "start failed\nline [1] of the journal\nline 2", "journalctl -u nova-compute"
 )
 
 
 class Clock:
+    """A clock that a test sets."""
+
     now = 0.0
 
     def __call__(self):
@@ -35,6 +37,8 @@ class Clock:
 
 
 class Terminal(io.StringIO):
+    """A stream that counts as a terminal."""
+
     encoding = "utf-8"
 
     def isatty(self):
@@ -54,27 +58,28 @@ def environment(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def play(console, clock):
-    """A phase that takes 65 seconds, with one step that fails."""
-    console.on_event(Note(HOST, "no KVM", "warning"))
-    console.on_event(PhaseStarted(HOST, PHASE))
-    console.on_event(StepStarted(HOST, PHASE, "start nova-compute"))
-    console.on_event(Output(HOST, PHASE, "start nova-compute", "waiting"))
+def run_failing_phase(console, clock):
+    """Send the events of a phase that takes 65 seconds and has a failing step."""
+    console.on_event(Note(NODE, "no KVM", "warning"))
+    console.on_event(PhaseStarted(NODE, PHASE))
+    console.on_event(StepStarted(NODE, PHASE, "start nova-compute"))
+    console.on_event(Output(NODE, PHASE, "start nova-compute", "waiting"))
     clock.now += 65
-    console.on_event(StepFinished(HOST, PHASE, "start nova-compute", 65, False, "exit 1"))
-    console.on_event(Changed(HOST, PHASE, "unit:nova-api", "start nova-api (was inactive)"))
+    console.on_event(StepFinished(NODE, PHASE, "start nova-compute", 65, False, "exit 1"))
+    console.on_event(Changed(NODE, PHASE, "unit:nova-api", "start nova-api (was inactive)"))
     console.on_event(FAILURE)
-    console.on_event(Skipped(HOST, PHASE, "compute:cloud1", "needs unit:nova-compute"))
-    console.heard(PhaseFinished(HOST, PHASE, 1, 65.2, False))
+    console.on_event(Skipped(NODE, PHASE, "compute:cloud1", "needs unit:nova-compute"))
+    console.on_event(PhaseFinished(NODE, PHASE, 1, 65.2, False))
 
 
-def visible(text):
+def without_escapes(text):
+    """The text without terminal escape sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def test_without_a_terminal_each_event_is_a_line(clock):
     stream = io.StringIO()
-    play(Console(stream, clock=clock), clock)
+    run_failing_phase(Console(stream, clock=clock), clock)
     assert stream.getvalue().splitlines() == [
         "    0.0  cloud1: warning: no KVM",
         "    0.0  Services: start nova-compute …",
@@ -89,50 +94,52 @@ def test_without_a_terminal_each_event_is_a_line(clock):
     ]
 
 
-def test_verbose_shows_what_the_host_prints(clock):
+def test_verbose_shows_the_node_s_output(clock):
     stream = io.StringIO()
-    play(Console(stream, verbose=True, clock=clock), clock)
+    run_failing_phase(Console(stream, verbose=True, clock=clock), clock)
     assert "    0.0  Services: start nova-compute | waiting\n" in stream.getvalue()
     assert "         exit 1\n" in stream.getvalue()
 
 
-def test_on_a_terminal_only_what_matters_stays(clock):
+def test_a_terminal_keeps_only_failures_warnings_and_phases(clock):
     stream = Terminal()
     with Console(stream, clock=clock) as console:
-        play(console, clock)
-    kept = [line.rstrip() for line in visible(stream.getvalue()).replace("\r", "\n").splitlines() if line.strip()]
-    assert "  ! no KVM" in kept
-    assert "  ✗ unit:nova-compute  on cloud1" in kept
-    assert "    │ line [1] of the journal" in kept
-    assert "    → journalctl -u nova-compute" in kept
-    assert "    – compute:cloud1  skipped: needs unit:nova-compute" in kept
-    assert kept[-1] == "  ✗ Services    failed                     65 s"
-    assert not any("± start nova-api" in line for line in kept)
+        run_failing_phase(console, clock)
+    lines = [
+        line.rstrip() for line in without_escapes(stream.getvalue()).replace("\r", "\n").splitlines() if line.strip()
+    ]
+    assert "  ! no KVM" in lines
+    assert "  ✗ unit:nova-compute  on cloud1" in lines
+    assert "    │ line [1] of the journal" in lines
+    assert "    → journalctl -u nova-compute" in lines
+    assert "    – compute:cloud1  skipped: needs unit:nova-compute" in lines
+    assert lines[-1] == "  ✗ Services    failed                     65 s"
+    assert not any("± start nova-api" in line for line in lines)
 
 
-def test_the_live_part_shows_phase_steps_and_their_seconds(clock):
+def test_the_live_part_shows_the_phase_and_its_steps_with_seconds(clock):
     console = Console(Terminal(), clock=clock)
-    console.on_event(PhaseStarted(HOST, PHASE))
+    console.on_event(PhaseStarted(NODE, PHASE))
     for number in range(8):
-        console.on_event(StepStarted(HOST, PHASE, f"start unit-{number}"))
-    console.on_event(Output(HOST, PHASE, "start unit-1", "x" * 200))
+        console.on_event(StepStarted(NODE, PHASE, f"start unit-{number}"))
+    console.on_event(Output(NODE, PHASE, "start unit-1", "x" * 200))
     clock.now = 12
-    console.on_event(StepFinished(HOST, PHASE, "start unit-0", 12))
+    console.on_event(StepFinished(NODE, PHASE, "start unit-0", 12))
     console.close()
     with console.rich_console.capture() as captured:
         console.rich_console.print(console._render())
-    head, *rows = [line.rstrip() for line in visible(captured.get()).splitlines()]
-    assert re.fullmatch(r"  \S Services    1 of 8 steps +12 s", head)
+    phase_line, *rows = [line.rstrip() for line in without_escapes(captured.get()).splitlines()]
+    assert re.fullmatch(r"  \S Services    1 of 8 steps +12 s", phase_line)
     assert re.fullmatch(r"      start unit-1 +12 s", rows[0])
     assert rows[1].startswith("        xxx") and rows[1].endswith("…") and len(rows[1]) <= 80
     assert rows[-1] == "      and 1 more"
 
 
-def test_the_screen_is_given_back_when_a_run_breaks_off(clock):
+def test_an_interrupted_run_restores_the_screen(clock):
     stream = Terminal()
     console = Console(stream, clock=clock)
     with pytest.raises(KeyboardInterrupt), console:
-        console.on_event(PhaseStarted(HOST, PHASE))
+        console.on_event(PhaseStarted(NODE, PHASE))
         raise KeyboardInterrupt
     assert stream.getvalue().rstrip("\r\n").endswith(("\x1b[?25h", "\x1b[2K")), "the cursor is shown again"
     assert "\x1b[?25h" in stream.getvalue()
@@ -140,35 +147,35 @@ def test_the_screen_is_given_back_when_a_run_breaks_off(clock):
 
 
 @pytest.mark.parametrize(
-    ("color", "variable", "colored"),
+    ("color", "variable", "is_colored"),
     [("auto", None, True), ("never", None, False), ("auto", "NO_COLOR", False), ("always", None, True)],
 )
-def test_colors(color, variable, colored, clock, monkeypatch):
+def test_color_option_and_no_color_are_respected(color, variable, is_colored, clock, monkeypatch):
     if variable:
         monkeypatch.setenv(variable, "1")
     stream = Terminal()
-    Console(stream, color, clock=clock).on_event(Note(HOST, "no KVM", "warning"))
-    assert ("\x1b[33m" in stream.getvalue()) is colored
+    Console(stream, color, clock=clock).on_event(Note(NODE, "no KVM", "warning"))
+    assert ("\x1b[33m" in stream.getvalue()) is is_colored
 
 
-def test_colors_into_a_file_only_when_asked(clock):
+def test_a_file_gets_colors_only_with_color_always(clock):
     plain, forced = io.StringIO(), io.StringIO()
-    Console(plain, clock=clock).on_event(Note(HOST, "x", "warning"))
-    Console(forced, "always", clock=clock).on_event(Note(HOST, "x", "warning"))
+    Console(plain, clock=clock).on_event(Note(NODE, "x", "warning"))
+    Console(forced, "always", clock=clock).on_event(Note(NODE, "x", "warning"))
     assert "\x1b" not in plain.getvalue()
     assert "\x1b" in forced.getvalue()
 
 
-def test_markup_in_what_a_host_says_is_only_text(clock):
+def test_markup_in_messages_is_not_interpreted(clock):
     stream = io.StringIO()
-    Console(stream, clock=clock).on_event(Note(HOST, "[red]:smile: [/]"))
+    Console(stream, clock=clock).on_event(Note(NODE, "[red]:smile: [/]"))
     assert "[red]:smile: [/]" in stream.getvalue()
 
 
 def test_a_long_failure_shows_its_end(clock):
     stream = Terminal()
     text = "\n".join(["failed", *(f"line {number}" for number in range(100))])
-    Console(stream, clock=clock).on_event(Failed(HOST, PHASE, "x:y", text))
-    told = visible(stream.getvalue())
-    assert "(60 more lines are in the log)" in told
-    assert "line 99" in told and "line 59\n" not in told
+    Console(stream, clock=clock).on_event(Failed(NODE, PHASE, "x:y", text))
+    output = without_escapes(stream.getvalue())
+    assert "(60 more lines are in the log)" in output
+    assert "line 99" in output and "line 59\n" not in output

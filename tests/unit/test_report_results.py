@@ -1,4 +1,4 @@
-"""Results as text, JSON and JUnit."""
+"""Results as text, JSON and JUnit XML."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ CASES = [
 
 
 def printed(function, *arguments, color="never"):
+    """What a function prints on its console."""
     stream = io.StringIO()
     function(make_console(stream, color), *arguments)
     return stream.getvalue()
@@ -70,19 +71,19 @@ def test_plan_with_diff_shows_the_lines_in_colour():
     assert "\x1b[31m-ratio = 16.0" in colored and "\x1b[32m+ratio = [8.0]" in colored
 
 
-def test_applied():
+def test_apply_prints_phases_and_a_summary():
     lines = [line.rstrip() for line in printed(text.print_applied, REPORT, ["source ~/keystonerc_admin"]).splitlines()]
     assert lines == [
         "phase      changes   time",
         "Configure        2  0.4 s",
         "Platform         –  0.0 s",
         "",
-        "3 changes, 1 service restarted, 18 flights, 4 min 31 s",
+        "3 changes, 1 service restarted, 18 round trips, 4 min 31 s",
         "source ~/keystonerc_admin",
     ]
 
 
-def test_findings_worst_first_with_the_way_out():
+def test_findings_are_printed_worst_first_with_their_hints():
     assert printed(text.print_findings, FINDINGS, ["ports"]).splitlines() == [
         "✗ memory          5.5 GiB",
         "                  → give it more",
@@ -94,23 +95,23 @@ def test_findings_worst_first_with_the_way_out():
         "· virtualization  no KVM",
         "1 error, 1 warning, 1 ignored",
     ]
-    assert printed(text.print_findings, []) == "nothing is in the way\n"
-    assert printed(text.print_findings, FINDINGS[:1]).endswith("nothing is in the way\n")
-    assert printed(text.print_findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix mends 1 of them\n")
+    assert printed(text.print_findings, []) == "no errors or warnings\n"
+    assert printed(text.print_findings, FINDINGS[:1]).endswith("no errors or warnings\n")
+    assert printed(text.print_findings, FINDINGS).endswith("2 errors, 1 warning; preflight --fix can fix 1 of them\n")
 
 
-def test_data_that_fix_alone_does_not_move_are_not_counted_as_mended():
-    moves = Finding(
+def test_a_fix_that_needs_move_data_is_not_counted_as_fixable():
+    finding = Finding(
         "database", "cloud1", "error", "old", "x", FixCommand("x", description="rename", data="mariadb", paths=("/x",))
     )
-    assert printed(text.print_findings, [moves]).endswith("\n1 error\n")
-    (told,) = json_output.preflight_payload([moves])["findings"]
-    assert (told["fixable"], told["move_data"]) == (False, "mariadb")
+    assert printed(text.print_findings, [finding]).endswith("\n1 error\n")
+    (payload,) = json_output.preflight_payload([finding])["findings"]
+    assert (payload["fixable"], payload["move_data"]) == (False, "mariadb")
 
 
-def test_findings_that_are_gone_come_first():
+def test_fixed_findings_come_first():
     assert printed(text.print_findings, FINDINGS[3:], [], FINDINGS[2:3]).splitlines() == [
-        "✓ ports     mended: port 80 is held",
+        "✓ ports     fixed: port 80 is held",
         "! hostname  127.0.1.1",
         "            → sed",
         "              echo",
@@ -118,27 +119,27 @@ def test_findings_that_are_gone_come_first():
     ]
 
 
-def test_faults_cases_and_sandboxes():
+def test_differences_cases_and_sandboxes_are_printed():
     drift = Drift("cloud1", "unit:nova-api", "nova-api is inactive (should be active)", "packstack-lite apply")
     assert printed(text.print_drift, [drift]) == (
         "✗ nova-api is inactive (should be active)  on cloud1\n  → packstack-lite apply\n1 difference\n"
     )
     assert printed(text.print_drift, []) == "everything is as declared\n"
     assert printed(text.print_cases, CASES).endswith("1 passed, 1 failed, 1 skipped in 60 s\n")
-    box = {"name": "aio", "kind": "container", "distro": "debian12", "address": "198.18.1.10", "state": "running"}
-    assert "198.18.1.10" in printed(text.print_sandboxes, [box])
+    sandbox = {"name": "aio", "kind": "container", "distro": "debian12", "address": "198.18.1.10", "state": "running"}
+    assert "198.18.1.10" in printed(text.print_sandboxes, [sandbox])
     assert printed(text.print_sandboxes, []) == "no sandbox\n"
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "expected"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (119.4, "119 s"), (119.6, "2 min 00 s"), (271.4, "4 min 31 s")],
 )
-def test_seconds(value, words):
-    assert format_seconds(value) == words
+def test_durations_are_formatted_for_people(value, expected):
+    assert format_seconds(value) == expected
 
 
-def test_json_contract():
+def test_the_keys_of_the_json_output_are_those_of_schema_1():
     assert json_output.plan_payload(CHANGES)["changes"][1] == {
         "host": "cloud1",
         "phase": "Configure",
@@ -155,8 +156,8 @@ def test_json_contract():
     }
     keys = ["name", "host", "level", "message", "fix", "fixable", "fixed", "move_data"]
     assert list(json_output.preflight_payload(FINDINGS)["findings"][0]) == keys
-    told = json_output.preflight_payload(FINDINGS[:1], FINDINGS[2:3])["findings"]
-    assert [(found["name"], found["fixable"], found["fixed"]) for found in told] == [
+    findings = json_output.preflight_payload(FINDINGS[:1], FINDINGS[2:3])["findings"]
+    assert [(finding["name"], finding["fixable"], finding["fixed"]) for finding in findings] == [
         ("virtualization", False, False),
         ("ports", True, True),
     ]
@@ -166,11 +167,17 @@ def test_json_contract():
         "seconds": 0.31,
         "detail": "",
     }
-    box = {"name": "a", "kind": "container", "distro": "d", "address": "x", "state": "running", "key": "/secret"}
-    assert list(json_output.sandboxes_payload([box])["sandboxes"][0]) == ["name", "kind", "distro", "address", "state"]
+    sandbox = {"name": "a", "kind": "container", "distro": "d", "address": "x", "state": "running", "key": "/secret"}
+    assert list(json_output.sandboxes_payload([sandbox])["sandboxes"][0]) == [
+        "name",
+        "kind",
+        "distro",
+        "address",
+        "state",
+    ]
 
 
-def test_junit_of_cases():
+def test_junit_has_failures_and_skips_with_their_messages():
     root = ElementTree.fromstring(junit.cases_to_junit("smoke", CASES).encode())
     (suite,) = root
     assert {key: suite.get(key) for key in ("name", "tests", "failures", "skipped", "errors", "time")} == {
