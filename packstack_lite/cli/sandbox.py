@@ -74,7 +74,7 @@ def open_ssh(name: str, command: Tuple[str, ...]) -> None:
 @pass_options
 def change_link(options: Options, name: str, what: str, amount: str, interface: str) -> None:
     """Delay packets to HOST (by 50ms or 0.2s), cut its link, or heal it; a reboot of HOST heals it too."""
-    sandbox_api.change_link(name, what, amount, interface, lambda text: print_stderr(options, text))
+    sandbox_api.change_cable(name, what, amount, interface, lambda text: print_stderr(options, text))
     if options.is_json:
         print_json({"link": {"name": name, "interface": interface, "state": " ".join([what, amount]).strip()}})
 

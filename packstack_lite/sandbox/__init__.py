@@ -6,7 +6,7 @@ They are containers or virtual machines (``vm``).
 under /var/lib/packstack-lite-sandbox for the next one.
 """
 
-from packstack_lite.sandbox.cable import change_cable as change_link
+from packstack_lite.sandbox.cable import change_cable
 from packstack_lite.sandbox.distros import DEFAULT_DISTRO
 from packstack_lite.sandbox.lifecycle import down, find, has_tree, list_all, save_tree, start, stop, up
 from packstack_lite.sandbox.model import Sandbox, SandboxError, require_matching, validate_request
@@ -16,7 +16,7 @@ __all__ = [
     "DEFAULT_DISTRO",
     "Sandbox",
     "SandboxError",
-    "change_link",
+    "change_cable",
     "down",
     "find",
     "has_tree",

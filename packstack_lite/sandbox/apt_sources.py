@@ -141,11 +141,13 @@ def _signing_keys() -> List[Path]:
 
 
 def _copy_files(source: Path, target: Path) -> None:
+    """Copy the files of a directory that the target lacks."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*"):
         _copy_missing(path, target / path.name)
 
 
 def _copy_missing(source: Path, target: Path) -> None:
+    """Copy a file unless the target exists."""
     if source.is_file() and not target.exists():
         shutil.copy2(source, target)

@@ -63,6 +63,7 @@ def change_cable(name: str, action: str, amount: str, interface: str, progress: 
 
 
 def _validate_change(action: str, amount: str, interface: str) -> float:
+    """Check the arguments of ``change_cable``; return the delay in seconds, or 0.0."""
     if action not in ("delay", "cut", "heal"):
         raise UsageError(f"a link has no action {action!r}", hint="use delay 50ms, cut or heal")
     if interface not in INTERFACE_CHOICES:
@@ -123,6 +124,10 @@ def delay_cable(record: Record, device: str, delay: float, progress: ProgressCal
 
 
 def _start_relay(record: Record, device: str, delay: float) -> None:
+    """Start the relay of a cable and wait until it is ready.
+
+    Raises SandboxError with its last line of output where it does not start.
+    """
     log = record.directory / f"relay-{device}.log"
     bridge = record.management_interface if device == record.local_interface else record.tunnel_bridge
     argv = [sys.executable, cable_relay.__file__, device, tap_name(device), bridge, f"{delay:g}"]
@@ -145,6 +150,7 @@ def tap_name(device: str) -> str:
 
 
 def _pid_file(record: Record, device: str) -> Path:
+    """Return the file with the id of a cable's relay process."""
     return record.directory / f"relay-{device}.pid"
 
 

@@ -164,6 +164,7 @@ def _cgroups(record: Record) -> List[Path]:
 
 
 def _cgroup_members(record: Record) -> List[int]:
+    """Return the ids of all processes in the sandbox's cgroups."""
     lists = [path for directory in _cgroups(record) for path in directory.rglob("cgroup.procs")]
     return sorted({int(pid) for path in lists for pid in path.read_text().split()})
 

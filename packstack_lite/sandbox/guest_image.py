@@ -107,6 +107,7 @@ def parse_packages(depends: str) -> List[str]:
 
 
 def _list_packages() -> List[str]:
+    """Return the names of all packages of the image: kernel, programs, libraries."""
     options = ["--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances"]
     kernel = parse_kernel_package(run_command(["apt-cache", "depends", *options, KERNEL_PACKAGE]))
     return [
@@ -138,6 +139,10 @@ def unpack_kernel(work: Path) -> Path:
 
 
 def _find_file(tree: Path, pattern: str) -> Path:
+    """Return a file of an unpacked package by its name's pattern.
+
+    Raises SandboxError where there is none.
+    """
     matches = sorted(path for path in tree.rglob(pattern) if path.is_file())
     if not matches:
         raise SandboxError(f"the downloaded packages hold no {pattern}", hint="apt-get update, then try again")
@@ -175,6 +180,7 @@ def _fill_root(root: Path, packages: Path) -> None:
 
 
 def _fill_modules(target: Path, packages: Path) -> None:
+    """Copy the kernel modules, uncompressed, and a list of their order of loading."""
     order = []
     for name in KERNEL_MODULES:
         for path in sorted(packages.rglob(f"{name}.ko*"))[:1]:
@@ -185,6 +191,7 @@ def _fill_modules(target: Path, packages: Path) -> None:
 
 
 def _fill_scripts(root: Path) -> None:
+    """Write the configuration files of /etc and the scripts of ``guest``."""
     for name, text in ETC_FILES.items():
         (root / "etc" / name).write_text(text)
     (root / "etc/inittab").write_bytes(_read_data("inittab"))
@@ -198,6 +205,7 @@ def _fill_scripts(root: Path) -> None:
 
 
 def _write_initrd(root: Path, target: Path) -> None:
+    """Pack a directory as initial RAM disk: a compressed cpio archive."""
     raw = target.with_suffix(".cpio")
     run_command(["sh", "-c", 'cd "$1" && find . | cpio --quiet -o -H newc -R 0:0 >"$2"', "sh", str(root), str(raw)])
     target.write_bytes(gzip.compress(raw.read_bytes(), 9, mtime=0))

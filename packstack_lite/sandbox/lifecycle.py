@@ -219,6 +219,7 @@ def start(name: str) -> Sandbox:
 
 
 def _ensure_running(record: Record) -> Sandbox:
+    """Boot a sandbox unless it runs."""
     return record.to_sandbox() if record.running_pid() else _boot(record)
 
 
@@ -231,6 +232,7 @@ def stop(name: str) -> Sandbox:
 
 
 def _stop(record: Record) -> None:
+    """Shut down one sandbox, unmount it and collect its downloaded packages."""
     if record.kind == "container":
         container.power_off(record)
     else:

@@ -133,6 +133,7 @@ def lock_tree(distro: str) -> ContextManager[None]:
 
 @contextlib.contextmanager
 def _lock(name: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file below ``locks``."""
     directory = SANDBOX_HOME / "locks"
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / name, "w") as handle:

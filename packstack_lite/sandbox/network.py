@@ -93,4 +93,5 @@ def _delete_rules(record: Record) -> None:
 
 
 def _interface_exists(interface: str) -> bool:
+    """Return whether this machine has a network interface of that name."""
     return Path(f"/sys/class/net/{interface}").exists()

@@ -45,6 +45,7 @@ def ensure_preinstalled_tree(distro: str, packages: Sequence[str], progress: Pro
 
 
 def _make_tree(distro: str, base: Path, directory: Path, names: str) -> None:
+    """Copy the base tree, install the packages in it and disable their units."""
     unfinished = directory.with_name(directory.name + ".part")
     try:
         unmount_and_remove(unfinished)

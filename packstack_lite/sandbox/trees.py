@@ -67,6 +67,7 @@ def _build_base(distro: str, directory: Path, progress: ProgressCallback) -> Non
 
 
 def _debootstrap(distro: str, target: Path) -> None:
+    """Run debootstrap for a Debian release with this machine's mirror and proxy."""
     suite = DEBIAN_SUITES[distro]
     mirror = next(source for source in apt_sources.find_sources(suite) if source.suite == suite)
     cache = archives_dir(distro)

@@ -115,6 +115,7 @@ def _unit_files(target: Path) -> List[Path]:
 
 
 def _matches_any(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name matches one of the shell patterns."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 

@@ -107,6 +107,7 @@ def load_layout(name: str) -> Layout:
 
 
 def _parse_pool(name: str, row: Mapping[str, Any]) -> Pool:
+    """Return the pool of a row of the table."""
     lists = {key: tuple(row.get(key) or ()) for key in ("debs", "pip", "units", "drop")}
     return Pool(
         name,
@@ -147,6 +148,7 @@ def _rows_from_facts(services: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
 
 
 def _parse_version(nvr: str) -> Dict[str, str]:
+    """Split NAME-VERSION-RELEASE into the fields of a row; none for other texts."""
     parts = nvr.rsplit("-", 2)
     if len(parts) != 3 or " " in nvr:
         return {}
@@ -172,6 +174,7 @@ def ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _parse_entry(name: str, row: Mapping[str, Any], repository: str) -> PackageEntry:
+    """Return a package of the table: its RPM and where its files come from."""
     details, files, links = row.get("unit_details") or {}, dict(row.get("files") or {}), dict(row.get("links") or {})
     files.update({path: read_data(source) for path, source in (row.get("copies") or {}).items()})
     for unit in row.get("units") or ():
@@ -194,6 +197,7 @@ def _parse_entry(name: str, row: Mapping[str, Any], repository: str) -> PackageE
 
 
 def _parse_rpm(name: str, row: Mapping[str, Any], repository: str, config: List[str]) -> Rpm:
+    """Return the RPM of a row; ``config`` are its configuration files."""
     lists: Dict[str, Any] = {
         key: tuple(row.get(key) or ()) for key in ("requires", "provides", "obsoletes", "conflicts")
     }
@@ -214,11 +218,13 @@ def _parse_rpm(name: str, row: Mapping[str, Any], repository: str, config: List[
 
 
 def _parse_user(row: Mapping[str, Any]) -> User:
+    """Return the account of a row."""
     groups = tuple(row.get("groups") or ())
     return User(row["name"], row.get("uid"), groups, row.get("home") or "/", row.get("shell") or "/sbin/nologin")
 
 
 def _check_requirements(entries: Tuple[PackageEntry, ...]) -> None:
+    """Raise LookupError where an RPM requires a name that none provides."""
     provided = {entry.rpm.name for entry in entries}
     provided |= {name.split()[0] for entry in entries for name in entry.rpm.provides}
     for entry in entries:

@@ -56,6 +56,7 @@ def find_interpreter(home: Optional[Path] = None) -> Optional[Path]:
 
 
 def _require_interpreter() -> Path:
+    """Return the prefix of a CPython 3.6. Raises SandboxError where there is none."""
     prefix = find_interpreter()
     if not prefix:
         raise SandboxError(
@@ -96,6 +97,7 @@ def ensure_payload(plain_tree: Path, progress: ProgressCallback) -> None:
 
 
 def _build_payload(tree: Path, python: Path) -> None:
+    """Install Train's packages in a copy of the interpreter inside the tree."""
     run_command(["cp", "-a", str(python), str(tree / TRAIN_PREFIX)])
     (tree / "build").mkdir(exist_ok=True)
     (tree / "build/train-constraints.txt").write_text(read_data(BUILD_FILES[0]))

@@ -1,4 +1,6 @@
-"""Make a sandbox tree with a profile's packages installed and not started; print its name (make quick).
+"""Make a sandbox tree with a profile's packages installed; print its name.
+
+None of their services is started. Called by ``make quick``.
 
 A deployment on it skips downloading and installing packages, most of a first run's time. The name has a checksum of the
 package list, so that a changed profile makes a new tree.
@@ -52,7 +54,7 @@ def packages_of(profile: profiles.Profile) -> List[str]:
 
 
 def install_script(profile: profiles.Profile, packages: List[str]) -> str:
-    """Return shell text that installs the packages with the profile's package manager and starts none."""
+    """Return shell text that installs the packages and starts none of them."""
     names = " ".join(packages)
     if profile.package_manager == "apt":
         return APT.format(names)
@@ -77,7 +79,7 @@ def make(profile: profiles.Profile, distro: str) -> str:
 
 
 def main() -> None:
-    """Print the tree's name; arguments: the profile, and the distribution for the sandbox."""
+    """Print the tree's name; arguments: the profile and the distribution."""
     profile, distro = sys.argv[1:]
     print(make(profiles.load(profile), distro))
 

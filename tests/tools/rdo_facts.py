@@ -22,7 +22,7 @@ PACKAGE_FIELDS = (
 
 
 def trim_service(service: Dict[str, Any]) -> Dict[str, Any]:
-    """Return a service's facts without notes, and its packages with only the fields that make an RPM."""
+    """Return a service's facts with only the fields that RPMs are made from."""
     packages = [{key: each[key] for key in PACKAGE_FIELDS if each.get(key)} for each in service["packages"]]
     return {**{key: service[key] for key in SERVICE_FIELDS if service.get(key)}, "packages": packages}
 

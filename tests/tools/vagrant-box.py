@@ -1,4 +1,4 @@
-"""Make the box of Vagrant's lxc provider from the sandbox's base tree; print its path.
+"""Make the box of Vagrant's lxc provider from a sandbox's tree; print its path.
 
 The box is kept under /var/lib/packstack-lite-sandbox/boxes and made again when this recipe or the base tree changes.
 Its format is a tar of metadata.json, lxc-config and rootfs.tar.gz, whose entries begin with ./rootfs/ (vagrant-lxc,

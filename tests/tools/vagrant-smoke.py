@@ -67,7 +67,10 @@ class Run:
             self.took.append((name, time.monotonic() - began))
 
     def environment(self) -> Dict[str, str]:
-        """Return Vagrant's environment: provider, VirtualBox's second disk, no search for a newer Vagrant."""
+        """Return Vagrant's environment: the provider, and VirtualBox's second disk.
+
+        Vagrant does not look for a newer version.
+        """
         own = {"VAGRANT_DEFAULT_PROVIDER": self.provider, "VAGRANT_CHECKPOINT_DISABLE": "1"}
         disks = {"VAGRANT_EXPERIMENTAL": "disks"} if self.provider == "virtualbox" else {}
         return {**disks, **os.environ, **own}
@@ -77,7 +80,7 @@ class Run:
         return call("vagrant", *words, env=self.environment(), quiet=quiet)
 
     def tool(self, *words: str, quiet: bool = False) -> str:
-        """Run packstack-lite with a home of its own and the SSH options of ``vagrant ssh-config``."""
+        """Run packstack-lite with a home of its own and the machine's ssh_config."""
         home = {"HOME": str(WORK), "XDG_STATE_HOME": str(WORK / "state"), "XDG_CONFIG_HOME": str(WORK / "config")}
         argv = [sys.executable, "-m", "packstack_lite", *words, "--ssh-config", str(self.config)]
         return call(*argv, env={**os.environ, **home}, quiet=quiet)
@@ -90,7 +93,9 @@ class Run:
 
 
 def call(*argv: str, env: Dict[str, str], quiet: bool = False) -> str:
-    """Run a command in the project's directory; with ``quiet`` return its stdout in place of showing it.
+    """Run a command in the project's directory; with ``quiet`` return its stdout.
+
+    Without it stdout is shown.
 
     Raises Failed for an exit code other than 0.
     """
@@ -102,7 +107,10 @@ def call(*argv: str, env: Dict[str, str], quiet: bool = False) -> str:
 
 
 def install_tools(run: Run) -> None:
-    """Install Vagrant and its provider. Raises Failed where the machine exists already: another run may use it."""
+    """Install Vagrant and its provider.
+
+    Raises Failed where the machine exists already, as another run may use it.
+    """
     with run.step("tools"):
         call("sh", str(TOOLS / "vagrant-install.sh"), run.provider, env=dict(os.environ))
         state = run.state()
@@ -133,7 +141,7 @@ def add_box(run: Run, box: Path) -> None:
 
 
 def bring_up(run: Run) -> None:
-    """Start the machine, and write an ssh_config for its name and for the address of its services."""
+    """Start the machine, and write an ssh_config for its name and address."""
     with run.step("vagrant up"):
         run.vagrant("up", run.box, f"--provider={run.provider}")
         ssh_config = run.vagrant("ssh-config", run.box, quiet=True)
@@ -180,13 +188,16 @@ def list_containers() -> List[str]:
 
 
 def remove_container(box: str) -> None:
-    """Destroy the container where Vagrant does not know it, as it was killed while creating it."""
+    """Destroy the container if it exists.
+
+    Vagrant does not know it where it was killed while creating it.
+    """
     if container_name(box) in list_containers():
         call("lxc-destroy", "--force", f"--name={container_name(box)}", env=dict(os.environ))
 
 
 def main() -> None:
-    """Run everything; exit with 1 and the failed step's name, or with 130 after Ctrl-C."""
+    """Run everything; exit with 1 and the failed step's name, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--provider", choices=PROVIDERS, default="lxc")
     parser.add_argument("--box", choices=BOXES, default="debian12")

@@ -68,6 +68,7 @@ def boot_argv(record: Record, memory_mib: int) -> List[str]:
 
 
 def _drive_args(path: Path) -> List[str]:
+    """Return QEMU's options for a disk in a raw file."""
     # A sandbox's disk need not survive a power cut: this machine's page cache may write it at any time.
     return ["-drive", f"file={path},format=raw,if=virtio,cache=unsafe,discard=unmap"]
 
@@ -95,6 +96,7 @@ def _has_kvm_device() -> bool:
 
 
 def _boot_test_kernel(progress: ProgressCallback) -> bool:
+    """Boot the guest image's kernel by KVM, without a disk; return whether it starts."""
     install_tools(TOOLS, progress)
     progress("trying whether KVM works here")
     with tempfile.TemporaryDirectory() as work:

@@ -74,6 +74,7 @@ def taskset_argv(record: Record) -> List[str]:
 
 
 def _env_argv(environment: Dict[str, str]) -> List[str]:
+    """Return the command prefix that sets environment variables."""
     return ["env", *(f"{name}={value}" for name, value in environment.items())]
 
 

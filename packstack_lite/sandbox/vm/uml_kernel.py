@@ -123,6 +123,7 @@ def linked_kernel(directory: Path) -> KernelBuild:
 
 
 def _build_kernel(base: Path, directory: Path) -> None:
+    """Compile the kernel in a copy of the base tree and move it to ``directory``."""
     unfinished = directory.with_name(directory.name + ".part")
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -179,4 +180,5 @@ def newest_source_package(names: List[str]) -> str:
 
 
 def _parse_version(name: str) -> Tuple[int, ...]:
+    """Return the version in a source package's name as numbers."""
     return tuple(int(part) for part in name.rsplit("-", 1)[1].split("."))

@@ -46,7 +46,7 @@ class Hypervisor(Protocol):
 
     @property
     def PACKAGES(self) -> Sequence[str]:
-        """Debian packages that the machine's tree needs in addition to those of the caller."""
+        """Debian packages that the machine's tree needs, besides those of the caller."""
 
     def prepare(self, progress: ProgressCallback) -> None:
         """Install the tools on this machine, and build what takes minutes."""
@@ -175,6 +175,7 @@ def power_off(record: Record, ssh: List[str]) -> None:
 
 
 def _group_exists(pid: int) -> bool:
+    """Return whether a process group has processes."""
     try:
         os.killpg(pid, 0)
     except ProcessLookupError:
