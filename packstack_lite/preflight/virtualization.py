@@ -20,7 +20,8 @@ _NESTED_HINTS: Mapping[str, Tuple[str, str]] = {
     "kvm": (
         "libvirt",
         "on the hypervisor's host: cat /sys/module/kvm_*/parameters/nested must print Y or 1 (options kvm_intel"
-        " nested=1 in /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown, start",
+        " nested=1 in /etc/modprobe.d/kvm.conf); then virsh edit NAME: <cpu mode='host-passthrough'/>; virsh shutdown,"
+        " start",
     ),
     "microsoft": (
         "Hyper-V",

@@ -76,7 +76,8 @@ def silent_checks(all_checks, bad_nodes):
 
 
 def test_every_check_reports_on_a_bad_node_and_reads_facts():
-    assert silent_checks(CHECKS, BAD_NODES) == []
+    sentences = silent_checks(CHECKS, BAD_NODES)
+    assert not sentences, "\n".join(sentences)
 
 
 def silent(context):
@@ -97,11 +98,11 @@ def blind(context):
     ],
 )
 def test_a_check_that_cannot_fire_is_noticed(check, sentences):
-    assert silent_checks({**CHECKS, "new": check}, [*BAD_NODES, ("new", {}, {}, DEBIAN13)]) == sentences
+    assert silent_checks({"new": check}, [("new", {}, {}, DEBIAN13)]) == sentences
 
 
 def test_a_check_that_is_in_no_table_is_noticed():
-    assert silent_checks({**CHECKS, "new": CHECKS["memory"]}, BAD_NODES) == [
+    assert silent_checks({"new": CHECKS["memory"]}, []) == [
         "new: reports nothing on any bad node of the tables",
         "new: reads no fact of the node",
     ]
@@ -112,8 +113,8 @@ def test_a_check_of_a_fact_that_is_not_gathered_is_noticed():
 
     def of_a_missing_fact(context):
         """Read a fact that no subject has."""
-        if context.facts.storage.tmp_options == "noexec":
+        if context.facts.storage.example_fact == "noexec":
             yield warning("wrong", "do it")
 
-    with pytest.raises(AttributeError, match="tmp_options"):
+    with pytest.raises(AttributeError, match="example_fact"):
         silent_checks({**CHECKS, "new": of_a_missing_fact}, [("new", {}, {}, DEBIAN13)])

@@ -98,7 +98,8 @@ umask 077
     /^var\t/ {split($0, words, "\t"); if (!(words[2] in vars)) vars[words[2]] = words[3]; next}
     /^[ \t]*([#;].*)?$/ {next}
     /^\[/ {write_repo(); id = $0; gsub(/^\[|\].*$/, "", id); key = ""; next}
-    /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key); value = $0; sub(/^[^=]*=[ \t]*/, "", value); setting[id, key] = value}
+    /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key); value = $0; sub(/^[^=]*=[ \t]*/, "", value)}
+    /^[^ \t]/ {setting[id, key] = value}
     /^[ \t]/ && key != "" {sub(/^[ \t]+/, ""); setting[id, key] = setting[id, key] " " $0}
     END {write_repo()}'
 fetch() {
