@@ -1,4 +1,7 @@
-"""--gen-answer-file, --validate-answer-file and --options: work with answer files, without a node."""
+"""Work with answer files, without a node.
+
+Implements --gen-answer-file, --validate-answer-file and --options.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _LOOPBACK = "127.0.0.1"
 
 
 def generate_answer_file(options: Options, path: Path, install_hosts: Optional[str] = None) -> int:
-    """Write an answer file with every parameter; connect to nothing. Raises UsageError if the file exists."""
+    """Write an answer file with every parameter; connect to nothing.
+
+    Raises UsageError if the file exists.
+    """
     if path.exists():
         raise UsageError(
             f"{path} exists already, and answer files are never replaced", "name another file, or remove it"
@@ -53,7 +59,10 @@ def generate_answer_file(options: Options, path: Path, install_hosts: Optional[s
 
 
 def _find_own_address(options: Options) -> str:
-    """Return this machine's address; loopback, with a warning, if it has no default route."""
+    """Return this machine's address.
+
+    Without a default route, warn and return the loopback address.
+    """
     try:
         return find_own_address()
     except UsageError:
@@ -65,7 +74,10 @@ def _find_own_address(options: Options) -> str:
 
 
 def validate_answer_file(options: Options, path: Path) -> int:
-    """Check an answer file, on top of the options' other sources. Raises AnswersError with every error."""
+    """Check an answer file, on top of the options' other sources.
+
+    Raises AnswersError with every error.
+    """
     answers = answer_sources.load_answers(options.with_answer_file(path).answer_sources)
     print_warnings(options, answers)
     if options.is_json:
@@ -76,7 +88,10 @@ def validate_answer_file(options: Options, path: Path) -> int:
 
 
 def print_parameters() -> int:
-    """Print every parameter with its option and meaning, by group, in reStructuredText: Packstack's --options."""
+    """Print every parameter with its option and meaning, in reStructuredText.
+
+    The output is that of Packstack's --options.
+    """
     group = ""
     for parameter in PARAMETERS:
         if parameter.group != group:

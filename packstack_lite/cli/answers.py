@@ -1,4 +1,7 @@
-"""``answers show``: print each resolved answer and its origin; also the group ``answers``."""
+"""``answers show``: print each resolved answer and its origin.
+
+Also the group ``answers``.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def show(options: Options, names: Tuple[str, ...], changed: bool) -> None:
 
 
 def _match_names(names: Sequence[str]) -> Set[str]:
-    """Return the parameters that names or patterns match, all without any. Raises UsageError if one matches none."""
+    """Return the parameters that names or patterns match, all without any.
+
+    Raises UsageError if one matches none.
+    """
     matches: Set[str] = set() if names else set(PARAMETERS_BY_NAME)
     for name in names:
         matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}

@@ -43,6 +43,7 @@ def diff(options: Options, one: Path, other: Path) -> int:
 
 
 def _difference_to_json(difference: Difference) -> Dict[str, Any]:
+    """Return a difference as a JSON object; secrets are masked."""
     sides = {
         key: {"value": MASK if difference.is_secret else side.text, "origin": side.origin}
         for key, side in (("a", difference.first), ("b", difference.second))
@@ -51,6 +52,7 @@ def _difference_to_json(difference: Difference) -> Dict[str, Any]:
 
 
 def _print_differences(options: Options, differences: Sequence[Difference], one: Path, other: Path) -> None:
+    """Print each difference as two lines, and their number on stderr."""
     if not differences:
         stdout_console(options).print("the answers are the same", markup=False)
         return

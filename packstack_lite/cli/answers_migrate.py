@@ -59,7 +59,10 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
 
 
 def _write_to_stdout(text: str) -> None:
-    """Write the text to stdout; if that is a file of this user, restrict it to mode 0600: the text holds passwords."""
+    """Write a text with passwords to stdout.
+
+    If stdout is a file of this user, restrict it to mode 0600.
+    """
     # A replacement of stdout (in tests, IDEs) has no file descriptor.
     with contextlib.suppress(io.UnsupportedOperation):
         status = os.fstat(sys.stdout.fileno())

@@ -1,4 +1,7 @@
-"""The command ``packstack-lite``: Packstack's own options, and the verbs. ``main`` is the console script."""
+"""The command ``packstack-lite``: Packstack's own options, and the verbs.
+
+``main`` is the console script.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``apply``: bring the nodes to their declared state, as ``--answer-file`` without a verb does."""
+"""``apply``: bring the nodes to their declared state.
+
+``--answer-file`` without a verb does the same.
+"""
 
 from __future__ import annotations
 

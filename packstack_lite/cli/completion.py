@@ -1,4 +1,4 @@
-"""``completion SHELL``: print the script with which a shell completes the command line."""
+"""``completion SHELL``: print a shell's completion script."""
 
 from __future__ import annotations
 

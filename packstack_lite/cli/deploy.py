@@ -1,4 +1,7 @@
-"""Deploy: what --allinone, --install-hosts, --answer-file and ``apply`` have in common."""
+"""Deploy a cloud and print the result.
+
+Used by --allinone, --install-hosts, --answer-file and ``apply``.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from packstack_lite.resources.base import Phase
 
 
 def _always_confirm(deployment: Deployment) -> bool:
+    """Agree without asking."""
     return True
 
 
@@ -28,8 +32,9 @@ def deploy_new(options: Options, install_hosts: Optional[str], dry_run: bool) ->
 
 
 def write_answer_file(options: Options, install_hosts: Optional[str], create_sandbox: bool) -> Options:
-    """Write the answer file of a new deployment; return options that name it and its controller.
+    """Write the answer file of a new deployment.
 
+    Return options that name it and its controller.
     ``create_sandbox`` permits to create the sandbox that the options name.
     """
     new = write_new_answer_file(
@@ -56,7 +61,10 @@ def deploy_answer_files(
     start_phase: Optional[Phase] = None,
     confirm: Callable[[Deployment], bool] = _always_confirm,
 ) -> int:
-    """Deploy what the answer files describe if ``confirm`` agrees; with ``dry_run`` only print the plan."""
+    """Deploy what the answer files describe if ``confirm`` agrees.
+
+    With ``dry_run`` only print the plan.
+    """
     # Created first: its clock counts from the start of the run.
     console = Console(color=options.color, verbose=options.debug)
     with open_from_options(options, create_sandbox=not dry_run) as deployment:
@@ -74,6 +82,7 @@ def deploy_answer_files(
 
 
 def _print_finding(options: Options, deployment: Deployment, finding: Finding) -> None:
+    """Print a finding on stderr, with its node if there are several."""
     node = finding.node if len(deployment.connected_sessions) > 1 else ""
     for line in format_finding(finding, deployment.ignored_checks, node=node):
         stderr_console(options).print(line)

@@ -1,4 +1,7 @@
-"""``explain``: where a rendered file, and an option in it, comes from; no node needed."""
+"""``explain``: show where a rendered file, or an option in it, comes from.
+
+No node is needed.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,7 @@ def explain(options: Options, file_name: str, option: Tuple[str, ...], node: str
 
 
 def _format_explanation(explanation: FileExplanation) -> Iterator[str]:
+    """Yield the explanation of a file as lines of text."""
     yield f"{explanation.path} on {explanation.node}"
     if explanation.template:
         yield f"  template  {explanation.template}"
@@ -77,6 +81,7 @@ def _format_explanation(explanation: FileExplanation) -> Iterator[str]:
 
 
 def _format_line(line: LineExplanation) -> Iterator[str]:
+    """Yield the explanation of one line of a file as lines of text."""
     yield f"line {line.number}{f' [{line.section}]' if line.section else ''}: {line.text}"
     if line.override:
         yield f"  override  {line.override}"
@@ -94,10 +99,12 @@ def _format_line(line: LineExplanation) -> Iterator[str]:
 
 
 def _format_source(source: Source) -> str:
+    """Return an answer or fact as ``KIND NAME = VALUE (ORIGIN)``."""
     repeats = "as " if source.origin in PARAMETERS_BY_NAME else ""
     origin = _ORIGIN_LABELS.get(source.origin, f" ({repeats}{source.origin})")
     return f"{source.kind:9} {source.name} = {source.value or 'empty'}{origin}"
 
 
 def _line_sources(line: LineExplanation) -> Sequence[Source]:
+    """Return the sources of a line and of the conditions around it."""
     return [*line.sources, *(source for condition in line.conditions for source in condition.sources)]

@@ -1,4 +1,7 @@
-"""Turn every failure of a run into a message, a hint and an exit code. No traceback reaches the terminal."""
+"""Turn every failure of a run into a message, a hint and an exit code.
+
+No traceback reaches the terminal.
+"""
 
 from __future__ import annotations
 
@@ -60,12 +63,14 @@ def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: 
 
 
 def _print_error(message: str, hint: str = "") -> None:
+    """Print an error message and its hint on stderr."""
     click.echo(f"packstack-lite: {message}", err=True)
     if hint:
         click.echo(f"  → {hint}", err=True)
 
 
 def _print_known_error(error: PackstackLiteError) -> None:
+    """Print an expected error, with every error and warning of an answer file."""
     _print_error(error.message)
     if isinstance(error, AnswersError):
         for line in [*error.errors, *(f"warning: {warning}" for warning in error.warnings)]:
@@ -75,6 +80,7 @@ def _print_known_error(error: PackstackLiteError) -> None:
 
 
 def _report_bug(error: BaseException, arguments: Sequence[str], verbs: Container[str]) -> int:
+    """Write a bug report, print where it is, and return the exit code."""
     masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
     report_path = write_bug_report(error, arguments, verbs)
     hint = (
@@ -87,11 +93,15 @@ def _report_bug(error: BaseException, arguments: Sequence[str], verbs: Container
 
 
 def _first_line(error: BaseException) -> str:
+    """Return the type and the first line of an exception."""
     return f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0]
 
 
 def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[str]:
-    """Return the arguments that may be secrets: neither the name of an option nor a verb."""
+    """Return the arguments that may be secrets.
+
+    Names of options and verbs are not.
+    """
     option_values = [word.partition("=")[2] for word in arguments if word.startswith("-")]
     return [value for value in option_values if value] + [
         argument for argument in arguments if not argument.startswith("-") and argument not in verbs
@@ -99,7 +109,10 @@ def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[st
 
 
 def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
-    """Write a bug report, mode 0600, without values of options; return its path, None if it cannot be written."""
+    """Write a bug report, mode 0600, without values of options.
+
+    Return its path, None if it cannot be written.
+    """
     masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
     masked_arguments = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]
     text = "\n".join(

@@ -1,4 +1,7 @@
-"""The click group: options before and after the verb, help of one screen, errors without tracebacks."""
+"""The click group of the command line.
+
+Options work before and after the verb, the help fits a screen, errors have no traceback.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from packstack_lite.cli.options import DEFAULT_SANDBOX
 
 
 class PackstackGroup(click.Group):
-    """A click group whose ``main`` turns every failure into a message and an exit code."""
+    """A click group that turns every failure into a message and an exit code."""
 
     def main(  # type: ignore[override]
         self,
@@ -35,11 +38,15 @@ class PackstackGroup(click.Group):
         sys.exit(int(run_guarded(run, arguments, self.commands)))
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        """Expand abbreviated options; let ``--sandbox VERB`` mean the default sandbox, not one named like a verb."""
+        """Expand abbreviated options.
+
+        Let ``--sandbox VERB`` mean the default sandbox, not one named like a verb.
+        """
         expanded = args if ctx.resilient_parsing else expand_options(self, args)
         return super().parse_args(ctx, self._insert_default_sandbox(expanded))
 
     def _insert_default_sandbox(self, args: List[str]) -> List[str]:
+        """Give ``--sandbox`` directly before a verb its default name."""
         result = list(args)
         for index, word in enumerate(args):
             if word in self.commands:
@@ -67,7 +74,10 @@ class PackstackGroup(click.Group):
 
 
 def show_full_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Print the help with every parameter's option, and exit: a click callback for --help-all."""
+    """Print the help with every parameter's option, and exit.
+
+    This is the click callback of --help-all.
+    """
     if not value or ctx.resilient_parsing:
         return
     hidden = [option for option in ctx.command.params if isinstance(option, click.Option) and option.hidden]

@@ -1,4 +1,7 @@
-"""Interactive mode: ask a few questions, write an answer file, show the plan, and deploy if told to."""
+"""Interactive mode: ask a few questions, write an answer file, and deploy.
+
+The plan is shown and confirmed first.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ REQUIRED_SERVICES: Dict[str, Tuple[str, ...]] = {
 
 
 def run_interview(options: Options) -> int:
-    """Ask where and what to deploy, write the answer file, show the plan, and deploy if the person agrees."""
+    """Ask where and what to deploy, write the answer file, and deploy.
+
+    The plan is shown first, and needs a yes.
+    """
     print_stderr(
         options, "No options were given, so a few questions; Enter takes the value in [ ], Ctrl-C changes nothing."
     )
@@ -58,7 +64,10 @@ def run_interview(options: Options) -> int:
 
 
 def confirm_plan(options: Options, deployment: Deployment) -> bool:
-    """Show the plan and ask whether to apply it; an empty plan is applied without a question."""
+    """Show the plan and ask whether to apply it.
+
+    An empty plan is applied without a question.
+    """
     if plan_and_print(options, deployment, exit_code=True) == ExitCode.SUCCESS:
         return True
     if click.confirm("Apply this plan?", err=True):
@@ -72,12 +81,16 @@ def confirm_plan(options: Options, deployment: Deployment) -> bool:
 
 
 def _target_option(options: Options, deployment: Deployment) -> str:
+    """Return the option that reaches the controller of this deployment."""
     target = deployment.controller_target
     return f"--sandbox={target.sandbox.name}" if target.sandbox else f"--host {options.host or target.address}"
 
 
 def _ask_destination(options: Options) -> Tuple[Options, str]:
-    """Ask where to deploy; return options that name the machine, and its address, "" for a new sandbox."""
+    """Ask where to deploy.
+
+    Returns options that name the machine, and its address ("" for a new sandbox).
+    """
     # Only root may create or list sandboxes.
     destinations = [destination for destination in DESTINATIONS if destination != "sandbox" or os.geteuid() == 0]
     print_stderr(options, "; ".join(f"{destination}: {DESTINATIONS[destination]}" for destination in destinations))
@@ -93,7 +106,10 @@ def _ask_destination(options: Options) -> Tuple[Options, str]:
 
 
 def _check_host(text: str) -> str:
-    """Return the text if it is a host. Raises click.UsageError, upon which click asks again."""
+    """Return the text if it is a host.
+
+    Raises click.UsageError, upon which click asks again.
+    """
     try:
         parse_target(text)
     except UsageError as error:
@@ -128,11 +144,13 @@ def _ask_password() -> str:
 
 
 def _prompt_hidden(question: str, value_proc: Callable[[str], str] = str) -> str:
+    """Ask for a text without showing it; Enter gives an empty one."""
     text: str = click.prompt(question, "", hide_input=True, show_default=False, value_proc=value_proc, err=True)
     return text
 
 
 def _check_password(text: str) -> str:
+    """Return the password if it is valid. Raises click.UsageError."""
     if text != text.strip() or not text.isprintable():
         raise click.UsageError("use printable characters, and no space at either end")
     return text

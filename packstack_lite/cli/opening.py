@@ -1,4 +1,7 @@
-"""Pass the shared options to ``deployment``. Used by every verb that works with nodes or their answers."""
+"""Pass the shared options to ``deployment``.
+
+Used by every verb that works with nodes or their answers.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from packstack_lite.deployment.connection_target import ConnectionTarget, choose
 def open_from_options(
     options: Options, require_answers: bool = False, create_sandbox: bool = False
 ) -> ContextManager[Deployment]:
-    """Open the deployment that the options describe; parameters as for ``open_deployment``."""
+    """Open the deployment that the options describe.
+
+    Parameters as for ``open_deployment``.
+    """
     return open_deployment(
         options.answer_sources,
         options.node_selection,
@@ -26,7 +32,10 @@ def open_from_options(
 
 
 def default_target(options: Options) -> ConnectionTarget:
-    """Return how the controller would be reached; this machine if neither options nor answers name one."""
+    """Return how the controller would be reached.
+
+    It is this machine if neither options nor answers name one.
+    """
     return choose_target(
         options.node_selection,
         options.connection_options,

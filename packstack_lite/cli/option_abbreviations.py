@@ -1,4 +1,7 @@
-"""Expand options as Packstack does: abbreviated, or with underscores. Suggest a name for an unknown option."""
+"""Expand abbreviated options as Packstack does.
+
+Options may contain underscores; an unknown one gets a suggestion.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +60,9 @@ def expand_options(command: click.Command, arguments: Sequence[str]) -> List[str
 
 
 def expand_option(command: click.Command, name: str) -> str:
-    """Return the full name of a possibly abbreviated long option, as Python's optparse does.
+    """Return the full name of a possibly abbreviated long option.
 
+    Abbreviations work as in Python's optparse, which Packstack uses.
     An abbreviation that is unique in Packstack has the same meaning here, whatever options were added.
     """
     options_by_spelling = {option.replace("_", "-"): option for option in _long_options(command)}
@@ -80,25 +84,30 @@ def expand_option(command: click.Command, name: str) -> str:
 
 
 def _verb_suffix(command: click.Command) -> str:
+    """Return " of VERB" for a verb, "" for the main command."""
     return "" if isinstance(command, click.Group) else f" of {command.name}"
 
 
 def _join_options(options: Sequence[str]) -> str:
+    """Join options for a message, at most twelve of them."""
     remainder = f" and {len(options) - _MAX_LISTED} more" if len(options) > _MAX_LISTED else ""
     return ", ".join(options[:_MAX_LISTED]) + remainder
 
 
 def _suggest_option(name: str, options_by_spelling: Dict[str, str]) -> str:
+    """Return a hint for an unknown option: the closest name, or --help-all."""
     parameter = PARAMETERS_BY_NAME.get(name[2:].replace("-", "_").upper())
     suggestions = [f"--{parameter.flag}"] if parameter else difflib.get_close_matches(name, options_by_spelling, 1)
     return f"did you mean {suggestions[0]}?" if suggestions else "packstack-lite --help-all lists all options"
 
 
 def _command_options(command: click.Command) -> List[click.Option]:
+    """Return the options of a click command."""
     return [option for option in command.params if isinstance(option, click.Option)]
 
 
 def _long_options(command: click.Command) -> List[str]:
+    """Return the names of all long options of a command."""
     # click adds --help when it parses.
     names = [name for option in _command_options(command) for name in (*option.opts, *option.secondary_opts)]
     return ["--help", *(name for name in names if name.startswith("--"))]
@@ -123,10 +132,14 @@ def _takes_next_word(command: click.Command, word: str, name: str, remaining_arg
 
 
 def _takes_value(command: click.Command, name: str) -> bool:
+    """Return whether the option of this name takes a value."""
     return any(name in option.opts and not option.is_flag and not option.count for option in _command_options(command))
 
 
 def _short_takes_value(command: click.Command, word: str) -> bool:
-    """Return whether the next argument is the value of the last of several short options in one argument."""
+    """Return whether the next argument is the value of bundled short options.
+
+    Only the last of several short options in one argument can take it.
+    """
     positions = [position for position, letter in enumerate(word[1:]) if _takes_value(command, f"-{letter}")]
     return positions[:1] == [len(word) - 2]

@@ -1,4 +1,7 @@
-"""The options that all verbs share, before or after the verb, and the values that ``deployment`` takes of them."""
+"""Define the options that all verbs share, before or after the verb.
+
+``Options`` also builds the values that ``deployment`` takes.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ _PATH = click.Path(path_type=Path)
 
 @dataclass
 class Options:
-    """The shared options of one command line, as click collects them; known to ``cli`` only.
+    """The shared options of one command line, as click collects them.
 
+    Only ``cli`` knows this class.
     ``flags`` maps parameter names to the text given for them, ``settings`` are the NAME=VALUE of --set. ``timeout``
     is in seconds, for one job. ``warned`` holds the warnings that this run has printed.
     """
@@ -78,7 +82,10 @@ pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """Return a click callback that stores a value in the Options of this run; repeated options extend a list."""
+    """Return a click callback that stores a value in the Options of this run.
+
+    Repeated options extend a list.
+    """
 
     def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         options = ctx.ensure_object(Options)
@@ -162,7 +169,10 @@ def parameter_options() -> List[click.Option]:
 
 
 def shared_options(excluding: str = "", with_parameters: bool = True) -> Callable[[F], F]:
-    """Return a decorator that gives a command the shared options, by default with one per parameter."""
+    """Return a decorator that gives a command the shared options.
+
+    By default these include one hidden option per parameter.
+    """
 
     def decorate(command: F) -> F:
         options = common_options(excluding) + (parameter_options() if with_parameters else [])

@@ -21,7 +21,10 @@ def print_plan(options: Options, changes: Sequence[Change], diff: bool) -> None:
 
 
 def print_applied(options: Options, report: ApplyReport, extra_lines: Sequence[str] = ()) -> None:
-    """Print what apply changed and how long each phase took; as text, followed by ``extra_lines``."""
+    """Print what apply changed and how long each phase took.
+
+    In text output ``extra_lines`` follow.
+    """
     if options.is_json:
         print_json(json_output.apply_payload(report))
     else:
@@ -39,7 +42,10 @@ def print_drift(options: Options, drift: Sequence[Drift]) -> None:
 def print_findings(
     options: Options, findings: Sequence[Finding], ignored_checks: Sequence[str], fixed: Sequence[Finding] = ()
 ) -> None:
-    """Print preflight findings; ignored errors are marked. ``fixed`` are findings that --fix has removed."""
+    """Print preflight findings and mark ignored errors.
+
+    ``fixed`` are findings that --fix has removed.
+    """
     if options.is_json:
         print_json(json_output.preflight_payload(findings, fixed))
     else:

@@ -1,4 +1,7 @@
-"""``preflight``: run every check, print every finding and how to resolve it; ``--fix`` resolves some of them."""
+"""``preflight``: run every check, print every finding and how to resolve it.
+
+``--fix`` resolves some of them.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def _fix(
     yes: bool,
     move_data: Sequence[str],
 ) -> Tuple[Sequence[Finding], Sequence[Finding]]:
-    """Announce the fixes, ask, and run them; return the remaining findings and the fixed ones."""
+    """Announce the fixes, ask, and run them.
+
+    Return the remaining findings and the fixed ones.
+    """
     chosen = [finding for finding in fixable if finding.fix and (finding.is_fixable or finding.fix.data in move_data)]
     for name in sorted({*move_data} - {finding.fix.data for finding in chosen if finding.fix}):
         print_stderr(options, f"--move-data {name}: no check has found such data in the way")
@@ -68,7 +74,10 @@ def _fix(
 
 
 def _announce(options: Options, deployment: Deployment, fixable: Sequence[Finding], chosen: Sequence[Finding]) -> None:
-    """Print what --fix does on each node, then which data it leaves alone and the command that moves them."""
+    """Print what --fix does on each node, and which data it leaves alone.
+
+    For these, the command that moves them is printed.
+    """
     sizes = measure_data(deployment, fixable)
     for node in dict.fromkeys(finding.node for finding in fixable):
         will: List[str] = []

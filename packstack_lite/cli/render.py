@@ -1,4 +1,4 @@
-"""``render``: write the files that apply would write to a local directory, without a node."""
+"""``render``: write the rendered files to a local directory, without a node."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def render(options: Options, directory: Optional[Path], profile_name: str, outpu
 
 
 def _write_private(path: Path, data: bytes) -> None:
+    """Write a file with mode 0600 and create its directories."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:

@@ -91,6 +91,7 @@ def remove_sandbox(options: Options, name: str) -> None:
 
 
 def _print_sandboxes(options: Options, *sandboxes: sandbox_api.Sandbox) -> None:
+    """Print sandboxes as a table, or as JSON."""
     rows = [{key: str(asdict(box)[key]) for key in (*_COLUMNS, *_SEGMENT_COLUMNS)} for box in sandboxes]
     if options.is_json:
         print_json({"sandboxes": rows})

@@ -1,4 +1,7 @@
-"""Write to the terminal: results to stdout, progress, warnings and questions to stderr. Used by every verb."""
+"""Write to the terminal and ask questions. Used by every verb.
+
+Results go to stdout; progress, warnings and questions go to stderr.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def print_stderr(options: Options, text: str) -> None:
 
 
 def warn_once(options: Options, text: str) -> None:
-    """Print a warning on stderr, once in a run: threads of several nodes may meet the same damaged file."""
+    """Print a warning on stderr, once in a run.
+
+    Threads of several nodes may meet the same damaged file.
+    """
     with _WARNING_LOCK:
         is_known = text in options.warned
         options.warned.add(text)
@@ -64,8 +70,10 @@ def make_callbacks(options: Options) -> Callbacks:
 
 
 def _confirm(question: str) -> bool:
+    """Ask a yes-or-no question on stderr; Enter means no."""
     return click.confirm(question, default=False, err=True)
 
 
 def _prompt_password(question: str) -> Secret:
+    """Ask for a password on stderr without showing it."""
     return Secret(str(click.prompt(question, hide_input=True, err=True)))

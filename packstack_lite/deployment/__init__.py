@@ -1,4 +1,7 @@
-"""One run against the nodes of a cloud, without command line or printing: the Python API (docs/api.md)."""
+"""One run against the nodes of a cloud: the Python API (docs/api.md).
+
+It imports nothing of the command line and prints nothing.
+"""
 
 from packstack_lite.deployment.answer_sources import load_answers
 from packstack_lite.deployment.deployment import Deployment, open_deployment

@@ -1,4 +1,7 @@
-"""Resolve the answers of a run from their sources: files, environment, command line and sandbox."""
+"""Resolve the answers of a run from their sources.
+
+Sources are files, the environment, the command line and the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def load_answers(
     password_store: Optional[PasswordStore] = None,
     sandbox_answers: Optional[Mapping[str, str]] = None,
 ) -> Answers:
-    """Resolve the answers of these sources; parameters as for ``answers.resolve_answers``. Raises AnswersError."""
+    """Resolve the answers of these sources.
+
+    The parameters are those of ``answers.resolve_answers``. Raises AnswersError.
+    """
     return answer_api.resolve_answers(
         sources.files,
         sources.flags,
@@ -44,12 +50,18 @@ def load_answers(
 
 
 def find_controller(sources: AnswerSources) -> str:
-    """Return the controller that the answers name, "" without one. The other answers are not checked."""
+    """Return the controller that the answers name, "" without one.
+
+    The other answers are not checked.
+    """
     return find_controller_with_origin(sources)[0]
 
 
 def find_controller_with_origin(sources: AnswerSources) -> Tuple[str, str]:
-    """Return the controller that the answers name and its origin; only the origin of a file contains a colon."""
+    """Return the controller that the answers name, and its origin.
+
+    Only the origin of a file contains a colon.
+    """
     controller = ("", "")
     for path in sources.files:
         text, line = answer_api.read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
@@ -77,8 +89,9 @@ def resolve_for_target(
     address: str,
     node_answers: Optional[Mapping[str, str]] = None,
 ) -> Answers:
-    """Resolve the answers for a controller at ``address``, with its stored passwords and its sandbox's defaults.
+    """Resolve the answers for a controller at ``address``.
 
+    Its stored passwords are used, and the defaults that suit its sandbox.
     ``node_answers`` are the answers that name the nodes, as ``answers.derive_node_answers`` builds them.
     """
     store = PasswordStore(state_directory() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
@@ -102,7 +115,7 @@ def resolve_for_target(
 
 
 def _sandbox_defaults(preliminary: Answers, box: Sandbox) -> Dict[str, str]:
-    """Return answers that suit a sandbox, for parameters that still have their default."""
+    """Return answers that suit a sandbox, for parameters left at their default."""
     defaults = {
         "CONFIG_PROVISION_DEMO_FLOATRANGE": box.external_network,
         "CONFIG_PROVISION_IMAGE_URL": guest_image.PATH_IN_SANDBOX,
@@ -115,17 +128,22 @@ def _sandbox_defaults(preliminary: Answers, box: Sandbox) -> Dict[str, str]:
 
 
 def _volume_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
-    """Return Ceph as the backend; no Cinder where other nodes run instances, as the sandbox's Ceph is local."""
+    """Return Ceph as the backend, or no Cinder if other nodes run instances.
+
+    The Ceph of a sandbox serves only its own node.
+    """
     return {"CONFIG_CINDER_BACKEND": "ceph"} if _is_all_in_one(answers, box) else {"CONFIG_CINDER_INSTALL": "n"}
 
 
 def _is_all_in_one(answers: Answers, box: Sandbox) -> bool:
+    """Return whether the sandbox is the only compute node."""
     return tuple(answers["CONFIG_COMPUTE_HOSTS"]) == (box.address,)
 
 
 def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
-    """Return a bridge over the second interface as the end of tunnels, on nodes of a segment.
+    """Return answers that end tunnels on the second interface of a segment.
 
+    A bridge contains that interface.
     Open vSwitch in user space forwards tunnels only from bridge to bridge.
     """
     prefix = AGENT_PREFIXES.get(answers["CONFIG_NEUTRON_L2_AGENT"])
@@ -138,8 +156,9 @@ def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
 
 
 def find_earlier_answer_files(address: str) -> Tuple[Path, ...]:
-    """Return the newest answer file in the home directory whose controller has this address; empty without one.
+    """Return the newest answer file in the home directory for this controller.
 
+    The result is empty without one.
     Raises UsageError for a damaged file: if it were skipped, all passwords would be made anew.
     """
     for path in _answer_files_in_home():
@@ -156,8 +175,10 @@ def find_earlier_answer_files(address: str) -> Tuple[Path, ...]:
 
 
 def _answer_files_in_home() -> List[Path]:
+    """Return the generated answer files in the home directory, newest first."""
     return sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True)
 
 
 def _restore_hint(path: Path) -> str:
+    """Return what to do about a damaged answer file."""
     return f"restore it; or, if it is not needed: mv {path} {path}.damaged"

@@ -1,4 +1,7 @@
-"""Attribute changes and failures to the node they belong to. Used by ``deployment.deployment``."""
+"""Attribute changes and failures to the node they belong to.
+
+Used by ``deployment.deployment``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Add a deployed cloud to this user's clouds.yaml; other entries stay. Used after apply."""
+"""Add a deployed cloud to this user's clouds.yaml; other entries stay.
+
+Used after apply.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,18 @@ from packstack_lite.errors import UsageError
 
 
 def find_clouds_yaml() -> Path:
-    """Return where openstacksdk looks for this user's clouds (XDG base directory specification)."""
+    """Return where openstacksdk looks for this user's clouds.
+
+    The directory follows the XDG base directory specification.
+    """
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Path(base) / "openstack" / "clouds.yaml"
 
 
 def add_to_clouds_yaml(deployment: Deployment) -> str:
-    """Add a deployment's cloud to this user's clouds.yaml, also for its demo user; return the cloud's name there.
+    """Add a deployment's cloud to this user's clouds.yaml, also for its demo user.
 
+    Return the cloud's name there.
     A file that cannot be changed is a warning: the cloud itself works.
     """
     target = deployment.controller_target
@@ -56,8 +63,9 @@ def make_cloud_entry(auth_url: str, user: str, password: str, project: str, regi
 
 
 def merge_clouds(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Add or replace entries in a clouds.yaml, mode 0600; return whether the file was written.
+    """Add or replace entries in a clouds.yaml, mode 0600.
 
+    Return whether the file was written.
     YAML comments do not survive a rewrite, so the first version is kept once as ``*.packstack-lite.orig``.
     Raises UsageError if the file cannot be read as a mapping of clouds, or not be written; it is unchanged then.
     """
@@ -70,6 +78,7 @@ def merge_clouds(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _read_yaml(path: Path) -> Dict[str, Any]:
+    """Read a clouds.yaml; {} if there is none. Raises UsageError for a bad one."""
     try:
         if not os.path.exists(path):
             return {}
@@ -93,6 +102,7 @@ def _read_yaml(path: Path) -> Dict[str, Any]:
 
 
 def _write_yaml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a clouds.yaml, mode 0600; keep the first version. Raises UsageError."""
     path = Path(os.path.realpath(path))
     try:
         text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)

@@ -1,4 +1,7 @@
-"""Connect to every node of a cloud and gather its facts. Used by ``open_deployment``."""
+"""Connect to every node of a cloud and gather its facts.
+
+Used by ``open_deployment``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def connect_nodes(
     run: RunOptions,
     callbacks: Callbacks,
 ) -> Iterator[Masker]:
-    """Connect to all nodes at once, open their run logs, and close everything at the end.
+    """Connect to all nodes at once and open their run logs; close all at the end.
 
     Yields the masker of the run's secrets. Excluded nodes are left alone. Raises ConnectError if the controller is
     out of reach; for another node the error is kept in its session. An error of the run goes into every run log.
@@ -81,7 +84,10 @@ def _connect_node(
 
 
 def build_fact_queries(answers: Answers) -> Tuple[Sequence[str], Sequence[str]]:
-    """Return what the answers add to the facts that are gathered: NFS exports, and uplinks as BRIDGE:INTERFACE."""
+    """Return what the answers add to the facts that are gathered.
+
+    These are NFS exports, and uplinks as BRIDGE:INTERFACE.
+    """
     return _nfs_exports(answers), _bridge_uplinks(answers)
 
 
@@ -92,11 +98,15 @@ def _nfs_exports(answers: Answers) -> Sequence[str]:
 
 
 def _bridge_uplinks(answers: Answers) -> Sequence[str]:
-    """Return the interfaces to be moved into bridges, as BRIDGE:INTERFACE, of the L2 agent that is deployed."""
+    """Return the deployed L2 agent's uplinks, as BRIDGE:INTERFACE.
+
+    An uplink is an interface to be moved into a bridge.
+    """
     return tuple(answers.get(l2_agents.agent_parameter(answers, "BRIDGE_IFACES")) or ())
 
 
 def _open_run_log(target: ConnectionTarget, masker: Masker) -> RunLog:
+    """Open the run log of a node. Raises UsageError if it cannot be written."""
     try:
         return open_log(target.address, masker)
     except OSError as error:

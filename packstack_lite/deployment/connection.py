@@ -1,4 +1,7 @@
-"""Open a connection to one node: over SSH, or directly to this machine. Used by ``connect``."""
+"""Open a connection to one node: over SSH, or directly to this machine.
+
+Used by ``connect``.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def open_connection(
 
 
 def _ssh_config_file(options: ConnectionOptions) -> str:
-    """Return the ssh_config(5) file to read. Raises UsageError if a named one is missing; ~/.ssh/config may be."""
+    """Return the ssh_config(5) file to read.
+
+    Raises UsageError if a named file is missing; ~/.ssh/config may be missing.
+    """
     if not options.ssh_config:
         return SshTarget.config_file
     if not os.path.isfile(options.ssh_config):
@@ -47,7 +53,10 @@ def _ssh_config_file(options: ConnectionOptions) -> str:
 
 
 class JobTimeoutConnection(ConnectionProxy):
-    """A connection on which ``timeout`` seconds replace the timeout of every job (``--timeout``)."""
+    """A connection that replaces the timeout of every job (``--timeout``).
+
+    ``timeout`` is in seconds.
+    """
 
     def __init__(self, connection: Connection, timeout: float) -> None:
         super().__init__(connection, connection.name)

@@ -1,4 +1,7 @@
-"""Choose the machine to connect to: a sandbox, a machine reached over SSH, or this machine. Used before connecting."""
+"""Choose the machine to connect to.
+
+It is a sandbox, a machine reached over SSH, or this machine. Used before connecting.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class ConnectionTarget:
 
 
 def parse_target(text: str) -> ConnectionTarget:
-    """Parse ``[user@]host[:port]``; an IPv6 address with a port is in brackets. Raises UsageError."""
+    """Parse ``[user@]host[:port]``.
+
+    An IPv6 address with a port is in brackets. Raises UsageError.
+    """
     without_user = text.rsplit("@", 1)[-1]
     if without_user.count(":") > 1 and not without_user.startswith("["):
         user = text.rsplit("@", 1)[0] if "@" in text else None
@@ -82,6 +88,7 @@ def choose_target(
 
 
 def _reject_contradictions(selection: NodeSelection) -> None:
+    """Raise UsageError for options that exclude or need each other."""
     if selection.sandbox and selection.host:
         raise UsageError("--host and --sandbox exclude each other", "leave one of them out")
     if selection.distro and not selection.sandbox:
@@ -91,7 +98,10 @@ def _reject_contradictions(selection: NodeSelection) -> None:
 
 
 def find_target(name: str, connection: ConnectionOptions, callbacks: Callbacks = NO_CALLBACKS) -> ConnectionTarget:
-    """Return how a node that the answers name is reached; a sandbox's own key is used unless one was given."""
+    """Return how a node that the answers name is reached.
+
+    A sandbox's own key is used unless one was given.
+    """
     try:
         box = None if connection.ssh_key else _find_sandbox_at(name)
     except UsageError as damaged:
@@ -105,18 +115,23 @@ def find_target(name: str, connection: ConnectionOptions, callbacks: Callbacks =
 
 
 def _find_sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
-    """Return the sandbox of this machine that has the address. Only root may list sandboxes."""
+    """Return the sandbox of this machine that has the address.
+
+    Only root may list sandboxes.
+    """
     boxes = sandbox.list_all() if os.geteuid() == 0 else []
     return next((box for box in boxes if box.address == address), None)
 
 
 def _sandbox_target(box: sandbox.Sandbox) -> ConnectionTarget:
+    """Return how a sandbox is reached: as root, with the sandbox's own key."""
     return ConnectionTarget(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
 
 
 def _choose_sandbox(
     selection: NodeSelection, name: str, create_sandbox: bool, callbacks: Callbacks
 ) -> ConnectionTarget:
+    """Return how the selected sandbox is reached; create it if permitted."""
     if create_sandbox:
         box = add_guest_image(_start_sandbox(selection, name, callbacks.progress), callbacks.progress)
     else:
@@ -127,7 +142,10 @@ def _choose_sandbox(
 
 
 def _start_sandbox(selection: NodeSelection, name: str, progress: Callable[[str], None]) -> sandbox.Sandbox:
-    """Start or create a sandbox. A new machine gets its packages now: installing inside it is slow."""
+    """Start or create a sandbox.
+
+    A new machine gets its packages now, because installing inside it is slow.
+    """
     if any(box.name == name for box in sandbox.list_all()):
         box = sandbox.require_matching(sandbox.find(name), selection.distro, selection.kind)
         return sandbox.up(name, progress, kind=box.kind)
@@ -150,7 +168,10 @@ def add_guest_image(box: sandbox.Sandbox, progress: Callable[[str], None]) -> sa
 
 
 def resolve_address(host: str) -> str:
-    """Return the IPv4 address of a host name or address; the text itself if it does not resolve here."""
+    """Return the IPv4 address of a host name or address.
+
+    A name that does not resolve here is returned unchanged.
+    """
     try:
         return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
     except OSError:
@@ -158,7 +179,10 @@ def resolve_address(host: str) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a name or address is this machine's own: only then can a socket be bound to it."""
+    """Return whether a name or address is this machine's own.
+
+    Only then can a socket be bound to it.
+    """
     try:
         addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
     except OSError:
@@ -167,6 +191,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def _can_bind(family: int, address: object) -> bool:
+    """Return whether a socket can be bound to the address."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as udp_socket:
             udp_socket.bind(address)  # type: ignore[arg-type]
@@ -176,7 +201,10 @@ def _can_bind(family: int, address: object) -> bool:
 
 
 def find_own_address() -> str:
-    """Return this machine's address on its default route, without sending a packet. Raises UsageError."""
+    """Return this machine's address on its default route, without sending a packet.
+
+    Raises UsageError.
+    """
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
             # RFC 2544's test network: connect() of a datagram socket only selects the route.

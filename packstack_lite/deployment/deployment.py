@@ -1,4 +1,7 @@
-"""One run against the nodes of a cloud: ``open_deployment`` and the ``Deployment`` that it gives. See docs/api.md."""
+"""One run against the nodes of a cloud.
+
+Holds ``open_deployment`` and ``Deployment``, which docs/api.md describes.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +61,9 @@ _PREINSTALLED_CHECKS = ("leftovers", "database")
 
 @dataclass
 class Deployment:
-    """The nodes of a cloud, connected, with their answers. ``open_deployment`` creates it.
+    """The connected nodes of a cloud, with their answers.
 
+    ``open_deployment`` creates it.
     The first of ``sessions`` is the controller's. ``masker`` hides the run's secrets in text.
     """
 
@@ -103,6 +107,7 @@ class Deployment:
 
     @cached_property
     def _declarations(self) -> Declarations:
+        """The resources that the answers declare for these nodes."""
         return Declarations(self.answers, self.sessions, self.user_tree)
 
     def resources_for(self, session: NodeSession) -> List[Resource]:
@@ -120,11 +125,15 @@ class Deployment:
         return {name: overridden.resources for name, overridden in with_overrides.items()}
 
     def preflight(self) -> List[Finding]:
-        """Run every check on the connected nodes; unsupported systems and unreachable nodes are findings too."""
+        """Run every check on the connected nodes.
+
+        Unsupported systems and unreachable nodes are findings too.
+        """
         findings = [finding for session in self.connected_sessions for finding in self._check_node(session)]
         return findings + [unreachable_finding(session) for session in self.sessions if session.connect_error]
 
     def _check_node(self, session: NodeSession) -> List[Finding]:
+        """Run every preflight check on one node."""
         assert session.connection and session.facts
         try:
             profile: Optional[Profile] = session.profile
@@ -133,8 +142,9 @@ class Deployment:
         return preflight.run_checks(session.facts, self.answers, profile, session.connection.name, session.node.roles)
 
     def require_preflight(self, on_finding: Callable[[Finding], None] = lambda finding: None) -> None:
-        """Run every check and pass each finding to ``on_finding``. Raises PreflightError if one blocks apply.
+        """Run every check and pass each finding to ``on_finding``.
 
+        Raises PreflightError if one blocks apply.
         Unreachable nodes do not block: the other nodes are deployed without them.
         """
         findings = [finding for finding in self.preflight() if finding.check != UNREACHABLE_CHECK]
@@ -152,7 +162,10 @@ class Deployment:
             )
 
     def run_fixes(self, fixes: Sequence[Tuple[str, Command]]) -> List[Reply]:
-        """Run fixes, each on the node of that address and under its lock; gather facts anew and return the replies."""
+        """Run fixes, each on the node of that address and under its lock.
+
+        Gather facts anew and return the replies.
+        """
         for cached_name in ("_declarations", "_resources_by_node"):
             self.__dict__.pop(cached_name, None)
         replies: List[Reply] = []
@@ -167,8 +180,9 @@ class Deployment:
         return replies
 
     def plan(self, diff: bool = False) -> List[Change]:
-        """Return what apply would change, by node and phase; with ``diff`` also the lines. Changes nothing.
+        """Return what apply would change, by node and phase, and change nothing.
 
+        With ``diff``, the changes hold the changed lines.
         Raises ConnectError if a node is unreachable.
         """
         self._require_all_connected()
@@ -181,7 +195,10 @@ class Deployment:
         return sorted(attributed, key=lambda change: (addresses.index(change.node), PHASES.index(Phase(change.phase))))
 
     def verify(self) -> List[Drift]:
-        """Return what differs from the declared state, by node. Raises ConnectError if a node is unreachable."""
+        """Return what differs from the declared state, by node.
+
+        Raises ConnectError if a node is unreachable.
+        """
         self._require_all_connected()
         drift_by_node = run_parallel(
             lambda session: verify(session.live_connection, self._resources_to_probe(session), self.masker),
@@ -190,6 +207,7 @@ class Deployment:
         return self._attribute_to_nodes([drifted for drift in drift_by_node for drifted in drift])
 
     def _require_all_connected(self) -> None:
+        """Raise the connect error of the first unreachable node."""
         for session in self.sessions:
             if session.connect_error:
                 raise session.connect_error
@@ -203,6 +221,7 @@ class Deployment:
         ]
 
     def _attribute_to_nodes(self, items: Sequence[Attributable]) -> List[Attributable]:
+        """Set the node of each change or drift to the node it belongs to."""
         owners = {
             (self.controller_target.address, resource.id): session.target.address
             for session in self.connected_sessions[1:]
@@ -231,8 +250,9 @@ class Deployment:
         only: FrozenSet[str] = frozenset(),
         start_phase: Optional[Phase] = None,
     ) -> ApplyReport:
-        """Bring every node to its declared state, under its lock, and record the run in its journal.
+        """Bring every node to its declared state, under its lock.
 
+        The run is recorded in the node's journal.
         ``listener`` gets every event; the run log does so anyway. ``only`` limits the run to resources with one of
         these tags, ``start_phase`` to that phase and later ones. A failed node stops only the nodes that need it.
         Raises PhaseError if a node failed, LockedError if another run holds a lock.
@@ -265,9 +285,11 @@ class Deployment:
         return Fanout([*([listener] if listener else []), *logs])
 
     def _node_runs(self) -> List[NodeRun]:
+        """Return the work of every node for apply, unreachable ones included."""
         return [self._node_run(session) for session in self.attempted_sessions]
 
     def _node_run(self, session: NodeSession) -> NodeRun:
+        """Return a node's work for apply: its resources, and those delegated to the controller."""
         address, roles = session.target.address, session.node.roles
         if not session.is_connected:
             return NodeRun(address, roles, None, error=session.connect_error.message if session.connect_error else "")
@@ -282,16 +304,21 @@ class Deployment:
         )
 
     def _write_journal(self, session: NodeSession, report: ApplyReport) -> None:
+        """Record a successful apply in the node's journal."""
         if session.connection and not report.error:
             session.connection.run(
                 [record_run(self.resources_for(session), report, lock_owner(), session.profile.name)]
             )
 
     def _lock_node(self, session: NodeSession) -> ContextManager[None]:
+        """Return a context manager that holds the node's lock."""
         return hold_lock(session.live_connection, lock_owner(), owner_is_gone, self.callbacks.progress)
 
     def smoke(self, on_case: Callable[[Case], None] = lambda case: None) -> List[Case]:
-        """Use the cloud as a user does; return every case, each passed to ``on_case`` and the log as it ends."""
+        """Use the cloud as a user does.
+
+        Return every case, each passed to ``on_case`` and the log as it ends.
+        """
         # Floating addresses are behind a bridge of the network node.
         session = next(
             (session for session in self.connected_sessions if "network" in session.node.roles), self.sessions[0]
@@ -322,8 +349,9 @@ def open_deployment(
     require_answers: bool = False,
     create_sandbox: bool = False,
 ) -> Iterator[Deployment]:
-    """Resolve the answers, connect to the nodes they name, and gather facts; close the connections at the end.
+    """Resolve the answers, connect to the nodes they name, and gather facts.
 
+    Close the connections at the end.
     ``nodes`` names the controller where the answers do not. Answer files without a controller mean this machine, as
     in Packstack. ``require_answers`` refuses to invent answers for a node without an answer file; ``create_sandbox``
     permits to create the sandbox that ``nodes`` names. Raises UsageError, AnswersError, and ConnectError if the

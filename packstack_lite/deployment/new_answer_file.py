@@ -1,4 +1,7 @@
-"""Write the answer file of a new deployment: ``--allinone`` and ``--install-hosts``, and the interview."""
+"""Write the answer file of a new deployment.
+
+Used by ``--allinone``, ``--install-hosts`` and the interview.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ from packstack_lite.errors import UsageError
 
 @dataclass(frozen=True)
 class NewAnswerFile:
-    """An answer file for a new deployment, with the selection that reaches its controller.
+    """An answer file for a new deployment, and how its controller is selected.
 
     ``addresses`` are those of the controller and of the compute nodes, as they were named.
     """
@@ -89,7 +92,10 @@ def _choose_implied_target(
     first_host: str,
     implied_host: str,
 ) -> Tuple[ConnectionTarget, NodeSelection]:
-    """Choose the controller that --install-hosts (``first_host``) or --allinone (without it) implies."""
+    """Choose the controller that --install-hosts or --allinone implies.
+
+    ``first_host`` is the first of --install-hosts, "" with --allinone.
+    """
     controller = find_overriding_controller(answers, implied_host, is_allinone=not first_host)
     if first_host and not controller:
         target = find_target(first_host, connection, callbacks)
@@ -100,8 +106,9 @@ def _choose_implied_target(
 
 
 def find_overriding_controller(sources: AnswerSources, implied_host: str, is_allinone: bool) -> str:
-    """Return the controller that the answers name instead of ``implied_host``; "" if that one is right.
+    """Return the controller that the answers name instead of ``implied_host``.
 
+    Returns "" if ``implied_host`` is the controller.
     ``implied_host`` is what --allinone or --install-hosts means. As in Packstack, a parameter's own option wins over
     it, and here also --set and the environment. Raises UsageError where an answer file names another host: one of
     the two is a mistake.
@@ -122,8 +129,9 @@ def find_overriding_controller(sources: AnswerSources, implied_host: str, is_all
 def _ensure_answer_file(
     sources: AnswerSources, target: ConnectionTarget, implied_host: str, compute_nodes: Sequence[str]
 ) -> Path:
-    """Return the answer file of this controller; write a new one only if it would differ from the newest.
+    """Return the answer file of this controller.
 
+    Write a new one only if it would differ from the newest.
     The user's own files are sources of answers and stay as they are.
     """
     address = resolve_address(target.address)

@@ -1,4 +1,7 @@
-"""A node during a run: how it is reached, its connection and facts, and the resources declared for it."""
+"""A node during a run: connection, facts and declared resources.
+
+Used by ``deployment.deployment`` and ``rendering``.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ class NodeSession:
 def build_node_sessions(
     answers: Answers, target: ConnectionTarget, options: ConnectionOptions, callbacks: Callbacks
 ) -> List[NodeSession]:
-    """Return a session, not yet connected, for every node in the answers: first the controller, at ``target``."""
+    """Return a session, not yet connected, for every node in the answers.
+
+    The first is the controller, at ``target``.
+    """
     controller, *others = list_nodes(answers, target.address)
     return [
         NodeSession(controller, target),
@@ -73,7 +79,10 @@ def build_node_sessions(
 
 
 def run_parallel(function: Callable[[T], R], items: Sequence[T]) -> List[R]:
-    """Call the function for each item, in one thread per item if there are several; return the results in order."""
+    """Call the function for each item, in one thread per item if there are several.
+
+    Return the results in order.
+    """
     if len(items) < 2:
         return [function(item) for item in items]
     with ThreadPoolExecutor(len(items), "node") as pool:
@@ -81,7 +90,10 @@ def run_parallel(function: Callable[[T], R], items: Sequence[T]) -> List[R]:
 
 
 class Declarations:
-    """The resources declared for each node whose facts are known, by the node's name in the answers."""
+    """The resources declared for each node whose facts are known.
+
+    Mappings are by the node's name in the answers.
+    """
 
     def __init__(self, answers: Mapping[str, object], sessions: Sequence[NodeSession], user_tree: UserTree) -> None:
         self._answers = answers
@@ -99,9 +111,11 @@ class Declarations:
 
     @cached_property
     def _nodes_by_name(self) -> Mapping[str, Node]:
+        """Every node of the cloud, by its name in the answers."""
         return {session.node.name: self._build_node(session) for session in self._sessions}
 
     def _build_node(self, session: NodeSession) -> Node:
+        """Return a node with the addresses and host name that its facts give."""
         name = session.node.name
         if not session.facts:
             # Without facts only an IP address in the answers is known; peers may not resolve a name.
@@ -118,7 +132,10 @@ class Declarations:
 
     @cached_property
     def with_overrides(self) -> Mapping[str, AppliedOverrides]:
-        """The resources of each node with the configuration overrides applied, and the warnings about these."""
+        """The resources of each node, with the configuration overrides applied.
+
+        The warnings are about the overrides.
+        """
         sessions = [session for session in self._sessions if session.facts]
         declarations = {
             session.node.name: (services.declare(self.context_for(session)), session.profile) for session in sessions

@@ -1,4 +1,7 @@
-"""Values that a deployment is opened with. ``cli`` builds them from the command line, a script builds them by hand."""
+"""Values that a deployment is opened with.
+
+``cli`` builds them from the command line, a script builds them by hand.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ class AnswerSources:
 
 @dataclass(frozen=True)
 class NodeSelection:
-    """The controller, where the answers do not decide; without any field the answers do.
+    """The controller, where the answers do not decide.
 
+    Without any field the answers decide.
     ``host`` is [USER@]HOST[:PORT] of a machine reached over SSH, ``sandbox`` the name of a sandbox; only one may be
     set. ``distro`` and ``kind`` (container or machine) describe a sandbox that is created.
     """
@@ -72,8 +76,9 @@ def _ignore_message(message: str) -> None:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that a deployment calls while it works; by default it is silent and asks nothing.
+    """Functions that a deployment calls while it works.
 
+    By default it is silent and asks nothing.
     ``warn`` gets a warning without the word "warning", ``progress`` a line for the person who waits. Both may be
     called from several threads. ``confirm`` answers whether to trust a host key, ``ask_password`` gives a password
     of sudo or of a key; None means that nobody can answer.

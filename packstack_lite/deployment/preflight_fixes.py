@@ -15,7 +15,10 @@ _MEASURE_SCRIPT = 'for path in PATHS; do [ ! -e "$path" ] || du -skD -- "$path";
 
 @dataclass(frozen=True)
 class FixOutcome:
-    """What fixes achieved: ``remaining`` findings, those that are ``fixed``, and failed fixes with their error."""
+    """The result of fixes: ``remaining`` and ``fixed`` findings, and failures.
+
+    A failure is a finding and the error of its fix.
+    """
 
     remaining: Tuple[Finding, ...]
     fixed: Tuple[Finding, ...]
@@ -23,8 +26,9 @@ class FixOutcome:
 
 
 def fix_findings(deployment: Deployment, before: Sequence[Finding], chosen: Sequence[Finding]) -> FixOutcome:
-    """Run the fixes of the ``chosen`` findings, gather facts anew and run every check again.
+    """Run the fixes of the ``chosen`` findings and check again.
 
+    Facts are gathered anew before the second check.
     ``before`` are all findings of the first check. Each node is locked while its fixes run.
     """
     addresses = [session.target.address for session in deployment.connected_sessions]
@@ -39,25 +43,33 @@ def fix_findings(deployment: Deployment, before: Sequence[Finding], chosen: Sequ
 
 
 def _is_fixed(finding: Finding, before: Sequence[Finding], after: Sequence[Finding]) -> bool:
-    """Return whether the check has fewer findings, and not this one: a reworded finding is still there."""
+    """Return whether the check has fewer findings, and not this one.
+
+    A reworded finding is still there.
+    """
     earlier, remaining = ([other for other in findings if other.check == finding.check] for findings in (before, after))
     return len(remaining) < len(earlier) and finding.message not in [other.message for other in remaining]
 
 
 def _describe_failure(reply: Reply) -> str:
+    """Return the exit code of a failed fix and the line that explains it."""
     return f"--fix failed with exit code {reply.code}: {_error_line(reply.err or reply.out)}"
 
 
 def _error_line(text: str) -> str:
-    """Return the line of an output that explains most: a package manager's last error, else the first line."""
+    """Return the line of an output that explains most.
+
+    It is a package manager's last error, otherwise the first line.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("Error", "ERROR", "E: "))]
     return (errors[-1:] or lines[:1] or ["no output"])[0]
 
 
 def measure_data(deployment: Deployment, findings: Sequence[Finding]) -> Dict[Tuple[str, str], str]:
-    """Return the size of the data that fixes would move, as text, by node and by the data's name.
+    """Return the size of the data that fixes would move.
 
+    The sizes are texts, by node and by the data's name.
     Takes one round trip to each node that has such data.
     """
     sizes = {}
@@ -70,7 +82,10 @@ def measure_data(deployment: Deployment, findings: Sequence[Finding]) -> Dict[Tu
 
 
 def _measure_command(fix: FixCommand) -> Command:
-    """Build a command that prints the KiB of each path; a symbolic link counts as its target."""
+    """Build a command that prints the KiB of each path.
+
+    A symbolic link counts as its target.
+    """
     return Command(
         _MEASURE_SCRIPT.replace("PATHS", " ".join(map(quote_sh, fix.paths))), description="measure data", timeout=60.0
     )

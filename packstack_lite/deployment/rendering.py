@@ -1,4 +1,7 @@
-"""Render the files that apply would write, without connecting to a node. Used by ``render`` and ``explain``."""
+"""Render the files that apply would write, without connecting to a node.
+
+Used by ``render`` and ``explain``.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ _TUNNEL_PARAMETERS = ("CONFIG_NEUTRON_OVS_TUNNEL_IF", "CONFIG_NEUTRON_OVN_TUNNEL
 
 @dataclass(frozen=True)
 class RenderedFile:
-    """A file as apply would write it: the node's name in the answers, the absolute path there, and the content.
+    """A file as apply would write it.
 
+    Holds the node's name in the answers, the absolute path on the node, and the content.
     The content may hold passwords.
     """
 
@@ -71,8 +75,9 @@ def explain_rendered_file(
     config_dir: Optional[Path] = None,
     controller: str = "",
 ) -> FileExplanation:
-    """Explain a file that apply would write: template, code, units, and the answers and facts behind an option's lines.
+    """Explain a file that apply would write.
 
+    The result names template, code, units, and the answers and facts behind an option's lines.
     ``file_name`` is a path on the node or its unique end, ``option`` NAME, SECTION.NAME or "[SECTION] NAME"; the other
     parameters are those of ``render_files``. Raises UsageError with close matches for an unknown file, option or node.
     """
