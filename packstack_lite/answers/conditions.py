@@ -7,7 +7,9 @@ A condition is ``NAME`` (has an answer), ``NAME == word``, ``word in NAME`` (a l
 from __future__ import annotations
 
 import re
-from typing import List, Mapping
+from typing import Mapping
+
+from packstack_lite.answers.values import split_list
 
 _EQUAL = re.compile(r"(\w+) == (\S+)")
 _NAME_IN_LIST = re.compile(r"(\w+) in \[(.+)\]")
@@ -25,17 +27,14 @@ def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
 
 
 def _term_is_met(term: str, texts: Mapping[str, str]) -> bool:
+    """Evaluate one comparison of a condition."""
     equal = _EQUAL.fullmatch(term)
     if equal:
         return texts[equal.group(1)] == equal.group(2)
     name_in_list = _NAME_IN_LIST.fullmatch(term)
     if name_in_list:
-        return texts[name_in_list.group(1)] in _split_list(name_in_list.group(2))
+        return texts[name_in_list.group(1)] in split_list(name_in_list.group(2))
     word_in_name = _WORD_IN_NAME.fullmatch(term)
     if word_in_name:
-        return word_in_name.group(1) in _split_list(texts[word_in_name.group(2)])
+        return word_in_name.group(1) in split_list(texts[word_in_name.group(2)])
     return bool(texts[term])
-
-
-def _split_list(text: str) -> List[str]:
-    return [word.strip() for word in text.split(",")]

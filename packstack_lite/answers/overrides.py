@@ -59,6 +59,7 @@ def _sort_old_names_first(variable: str) -> Tuple[bool, str]:
 
 
 def _add_variable(overrides: Overrides, variable: str, text: str) -> None:
+    """Add the answer of an environment variable, or a warning for an unknown name."""
     name = _current_name(overrides, f"${variable}", variable[len(ENVIRONMENT_PREFIX) :])
     if name in PARAMETERS_BY_NAME:
         overrides.answers[name] = (text, f"${variable}")
@@ -67,6 +68,7 @@ def _add_variable(overrides: Overrides, variable: str, text: str) -> None:
 
 
 def _parse_settings(overrides: Overrides, settings: Sequence[str]) -> Dict[str, str]:
+    """Parse the arguments of --set; of a repeated name the last is used."""
     set_answers: Dict[str, str] = {}
     for setting in settings:
         given_name, separator, text = setting.partition("=")

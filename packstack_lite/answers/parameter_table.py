@@ -94,6 +94,7 @@ def _load_parameters() -> Tuple[Parameter, ...]:
 
 
 def _make_parameter(entry: Dict[str, Any]) -> Parameter:
+    """Make a parameter from its entry in a YAML file."""
     if "grammar" in entry:
         pattern, description = grammar(entry["grammar"])
         entry = {**entry, "pattern": pattern, "pattern_description": description}

@@ -69,6 +69,7 @@ class PasswordStore:
 
 
 def _load_passwords(path: Path) -> Dict[str, str]:
+    """Read the password file; no passwords if it does not exist. Raises UsageError."""
     try:
         return _parse_passwords(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -92,6 +92,7 @@ def _count_invalid_lines(answer_file: AnswerFile) -> int:
 
 
 def _read_line(answer_file: AnswerFile, number: int, text: str, section: str) -> None:
+    """Read one line: an answer, or an error if it is none."""
     origin = f"{answer_file.path}:{number}"
     pair = _split_pair(text)
     if not pair:
@@ -116,6 +117,7 @@ def _split_pair(text: str) -> Optional[Tuple[str, str]]:
 
 
 def _add_answer(answer_file: AnswerFile, number: int, given_name: str, text: str) -> None:
+    """Add an answer, or record that its name is old, unknown or repeated."""
     name = given_name.upper()
     if name in load_old_parameters():
         answer_file.old_lines.append(OldLine(name, text, number))
@@ -133,6 +135,7 @@ def _add_answer(answer_file: AnswerFile, number: int, given_name: str, text: str
 
 
 def _rename_old_parameters(answer_file: AnswerFile) -> None:
+    """Read the lines under old names, then describe all changes."""
     result = rename_old_parameters(answer_file.answers, answer_file.old_lines)
     answer_file.answers = result.answers
     answer_file.changes = sorted(answer_file.changes + result.changes, key=lambda change: change.line_number)
@@ -167,6 +170,7 @@ def suggest_parameter(name: str) -> str:
 
 
 def _read_text(answer_file: AnswerFile) -> str:
+    """Read the file as UTF-8 text. Raises UsageError for anything else."""
     path = answer_file.path
     try:
         with path.open("rb") as stream:

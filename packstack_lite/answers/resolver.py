@@ -85,6 +85,7 @@ def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
 
 
 def _answers_error(errors: Sequence[str], files: Sequence[Path], warnings: Sequence[str]) -> AnswersError:
+    """Make the exception that reports all errors and warnings."""
     count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
     in_files = f" ({', '.join(map(str, files))})" if files else ""
     hint = "correct the answers above; packstack-lite never changes your answer file"
@@ -201,6 +202,7 @@ class _Resolver:
         return text, origin if text != parameter.default else ORIGIN_DEFAULT
 
     def _l2_agent(self) -> str:
+        """Return the given L2 agent, else the default one."""
         return self.given_answers.get(L2_AGENT, (PARAMETERS_BY_NAME[L2_AGENT].default, ""))[0]
 
     def resolve_all(self) -> None:
@@ -226,6 +228,7 @@ class _Resolver:
         return required_driver, L2_AGENT
 
     def _default_answer(self, parameter: Parameter, applies: bool) -> Tuple[str, str]:
+        """Return the text and origin of a parameter without a given answer."""
         if parameter.default in PARAMETERS_BY_NAME:
             return self.answers[parameter.default].text, parameter.default
         if parameter.default != RANDOM_DEFAULT:
@@ -241,6 +244,10 @@ class _Resolver:
         return self.password_store.get_password(parameter.name, parameter.length), ORIGIN_RANDOM
 
     def _parse_answer(self, parameter: Parameter, text: str, origin: str, applies: bool) -> Any:
+        """Parse an answer into its typed value, empty if invalid.
+
+        An invalid answer is an error if the parameter applies, else a warning.
+        """
         if parameter.is_secret and text == PASSWORD_PLACEHOLDER:
             return Secret("")
         try:

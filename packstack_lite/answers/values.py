@@ -76,9 +76,10 @@ def _check_writable(text: str) -> None:
 
 
 def _check_choices(parameter: Parameter, text: str) -> None:
+    """Raise ValueError unless the answer, or each word of it, is a valid choice."""
     if not parameter.choices:
         return
-    words = _split_list(text) if parameter.kind in ("list", "password") else (text,)
+    words = split_list(text) if parameter.kind in ("list", "password") else (text,)
     invalid_words = [word for word in words if word not in parameter.choices]
     if invalid_words:
         subject = "contains a word that" if parameter.is_secret else _quote_value(invalid_words[0])
@@ -86,6 +87,7 @@ def _check_choices(parameter: Parameter, text: str) -> None:
 
 
 def _check_pattern(parameter: Parameter, value: Any) -> None:
+    """Raise ValueError unless the value, or each item, matches the pattern."""
     items: Sequence[Any] = value if isinstance(value, tuple) else (value,)
     invalid_items = [
         text
@@ -103,30 +105,35 @@ def _quote_value(text: str) -> str:
 
 
 def _parse_boolean(text: str) -> bool:
+    """Parse y or n."""
     if text not in ("y", "n"):
         raise ValueError(f"{_quote_value(text)} is neither y nor n")
     return text == "y"
 
 
 def _parse_boolean_word(text: str) -> bool:
+    """Parse y, n or one of Packstack's words for them, in any case."""
     if text.lower() not in _BOOLEAN_WORDS:
         raise ValueError(f"{_quote_value(text)} is neither y nor n")
     return _BOOLEAN_WORDS[text.lower()]
 
 
 def _parse_integer(text: str) -> int:
+    """Parse a whole number with an optional sign."""
     if not re.fullmatch(rf"[+-]?[0-9]{{1,{_MAX_DIGITS}}}", text):
         raise ValueError(f"{_quote_value(text)} is not a whole number")
     return int(text)
 
 
 def _parse_float(text: str) -> float:
+    """Parse a decimal number without a sign."""
     if not re.fullmatch(rf"[0-9]{{1,{_MAX_DIGITS}}}(\.[0-9]{{0,{_MAX_DIGITS}}})?", text):
         raise ValueError(f"{_quote_value(text)} is not a number")
     return float(text)
 
 
 def _parse_port(text: str) -> int:
+    """Parse a port, 1 to 65535."""
     port = _parse_integer(text)
     if not 0 < port < 65536:
         raise ValueError(f"{_quote_value(text)} is not a port (1 to 65535)")
@@ -158,6 +165,7 @@ def _parse_address(text: str) -> Any:
 
 
 def _parse_cidr(text: str) -> str:
+    """Check a network such as 198.18.2.0/24; the text stays unchanged."""
     try:
         _parse_address(text.partition("/")[0])
         ipaddress.ip_network(text, strict=False)
@@ -167,6 +175,7 @@ def _parse_cidr(text: str) -> str:
 
 
 def _parse_ip(text: str) -> str:
+    """Parse an address and return its canonical form."""
     try:
         return str(_parse_address(text))
     except ValueError:
@@ -174,6 +183,7 @@ def _parse_ip(text: str) -> str:
 
 
 def _parse_host(text: str) -> str:
+    """Check a host name or address; brackets around IPv6 are removed."""
     try:
         _parse_address(text)
     except ValueError:
@@ -182,12 +192,14 @@ def _parse_host(text: str) -> str:
     return text.strip("[]")
 
 
-def _split_list(text: str) -> Tuple[str, ...]:
+def split_list(text: str) -> Tuple[str, ...]:
+    """Split a comma separated answer into its items, without spaces and empty items."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _parse_hosts(text: str) -> Tuple[str, ...]:
-    return tuple(_parse_host(word) for word in _split_list(text))
+    """Check each host of a comma separated list."""
+    return tuple(_parse_host(word) for word in split_list(text))
 
 
 _EMPTY_VALUES: Dict[str, Any] = {"list": (), "hosts": (), "password": Secret(""), "key": Secret(""), "boolean": False}
@@ -203,5 +215,5 @@ _PARSERS: Dict[str, Callable[[str], Any]] = {
     "key": _parse_fernet_key,
     "host": _parse_host,
     "hosts": _parse_hosts,
-    "list": _split_list,
+    "list": split_list,
 }

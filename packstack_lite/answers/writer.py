@@ -67,6 +67,7 @@ def describe_parameter(parameter: Parameter) -> str:
 
 
 def _describe_supported_values(parameter: Parameter) -> str:
+    """Return the sentence about supported values; "" if all are."""
     if parameter.supported_values is None:
         return ""
     words = [word for word in parameter.supported_values if word not in ("", "n")]
@@ -75,6 +76,7 @@ def _describe_supported_values(parameter: Parameter) -> str:
 
 @lru_cache(maxsize=None)
 def _render_comment(parameter: Parameter) -> List[str]:
+    """Render the description of a parameter as comment lines."""
     return textwrap.wrap(
         describe_parameter(parameter),
         100,

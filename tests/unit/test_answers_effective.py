@@ -238,3 +238,28 @@ def test_generated_passwords_are_unique_and_no_numbers():
     for word in words:
         with pytest.raises(ValueError):
             float(word)
+
+
+def test_an_origin_is_described_through_the_parameters_that_an_answer_follows(tmp_path):
+    path = write_answers(tmp_path, "CONFIG_DEFAULT_PASSWORD=one", "CONFIG_NEUTRON_L2_AGENT=openvswitch")
+    node_answers = derive_node_answers(["198.18.1.10"])
+    answers = resolve_answers(
+        [path],
+        settings=["CONFIG_TROVE_INSTALL=y", "CONFIG_DEBUG_MODE=y"],
+        flags={"CONFIG_KEYSTONE_REGION": "a"},
+        environment={"PACKSTACK_CONFIG_NTP_SERVERS": "a"},
+        node_answers=node_answers,
+        sandbox_answers={"CONFIG_PROVISION_IMAGE_URL": "/a"},
+    )
+    expected = {
+        "CONFIG_TROVE_NOVA_PW": f"CONFIG_TROVE_KS_PW (CONFIG_DEFAULT_PASSWORD ({path}:2))",
+        "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": f"CONFIG_NEUTRON_L2_AGENT ({path}:3)",
+        "CONFIG_HORIZON_SECRET_KEY": "generated",
+        "CONFIG_CONTROLLER_HOST": "--allinone or --install-hosts",
+        "CONFIG_PROVISION_IMAGE_URL": "the sandbox",
+        "CONFIG_SERVICE_WORKERS": "the default",
+        "CONFIG_DEBUG_MODE": "--set",
+        "CONFIG_KEYSTONE_REGION": "--keystone-region",
+        "CONFIG_NTP_SERVERS": "$PACKSTACK_CONFIG_NTP_SERVERS",
+    }
+    assert {name: answers.describe_origin(name) for name in expected} == expected

@@ -45,6 +45,7 @@ def _check_storage_host(answers: Answers) -> Iterator[str]:
 
 
 def _check_floating_range(answers: Answers) -> Iterator[str]:
+    """Check the network of the floating addresses, if the demo is requested."""
     if not answers["CONFIG_PROVISION_DEMO"]:
         return
     network, label = ipaddress.ip_network(answers[_FLOATING_RANGE], strict=False), answers.origin_label(_FLOATING_RANGE)
@@ -59,6 +60,7 @@ def _check_floating_range(answers: Answers) -> Iterator[str]:
 
 
 def _check_pools(answers: Answers, network: Any) -> Iterator[str]:
+    """Check each allocation pool: within the floating network, without its gateway."""
     label, floating_range = answers.origin_label(_ALLOCATION_POOLS), answers.name_with_origin(_FLOATING_RANGE)
     try:
         pools = _parse_pools(answers[_ALLOCATION_POOLS])
@@ -93,6 +95,10 @@ def _find_overlaps(ranges: List[Tuple[Any, Any]]) -> Iterator[Tuple[Any, Any]]:
 
 
 def _parse_pools(text: str) -> List[Tuple[Any, Any]]:
+    """Parse the JSON list of pools into pairs of addresses.
+
+    Raises ValueError, KeyError or RecursionError.
+    """
     pools = json.loads(text or "[]")
     if not isinstance(pools, list) or not all(isinstance(item, str) for item in pools):
         raise ValueError("not a list of strings")
@@ -106,6 +112,7 @@ def parse_pool(text: str) -> Tuple[Any, Any]:
 
 
 def _split_pair(part: str) -> Tuple[str, str]:
+    """Split ``key=value`` and strip both parts."""
     key, _, address = part.strip().partition("=")
     return key.strip(), address.strip()
 

@@ -66,6 +66,7 @@ def find_warnings(answers: Answers) -> Iterator[str]:
 
 
 def _check_tenant_types(answers: Answers) -> Iterator[str]:
+    """Check that the agent and the type drivers support the tenant network types."""
     tenant_types, label, agent = answers[_TENANT_TYPES], answers.origin_label(_TENANT_TYPES), answers[L2_AGENT]
     for kind in tenant_types:
         if kind not in answers[_TYPE_DRIVERS]:
@@ -81,6 +82,7 @@ def _check_tenant_types(answers: Answers) -> Iterator[str]:
 
 
 def _check_ids_present(answers: Answers) -> Iterator[str]:
+    """Report tenant network types without a range of IDs."""
     for kind in answers[_TENANT_TYPES]:
         name = _ID_RANGES_BY_TYPE.get(kind, "")
         if kind in answers[_TYPE_DRIVERS] and name and not answers[name]:
@@ -89,6 +91,7 @@ def _check_ids_present(answers: Answers) -> Iterator[str]:
 
 
 def _check_id_ranges(answers: Answers) -> Iterator[str]:
+    """Check that VNI and tunnel ID ranges are FIRST:LAST within their limits."""
     for name, (minimum, maximum) in _ID_LIMITS.items():
         for id_range in answers[name]:
             first, _, last = id_range.partition(":")
@@ -97,6 +100,7 @@ def _check_id_ranges(answers: Answers) -> Iterator[str]:
 
 
 def _check_vlan_ranges(answers: Answers) -> Iterator[str]:
+    """Check the limits of VLAN ranges, and that their networks are mapped."""
     (minimum, maximum), label = _VLAN_LIMITS, answers.origin_label(_VLAN_RANGES)
     mappings = agent_parameter(answers, "BRIDGE_MAPPINGS")
     for vlan_range in answers[_VLAN_RANGES]:
@@ -109,6 +113,7 @@ def _check_vlan_ranges(answers: Answers) -> Iterator[str]:
 
 
 def _check_mechanism_drivers(answers: Answers) -> Iterator[str]:
+    """Check that the mechanism drivers are supported and include the agent's."""
     agent, drivers, label = answers[L2_AGENT], answers[MECHANISM_DRIVERS], answers.origin_label(MECHANISM_DRIVERS)
     for driver in drivers:
         if driver not in _SUPPORTED_DRIVERS:
@@ -134,6 +139,7 @@ def _check_bridge_mappings(answers: Answers) -> Iterator[str]:
 
 
 def _check_bridge_interfaces(answers: Answers) -> Iterator[str]:
+    """Report interfaces in two bridges, and bridges that are their own interface."""
     name = agent_parameter(answers, "BRIDGE_IFACES")
     pairs = _split_pairs(answers, name)
     for duplicate in _find_duplicates([interface for _, interface in dict.fromkeys(pairs)]):
@@ -201,6 +207,7 @@ def _check_reachability(answers: Answers) -> Iterator[str]:
 
 
 def _check_tunnel_interface(answers: Answers) -> Iterator[str]:
+    """Warn about a tunnel interface that is unused or a port of a bridge."""
     name, bridges = agent_parameter(answers, "TUNNEL_IF"), agent_parameter(answers, "BRIDGE_IFACES")
     tunnel_interface = answers[name] if name else ""
     if not tunnel_interface:
@@ -218,6 +225,7 @@ def _check_tunnel_interface(answers: Answers) -> Iterator[str]:
 
 
 def _check_router_features(answers: Answers) -> Iterator[str]:
+    """Warn about metering and VPN with OVN, which cannot have them."""
     for name in (METERING_AGENT, VPNAAS):
         if answers[name] and answers[L2_AGENT] == "ovn":
             yield (
@@ -262,9 +270,11 @@ def _split_pairs(answers: Answers, name: str) -> List[Tuple[str, str]]:
 
 
 def _list_mapped_networks(answers: Answers, mappings: str) -> str:
+    """Return "PARAMETER: NETWORK, ..." for the networks of a mapping parameter."""
     networks = ", ".join(network for network, _ in _split_pairs(answers, mappings)) or "empty"
     return f"{answers.name_with_origin(mappings)}: {networks}"
 
 
 def _find_duplicates(words: Sequence[str]) -> List[str]:
+    """Return the words that occur more than once, sorted."""
     return sorted({word for word in words if words.count(word) > 1})

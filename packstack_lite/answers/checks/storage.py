@@ -22,6 +22,7 @@ def find_errors(answers: Answers) -> Iterator[str]:
 
 
 def _check_object_storage(answers: Answers) -> Iterator[str]:
+    """Check Swift's zones and replicas, and that images in Swift have a Swift."""
     if not answers["CONFIG_SWIFT_INSTALL"]:
         if answers["CONFIG_GLANCE_BACKEND"] == "swift":
             yield f"{answers.origin_label('CONFIG_GLANCE_BACKEND')}: swift needs CONFIG_SWIFT_INSTALL=y"
@@ -34,6 +35,7 @@ def _check_object_storage(answers: Answers) -> Iterator[str]:
 
 
 def _check_volumes(answers: Answers) -> Iterator[str]:
+    """Check that Cinder's backend is supported and encryption has a key manager."""
     if not answers["CONFIG_CINDER_INSTALL"]:
         return
     if answers[_VOLUME_ENCRYPTION] and not answers["CONFIG_BARBICAN_INSTALL"]:

@@ -36,6 +36,7 @@ def check_answers(answers: Answers) -> Tuple[List[str], List[str]]:
 
 
 def _check_required_services(answers: Answers) -> Iterator[str]:
+    """Report a service without which no cloud works."""
     for service in ("NEUTRON", "NOVA", "GLANCE"):
         name = f"CONFIG_{service}_INSTALL"
         if not answers[name]:
@@ -43,6 +44,7 @@ def _check_required_services(answers: Answers) -> Iterator[str]:
 
 
 def _check_excluded_controller(answers: Answers) -> Iterator[str]:
+    """Report a controller that EXCLUDE_SERVERS excludes."""
     controller = answers[CONTROLLER_HOST]
     if controller in answers["EXCLUDE_SERVERS"]:
         yield f"{answers.origin_label('EXCLUDE_SERVERS')}: {controller} is the controller and cannot be excluded"
@@ -68,6 +70,7 @@ def _unsupported_parameters(answers: Answers) -> Iterator[Parameter]:
 
 
 def _is_supported(parameter: Parameter, answers: Answers) -> bool:
+    """Whether this release implements the parameter's answer."""
     supported_values = parameter.supported_values or ()
     if parameter.kind == "list" and answers[parameter.name]:
         return set(answers[parameter.name]) <= set(supported_values)
@@ -75,6 +78,7 @@ def _is_supported(parameter: Parameter, answers: Answers) -> bool:
 
 
 def _warn_unsupported_services(answers: Answers) -> Iterator[str]:
+    """Warn about each requested service that is not deployed."""
     for parameter in _unsupported_parameters(answers):
         service = _INSTALL_PARAMETER.fullmatch(parameter.name)
         if service:
@@ -85,6 +89,7 @@ def _warn_unsupported_services(answers: Answers) -> Iterator[str]:
 
 
 def _warn_unsupported_values(answers: Answers) -> Iterator[str]:
+    """Warn in one message about all other answers without effect."""
     unsupported = [
         f"{answers.origin_label(parameter.name)}={answers.text(parameter.name)}"
         for parameter in _unsupported_parameters(answers)

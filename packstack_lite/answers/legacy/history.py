@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import yaml
 
 from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME, PARAMETERS_BY_NAME, YAML_LOADER
+from packstack_lite.answers.values import split_list
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ def load_retired_values() -> Mapping[str, Sequence[RetiredValue]]:
 
 @lru_cache(maxsize=None)
 def _load_history() -> Any:
+    """Read ``history.yaml``."""
     text = (resources.files("packstack_lite.answers") / "history.yaml").read_text(encoding="utf-8")
     return yaml.load(text, Loader=YAML_LOADER)
 
 
 def _parse_successors(successors: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return the successors as a mapping; one name alone has no rules."""
     return {successors: {}} if isinstance(successors, str) else successors or {}
 
 
@@ -106,11 +109,8 @@ def modernize_value(name: str, text: str) -> Optional[RetiredValue]:
     ``old_value`` of the result is the whole text, ``new_value`` its replacement.
     """
     rules = load_retired_values().get(name, ())
-    items = (
-        [item.strip() for item in text.split(",")]
-        if name in PARAMETERS_BY_NAME and PARAMETERS_BY_NAME[name].kind == "list"
-        else [text]
-    )
+    is_list = name in PARAMETERS_BY_NAME and PARAMETERS_BY_NAME[name].kind == "list"
+    items = list(split_list(text)) if is_list else [text]
     matched_rules = []
     for rule in rules:
         for index, item in enumerate(items):

@@ -70,6 +70,7 @@ def _reported_line_number(change: LineChange) -> int:
 
 
 def _describe_rename(group: Sequence[LineChange]) -> str:
+    """Describe old names that are read as the same answer."""
     first = group[0]
     verb, read = ("is an old name", "is read") if len(group) == 1 else ("are old names", "are read")
     message = f"{_list_names(group)} {verb} of {first.current_name} and {read} as such"
@@ -112,6 +113,7 @@ def _group_changes(changes: Sequence[LineChange], key: Callable[[LineChange], ob
 
 
 def _list_names(group: Sequence[LineChange]) -> str:
+    """List the names of changes, all but the first with their lines."""
     return ", ".join([group[0].name, *(f"{change.name} (line {change.line_number})" for change in group[1:])])
 
 

@@ -49,6 +49,7 @@ def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
     controller = answers.get(CONTROLLER_HOST, ("", 0))[0]
 
     def render_line(parameter: Parameter) -> str:
+        """Render the answer, or the default as a comment."""
         if parameter.name in answers:
             return f"{parameter.name}={answers[parameter.name][0]}"
         return f"#{parameter.name}={_default_text(parameter, controller)}"
@@ -80,6 +81,7 @@ def _settle_disagreements(
 
 
 def _default_text(parameter: Parameter, controller: str) -> str:
+    """Return the default that a comment shows; passwords as PW_PLACEHOLDER."""
     if parameter.default == ADDRESS_DEFAULT:
         return controller
     return (

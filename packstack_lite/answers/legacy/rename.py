@@ -13,6 +13,7 @@ from packstack_lite.answers.conditions import condition_is_met
 from packstack_lite.answers.l2_agents import L2_AGENT
 from packstack_lite.answers.legacy.history import OldParameter, is_secret_name, load_old_parameters
 from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
+from packstack_lite.answers.values import split_list
 
 _OLD_DEFAULT_AGENT = "openvswitch"
 _L2_PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
@@ -135,6 +136,7 @@ def _resolve_current_names(
 
 
 def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChange:
+    """Record an old line that no current parameter replaces."""
     last_parameter = _follow_renames(load_old_parameters()[line.name])
     had_effect = bool(last_parameter.condition and line.text) and condition_is_met(last_parameter.condition, texts)
     was_requested = had_effect or (
@@ -161,6 +163,10 @@ def _follow_renames(old_parameter: OldParameter) -> OldParameter:
 
 
 def _apply_candidates(result: RenameResult, current_name: str, candidates: Sequence[Tuple[OldLine, str, bool]]) -> None:
+    """Choose among the old lines of one current parameter, and record the changes.
+
+    Each candidate is (line, text, whether it overrides a line under the current name).
+    """
     winners = [candidate for candidate in candidates if candidate[2]] or candidates
     losers = [old_line for old_line, _, _ in candidates if old_line not in [winner for winner, _, _ in winners]]
     current_answer = result.answers.get(current_name)
@@ -195,6 +201,7 @@ def _apply_candidates(result: RenameResult, current_name: str, candidates: Seque
 
 
 def _ignored_change(old_line: OldLine, current_name: str, line_number: int) -> LineChange:
+    """Record an old line that another line overrides."""
     return LineChange(
         "ignored", old_line.line_number, old_line.name, old_line.text, current_name, other_line_number=line_number
     )
@@ -225,10 +232,11 @@ def _add_external_network(result: RenameResult) -> None:
         return
     _add_flat_type_driver(result)
     if line_number:
-        _add_bridge_mapping(result, _split_list(mappings), line_number, bridge)
+        _add_bridge_mapping(result, split_list(mappings), line_number, bridge)
 
 
-def _add_bridge_mapping(result: RenameResult, pairs: List[str], line_number: int, bridge: str) -> None:
+def _add_bridge_mapping(result: RenameResult, pairs: Sequence[str], line_number: int, bridge: str) -> None:
+    """Map the external network to its bridge, unless a network is mapped to it."""
     default_network = PARAMETERS_BY_NAME[_EXTERNAL_PHYSNET].default
     mapped_networks = [pair.partition(":")[0] for pair in pairs if pair.partition(":")[2].strip() == bridge]
     network = mapped_networks[0] if mapped_networks else default_network
@@ -240,22 +248,20 @@ def _add_bridge_mapping(result: RenameResult, pairs: List[str], line_number: int
 
 
 def _add_flat_type_driver(result: RenameResult) -> None:
+    """Add flat to the type drivers of a file that sets them without it."""
     drivers, line_number = result.answers.get(_TYPE_DRIVERS, ("", 0))
-    if line_number and "flat" not in _split_list(drivers):
+    if line_number and "flat" not in split_list(drivers):
         _add_answer(
             result,
             _TYPE_DRIVERS,
-            ",".join([*_split_list(drivers), "flat"]),
+            ",".join([*split_list(drivers), "flat"]),
             line_number,
             "the external network is a flat network today",
         )
 
 
-def _split_list(text: str) -> List[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
 def _add_answer(result: RenameResult, name: str, text: str, line_number: int, reason: str) -> None:
+    """Set an answer that the old release implied, and record the change."""
     was_answered = name in result.answers
     old_text = result.answers.get(name, ("", line_number))[0]
     result.answers[name] = (text, line_number)
