@@ -94,6 +94,9 @@ class ApiObject(TypedResource[State]):
             return f"{self.label} {'does not report' if diff.state() is None else 'is not alive'}"
         return super().describe_drift(diff)
 
+    def describe_failure(self, diff: Diff["ApiObject"]) -> str:
+        return self.describe_drift(diff) if self.type in _REPORTING_TYPES else super().describe_failure(diff)
+
     def task_item(self) -> Dict[str, object]:
         """Return the object as cloud_api.py reads it; holds secrets in clear."""
         secrets = {key: secret.reveal() for key, secret in self.secrets.items()}

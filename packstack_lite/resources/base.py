@@ -216,13 +216,15 @@ class TypedResource(ABC, Generic[StateT_co]):
             return f"{self.label} is missing"
         if desired is None:
             return f"{self.label} exists (should not)"
-        parts = [
-            f"{key_label(key)} differs"
-            if key in self.opaque_keys
-            else f"{key} is {_shorten(state.get(key))} (should be {_shorten(desired.get(key))})"
+        opaque = [key_label(key) for key in diff.keys if key in self.opaque_keys]
+        values = [
+            f"{key} is {_shorten(state.get(key))} (should be {_shorten(desired.get(key))})"
             for key in diff.keys
+            if key not in self.opaque_keys
         ]
-        return f"{self.label}: {join_names(parts)}"
+        if not opaque:
+            return f"{self.label}: {join_names(values)}"
+        return join_names([f"{self.label} differs in {join_names(opaque)}", *values])
 
     def describe_failure(self: ResourceT, diff: Diff[ResourceT]) -> str:
         """Describe a failed fix, such as "nova-compute did not start"."""

@@ -22,6 +22,9 @@ class PortState(_ClosedPorts, total=False):
     zone: str
 
 
+# Ports that a description lists; further ones are counted.
+_MAX_PORTS = 12
+
 OpenPortsT = TypeVar("OpenPortsT", bound="OpenPorts")
 
 
@@ -46,23 +49,25 @@ class OpenPorts(IndividualResource[PortState]):
         return {"closed": (), "closed after a boot": ()}
 
     def describe(self: OpenPortsT, diff: Diff[OpenPortsT]) -> Description:
-        state = diff.state()
-        if state is None:
-            return Description(f"open ports in {self.kind}")
-        closed = state["closed"] or state["closed after a boot"]
+        closed, when = self._closed(diff)
         ports = [name for name in closed if name.isdigit()]
         sources = [name for name in closed if not name.isdigit()]
-        parts = [f"open ports {join_names(ports, 12)}"] if ports else []
+        parts = [f"open ports {join_names(ports, _MAX_PORTS)}"] if ports else []
         parts += [f"allow {', '.join(sources)}"] if sources else []
-        zone = f" in zone {state['zone']}" if state.get("zone") else ""
-        return Description(" and ".join(parts) + zone, "" if state["closed"] else "closed after a boot")
+        state = diff.state()
+        zone = f" in zone {state['zone']}" if state and state.get("zone") else ""
+        return Description(" and ".join(parts) + zone, f"closed{when}" if when else "")
 
     def describe_drift(self: OpenPortsT, diff: Diff[OpenPortsT]) -> str:
+        closed, when = self._closed(diff)
+        return f"{self.kind} blocks {join_names(closed, _MAX_PORTS)}{when} (should not)"
+
+    def _closed(self, diff: "Diff[OpenPorts]") -> Tuple[Tuple[str, ...], str]:
+        """Return what is closed, and " after a boot" if it is closed only then."""
         state = diff.state()
         if state is None:
-            return f"{self.label} is missing"
-        closed = state["closed"] or state["closed after a boot"]
-        return f"{self.kind} blocks {join_names(closed, 12)}{'' if state['closed'] else ' after a boot'} (should not)"
+            return (*map(str, self.ports), *self.peers), ""
+        return (state["closed"], "") if state["closed"] else (state["closed after a boot"], " after a boot")
 
 
 # --- firewalld

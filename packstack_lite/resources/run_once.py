@@ -68,9 +68,6 @@ class RunOnce(TypedResource[RunOnceState]):
         result = "was not done" if diff.state() is None else "was done with other settings"
         return f"{self.description or self.name}: {result}"
 
-    def describe_failure(self, diff: Diff["RunOnce"]) -> str:
-        return f"{self.description or self.name} failed"
-
     @classmethod
     def probe(cls, resources: Sequence["RunOnce"]) -> List[Probe[RunOnceState]]:
         def parse(reply: Reply) -> Dict[str, Observed[RunOnceState]]:

@@ -85,7 +85,7 @@ class YumMirrors(IndividualResource[MirrorsState]):
         urls = dict(line.split("\t") for line in state["urls"])
         roots = dict.fromkeys(url[: -len(path) - 1] for path, url in urls.items())
         target = ", ".join(roots) or "a mirror"
-        reason = f"{', '.join(state['hosts'])} is gone"
+        reason = f"{', '.join(state['hosts'])} {_is_or_are(state['hosts'])} gone"
         reason += f"; no mirror answers for {', '.join(state['lost'])}" if state["lost"] else ""
         return Description(f"point {', '.join(state['dead'])} to {target}", reason)
 
@@ -93,7 +93,8 @@ class YumMirrors(IndividualResource[MirrorsState]):
         state = diff.state()
         if state is None:
             return f"{self.label} are missing"
-        return f"repositories {', '.join(state['dead'])} use {', '.join(state['hosts'])}, which is gone"
+        gone = f"{', '.join(state['hosts'])}, which {_is_or_are(state['hosts'])} gone"
+        return f"repositories {', '.join(state['dead'])} use {gone}"
 
     def probe_one(self) -> Probe[MirrorsState]:
         require_release = (
@@ -146,3 +147,7 @@ class YumMirrors(IndividualResource[MirrorsState]):
         stdin = self._tables() + "".join(f"url\t{line}\n" for line in urls)
         description = f"point {self.tree} repositories to a mirror"
         return Command(script, stdin=stdin.encode(), timeout=60, description=description)
+
+
+def _is_or_are(names: Tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"

@@ -114,7 +114,7 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     resource = repo_files(f"{mirror.url}/first", f"{mirror.url}/second")
     words, (reply,) = mend(dash, resource)
     assert words == (
-        f"point base, extras, centosplus to {mirror.url}/second (mirrorlist.centos.org, mirror.centos.org is gone)"
+        f"point base, extras, centosplus to {mirror.url}/second (mirrorlist.centos.org, mirror.centos.org are gone)"
     )
     assert reply.ok, reply.err
     root = f"{mirror.url}/second"
