@@ -413,9 +413,9 @@ def test_an_api_that_is_away_is_told_in_a_line_without_the_objects_behind():
     namespace: dict = {}
     source = (PROJECT / "packstack_lite/resources/hostside/cloud_api.py").read_text()
     defined = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
-    function = next(node for node in defined if node.name == "short")
-    exec(compile(ast.Module([function], []), "short", "exec"), namespace)
+    function = next(node for node in defined if node.name == "one_line")
+    exec(compile(ast.Module([function], []), "one_line", "exec"), namespace)
     told = "Unable to establish connection to http://198.18.3.10:9696/v2.0/agents"
     long = f"{told}: HTTPConnectionPool(host='198.18.3.10', port=9696): Max retries exceeded"
-    assert namespace["short"](ValueError(long)) == told
-    assert namespace["short"](ValueError("two\n words")) == "two words"
+    assert namespace["one_line"](ValueError(long)) == told
+    assert namespace["one_line"](ValueError("two\n words")) == "two words"

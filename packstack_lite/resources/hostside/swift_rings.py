@@ -1,10 +1,10 @@
 # mypy: ignore-errors
-"""Runs on the host: looks at Swift's rings, builds those that are not there, extends those that are.
+"""Read, build and extend Swift's rings. Runs on the node.
 
-Standard input (JSON): {"mode": "read"|"write", "directory", "devices", "rings": {name: {"power",
-"replicas", "port", "devices": {device: zone}, "ip"}}}. Standard output: for read {name: state}.
-A ring says where everything lies: one that is there is only ever extended, never built anew, and
-no device is taken out. Python 2.7 and 3; needs Swift's own code.
+Sent by ``resources.swift_rings``. Standard input (JSON): {"mode": "read"|"write", "directory", "devices", "rings":
+{name: {"power", "replicas", "port", "devices": {device: zone}, "ip"}}}. Standard output: for read {name: state}.
+A ring says where all objects are: an existing ring is only extended, never built again, and no device is removed.
+Python 2.7 and 3; needs Swift's own code.
 """
 
 from __future__ import print_function
@@ -19,7 +19,7 @@ import time
 
 from swift.common.ring import RingBuilder
 
-# Hours before a partition may be moved again; Packstack's too.
+# Hours before a partition may be moved again, as in Packstack.
 MIN_PART_HOURS = 1
 
 
@@ -28,45 +28,48 @@ def path_of(task, name, suffix):
 
 
 def is_file(path):
+    """Tell whether a file exists and is not empty."""
     return os.path.isfile(path) and os.path.getsize(path) > 0
 
 
 def devices_of(builder, ring):
-    """Those among the wanted devices that are in the ring, as device:zone."""
+    """Return the wanted devices that are in the ring, as device:zone."""
     known = {dev["device"]: dev["zone"] for dev in builder.devs if dev}
     return sorted("%s:%s" % (name, known[name]) for name in ring["devices"] if name in known)
 
 
 def read(task, name, ring):
+    """Return a ring's state; None without a builder file."""
     if not is_file(path_of(task, name, ".builder")):
         return None
     builder = RingBuilder.load(path_of(task, name, ".builder"))
-    made = is_file(path_of(task, name, ".ring.gz"))
-    return {"devices": devices_of(builder, ring), "replicas": int(builder.replicas), "made": made}
+    is_built = is_file(path_of(task, name, ".ring.gz"))
+    return {"devices": devices_of(builder, ring), "replicas": int(builder.replicas), "made": is_built}
 
 
 def refusal(task, name):
-    """Why a ring may not be made; None when it may."""
+    """Return why a ring may not be built; None when it may."""
     if is_file(path_of(task, name, ".ring.gz")):
-        return "%s is there without its builder file; put %s back, from a backup" % (
+        return "%s exists without its builder file; restore %s from a backup" % (
             path_of(task, name, ".ring.gz"),
             path_of(task, name, ".builder"),
         )
-    held = glob.glob(os.path.join(task["devices"], "*", name + "s", "[0-9]*"))
-    if held:
-        return "there are %ss already (%s), but no ring: put %s back, from a backup" % (
+    stored = glob.glob(os.path.join(task["devices"], "*", name + "s", "[0-9]*"))
+    if stored:
+        return "there are %ss already (%s), but no ring; restore %s from a backup" % (
             name,
-            held[0],
+            stored[0],
             path_of(task, name, ".builder"),
         )
     return None
 
 
 def write(task, name, ring):
-    place = path_of(task, name, ".builder")
-    if is_file(place):
-        builder = RingBuilder.load(place)
-        keep(task, place)
+    """Build or extend a ring; raises ValueError when it may not be built."""
+    builder_file = path_of(task, name, ".builder")
+    if is_file(builder_file):
+        builder = RingBuilder.load(builder_file)
+        back_up(task, builder_file)
     else:
         reason = refusal(task, name)
         if reason:
@@ -74,27 +77,32 @@ def write(task, name, ring):
         builder = RingBuilder(ring["power"], ring["replicas"], MIN_PART_HOURS)
     known = {dev["device"] for dev in builder.devs if dev}
     for device in sorted(set(ring["devices"]) - known):
-        where = {"ip": ring["ip"], "port": ring["port"], "replication_ip": ring["ip"], "replication_port": ring["port"]}
-        more = {"region": 1, "zone": ring["devices"][device], "device": device, "weight": 100.0, "meta": ""}
-        builder.add_dev(dict(where, **more))
+        address = {
+            "ip": ring["ip"],
+            "port": ring["port"],
+            "replication_ip": ring["ip"],
+            "replication_port": ring["port"],
+        }
+        attributes = {"region": 1, "zone": ring["devices"][device], "device": device, "weight": 100.0, "meta": ""}
+        builder.add_dev(dict(address, **attributes))
     builder.set_replicas(ring["replicas"])
     builder.rebalance()
     builder.validate()
-    builder.save(place)
+    builder.save(builder_file)
     builder.get_ring().save(path_of(task, name, ".ring.gz"))
     for suffix in (".builder", ".ring.gz"):
         os.chmod(path_of(task, name, suffix), 0o644)
 
 
-def keep(task, place):
-    """A copy of the builder before it is changed, where Swift's own tool keeps its copies."""
+def back_up(task, builder_file):
+    """Copy the builder file to where Swift's own tool keeps its copies."""
     backups = os.path.join(task["directory"], "backups")
     try:
         os.makedirs(backups)
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise
-    shutil.copy2(place, os.path.join(backups, "%d.%s" % (time.time(), os.path.basename(place))))
+    shutil.copy2(builder_file, os.path.join(backups, "%d.%s" % (time.time(), os.path.basename(builder_file))))
 
 
 def main():
@@ -106,8 +114,8 @@ def main():
     for name, ring in rings:
         try:
             write(task, name, ring)
-        except ValueError as refused:
-            print(refused, file=sys.stderr)
+        except ValueError as error:
+            print(error, file=sys.stderr)
             return 1
     return 0
 
