@@ -145,7 +145,7 @@ def comes_back(host: Sandbox, words: str, seconds: int = 8) -> float:
     took = time.monotonic() - began
     assert failed.code == 5, failed.err[-3000:]
     assert words in failed.err
-    assert "putting host0 back as it was" in failed.err
+    assert "restoring host0 as it was" in failed.err
     assert network(host) == BEFORE
     assert texts(host) == before
     assert host.sh(f"ls {HOME}/armed 2>/dev/null; true") == ""
@@ -170,7 +170,7 @@ def test_networkd_when_ssh_does_not_come_back(host: Sandbox) -> None:
     """The bridge passes everything but SSH's answers: only the missing round trip can tell."""
     go_back(host)
     host.sh("ovs-ofctl add-flow br-ex priority=100,tcp,tp_src=22,actions=drop")
-    took = comes_back(host, "nobody came back over br-ex within 8 seconds")
+    took = comes_back(host, "nobody reconnected over br-ex within 8 seconds")
     assert took < 100
 
 
@@ -200,7 +200,7 @@ def test_networkd_when_the_power_fails(host: Sandbox) -> None:
     room.start(host.name)
     run.join(200)
     assert [outcome.code for outcome in ended] == [0], ended
-    assert "putting host0 back as it was" in host.sh("journalctl -b -q --no-pager -u packstack-lite-uplink-host0")
+    assert "restoring host0 as it was" in host.sh("journalctl -b -q --no-pager -u packstack-lite-uplink-host0")
     assert network(host) == MOVED
 
 

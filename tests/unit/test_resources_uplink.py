@@ -129,7 +129,7 @@ def before(tmp_path):
 def test_what_did_not_come_up_is_put_back(dash, tmp_path):
     reply = run(dash, tmp_path)
     assert reply.code == 1
-    assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nputting ens33 back as it was")
+    assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nrestoring ens33 as it was")
     before(tmp_path)
     assert dash.noted("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
 
@@ -149,7 +149,7 @@ def test_without_a_round_trip_everything_is_put_back(dash, tmp_path):
     (tmp_path / "var/lib/packstack-lite/jobs/followed").touch()
     reply = run(dash, tmp_path)
     assert reply.code == 1
-    assert reply.err.startswith("after the move nobody came back over br-ex within 2 seconds\n"), "an old mark is none"
+    assert reply.err.startswith("after the move nobody reconnected over br-ex within 2 seconds\n"), "an old mark is none"
     before(tmp_path)
 
 

@@ -1,12 +1,12 @@
-# First file: the tables, a record per line (dead HOST, path NAME PLACE, url PLACE URL). Second: a repository file.
-# mode=list prints its dead URLs (FILE SECTION ENABLED HOST PLACE, "?" for a place that nobody knows); otherwise the
-# file is printed with those that have an url. Lines without a dead URL are printed as they are.
+# First file: the tables, a record per line (dead HOST, path NAME PATH, url PATH URL). Second: a repository file.
+# mode=list prints its dead URLs (FILE SECTION ENABLED HOST PATH, "?" for an unknown path); mode=edit prints the file
+# with dead URLs replaced where the tables have a URL. Lines without a dead URL are printed as they are.
 FNR == 1 { part++ }
 part == 1 {
-    n = split($0, said, "\t")
-    if (said[1] == "dead") dead[said[2]] = 1
-    if (said[1] == "path") places[said[2]] = said[3]
-    if (said[1] == "url") urls[said[2]] = said[3]
+    n = split($0, fields, "\t")
+    if (fields[1] == "dead") dead[fields[2]] = 1
+    if (fields[1] == "path") paths[fields[2]] = fields[3]
+    if (fields[1] == "url") urls[fields[2]] = fields[3]
     next
 }
 {
@@ -28,22 +28,22 @@ part == 1 {
         if ($0 !~ /^[#;]/) key = ""
     section[count] = current
     keys[count] = $0 ~ /^[#;]/ ? "" : key
-    further[count] = $0 ~ /^[ \t]/
+    continues[count] = $0 ~ /^[ \t]/
 }
 END {
     for (i = 1; i <= count; i++) {
         text = line[i]
         if (keys[i] ~ /^(baseurl|mirrorlist|metalink)$/) {
-            # What goes on with a list that is gone goes with it: as a further line of baseurl it would count.
-            if (!further[i]) changed = 0
-            text = further[i] && changed && keys[i] != "baseurl" ? "#" line[i] : led(i)
+            # A mirror list's further lines are commented out with it: they would count as lines of baseurl.
+            if (!continues[i]) changed = 0
+            text = continues[i] && changed && keys[i] != "baseurl" ? "#" line[i] : replace_urls(i)
             if (text != line[i]) changed = 1
         }
         if (mode != "list") printf "%s%s", (i > 1 ? "\n" : ""), text
     }
     if (mode != "list" && count && ends) printf "\n"
 }
-function led(i,    rest, done, url, place, list, start, size) {
+function replace_urls(i,    rest, done, url, path, list, start, size) {
     rest = line[i]
     done = ""
     list = keys[i] != "baseurl"
@@ -52,18 +52,18 @@ function led(i,    rest, done, url, place, list, start, size) {
         size = RLENGTH
         url = substr(rest, start, size)
         if (host(url) in dead) {
-            place = list && further[i] ? "?" : placed(url)
+            path = list && continues[i] ? "?" : path_of(url)
             if (mode == "list")
-                printf "%s\t%s\t%s\t%s\t%s\n", FILENAME, section[i], off[section[i]] ? "off" : "on", host(url), place
-            else if (mine(place) && place in urls) {
+                printf "%s\t%s\t%s\t%s\t%s\n", FILENAME, section[i], off[section[i]] ? "off" : "on", host(url), path
+            else if (in_tree(path) && path in urls) {
                 if (!list) {
-                    done = done substr(rest, 1, start - 1) urls[place] (url ~ /\/$/ ? "/" : "")
+                    done = done substr(rest, 1, start - 1) urls[path] (url ~ /\/$/ ? "/" : "")
                     rest = substr(rest, start + size)
                     continue
                 }
                 if (section[i] in based) return "#" line[i]
                 based[section[i]] = 1
-                return "baseurl=" urls[place] "/" substr(rest, start + size)
+                return "baseurl=" urls[path] "/" substr(rest, start + size)
             }
         }
         done = done substr(rest, 1, start + size - 1)
@@ -78,11 +78,11 @@ function host(url) {
     sub(/:[0-9]*$/, "", url)
     return tolower(url)
 }
-function placed(url,    name) {
+function path_of(url,    name) {
     if (index(url, "?")) {
         if (!match(url, /[?&]repo=[^&]+/)) return "?"
         name = substr(url, RSTART + 6, RLENGTH - 6)
-        if (name in places) return places[name]
+        if (name in paths) return paths[name]
         if (!match(name, /^[a-z]+-./)) return "?"
         return substr(name, 1, RLENGTH - 2) "/x86_64/" substr(name, RLENGTH)
     }
@@ -92,6 +92,6 @@ function placed(url,    name) {
     sub(/\/+$/, "", url)
     return url ~ /\$/ || url == "" ? "?" : url
 }
-function mine(place) {
-    return tree == (split(place, parts, "/") > 2 ? "sig" : "base")
+function in_tree(path) {
+    return tree == (split(path, parts, "/") > 2 ? "sig" : "base")
 }
