@@ -149,7 +149,9 @@ def test_without_a_round_trip_everything_is_put_back(dash, tmp_path):
     (tmp_path / "var/lib/packstack-lite/jobs/followed").touch()
     reply = run(dash, tmp_path)
     assert reply.code == 1
-    assert reply.err.startswith("after the move nobody reconnected over br-ex within 2 seconds\n"), "an old mark is none"
+    assert reply.err.startswith("after the move nobody reconnected over br-ex within 2 seconds\n"), (
+        "an old mark is none"
+    )
     before(tmp_path)
 
 
