@@ -12,11 +12,14 @@ from packstack_lite.nodes.node import Node
 from packstack_lite.remote.command import Reply
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
+from packstack_lite.services.registry import SPECS
 
 T = TypeVar("T")
 ADDRESS = "198.18.1.10"
 
 ANSWERS: Dict[str, Any] = {
+    # Passwords of a new service; those of the others are written out below.
+    **{name: Secret(f"{name.lower()}-value") for spec in SPECS for name in spec.password_parameters},
     "CONFIG_CONTROLLER_HOST": ADDRESS,
     "CONFIG_DEBUG_MODE": False,
     "CONFIG_SERVICE_WORKERS": "%{::processorcount}",

@@ -157,17 +157,12 @@ def missing_reference_row(spec: ServiceSpec, page: str) -> List[str]:
     return [f"docs/reference.md has no row for {spec.name} in its table of services: run make reference"]
 
 
-def missing_parameters(
-    spec: ServiceSpec, table: Mapping[str, Parameter], test_answers: Collection[str]
-) -> Iterator[str]:
-    """Name parameters that the table or the tests' answers lack, and an install parameter that is still refused."""
-    passwords = [database.password_parameter for database in spec.databases]
+def missing_parameters(spec: ServiceSpec, table: Mapping[str, Parameter]) -> Iterator[str]:
+    """Name parameters that the table lacks, and an install parameter that is still refused."""
     switches = [spec.answer, *(api.answer for api in spec.apis)]
-    for name in dict.fromkeys(name for name in (*switches, *passwords, spec.account_parameter) if name):
+    for name in dict.fromkeys(name for name in (*switches, *spec.password_parameters) if name):
         if name not in table:
             yield f"{spec.name} uses {name}, which is no parameter: add it below packstack_lite/answers/parameters"
-        elif name not in switches and name not in test_answers:
-            yield f"{spec.name} uses {name}: add it to ANSWERS in tests/clouds.py"
     for name in switches:
         if name in table and table[name].supported_values == ("n",):
             yield (

@@ -92,6 +92,10 @@ def find_problems(profile, *named):
     """Return the problems of files, given as (name in the catalogue, path)."""
     checker = check_options.Checker(*load_catalogue(profile_of(profile).release))
     for name, path in named:
+        if name not in checker.catalog:
+            raise LookupError(
+                f"the option catalogue of {profile_of(profile).release} has no {name}: add it to tests/facts"
+            )
         checker.preload(name, str(path))
     for name, path in named:
         checker.check(name, str(path))

@@ -116,6 +116,12 @@ class ServiceSpec:
         """Return whether this node gets the service once it is requested."""
         return context.has_role(*self.roles) and (self.on_node_if is None or self.on_node_if(context))
 
+    @property
+    def password_parameters(self) -> Tuple[str, ...]:
+        """The parameters of the service's passwords: databases, then the catalog account."""
+        names = [*(database.password_parameter for database in self.databases), self.account_parameter]
+        return tuple(dict.fromkeys(name for name in names if name))
+
     def enabled_apis(self, answers: Mapping[str, Any]) -> List[Api]:
         """List the APIs that the answers do not switch off."""
         return [api for api in self.apis if not api.answer or answers.get(api.answer)]
