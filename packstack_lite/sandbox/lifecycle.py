@@ -57,10 +57,7 @@ def up(
     not come up are removed.
     """
     wanted_distro, wanted_kind = distro or DEFAULT_DISTRO, kind or "container"
-    for node_name in segment.node_names(name, node_count):
-        validate_request(node_name, wanted_distro, wanted_kind)
-    if node_count and wanted_kind != "container":
-        raise UsageError("a segment has containers only, no virtual machines", hint="leave out --hosts or --kind")
+    _validate_new_nodes(name, node_count, wanted_distro, wanted_kind)
     local_commands.require_root()
     local_commands.install_tools(local_commands.CONTAINER_TOOLS, progress)
     if not any(record.name == name for record in list_records()):
@@ -84,6 +81,17 @@ def up(
             run_parallel(_remove, created)
             raise
     return find_record(name).to_sandbox()
+
+
+def _validate_new_nodes(name: str, node_count: int, distro: str, kind: str) -> None:
+    """Check what is asked of nodes that do not exist yet. Raises UsageError."""
+    existing = {record.name for record in list_records()}
+    for node_name in segment.node_names(name, node_count):
+        # One that exists needs no plug-in for its distribution; require_matching compares the rest.
+        if node_name not in existing:
+            validate_request(node_name, distro, kind)
+    if node_count and kind != "container":
+        raise UsageError("a segment has containers only, no virtual machines", hint="leave out --hosts or --kind")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Packet rules and bridges of this machine for a sandbox's network.
 
-``lifecycle`` creates and removes them.
-
-The interfaces themselves are made at each boot, by systemd-nspawn and ``data/keeper`` or by ``vm.virtual_machine``.
+``lifecycle`` creates and removes them. The interfaces themselves are made at each boot, by systemd-nspawn and
+``data/keeper`` or by ``vm.virtual_machine``.
 """
 
 from __future__ import annotations

@@ -100,4 +100,7 @@ def test_a_sandbox_that_exists_needs_no_plugin(no_plugins, tmp_path, monkeypatch
     assert [box.name for box in lifecycle.list_all()] == ["nine"]
     trees.link_cached_debs(record)
     trees.collect_debs(record)
+    lifecycle._validate_new_nodes("nine", 0, "el9", "container")
+    with pytest.raises(UsageError, match="no sandbox of distro 'el9'"):
+        lifecycle._validate_new_nodes("ten", 0, "el9", "container")
     assert not (tmp_path / "archives").exists()

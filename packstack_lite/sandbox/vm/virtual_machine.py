@@ -1,8 +1,7 @@
 """Make, boot, shut down and kill sandboxes that are virtual machines.
 
-They have a kernel of their own, disks in files and a tap as cable.
-
-The modules ``qemu`` and ``uml`` are the hypervisors. Called by ``lifecycle``.
+They have a kernel of their own, disks in files and a tap as cable. ``qemu`` and ``uml`` are the hypervisors. Called by
+``lifecycle``.
 """
 
 from __future__ import annotations
@@ -63,9 +62,8 @@ def choose_kind_and_tree(
 ) -> Tuple[str, str]:
     """Return the kind (qemu or uml) of a new virtual machine and its tree's name.
 
-    Everything that takes minutes is made here.
-
-    ``kind`` machine becomes qemu where KVM works, else uml; the others stay. The tree has ``packages`` installed.
+    Everything that takes minutes is made here. ``kind`` machine becomes qemu where KVM works, else uml; the others
+    stay. The tree has ``packages`` installed.
     """
     chosen_kind = kind if kind != "machine" else "qemu" if qemu.kvm_works(progress) else "uml"
     find_hypervisor(chosen_kind).prepare(progress)
