@@ -1,6 +1,6 @@
 """Apply --config-dir: merge the user's files into the declared resources.
 
-Called by ``deployment.run`` and ``cli.render`` after all services have declared theirs.
+Called by ``deployment.node_sessions`` after all services have declared theirs.
 """
 
 from __future__ import annotations
