@@ -15,7 +15,6 @@ from packstack_lite.answers.resolved_answers import Answer, Answers
 from packstack_lite.answers.resolver import derive_node_answers, resolve_answers
 from packstack_lite.answers.writer import (
     describe_parameter,
-    latest_answer_file,
     render_answer_file,
     write_answer_file,
     write_answer_text,
@@ -36,7 +35,6 @@ __all__ = [
     "derive_node_answers",
     "describe_changes",
     "describe_parameter",
-    "latest_answer_file",
     "migrate_answer_file",
     "read_answer_file",
     "read_overrides",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, List
 
 from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
 from packstack_lite.answers.password_store import write_private_file
@@ -85,11 +85,3 @@ def _render_comment(parameter: Parameter) -> List[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def latest_answer_file(home: Path) -> Optional[Path]:
-    """Return the newest answer file that --allinone wrote to a directory.
-
-    The time in its name decides.
-    """
-    return max(home.glob(ANSWER_FILE_PATTERN), default=None, key=lambda path: path.name)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from packstack_lite.answers import (
     PARAMETERS,
-    latest_answer_file,
     render_answer_file,
     resolve_answers,
     write_answer_file,
 )
 from packstack_lite.answers.values import parse_value
+from packstack_lite.deployment.answer_sources import find_earlier_answer_files
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
@@ -135,13 +135,15 @@ def test_the_locale_does_not_matter(tmp_path, monkeypatch):
     assert resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
 
 
-def test_the_newest_file_of_earlier_runs_is_found(tmp_path):
-    assert latest_answer_file(tmp_path) is None
+def test_the_newest_file_of_earlier_runs_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_earlier_answer_files("198.18.1.10") == ()
     for stamp in ("20260101-120000", "20261123-090000", "20260301-235959"):
-        (tmp_path / f"packstack-answers-{stamp}.txt").touch()
-    (tmp_path / "packstack-answers-mine.txt").touch()
-    (tmp_path / "packstack-answers-20991231-000000.txt.orig").touch()
-    assert latest_answer_file(tmp_path) == tmp_path / "packstack-answers-20261123-090000.txt"
+        (tmp_path / f"packstack-answers-{stamp}.txt").write_text("[general]\nCONFIG_CONTROLLER_HOST=198.18.1.10\n")
+    for name in ("packstack-answers-mine.txt", "packstack-answers-20991231-000000.txt.orig"):
+        (tmp_path / name).write_text("[general]\nCONFIG_CONTROLLER_HOST=198.18.1.10\n")
+    newest = tmp_path / "packstack-answers-20261123-090000.txt"
+    assert find_earlier_answer_files("198.18.1.10") == (newest,)
 
 
 def test_the_hostile_sample_has_all_special_characters():
