@@ -1,4 +1,4 @@
-"""Smoke: the cloud proved by using it, from the controller, each promise one case."""
+"""The smoke test: use the deployed cloud from one of its nodes, in cases. Used by ``deployment``."""
 
 from packstack_lite.smoke.runner import run_cases
 

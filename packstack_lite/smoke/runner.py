@@ -1,4 +1,4 @@
-"""Runs the host-side program as a job and reads its cases while they end."""
+"""Run the smoke test's program as a job on a node and read its cases as they end. Used by ``deployment``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from packstack_lite.services.registry import catalog_types
 
 CaseCallback = Callable[[Case], None]
 EXTERNAL_NETWORK = "public"
-# Of a smoke test in all; on a host in software it takes a good part of that.
+# For the whole smoke test; an emulated node needs a good part of it.
 TIMEOUT_SECONDS = 5400.0
-# Each imports only from those before it.
+# In order: each imports only from those before it.
 HOSTSIDE_MODULES = (
     "smoke_session",
     "smoke_instance",
@@ -27,22 +27,22 @@ HOSTSIDE_MODULES = (
     "smoke_devices",
     "smoke_volumes",
 )
-# The program is sent as one; what it imports of ours becomes modules there.
+# The program is sent as one text; this loader makes modules of its parts on the node.
 _MODULE_LOADER = """
 import sys, types
-def bring(name, source):
+def load_module(name, source):
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(source, name, "exec"), module.__dict__)
 """
 
 
 def program_source() -> bytes:
-    """The host-side program's source, its own modules included."""
+    """Return the source of the program that runs on the node, with its modules."""
     hostside_dir = package_files.files("packstack_lite.smoke") / "hostside"
     parts = [_MODULE_LOADER]
     for name in HOSTSIDE_MODULES:
         source = (hostside_dir / f"{name}.py").read_text(encoding="ascii")
-        parts.append(f"bring({name!r}, {source!r})\n")
+        parts.append(f"load_module({name!r}, {source!r})\n")
     main = (hostside_dir / "smoke_cloud.py").read_text(encoding="ascii")
     return "".join([*parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
 
@@ -50,7 +50,7 @@ def program_source() -> bytes:
 def build_task(
     credentials: Credentials, answers: Mapping[str, Any], profile: Profile, roles: Sequence[str] = ROLES
 ) -> Dict[str, Any]:
-    """What the program is told on a host with these roles; holds the administrator's password."""
+    """Return the program's input for a node with these roles; it holds the administrator's password."""
     address = credentials.auth_url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
     horizon_url = f"http://{address}{profile.path('webroot')}" if answers["CONFIG_HORIZON_INSTALL"] else ""
     return {
@@ -65,7 +65,7 @@ def build_task(
 
 
 def _volume_task(answers: Mapping[str, Any]) -> Dict[str, Any]:
-    """Where the default type's volumes are on the host, to look at them from below."""
+    """Return where the backend of the default volume type keeps its data, for the case that reads them there."""
     names = [str(name) for name in answers.get("CONFIG_CINDER_BACKEND") or ()]
     backend = names[0] if answers.get("CONFIG_CINDER_INSTALL") and names else ""
     task = {"kind": backend, "encrypted_type": ""}
@@ -77,7 +77,7 @@ def _volume_task(answers: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def parse_case(line: str) -> Optional[Case]:
-    """A case, from a line of the program's output; None for anything else it prints."""
+    """Parse a line of the program's output; None if it is not a case."""
     try:
         fields = json.loads(line)
         return Case(str(fields["name"]), str(fields["outcome"]), float(fields["seconds"]), str(fields["detail"]))
@@ -86,7 +86,7 @@ def parse_case(line: str) -> Optional[Case]:
 
 
 class _CaseCollector:
-    """A JobWatcher that collects cases."""
+    """A JobWatcher that collects the cases and passes each to ``on_case``."""
 
     def __init__(self, on_case: Optional[CaseCallback]) -> None:
         self.cases: List[Case] = []
@@ -96,7 +96,7 @@ class _CaseCollector:
         """See JobWatcher."""
 
     def job_finished(self, job: Job, result: JobResult) -> None:
-        """A program that died is a failed case of its own."""
+        """Add a failed case if the program itself failed."""
         if not result.ok:
             self._add(
                 Case(
@@ -127,8 +127,10 @@ def run_cases(
     on_case: Optional[CaseCallback] = None,
     roles: Sequence[str] = ROLES,
 ) -> List[Case]:
-    """Every case, in order, tried from this host of the cloud, which has ``roles``. ``say`` hears each as it ends.
-    The program cleans up what it made."""
+    """Run every case, in order, from this node, and return them; ``on_case`` gets each as it ends.
+
+    ``roles`` are the node's roles. The program deletes what it creates.
+    """
     command = python_command(
         program_source(), build_task(credentials, answers, profile, roles), TIMEOUT_SECONDS, "use the cloud"
     )

@@ -1,4 +1,4 @@
-"""A deployed host as testinfra sees it, and what its profile calls things."""
+"""Fixtures for a deployed node that testinfra reaches: its profile, its services, its listening ports."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from packstack_lite.profiles import Profile
 
 
 def pytest_collection_modifyitems(config: Any, items: Any) -> None:
-    """Without a host testinfra would take this very machine, which nobody meant."""
+    """Skip all tests without --hosts, because testinfra would then test this machine."""
     if not config.getoption("hosts"):
         for item in items:
-            item.add_marker(pytest.mark.skip(reason="no host was named: --hosts=ssh://NAME (make vagrant-smoke does)"))
+            item.add_marker(pytest.mark.skip(reason="no node is named: --hosts=ssh://NAME (make vagrant-smoke does)"))
 
 
 @pytest.fixture(scope="module")
 def profile(host: Any) -> Profile:
-    """The profile that the host's own os-release leads to."""
-    told = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', host.file("/etc/os-release").content_string))
-    return profiles.detect(told["ID"], told["VERSION_ID"])
+    """The profile for the node's os-release."""
+    os_release = dict(re.findall(r'(?m)^(ID|VERSION_ID)="?([^"\n]*)"?$', host.file("/etc/os-release").content_string))
+    return profiles.detect(os_release["ID"], os_release["VERSION_ID"])
 
 
 @pytest.fixture(scope="module")
 def services(host: Any, profile: Profile) -> Set[str]:
-    """What is deployed there: what every cloud has, the agents that its ml2 names, the rest by its packages."""
+    """The services on the node: ``always``, the L2 agents by its ml2 configuration, the others by their packages."""
     ml2 = host.file(profile.path("ml2")).content_string
     drivers = re.search(r"(?m)^mechanism_drivers *= *(.*)$", ml2)
     assert drivers, f"{profile.path('ml2')} names no mechanism driver"
     agents = {"ovn"} if "ovn" in drivers.group(1) else {"openvswitch"}
     optional = {
-        name for name in ("horizon", "cinder", "swift", "barbican") if _has(host, profile.packages.get(name, ()))
+        name
+        for name in ("horizon", "cinder", "swift", "barbican")
+        if _is_installed(host, profile.packages.get(name, ()))
     }
     return {"always"} | agents | optional
 
 
-def _has(host: Any, packages: Any) -> bool:
+def _is_installed(host: Any, packages: Any) -> bool:
     return bool(packages) and host.package(packages[0]).is_installed
 
 
 @pytest.fixture(scope="module")
 def listening(host: Any) -> Set[str]:
-    """Every address on which something listens for TCP, as ``ADDRESS:PORT``."""
-    shown = host.run("ss -ltn")
-    assert shown.rc == 0, shown.stderr
-    return {line.split()[3] for line in shown.stdout.splitlines()[1:]}
+    """The listening TCP sockets, as ``ADDRESS:PORT``."""
+    result = host.run("ss -ltn")
+    assert result.rc == 0, result.stderr
+    return {line.split()[3] for line in result.stdout.splitlines()[1:]}

@@ -290,9 +290,9 @@ class Zeros:
         return b"\\0" * size if self.left > 0 else b""
 for before in (0, BLOCK - 5, BLOCK, 3 * BLOCK - 1):
     stream = io.BytesIO(b"\\0" * before + b"the text" + b"\\0" * BLOCK)
-    print("%s %d" % (smoke_devices.appears(stream, b"the text"), len(stream.read())))
-print(smoke_devices.appears(io.BytesIO(b"the texx" * BLOCK), b"the text"))
-print(smoke_devices.appears(Zeros(), b"the text"))
+    print("%s %d" % (smoke_devices.stream_contains(stream, b"the text"), len(stream.read())))
+print(smoke_devices.stream_contains(io.BytesIO(b"the texx" * BLOCK), b"the text"))
+print(smoke_devices.stream_contains(Zeros(), b"the text"))
 # Not getrusage's value, which a program inherits from its parent.
 peak, = [line.split()[1] for line in io.open("/proc/self/status") if line.startswith("VmHWM:")]
 print(int(peak) < 200000)
@@ -329,7 +329,7 @@ class Client(object):
         print(path, end=" ")
         raise exceptions.NotFound()
 smoke = object.__new__(smoke_cloud.Smoke)
-smoke.made, smoke.clients = {"floating": "1"}, collections.defaultdict(Client)
+smoke.created, smoke.clients = {"floating": "1"}, collections.defaultdict(Client)
 smoke.client = lambda service: smoke.clients[service]
 smoke.has = lambda service: False
 print(smoke_cloud.cleanup(smoke))
@@ -356,7 +356,7 @@ reply = requests.Response()
 reply.status_code, reply.headers = 400, {"Content-Type": "application/json"}
 for body in (b'{"badRequest": {"code": 400, "message": "no room"}}', b'{"error": {"code": 400, "message": "none"}}'):
     reply._content = body
-    print(smoke_session.short(exceptions.from_response(reply, "POST", "/")))
+    print(smoke_session.short_error(exceptions.from_response(reply, "POST", "/")))
 """
 
 

@@ -1,11 +1,11 @@
 # mypy: ignore-errors
-"""Runs on a host with a bridge to floating addresses: uses the cloud as a user would, one line of JSON per promise.
+"""Use the cloud as a user would, and print one line of JSON per case. Runs on a node that reaches floating IPs.
 
 Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url", "catalog": [types],
-"volumes": {"kind", "encrypted_type", "here", and where they are on their host}}. Standard output:
-{"name", "outcome", "seconds", "detail"} per case.
-Everything made is called smoke-<id> and removed at the end, leftovers of earlier runs too.
-Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client brings.
+"volumes": {"kind", "encrypted_type", "here" (this node has them), and where their backend keeps them}}.
+Standard output: {"name", "outcome", "seconds", "detail"} per case.
+Everything that is created is named smoke-ID and deleted at the end, with the leftovers of earlier runs.
+Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack client depends.
 """
 
 from __future__ import print_function
@@ -23,65 +23,67 @@ import smoke_network
 import smoke_storage
 import smoke_volumes
 from keystoneauth1 import exceptions
-from smoke_session import Failed, Skip, Smoke, short, text
+from smoke_session import Failed, Skip, Smoke, error_text, short_error
 
 
 def token(smoke):
+    """Get a token from Keystone."""
     smoke.session.get_token()
     return "project %s" % smoke.task["api"]["project"]
 
 
 def catalog(smoke):
-    """The catalog has every expected service, and every public endpoint answers HTTP."""
+    """Find every expected service in the catalog, and an HTTP reply at every public endpoint."""
     access = smoke.session.auth.get_access(smoke.session)
-    types = {s["type"] for s in access.service_catalog.catalog}
+    service_types = {s["type"] for s in access.service_catalog.catalog}
     urls = sorted(
         {e["url"] for s in access.service_catalog.catalog for e in s["endpoints"] if e["interface"] == "public"}
     )
-    wrong = ["the catalog has no %s" % name for name in smoke.task["catalog"] if name not in types]
+    errors = ["the catalog has no %s" % name for name in smoke.task["catalog"] if name not in service_types]
     for url in urls:
         try:
             code = requests.get(
                 re.sub(r"(://[^/]+).*", r"\1/", url), timeout=20, headers={"Connection": "close"}
             ).status_code
             if code >= 500:
-                wrong.append("%s says %d" % (url, code))
+                errors.append("%s says %d" % (url, code))
         except requests.RequestException as error:
-            wrong.append("%s: %s" % (url, short(error)))
-    if wrong:
-        raise Failed("; ".join(wrong))
+            errors.append("%s: %s" % (url, short_error(error)))
+    if errors:
+        raise Failed("; ".join(errors))
     return "%d endpoints answer" % len(urls)
 
 
 def agents(smoke):
-    """Nova's services are up, neutron's agents alive."""
+    """Find Nova's services up and Neutron's agents alive."""
     dead = [
         "%s@%s is %s" % (s["binary"], s["host"], s["state"])
         for s in smoke.get("compute", "/os-services")["services"]
         if s["state"] != "up"
     ]
-    found = smoke.get("network", "/agents")["agents"]
-    if not all(a["alive"] for a in found):
-        # OVN's answer when their list is asked for: it is in the next one.
+    neutron_agents = smoke.get("network", "/agents")["agents"]
+    if not all(a["alive"] for a in neutron_agents):
+        # With OVN a list request makes the agents report, which only the next list shows.
         time.sleep(1)
-        found = smoke.get("network", "/agents")["agents"]
-    dead += ["%s@%s is dead" % (a["binary"], a["host"]) for a in found if not a["alive"]]
+        neutron_agents = smoke.get("network", "/agents")["agents"]
+    dead += ["%s@%s is dead" % (a["binary"], a["host"]) for a in neutron_agents if not a["alive"]]
     if dead:
         raise Failed("; ".join(dead) + "; see journalctl -u UNIT and /var/log/nova, /var/log/neutron")
-    return "%d agents alive" % len(found)
+    return "%d agents alive" % len(neutron_agents)
 
 
 def horizon(smoke):
-    """A login with a real POST, and the first page after it."""
+    """Log in to the dashboard with a POST request and open the first page."""
     base = smoke.task["horizon_url"]
     if not base:
         raise Skip("CONFIG_HORIZON_INSTALL=n")
     web = requests.Session()
-    login = base.rstrip("/") + "/auth/login/"
-    page = web.get(login, timeout=60)
+    login_url = base.rstrip("/") + "/auth/login/"
+    page = web.get(login_url, timeout=60)
     token = re.search(r"name=.csrfmiddlewaretoken. value=.([^'\"]+)", page.text)
     if page.status_code != 200 or not token:
-        raise Failed("%s says %d and shows no login form; see the web server's error log" % (login, page.status_code))
+        message = "%s says %d and shows no login form; see the web server's error log"
+        raise Failed(message % (login_url, page.status_code))
     api = smoke.task["api"]
     form = {
         "csrfmiddlewaretoken": token.group(1),
@@ -90,11 +92,11 @@ def horizon(smoke):
         "region": "default",
         "domain": "Default",
     }
-    answer = web.post(login, data=form, headers={"Referer": login}, timeout=60, allow_redirects=False)
-    if answer.status_code != 302:
+    reply = web.post(login_url, data=form, headers={"Referer": login_url}, timeout=60, allow_redirects=False)
+    if reply.status_code != 302:
         raise Failed(
-            "the login is answered with %d instead of 302: the dashboard does not take the administrator's password"
-            % answer.status_code
+            "the login is answered with %d instead of 302: the dashboard refuses the administrator's password"
+            % reply.status_code
         )
     project = web.get(base.rstrip("/") + "/project/", timeout=120)
     if project.status_code != 200 or api["user"] not in project.text:
@@ -103,18 +105,18 @@ def horizon(smoke):
 
 
 def cleanup(smoke):
-    """Everything named smoke-* goes, what an earlier run left included."""
-    if "floating" in smoke.made:
-        smoke.delete("network", "/floatingips/" + smoke.made["floating"])
-    everyones = ("compute", "/servers?all_tenants=1", "servers")
-    for server in smoke.ours(*everyones):
+    """Delete everything named smoke-*, the leftovers of earlier runs included."""
+    if "floating" in smoke.created:
+        smoke.delete("network", "/floatingips/" + smoke.created["floating"])
+    all_servers = ("compute", "/servers?all_tenants=1", "servers")
+    for server in smoke.list_own(*all_servers):
         smoke.delete("compute", "/servers/" + server["id"])
 
-    def gone():
-        left = [server["name"] for server in smoke.ours(*everyones)]
-        return not left, "left: " + ", ".join(left)
+    def probe():
+        remaining = [server["name"] for server in smoke.list_own(*all_servers)]
+        return not remaining, "left: " + ", ".join(remaining)
 
-    smoke.wait("servers stay", 90, gone)
+    smoke.wait("servers are not deleted", 90, probe)
     for service, clean in (
         ("volumev3", smoke_volumes.clean_volumes),
         ("object-store", smoke_storage.clean_objects),
@@ -123,17 +125,17 @@ def cleanup(smoke):
         if smoke.has(service):
             clean(smoke)
     smoke_network.clean_networks(smoke)
-    for thing in smoke.ours("image", "/images", "images"):
-        smoke.delete("image", "/images/" + thing["id"])
-    for thing in smoke.ours("compute", "/flavors", "flavors"):
-        smoke.delete("compute", "/flavors/" + thing["id"])
+    for entry in smoke.list_own("image", "/images", "images"):
+        smoke.delete("image", "/images/" + entry["id"])
+    for entry in smoke.list_own("compute", "/flavors", "flavors"):
+        smoke.delete("compute", "/flavors/" + entry["id"])
     for pair in smoke.get("compute", "/os-keypairs")["keypairs"]:
         if pair["keypair"]["name"].startswith("smoke-"):
             smoke.delete("compute", "/os-keypairs/" + pair["keypair"]["name"])
     return "nothing left"
 
 
-# Each promise, and the ones without which it cannot be tried.
+# Each case, and the cases that it needs.
 CASES = (
     (token, ()),
     (catalog, ("token",)),
@@ -164,27 +166,27 @@ CASES = (
     (cleanup, ("token",)),
 )
 
-# Cases that are for a service which not every cloud has; by its type in the catalog.
+# Cases of optional services, with the service's type in the catalog. A name also stands for NAME_*.
 ONLY_WITH = {"secret": "key-manager", "objects": "object-store", "volume": "volumev3", "boot_from_volume": "volumev3"}
 
 
-def concerns(smoke, case, outcomes):
-    """Whether this cloud makes this promise at all."""
+def is_in_cloud(smoke, case, outcomes):
+    """Return whether this cloud has the service that a case is about."""
     service = ONLY_WITH.get(case.__name__) or ONLY_WITH.get(case.__name__.split("_")[0])
     return not service or (outcomes.get("token") == "passed" and smoke.has(service))
 
 
-def attempt(smoke, case, needs, outcomes):
-    """How a case ended: outcome and detail."""
+def run_case(smoke, case, needs, outcomes):
+    """Run a case and return its outcome and detail; skip it if a case that it needs did not pass."""
     missing = [need for need in needs if outcomes.get(need) != "passed"]
     if missing:
         return "skipped", "needs %s" % ", ".join(missing)
     try:
         return "passed", case(smoke)
     except Skip as reason:
-        return "skipped", text(reason)
+        return "skipped", error_text(reason)
     except Failed as failure:
-        return "failed", text(failure)
+        return "failed", error_text(failure)
     except (
         exceptions.ClientException,
         requests.RequestException,
@@ -193,26 +195,27 @@ def attempt(smoke, case, needs, outcomes):
         ValueError,
         subprocess.CalledProcessError,
     ) as error:
-        return "failed", "%s: %s" % (type(error).__name__, short(error))
+        return "failed", "%s: %s" % (type(error).__name__, short_error(error))
 
 
 def main():
+    """Run all cases in order."""
     smoke = Smoke(json.loads(sys.stdin.read()))
     outcomes = {}
     try:
         for case, needs in CASES:
-            if not concerns(smoke, case, outcomes):
+            if not is_in_cloud(smoke, case, outcomes):
                 continue
-            began = time.time()
-            outcome, detail = attempt(smoke, case, needs, outcomes)
+            started_at = time.time()
+            outcome, detail = run_case(smoke, case, needs, outcomes)
             outcomes[case.__name__] = outcome
-            told = {
+            result = {
                 "name": case.__name__,
                 "outcome": outcome,
-                "seconds": round(time.time() - began, 2),
+                "seconds": round(time.time() - started_at, 2),
                 "detail": detail,
             }
-            print(json.dumps(told))
+            print(json.dumps(result))
             sys.stdout.flush()
     finally:
         shutil.rmtree(smoke.keys, ignore_errors=True)

@@ -1,6 +1,8 @@
 # mypy: ignore-errors
-"""The smoke test's cases for networks: two private ones behind a router, and what passes between them, the outside and
-the metadata service. Python 2.7 and 3."""
+"""Smoke cases for networks: two private ones behind a router, floating IP, metadata, security groups.
+
+Used by smoke_cloud. Python 2.7 and 3.
+"""
 
 from __future__ import print_function
 
@@ -14,7 +16,7 @@ SSH = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 
 
 def network(smoke):
-    """A private network behind a router to the external one, a security group."""
+    """Create a private network behind a router to the external network, and a security group."""
     external = [
         n
         for n in smoke.get("network", "/networks?router:external=true")["networks"]
@@ -24,138 +26,145 @@ def network(smoke):
         raise Skip("there is no external network %s (CONFIG_PROVISION_DEMO=n)" % smoke.task["external"])
     smoke.external = external[0]["id"]
     router = {"name": NAME, "external_gateway_info": {"network_id": smoke.external}}
-    smoke.made["router"] = smoke.post("network", "/routers", {"router": router}).json()["router"]["id"]
-    smoke.made["network"] = behind_the_router(smoke, NAME, "10.99.0.0/24")
-    smoke.made["group"] = new_group(smoke, NAME)
-    admit(smoke, smoke.made["group"], protocol="icmp")
-    smoke.rule = admit(smoke, smoke.made["group"], **SSH)
+    smoke.created["router"] = smoke.post("network", "/routers", {"router": router}).json()["router"]["id"]
+    smoke.created["network"] = create_routed_network(smoke, NAME, "10.99.0.0/24")
+    smoke.created["group"] = create_group(smoke, NAME)
+    allow_ingress(smoke, smoke.created["group"], protocol="icmp")
+    smoke.rule = allow_ingress(smoke, smoke.created["group"], **SSH)
     return "10.99.0.0/24 behind a router"
 
 
-def behind_the_router(smoke, name, cidr):
-    """The id of a new private network with one subnet, which the router reaches."""
-    made = smoke.post("network", "/networks", {"network": {"name": name}}).json()["network"]["id"]
-    subnet = {"name": name, "network_id": made, "cidr": cidr, "ip_version": 4}
+def create_routed_network(smoke, name, cidr):
+    """Create a private network with one subnet at the router; return its id."""
+    network_id = smoke.post("network", "/networks", {"network": {"name": name}}).json()["network"]["id"]
+    subnet = {"name": name, "network_id": network_id, "cidr": cidr, "ip_version": 4}
     subnet = smoke.post("network", "/subnets", {"subnet": subnet}).json()["subnet"]["id"]
-    smoke.put("network", "/routers/%s/add_router_interface" % smoke.made["router"], json={"subnet_id": subnet})
-    return made
+    smoke.put("network", "/routers/%s/add_router_interface" % smoke.created["router"], json={"subnet_id": subnet})
+    return network_id
 
 
-def new_group(smoke, name):
-    """The id of a new security group, which lets nothing in."""
+def create_group(smoke, name):
+    """Create a security group without ingress rules; return its id."""
     return smoke.post("network", "/security-groups", {"security_group": {"name": name}}).json()["security_group"]["id"]
 
 
-def admit(smoke, group, **what):
-    """The id of a new rule that lets packets in."""
-    rule = dict({"security_group_id": group, "direction": "ingress", "ethertype": "IPv4"}, **what)
-    made = smoke.post("network", "/security-group-rules", {"security_group_rule": rule})
-    return made.json()["security_group_rule"]["id"]
+def allow_ingress(smoke, group, **match):
+    """Add an ingress rule for packets that match to a security group; return its id."""
+    rule = dict({"security_group_id": group, "direction": "ingress", "ethertype": "IPv4"}, **match)
+    reply = smoke.post("network", "/security-group-rules", {"security_group_rule": rule})
+    return reply.json()["security_group_rule"]["id"]
 
 
-def port_of(smoke, server):
+def find_port(smoke, server):
+    """Return the first Neutron port of an instance."""
     return smoke.get("network", "/ports?device_id=" + server)["ports"][0]
 
 
 def floating_ip(smoke):
-    port = port_of(smoke, smoke.made["server"])
+    """Give the instance a floating IP."""
+    port = find_port(smoke, smoke.created["server"])
     body = {"floating_network_id": smoke.external, "port_id": port["id"]}
-    made = smoke.post("network", "/floatingips", {"floatingip": body}).json()["floatingip"]
-    smoke.made["floating"] = made["id"]
-    smoke.address = made["floating_ip_address"]
+    floating = smoke.post("network", "/floatingips", {"floatingip": body}).json()["floatingip"]
+    smoke.created["floating"] = floating["id"]
+    smoke.address = floating["floating_ip_address"]
     return smoke.address
 
 
 def ping(smoke):
-    def answered():
-        answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
-        return answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
+    """Ping the floating IP."""
 
-    smoke.wait("no ping", BOOT, answered)
+    def probe():
+        is_answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
+        return is_answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
+
+    smoke.wait("no ping", BOOT, probe)
     return smoke.address
 
 
 def ssh(smoke):
-    """A login with the key pair, the key having come by the metadata service."""
+    """Log in with the key pair, whose public key the instance got from the metadata service."""
     name = smoke.wait("no login", BOOT, lambda: run_ssh(smoke, "hostname"))
     if name.split(".")[0] != NAME:
-        raise Failed("the instance calls itself %s, not %s: metadata did not reach it" % (name, NAME))
+        raise Failed("the instance's host name is %s, not %s: metadata did not reach it" % (name, NAME))
     return "%s@%s" % (smoke.task["user"], smoke.address)
 
 
 def metadata(smoke):
-    """The service tells the instance its own address: it knows who asks."""
-    own = port_of(smoke, smoke.made["server"])["fixed_ips"][0]["ip_address"]
+    """Read the instance's own address from the metadata service, which must identify the instance for it."""
+    own = find_port(smoke, smoke.created["server"])["fixed_ips"][0]["ip_address"]
     url = "http://169.254.169.254/latest/meta-data/local-ipv4"
-    fine, said = run_ssh(smoke, "wget -q -O - %s || curl -sf %s" % (url, url))
-    if not fine or said != own:
-        raise Failed("%s says %r to %s; see the metadata agent's log" % (url, said, own))
-    return "the instance is told that it is %s" % said
+    succeeded, output = run_ssh(smoke, "wget -q -O - %s || curl -sf %s" % (url, url))
+    if not succeeded or output != own:
+        raise Failed("%s says %r to %s; see the metadata agent's log" % (url, output, own))
+    return "the metadata service returns %s" % output
 
 
 def security_group(smoke):
-    """Without its rule port 22 is closed to new connections, and open again with it."""
+    """Remove the rule for port 22, find the port closed, add the rule again, find it open."""
     smoke.client("network").delete("/security-group-rules/" + smoke.rule)
-    smoke.wait("not blocked", 30, lambda: knock(smoke, False))
-    smoke.rule = admit(smoke, smoke.made["group"], **SSH)
-    smoke.wait("still blocked", 30, lambda: knock(smoke, True))
+    smoke.wait("not blocked", 30, lambda: probe_port_22(smoke, False))
+    smoke.rule = allow_ingress(smoke, smoke.created["group"], **SSH)
+    smoke.wait("still blocked", 30, lambda: probe_port_22(smoke, True))
     return "port 22 closed, and open again"
 
 
-def knock(smoke, wanted):
-    """Whether port 22 is open, or closed, as wanted."""
+def probe_port_22(smoke, expect_open):
+    """Return whether port 22 is as expected, and a message."""
     try:
         socket.create_connection((smoke.address, 22), timeout=2).close()
-        seen = True
+        is_open = True
     except (socket.timeout, socket.error):
-        seen = False
-    said = "port 22 %s; see the log of the Open vSwitch agent, or of ovn-controller"
-    return seen == wanted, said % ("answers" if seen else "does not answer")
+        is_open = False
+    message = "port 22 %s; see the log of the Open vSwitch agent, or of ovn-controller"
+    return is_open == expect_open, message % ("answers" if is_open else "does not answer")
 
 
 def neighbour(smoke):
-    """A second instance on a private network of its own, at the same router; only the first one may ping it."""
-    network_id = behind_the_router(smoke, OTHER, "10.99.1.0/24")
-    smoke.made["other_group"] = new_group(smoke, OTHER)
-    admit_neighbour(smoke)
-    smoke.made["other"] = smoke_instance.boot(smoke, OTHER, network_id, smoke.made["other_group"])
-    smoke_instance.active(smoke, smoke.made["other"])
-    return port_of(smoke, smoke.made["other"])["fixed_ips"][0]["ip_address"]
+    """Boot a second instance on another private network of the router; only the first one may ping it."""
+    network_id = create_routed_network(smoke, OTHER, "10.99.1.0/24")
+    smoke.created["other_group"] = create_group(smoke, OTHER)
+    allow_ping(smoke)
+    smoke.created["other"] = smoke_instance.start_instance(smoke, OTHER, network_id, smoke.created["other_group"])
+    smoke_instance.wait_until_active(smoke, smoke.created["other"])
+    return find_port(smoke, smoke.created["other"])["fixed_ips"][0]["ip_address"]
 
 
-def admit_neighbour(smoke):
-    group = smoke.made["other_group"]
-    smoke.other_rule = admit(smoke, group, protocol="icmp", remote_group_id=smoke.made["group"])
+def allow_ping(smoke):
+    """Allow the first instance to ping the second one."""
+    group = smoke.created["other_group"]
+    smoke.other_rule = allow_ingress(smoke, group, protocol="icmp", remote_group_id=smoke.created["group"])
 
 
 def two_networks(smoke):
-    """Packets pass from one private network to the other, and only as long as the group lets them."""
-    other = port_of(smoke, smoke.made["other"])["fixed_ips"][0]["ip_address"]
+    """Ping from one private network to the other, with and without the security group's rule."""
+    other_address = find_port(smoke, smoke.created["other"])["fixed_ips"][0]["ip_address"]
 
-    def ping(wanted):
-        # Whatever else goes wrong with the login is no answer of a firewall.
-        fine, said = run_ssh(smoke, "ping -c 1 -W 2 %s >/dev/null && echo passes || echo blocked" % other)
-        return fine and said == ("passes" if wanted else "blocked"), "a ping from %s to %s: %s" % (
+    def ping(expect_passing):
+        # Only these two words count: a failed login says nothing about the security group.
+        succeeded, output = run_ssh(
+            smoke, "ping -c 1 -W 2 %s >/dev/null && echo passes || echo blocked" % other_address
+        )
+        return succeeded and output == ("passes" if expect_passing else "blocked"), "a ping from %s to %s: %s" % (
             smoke.address,
-            other,
-            said,
+            other_address,
+            output,
         )
 
-    smoke.wait("the router passes nothing on", BOOT, lambda: ping(True))
+    smoke.wait("the router does not forward", BOOT, lambda: ping(True))
     smoke.client("network").delete("/security-group-rules/" + smoke.other_rule)
     smoke.wait("the group does not block", 30, lambda: ping(False))
-    admit_neighbour(smoke)
+    allow_ping(smoke)
     smoke.wait("the group still blocks", 30, lambda: ping(True))
-    return "10.99.0.0/24 reaches %s; without the group's rule it does not" % other
+    return "10.99.0.0/24 reaches %s; without the group's rule it does not" % other_address
 
 
 def clean_networks(smoke):
-    """Routers first: a network cannot go while they reach it."""
-    for router in smoke.ours("network", "/routers", "routers"):
+    """Delete routers, networks and security groups; routers first, because a network in use cannot be deleted."""
+    for router in smoke.list_own("network", "/routers", "routers"):
         for port in smoke.get("network", "/ports?device_id=" + router["id"])["ports"]:
             if port["device_owner"] == "network:router_interface":
                 smoke.put("network", "/routers/%s/remove_router_interface" % router["id"], json={"port_id": port["id"]})
         smoke.delete("network", "/routers/" + router["id"])
     for path, key in (("/networks", "networks"), ("/security-groups", "security_groups")):
-        for thing in smoke.ours("network", path, key):
-            smoke.delete("network", "%s/%s" % (path, thing["id"]))
+        for entry in smoke.list_own("network", path, key):
+            smoke.delete("network", "%s/%s" % (path, entry["id"]))

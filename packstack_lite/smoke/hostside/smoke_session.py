@@ -1,7 +1,7 @@
 # mypy: ignore-errors
-"""What every case of the smoke test works with: the session, waiting, and commands in the instance.
+"""Shared by all smoke cases: the Keystone session, API calls, waiting, and commands in the instance.
 
-Python 2.7 and 3; needs keystoneauth1 and requests, which every OpenStack client brings.
+Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack client depends.
 """
 
 from __future__ import print_function
@@ -16,45 +16,46 @@ from keystoneauth1 import adapter, exceptions, session
 from keystoneauth1.identity import v3
 
 NAME = "smoke-" + uuid.uuid4().hex[:8]
+# Seconds that an instance may take to boot.
 BOOT = 240
-# What is stored, in blocks of BLOCK bytes, and looked for on the host's own devices.
+# The text that is stored, in blocks of BLOCK bytes, and searched for on the node's devices.
 TEXT = "written-by-" + uuid.uuid4().hex
 BLOCK = 65536
 
 
-def patience():
-    """How much longer all takes than on a host that the processor helps to run."""
+def timeout_factor():
+    """Return the factor by which timeouts grow on a node without hardware virtualization."""
     try:
-        asked = subprocess.Popen(["systemd-detect-virt"], stdout=subprocess.PIPE)
+        process = subprocess.Popen(["systemd-detect-virt"], stdout=subprocess.PIPE)
     except OSError:
         return 1
-    return 5 if asked.communicate()[0].strip() in (b"uml", b"qemu") else 1
+    return 5 if process.communicate()[0].strip() in (b"uml", b"qemu") else 1
 
 
-SLOW = patience()
+TIMEOUT_FACTOR = timeout_factor()
 
 
 class Failed(Exception):
-    """A promise that is not kept; says what was seen and where to look."""
+    """A case failed; the message says what was observed and where to look."""
 
 
 class Skip(Exception):
-    """A promise that cannot be tried here, and why."""
+    """A case cannot be tried in this cloud; the message says why."""
 
 
 class Smoke(object):
-    """The session, and what the cases have made so far."""
+    """The administrator's session, and the ids of what the cases have created so far (``created``)."""
 
     def __init__(self, task):
         self.task = task
         api = task["api"]
         self.session = self.login(api["user"], api["password"], api["project"])
-        self.made = {}
+        self.created = {}
         self.keys = tempfile.mkdtemp(prefix="packstack-lite-smoke.")
         self.clients = {}
 
     def login(self, user, password, project):
-        """A session of somebody else's."""
+        """Open a session as a user of a project in the domain Default."""
         auth = v3.Password(
             auth_url=self.task["api"]["auth_url"],
             username=user,
@@ -63,12 +64,13 @@ class Smoke(object):
             user_domain_name="Default",
             project_domain_name="Default",
         )
-        return session.Session(auth, timeout=60 * SLOW)
+        return session.Session(auth, timeout=60 * TIMEOUT_FACTOR)
 
     def client(self, service):
+        """Return the API client of a service by its type in the catalog. Raises Failed without such an endpoint."""
         if service not in self.clients:
-            # uwsgi's http-socket closes after a reply without saying so; a kept connection would be reset.
-            found = adapter.Adapter(
+            # uwsgi's http-socket closes connections without "Connection: close"; a reused one would be reset.
+            client = adapter.Adapter(
                 self.session,
                 service_type=service,
                 interface="public",
@@ -77,21 +79,23 @@ class Smoke(object):
                 connect_retries=3,
             )
             suffix = {"network": "/v2.0", "image": "/v2"}.get(service, "")
-            base = (found.get_endpoint() or "").rstrip("/")
+            base = (client.get_endpoint() or "").rstrip("/")
             if not base:
                 raise Failed("the catalog has no public endpoint of type %s" % service)
-            found.endpoint_override = base if base.endswith(suffix) else base + suffix
-            self.clients[service] = found
+            client.endpoint_override = base if base.endswith(suffix) else base + suffix
+            self.clients[service] = client
         return self.clients[service]
 
     def get(self, service, path):
+        """Return the JSON of a GET request."""
         return self.client(service).get(path).json()
 
     def post(self, service, path, body):
+        """Return the reply to a POST request."""
         return self.client(service).post(path, json=body)
 
     def delete(self, service, path):
-        """What is gone already is fine."""
+        """Delete a path; return False if it does not exist."""
         try:
             self.client(service).delete(path)
         except exceptions.NotFound:
@@ -99,39 +103,44 @@ class Smoke(object):
         return True
 
     def has(self, service):
-        """Whether the catalog has a service of this type."""
+        """Return whether the catalog has a service of this type."""
         access = self.session.auth.get_access(self.session)
         return any(entry["type"] == service for entry in access.service_catalog.catalog)
 
-    def ours(self, service, path, key):
-        """What this run has made, and what earlier ones have left."""
-        return [thing for thing in self.get(service, path)[key] if thing["name"].startswith("smoke-")]
+    def list_own(self, service, path, key):
+        """List the entries named smoke-*, those of earlier runs included."""
+        return [entry for entry in self.get(service, path)[key] if entry["name"].startswith("smoke-")]
 
-    def put(self, service, path, **how):
-        return self.client(service).put(path, **how)
+    def put(self, service, path, **arguments):
+        """Return the reply to a PUT request."""
+        return self.client(service).put(path, **arguments)
 
-    def wait(self, what, seconds, look):
-        """Poll until look() is true; its last words otherwise."""
-        seconds *= SLOW
-        end = time.time() + seconds
+    def wait(self, failure, seconds, probe):
+        """Call probe(), which returns (is_done, state), until it is done; return the last state.
+
+        After ``seconds``, raise Failed with the failure and the last state.
+        """
+        seconds *= TIMEOUT_FACTOR
+        deadline = time.time() + seconds
         while True:
-            seen, said = look()
-            if seen:
-                return said
-            if time.time() > end:
-                raise Failed("%s after %d s: %s" % (what, seconds, said))
+            is_done, state = probe()
+            if is_done:
+                return state
+            if time.time() > deadline:
+                raise Failed("%s after %d s: %s" % (failure, seconds, state))
             time.sleep(0.5)
 
 
 def run(argv):
-    """Whether the command succeeds, and the end of what it prints."""
-    with open(os.devnull) as nothing:
-        done = subprocess.Popen(argv, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text = done.communicate()[0].decode("utf-8", "replace").strip()
-    return done.returncode == 0, text[-200:]
+    """Run a command; return whether it succeeded, and the end of its output."""
+    with open(os.devnull) as empty:
+        process = subprocess.Popen(argv, stdin=empty, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = process.communicate()[0].decode("utf-8", "replace").strip()
+    return process.returncode == 0, output[-200:]
 
 
 def run_ssh(smoke, command):
+    """Run a command in the instance; return whether it succeeded, and the end of its output."""
     argv = [
         "ssh",
         "-i",
@@ -157,18 +166,18 @@ def run_ssh(smoke, command):
     return run(argv)
 
 
-def text(error):
-    """An error's words; Python 2's own errors are bytes, which it takes for ASCII."""
+def error_text(error):
+    """Return an error's message as text; those of Python 2 itself are bytes, which it would decode as ASCII."""
     try:
         return getattr(error, "__unicode__", error.__str__)()
     except UnicodeError:
         return str(error).decode("utf-8", "replace")
 
 
-def short(error):
-    """An error's words on one line; keystoneauth keeps those of nova's faults to itself."""
-    words = text(error)
+def short_error(error):
+    """Return an error's message on one line; keystoneauth does not include the text of some Nova errors."""
+    message = error_text(error)
     response = getattr(error, "response", None)
-    if response is not None and "Unrecognized schema" in words:
-        words += " " + response.text
-    return " ".join(words.split())[:400]
+    if response is not None and "Unrecognized schema" in message:
+        message += " " + response.text
+    return " ".join(message.split())[:400]

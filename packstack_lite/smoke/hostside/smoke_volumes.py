@@ -1,221 +1,230 @@
 # mypy: ignore-errors
-"""The smoke test's cases for volumes. Python 2.7 and 3."""
+"""Smoke cases for volumes (Cinder). Used by smoke_cloud. Python 2.7 and 3."""
 
 from __future__ import print_function
 
 import hashlib
 
-from smoke_devices import found_on_host
+from smoke_devices import backend_contains_text
 from smoke_session import BLOCK, BOOT, NAME, TEXT, Failed, Skip, run_ssh
-from smoke_storage import secrets_of
+from smoke_storage import list_secret_refs
 
-# What the instance writes: lines of TEXT.
+# The data that the instance writes: lines of TEXT.
 DATA = (TEXT + "\n").encode() * (BLOCK // (len(TEXT) + 1) + 1)
-# Online growth and restoring a volume's snapshot need nothing newer; 3.42 is of 2017 (Pike).
+# To extend an attached volume needs 3.42 (Pike, 2017).
 VOLUME_API = {"OpenStack-API-Version": "volume 3.42"}
 
 
-def became(smoke, kind, identity, wanted, seconds=180):
-    """Wait until a volume, snapshot or backup has this status."""
+def wait_for_status(smoke, kind, identity, status, seconds=180):
+    """Wait until a volume, snapshot or backup has this status. Raises Failed."""
 
-    def look():
-        found = smoke.get("volumev3", "/%ss/%s" % (kind, identity))[kind]
-        if found["status"].startswith("error"):
-            reason = found.get("fail_reason") or "see /var/log/cinder"
-            raise Failed("the %s is %s: %s" % (kind, found["status"], reason))
-        return found["status"] == wanted, found["status"]
+    def probe():
+        entry = smoke.get("volumev3", "/%ss/%s" % (kind, identity))[kind]
+        if entry["status"].startswith("error"):
+            reason = entry.get("fail_reason") or "see /var/log/cinder"
+            raise Failed("the %s is %s: %s" % (kind, entry["status"], reason))
+        return entry["status"] == status, entry["status"]
 
-    return smoke.wait("%s is not %s" % (kind, wanted), seconds, look)
+    return smoke.wait("%s is not %s" % (kind, status), seconds, probe)
 
 
-def new_volume(smoke, **body):
-    """The id of a new volume, once it is there."""
+def create_volume(smoke, **body):
+    """Create a volume, wait until it is available, and return its id."""
     body = dict({"name": NAME, "size": 1}, **body)
-    made = smoke.post("volumev3", "/volumes", {"volume": body}).json()["volume"]["id"]
-    became(smoke, "volume", made, "available")
-    return made
+    volume_id = smoke.post("volumev3", "/volumes", {"volume": body}).json()["volume"]["id"]
+    wait_for_status(smoke, "volume", volume_id, "available")
+    return volume_id
 
 
-def in_guest(smoke, command):
-    """What a command of root's in the instance prints."""
-    root = "" if smoke.task["user"] == "root" else "sudo "
-    fine, said = run_ssh(smoke, "%ssh -c '%s'" % (root, command))
-    if not fine:
-        raise Failed("in the instance, %s: %s" % (command, said))
-    return said
+def run_in_guest(smoke, command):
+    """Run a command as root in the instance and return its output. Raises Failed."""
+    sudo = "" if smoke.task["user"] == "root" else "sudo "
+    succeeded, output = run_ssh(smoke, "%ssh -c '%s'" % (sudo, command))
+    if not succeeded:
+        raise Failed("in the instance, %s: %s" % (command, output))
+    return output
 
 
-def disks(smoke):
-    return set(in_guest(smoke, "ls /sys/block").split())
+def list_disks(smoke):
+    """Return the names of the instance's block devices."""
+    return set(run_in_guest(smoke, "ls /sys/block").split())
 
 
 def attach(smoke, identity):
-    """Attach a volume to the instance; the disk that has appeared there."""
-    before = disks(smoke)
-    path = "/servers/%s/os-volume_attachments" % smoke.made["server"]
+    """Attach a volume to the instance and return the path of the disk that appears there."""
+    before = list_disks(smoke)
+    path = "/servers/%s/os-volume_attachments" % smoke.created["server"]
     smoke.post("compute", path, {"volumeAttachment": {"volumeId": identity}})
-    became(smoke, "volume", identity, "in-use")
+    wait_for_status(smoke, "volume", identity, "in-use")
 
-    def look():
-        new = disks(smoke) - before
-        return bool(new), "/dev/" + new.pop() if new else "no new disk; see /var/log/nova/nova-compute.log"
+    def probe():
+        new_disks = list_disks(smoke) - before
+        if not new_disks:
+            return False, "no new disk; see /var/log/nova/nova-compute.log"
+        return True, "/dev/" + new_disks.pop()
 
-    return smoke.wait("the volume is attached, but not in the instance", 60, look)
+    return smoke.wait("the volume is attached, but not in the instance", 60, probe)
 
 
 def detach(smoke, identity):
-    path = "/servers/%s/os-volume_attachments/%s" % (smoke.made["server"], identity)
+    """Detach a volume from the instance and wait until it is available."""
+    path = "/servers/%s/os-volume_attachments/%s" % (smoke.created["server"], identity)
     smoke.client("compute").delete(path)
-    became(smoke, "volume", identity, "available")
+    wait_for_status(smoke, "volume", identity, "available")
 
 
-def write(smoke, disk):
-    """DATA's first BLOCK bytes onto the disk, from inside the instance."""
+def write_data(smoke, disk):
+    """Write the first BLOCK bytes of DATA to the disk, in the instance, and read them back."""
     script = "yes %s | dd bs=%d count=1 iflag=fullblock of=%s 2>/dev/null && sync"
-    in_guest(smoke, script % (TEXT, BLOCK, disk))
+    run_in_guest(smoke, script % (TEXT, BLOCK, disk))
     smoke.written = hashlib.md5(DATA[:BLOCK]).hexdigest()
-    check(smoke, disk)
+    check_data(smoke, disk)
 
 
-def check(smoke, disk):
-    found = in_guest(smoke, "dd if=%s bs=%d count=1 2>/dev/null | md5sum" % (disk, BLOCK)).split()[0]
-    if found != smoke.written:
-        raise Failed("%s holds something else than what was written" % disk)
+def check_data(smoke, disk):
+    """Compare the disk's content in the instance with what was written. Raises Failed."""
+    digest = run_in_guest(smoke, "dd if=%s bs=%d count=1 2>/dev/null | md5sum" % (disk, BLOCK)).split()[0]
+    if digest != smoke.written:
+        raise Failed("%s does not hold what was written" % disk)
 
 
 def volume(smoke):
-    """A volume is made, reaches the instance, and keeps what is written there."""
-    smoke.made["volume"] = new_volume(smoke)
-    disk = attach(smoke, smoke.made["volume"])
-    write(smoke, disk)
-    detach(smoke, smoke.made["volume"])
-    check(smoke, attach(smoke, smoke.made["volume"]))
+    """Create a volume, attach it, write to it, detach it, attach it again and read the data back."""
+    smoke.created["volume"] = create_volume(smoke)
+    disk = attach(smoke, smoke.created["volume"])
+    write_data(smoke, disk)
+    detach(smoke, smoke.created["volume"])
+    check_data(smoke, attach(smoke, smoke.created["volume"]))
     return "%s: written, detached, attached, read back" % disk
 
 
 def volume_snapshot(smoke):
-    """A snapshot of the attached volume becomes another volume with the same content."""
-    body = {"name": NAME, "volume_id": smoke.made["volume"], "force": True}
-    made = smoke.post("volumev3", "/snapshots", {"snapshot": body}).json()["snapshot"]["id"]
-    became(smoke, "snapshot", made, "available")
-    copy = new_volume(smoke, snapshot_id=made)
-    check(smoke, attach(smoke, copy))
+    """Take a snapshot of the attached volume and create a volume with the same data from it."""
+    body = {"name": NAME, "volume_id": smoke.created["volume"], "force": True}
+    snapshot_id = smoke.post("volumev3", "/snapshots", {"snapshot": body}).json()["snapshot"]["id"]
+    wait_for_status(smoke, "snapshot", snapshot_id, "available")
+    copy = create_volume(smoke, snapshot_id=snapshot_id)
+    check_data(smoke, attach(smoke, copy))
     detach(smoke, copy)
     return "restored and read in the instance"
 
 
 def volume_extend(smoke):
-    """The attached volume grows, and the instance sees it."""
-    if smoke.get("volumev3", "/volumes/" + smoke.made["volume"])["volume"]["status"] == "available":
-        attach(smoke, smoke.made["volume"])
-    path = "/volumes/%s/action" % smoke.made["volume"]
+    """Extend the attached volume; the instance sees the new size."""
+    if smoke.get("volumev3", "/volumes/" + smoke.created["volume"])["volume"]["status"] == "available":
+        attach(smoke, smoke.created["volume"])
+    path = "/volumes/%s/action" % smoke.created["volume"]
     smoke.client("volumev3").post(path, json={"os-extend": {"new_size": 2}}, headers=VOLUME_API)
 
-    def look():
-        sizes = in_guest(smoke, "cat /sys/block/vd*/size").split()
+    def probe():
+        sizes = run_in_guest(smoke, "cat /sys/block/vd*/size").split()
         return str(2 * 2**21) in sizes, "the disks have %s sectors" % ", ".join(sizes)
 
-    smoke.wait("not grown in the instance", 90, look)
-    became(smoke, "volume", smoke.made["volume"], "in-use")
+    smoke.wait("not grown in the instance", 90, probe)
+    wait_for_status(smoke, "volume", smoke.created["volume"], "in-use")
     return "1 to 2 GiB while attached"
 
 
 def volume_backup(smoke):
-    """A backup of the volume, restored into a new one, has the same content."""
-    detach(smoke, smoke.made["volume"])
-    body = {"name": NAME, "volume_id": smoke.made["volume"]}
-    made = smoke.post("volumev3", "/backups", {"backup": body}).json()["backup"]["id"]
-    became(smoke, "backup", made, "available", 300)
-    restored = smoke.post("volumev3", "/backups/%s/restore" % made, {"restore": {"name": NAME}}).json()["restore"]
-    became(smoke, "backup", made, "available", 300)
-    became(smoke, "volume", restored["volume_id"], "available")
-    check(smoke, attach(smoke, restored["volume_id"]))
+    """Back up the volume and restore the backup into a new volume with the same data."""
+    detach(smoke, smoke.created["volume"])
+    body = {"name": NAME, "volume_id": smoke.created["volume"]}
+    backup_id = smoke.post("volumev3", "/backups", {"backup": body}).json()["backup"]["id"]
+    wait_for_status(smoke, "backup", backup_id, "available", 300)
+    restored = smoke.post("volumev3", "/backups/%s/restore" % backup_id, {"restore": {"name": NAME}}).json()["restore"]
+    wait_for_status(smoke, "backup", backup_id, "available", 300)
+    wait_for_status(smoke, "volume", restored["volume_id"], "available")
+    check_data(smoke, attach(smoke, restored["volume_id"]))
     detach(smoke, restored["volume_id"])
     return "restored and read in the instance"
 
 
 def volume_encrypted(smoke):
-    """The same text: readable on the host for the plain volume, not for the encrypted one. Its key goes with it."""
+    """Write to an encrypted volume: the node can read the plain volume's text, but not this one's.
+
+    The key is deleted with the volume.
+    """
     if not smoke.task["volumes"]["encrypted_type"]:
         raise Skip("CONFIG_CINDER_VOLUME_ENCRYPTION=n")
     if not smoke.task["volumes"]["here"]:
-        raise Skip("the volumes are on another host than the routers, from which this is tried")
-    keys = secrets_of(smoke)
-    made = new_volume(smoke, volume_type=smoke.task["volumes"]["encrypted_type"])
-    if len(secrets_of(smoke) - keys) != 1:
+        raise Skip("the volumes are on another node than the routers, from which this is tried")
+    keys = list_secret_refs(smoke)
+    volume_id = create_volume(smoke, volume_type=smoke.task["volumes"]["encrypted_type"])
+    if len(list_secret_refs(smoke) - keys) != 1:
         raise Failed("no key was made for the encrypted volume")
-    disk = attach(smoke, made)
-    write(smoke, disk)
-    if found_on_host(smoke, made):
-        raise Failed("the text can be read on the host: the volume is not encrypted")
-    if not found_on_host(smoke, smoke.made["volume"]):
-        raise Failed("the text cannot be found in the plain volume either, so this proves nothing")
-    detach(smoke, made)
-    check(smoke, attach(smoke, made))
-    detach(smoke, made)
-    smoke.client("volumev3").delete("/volumes/" + made)
-    gone(smoke, "volume", [made])
-    if secrets_of(smoke) - keys:
+    disk = attach(smoke, volume_id)
+    write_data(smoke, disk)
+    if backend_contains_text(smoke, volume_id):
+        raise Failed("the text can be read on the node: the volume is not encrypted")
+    if not backend_contains_text(smoke, smoke.created["volume"]):
+        raise Failed("the text is not in the plain volume either, so the comparison proves nothing")
+    detach(smoke, volume_id)
+    check_data(smoke, attach(smoke, volume_id))
+    detach(smoke, volume_id)
+    smoke.client("volumev3").delete("/volumes/" + volume_id)
+    wait_until_gone(smoke, "volume", [volume_id])
+    if list_secret_refs(smoke) - keys:
         raise Failed("the key of the deleted volume is still there")
-    return "the host sees %s in the plain volume only; the key went with the volume" % TEXT[:16]
+    return "the node can read %s in the plain volume only; the key was deleted with the volume" % TEXT[:16]
 
 
 def boot_from_volume(smoke):
-    """An instance whose disk is a volume, made from the image."""
-    glance = smoke.made.get("image") or smoke.get("image", "/images?status=active&limit=1")["images"][0]["id"]
-    disk = {"boot_index": 0, "uuid": glance, "source_type": "image", "destination_type": "volume", "volume_size": 1}
+    """Boot an instance from a volume that Cinder creates from the image."""
+    image_id = smoke.created.get("image") or smoke.get("image", "/images?status=active&limit=1")["images"][0]["id"]
+    disk = {"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "volume", "volume_size": 1}
     body = {
         "name": NAME + "-volume",
-        "flavorRef": smoke.made["flavor"],
+        "flavorRef": smoke.created["flavor"],
         "block_device_mapping_v2": [dict(disk, delete_on_termination=True)],
-        "networks": [{"uuid": smoke.made["network"]}],
+        "networks": [{"uuid": smoke.created["network"]}],
     }
-    made = smoke.post("compute", "/servers", {"server": body}).json()["server"]["id"]
+    server_id = smoke.post("compute", "/servers", {"server": body}).json()["server"]["id"]
 
-    def look():
-        server = smoke.get("compute", "/servers/" + made)["server"]
+    def probe():
+        server = smoke.get("compute", "/servers/" + server_id)["server"]
         if server["status"] == "ERROR":
             raise Failed("ERROR: %s" % server.get("fault", {}).get("message", "no reason given"))
         if server["status"] != "ACTIVE":
             return False, server["status"]
-        path = "/servers/%s/action" % made
-        text = smoke.post("compute", path, {"os-getConsoleOutput": {"length": 50}}).json()["output"]
-        return "GUEST-READY" in text or "login:" in text, "ACTIVE, but its console shows no login"
+        path = "/servers/%s/action" % server_id
+        output = smoke.post("compute", path, {"os-getConsoleOutput": {"length": 50}}).json()["output"]
+        return "GUEST-READY" in output or "login:" in output, "ACTIVE, but its console shows no login"
 
-    smoke.wait("not booted", BOOT, look)
-    attached = smoke.get("compute", "/servers/" + made)["server"]["os-extended-volumes:volumes_attached"]
-    smoke.client("compute").delete("/servers/" + made)
-    gone(smoke, "volume", [entry["id"] for entry in attached])
-    return "up to its login; the volume went with it"
-
-
-def gone(smoke, kind, identities, seconds=120):
-    """Wait until none of them is there."""
-
-    def look():
-        found = {entry["id"]: entry["status"] for entry in listed(smoke, kind)}
-        left = [found[identity] for identity in identities if identity in found]
-        return not left, "%d %ss stay, %s" % (len(left), kind, ", ".join(sorted(set(left))))
-
-    return smoke.wait("not deleted", seconds, look)
+    smoke.wait("not booted", BOOT, probe)
+    volumes = smoke.get("compute", "/servers/" + server_id)["server"]["os-extended-volumes:volumes_attached"]
+    smoke.client("compute").delete("/servers/" + server_id)
+    wait_until_gone(smoke, "volume", [entry["id"] for entry in volumes])
+    return "booted up to its login; the volume was deleted with it"
 
 
-def listed(smoke, kind):
-    """All volumes, snapshots or backups of the smoke test's, whoever made them."""
-    found = smoke.get("volumev3", "/%ss/detail?all_tenants=1" % kind)["%ss" % kind]
-    return [entry for entry in found if (entry["name"] or "").startswith("smoke-")]
+def wait_until_gone(smoke, kind, identities, seconds=120):
+    """Wait until none of these volumes, snapshots or backups exists."""
+
+    def probe():
+        statuses = {entry["id"]: entry["status"] for entry in list_own_entries(smoke, kind)}
+        remaining = [statuses[identity] for identity in identities if identity in statuses]
+        return not remaining, "%d %ss stay, %s" % (len(remaining), kind, ", ".join(sorted(set(remaining))))
+
+    return smoke.wait("not deleted", seconds, probe)
 
 
-def removed(smoke, kind, entries):
+def list_own_entries(smoke, kind):
+    """List the volumes, snapshots or backups named smoke-*, of all projects."""
+    entries = smoke.get("volumev3", "/%ss/detail?all_tenants=1" % kind)["%ss" % kind]
+    return [entry for entry in entries if (entry["name"] or "").startswith("smoke-")]
+
+
+def delete_entries(smoke, kind, entries):
+    """Delete volumes, snapshots or backups and wait until they are gone."""
     for entry in entries:
         if entry["status"] != "deleting":
             smoke.delete("volumev3", "/%ss/%s" % (kind, entry["id"]))
-    gone(smoke, kind, [entry["id"] for entry in entries])
+    wait_until_gone(smoke, kind, [entry["id"] for entry in entries])
 
 
 def clean_volumes(smoke):
-    """What was made of a snapshot goes before it, and it before what it was taken of."""
-    removed(smoke, "backup", listed(smoke, "backup"))
-    removed(smoke, "volume", [entry for entry in listed(smoke, "volume") if entry.get("snapshot_id")])
-    removed(smoke, "snapshot", listed(smoke, "snapshot"))
-    removed(smoke, "volume", listed(smoke, "volume"))
+    """Delete backups, volumes from snapshots, snapshots, then the other volumes, as Cinder's dependencies require."""
+    delete_entries(smoke, "backup", list_own_entries(smoke, "backup"))
+    delete_entries(smoke, "volume", [entry for entry in list_own_entries(smoke, "volume") if entry.get("snapshot_id")])
+    delete_entries(smoke, "snapshot", list_own_entries(smoke, "snapshot"))
+    delete_entries(smoke, "volume", list_own_entries(smoke, "volume"))
