@@ -70,7 +70,8 @@ def _check_tenant_types(answers: Answers) -> Iterator[str]:
     tenant_types, label, agent = answers[_TENANT_TYPES], answers.origin_label(_TENANT_TYPES), answers[L2_AGENT]
     for kind in tenant_types:
         if kind not in answers[_TYPE_DRIVERS]:
-            yield f"{label}: {kind} is not among {answers.name_with_origin(_TYPE_DRIVERS)}"
+            type_drivers = f"{answers.name_with_origin(_TYPE_DRIVERS)}={answers.text(_TYPE_DRIVERS)}"
+            yield f"{label}: {kind} is not among {type_drivers}; add it there"
     if "geneve" in tenant_types and agent != "ovn":
         yield f"{label}: geneve needs OVN; use vxlan with {agent}"
     if "gre" in tenant_types and agent == "ovn":
