@@ -67,7 +67,7 @@ def release_command() -> Command:
 def hold_lock(
     connection: Connection,
     owner: str,
-    owner_is_gone: Callable[[str], bool] = lambda who: False,
+    owner_is_gone: Callable[[str], bool] = lambda owner: False,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Hold the node's lock; raises LockedError when another run holds it.

@@ -1,4 +1,4 @@
-"""Commands of resources run for real by /bin/dash, on a machine made of stand-in tools."""
+"""Run the commands of resources for real, by /bin/dash, with stand-in tools. Used by tests of resources."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
-from packstack_lite.resources.base import Diff, Observed, Resource, Unknown
+from packstack_lite.resources.base import Diff, Observed, Resource, State, Unknown
 
 
 class Dash:
-    """Runs scripts with tools of its own before the machine's, and some absolute paths moved below ``root``."""
+    """A node of stand-ins: its tools come before the machine's, absolute paths in ``moved`` are below ``root``."""
 
     def __init__(self, root: Path, moved: Sequence[str] = ()) -> None:
         self.root = root
@@ -21,7 +21,7 @@ class Dash:
         self.tools.mkdir()
 
     def tool(self, name: str, script: str) -> None:
-        """Put a stand-in for a command on the PATH; ``$T`` is the directory for its notes."""
+        """Put a stand-in for a command on the PATH; in it, ``$T`` is ``root``."""
         path = self.tools / name
         path.write_text(f"#!/bin/sh\nT='{self.root}'\n{script}\n")
         path.chmod(0o755)
@@ -43,31 +43,34 @@ class Dash:
         )
         return Reply(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def see(self, *resources: Resource) -> Dict[str, Observed]:
-        """What the looks of these resources (all of one kind) see."""
-        seen: Dict[str, Observed] = {}
-        for look in type(resources[0]).probe(resources):
-            assert isinstance(look.command, Command)
-            seen.update(look.parse(self.run(look.command)))
-        return seen
+    def probe(self, *resources: Resource) -> Dict[str, Observed[State]]:
+        """Return the observed states of resources (all of one kind), by id."""
+        observed: Dict[str, Observed[State]] = {}
+        for probe in type(resources[0]).probe(resources):
+            assert isinstance(probe.command, Command)
+            observed.update(probe.parse(self.run(probe.command)))
+        return observed
 
-    def close(self, *resources: Resource) -> List[Reply]:
-        """Close a gap of each resource, whatever its state is."""
-        return [self.run(action) for action in type(resources[0]).fix([gap(resource) for resource in resources])]
+    def fix(self, *resources: Resource) -> List[Reply]:
+        """Run the fix of each resource as if it were missing; return the replies."""
+        return [
+            self.run(action) for action in type(resources[0]).fix([missing_diff(resource) for resource in resources])
+        ]
 
-    def noted(self, name: str) -> str:
+    def read_note(self, name: str) -> str:
+        """Return the text of a file below ``root``, "" without one."""
         path = self.root / name
         return path.read_text() if path.exists() else ""
 
 
-def gap(resource: Resource, seen: Observed = None) -> Diff:
-    """The whole resource as a gap."""
-    return Diff(resource, seen, tuple(resource.desired() or ()))
+def missing_diff(resource: Resource, observed: Observed[State] = None) -> Diff[Resource]:
+    """Return a diff in which every desired key differs."""
+    return Diff(resource, observed, tuple(resource.desired() or ()))
 
 
-def fits(resource: Resource, seen: Observed) -> bool:
-    """Whether what is seen is what is wanted."""
-    want = resource.desired()
-    if want is None or seen is None or isinstance(seen, Unknown):
-        return want is None and seen is None
-    return all(seen.get(key) == value for key, value in want.items())
+def is_as_desired(resource: Resource, observed: Observed[State]) -> bool:
+    """Tell whether the observed state is the desired one."""
+    desired = resource.desired()
+    if desired is None or observed is None or isinstance(observed, Unknown):
+        return desired is None and observed is None
+    return all(observed.get(key) == value for key, value in desired.items())

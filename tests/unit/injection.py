@@ -19,7 +19,7 @@ from packstack_lite.remote.command import Command, FileItem, Job
 from packstack_lite.resources import File, Uplink
 from packstack_lite.resources.base import Resource
 from packstack_lite.services import NodeContext
-from tests.unit.dash import gap
+from tests.unit.dash import missing_diff
 
 # The command that must never run. Every hostile value contains it, which also shows where a value ends up.
 COMMAND = "pwned"
@@ -148,7 +148,7 @@ def scripts(resource: Resource) -> "Iterator[tuple[str, str, bytes]]":
     kind = type(resource)
     actions = [probe.command for probe in kind.probe([resource])]
     invalidation = resource.invalidate()
-    for action in [*actions, *kind.fix([gap(resource)]), *([invalidation] if invalidation else [])]:
+    for action in [*actions, *kind.fix([missing_diff(resource)]), *([invalidation] if invalidation else [])]:
         if not isinstance(action, FileItem):
             assert isinstance(action, (Command, Job))
             yield f"{resource.id} ({action.description})", action.script, action.stdin

@@ -73,8 +73,8 @@ def run_check(dash, text):
 
 def test_known_options_pass_and_no_value_is_sent(dash):
     assert run_check(dash, "[DEFAULT]\ndebug = sesame\n[quotas]\nlimit = sesame\n") == (0, [], "")
-    assert "sesame" not in dash.noted("names")
-    assert "--input-file /dev/stdin" in dash.noted("asked")
+    assert "sesame" not in dash.read_note("names")
+    assert "--input-file /dev/stdin" in dash.read_note("asked")
 
 
 @pytest.mark.parametrize(
@@ -150,17 +150,17 @@ def test_without_the_generator_only_the_suggestion_is_missing(dash):
 
 def test_the_same_options_are_checked_once(dash):
     check = option_check("[DEFAULT]\ndebug = 1\n")
-    assert dash.see(check)[check.id] is None
+    assert dash.probe(check)[check.id] is None
     assert run_check(dash, "[DEFAULT]\ndebug = 1\n")[0] == 0
-    assert dash.see(check)[check.id] == check.desired()
+    assert dash.probe(check)[check.id] == check.desired()
     other = option_check("[DEFAULT]\ncpu_ratio = 1\n")
-    assert dash.see(other)[other.id] != other.desired()
+    assert dash.probe(other)[other.id] != other.desired()
 
 
 def test_a_failed_check_runs_again(dash):
     check = option_check("[DEFAULT]\nuuu = 1\n")
     assert run_check(dash, "[DEFAULT]\nuuu = 1\n")[0] == 1
-    assert dash.see(check)[check.id] is None
+    assert dash.probe(check)[check.id] is None
 
 
 def test_every_rendered_file_of_oslo_has_option_lists():

@@ -1,4 +1,4 @@
-"""The engine over a toy kind whose state is real files in a temporary directory."""
+"""The engine with a toy kind of resource, whose state is real files in a temporary directory."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from packstack_lite.secret import Masker
 
 @dataclass(frozen=True)
 class Note(Resource):
-    """A file ``name`` in ``where`` that shall hold ``text``."""
+    """A file ``name`` in ``directory`` that shall hold ``text``. With ``breaks`` its fix fails."""
 
     kind: ClassVar[str] = "note"
     name: str
-    where: str
+    directory: str
     text: str = "x"
     breaks: bool = False
-    watches: Tuple[str, ...] = ()
+    triggers: Tuple[str, ...] = ()
     always_run: bool = False
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
@@ -43,18 +43,18 @@ class Note(Resource):
 
     @property
     def trigger_ids(self):
-        return self.watches
+        return self.triggers
 
     def desired(self):
         return {"text": self.text}
 
     def invalidate(self):
-        return Command(f"echo forgot {self.name} >> {self.where}/log", description=f"forget {self.name}")
+        return Command(f"echo invalidated {self.name} >> {self.directory}/log", description=f"invalidate {self.name}")
 
     @classmethod
     def probe(cls, resources):
         lines = "; ".join(
-            f"printf '%s ' {note.name}; cat {note.where}/{note.name} 2>/dev/null || echo" for note in resources
+            f"printf '%s ' {note.name}; cat {note.directory}/{note.name} 2>/dev/null || echo" for note in resources
         )
 
         def parse(reply):
@@ -65,28 +65,28 @@ class Note(Resource):
 
     @classmethod
     def script(cls, note):
-        verdict = "echo broken >&2; exit 3" if note.breaks else f"echo {note.text} > {note.where}/{note.name}"
-        return f"echo {note.name} >> {note.where}/log; {verdict}"
+        verdict = "echo broken >&2; exit 3" if note.breaks else f"echo {note.text} > {note.directory}/{note.name}"
+        return f"echo {note.name} >> {note.directory}/log; {verdict}"
 
     @classmethod
     def fix(cls, diffs):
-        return [Command(cls.script(gap.resource), description=f"write {gap.resource.name}") for gap in diffs]
+        return [Command(cls.script(diff.resource), description=f"write {diff.resource.name}") for diff in diffs]
 
 
 @dataclass(frozen=True)
 class Task(Note):
-    """A Note written by a job."""
+    """A Note that a job writes."""
 
     kind: ClassVar[str] = "task"
 
     @classmethod
     def fix(cls, diffs):
-        return [Job(f"task-{gap.resource.name}", cls.script(gap.resource)) for gap in diffs]
+        return [Job(f"task-{diff.resource.name}", cls.script(diff.resource)) for diff in diffs]
 
 
 @dataclass
-class ShHost:
-    """Runs for real, by sh, on this machine; a round trip per call."""
+class ShNode:
+    """A node whose commands sh runs on this machine. Each call counts as a round trip."""
 
     name: str = "here"
     round_trips: int = 0
@@ -123,7 +123,9 @@ class ShHost:
         return Reply(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-class Ear:
+class RecordingListener:
+    """Keeps all events."""
+
     def __init__(self):
         self.events = []
 
@@ -135,13 +137,13 @@ class Ear:
 
 
 @pytest.fixture
-def host():
-    return ShHost()
+def node():
+    return ShNode()
 
 
 @pytest.fixture
-def ear():
-    return Ear()
+def listener():
+    return RecordingListener()
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +154,7 @@ def toy_job_names(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "want, seen, keys",
+    "desired, observed, keys",
     [
         ({"a": 1}, {"a": 1, "more": 2}, None),
         ({"a": 1, "b": 2}, {"a": 1, "b": 3}, ("b",)),
@@ -162,26 +164,26 @@ def toy_job_names(monkeypatch):
         (None, {"a": 1}, ("exists",)),
     ],
 )
-def test_compare(want, seen, keys):
-    assert differing_keys(want, seen) == keys
+def test_keys_whose_values_differ_are_returned(desired, observed, keys):
+    assert differing_keys(desired, observed) == keys
 
 
-def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
+def test_a_resource_changes_with_its_trigger(tmp_path):
     config, service = (
         Note("config", str(tmp_path)),
-        Note("service", str(tmp_path), watches=("note:config",), phase=Phase.SERVICES),
+        Note("service", str(tmp_path), triggers=("note:config",), phase=Phase.SERVICES),
     )
-    seen = {"note:config": {"text": "other"}, "note:service": {"text": "x"}}
-    gaps = diff_resources([service, config], seen)
-    assert [(gap.resource.id, gap.keys, gap.triggered_by) for gap in gaps] == [
+    observed = {"note:config": {"text": "other"}, "note:service": {"text": "x"}}
+    diffs = diff_resources([service, config], observed)
+    assert [(diff.resource.id, diff.keys, diff.triggered_by) for diff in diffs] == [
         ("note:config", ("text",), ()),
         ("note:service", (), ("note:config",)),
     ]
-    assert describe_diff(gaps[1]) == "change note service (config changed)"
+    assert describe_diff(diffs[1]) == "change note service (config changed)"
 
 
 @pytest.mark.parametrize(
-    "seen, words",
+    "observed, sentence",
     [
         (None, "create note a"),
         ({"text": "old"}, "change note a (text old → x)"),
@@ -192,189 +194,194 @@ def test_a_reader_of_a_changing_resource_changes_too(tmp_path):
         (Unknown(Phase.SERVICES), "create note a if needed (known after Services)"),
     ],
 )
-def test_in_words(seen, words, tmp_path):
+def test_a_diff_is_described_in_a_sentence(observed, sentence, tmp_path):
     note = Note("a", str(tmp_path))
-    assert describe_diff(Diff(note, seen, ("text",))) == words
+    assert describe_diff(Diff(note, observed, ("text",))) == sentence
 
 
-def test_first_apply_changes_second_does_not(tmp_path, host, ear):
+def test_the_second_apply_changes_nothing(tmp_path, node, listener):
     notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path), phase=Phase.SERVICES)]
-    first = apply(host, notes, ear, Masker())
+    first = apply(node, notes, listener, Masker())
     assert [change.resource_id for change in first.changes] == ["note:a", "note:b"]
-    round_trips = host.round_trips
-    second = apply(host, notes, Ear(), Masker())
-    assert (second.changes, second.restarted_units, host.round_trips - round_trips) == ((), (), 1)
+    round_trips = node.round_trips
+    second = apply(node, notes, RecordingListener(), Masker())
+    assert (second.changes, second.restarted_units, node.round_trips - round_trips) == ((), (), 1)
     assert [phase.name for phase in second.phase_times] == ["Configure", "Services"]
 
 
-def test_a_plan_touches_nothing_and_shows_what_apply_then_does(tmp_path, host, ear):
+def test_plan_changes_nothing_and_lists_what_apply_changes(tmp_path, node, listener):
     (tmp_path / "a").write_text("old\n")
     notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path), phase=Phase.DEMO)]
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    planned = plan(host, notes, True, Masker())
+    planned = plan(node, notes, True, Masker())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
     assert [(change.resource_id, change.description) for change in planned] == [
         ("note:a", "change note a (text old → x)"),
         ("note:b", "create note b"),
     ]
     assert "-text: old" in planned[0].text_diff and "+text: x" in planned[0].text_diff
-    applied = apply(host, notes, ear, Masker())
+    applied = apply(node, notes, listener, Masker())
     assert [(change.resource_id, change.description) for change in applied.changes] == [
         (c.resource_id, c.description) for c in planned
     ]
 
 
-def test_still_wrong_after_the_change_is_a_failure_and_ends_the_run(tmp_path, host, ear):
+def test_a_resource_that_is_still_wrong_fails_and_ends_the_run(tmp_path, node, listener):
     notes = [
         Note("bad", str(tmp_path), breaks=True),
         Note("later", str(tmp_path), needs=("note:bad",)),
-        Note("beside", str(tmp_path)),
+        Note("other", str(tmp_path)),
         Note("never", str(tmp_path), phase=Phase.DEMO),
     ]
     with pytest.raises(PhaseError) as failure:
-        apply(host, notes, ear, Masker())
+        apply(node, notes, listener, Masker())
     assert failure.value.message == "here failed (Configure: cannot create note bad)"
-    assert [event.resource_id for event in ear.of(Changed)] == ["note:beside"]
-    assert "broken" in ear.of(Failed)[0].message
-    assert [event.resource_id for event in ear.of(Skipped)] == ["note:later"]
-    assert [event.ok for event in ear.of(PhaseFinished)] == [False]
+    assert [event.resource_id for event in listener.of(Changed)] == ["note:other"]
+    assert "broken" in listener.of(Failed)[0].message
+    assert [event.resource_id for event in listener.of(Skipped)] == ["note:later"]
+    assert [event.ok for event in listener.of(PhaseFinished)] == [False]
     assert not (tmp_path / "never").exists()
 
 
-def test_what_needs_something_skipped_is_skipped_too(tmp_path, host, ear):
+def test_dependents_of_a_skipped_resource_are_skipped(tmp_path, node, listener):
     notes = [
         Note("bad", str(tmp_path), breaks=True),
         Note("middle", str(tmp_path), needs=("note:bad",)),
         Task("last", str(tmp_path), needs=("note:middle",)),
     ]
     with pytest.raises(PhaseError):
-        apply(host, list(reversed(notes)), ear, Masker())
+        apply(node, list(reversed(notes)), listener, Masker())
     assert (tmp_path / "log").read_text().split() == ["bad"]
-    skipped = {heard.resource_id: heard.reason for heard in ear.of(Skipped)}
+    skipped = {event.resource_id: event.reason for event in listener.of(Skipped)}
     assert skipped == {"note:middle": "needs note:bad", "task:last": "needs note:middle"}
 
 
-def test_needs_order_commands_and_jobs_of_a_phase(tmp_path, host, ear):
+def test_needs_order_the_commands_and_jobs_of_a_phase(tmp_path, node, listener):
     notes = [
         Note("bridge", str(tmp_path), needs=("task:switch",)),
         Task("switch", str(tmp_path), needs=("note:setting",)),
         Note("setting", str(tmp_path)),
         Task("agent", str(tmp_path), needs=("note:bridge", "task:switch")),
     ]
-    apply(host, notes, ear, Masker())
+    apply(node, notes, listener, Masker())
     log = (tmp_path / "log").read_text().split()
     assert log == ["setting", "switch", "bridge", "agent"]
-    assert host.batches == [["task-switch"], ["task-agent"]]
+    assert node.batches == [["task-switch"], ["task-agent"]]
 
 
-def test_jobs_that_only_need_jobs_go_as_one_batch(tmp_path, host, ear):
+def test_jobs_that_need_only_jobs_are_one_batch(tmp_path, node, listener):
     tasks = [
         Task("sync", str(tmp_path)),
         Task("start", str(tmp_path), needs=("task:sync",)),
         Task("other", str(tmp_path)),
     ]
-    apply(host, tasks, ear, Masker())
-    assert host.batches == [["task-sync", "task-start", "task-other"]]
+    apply(node, tasks, listener, Masker())
+    assert node.batches == [["task-sync", "task-start", "task-other"]]
 
 
-def test_jobs_learn_the_needs_of_their_resources(tmp_path):
+def test_jobs_get_the_needs_of_their_resources(tmp_path):
     sync, start = Task("sync", str(tmp_path)), Task("start", str(tmp_path), needs=("task:sync", "task:elsewhere"))
-    gaps = [Diff(sync, None, ("text",)), Diff(start, None, ("text",))]
-    jobs = add_needs(Task.fix(gaps), gaps)
+    diffs = [Diff(sync, None, ("text",)), Diff(start, None, ("text",))]
+    jobs = add_needs(Task.fix(diffs), diffs)
     assert [job.needs for job in jobs] == [(), ("task-sync",)]
 
 
-def test_needs_in_a_circle_are_a_bug_that_names_them(tmp_path, host, ear):
+def test_circular_needs_are_an_error_that_names_them(tmp_path, node, listener):
     notes = [Note("a", str(tmp_path), needs=("note:b",)), Note("b", str(tmp_path), needs=("note:a",))]
     assert next_batch([Diff(note, None, ("text",)) for note in notes]).diffs == ()
     with pytest.raises(PackstackLiteError, match="note:a, note:b"):
-        apply(host, notes, ear, Masker())
+        apply(node, notes, listener, Masker())
 
 
-def test_readers_forget_before_what_they_read_changes(tmp_path, host, ear):
+def test_dependents_are_invalidated_before_their_trigger_changes(tmp_path, node, listener):
     notes = [
         Note("config", str(tmp_path)),
-        Note("service", str(tmp_path), watches=("note:config",), phase=Phase.SERVICES),
+        Note("service", str(tmp_path), triggers=("note:config",), phase=Phase.SERVICES),
     ]
-    apply(host, notes, ear, Masker())
-    assert (tmp_path / "log").read_text().splitlines() == ["forgot service", "config", "service"]
+    apply(node, notes, listener, Masker())
+    assert (tmp_path / "log").read_text().splitlines() == ["invalidated service", "config", "service"]
 
 
-def test_only_and_from(tmp_path, host, ear):
+def test_tags_and_start_phase_select_resources(tmp_path, node, listener):
     notes = [
         Note("a", str(tmp_path), tags=frozenset({"nova"})),
         Note("b", str(tmp_path), tags=frozenset({"glance"})),
         Note("c", str(tmp_path), tags=frozenset({"nova"}), phase=Phase.DEMO),
     ]
-    report = apply(host, notes, ear, Masker(), tags=frozenset({"nova"}), start_phase=Phase.SERVICES)
+    report = apply(node, notes, listener, Masker(), tags=frozenset({"nova"}), start_phase=Phase.SERVICES)
     assert [change.resource_id for change in report.changes] == ["note:c"]
 
 
-def test_verify_names_what_drifted_and_only_that(tmp_path, host, ear):
-    notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path)), Note("s", str(tmp_path), watches=("note:a",))]
-    apply(host, notes, ear, Masker())
+def test_verify_returns_only_what_drifted(tmp_path, node, listener):
+    notes = [Note("a", str(tmp_path)), Note("b", str(tmp_path)), Note("s", str(tmp_path), triggers=("note:a",))]
+    apply(node, notes, listener, Masker())
     (tmp_path / "a").write_text("by hand\n")
     (tmp_path / "b").unlink()
-    faults = verify(host, notes, Masker())
-    assert [(fault.resource_id, fault.message) for fault in faults] == [
+    drift = verify(node, notes, Masker())
+    assert [(item.resource_id, item.message) for item in drift] == [
         ("note:a", "note a: text is by hand (should be x)"),
         ("note:b", "note b is missing"),
     ]
-    assert all(fault.hint for fault in faults)
+    assert all(item.hint for item in drift)
 
 
-def test_what_guards_the_rest_is_part_of_a_run_from_any_phase_on(host, ear, tmp_path):
-    where = str(tmp_path)
-    early = Note("early", where, phase=Phase.PACKAGES)
-    guard = Task("guard", where, breaks=True, always_run=True, phase=Phase.PACKAGES)
-    late = Note("late", where, phase=Phase.CONFIGURE)
+def test_an_always_run_resource_is_part_of_every_phase_range(node, listener, tmp_path):
+    directory = str(tmp_path)
+    early = Note("early", directory, phase=Phase.PACKAGES)
+    guard = Task("guard", directory, breaks=True, always_run=True, phase=Phase.PACKAGES)
+    late = Note("late", directory, phase=Phase.CONFIGURE)
     with pytest.raises(PhaseError):
-        apply(host, [early, guard, late], ear, Masker(), start_phase=Phase.CONFIGURE)
+        apply(node, [early, guard, late], listener, Masker(), start_phase=Phase.CONFIGURE)
     assert (tmp_path / "log").read_text().split() == ["guard"]
 
 
 @dataclass(frozen=True)
-class Remarking(Task):
-    """A task that has something to say besides."""
+class WarningTask(Task):
+    """A task whose job prints a warning."""
 
-    kind: ClassVar[str] = "remarking"
+    kind: ClassVar[str] = "warning"
 
     @classmethod
     def fix(cls, diffs):
-        said = f"echo '{WARNING_PREFIX}my_password=sesame was not checked'"
-        return [Job(f"remarking-{gap.resource.name}", f"{cls.script(gap.resource)}; {said}") for gap in diffs]
+        print_warning = f"echo '{WARNING_PREFIX}my_password=sesame was not checked'"
+        return [Job(f"warning-{diff.resource.name}", f"{cls.script(diff.resource)}; {print_warning}") for diff in diffs]
 
 
-def test_a_remark_of_a_job_is_told_as_a_warning(host, ear, tmp_path):
-    apply(host, [Remarking("a", str(tmp_path))], ear, Masker())
-    assert [(note.text, note.level) for note in ear.of(events.Note)] == [("my_password=***", "warning")]
+def test_a_warning_that_a_job_prints_is_an_event(node, listener, tmp_path):
+    apply(node, [WarningTask("a", str(tmp_path))], listener, Masker())
+    assert [(note.text, note.level) for note in listener.of(events.Note)] == [("my_password=***", "warning")]
 
 
 @dataclass(frozen=True)
 class Prepared(Task):
-    """A task whose kind prepares all of a wave's with one command. That fails, and the task does nothing, where
-    there is a file called broken."""
+    """A task whose kind prepares a batch by one command.
+
+    Where there is a file "broken", that command fails and the task does nothing.
+    """
 
     kind: ClassVar[str] = "prepared"
 
     @classmethod
     def fix(cls, diffs):
-        where = diffs[0].resource.where
-        first = Command(f"cd {where} && echo ready >> log && [ ! -e broken ]", description="prepare")
-        tasks = [gap.resource for gap in diffs]
+        directory = diffs[0].resource.directory
+        first = Command(f"cd {directory} && echo ready >> log && [ ! -e broken ]", description="prepare")
+        tasks = [diff.resource for diff in diffs]
         return [
             first,
-            *(Job(f"prepared-{task.name}", f"[ -e {where}/broken ] || {{ {cls.script(task)}; }}") for task in tasks),
+            *(
+                Job(f"prepared-{task.name}", f"[ -e {directory}/broken ] || {{ {cls.script(task)}; }}")
+                for task in tasks
+            ),
         ]
 
 
-def test_what_prepares_for_jobs_runs_once_and_before_them(host, ear, tmp_path):
-    apply(host, [Prepared("a", str(tmp_path)), Prepared("b", str(tmp_path))], ear, Masker())
+def test_a_command_that_prepares_jobs_runs_once_and_first(node, listener, tmp_path):
+    apply(node, [Prepared("a", str(tmp_path)), Prepared("b", str(tmp_path))], listener, Masker())
     assert (tmp_path / "log").read_text().split() == ["ready", "a", "b"]
 
 
-def test_what_went_wrong_when_jobs_were_prepared_for_is_told_where_they_do_not_know(host, ear, tmp_path):
+def test_a_job_without_an_error_fails_with_that_of_its_preparation(node, listener, tmp_path):
     (tmp_path / "broken").touch()
     with pytest.raises(PhaseError):
-        apply(host, [Prepared("a", str(tmp_path))], ear, Masker())
-    assert "prepare failed with exit code" in ear.of(events.Failed)[0].message
+        apply(node, [Prepared("a", str(tmp_path))], listener, Masker())
+    assert "prepare failed with exit code" in listener.of(events.Failed)[0].message

@@ -1,6 +1,6 @@
 """The hostside programs on the Pythons of nodes: this one, EL 7's 2.7 and its optional 3.6.
 
-cloud_api.py is tested on all three in test_resources_entity.py, against a fake cloud.
+cloud_api.py is tested on all three in test_resources_api_object.py, against a fake cloud.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from packstack_lite.smoke.runner import HOSTSIDE_MODULES
 from packstack_lite.smoke.runner import program_source as smoke_program
 from tests import pythons
 from tests.conftest import PROJECT
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 from tests.unit.fake_cloud import ADMIN, FakeCloud
 
 PROGRAMS = sorted((PROJECT / "packstack_lite").glob("*/hostside/*.py"))
@@ -184,10 +184,10 @@ def test_rings_are_created_and_extended(version, tmp_path):
     one_device = SwiftRings(ports={"object": 6200}, devices={"a": 1}, partition_power=4, **common)
     two_devices = SwiftRings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, partition_power=4, **common)
     for rings in (one_device, two_devices):
-        reply = dash.close(rings)[0]
+        reply = dash.fix(rings)[0]
         assert reply.ok, reply.err
-    observed = dash.see(two_devices)[two_devices.id]
-    assert fits(two_devices, observed) and not fits(one_device, observed)
+    observed = dash.probe(two_devices)[two_devices.id]
+    assert is_as_desired(two_devices, observed) and not is_as_desired(one_device, observed)
 
 
 # --- options, with Train's own oslo.config

@@ -1,4 +1,4 @@
-"""The host's lock: one run at a time, and a run that is gone holds nothing. Run for real by sh."""
+"""The node's lock: one run at a time, and an ended run holds nothing. Run for real by sh."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import threading
 
 import pytest
 
-from packstack_lite.engine import lock as room
+from packstack_lite.engine import lock
 from packstack_lite.errors import LockedError
 from packstack_lite.remote.command import Reply
 
 
-class Host:
-    """A host whose root shell is a process of its own, as every connection has one."""
+class Node:
+    """A node whose root shell is a process of its own, as with every connection."""
 
     name = "here"
-    flights = 0
+    round_trips = 0
 
     def __init__(self):
         self.shell = subprocess.Popen(["sleep", "60"])
@@ -38,52 +38,52 @@ class Host:
 
 
 @pytest.fixture
-def hosts(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "LOCK_DIR", str(tmp_path / "state" / "lock"))
-    made = [Host(), Host()]
-    yield made
-    for host in made:
-        host.die()
+def nodes(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "LOCK_DIR", str(tmp_path / "state" / "lock"))
+    pair = [Node(), Node()]
+    yield pair
+    for node in pair:
+        node.die()
 
 
-def test_the_second_run_is_told_who_holds_it(hosts):
-    first, second = hosts
-    held = pytest.raises(LockedError, match=r"ann@desk \(process 1\)")
-    with room.hold_lock(first, "ann@desk (process 1)"), held, room.hold_lock(second, "bob"):
+def test_a_second_run_is_refused_and_names_the_owner(nodes):
+    first, second = nodes
+    refusal = pytest.raises(LockedError, match=r"ann@desk \(process 1\)")
+    with lock.hold_lock(first, "ann@desk (process 1)"), refusal, lock.hold_lock(second, "bob"):
         raise AssertionError("two runs at once")
-    with room.hold_lock(second, "bob"):
+    with lock.hold_lock(second, "bob"):
         pass
 
 
-def test_a_dead_run_holds_nothing(hosts):
-    first, second = hosts
-    assert first.run([room.take_command("ann")])[0].ok
+def test_the_lock_of_a_dead_run_is_stale(nodes):
+    first, second = nodes
+    assert first.run([lock.take_command("ann")])[0].ok
     first.die()
-    with room.hold_lock(second, "bob"):
+    with lock.hold_lock(second, "bob"):
         pass
 
 
-def test_the_last_command_of_a_killed_run_is_waited_for(hosts):
-    first, second = hosts
-    assert first.run([room.take_command("ann")])[0].ok
-    told = []
-    ending = threading.Timer(1.5, first.die)
-    ending.start()
-    with room.hold_lock(second, "bob", owner_is_gone=lambda who: who == "ann", announce=told.append):
-        assert len(told) == 1 and "ann" in told[0]
-    ending.join()
+def test_the_last_command_of_a_killed_run_is_awaited(nodes):
+    first, second = nodes
+    assert first.run([lock.take_command("ann")])[0].ok
+    messages = []
+    timer = threading.Timer(1.5, first.die)
+    timer.start()
+    with lock.hold_lock(second, "bob", owner_is_gone=lambda owner: owner == "ann", announce=messages.append):
+        assert len(messages) == 1 and "ann" in messages[0]
+    timer.join()
 
 
-def test_a_killed_run_is_not_waited_for_without_end(hosts, monkeypatch):
-    monkeypatch.setattr(room, "OWNER_GONE_TIMEOUT", 1.5)
-    first, second = hosts
-    assert first.run([room.take_command("ann")])[0].ok
-    with pytest.raises(LockedError, match="ann"), room.hold_lock(second, "bob", owner_is_gone=lambda who: True):
+def test_a_killed_run_is_awaited_for_a_limited_time(nodes, monkeypatch):
+    monkeypatch.setattr(lock, "OWNER_GONE_TIMEOUT", 1.5)
+    first, second = nodes
+    assert first.run([lock.take_command("ann")])[0].ok
+    with pytest.raises(LockedError, match="ann"), lock.hold_lock(second, "bob", owner_is_gone=lambda owner: True):
         raise AssertionError("two runs at once")
 
 
-def test_a_lock_without_a_holder_is_stale(hosts, tmp_path):
+def test_a_lock_without_an_owner_is_stale(nodes, tmp_path):
     (tmp_path / "state" / "lock").mkdir(parents=True)
-    with room.hold_lock(hosts[0], "ann"):
+    with lock.hold_lock(nodes[0], "ann"):
         assert (tmp_path / "state" / "lock" / "holder").read_text().startswith('{"who": "ann"}\n')
     assert not (tmp_path / "state" / "lock").exists()

@@ -219,7 +219,7 @@ def test_accounts_are_read_with_digests_of_their_passwords(dash):
     facts = read_subject(dash, cloud)
     assert facts.accounts == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
     assert (facts.mariadb_databases, facts.mariadb_root_error) == ((), "")
-    package_source_of = dash.noted("asked").splitlines()
+    package_source_of = dash.read_note("asked").splitlines()
     assert (
         len(package_source_of) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in package_source_of[1]
     )
@@ -352,7 +352,7 @@ def test_yums_proxy_password_is_used_and_in_no_argument(dash, server):
     assert package_source_of(dash) == "reachable"
     login = "Basic " + base64.b64encode(b'me:p"w\\1').decode()
     assert RepositoryServer.seen == [f"http://proxied.invalid/proxied/repodata/repomd.xml {login}"]
-    assert 'p"w' not in dash.noted("arguments") and "proxied" not in dash.noted("arguments")
+    assert 'p"w' not in dash.read_note("arguments") and "proxied" not in dash.read_note("arguments")
 
 
 def test_a_repositorys_settings_override_yums(dash, server):

@@ -29,7 +29,7 @@ from packstack_lite.services._base.context import PORTS
 from packstack_lite.services.networking import openvswitch
 from packstack_lite.services.registry import public_ports
 from tests.clouds import ADDRESS, cloud, read_facts
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 
 PROFILES = ["centos7-train", "centos9s-epoxy", "debian12-zed", "debian13-epoxy"]
 OTHERS = (
@@ -230,22 +230,22 @@ def wanted(found):
 
 
 def told(dash, guard):
-    return dash.see(guard)[guard.id]
+    return dash.probe(guard)[guard.id]
 
 
 def test_rules_are_loaded_once_and_seen_when_lost_or_changed(dash):
     guard = wanted(of())
     assert told(dash, guard) is None
     install(dash, script(of()))
-    assert all(reply.ok for reply in dash.close(guard))
-    assert fits(guard, told(dash, guard))
+    assert all(reply.ok for reply in dash.fix(guard))
+    assert is_as_desired(guard, told(dash, guard))
     (dash.root / "rules").write_text("table inet packstack_lite { }")
     assert told(dash, guard)["rules"] == "lost"
-    dash.close(guard)
-    assert fits(guard, told(dash, guard))
+    dash.fix(guard)
+    assert is_as_desired(guard, told(dash, guard))
     (dash.root / "rules").unlink()
     assert told(dash, guard)["rules"] == "lost"
-    dash.close(guard)
+    dash.fix(guard)
     (dash.root / "enabled").write_text("disabled")
     assert told(dash, guard)["after a boot"] == "disabled"
 
@@ -253,45 +253,45 @@ def test_rules_are_loaded_once_and_seen_when_lost_or_changed(dash):
 def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
     guard = wanted(of())
     install(dash, script(of()))
-    dash.close(guard)
+    dash.fix(guard)
     dash.run(guard.invalidate())
     assert told(dash, guard)["rules"] == "lost"
-    assert " 6200" not in dash.noted("rules")
+    assert " 6200" not in dash.read_note("rules")
     install(dash, script(of(answers={"CONFIG_SWIFT_INSTALL": True})))
-    dash.close(guard)
-    assert fits(guard, told(dash, guard)) and " 6200" in dash.noted("rules")
+    dash.fix(guard)
+    assert is_as_desired(guard, told(dash, guard)) and " 6200" in dash.read_note("rules")
 
 
 def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
     """Before there are rules it is noted; then rules are loaded anew in one step, and count as loaded."""
     found = of(others=OTHERS)
     guard, (first, second), (only,) = wanted(found), declared(found, AllowedPeer), declared(found, OnlyAllowedPeers)
-    assert dash.see(first)[first.id] == {"shut out": ("198.18.1.11", "198.19.1.11")}
-    assert dash.close(first)[0].ok and fits(first, dash.see(first)[first.id])
-    assert dash.noted("rules") == ""
+    assert dash.probe(first)[first.id] == {"shut out": ("198.18.1.11", "198.19.1.11")}
+    assert dash.fix(first)[0].ok and is_as_desired(first, dash.probe(first)[first.id])
+    assert dash.read_note("rules") == ""
     install(dash, script(found))
-    dash.close(guard)
-    rules = dash.noted("rules")
+    dash.fix(guard)
+    rules = dash.read_note("rules")
     assert rules.index("ip saddr 198.18.1.11 accept") < rules.index("reject") and "198.18.1.12" not in rules
-    assert not fits(second, dash.see(second)[second.id])
-    assert dash.close(second)[0].ok
-    assert "ip6 saddr 2001:db8::2 accept" in dash.noted("rules") and fits(guard, told(dash, guard))
-    assert fits(only, dash.see(only)[only.id])
+    assert not is_as_desired(second, dash.probe(second)[second.id])
+    assert dash.fix(second)[0].ok
+    assert "ip6 saddr 2001:db8::2 accept" in dash.read_note("rules") and is_as_desired(guard, told(dash, guard))
+    assert is_as_desired(only, dash.probe(only)[only.id])
     fewer = replace(only, addresses=first.addresses)
-    (gap,) = diff_resources([fewer], dash.see(fewer))
+    (gap,) = diff_resources([fewer], dash.probe(fewer))
     assert describe_diff(gap) == ("close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)")
     assert fewer.fix([gap]) and dash.run(fewer.fix([gap])[0]).ok
-    assert "198.18.1.12" not in dash.noted("rules") and "198.19.1.11" in dash.noted("rules")
-    assert fits(fewer, dash.see(fewer)[fewer.id]) and fits(guard, told(dash, guard))
+    assert "198.18.1.12" not in dash.read_note("rules") and "198.19.1.11" in dash.read_note("rules")
+    assert is_as_desired(fewer, dash.probe(fewer)[fewer.id]) and is_as_desired(guard, told(dash, guard))
 
 
 def test_a_guard_is_taken_back_with_its_unit_and_its_rules(dash):
     install(dash, script(of()))
-    dash.close(wanted(of()))
+    dash.fix(wanted(of()))
     off = wanted(of(answers={"CONFIG_FIREWALL": False}))
     assert told(dash, off) is not None
-    assert all(reply.ok for reply in dash.close(off))
-    assert told(dash, off) is None and not dash.noted("rules")
+    assert all(reply.ok for reply in dash.fix(off))
+    assert told(dash, off) is None and not dash.read_note("rules")
 
 
 def test_rules_that_the_kernel_refuses_are_a_fault_and_not_in_force(dash):
@@ -299,9 +299,9 @@ def test_rules_that_the_kernel_refuses_are_a_fault_and_not_in_force(dash):
     install(dash, script(of()))
     dash.tool("nft", "echo refused >&2; exit 1")
     dash.tool("journalctl", "echo 'guard: refused'")
-    (reply,) = dash.close(guard)
+    (reply,) = dash.fix(guard)
     assert not reply.ok and "refused" in reply.err
-    assert not fits(guard, told(dash, guard))
+    assert not is_as_desired(guard, told(dash, guard))
 
 
 IPTABLES = r"""
@@ -325,16 +325,16 @@ def test_iptables_is_told_the_same_where_there_is_no_nft(dash):
     guard = wanted(found)
     install(dash, script(found))
     for _ in range(2):
-        assert all(reply.ok for reply in dash.close(guard))
-        assert fits(guard, told(dash, guard))
+        assert all(reply.ok for reply in dash.fix(guard))
+        assert is_as_desired(guard, told(dash, guard))
     for peer in declared(found, AllowedPeer):
-        assert dash.close(peer)[0].ok
-    rules = dash.noted("rules")
+        assert dash.fix(peer)[0].ok
+    rules = dash.read_note("rules")
     assert rules.index("-s 198.19.1.11 -j RETURN") < rules.index("REJECT") and "COMMIT" in rules
     assert "2001:db8::2" not in rules, "iptables is of IPv4 alone"
-    assert fits(guard, told(dash, guard))
+    assert is_as_desired(guard, told(dash, guard))
     (dash.root / "jumps").unlink()
     assert told(dash, guard)["rules"] == "lost", "a chain that nobody asks"
-    dash.close(guard)
-    assert all(reply.ok for reply in dash.close(wanted(of("centos7-train", {"CONFIG_FIREWALL": False}))))
-    assert not dash.noted("rules") and not dash.noted("jumps")
+    dash.fix(guard)
+    assert all(reply.ok for reply in dash.fix(wanted(of("centos7-train", {"CONFIG_FIREWALL": False}))))
+    assert not dash.read_note("rules") and not dash.read_note("jumps")

@@ -55,7 +55,7 @@ def read(dash, path):
 def run_fix(dash, fix, **environment):
     reply = dash.run(fix, environment)
     assert (reply.code, reply.err) == (0, ""), reply
-    return dash.noted("ran")
+    return dash.read_note("ran")
 
 
 HOSTS_FILES = [
@@ -160,7 +160,7 @@ def test_a_rename_that_fails_leaves_the_server_running(dash):
     dash.tool("mv", "echo 'mv: Device or resource busy' >&2; exit 1")
     reply = dash.run(fixes.replace_old_database())
     assert (reply.code, reply.err) == (1, "mv: Device or resource busy\n")
-    assert dash.noted("ran").splitlines()[-1] == "systemctl start mariadb.service"
+    assert dash.read_note("ran").splitlines()[-1] == "systemctl start mariadb.service"
     assert read(dash, "/var/lib/mysql/keystone/db.opt") == "old"
 
 
@@ -251,7 +251,7 @@ def test_nothing_changes_if_firewalld_would_close_ssh(dash):
     reply = dash.run(fix, {"SSH_CONNECTION": "198.18.1.1 50000 198.18.1.10 2222"})
     assert reply.code == 1
     assert "(port 2222): open that first" in reply.err
-    assert dash.noted("ran").splitlines() == [
+    assert dash.read_note("ran").splitlines() == [
         "systemctl start firewalld.service",
         "firewall-cmd -q --query-port=2222/tcp",
     ]

@@ -58,7 +58,7 @@ def test_a_job_s_exit_code_is_kept_and_its_unit_succeeds(dash, script, timeout, 
 
 def test_only_options_of_systemd_219_are_used(dash):
     dash.run(make_start_command(Job("j", "true")), env={"LC_ALL": "", "LC_CTYPE": "en_US.utf8"})
-    called = dash.noted("called")
+    called = dash.read_note("called")
     assert "--collect" not in called and "RuntimeMaxSec" not in called
     assert "--unit=packstack-lite-job-j.service" in called and "--setenv=LC_CTYPE=en_US.utf8" in called
 
@@ -66,7 +66,7 @@ def test_only_options_of_systemd_219_are_used(dash):
 def test_a_job_that_has_not_begun_yet_counts_as_running(dash):
     assert dash.run(make_start_command(Job("j", "true"))).code == 0
     assert follow(dash, "j") == ("-", 0)
-    assert "reset-failed packstack-lite-job-j.service" in dash.noted("calls")
+    assert "reset-failed packstack-lite-job-j.service" in dash.read_note("calls")
 
 
 def test_a_vanished_job_ends_with_124_and_its_failed_unit_is_reset(dash):
@@ -75,7 +75,7 @@ def test_a_vanished_job_ends_with_124_and_its_failed_unit_is_reset(dash):
     directory = dash.root / JOBS_DIR[1:] / "j"
     (directory / "begun").touch()
     assert follow(dash, "j")[0] == "124"
-    assert dash.noted("calls") == "reset-failed packstack-lite-job-j.service\n"
+    assert dash.read_note("calls") == "reset-failed packstack-lite-job-j.service\n"
 
 
 def test_a_job_that_never_begins_ends_with_124_after_a_minute(dash):

@@ -14,7 +14,7 @@ from packstack_lite.remote.command import Command, FileItem, Reply
 from packstack_lite.resources import Absent, Directory, File, KeyRepository, Symlink
 from packstack_lite.resources.shell import RELOAD_FLAG
 from packstack_lite.secret import Secret, quote_ini
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = grp.getgrgid(os.getgid()).gr_name
@@ -30,15 +30,15 @@ def test_file_wants_the_digest_of_what_it_holds():
     digest = hashlib.sha256("é\n".encode()).hexdigest()
     assert file.desired() == {"sha256": digest, "mode": "0640", "owner": "root", "group": "nova"}
     assert file.id == "file:/etc/x"
-    assert File.fix([gap(file)]) == [FileItem("/etc/x", "é\n".encode(), 0o640, "root", "nova")]
+    assert File.fix([missing_diff(file)]) == [FileItem("/etc/x", "é\n".encode(), 0o640, "root", "nova")]
 
 
 def test_systemd_has_something_to_read_where_files_of_its_units_are_put():
     units = [File(path=f"/etc/systemd/system/{name}") for name in ("a.service", "b.service.d/x.conf")]
-    actions = File.fix([gap(file) for file in (File(path="/etc/x"), *units)])
+    actions = File.fix([missing_diff(file) for file in (File(path="/etc/x"), *units)])
     assert [action.path for action in actions[:-1]] == ["/etc/x", *(unit.path for unit in units)]
     assert actions[-1].script == f": >{RELOAD_FLAG}"
-    assert not isinstance(File.fix([gap(File(path="/etc/systemd/network/x"))])[-1], Command)
+    assert not isinstance(File.fix([missing_diff(File(path="/etc/systemd/network/x"))])[-1], Command)
 
 
 def test_file_shows_no_secret_when_it_is_printed():
@@ -51,7 +51,7 @@ def test_file_is_seen_whatever_its_name(dash, tmp_path, name):
     path.write_bytes(b"\x00\xff no text\n")
     path.chmod(0o640)
     file = File(path=str(path), content=b"\x00\xff no text\n", mode=0o640, owner=ME, group=MINE)
-    assert fits(file, dash.see(file)[file.id])
+    assert is_as_desired(file, dash.probe(file)[file.id])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_file_that_differs_is_told_by_its_key(dash, tmp_path, spoil, key):
     path.chmod(0o644)
     spoil(path)
     file = File(path=str(path), content="a\n", owner=ME, group=MINE)
-    assert dash.see(file)[file.id][key] != file.desired()[key]
+    assert dash.probe(file)[file.id][key] != file.desired()[key]
 
 
 def test_all_files_are_one_look(dash, tmp_path):
@@ -76,7 +76,7 @@ def test_all_files_are_one_look(dash, tmp_path):
     for file in files[1:]:
         (tmp_path / file.path).write_text(file.content)
     assert len(File.probe(files)) == 1
-    seen = dash.see(*files)
+    seen = dash.probe(*files)
     assert seen[files[0].id] is None
     assert all(seen[file.id]["sha256"] == file.desired()["sha256"] for file in files[1:])
 
@@ -94,17 +94,17 @@ def test_old_texts_are_read_for_a_diff(dash, tmp_path):
     files = [File(path=str(tmp_path / name), content="new") for name in "abc"]
     command, parse = File.content_probe(files)
     assert parse(dash.run(command)) == {files[0].path: "old\nlines\n", files[1].path: "", files[2].path: "\ufffd"}
-    assert files[0].diff_texts(gap(files[0])) == ("", "new")
+    assert files[0].diff_texts(missing_diff(files[0])) == ("", "new")
 
 
 def test_directory_is_made_and_mended(dash, tmp_path):
     place = Directory(path=str(tmp_path / "a b" / "c"), mode=0o750, owner=ME, group=MINE)
-    assert dash.see(place)[place.id] is None
+    assert dash.probe(place)[place.id] is None
     for _ in range(2):
-        assert dash.close(place)[0].ok
-        assert fits(place, dash.see(place)[place.id])
+        assert dash.fix(place)[0].ok
+        assert is_as_desired(place, dash.probe(place)[place.id])
         os.chmod(place.path, 0o777)
-        assert not fits(place, dash.see(place)[place.id])
+        assert not is_as_desired(place, dash.probe(place)[place.id])
 
 
 def test_absent_keeps_the_first_original(dash, tmp_path):
@@ -112,9 +112,9 @@ def test_absent_keeps_the_first_original(dash, tmp_path):
     gone = Absent(path=str(path))
     for content in ("first", "second"):
         path.write_text(content)
-        assert dash.see(gone)[gone.id] is not None
-        assert dash.close(gone)[0].ok
-        assert dash.see(gone)[gone.id] is None
+        assert dash.probe(gone)[gone.id] is not None
+        assert dash.fix(gone)[0].ok
+        assert dash.probe(gone)[gone.id] is None
     assert (tmp_path / "default site.packstack-lite.orig").read_text() == "first"
 
 
@@ -123,7 +123,7 @@ def test_of_what_can_only_be_ours_nothing_is_kept(dash, tmp_path):
     path = tmp_path / "proxy"
     path.write_text("secret")
     gone = Absent(path=str(path), created_by_us=True)
-    assert dash.close(gone)[0].ok and dash.see(gone)[gone.id] is None
+    assert dash.fix(gone)[0].ok and dash.probe(gone)[gone.id] is None
     assert os.listdir(tmp_path) == ["tools"]
 
 
@@ -132,9 +132,9 @@ def test_absent_takes_links_away(dash, tmp_path, target):
     (tmp_path / "there").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / target)
     gone = Absent(path=str(tmp_path / "link"))
-    assert dash.see(gone)[gone.id] is not None
-    assert dash.close(gone)[0].ok
-    assert dash.see(gone)[gone.id] is None
+    assert dash.probe(gone)[gone.id] is not None
+    assert dash.fix(gone)[0].ok
+    assert dash.probe(gone)[gone.id] is None
     assert sorted(os.listdir(tmp_path)) == ["there", "tools"]
 
 
@@ -148,19 +148,19 @@ def test_link_points_where_it_shall_whatever_was_there(dash, tmp_path, before):
     elif before == "directory":
         path.mkdir()
     link = Symlink(path=str(path), target="/a place/that is not")
-    assert not fits(link, dash.see(link)[link.id])
-    assert dash.close(link)[0].ok
-    assert fits(link, dash.see(link)[link.id])
+    assert not is_as_desired(link, dash.probe(link)[link.id])
+    assert dash.fix(link)[0].ok
+    assert is_as_desired(link, dash.probe(link)[link.id])
     assert (tmp_path / "l.packstack-lite.orig").exists() == (before in ("file", "directory"))
 
 
 def test_keys_are_made_once_and_never_again(dash, tmp_path):
     keys = KeyRepository(directory=str(tmp_path / "fernet keys"), owner=ME, group=MINE)
-    assert dash.see(keys)[keys.id] is None
+    assert dash.probe(keys)[keys.id] is None
     made = []
     for _ in range(2):
-        assert dash.close(keys)[0].ok
-        assert fits(keys, dash.see(keys)[keys.id])
+        assert dash.fix(keys)[0].ok
+        assert is_as_desired(keys, dash.probe(keys)[keys.id])
         made.append([(tmp_path / "fernet keys" / name).read_bytes() for name in "01"])
     assert made[0] == made[1]
     assert made[0][0] != made[0][1]
@@ -175,8 +175,8 @@ def test_keys_of_a_killed_run_are_completed(dash, tmp_path):
     (place / "1").write_text("primary")
     (place / "0.new").write_text("half")
     keys = KeyRepository(directory=str(place), owner=ME, group=MINE)
-    assert dash.see(keys)[keys.id] is None
-    assert dash.close(keys)[0].ok
-    assert fits(keys, dash.see(keys)[keys.id])
+    assert dash.probe(keys)[keys.id] is None
+    assert dash.fix(keys)[0].ok
+    assert is_as_desired(keys, dash.probe(keys)[keys.id])
     assert (place / "1").read_text() == "primary"
     assert len((place / "0").read_text()) == 44

@@ -30,7 +30,7 @@ from packstack_lite.resources.database import mysql_native_hash
 from packstack_lite.resources.packages import MARKER
 from packstack_lite.resources.rabbitmq_user import hash_password, matches_password
 from packstack_lite.secret import Masker, Secret
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m"
 POLICY = "/usr/sbin/policy-rc.d"
@@ -82,64 +82,64 @@ def apt(dash, tmp_path):
 def test_packages_are_installed_without_starting_anything(apt, tmp_path):
     packages = Packages(names=("nova-api", "nova-compute"))
     (tmp_path / "installed/nova-api").write_text("installed")
-    seen = apt.see(packages)[packages.id]
+    seen = apt.probe(packages)[packages.id]
     assert seen == {"nova-api": "installed", "nova-compute": "absent", "policy-rc.d": "none"}
     job = Packages.fix([diff_resources([packages], {packages.id: seen})[0]])[0]
     assert isinstance(job, Job) and (job.name, job.stdin) == ("packages-apt", b"nova-compute")
     assert apt.run(job).ok
-    assert fits(packages, apt.see(packages)[packages.id])
-    assert "exit 101" in apt.noted("policy-then") and MARKER in apt.noted("policy-then")
+    assert is_as_desired(packages, apt.probe(packages)[packages.id])
+    assert "exit 101" in apt.read_note("policy-then") and MARKER in apt.read_note("policy-then")
     assert not (tmp_path / "usr/sbin/policy-rc.d").exists()
-    assert "systemctl reload dbus" in apt.noted("calls")
-    assert "update" not in apt.noted("calls")
+    assert "systemctl reload dbus" in apt.read_note("calls")
+    assert "update" not in apt.read_note("calls")
 
 
 @pytest.mark.parametrize("why", ["unknown", "old lists"])
 def test_lists_are_fetched_when_they_would_not_do(apt, tmp_path, why):
     (tmp_path / "unknown").touch() if why == "unknown" else (tmp_path / "var/lib/apt/lists/x_Packages").unlink()
-    assert apt.close(Packages(names=("a",)))[0].ok
-    assert apt.noted("calls").index("update") < apt.noted("calls").index("install")
+    assert apt.fix(Packages(names=("a",)))[0].ok
+    assert apt.read_note("calls").index("update") < apt.read_note("calls").index("install")
 
 
 def test_a_held_lock_is_waited_for(apt, tmp_path):
     (tmp_path / "locked").touch()
-    assert apt.close(Packages(names=("a",)))[0].ok
-    assert apt.noted("calls").count("dpkg --configure -a") == 2
+    assert apt.fix(Packages(names=("a",)))[0].ok
+    assert apt.read_note("calls").count("dpkg --configure -a") == 2
 
 
 def test_an_installation_that_stumbles_is_tried_once_more(apt, tmp_path):
     (tmp_path / "stumbles").touch()
-    assert apt.close(Packages(names=("a",)))[0].ok
-    assert apt.noted("calls").count("--no-install-recommends a") == 2
+    assert apt.fix(Packages(names=("a",)))[0].ok
+    assert apt.read_note("calls").count("--no-install-recommends a") == 2
 
 
 def test_a_failed_installation_leaves_no_policy(apt, tmp_path):
     (tmp_path / "breaks").touch()
-    assert apt.close(Packages(names=("a",)))[0].code == 1
+    assert apt.fix(Packages(names=("a",)))[0].code == 1
     assert not (tmp_path / "usr/sbin/policy-rc.d").exists()
 
 
 def test_a_killed_installation_is_made_good(apt, tmp_path):
     packages = Packages(names=("a",))
     (tmp_path / "killed").touch()
-    assert apt.close(packages)[0].code == -9
-    assert apt.see(packages)[packages.id] == {"a": "absent", "policy-rc.d": "left behind"}
+    assert apt.fix(packages)[0].code == -9
+    assert apt.probe(packages)[packages.id] == {"a": "absent", "policy-rc.d": "left behind"}
     (tmp_path / "killed").unlink()
-    assert apt.close(packages)[0].ok
-    assert fits(packages, apt.see(packages)[packages.id])
+    assert apt.fix(packages)[0].ok
+    assert is_as_desired(packages, apt.probe(packages)[packages.id])
 
 
 def test_somebody_elses_policy_stays(apt, tmp_path):
     (tmp_path / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 0\n")
-    reply = apt.close(Packages(names=("a",)))[0]
+    reply = apt.fix(Packages(names=("a",)))[0]
     assert reply.code == 1 and "was not written by packstack-lite" in reply.err
-    assert apt.noted("usr/sbin/policy-rc.d") == "#!/bin/sh\nexit 0\n"
+    assert apt.read_note("usr/sbin/policy-rc.d") == "#!/bin/sh\nexit 0\n"
 
 
 def test_half_configured_is_not_installed(apt, tmp_path):
     (tmp_path / "installed/a").write_text("half-configured")
     packages = Packages(names=("a",))
-    assert apt.see(packages)[packages.id]["a"] == "half-configured"
+    assert apt.probe(packages)[packages.id]["a"] == "half-configured"
 
 
 # --- databases
@@ -170,7 +170,7 @@ def test_native_hash_is_mariadbs():
 
 
 def test_database_as_wanted():
-    assert fits(database(), seen_of(database(), Reply(0, told())))
+    assert is_as_desired(database(), seen_of(database(), Reply(0, told())))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_database_that_differs(out, differs):
 
 
 def test_an_old_server_calls_the_character_set_by_its_old_name():
-    assert fits(database(), seen_of(database(), Reply(0, told(charset="utf8"))))
+    assert is_as_desired(database(), seen_of(database(), Reply(0, told(charset="utf8"))))
 
 
 def test_database_that_is_not_there_or_cannot_be_asked():
@@ -207,15 +207,18 @@ def test_database_states_hold_nothing_to_log_in_with():
 
 def test_database_is_asked_through_either_client(dash):
     dash.tool("mysql", "[ $1 = -e ] && exit 0; cat > $T/sql; printf 'schema\\tnova\\tutf8mb3\\n'")
-    assert dash.see(database())["database:nova"]["charset"] == "utf8mb3"
-    assert "REPLACE(Db, '\\\\', '')" in dash.noted("sql")
+    assert dash.probe(database())["database:nova"]["charset"] == "utf8mb3"
+    assert "REPLACE(Db, '\\\\', '')" in dash.read_note("sql")
     dash.tool("mysql", "exit 1")
-    assert isinstance(dash.see(database())["database:nova"], Unknown)
+    assert isinstance(dash.probe(database())["database:nova"], Unknown)
 
 
 def test_databases_are_made_in_one_command_without_a_secret_in_it():
     command = Database.fix(
-        [gap(database()), gap(database(name="glance", user="gl'ance", client_hosts=("%", "localhost")))]
+        [
+            missing_diff(database()),
+            missing_diff(database(name="glance", user="gl'ance", client_hosts=("%", "localhost"))),
+        ]
     )
     assert len(command) == 1 and isinstance(command[0], Command)
     assert not Masker([Secret(HOSTILE)]).contains_secret(command[0].script)
@@ -274,10 +277,10 @@ def test_message_user_that_is_not_there_or_cannot_be_asked():
 def test_message_user_is_asked_only_of_a_running_broker(dash):
     dash.tool("rabbitmqctl", 'echo "$*" > $T/asked; echo \'{<<"none">>,0,ok}\'')
     dash.tool("systemctl", "[ ! -e $T/down ]")
-    assert dash.see(user(name="q'\"u"))["message_user:q'\"u"] is None
-    assert "<<113,39,34,117>>" in dash.noted("asked")
+    assert dash.probe(user(name="q'\"u"))["message_user:q'\"u"] is None
+    assert "<<113,39,34,117>>" in dash.read_note("asked")
     (dash.root / "down").touch()
-    assert isinstance(dash.see(user())["message_user:openstack"], Unknown)
+    assert isinstance(dash.probe(user())["message_user:openstack"], Unknown)
 
 
 def test_message_user_is_made_without_the_password_on_the_host(dash):
@@ -285,14 +288,18 @@ def test_message_user_is_made_without_the_password_on_the_host(dash):
     keep = '{ cat "$3" > $T/definitions; stat -c %a "$3" > $T/mode; echo "$3" > $T/file; cat > $T/input; }'
     dash.tool("rabbitmqctl", f'echo "$1 $2" >> $T/calls; [ "$2" = import_definitions ] && {keep} || :')
     dash.tool("chown", 'echo "$*" > $T/owner')
-    assert dash.close(user(" both ends "))[0].ok
-    made = json.loads(dash.noted("definitions"))
+    assert dash.fix(user(" both ends "))[0].ok
+    made = json.loads(dash.read_note("definitions"))
     assert matches_password(made["users"][0].pop("password_hash"), Secret(" both ends "))
     assert made["users"] == [{"name": "openstack", "tags": "", "hashing_algorithm": "rabbit_password_hashing_sha256"}]
     assert made["permissions"] == [{"user": "openstack", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
-    assert sorted(dash.noted("calls").splitlines()) == ["-q delete_user", "-q import_definitions"]
-    file = dash.noted("file").strip()
-    assert (dash.noted("mode"), dash.noted("owner"), dash.noted("input")) == ("600\n", f"rabbitmq {file}\n", "")
+    assert sorted(dash.read_note("calls").splitlines()) == ["-q delete_user", "-q import_definitions"]
+    file = dash.read_note("file").strip()
+    assert (dash.read_note("mode"), dash.read_note("owner"), dash.read_note("input")) == (
+        "600\n",
+        f"rabbitmq {file}\n",
+        "",
+    )
     assert not Path(file).exists()
 
 
@@ -302,11 +309,11 @@ def test_a_broker_without_definitions_reads_the_hash_from_a_file(tmp_path):
     dash.tool("rabbitmqctl", '[ "$2" = eval ] && { echo "$3" > $T/asked; cat $T/var/lib/rabbitmq/* > $T/terms; } || :')
     dash.tool("chown", 'echo "$*" > $T/owner')
     old = replace(user(" both ends "), supports_definitions=False)
-    assert dash.close(old)[0].ok
+    assert dash.fix(old)[0].ok
     stored = hash_password(Secret(" both ends "), "openstack")
     terms = ("openstack", stored, "/", ".*", "packstack-lite")
-    assert dash.noted("terms") == f"{{{', '.join(map(_binary, terms))}}}.\n"
-    asked = dash.noted("asked")
+    assert dash.read_note("terms") == f"{{{', '.join(map(_binary, terms))}}}.\n"
+    asked = dash.read_note("asked")
     assert stored not in asked and "both" not in asked
     path = bytes(map(int, re.search(r"consult\(<<([0-9,]+)>>\)", asked)[1].split(","))).decode()
     assert path.startswith(f"{tmp_path}/var/lib/rabbitmq/")
@@ -324,7 +331,7 @@ def test_a_broker_that_refuses_is_a_failure(tmp_path, definitions):
     (tmp_path / "var/lib/rabbitmq").mkdir(parents=True)
     dash.tool("chown", ":")
     dash.tool("rabbitmqctl", "exit 69")
-    assert dash.close(replace(user(), supports_definitions=definitions))[0].code == 1
+    assert dash.fix(replace(user(), supports_definitions=definitions))[0].code == 1
 
 
 # --- kernel settings
@@ -337,9 +344,9 @@ def test_sysctl_is_seen_and_set(dash, tmp_path):
     dash.tool("sysctl", 'echo "$3" >> $T/set')
     kernel = Sysctl(settings=(("net.ipv4.ip_forward", "1"), ("net.ipv4.range", "32768 60999"), ("net.none", "1")))
     seen = {"net.ipv4.ip_forward": "0", "net.ipv4.range": "32768 60999", "net.none": "absent"}
-    assert dash.see(kernel)[kernel.id] == seen
-    assert dash.close(kernel)[0].ok
-    assert dash.noted("set").splitlines() == ["net.ipv4.ip_forward=1", "net.ipv4.range=32768 60999", "net.none=1"]
+    assert dash.probe(kernel)[kernel.id] == seen
+    assert dash.fix(kernel)[0].ok
+    assert dash.read_note("set").splitlines() == ["net.ipv4.ip_forward=1", "net.ipv4.range=32768 60999", "net.none=1"]
     with pytest.raises(ValueError):
         seen_of(kernel, Reply(0, "1\n"))
 
@@ -387,30 +394,30 @@ def ovs(dash):
 
 def test_bridge_is_made_with_its_address_and_without_offload(ovs):
     bridge = OvsBridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
-    assert ovs.see(bridge)[bridge.id] is None
-    assert ovs.close(bridge)[0].ok
-    assert fits(bridge, ovs.see(bridge)[bridge.id])
+    assert ovs.probe(bridge)[bridge.id] is None
+    assert ovs.fix(bridge)[0].ok
+    assert is_as_desired(bridge, ovs.probe(bridge)[bridge.id])
     assert bridge.desired()["offload"] == "off"
-    assert "set bridge br-ex datapath_type=netdev" in ovs.noted("calls")
+    assert "set bridge br-ex datapath_type=netdev" in ovs.read_note("calls")
 
 
 def test_bridge_that_lost_what_it_had_is_told_by_keys(ovs, tmp_path):
     (tmp_path / "bridge").touch()
     bridge = OvsBridge(name="br-ex", address="198.18.2.1/24", datapath="netdev")
     lost = {"datapath": "netdev", "address": "", "state": "down", "offload": "on"}
-    assert {key: value for key, value in ovs.see(bridge)[bridge.id].items() if key != "checksums"} == lost
+    assert {key: value for key, value in ovs.probe(bridge)[bridge.id].items() if key != "checksums"} == lost
 
 
 def test_bridge_of_several_hosts_computes_checksums_itself(ovs):
     bridge = OvsBridge(name="br-ex", datapath="netdev", has_tunnels=True)
     assert bridge.desired()["checksums"] == "the host's"
-    assert "tso off gso off tx off" in bridge.fix([gap(bridge)])[0].script
+    assert "tso off gso off tx off" in bridge.fix([missing_diff(bridge)])[0].script
     assert "checksums" not in OvsBridge(name="br-ex", datapath="system", has_tunnels=True).desired()
 
 
 def test_bridge_of_the_kernel_keeps_its_offload():
     assert OvsBridge(name="br-ex", datapath="").desired() == {"datapath": "system", "state": "up"}
-    assert "ethtool" not in OvsBridge.fix([gap(OvsBridge(name="br-ex"))])[0].script
+    assert "ethtool" not in OvsBridge.fix([missing_diff(OvsBridge(name="br-ex"))])[0].script
 
 
 def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
@@ -420,15 +427,15 @@ def test_switch_that_does_not_run_cannot_tell(ovs, tmp_path):
         OvsSetting(column="other_config:x", value="true"),
         OvsManager(target="x"),
     ):
-        assert ovs.see(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
+        assert ovs.probe(resource)[resource.id] == Unknown(Phase.PLATFORM, "Open vSwitch does not run")
 
 
 def test_linux_bridge_is_made_with_its_address(dash, tmp_path):
     name = "lo"  # there on every machine, and no bridge
     other = LinuxBridge(name=name, address="198.18.2.1/24")
     dash.tool("ip", IP)
-    assert dash.see(other)[other.id]["kind"] == "other"
-    (command,) = LinuxBridge.fix([gap(LinuxBridge(name="br-x", address="198.18.2.1/24"))])
+    assert dash.probe(other)[other.id]["kind"] == "other"
+    (command,) = LinuxBridge.fix([missing_diff(LinuxBridge(name="br-x", address="198.18.2.1/24"))])
     assert command.script.splitlines() == [
         "[ -e /sys/class/net/br-x ] || ip link add br-x type bridge || exit 1",
         "ip link set br-x up || exit 1",
@@ -450,10 +457,10 @@ def test_nonsense_about_bridges_is_refused():
 
 def test_setting_of_the_switch(ovs):
     setting = OvsSetting(column="other_config:userspace-tso-enable", value="true")
-    assert ovs.see(setting)[setting.id] is None
-    assert ovs.close(setting)[0].ok
-    assert fits(setting, ovs.see(setting)[setting.id])
-    assert '--no-wait set Open_vSwitch . other_config:userspace-tso-enable="true"' in ovs.noted("calls")
+    assert ovs.probe(setting)[setting.id] is None
+    assert ovs.fix(setting)[0].ok
+    assert is_as_desired(setting, ovs.probe(setting)[setting.id])
+    assert '--no-wait set Open_vSwitch . other_config:userspace-tso-enable="true"' in ovs.read_note("calls")
 
 
 def test_settings_are_read_in_one_command_and_keep_what_sh_would_eat(dash):
@@ -462,8 +469,8 @@ def test_settings_are_read_in_one_command_and_keep_what_sh_would_eat(dash):
     second = OvsSetting(column="external_ids:ovn-remote", value="tcp:127.0.0.1:6642")
     (look,) = OvsSetting.probe([first, second])
     assert look.parse(dash.run(look.command)) == {first.id: {"value": "a:$(b),c"}, second.id: None}
-    assert dash.close(first)[0].ok
-    assert 'set Open_vSwitch . external_ids:ovn-bridge-mappings="a:$(b),c"' in dash.noted("calls")
+    assert dash.fix(first)[0].ok
+    assert 'set Open_vSwitch . external_ids:ovn-bridge-mappings="a:$(b),c"' in dash.read_note("calls")
     with pytest.raises(ValueError, match=r"exit 0: 'x\\n'"):
         look.parse(Reply(0, "x\n"))
 
@@ -473,11 +480,11 @@ def test_a_manager_is_added_beside_those_of_others(dash):
     dash.tool("ovs-vsctl", f'echo "$*" >> $T/calls; {listed}')
     (dash.root / "managers").write_text("ssl:198.18.1.1:6640\n")
     manager = OvsManager(target="ptcp:6640:127.0.0.1")
-    assert dash.see(manager)[manager.id] is None
-    assert dash.close(manager)[0].ok
-    assert fits(manager, dash.see(manager)[manager.id])
-    assert dash.noted("managers").splitlines() == ["ssl:198.18.1.1:6640", "ptcp:6640:127.0.0.1"]
-    assert "set-manager" not in dash.noted("calls")
+    assert dash.probe(manager)[manager.id] is None
+    assert dash.fix(manager)[0].ok
+    assert is_as_desired(manager, dash.probe(manager)[manager.id])
+    assert dash.read_note("managers").splitlines() == ["ssl:198.18.1.1:6640", "ptcp:6640:127.0.0.1"]
+    assert "set-manager" not in dash.read_note("calls")
 
 
 IPTABLES = r"""
@@ -494,11 +501,11 @@ esac
 def test_translation_is_added_once(dash):
     dash.tool("iptables", IPTABLES)
     nat = Nat(source_cidr="198.18.2.0/24", bridge="br-ex")
-    assert dash.see(nat)[nat.id] is None
+    assert dash.probe(nat)[nat.id] is None
     for _ in range(2):
-        assert dash.close(nat)[0].ok
-        assert fits(nat, dash.see(nat)[nat.id])
-    assert dash.noted("rules").splitlines() == [
+        assert dash.fix(nat)[0].ok
+        assert is_as_desired(nat, dash.probe(nat)[nat.id])
+    assert dash.read_note("rules").splitlines() == [
         "-t nat POSTROUTING -s 198.18.2.0/24 ! -o br-ex -j MASQUERADE",
         "FORWARD -i br-ex -j ACCEPT",
         "FORWARD -o br-ex -j ACCEPT",
@@ -510,10 +517,10 @@ def test_translation_leaves_alone_what_only_passes_a_bridge_where_instances_are_
     """By other answers on a host that is there: the rule of before would go on to catch it."""
     dash.tool("iptables", IPTABLES)
     before = Nat(source_cidr="198.18.2.0/24")
-    dash.close(before)
+    dash.fix(before)
     for nat in (Nat(source_cidr="198.18.2.0/24", exempt_bridged=True), before):
-        assert not fits(nat, dash.see(nat)[nat.id])
-        assert dash.close(nat)[0].ok
-        assert fits(nat, dash.see(nat)[nat.id])
-        assert dash.noted("rules").count("MASQUERADE") == 1
-        assert ("! --physdev-is-bridged" in dash.noted("rules")) is nat.exempt_bridged
+        assert not is_as_desired(nat, dash.probe(nat)[nat.id])
+        assert dash.fix(nat)[0].ok
+        assert is_as_desired(nat, dash.probe(nat)[nat.id])
+        assert dash.read_note("rules").count("MASQUERADE") == 1
+        assert ("! --physdev-is-bridged" in dash.read_note("rules")) is nat.exempt_bridged

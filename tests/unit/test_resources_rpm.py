@@ -8,7 +8,7 @@ from packstack_lite.engine.diff import diff_resources
 from packstack_lite.remote.command import Job
 from packstack_lite.resources import Packages
 from packstack_lite.resources.packages import MARKER
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 
 RPM = r"""
 for name in "$@"; do :; done
@@ -41,31 +41,31 @@ def el(tmp_path):
 def test_only_what_is_missing_is_installed_and_then_nothing(el, tmp_path, manager):
     packages = Packages(names=("httpd", "openvswitch-ovn-host"), manager=manager)
     (tmp_path / "installed/httpd").touch()
-    seen = el.see(packages)[packages.id]
+    seen = el.probe(packages)[packages.id]
     assert seen == {"httpd": "installed", "openvswitch-ovn-host": "absent"}
-    assert not fits(packages, seen)
+    assert not is_as_desired(packages, seen)
     job = Packages.fix([diff_resources([packages], {packages.id: seen})[0]])[0]
     assert isinstance(job, Job) and el.run(job).ok
-    assert fits(packages, el.see(packages)[packages.id])
-    first = el.noted("calls").splitlines()[0].split()
+    assert is_as_desired(packages, el.probe(packages)[packages.id])
+    first = el.read_note("calls").splitlines()[0].split()
     assert first[0] == manager and first[-2:] == ["install", "openvswitch-ovn-host"]
-    assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARKER not in el.noted("calls")
+    assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARKER not in el.read_note("calls")
 
 
 def test_yum_is_told_to_stop_at_a_name_that_it_does_not_know(el):
-    assert el.close(Packages(names=("a",), manager="yum"))[0].ok
-    assert "skip_missing_names_on_install=False" in el.noted("calls")
+    assert el.fix(Packages(names=("a",), manager="yum"))[0].ok
+    assert "skip_missing_names_on_install=False" in el.read_note("calls")
 
 
 def test_dnf_is_told_to_leave_weak_dependencies(el):
-    assert el.close(Packages(names=("a",), manager="dnf"))[0].ok
-    assert "install_weak_deps=False" in el.noted("calls")
+    assert el.fix(Packages(names=("a",), manager="dnf"))[0].ok
+    assert "install_weak_deps=False" in el.read_note("calls")
 
 
 @pytest.mark.parametrize("manager", ["yum", "dnf"])
 def test_a_success_that_left_a_package_out_is_none(el, tmp_path, manager):
     (tmp_path / "unknown/b").touch()
-    reply = el.close(Packages(names=("a", "b"), manager=manager))[0]
+    reply = el.fix(Packages(names=("a", "b"), manager=manager))[0]
     assert reply.code == 1
     assert reply.err.strip().endswith(f"{manager} reported success without installing: b")
 
@@ -73,6 +73,6 @@ def test_a_success_that_left_a_package_out_is_none(el, tmp_path, manager):
 @pytest.mark.parametrize("manager", ["yum", "dnf"])
 def test_a_failure_of_the_manager_is_kept(el, tmp_path, manager):
     (tmp_path / "breaks").touch()
-    reply = el.close(Packages(names=("a",), manager=manager))[0]
+    reply = el.fix(Packages(names=("a",), manager=manager))[0]
     assert reply.code == 1 and "Could not resolve host" in reply.err
-    assert "daemon-reload" not in el.noted("calls")
+    assert "daemon-reload" not in el.read_note("calls")

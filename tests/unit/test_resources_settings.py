@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packstack_lite.resources import HostsEntry, IniSettings
 from packstack_lite.secret import Secret
 from packstack_lite.state_paths import WRITTEN_FILES_LIST
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 
 YUM = """\
 [main]
@@ -51,15 +51,15 @@ def test_a_setting_is_put_into_its_section_and_nothing_else_changes(dash):
     path = write(dash, YUM)
     resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.9:3128"),))
     assert resource.id == "settings:/etc/yum.conf[main]"
-    assert dash.see(resource)[resource.id]["proxy"] == "nothing"
-    assert dash.close(resource)[0].ok
+    assert dash.probe(resource)[resource.id]["proxy"] == "nothing"
+    assert dash.fix(resource)[0].ok
     assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.9:3128\n")
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
     assert path.with_name("yum.conf.packstack-lite.orig").read_text() == YUM
-    assert dash.noted(WRITTEN_FILES_LIST[1:]) == f"{path}\n"
+    assert dash.read_note(WRITTEN_FILES_LIST[1:]) == f"{path}\n"
     again = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.8:3128"),))
-    assert dash.see(again)[again.id]["proxy"] == "http://198.18.0.9:3128"
-    assert dash.close(again)[0].ok
+    assert dash.probe(again)[again.id]["proxy"] == "http://198.18.0.9:3128"
+    assert dash.fix(again)[0].ok
     assert path.read_text() == YUM.replace("[main]\n", "[main]\nproxy=http://198.18.0.8:3128\n")
     assert path.with_name("yum.conf.packstack-lite.orig").read_text() == YUM
 
@@ -72,32 +72,32 @@ def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
     path.chmod(0o644)
     values = (("proxy", "http://198.18.0.9:3128"), ("proxy_username", "me"), ("proxy_password", Secret(HOSTILE)))
     resource = IniSettings(path="/etc/yum.conf", section="main", values=values, mode="0600")
-    assert dash.close(resource)[0].ok
+    assert dash.fix(resource)[0].ok
     assert f"\nproxy_password={HOSTILE}\n" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     # What stood there held no password: its own mode comes back with it.
     assert path.with_name("yum.conf.packstack-lite.orig").stat().st_mode & 0o777 == 0o644
-    seen = dash.see(resource)[resource.id]
-    assert fits(resource, seen)
+    seen = dash.probe(resource)[resource.id]
+    assert is_as_desired(resource, seen)
     (look,) = IniSettings.probe([resource])
     reply = dash.run(look.command)
     assert HOSTILE not in reply.out + look.command.script + repr(seen) + repr(resource.desired())
     changed = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy_password", Secret("other")),))
-    assert not fits(changed, dash.see(changed)[changed.id])
+    assert not is_as_desired(changed, dash.probe(changed)[changed.id])
     path.chmod(0o644)
-    assert dash.see(resource)[resource.id]["mode"] == "0644"
+    assert dash.probe(resource)[resource.id]["mode"] == "0644"
 
 
 def test_words_are_added_to_those_that_are_there(dash):
     path = write(dash, EPEL, "epel.repo")
     values = (("exclude", "leatherman* facter* cpp-hocon*"),)
     resource = IniSettings(path="/etc/epel.repo", section="epel", values=values, append=True)
-    assert dash.see(resource)[resource.id]["exclude"] == "mine, facter* more"
-    assert dash.close(resource)[0].ok
+    assert dash.probe(resource)[resource.id]["exclude"] == "mine, facter* more"
+    assert dash.fix(resource)[0].ok
     wanted = EPEL.replace("mine, facter*\n  more\n", "mine  facter* more leatherman* cpp-hocon*\n")
     assert path.read_text() == wanted
-    assert fits(resource, dash.see(resource)[resource.id])
-    assert dash.close(resource)[0].ok and path.read_text() == wanted
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
+    assert dash.fix(resource)[0].ok and path.read_text() == wanted
 
 
 @pytest.mark.parametrize("text", [None, "[epel-source]\nenabled=0\n"])
@@ -106,9 +106,9 @@ def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
         write(dash, text, "epel.repo")
     more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "append": True}
     optional, needed = IniSettings(**more, ignore_missing=True), IniSettings(**more)
-    assert fits(optional, dash.see(optional)[optional.id])
-    assert dash.see(needed)[needed.id] is None
-    (reply,) = dash.close(needed)
+    assert is_as_desired(optional, dash.probe(optional)[optional.id])
+    assert dash.probe(needed)[needed.id] is None
+    (reply,) = dash.fix(needed)
     assert reply.code == 1
     assert reply.err.strip() == f"{dash.root}/etc/epel.repo with a section [epel] does not exist"
 
@@ -116,17 +116,17 @@ def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
 def test_a_repository_is_switched_on(dash):
     path = write(dash, "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=0\n[crb-debug]\nenabled=0\n", "centos.repo")
     resource = IniSettings(path="/etc/centos.repo", section="crb", values=(("enabled", "1"),))
-    assert dash.see(resource)[resource.id]["enabled"] == "0"
-    assert dash.close(resource)[0].ok
+    assert dash.probe(resource)[resource.id]["enabled"] == "0"
+    assert dash.fix(resource)[0].ok
     assert path.read_text() == "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=1\n[crb-debug]\nenabled=0\n"
 
 
 def test_a_file_without_sections(dash):
     path = write(dash, "# mode\nA = 1\nB=2\n", "plain")
     resource = IniSettings(path="/etc/plain", values=(("A", "3"), ("C", "4")))
-    assert dash.close(resource)[0].ok
+    assert dash.fix(resource)[0].ok
     assert path.read_text() == "# mode\nA=3\nB=2\nC=4\n"
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 LINES = st.one_of(
@@ -143,13 +143,13 @@ def test_other_lines_stay_in_their_order_and_once_is_enough(dash, lines, last):
     text = "[first]\nx=1\n[main]\ny=1\n" + "\n".join(lines) + last
     path = write(dash, text)
     resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"),))
-    assert dash.close(resource)[0].ok
+    assert dash.fix(resource)[0].ok
     once = path.read_text()
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
     kept = iter(text.split("\n"))
     for line in once.split("\n"):
         assert line == "proxy=http://p:1" or line in kept, (line, text)
-    assert dash.close(resource)[0].ok
+    assert dash.fix(resource)[0].ok
     assert path.read_text() == once
 
 
@@ -174,32 +174,32 @@ def entry(address="198.18.1.10", names=("aio.lab", "aio")):
 
 def test_a_name_that_leads_nowhere_gets_one_line(named):
     path = write(named, HOSTS, "hosts")
-    assert named.see(entry())[entry().id] == {"leads to": "elsewhere"}
-    assert named.close(entry())[0].ok
+    assert named.probe(entry())[entry().id] == {"leads to": "elsewhere"}
+    assert named.fix(entry())[0].ok
     assert path.read_text() == f"198.18.1.10 aio.lab aio # packstack-lite\n{HOSTS}"
-    assert fits(entry(), named.see(entry())[entry().id])
+    assert is_as_desired(entry(), named.probe(entry())[entry().id])
     assert path.with_name("hosts.packstack-lite.orig").read_text() == HOSTS
 
 
 def test_a_name_that_leads_to_the_loopback_is_led_to_the_address(named):
     path = write(named, f"127.0.1.1 aio\n{HOSTS}", "hosts")
-    assert not fits(entry(), named.see(entry())[entry().id])
-    assert named.close(entry())[0].ok
+    assert not is_as_desired(entry(), named.probe(entry())[entry().id])
+    assert named.fix(entry())[0].ok
     assert path.read_text().splitlines()[1:] == ["127.0.1.1 aio", *HOSTS.splitlines()]
-    assert fits(entry(), named.see(entry())[entry().id])
+    assert is_as_desired(entry(), named.probe(entry())[entry().id])
 
 
 def test_a_name_that_is_right_is_left_alone(named):
     write(named, f"{HOSTS}198.18.1.10 aio aio.lab\n", "hosts")
-    assert fits(entry(), named.see(entry())[entry().id])
+    assert is_as_desired(entry(), named.probe(entry())[entry().id])
 
 
 def test_our_line_follows_the_address(named):
     path = write(named, HOSTS, "hosts")
-    named.close(entry())
+    named.fix(entry())
     moved = entry(address="198.18.1.11")
-    assert named.see(moved)[moved.id] == {"leads to": "198.18.1.10"}
-    assert named.close(moved)[0].ok
+    assert named.probe(moved)[moved.id] == {"leads to": "198.18.1.10"}
+    assert named.fix(moved)[0].ok
     assert path.read_text() == f"198.18.1.11 aio.lab aio # packstack-lite\n{HOSTS}"
     other = entry(names=("new.lab", "new"))
-    assert not fits(other, named.see(other)[other.id])
+    assert not is_as_desired(other, named.probe(other)[other.id])

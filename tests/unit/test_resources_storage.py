@@ -13,8 +13,8 @@ from packstack_lite.remote.command import Reply
 from packstack_lite.resources import FileSystem, Phase, SwiftRings, Unknown, VolumeGroup
 from packstack_lite.smoke.runner import program_source as smoke_program
 from tests.conftest import PROJECT
-from tests.unit.dash import Dash, fits, gap
-from tests.unit.test_resources_entity import NEWER_THAN_PYTHON_27
+from tests.unit.dash import Dash, is_as_desired, missing_diff
+from tests.unit.test_resources_api_object import NEWER_THAN_PYTHON_27
 
 needs_mkfs = pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="no mkfs.ext4 on this machine")
 
@@ -28,23 +28,23 @@ def dash(tmp_path):
 def test_a_file_system_is_made_in_a_file_of_the_size(dash, tmp_path):
     place = tmp_path / "deep" / "it's file"
     made = FileSystem(path=str(place), type="ext4", size="8M")
-    assert dash.see(made) == {made.id: None}
-    (reply,) = dash.close(made)
+    assert dash.probe(made) == {made.id: None}
+    (reply,) = dash.fix(made)
     assert reply.ok, reply.err
     assert place.stat().st_size == 8 * 2**20
     assert place.stat().st_mode & 0o777 == 0o600
-    assert fits(made, dash.see(made)[made.id])
+    assert is_as_desired(made, dash.probe(made)[made.id])
 
 
 @needs_mkfs
 def test_what_holds_something_is_never_formatted(dash, tmp_path):
     place = tmp_path / "disk"
     theirs = FileSystem(path=str(place), type="ext4", size="8M")
-    dash.close(theirs)
+    dash.fix(theirs)
     before = place.read_bytes()
     ours = FileSystem(path=str(place), type="xfs", size="8M")
-    assert not fits(ours, dash.see(ours)[ours.id])
-    (reply,) = dash.close(ours)
+    assert not is_as_desired(ours, dash.probe(ours)[ours.id])
+    (reply,) = dash.fix(ours)
     assert reply.code == 1
     assert "holds ext4, so it is not formatted" in reply.err
     assert place.read_bytes() == before
@@ -55,12 +55,12 @@ def test_partitions_are_something_too(dash, tmp_path):
     place = tmp_path / "disk"
     place.write_bytes(bytes(8 * 2**20))
     subprocess.run(["sfdisk", "-q", str(place)], input=b",,L\n", check=True)
-    (reply,) = dash.close(FileSystem(path=str(place), type="ext4"))
+    (reply,) = dash.fix(FileSystem(path=str(place), type="ext4"))
     assert "holds partitions" in reply.err
 
 
 def test_a_device_that_is_not_there_is_said(dash, tmp_path):
-    (reply,) = dash.close(FileSystem(path=str(tmp_path / "vdz")))
+    (reply,) = dash.fix(FileSystem(path=str(tmp_path / "vdz")))
     assert (reply.code, reply.err.strip()) == (1, f"{tmp_path}/vdz does not exist")
 
 
@@ -84,19 +84,19 @@ def lvm(dash, tmp_path):
 def test_a_volume_group_is_looked_for_by_its_name(lvm, tmp_path):
     (tmp_path / "groups").write_text("  system\n  cinder-volumes\n")
     there, not_there = VolumeGroup(name="cinder-volumes"), VolumeGroup(name="cinder")
-    assert lvm.see(there, not_there) == {there.id: {"exists": True}, not_there.id: None}
+    assert lvm.probe(there, not_there) == {there.id: {"exists": True}, not_there.id: None}
 
 
 def test_a_group_that_nobody_may_make_is_said(lvm):
-    (reply,) = lvm.close(VolumeGroup(name="cinder-volumes"))
+    (reply,) = lvm.fix(VolumeGroup(name="cinder-volumes"))
     assert reply.code == 1
     assert "CONFIG_CINDER_VOLUMES_CREATE=y" in reply.err
 
 
 def test_no_device_no_group(lvm, tmp_path):
-    (reply,) = lvm.close(VolumeGroup(name="g", path=str(tmp_path)))
+    (reply,) = lvm.fix(VolumeGroup(name="g", path=str(tmp_path)))
     assert "is not a block device" in reply.err
-    assert lvm.noted("calls") == ""
+    assert lvm.read_note("calls") == ""
 
 
 RINGS = SwiftRings(
@@ -121,7 +121,7 @@ WHOLE = {"devices": ["a:1", "b:2"], "replicas": 2, "made": True}
 )
 def test_rings_are_right_when_each_has_all_devices_and_copies(told, right):
     seen = RINGS._parse(Reply(0, json.dumps({"object": told})))
-    assert fits(RINGS, seen[RINGS.id]) is right
+    assert is_as_desired(RINGS, seen[RINGS.id]) is right
 
 
 def test_rings_that_are_not_there_or_cannot_be_read_yet():
@@ -133,7 +133,7 @@ def test_rings_that_are_not_there_or_cannot_be_read_yet():
 
 
 def test_rings_are_told_whole_on_standard_input():
-    (command,) = SwiftRings.fix([gap(RINGS)])
+    (command,) = SwiftRings.fix([missing_diff(RINGS)])
     size, _, rest = command.stdin.partition(b"\n")
     task = json.loads(rest[int(size) :])
     assert task["mode"] == "write"

@@ -8,7 +8,7 @@ from packstack_lite.remote.command import Job, Reply
 from packstack_lite.resources import File, Phase, RunOnce, Unit, Unknown, job_name
 from packstack_lite.resources.shell import RELOAD_FLAG
 from packstack_lite.state_paths import FINGERPRINTS_DIR, UNIT_DIGESTS_DIR
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 # Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
 SYSTEMCTL = r"""
@@ -58,12 +58,14 @@ def dash(tmp_path):
 
 def calls(dash):
     return [
-        line.split()[0] for line in dash.noted("calls").splitlines() if not line.startswith(("show", "reset-failed"))
+        line.split()[0]
+        for line in dash.read_note("calls").splitlines()
+        if not line.startswith(("show", "reset-failed"))
     ]
 
 
 def see(dash, unit):
-    return dash.see(unit)[unit.id]
+    return dash.probe(unit)[unit.id]
 
 
 @pytest.mark.parametrize(
@@ -107,27 +109,27 @@ def test_stamp_follows_what_the_unit_reads():
 def test_fresh_unit_is_enabled_restarted_and_stamped(dash):
     unit = Unit(name="app")
     assert see(dash, unit) == {"active": "inactive", "enabled": "disabled", "stamp": "none"}
-    assert all(reply.ok for reply in dash.close(unit))
-    assert fits(unit, see(dash, unit))
+    assert all(reply.ok for reply in dash.fix(unit))
+    assert is_as_desired(unit, see(dash, unit))
     assert calls(dash) == ["is-enabled", "enable", "daemon-reload", "restart"]
 
 
 def test_systemd_reads_its_units_once_for_all_that_are_enabled_and_before_any_is_started(dash):
     """Each time it starts nothing, and a unit that is just being started then was lost on a slow host."""
-    assert dash.close(Unit(name="app"), Unit(name="b"), Unit(name="c", enabled=False))[0].ok
+    assert dash.fix(Unit(name="app"), Unit(name="b"), Unit(name="c", enabled=False))[0].ok
     done = calls(dash)
     assert done.count("daemon-reload") == 1 and done.count("restart") == 3
     assert done.index("daemon-reload") < done.index("restart")
-    enabling = [line for line in dash.noted("calls").splitlines() if line.startswith("enable")]
+    enabling = [line for line in dash.read_note("calls").splitlines() if line.startswith("enable")]
     assert [line.split()[-1] for line in enabling] == ["app.service", "b.service"]
     assert all("--no-reload" in line for line in enabling)
 
 
 def test_systemd_reads_its_units_once_for_all_that_are_masked(dash):
     for _ in range(3):
-        assert dash.close(Unit(name="app", state="masked"))[0].ok
+        assert dash.fix(Unit(name="app", state="masked"))[0].ok
         (dash.root / "masked").unlink()
-    changing = [line for line in dash.noted("calls").splitlines() if line.startswith(("mask", "disable"))]
+    changing = [line for line in dash.read_note("calls").splitlines() if line.startswith(("mask", "disable"))]
     assert changing and all("--no-reload" in line for line in changing)
     assert "daemon-reload" not in calls(dash)
     for _ in range(2):
@@ -139,30 +141,30 @@ def test_systemd_reads_its_units_once_for_all_that_are_masked(dash):
 def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path, why):
     (tmp_path / "enabled").touch()
     (tmp_path / why).touch()
-    assert all(reply.ok for reply in dash.close(Unit(name="app")))
+    assert all(reply.ok for reply in dash.fix(Unit(name="app")))
     assert calls(dash).count("daemon-reload") == 1
     assert not (tmp_path / "masked").exists()
-    assert all(reply.ok for reply in dash.close(Unit(name="app")))
+    assert all(reply.ok for reply in dash.fix(Unit(name="app")))
     assert calls(dash).count("daemon-reload") == 1
 
 
 def test_a_unit_that_is_but_a_script_for_sysv_is_enabled_too(dash, tmp_path):
     (tmp_path / "script").touch()
-    assert dash.close(Unit(name="app"))[0].ok
+    assert dash.fix(Unit(name="app"))[0].ok
     assert see(dash, Unit(name="app"))["enabled"] == "enabled"
 
 
 def test_unit_whose_files_changed_is_told_apart(dash):
     old = Unit(name="app", restart_triggers=(File(path="/etc/app", content="old"),))
     new = Unit(name="app", restart_triggers=(File(path="/etc/app", content="new"),))
-    dash.close(old)
-    assert fits(old, see(dash, old))
+    dash.fix(old)
+    assert is_as_desired(old, see(dash, old))
     assert [key for key, value in new.desired().items() if see(dash, new)[key] != value] == ["stamp"]
 
 
 def test_forgetting_makes_a_restart_due(dash):
     unit = Unit(name="app")
-    dash.close(unit)
+    dash.fix(unit)
     forget = unit.invalidate()
     assert forget is not None and dash.run(forget).ok and dash.run(forget).ok
     assert see(dash, unit)["stamp"] == "none"
@@ -171,7 +173,7 @@ def test_forgetting_makes_a_restart_due(dash):
 def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_path):
     (tmp_path / "breaks").touch()
     (tmp_path / "app log").write_text("why it broke\n")
-    reply = dash.close(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent")))[-1]
+    reply = dash.fix(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent")))[-1]
     assert reply.code == 1
     for words in ("app.service did not start", "the status", "what the journal says", "why it broke"):
         assert words in reply.err
@@ -184,43 +186,43 @@ def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_pat
 def test_unit_that_does_not_get_ready_gets_no_stamp(dash, tmp_path, failed, words):
     if failed:
         (tmp_path / "failed").touch()
-    reply = dash.close(Unit(name="app", ready_script="false # never", ready_timeout=1))[-1]
+    reply = dash.fix(Unit(name="app", ready_script="false # never", ready_timeout=1))[-1]
     assert (reply.code, words in reply.err) == (1, True)
     assert see(dash, Unit(name="app"))["stamp"] == "none"
 
 
 def test_readiness_is_asked_until_it_is_there(dash, tmp_path):
     ready = f"echo x >> '{tmp_path}/asked'; [ $(wc -l < '{tmp_path}/asked') -ge 3 ] && [ 5% = 5% ]"
-    assert dash.close(Unit(name="app", ready_script=ready))[-1].ok
-    assert dash.noted("asked") == "x\n" * 3
+    assert dash.fix(Unit(name="app", ready_script=ready))[-1].ok
+    assert dash.read_note("asked") == "x\n" * 3
 
 
 @pytest.mark.parametrize("state", ["stopped", "masked"])
 def test_unit_that_shall_not_run(dash, tmp_path, state):
-    dash.close(Unit(name="app"))
+    dash.fix(Unit(name="app"))
     unit = Unit(name="app", state=state)
-    assert not fits(unit, see(dash, unit))
-    assert dash.close(unit)[0].ok
-    assert fits(unit, see(dash, unit))
+    assert not is_as_desired(unit, see(dash, unit))
+    assert dash.fix(unit)[0].ok
+    assert is_as_desired(unit, see(dash, unit))
     assert (tmp_path / "masked").exists() == (state == "masked")
 
 
 def test_unit_that_is_not_installed(dash):
     assert see(dash, Unit(name="other")) is None
-    assert fits(Unit(name="other", state="stopped"), see(dash, Unit(name="other", state="stopped")))
-    assert not fits(Unit(name="other", state="masked"), see(dash, Unit(name="other", state="masked")))
+    assert is_as_desired(Unit(name="other", state="stopped"), see(dash, Unit(name="other", state="stopped")))
+    assert not is_as_desired(Unit(name="other", state="masked"), see(dash, Unit(name="other", state="masked")))
 
 
 def test_failed_counts_as_stopped(dash, tmp_path):
     (tmp_path / "failed").touch()
-    assert fits(Unit(name="app", state="stopped"), see(dash, Unit(name="app", state="stopped")))
+    assert is_as_desired(Unit(name="app", state="stopped"), see(dash, Unit(name="app", state="stopped")))
     assert see(dash, Unit(name="app"))["active"] == "failed"
 
 
 def test_all_units_are_one_look(dash):
     units = [Unit(name="app"), Unit(name="b"), Unit(name="c", state="masked")]
     assert len(Unit.probe(units)) == 1
-    assert list(dash.see(*units)) == ["unit:app", "unit:b", "unit:c"]
+    assert list(dash.probe(*units)) == ["unit:app", "unit:b", "unit:c"]
 
 
 @pytest.mark.parametrize("out", ["", "System has not been booted with systemd", "Id=a\nLoadState=loaded\n\nId=b\n==\n"])
@@ -230,7 +232,7 @@ def test_nonsense_from_systemd_is_refused(out):
 
 
 def test_job_waits_longer_than_its_readiness():
-    job = Unit.fix([gap(Unit(name="app", ready_timeout=300))])[-1]
+    job = Unit.fix([missing_diff(Unit(name="app", ready_timeout=300))])[-1]
     assert isinstance(job, Job) and job.name == "unit-app" and job.timeout > 300
 
 
@@ -241,22 +243,22 @@ def work(tmp_path, **more):
 
 def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
     once = work(tmp_path, fingerprint="it's \\t 100% $x")
-    assert dash.see(once)[once.id] is None
-    assert dash.close(once)[0].ok
-    assert fits(once, dash.see(once)[once.id])
-    assert dash.noted("done") == "input"
+    assert dash.probe(once)[once.id] is None
+    assert dash.fix(once)[0].ok
+    assert is_as_desired(once, dash.probe(once)[once.id])
+    assert dash.read_note("done") == "input"
 
 
 def test_once_for_other_circumstances_is_due_again(dash, tmp_path):
-    dash.close(work(tmp_path, fingerprint="zed"))
+    dash.fix(work(tmp_path, fingerprint="zed"))
     later = work(tmp_path, fingerprint="epoxy")
-    assert dash.see(later)[later.id] == {"done": True, "token": "zed"}
+    assert dash.probe(later)[later.id] == {"done": True, "token": "zed"}
 
 
 def test_once_that_fails_is_not_remembered(dash, tmp_path):
     once = work(tmp_path, script=f"touch '{tmp_path}/done'; (exit 3)")
-    assert dash.close(once)[0].code == 3
-    assert dash.see(once)[once.id] == {"done": True, "token": "none"}
+    assert dash.fix(once)[0].code == 3
+    assert dash.probe(once)[once.id] == {"done": True, "token": "none"}
 
 
 def test_once_says_when_it_cannot_tell(dash):
@@ -265,7 +267,7 @@ def test_once_says_when_it_cannot_tell(dash):
         for code in (0, 1, 75, 127)
     ]
     assert len(RunOnce.probe(works)) == 1
-    assert list(dash.see(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]
+    assert list(dash.probe(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]
 
 
 @pytest.mark.parametrize("out", ["", "0\t1\t2\n", "zero\tx\n"])

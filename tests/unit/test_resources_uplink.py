@@ -13,7 +13,7 @@ from packstack_lite.remote.jobs import make_follow_command
 from packstack_lite.resources import NetworkFile, Uplink
 from packstack_lite.resources.base import Diff, Unknown
 from tests.clouds import read_facts
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 SCRIPTS = "/etc/sysconfig/network-scripts"
 MOVED = ["/etc/sysconfig", "/etc/network", "/etc/systemd", "/etc/NetworkManager", "/sys/class/net", "/run/systemd"]
@@ -77,7 +77,7 @@ def dash(tmp_path):
 
 def run(dash, tmp_path, uplink=UPLINK):
     """The job, from a file as on a host: it keeps a copy of itself."""
-    (job,) = Uplink.fix([gap(uplink)])
+    (job,) = Uplink.fix([missing_diff(uplink)])
     script = job.script
     for path in dash.moved:
         script = script.replace(path, f"{tmp_path}{path}")
@@ -102,7 +102,7 @@ def test_a_move_under_network_scripts(dash, tmp_path):
     comes_back(dash, tmp_path)
     reply = run(dash, tmp_path)
     assert reply.ok, reply.err
-    assert dash.noted("calls").splitlines() == [
+    assert dash.read_note("calls").splitlines() == [
         "ifdown ens33",
         "systemctl enable -q network",
         "ifup br-ex",
@@ -131,7 +131,7 @@ def test_what_did_not_come_up_is_put_back(dash, tmp_path):
     assert reply.code == 1
     assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nrestoring ens33 as it was")
     before(tmp_path)
-    assert dash.noted("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
+    assert dash.read_note("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
 
 
 def test_without_the_scripts_of_the_switch_nothing_is_moved(dash, tmp_path):
@@ -139,7 +139,7 @@ def test_without_the_scripts_of_the_switch_nothing_is_moved(dash, tmp_path):
     reply = run(dash, tmp_path)
     assert reply.code == 1
     assert "comes with the package openvswitch or network-scripts-openvswitch" in reply.err
-    assert dash.noted("calls") == ""
+    assert dash.read_note("calls") == ""
     before(tmp_path)
 
 
@@ -170,8 +170,8 @@ def test_a_move_that_was_cut_off_is_taken_back_before_the_next_one(dash, tmp_pat
     (home / "armed").touch()
     (tmp_path / "calls").unlink()
     assert run(dash, tmp_path).ok
-    assert dash.noted("calls").splitlines()[0] == "ifdown br-ex"
-    assert "ifup br-ex" in dash.noted("calls").splitlines()[3:]
+    assert dash.read_note("calls").splitlines()[0] == "ifdown br-ex"
+    assert "ifup br-ex" in dash.read_note("calls").splitlines()[3:]
 
 
 def test_a_file_alone_moves_nothing(dash, tmp_path):
@@ -181,20 +181,22 @@ def test_a_file_alone_moves_nothing(dash, tmp_path):
     (tmp_path / f"{SCRIPTS}/ifcfg-br-ex".lstrip("/")).write_text("spoilt")
     assert run(dash, tmp_path).ok
     assert files(tmp_path)["ifcfg-br-ex"] == "DEVICE=br-ex\n"
-    assert dash.noted("calls") == ""
+    assert dash.read_note("calls") == ""
 
 
 def test_what_is_seen(dash, tmp_path):
     plain = Uplink("br-ex", "ens33", addresses=(ADDRESS,))
-    assert dash.see(plain)[plain.id] == {"bridge": "", "addresses": "", "unconfirmed": "none"}
+    assert dash.probe(plain)[plain.id] == {"bridge": "", "addresses": "", "unconfirmed": "none"}
     (tmp_path / "port").touch()
     (tmp_path / "has").write_text("br-ex\n")
-    assert fits(plain, dash.see(plain)[plain.id])
-    assert fits(Uplink("br-ex", "ens33", has_dhcp=True), dash.see(Uplink("br-ex", "ens33", has_dhcp=True))[plain.id])
+    assert is_as_desired(plain, dash.probe(plain)[plain.id])
+    assert is_as_desired(
+        Uplink("br-ex", "ens33", has_dhcp=True), dash.probe(Uplink("br-ex", "ens33", has_dhcp=True))[plain.id]
+    )
     wrong = Uplink("br-ex", "ens33", addresses=("198.18.1.11/24",))
-    assert dash.see(wrong)[wrong.id]["addresses"] == ADDRESS
+    assert dash.probe(wrong)[wrong.id]["addresses"] == ADDRESS
     dash.tool("ovs-vsctl", "exit 1")
-    assert isinstance(dash.see(plain)[plain.id], Unknown)
+    assert isinstance(dash.probe(plain)[plain.id], Unknown)
 
 
 def test_a_changed_file_shows_in_the_diff():

@@ -67,7 +67,7 @@ def test_the_restart_is_done_once_nova_compute_is_younger_than_its_registration(
     probe = resources_by_id(on("debian13-epoxy", cloud()))["once:nova-compute-hears"].probe_script
     assert dash.run(Command(probe)).code == code
     if code < 2:
-        assert "created_at) < 1795473100" in dash.noted("query")
+        assert "created_at) < 1795473100" in dash.read_note("query")
 
 
 def test_horizon_uses_the_main_interpreter_where_subinterpreters_fail():

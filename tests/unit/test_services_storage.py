@@ -198,7 +198,7 @@ def test_a_ceph_cluster_survives_the_loss_of_the_fingerprints(step, tmp_path):
     data.parent.mkdir(parents=True)
     data.write_text("data of the cluster")
     reply = dash.run(Command(resources_by_id(cloud(STORAGE))[f"once:ceph-{step}"].script))
-    assert (reply.code, dash.noted("ran")) == (0, ""), reply
+    assert (reply.code, dash.read_note("ran")) == (0, ""), reply
     assert data.read_text() == "data of the cluster"
 
 

@@ -18,7 +18,7 @@ from packstack_lite.resources import (
     Unknown,
 )
 from packstack_lite.state_paths import WRITTEN_FILES_LIST
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def dash(tmp_path):
     return Dash(tmp_path, moved=["/var/lib/packstack-lite", "/etc/"])
 
 
-def gap_of(dash, resource):
-    seen = dash.see(resource)[resource.id]
+def diff_of(dash, resource):
+    seen = dash.probe(resource)[resource.id]
     (found,) = diff_resources([resource], {resource.id: seen})
     return found
 
@@ -67,52 +67,52 @@ def firewalld(dash):
 @pytest.mark.parametrize(("interface", "zone"), [("eth0", "public"), ("eth1", "internal")])
 def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, interface, zone):
     resource = FirewalldPorts(ports=(5000, 8774), interface=interface)
-    found = gap_of(firewalld, resource)
+    found = diff_of(firewalld, resource)
     assert describe_diff(found) == f"open ports 5000, 8774 in zone {zone}"
     (command,) = FirewalldPorts.fix([found])
     assert firewalld.run(command).ok
-    assert firewalld.noted(f"{zone}.now") == firewalld.noted(f"{zone}.boot") == "5000/tcp 8774/tcp "
-    assert fits(resource, firewalld.see(resource)[resource.id])
-    used = {word.partition("=")[0] for word in firewalld.noted("calls").split()}
+    assert firewalld.read_note(f"{zone}.now") == firewalld.read_note(f"{zone}.boot") == "5000/tcp 8774/tcp "
+    assert is_as_desired(resource, firewalld.probe(resource)[resource.id])
+    used = {word.partition("=")[0] for word in firewalld.read_note("calls").split()}
     assert used <= OPTIONS and "--permanent" in used
 
 
 def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
     resource = FirewalldPorts(ports=(5000,), interface="eth0", peers=("198.18.1.11", "2001:db8::2"))
-    assert describe_diff(gap_of(firewalld, resource)) == (
+    assert describe_diff(diff_of(firewalld, resource)) == (
         "open ports 5000 and allow 198.18.1.11, 2001:db8::2 in zone public"
     )
-    assert firewalld.close(resource)[0].ok
+    assert firewalld.fix(resource)[0].ok
     rules = "rule family=ipv4 source address=198.18.1.11 accept\nrule family=ipv6 source address=2001:db8::2 accept\n"
-    assert firewalld.noted("public.now.rules") == firewalld.noted("public.boot.rules") == rules
-    assert fits(resource, firewalld.see(resource)[resource.id])
+    assert firewalld.read_note("public.now.rules") == firewalld.read_note("public.boot.rules") == rules
+    assert is_as_desired(resource, firewalld.probe(resource)[resource.id])
     (tmp_path / "public.boot.rules").unlink()
-    assert firewalld.see(resource)[resource.id]["closed after a boot"] == ("198.18.1.11", "2001:db8::2")
+    assert firewalld.probe(resource)[resource.id]["closed after a boot"] == ("198.18.1.11", "2001:db8::2")
 
 
 def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
     for when in ("now", "boot"):
         (tmp_path / f"public.{when}").write_text("5000-6000/tcp 8774/udp\n")
     resource = FirewalldPorts(ports=(5000, 5999, 8774), interface="eth0")
-    assert firewalld.see(resource)[resource.id]["closed"] == ("8774",)
+    assert firewalld.probe(resource)[resource.id]["closed"] == ("8774",)
 
 
 def test_ports_that_a_reload_would_close_are_a_gap(firewalld, tmp_path):
     (tmp_path / "public.now").write_text("5000/tcp\n")
     resource = FirewalldPorts(ports=(5000,), interface="eth0")
-    assert describe_diff(gap_of(firewalld, resource)) == "open ports 5000 in zone public (closed after a boot)"
+    assert describe_diff(diff_of(firewalld, resource)) == "open ports 5000 in zone public (closed after a boot)"
 
 
 def test_a_firewalld_that_refuses_is_heard(firewalld, tmp_path):
     (tmp_path / "refuses").touch()
-    (reply,) = firewalld.close(FirewalldPorts(ports=(5000,), interface="eth0"))
+    (reply,) = firewalld.fix(FirewalldPorts(ports=(5000,), interface="eth0"))
     assert reply.code == 1 and "INVALID_PORT" in reply.err
 
 
 def test_a_firewalld_that_says_nothing_is_no_state(dash):
     dash.tool("firewall-cmd", "echo FirewallD is not running >&2; exit 252")
     with pytest.raises(ValueError, match="not running"):
-        dash.see(FirewalldPorts(ports=(5000,), interface="eth0"))
+        dash.probe(FirewalldPorts(ports=(5000,), interface="eth0"))
 
 
 # --- what firewalld forwards: rules as it lists them, quoted in its own way, in files "now" and "boot"
@@ -145,22 +145,22 @@ def test_floating_addresses_pass_firewalld_now_and_for_good(dash, tmp_path, old)
     if old:
         (tmp_path / "old").touch()
     resource = FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex")
-    assert dash.see(resource)[resource.id] == {"passes": False, "passes after a boot": False}
-    (reply,) = dash.close(resource)
+    assert dash.probe(resource)[resource.id] == {"passes": False, "passes after a boot": False}
+    (reply,) = dash.fix(resource)
     assert reply.ok, reply.err
-    assert fits(resource, dash.see(resource)[resource.id])
-    rules = dash.noted("boot")
-    assert dash.noted("now") == rules and len(rules.splitlines()) == 3
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
+    rules = dash.read_note("boot")
+    assert dash.read_note("now") == rules and len(rules.splitlines()) == 3
     assert ("masquerade" in rules, "! -o br-ex -j MASQUERADE" in rules) == (not old, old)
-    assert dash.close(resource)[0].ok and dash.noted("boot") == rules
-    assert dash.noted("calls") == ("" if old else "reload\n"), "connections of others notice a reload"
+    assert dash.fix(resource)[0].ok and dash.read_note("boot") == rules
+    assert dash.read_note("calls") == ("" if old else "reload\n"), "connections of others notice a reload"
 
 
 def test_a_firewalld_that_does_not_run_is_no_state(dash, tmp_path):
     dash.tool("firewall-cmd", FORWARDING)
     (tmp_path / "down").touch()
     with pytest.raises(ValueError, match="does not run"):
-        dash.see(FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"))
+        dash.probe(FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"))
 
 
 # --- iptables-services: rules in a file, as "iptables -S" prints them
@@ -199,55 +199,57 @@ def iptables(dash, tmp_path):
 
 def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptables):
     resource = IptablesPorts(ports=(5000, 8774))
-    found = gap_of(iptables, resource)
+    found = diff_of(iptables, resource)
     assert describe_diff(found) == "open ports 5000, 8774"
     (command,) = IptablesPorts.fix([found])
     assert iptables.run(command).ok
     ours = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
     state = "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"
-    assert iptables.noted("etc/sysconfig/iptables") == SAVED.replace(state, ours + state)
-    assert iptables.noted("etc/sysconfig/iptables.packstack-lite.orig") == SAVED
-    assert "sysconfig/iptables" in iptables.noted(WRITTEN_FILES_LIST[1:])
-    assert iptables.noted("rules").index("8774") < iptables.noted("rules").index("REJECT")
-    assert fits(resource, iptables.see(resource)[resource.id])
-    before = iptables.noted("rules")
-    assert iptables.run(command).ok and iptables.noted("rules") == before
+    assert iptables.read_note("etc/sysconfig/iptables") == SAVED.replace(state, ours + state)
+    assert iptables.read_note("etc/sysconfig/iptables.packstack-lite.orig") == SAVED
+    assert "sysconfig/iptables" in iptables.read_note(WRITTEN_FILES_LIST[1:])
+    assert iptables.read_note("rules").index("8774") < iptables.read_note("rules").index("REJECT")
+    assert is_as_desired(resource, iptables.probe(resource)[resource.id])
+    before = iptables.read_note("rules")
+    assert iptables.run(command).ok and iptables.read_note("rules") == before
 
 
 def test_one_more_port_leaves_the_others(iptables):
-    assert iptables.close(IptablesPorts(ports=(5000,)))[0].ok
+    assert iptables.fix(IptablesPorts(ports=(5000,)))[0].ok
     more = IptablesPorts(ports=(80, 5000))
-    assert iptables.see(more)[more.id] == {"closed": ("80",), "closed after a boot": ("80",)}
-    assert iptables.close(more)[0].ok
-    assert iptables.noted("etc/sysconfig/iptables").count("packstack-lite") == 2
-    assert iptables.noted("rules").count("packstack-lite") == 2
+    assert iptables.probe(more)[more.id] == {"closed": ("80",), "closed after a boot": ("80",)}
+    assert iptables.fix(more)[0].ok
+    assert iptables.read_note("etc/sysconfig/iptables").count("packstack-lite") == 2
+    assert iptables.read_note("rules").count("packstack-lite") == 2
 
 
 def test_the_clouds_other_hosts_are_let_in_before_what_rejects_them(iptables):
     resource = IptablesPorts(ports=(5000,), peers=("198.18.1.11", "2001:db8::2"))
-    assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.1.11")
-    assert iptables.close(resource)[0].ok
-    for text in (iptables.noted("rules"), iptables.noted("etc/sysconfig/iptables")):
+    assert iptables.probe(resource)[resource.id]["closed"] == ("5000", "198.18.1.11")
+    assert iptables.fix(resource)[0].ok
+    for text in (iptables.read_note("rules"), iptables.read_note("etc/sysconfig/iptables")):
         assert text.index("-s 198.18.1.11/32 ") < text.index("REJECT")
-    assert fits(resource, iptables.see(resource)[resource.id])
+    assert is_as_desired(resource, iptables.probe(resource)[resource.id])
 
 
 def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):
     rejecting = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
     (tmp_path / "etc/sysconfig/iptables").write_text(rejecting)
     resource = IptablesPorts(ports=(5000,), forwarded_networks=("198.18.2.0/24",))
-    assert iptables.see(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
-    assert iptables.close(resource)[0].ok
-    saved = iptables.noted("etc/sysconfig/iptables").splitlines()
+    assert iptables.probe(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
+    assert iptables.fix(resource)[0].ok
+    saved = iptables.read_note("etc/sysconfig/iptables").splitlines()
     places = [saved.index(line) for line in saved if line.startswith("-A FORWARD")]
     assert [saved[place].split()[2] for place in places] == ["-s", "-d", "-j"]
-    assert fits(resource, iptables.see(resource)[resource.id])
+    assert is_as_desired(resource, iptables.probe(resource)[resource.id])
 
 
 def test_without_a_saved_set_there_is_nothing_to_save_in(iptables, tmp_path):
     (tmp_path / "etc/sysconfig/iptables").write_text("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n")
-    assert iptables.close(IptablesPorts(ports=(5000,)))[0].ok
-    assert iptables.noted("etc/sysconfig/iptables") == f"*filter\n:INPUT ACCEPT [0:0]\n{RULE.format(5000)}\nCOMMIT\n"
+    assert iptables.fix(IptablesPorts(ports=(5000,)))[0].ok
+    assert (
+        iptables.read_note("etc/sysconfig/iptables") == f"*filter\n:INPUT ACCEPT [0:0]\n{RULE.format(5000)}\nCOMMIT\n"
+    )
 
 
 # --- SELinux
@@ -279,13 +281,13 @@ def selinux(dash, tmp_path):
 
 def test_permissive_is_now_and_after_a_boot(selinux):
     resource = SelinuxPermissive()
-    found = gap_of(selinux, resource)
+    found = diff_of(selinux, resource)
     assert describe_diff(found) == "set SELinux to permissive (was enforcing)"
-    assert selinux.close(resource)[0].ok
-    assert selinux.noted("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
-    assert selinux.noted("etc/selinux/config.packstack-lite.orig") == CONFIG
-    assert selinux.noted("mode") == "Permissive\n"
-    assert fits(resource, selinux.see(resource)[resource.id])
+    assert selinux.fix(resource)[0].ok
+    assert selinux.read_note("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
+    assert selinux.read_note("etc/selinux/config.packstack-lite.orig") == CONFIG
+    assert selinux.read_note("mode") == "Permissive\n"
+    assert is_as_desired(resource, selinux.probe(resource)[resource.id])
 
 
 @pytest.mark.parametrize("boot", ["permissive", "disabled"])
@@ -293,31 +295,31 @@ def test_what_is_looser_already_is_not_tightened(selinux, tmp_path, boot):
     (tmp_path / "mode").write_text("Permissive\n")
     (tmp_path / "etc/selinux/config").write_text(f"SELINUX={boot}\n")
     resource = SelinuxPermissive()
-    assert fits(resource, selinux.see(resource)[resource.id])
-    assert selinux.close(resource)[0].ok
-    assert selinux.noted("etc/selinux/config") == f"SELINUX={boot}\n"
+    assert is_as_desired(resource, selinux.probe(resource)[resource.id])
+    assert selinux.fix(resource)[0].ok
+    assert selinux.read_note("etc/selinux/config") == f"SELINUX={boot}\n"
 
 
 def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp_path):
     resource = SelinuxBooleans(names=("a", "b", "c"), package="openstack-selinux")
-    assert isinstance(selinux.see(resource)[resource.id], Unknown)
+    assert isinstance(selinux.probe(resource)[resource.id], Unknown)
     (tmp_path / "policy").touch()
-    found = gap_of(selinux, resource)
+    found = diff_of(selinux, resource)
     assert describe_diff(found) == "switch on SELinux booleans b, c"
     (job,) = SelinuxBooleans.fix([found])
     assert isinstance(job, Job) and selinux.run(job).ok
-    assert selinux.noted("set") == "b=1 c=1\n"
-    assert fits(resource, selinux.see(resource)[resource.id])
+    assert selinux.read_note("set") == "b=1 c=1\n"
+    assert is_as_desired(resource, selinux.probe(resource)[resource.id])
 
 
 def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
     (tmp_path / "policy").touch()
     resource = SelinuxBooleans(names=("a", "os_x"), package="openstack-selinux")
-    assert describe_diff(gap_of(selinux, resource)) == "switch on SELinux booleans os_x (not in the policy: os_x)"
-    (job,) = SelinuxBooleans.fix([gap_of(selinux, resource)])
+    assert describe_diff(diff_of(selinux, resource)) == "switch on SELinux booleans os_x (not in the policy: os_x)"
+    (job,) = SelinuxBooleans.fix([diff_of(selinux, resource)])
     reply = selinux.run(job)
     assert reply.code == 1 and "the SELinux policy has no boolean os_x" in reply.err
-    assert not selinux.noted("set")
+    assert not selinux.read_note("set")
 
 
 # --- tuned
@@ -330,12 +332,12 @@ def test_tuned_gets_its_profile(dash):
         'case $1 in active) [ ! -e $T/profile ] || echo "Current active profile: $(cat $T/profile)" ;;\n'
         'profile) echo "$2" > $T/profile ;; esac',
     )
-    assert describe_diff(gap_of(dash, resource)) == "set tuned's profile to virtual-host (was none)"
-    assert dash.close(resource)[0].ok
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert describe_diff(diff_of(dash, resource)) == "set tuned's profile to virtual-host (was none)"
+    assert dash.fix(resource)[0].ok
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 @pytest.mark.skipif(bool(shutil.which("tuned-adm")), reason="tuned is on this machine")
 def test_tuned_that_is_not_there_yet_is_known_later(dash):
-    seen = dash.see(TunedProfile(name="virtual-host"))["tuned:profile"]
+    seen = dash.probe(TunedProfile(name="virtual-host"))["tuned:profile"]
     assert isinstance(seen, Unknown) and seen.known_after.value == "Packages"

@@ -16,7 +16,7 @@ from packstack_lite.resources.api_object import cloud_api_source
 from packstack_lite.secret import Masker, Secret
 from tests import pythons
 from tests.conftest import PROJECT
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 from tests.unit.fake_cloud import ADMIN, FakeCloud
 
 HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m é"
@@ -52,10 +52,10 @@ def test_source_of_an_image_is_no_part_of_its_state():
 
 def test_one_command_for_all_and_no_secret_in_its_script():
     users = [entity("user", f"u{n}", {}, secrets={"password": HOSTILE}) for n in range(9)]
-    for made in (ApiObject.probe(users)[0].command, ApiObject.fix([gap(user) for user in users])[0]):
+    for made in (ApiObject.probe(users)[0].command, ApiObject.fix([missing_diff(user) for user in users])[0]):
         assert not Masker([Secret(HOSTILE), Secret(ADMIN)]).contains_secret(made.script)
         assert json.dumps(HOSTILE).encode() in made.stdin
-    assert len(ApiObject.probe(users)) == len(ApiObject.fix([gap(user) for user in users])) == 1
+    assert len(ApiObject.probe(users)) == len(ApiObject.fix([missing_diff(user) for user in users])) == 1
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def make(cloud):
 
 def settled(dash, *entities):
     """Close what differs, and see that it is right then; returns the ids that differed."""
-    seen = dash.see(*entities)
-    open_ = [entity for entity in entities if not fits(entity, seen[entity.id])]
+    seen = dash.probe(*entities)
+    open_ = [entity for entity in entities if not is_as_desired(entity, seen[entity.id])]
     if open_:
-        replies = [dash.run(action) for action in ApiObject.fix([gap(entity) for entity in open_])]
+        replies = [dash.run(action) for action in ApiObject.fix([missing_diff(entity) for entity in open_])]
         assert all(reply.ok for reply in replies), replies
-        seen = dash.see(*entities)
-    wrong = {entity.id: seen[entity.id] for entity in entities if not fits(entity, seen[entity.id])}
+        seen = dash.probe(*entities)
+    wrong = {entity.id: seen[entity.id] for entity in entities if not is_as_desired(entity, seen[entity.id])}
     assert not wrong
     return [entity.id for entity in open_]
 
@@ -241,7 +241,8 @@ def test_what_cannot_be_changed_is_said(cloud, dash, demo):
     settled(dash, *demo)
     cloud.named("network/subnets", "private_subnet")["cidr"] = "198.19.1.0/24"
     replies = [
-        dash.run(action) for action in ApiObject.fix([gap(entity) for entity in demo if entity.type == "subnet"])
+        dash.run(action)
+        for action in ApiObject.fix([missing_diff(entity) for entity in demo if entity.type == "subnet"])
     ]
     assert replies[0].code == 1
     assert replies[0].err.startswith("subnet:private_subnet: ") and len(replies[0].err.splitlines()) == 1
@@ -263,7 +264,7 @@ def test_image_that_is_none_is_not_uploaded(cloud, dash, make, tmp_path, content
     if content:
         (tmp_path / "x").write_bytes(content)
     image = make("image", "x", {"disk_format": "qcow2", "source": str(tmp_path / "x")})
-    reply = dash.close(image)[0]
+    reply = dash.fix(image)[0]
     assert (reply.code, words in reply.err) == (1, True)
     assert not cloud.of("image/images")
 
@@ -274,9 +275,9 @@ def test_what_an_api_forbids_that_was_just_started_is_asked_again(cloud, dash, m
     project = make("project", "service", {"description": ""})
     settled(dash, project)
     cloud.dazed.append("identity")
-    assert fits(project, dash.see(project)[project.id]) and not cloud.dazed
+    assert is_as_desired(project, dash.probe(project)[project.id]) and not cloud.dazed
     cloud.dazed += ["identity", "identity"]
-    assert "You are not authorized" in str(dash.see(project)[project.id])
+    assert "You are not authorized" in str(dash.probe(project)[project.id])
 
 
 @every_python
@@ -312,26 +313,26 @@ def test_image_comes_through_the_proxy(cloud, dash, make):
     login = base64.b64encode(b"me:hid@den").decode()
     assert asked == [("http://images.invalid/x.img", f"Basic {login}")]
     assert list(cloud.uploads.values()) == [b"an image"]
-    assert dash.see(image)[image.id]["proxy"] == "as answered"
+    assert dash.probe(image)[image.id]["proxy"] == "as answered"
 
 
 def test_failed_download_is_said(cloud, dash, make):
     cloud.silent.append("web")
-    reply = dash.close(make("image", "x", {"source": cloud.url + "/web/x"}))[0]
+    reply = dash.fix(make("image", "x", {"source": cloud.url + "/web/x"}))[0]
     assert reply.code == 1 and "cannot be downloaded" in reply.err
 
 
 def test_reports_are_waited_for(cloud, dash, make):
     agent = make("network_agent", "l3@host", {"alive": True})
     compute = make("compute_service", "nova-compute@host", {"alive": True})
-    assert list(dash.see(agent, compute).values()) == [None, None]
+    assert list(dash.probe(agent, compute).values()) == [None, None]
     cloud.of("network/agents").append({"binary": "l3", "host": "host", "alive": False})
     cloud.of("compute/os-services").append({"binary": "nova-compute", "host": "host", "state": "up"})
-    seen = dash.see(agent, compute)
-    assert [fits(agent, seen[agent.id]), fits(compute, seen[compute.id])] == [False, True]
+    seen = dash.probe(agent, compute)
+    assert [is_as_desired(agent, seen[agent.id]), is_as_desired(compute, seen[compute.id])] == [False, True]
     cloud.of("network/agents")[0]["alive"] = True
     assert settled(dash, agent, compute) == []
-    assert dash.close(agent, compute)[0].ok
+    assert dash.fix(agent, compute)[0].ok
 
 
 def test_an_agent_that_answers_when_its_list_is_asked_for_is_alive(cloud, dash, make):
@@ -340,10 +341,10 @@ def test_an_agent_that_answers_when_its_list_is_asked_for_is_alive(cloud, dash, 
     asleep = {"binary": "ovn-controller", "host": "host", "alive": False}
     cloud.of("network/agents").append(asleep)
     cloud.wakes.append(asleep)
-    assert fits(agent, dash.see(agent)[agent.id])
+    assert is_as_desired(agent, dash.probe(agent)[agent.id])
     assert cloud.asked["GET network/agents"] == 2
     asleep["alive"] = False
-    assert not fits(agent, dash.see(agent)[agent.id]), "one that does not answer is dead"
+    assert not is_as_desired(agent, dash.probe(agent)[agent.id]), "one that does not answer is dead"
 
 
 LUKS = {"provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256, "control_location": "front-end"}
@@ -368,13 +369,13 @@ def test_lists_of_the_same_path_are_of_their_own_service(cloud, dash, make):
     volume = make("volume_service", "cinder-volume@aio@ceph", {"alive": True})
     cloud.of("compute/os-services").append({"id": "1", "binary": "nova-compute", "host": "aio", "state": "up"})
     cloud.of("volumev3/os-services").append({"id": "2", "binary": "cinder-volume", "host": "aio@ceph", "state": "up"})
-    seen = dash.see(compute, volume)
-    assert fits(compute, seen[compute.id]) and fits(volume, seen[volume.id])
+    seen = dash.probe(compute, volume)
+    assert is_as_desired(compute, seen[compute.id]) and is_as_desired(volume, seen[volume.id])
 
 
 def test_silent_service_is_unknown_and_the_others_are_not(cloud, dash, make):
     cloud.silent.append("network")
-    told = dash.see(make("network", "n", phase=Phase.NETWORKS), make("role", "admin"), make("role", "none"))
+    told = dash.probe(make("network", "n", phase=Phase.NETWORKS), make("role", "admin"), make("role", "none"))
     assert isinstance(told["network:n"], Unknown) and told["network:n"].known_after is Phase.SERVICES
     assert told["role:admin"] == {"exists": True} and told["role:none"] is None
 
@@ -384,8 +385,8 @@ def test_silent_service_is_unknown_and_the_others_are_not(cloud, dash, make):
 def test_refused_login_is_unknown_to_a_look_and_a_failure_to_a_write(cloud, dash, password):
     url = cloud.url if password == "wrong" else "http://127.0.0.1:9"
     role = entity("role", "r", api=Credentials(url + "/identity/v3", "admin", Secret(password), "admin", "R"))
-    assert isinstance(dash.see(role)["role:r"], Unknown)
-    reply = dash.close(role)[0]
+    assert isinstance(dash.probe(role)["role:r"], Unknown)
+    reply = dash.fix(role)[0]
     assert reply.code == 1 and reply.err.strip() and "Traceback" not in reply.err
 
 
@@ -395,7 +396,7 @@ def test_errors_may_hold_any_character(cloud, dash, make):
     lost = make("network", "\u00fcber", {"x": 1}, parents={"project": "fremd\u00e9"})
     refused = make("role", "gro\u00df")
     cloud.refuses["identity/roles"] = "gro\u00df gibt es nicht"
-    (close,) = ApiObject.fix([gap(lost), gap(refused)])
+    (close,) = ApiObject.fix([missing_diff(lost), missing_diff(refused)])
     reply = dash.run(close, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
     assert reply.code == 1
     assert [line.split(":")[0] for line in reply.err.splitlines()] == ["network", "role"]
@@ -405,7 +406,7 @@ def test_errors_may_hold_any_character(cloud, dash, make):
 def test_host_without_the_libraries_is_unknown(dash):
     for name in ("python3", "python2", "python"):
         dash.tool(name, "exit 1")
-    assert isinstance(dash.see(entity("role", "r"))["role:r"], Unknown)
+    assert isinstance(dash.probe(entity("role", "r"))["role:r"], Unknown)
 
 
 def test_an_api_that_is_away_is_told_in_a_line_without_the_objects_behind():

@@ -20,7 +20,7 @@ from packstack_lite.resources import Unknown, YumMirrors
 from packstack_lite.resources.yum_mirrors import YUM_REPOS_DIR
 from packstack_lite.secret import Secret
 from packstack_lite.state_paths import WRITTEN_FILES_LIST
-from tests.unit.dash import Dash, fits, gap
+from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 TABLE = load_mirror_table("centos-7")
 BASE = """\
@@ -101,7 +101,7 @@ def write(dash, name, text):
 
 def mend(dash, resource):
     """What plan would say, and the replies of the change; then everything must be as wanted, and stay so."""
-    seen = dash.see(resource)[resource.id]
+    seen = dash.probe(resource)[resource.id]
     (found,) = diff_resources([resource], {resource.id: seen})
     replies = [dash.run(action) for action in YumMirrors.fix([found])]
     return describe_diff(found), replies
@@ -126,8 +126,8 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     )
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.with_name("CentOS-Base.repo.packstack-lite.orig").read_text() == BASE
-    assert dash.noted(WRITTEN_FILES_LIST[1:]).splitlines() == [str(path)]
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert dash.read_note(WRITTEN_FILES_LIST[1:]).splitlines() == [str(path)]
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
     # What is disabled is nobody's to fetch: it was not asked for.
     assert not [asked for asked in mirror.was_requested if "centosplus" in asked]
 
@@ -153,7 +153,7 @@ def test_where_no_mirror_answers_nothing_is_claimed(dash, mirror):
     words, (reply,) = mend(dash, resource)
     assert words.endswith("; no mirror answers for extras)")
     assert reply.code == 1 and f"no mirror answers for extras; tried {mirror.url}/a" in reply.err
-    assert dash.see(resource)[resource.id]["dead"] == ("extras",)
+    assert dash.probe(resource)[resource.id]["dead"] == ("extras",)
 
 
 def test_a_page_that_is_no_repository_is_not_believed(dash, mirror):
@@ -161,7 +161,7 @@ def test_a_page_that_is_no_repository_is_not_believed(dash, mirror):
     _repomd(dash.root / "served/a/os/x86_64", "<html>log in first</html>")
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a")
-    assert dash.see(resource)[resource.id]["lost"] == ("base", "extras")
+    assert dash.probe(resource)[resource.id]["lost"] == ("base", "extras")
 
 
 def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
@@ -170,10 +170,10 @@ def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
     write(dash, "CentOS-Base.repo", BASE)
     dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
     resource = repo_files("http://127.0.0.1:1/x", "http://127.0.0.1:1/y", f"{mirror.url}/a")
-    assert not dash.see(resource)[resource.id]["lost"]
-    assert "127.0.0.1:1/y" not in dash.noted("curls")
+    assert not dash.probe(resource)[resource.id]["lost"]
+    assert "127.0.0.1:1/y" not in dash.read_note("curls")
     allowed = {"-K", "--silent", "--fail", "--location", "--connect-timeout", "--max-time", "--output"}
-    options = set(re.findall(r"(?:^|\s)(--?[A-Za-z][a-z-]*)", dash.noted("curls")))
+    options = set(re.findall(r"(?:^|\s)(--?[A-Za-z][a-z-]*)", dash.read_note("curls")))
     assert options == allowed, "curl 7.29 of CentOS 7 knows these"
 
 
@@ -181,7 +181,7 @@ def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     mirror.serve("a/cloud/x86_64/openstack-train")
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a", tree="sig", release_package="centos-release-openstack-train")
-    seen = dash.see(resource)[resource.id]
+    seen = dash.probe(resource)[resource.id]
     assert isinstance(seen, Unknown)
     assert describe_diff(diff_resources([resource], {resource.id: seen})[0]) == (
         "point sig repositories to a mirror if needed (known after Prepare: centos-release-openstack-train brings them)"
@@ -194,7 +194,7 @@ def test_the_release_s_files_are_known_after_prepare(dash, mirror):
     assert "\nexclude=sip,PyQt4\n" in path.read_text() and "\ngpgcheck=1\n" in path.read_text()
     # The distribution's own are the other resource's.
     assert (dash.root / YUM_REPOS_DIR[1:] / "CentOS-Base.repo").read_text() == BASE
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
@@ -203,10 +203,10 @@ def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
     dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
     curl = Secret(f'proxy = "{mirror.url}"\nproxy-user = "me:hidden-\\"word"\n')
     resource = repo_files("http://mirror.invalid/7", curl_config=curl)
-    dash.see(resource)
+    dash.probe(resource)
     assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.was_requested
     (look,) = YumMirrors.probe([resource])
-    assert "hidden" not in dash.noted("curls") and "hidden" not in look.command.script
+    assert "hidden" not in dash.read_note("curls") and "hidden" not in look.command.script
 
 
 def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
@@ -217,7 +217,7 @@ def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
         BASE.replace("mirrorlist.centos.org", "mirror.example").replace("mirror.centos.org", "a.b"),
     )
     resource = repo_files("http://127.0.0.1:1/x")
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
     assert not (dash.root / "curled").exists()
 
 
@@ -227,7 +227,7 @@ def test_disabled_repositories_alone_are_left(dash):
         dash, "CentOS-Vault.repo", BASE.replace("gpgcheck=1", "enabled=0").replace("[extras]", "[extras]\nenabled = no")
     )
     resource = repo_files("http://127.0.0.1:1/x")
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
     assert not (dash.root / "curled").exists()
 
 
@@ -323,7 +323,7 @@ def test_every_byte_that_is_no_dead_url_is_kept_and_once_is_enough(dash, lines, 
 def lead(dash):
     places = ("os/x86_64", "updates/x86_64", "extras/x86_64")
     seen = {"urls": tuple(f"{place}\t{URL}/{place}" for place in places), "lost": ()}
-    (command,) = YumMirrors.fix([gap(repo_files(URL), seen)])
+    (command,) = YumMirrors.fix([missing_diff(repo_files(URL), seen)])
     assert isinstance(command, Command)
     reply = dash.run(command)
     assert reply.ok, reply.err

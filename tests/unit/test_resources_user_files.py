@@ -7,7 +7,7 @@ import pytest
 from packstack_lite.remote.command import FileItem
 from packstack_lite.remote.push import make_push_command
 from packstack_lite.resources import UserFiles
-from tests.unit.dash import Dash, fits
+from tests.unit.dash import Dash, is_as_desired
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def dash(tmp_path):
 
 def apply(dash, *paths, declared=()):
     resource = UserFiles(tuple(map(str, paths)), tuple(map(str, declared)))
-    (reply,) = dash.close(resource)
+    (reply,) = dash.fix(resource)
     assert reply.code == 0, reply.err
-    assert fits(resource, dash.see(resource)[resource.id])
+    assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 def push(tmp_path, *paths, before=""):
@@ -34,9 +34,9 @@ def push(tmp_path, *paths, before=""):
 
 
 def test_a_fresh_host_has_none(dash):
-    assert fits(UserFiles(), dash.see(UserFiles())[UserFiles().id])
+    assert is_as_desired(UserFiles(), dash.probe(UserFiles())[UserFiles().id])
     some = UserFiles(("/etc/x",))
-    assert not fits(some, dash.see(some)[some.id])
+    assert not is_as_desired(some, dash.probe(some)[some.id])
 
 
 def test_a_file_that_is_no_longer_given_goes_and_the_others_stay(dash, tmp_path):
