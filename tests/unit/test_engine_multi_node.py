@@ -145,9 +145,7 @@ def test_a_failed_node_stops_only_nodes_that_wait_for_it(directories, listener):
 def test_a_failed_compute_node_stops_no_other_node(directories, listener, wrong):
     notes = {name: [Note("compute", directories[name], phase=Phase.SERVICES)] for name in "abc"}
     second = {
-        "breaks": lambda: node_run(
-            "b", COMPUTE, [Note("compute", directories["b"], breaks=True, phase=Phase.SERVICES)]
-        ),
+        "breaks": lambda: node_run("b", COMPUTE, [replace(notes["b"][0], breaks=True)]),
         "lost": lambda: node_run("b", COMPUTE, notes["b"], LostNode("b")),
         "unreachable": lambda: NodeRun("b", COMPUTE, None, error="b: does not answer"),
     }[wrong]()
