@@ -10,14 +10,14 @@ from packstack_lite.nodes.facts import Interface
 from packstack_lite.resources import File
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
+from packstack_lite.services.registry import SPECS
 from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, change_facts, cloud, node_context, profile_of
 
 # Everything that keeps data, on a host that can do all of it in user space only.
 STORAGE: Dict[str, Any] = {
-    "CONFIG_BARBICAN_INSTALL": True,
-    "CONFIG_SWIFT_INSTALL": True,
+    # Every service that can be installed, so that a new one is in the golden files.
+    **{spec.answer: True for spec in SPECS if spec.answer},
     "CONFIG_GLANCE_BACKEND": "swift",
-    "CONFIG_CINDER_INSTALL": True,
     "CONFIG_CINDER_BACKEND": ("ceph",),
     "CONFIG_CINDER_VOLUME_ENCRYPTION": True,
 }

@@ -103,7 +103,7 @@ def missing_golden_cases(spec: ServiceSpec, services_by_case: Mapping[str, Colle
         return []
     switch = f"{spec.answer}=y" if spec.answer else "the answer that requests it"
     return [
-        f"no golden case deploys {spec.name}: set {switch} in a case of tests/rendered.py, then run"
+        f"no golden case deploys {spec.name}: set {switch} in a case of tests/rendered.py, and run"
         " .venv/bin/python -m tests.golden.update"
     ]
 

@@ -26,7 +26,6 @@ SERVICES_DIR = PROJECT / "packstack_lite" / "services"
 OPTION_LISTS = yaml.safe_load((SERVICES_DIR / "option_lists.yaml").read_text())["files"]
 EVERYTHING = {
     **STORAGE,
-    **{spec.answer: True for spec in registry.SPECS if spec.answer},
     "CONFIG_CINDER_BACKEND": ("lvm",),
 }
 every_spec = pytest.mark.parametrize("spec", registry.SPECS, ids=lambda spec: spec.name)
