@@ -126,9 +126,10 @@ def list_commands(group: click.Group, prefix: Tuple[str, ...] = ()) -> Dict[Tupl
     """Return every command below a group, by the words that call it."""
     commands: Dict[Tuple[str, ...], click.Command] = {}
     for name, command in group.commands.items():
-        commands[(*prefix, name)] = command
+        words = (*prefix, name)
+        commands[words] = command
         if isinstance(command, click.Group):
-            commands.update(list_commands(command, (*prefix, name)))
+            commands.update(list_commands(command, words))
     return commands
 
 
