@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import sys
 from functools import lru_cache
 from types import FrameType
@@ -32,6 +33,14 @@ def find_render_call() -> Tuple[FrameType, str]:
             method_name = frame.f_code.co_name
         frame = frame.f_back
     return frame, method_name
+
+
+def find_declaring_frame(frame: FrameType) -> FrameType:
+    """Return the frame of the service that called the helpers of ``services/_base``, if such a helper is rendering."""
+    base_directory = os.path.dirname(NodeContext.render.__code__.co_filename)
+    while frame.f_code.co_filename.startswith(base_directory) and frame.f_back:
+        frame = frame.f_back
+    return _function_frame(frame)
 
 
 class ArgumentTracker:
@@ -95,26 +104,27 @@ def _function_frame(frame: FrameType) -> FrameType:
 
 
 @lru_cache(maxsize=None)
-def _parse_module(filename: str) -> ast.Module:
-    """Parse a module's source; an empty module where the source is not available."""
-    return ast.parse("".join(linecache.getlines(filename)))
+def _read_module(filename: str) -> Tuple[List[ast.Call], List[_Function]]:
+    """Return the calls and functions in a module; none where its source is not available."""
+    nodes = list(ast.walk(ast.parse("".join(linecache.getlines(filename)))))
+    functions = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [node for node in nodes if isinstance(node, ast.Call)], functions
 
 
 def _find_call(frame: FrameType, function_name: str) -> Optional[ast.Call]:
     """Return the smallest call of that function at the frame's line."""
     calls = [
         node
-        for node in ast.walk(_parse_module(frame.f_code.co_filename))
-        if isinstance(node, ast.Call)
-        and node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)
+        for node in _read_module(frame.f_code.co_filename)[0]
+        if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)
         and getattr(node.func, "attr", getattr(node.func, "id", "")) == function_name
     ]
     return min(calls, key=lambda call: (call.end_lineno or call.lineno) - call.lineno, default=None)
 
 
 def _find_function(frame: FrameType) -> Optional[_Function]:
-    for node in ast.walk(_parse_module(frame.f_code.co_filename)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == frame.f_code.co_name:
+    for node in _read_module(frame.f_code.co_filename)[1]:
+        if node.name == frame.f_code.co_name:
             first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if first_line == frame.f_code.co_firstlineno:
                 return node

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
-from packstack_lite.diagnosis.argument_tracking import ArgumentTracker, find_render_call
+from packstack_lite.diagnosis.argument_tracking import ArgumentTracker, find_declaring_frame, find_render_call
 from packstack_lite.diagnosis.template_tracking import Fragment, TemplateTracker
 from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services._base.templating import name_template
@@ -92,6 +92,8 @@ class _TrackedMapping(Dict[str, Any]):
         self._name = (kind, prefix)
 
     def _note(self, key: Any) -> None:
+        if is_dataclass(self._values.get(key)):
+            return  # Its fields are noted when they are read.
         kind, prefix = self._name
         self._tracker.note(kind, f"{prefix}.{key}", self._values.get(key))
 
@@ -111,7 +113,7 @@ class _TrackedMapping(Dict[str, Any]):
 
 def track(value: Any, tracker: Tracker, kind: str, prefix: str = "") -> Any:
     """Return a copy of a dataclass or mapping that notes reads as ``prefix.field``; other values as they are."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return _TrackedMapping(value, tracker, kind, prefix)
     if not is_dataclass(value) or isinstance(value, type):
         return value
@@ -159,12 +161,20 @@ class TrackedContext(NodeContext):
         """Render a template as NodeContext does, and note the reads behind each piece of the text."""
         text = super().render(template, **values)
         frame, function_name = find_render_call()
+        declaring_frame = find_declaring_frame(frame)
         reads_by_argument = ArgumentTracker(self.tracker).reads_by_argument(frame, function_name, values)
         template_tracker = TemplateTracker(self.tracker, reads_by_argument)
         fragments = template_tracker.render(template, context=self, profile=self.profile, facts=self.facts, **values)
         if name_template("".join(fragment.text for fragment in fragments), template) != text:
             raise RuntimeError(f"{template}: rendered with tracking it is another text")
         self.tracker.renderings.append(
-            Rendering(template, text, fragments, frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+            Rendering(
+                template,
+                text,
+                fragments,
+                declaring_frame.f_code.co_filename,
+                declaring_frame.f_lineno,
+                declaring_frame.f_code.co_name,
+            )
         )
         return text

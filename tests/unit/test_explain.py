@@ -57,15 +57,15 @@ def template_line(label):
     return path.read_text().split("\n")[int(number) - 1]
 
 
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("profile", profiles.list_names())
-def test_tracking_changes_no_file_and_finds_every_rendering(profile, case):
-    tracker = Tracker()
-    context = on(profile, CASES[case]())
-    tracked = [file for file in services.declare(TrackedContext.wrap(context, tracker)) if isinstance(file, File)]
-    assert {file.path: text(file) for file in tracked} == {path: text(file) for path, file in files(context).items()}
-    with_header = [file for file in tracked if "Written by packstack-lite from templates/" in text(file)[:200]]
-    assert {text(file) for file in with_header} <= {rendering.text for rendering in tracker.renderings}
+def test_tracking_changes_no_file_and_finds_every_rendering(profile):
+    for case, make_context in CASES.items():
+        context, tracker = on(profile, make_context()), Tracker()
+        resources = services.declare(TrackedContext.wrap(context, tracker))
+        tracked = {file.path: text(file) for file in resources if isinstance(file, File)}
+        assert tracked == {path: text(file) for path, file in files(context).items()}, case
+        with_header = {content for content in tracked.values() if "packstack-lite from templates/" in content[:200]}
+        assert with_header <= {rendering.text for rendering in tracker.renderings}, case
 
 
 def test_each_piece_of_text_comes_from_the_template_line_that_is_named():
@@ -141,6 +141,19 @@ def test_a_value_that_python_computes_names_its_answers_and_facts(answer_file):
 def test_a_value_passed_through_a_function_names_its_answer(answer_file):
     (line,) = explain(answer_file, "keystonerc_admin", "OS_USERNAME")["lines"]
     assert [source["name"] for source in line["sources"]] == ["CONFIG_KEYSTONE_ADMIN_USERNAME"]
+
+
+def test_a_profile_s_entry_is_named(answer_file):
+    (line,) = explain(answer_file, "nova.conf", "lock_path")["lines"]
+    (source,) = line["sources"]
+    assert (source["kind"], source["name"], source["value"]) == ("profile", "paths.nova-locks", "/var/lock/nova")
+
+
+def test_a_helper_of_all_services_is_not_named_as_the_declaring_code(answer_file):
+    declared_by = explain(answer_file, "nova-api-uwsgi.ini")["declared_by"]
+    assert declared_by.startswith("packstack_lite/services/nova.py:")
+    (line,) = explain(answer_file, "nova-api-uwsgi.ini", "uwsgi.threads")["lines"]
+    assert [source["name"] for source in line["sources"]] == ["uwsgi.nova-api.threads"]
 
 
 def test_a_macro_s_line_names_its_callers_and_the_argument_s_answer(answer_file):
