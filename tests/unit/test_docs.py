@@ -1,4 +1,4 @@
-"""The pages: both languages have the same commands, links resolve, commands and options exist, lines are short."""
+"""The pages: both languages have the same commands, links, paths and commands exist, lines are short."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ TRANSLATIONS = (("README.md", "README.zh.md"), ("docs/tutorial.md", "docs/tutori
 # The pages whose commands a reader types.
 COMMAND_PAGES = ("README.md", "docs/tutorial.md", "docs/how-to.md", "README.zh.md", "docs/tutorial.zh.md")
 LONGEST_LINE = 100
+# Where a path in a page may begin; pages leave out the package's name.
+PATH_ROOTS = ("", "packstack_lite", "packstack_lite/services", "docs", "tests/hosts", "tests/hosts/data")
 
 
 class Line(NamedTuple):
@@ -107,6 +109,17 @@ def find_broken_links(root: Path, path: Path) -> List[str]:
                 problems.append(f"{page}:{line.number}: the link {link} leads to no file")
             elif anchor and anchor not in anchors_of(target.read_text(encoding="utf-8")):
                 problems.append(f"{page}:{line.number}: {name or page} has no heading for the link {link}")
+    return problems
+
+
+def find_missing_paths(root: Path, page: str, text: str) -> List[str]:
+    """Return a sentence for each path of the source tree, between backquotes, that does not exist."""
+    problems = []
+    for line in read_lines(text):
+        for path in re.findall(r"`([a-z_]+/[\w./-]+\.(?:py|md|yaml|sh|json|c|config)|[a-z_]+/[a-z_/]+/)`", line.text):
+            is_known = not path.startswith("mine/") and not re.search(r"[A-Z]{4}", path)
+            if is_known and not any((root / start / path).exists() for start in PATH_ROOTS):
+                problems.append(f"{page}:{line.number}: {path} does not exist; name the file where it is now")
     return problems
 
 
@@ -213,6 +226,14 @@ def test_relative_links_resolve(path: Path) -> None:
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if path.parent != ROOT], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_paths_of_the_source_tree_exist(path: Path) -> None:
+    problems = find_missing_paths(ROOT, str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
+    assert not problems, "\n".join(problems)
+
+
 def test_headings_of_the_how_to_are_in_sentence_case() -> None:
     problems = find_headings_in_lower_case("docs/how-to.md", read("docs/how-to.md"))
     assert not problems, "\n".join(problems)
@@ -239,6 +260,9 @@ def test_each_check_finds_what_it_is_for(tmp_path: Path) -> None:
     assert [problem.split(":", 2)[2] for problem in find_broken_links(tmp_path, page)] == [
         " the link gone.md leads to no file",
         " a.md has no heading for the link #other",
+    ]
+    assert find_missing_paths(ROOT, "a", "`engine/plan.py` and\n`engine/lanes.py`") == [
+        "a:2: engine/lanes.py does not exist; name the file where it is now"
     ]
     wrong = "    packstack-lite mend --host x\n    packstack-lite sandbox grow\n`packstack-lite apply --quick`\n"
     assert find_unknown_commands("a", wrong) == [
