@@ -39,10 +39,10 @@ _ORIGIN_LABELS = {"profile": "", "answers": "", "random": " (generated)"}
 @shared_options()
 @pass_options
 def explain(options: Options, file_name: str, option: Tuple[str, ...], node: str, profile_name: str) -> None:
-    """Show which template renders FILE, and which answers and facts its OPTION is made of.
+    """Show where a rendered file and the lines of an option come from.
 
-    FILE is a path on the node or its unique end (nova.conf). OPTION is NAME, SECTION.NAME or "[SECTION] NAME".
-    Facts are samples, because no node is asked. Secrets are shown as ***.
+    FILE is a path on the node or its unique end (nova.conf). OPTION is NAME, SECTION.NAME or "[SECTION] NAME". Facts
+    are samples, because no node is asked. Secrets are shown as ***.
     """
     target = default_target(options)
     answers = answer_sources.resolve_answers(options.answer_sources, target)

@@ -25,7 +25,7 @@ _Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 
 def find_render_call() -> Tuple[FrameType, str]:
-    """Return the service's frame that is rendering, and the name of the NodeContext method that it called."""
+    """Return the frame that renders, and the NodeContext method it called."""
     frame = sys._getframe(1)
     method_name = "render"
     while frame.f_code.co_filename in _RENDERING_CODE and frame.f_back:
@@ -36,7 +36,10 @@ def find_render_call() -> Tuple[FrameType, str]:
 
 
 def find_declaring_frame(frame: FrameType) -> FrameType:
-    """Return the frame of the service that called the helpers of ``services/_base``, if such a helper is rendering."""
+    """Return the frame of the service behind the helpers of ``services/_base``.
+
+    It is the frame itself unless such a helper is rendering.
+    """
     base_directory = os.path.dirname(NodeContext.render.__code__.co_filename)
     while frame.f_code.co_filename.startswith(base_directory) and frame.f_back:
         frame = frame.f_back
@@ -51,7 +54,7 @@ class ArgumentTracker:
         self._visited: Set[Tuple[int, str]] = set()
 
     def reads_by_argument(self, frame: FrameType, function_name: str, names: Container[str]) -> Dict[str, Reads]:
-        """Return the reads of each keyword argument of the call that the frame is executing."""
+        """Return the reads of each keyword argument of the frame's current call."""
         call = _find_call(frame, function_name)
         result: Dict[str, Reads] = {}
         for keyword in call.keywords if call else ():
@@ -61,7 +64,7 @@ class ArgumentTracker:
         return result
 
     def _expression_reads(self, expression: ast.expr, frame: FrameType) -> Reads:
-        """Return what the expression reads, and what the assignments read that its names come from."""
+        """Return the reads of an expression, and those behind the names in it."""
         reads: Reads = {}
         scope = _scope(frame)
         with self._tracker.recording() as direct_reads:
@@ -97,7 +100,10 @@ def _scope(frame: FrameType) -> Dict[str, Any]:
 
 
 def _function_frame(frame: FrameType) -> FrameType:
-    """Return the function's frame for one of its comprehensions (their own frames before Python 3.12)."""
+    """Return the frame of the function that a comprehension is in.
+
+    Before Python 3.12 comprehensions have frames of their own.
+    """
     while frame.f_code.co_name.startswith("<") and frame.f_code.co_name != "<module>" and frame.f_back:
         frame = frame.f_back
     return frame
@@ -105,7 +111,10 @@ def _function_frame(frame: FrameType) -> FrameType:
 
 @lru_cache(maxsize=None)
 def _read_module(filename: str) -> Tuple[List[ast.Call], List[_Function]]:
-    """Return the calls and functions in a module; none where its source is not available."""
+    """Return the calls and the functions in a module.
+
+    Both lists are empty if the module's source is not available.
+    """
     nodes = list(ast.walk(ast.parse("".join(linecache.getlines(filename)))))
     functions = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     return [node for node in nodes if isinstance(node, ast.Call)], functions
@@ -123,6 +132,7 @@ def _find_call(frame: FrameType, function_name: str) -> Optional[ast.Call]:
 
 
 def _find_function(frame: FrameType) -> Optional[_Function]:
+    """Return the definition of the function that a frame executes."""
     for node in _read_module(frame.f_code.co_filename)[1]:
         if node.name == frame.f_code.co_name:
             first_line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
@@ -132,7 +142,7 @@ def _find_function(frame: FrameType) -> Optional[_Function]:
 
 
 def _assigned_expressions(function: _Function, name: str) -> Iterator[ast.expr]:
-    """Yield the expressions that are assigned to a name in the function, loops included."""
+    """Yield the expressions assigned to a name in a function, loops included."""
     for node in ast.walk(function):
         targets: List[ast.expr] = []
         value: Optional[ast.expr] = None

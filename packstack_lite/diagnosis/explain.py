@@ -43,10 +43,10 @@ class _NodeFiles:
 def explain_file(
     contexts: Mapping[str, NodeContext], answers: Answers, user_tree: UserTree, file_name: str, option: str, node: str
 ) -> FileExplanation:
-    """Explain a file of the cloud, and the lines of an option in it where one is named.
+    """Explain a file of the cloud, and the lines of an option in it.
 
-    ``contexts`` are the nodes by name; ``file_name`` is a path or its unique end. Raises UsageError with close matches
-    for a node, file or option that does not exist.
+    ``contexts`` are the nodes by name; ``file_name`` is a path or its unique end; an empty ``option`` or ``node`` means
+    none. Raises UsageError with close matches for a node, file or option that does not exist.
     """
     if node and node not in contexts:
         raise UsageError(f"--node {node}: the answers name no such node", f"choose one of: {', '.join(contexts)}")
@@ -152,7 +152,10 @@ class _Explainer:
         )
 
     def _find_rendering(self) -> Optional[Rendering]:
-        """Return the rendering whose text the file holds; where several texts are equal, the one of its own name."""
+        """Return the rendering that made the file's text.
+
+        If several renderings made the same text, prefer the template with the file's name.
+        """
         content = self._rendered.content if self._rendered else None
         matches = [rendering for rendering in self._files.renderings if rendering.text == content]
         path = self._file.path
@@ -161,10 +164,12 @@ class _Explainer:
         return next(iter([*same_object, *named, *matches]), None)
 
     def _restarted_units(self) -> Tuple[str, ...]:
+        """List the units that restart when the file changes."""
         units = [resource for resource in self._files.resources if isinstance(resource, Unit)]
         return tuple(sorted(unit.name for unit in units if self._file.id in unit.trigger_ids))
 
     def _explain_option(self, option: str) -> Tuple[LineExplanation, ...]:
+        """Explain each place that sets the option. Raises UsageError if none does."""
         options = _list_options(_text(self._file))
         matches = [candidate for candidate in options if candidate.is_named(option, options)]
         if not matches:
@@ -183,6 +188,7 @@ class _Explainer:
         return tuple(explanations)
 
     def _unknown_option_error(self, option: str, options: Sequence[_Option]) -> UsageError:
+        """Return the error for an option that the file does not set."""
         known = {candidate.label: candidate for candidate in options}
         names = {candidate.name: candidate.label for candidate in options}
         name = re.sub(r"^\[.*\]\s*", "", option).split(".")[-1]
@@ -193,7 +199,10 @@ class _Explainer:
         return UsageError(f"{self._file.path} does not set {option}", hint)
 
     def _override_lines(self, option: _Option) -> List[int]:
-        """List the lines of the user's file that set an option; empty where the rendered value counts."""
+        """List the lines of the user's file that set an option.
+
+        The list is empty if the rendered value counts.
+        """
         if self._user_file is None:
             return []
         given = _list_options(normalize_newlines(self._user_file.text))
@@ -202,6 +211,7 @@ class _Explainer:
     def _overridden_lines(
         self, option: _Option, override_line: int, replaced: Sequence[_Option]
     ) -> List[LineExplanation]:
+        """Explain an option's lines that a configuration override sets."""
         assert self._user_file
         replaced_lines = [line for candidate in replaced for line in self._rendered_lines(candidate, candidate)]
         return [
@@ -216,7 +226,10 @@ class _Explainer:
         ]
 
     def _rendered_lines(self, final: _Option, rendered: _Option) -> List[LineExplanation]:
-        """Explain an option's lines; the numbers are the final file's, the fragments those of the rendered text."""
+        """Explain an option's lines.
+
+        The numbers are the final file's, the fragments those of the rendered text.
+        """
         fragments_by_line = _fragments_by_line(self._rendering.fragments) if self._rendering else {}
         return [
             self._explain_line(
@@ -226,6 +239,7 @@ class _Explainer:
         ]
 
     def _explain_line(self, number: int, section: str, text: str, fragments: Sequence[Fragment]) -> LineExplanation:
+        """Explain one line from the fragments it consists of."""
         reads: Reads = {}
         lines: Dict[TemplateLine, None] = {}
         conditions = {}
@@ -253,6 +267,7 @@ class _Explainer:
         return tuple(sorted(shown, key=lambda source: (order.index(source.kind), source.name)))
 
     def _source(self, kind: str, name: str, value: Any) -> Source:
+        """Describe one read with its value as text and its origin."""
         if kind == "answer":
             text = MASK if isinstance(value, Secret) else self._answers.text(name)
             return Source(kind, name, self._masker(text), self._answers.origin(name))
@@ -262,7 +277,10 @@ class _Explainer:
 
 @dataclass(frozen=True)
 class _Option:
-    """An option of a file with its lines; ``number`` is the first one's. ``section`` is "" where there are none."""
+    """An option of a file with its lines.
+
+    ``number`` is the number of the first line. ``section`` is "" in a file without sections.
+    """
 
     section: str
     name: str
@@ -278,7 +296,10 @@ class _Option:
         return f"[{self.section}] {self.name}" if self.section else self.name
 
     def is_named(self, text: str, options: Sequence[_Option]) -> bool:
-        """Return whether NAME, [SECTION] NAME or SECTION.NAME means this option; a whole NAME comes first."""
+        """Return whether NAME, [SECTION] NAME or SECTION.NAME means this option.
+
+        If an option is called NAME, dots in it included, NAME means no other.
+        """
         match = re.fullmatch(r"\[(.+?)\]\s*(\S+)", text)
         if match:
             return self.key == (normalize_section(match.group(1)), match.group(2))
@@ -289,7 +310,10 @@ class _Option:
 
 
 def _list_options(text: str) -> List[_Option]:
-    """List the options of a file: by section where it is an INI file, else by the first word of each line."""
+    """List the options of a file.
+
+    An INI file is parsed; in other files the first word of each line counts as an option.
+    """
     ini = parse_ini(text)
     if not ini.errors and ini.options:
         return [_Option(block.section, block.name, block.line_number, tuple(block.lines)) for block in ini.options]
@@ -302,7 +326,10 @@ def _text(file: File) -> str:
 
 
 def _fragments_by_line(fragments: Sequence[Fragment]) -> Dict[int, List[Fragment]]:
-    """Group a text's fragments by the number of the line that they are in; bare line ends are left out."""
+    """Group a text's fragments by the number of the line that they are in.
+
+    Bare line ends are left out.
+    """
     by_line: Dict[int, List[Fragment]] = {}
     number = 1
     for fragment in fragments:
@@ -330,7 +357,10 @@ def _template_text(line: TemplateLine) -> str:
 
 
 def _describe_code(rendering: Rendering) -> str:
-    """Return FILE:LINE and the function that rendered a text, the file as it is named in the source tree."""
+    """Return ``FILE:LINE FUNCTION()`` of the code that rendered a text.
+
+    FILE is named as in the source tree.
+    """
     path = Path(rendering.source_path)
     package_parent = Path(packstack_lite.__file__).parent.parent
     name = path.relative_to(package_parent) if package_parent in path.parents else path

@@ -8,7 +8,7 @@ from typing import Tuple
 
 @dataclass(frozen=True)
 class Source:
-    """Something that went into a line: an answer, a fact, a profile entry or a property of the node.
+    """An answer, fact, profile entry or node property that went into a line.
 
     ``origin`` of an answer is where it was given, as Answers.origin says; a fact's is ``sample``. Secrets are masked.
     """
@@ -21,7 +21,10 @@ class Source:
 
 @dataclass(frozen=True)
 class ConditionExplanation:
-    """An ``if`` or ``for`` around a template line: where it is, its text, and what it depends on."""
+    """An ``if`` or ``for`` of a template, with what it depends on.
+
+    ``template_line`` is PATH:LINE, ``text`` the line there.
+    """
 
     template_line: str
     text: str
@@ -50,7 +53,7 @@ class LineExplanation:
 
 @dataclass(frozen=True)
 class FileExplanation:
-    """A file of a node: template, service and code that declare it, owner, mode, and units that restart with it.
+    """A file of a node, with its template, declaring code and restarting units.
 
     ``template`` is "" for a file that code writes or that --config-dir adds, ``override`` the file of --config-dir that
     changes it, ``lines`` the lines of the option that was asked for. ``other_nodes`` have a file at the same path.

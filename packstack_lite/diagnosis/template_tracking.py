@@ -45,7 +45,7 @@ class TemplateLine:
 
 @dataclass(frozen=True)
 class Condition:
-    """An ``if`` or ``for`` of a template that a piece of text depends on, and what it read."""
+    """An ``if`` or ``for`` around a piece of text, and what it read."""
 
     line: TemplateLine
     reads: Reads
@@ -53,7 +53,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A piece of rendered text. ``lines``: its template line first, then the lines that called the macro."""
+    """A piece of rendered text with its template lines and reads.
+
+    ``lines`` holds its own template line first, then the lines that called the macro it is in.
+    """
 
     text: str
     lines: Tuple[TemplateLine, ...]
@@ -63,7 +66,10 @@ class Fragment:
 
 @dataclass
 class _Site:
-    """A tracked expression of a template: its line, the names in it, and the names that it is assigned to."""
+    """A tracked expression of a template.
+
+    ``names`` are the variables in it, ``targets`` the variables that it is assigned to.
+    """
 
     line: TemplateLine
     names: Tuple[str, ...] = ()
@@ -79,7 +85,7 @@ class _Call:
 
 
 class _Catalog:
-    """The instrumented templates of this process, and what is known of their expressions, calls and macros.
+    """The instrumented templates of this process and their tracked parts.
 
     Templates are compiled once; while one is rendered, its calls go to the ``current`` TemplateTracker.
     """
@@ -94,6 +100,7 @@ class _Catalog:
             self.environment.globals[f"_track_{name}"] = self._forward(name)
 
     def _forward(self, name: str) -> Callable[..., Any]:
+        """Return a function for templates that calls a method of the current tracker."""
         return lambda *arguments: getattr(self.current, name)(*arguments)
 
     def add_site(self, template: str, node: nodes.Node, names: Sequence[str], targets: Sequence[str] = ()) -> int:
@@ -113,7 +120,10 @@ class _Catalog:
 
 
 class TemplateTracker:
-    """One rendering with tracking; the reads of each value passed to the template are given."""
+    """Track one rendering of a template.
+
+    ``reads_by_argument`` holds the reads behind each value that is passed to the template.
+    """
 
     def __init__(self, tracker: Tracker, reads_by_argument: Mapping[str, Reads]) -> None:
         self._tracker = tracker
@@ -225,6 +235,7 @@ class _TrackingEnvironment(jinja2.Environment):
 
 @lru_cache(maxsize=None)
 def _catalog() -> _Catalog:
+    """Return the catalog of this process."""
     return _Catalog()
 
 
@@ -246,6 +257,7 @@ class _Instrumenter:
         return [statement for node in body for statement in self._change_statement(node)]
 
     def _change_statement(self, node: nodes.Node) -> List[nodes.Node]:
+        """Add tracking calls to a statement and to those inside it."""
         if isinstance(node, nodes.Output):
             node.nodes = [piece for child in node.nodes for piece in self._change_output(child)]
         elif isinstance(node, nodes.If):
@@ -270,7 +282,10 @@ class _Instrumenter:
         return [node]
 
     def _change_if(self, node: nodes.If, earlier_sites: List[int]) -> int:
-        """Change an ``if`` or ``elif``, which depends on earlier tests too; return the number of its own test."""
+        """Change an ``if`` or ``elif``; return the site number of its test.
+
+        ``earlier_sites`` are the tests before it, on which it depends too.
+        """
         site = self._catalog.add_site(self._template, node, _loaded_names(node.test))
         node.test = self._track(node.test, site)
         sites = [*earlier_sites, site]
@@ -281,6 +296,7 @@ class _Instrumenter:
         return site
 
     def _conditional(self, body: Sequence[nodes.Node], sites: Sequence[int]) -> List[nodes.Node]:
+        """Return the changed body of an ``if`` or ``for``, between enter and leave calls."""
         if not body:
             return []
         enter = self._statement("enter_condition", *sites, node=body[0])
@@ -299,6 +315,7 @@ class _Instrumenter:
         return pieces
 
     def _marked(self, expression: nodes.Expr, site: int) -> List[nodes.Expr]:
+        """Return an expression between calls that print the marks."""
         line = expression.lineno
         return [self._call("open", [site], line), expression, self._call("close", [], line)]
 
@@ -324,7 +341,10 @@ class _Instrumenter:
                 call.args[-1] = self._call("note_call", [number, call.args[-1]], call.lineno)
 
     def _track(self, expression: nodes.Node, site: int) -> nodes.Expr:
-        """Return an expression of the same value whose reads are recorded: ``end(site, begin(site) and value)``."""
+        """Wrap an expression so that its reads are recorded and its value stays.
+
+        The result is ``end(site, begin(site) and expression)``.
+        """
         line = expression.lineno
         recorded = nodes.And(self._call("begin", [site], line), cast(nodes.Expr, expression), lineno=line)
         return self._call("end", [site, recorded], line)

@@ -53,7 +53,10 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Rendering:
-    """One rendered text: its template, the text's fragments with their reads, and the function that asked for it."""
+    """A rendered text with its template and fragments.
+
+    ``source_path``, ``source_line`` and ``function`` name the code that rendered it.
+    """
 
     template: str
     text: str
@@ -112,7 +115,10 @@ class _TrackedMapping(Dict[str, Any]):
 
 
 def track(value: Any, tracker: Tracker, kind: str, prefix: str = "") -> Any:
-    """Return a copy of a dataclass or mapping that notes reads as ``prefix.field``; other values as they are."""
+    """Return a copy of a dataclass or mapping that notes each read.
+
+    Reads are noted as ``prefix.field``. Other values are returned as they are.
+    """
     if isinstance(value, Mapping):
         return _TrackedMapping(value, tracker, kind, prefix)
     if not is_dataclass(value) or isinstance(value, type):
@@ -158,7 +164,7 @@ class TrackedContext(NodeContext):
         )
 
     def render(self, template: str, **values: Any) -> str:
-        """Render a template as NodeContext does, and note the reads behind each piece of the text."""
+        """Render a template and note the reads behind each piece of the text."""
         text = super().render(template, **values)
         frame, function_name = find_render_call()
         declaring_frame = find_declaring_frame(frame)

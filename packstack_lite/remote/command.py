@@ -41,9 +41,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class FileItem:
-    """A file to write on the node, atomically (staged in a directory of mode 0700, fsync, mv).
+    """A file to write on the node atomically.
 
-    A file that packstack-lite did not write is kept once, as ``PATH.packstack-lite.orig``, before it is replaced.
+    It is staged in a directory of mode 0700, synced to disk and renamed. A file that packstack-lite did not write is
+    kept once, as ``PATH.packstack-lite.orig``, before it is replaced.
     """
 
     path: str
@@ -58,10 +59,11 @@ class FileItem:
 
 @dataclass(frozen=True)
 class Job:
-    """A long script that runs as a transient systemd unit and survives a lost connection.
+    """A long script, run as a transient systemd unit.
 
-    ``name`` is unique on the node ([a-z0-9.@_-]). ``needs`` names jobs of the same batch that must succeed first.
-    ``script`` and ``stdin`` are those of Command. After ``timeout`` seconds the job is killed and its exit code is 124.
+    It survives a lost connection. ``name`` is unique on the node ([a-z0-9.@_-]). ``needs`` names jobs of the same batch
+    that must succeed first. ``script`` and ``stdin`` are those of Command. After ``timeout`` seconds the job is killed
+    and its exit code is 124.
     """
 
     name: str
@@ -77,7 +79,10 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The result of a job. ``code`` is its exit code, or -1 if a job that it needs failed and it was not started."""
+    """The result of a job.
+
+    ``code`` is its exit code, or -1 if a job that it needs failed and it was not started.
+    """
 
     name: str
     code: int
@@ -114,20 +119,23 @@ class Connection(Protocol):
     round_trips: int
 
     def run(self, commands: Sequence[Command]) -> "list[Reply]":
-        """Run the commands in order, in one round trip; return their replies in the same order."""
+        """Run the commands in order, in one round trip.
+
+        Return their replies in the same order.
+        """
         ...
 
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> "list[Reply]":
-        """Write the files in one round trip, with commands ``before`` and ``after`` them; return the commands' replies.
+        """Write the files in one round trip, with commands ``before`` and ``after`` them.
 
-        Raises PhaseError if a file cannot be written.
+        Return the commands' replies. Raises PhaseError if a file cannot be written.
         """
         ...
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> "list[JobResult]":
-        """Run the jobs in parallel, as their needs allow, and resume after a lost connection."""
+        """Run the jobs in parallel, as their needs allow; survive a lost connection."""
         ...
 
     def close(self) -> None:
@@ -135,5 +143,8 @@ class Connection(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close the connection for good, from any thread; running and later calls raise ConnectError."""
+        """Close the connection for good, from any thread.
+
+        Running and later calls raise ConnectError.
+        """
         ...

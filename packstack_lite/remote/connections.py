@@ -26,6 +26,7 @@ class _ConnectionAborted(ConnectError):
 
 
 def _is_retryable(error: BaseException) -> bool:
+    """Return whether a lost connection may be opened again."""
     return isinstance(error, ConnectError) and not isinstance(error, _ConnectionAborted)
 
 
@@ -90,7 +91,10 @@ class ShellConnection(ABC):
         return replies
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """See Connection. To start a running job again only joins it, so a lost connection is simply retried."""
+        """See Connection. Starting a running job again only joins it.
+
+        A lost connection is therefore simply retried.
+        """
         with_retry = retry(
             retry=retry_if_exception(_is_retryable),
             stop=stop_after_delay(60),
@@ -112,10 +116,11 @@ class ShellConnection(ABC):
 
 
 class SshConnection(ShellConnection):
-    """A connection over SSH. It counts 4 round trips to connect and 2 to open the root shell, with sudo 2 more.
+    """A connection over SSH.
 
-    ``confirm`` asks whether an unknown host key is accepted, ``ask_password`` asks for sudo's password and for
-    passphrases; both are None without a terminal. ``warn`` gets a message for each damaged file that is skipped.
+    It counts 4 round trips to connect and 2 to open the root shell, with sudo 2 more. ``confirm`` asks whether an
+    unknown host key is accepted, ``ask_password`` asks for sudo's password and for passphrases; both are None without a
+    terminal. ``warn`` gets a message for each damaged file that is skipped.
     """
 
     def __init__(
@@ -146,6 +151,7 @@ class SshConnection(ShellConnection):
         return self._open_with_sudo(self._session, shell_command, marker)
 
     def _open_with_sudo(self, session: Session, shell_command: str, marker: str) -> Shell:
+        """Open the root shell with sudo; ask for the password if sudo needs one."""
         user = session.route.user
         self.round_trips += 2
         code, stderr = session.run("sudo -n true")

@@ -23,7 +23,10 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
 
 
 class KnownHosts:
-    """The keys that known_hosts files hold for one host. ``warn`` gets a message for each line or file skipped."""
+    """The keys that known_hosts files hold for one host.
+
+    ``warn`` gets a message for each line or file skipped.
+    """
 
     def __init__(self, route: ResolvedSshTarget, warn: Warn) -> None:
         self._route = route
@@ -44,9 +47,9 @@ class KnownHosts:
         options.key_types = [*preferred, *(name for name in options.key_types if name not in preferred)]
 
     def verify_key(self, key: paramiko.PKey, confirm: ConfirmPrompt) -> None:
-        """Return if the key is known or accepted as a new one; a new one is appended to known_hosts.
+        """Accept a known key, or a new one that is confirmed, which is then stored.
 
-        Raises ConnectError for a changed, revoked or unaccepted key.
+        Raises ConnectError for a changed, revoked or unconfirmed key.
         """
         if key in self._revoked:
             raise ConnectError(
@@ -79,7 +82,10 @@ class KnownHosts:
         self._append_key(key)
 
     def _append_key(self, key: paramiko.PKey) -> None:
-        """Append the key to known_hosts. As with ssh, a file that cannot be written causes a warning only."""
+        """Append the key to known_hosts.
+
+        As with ssh, a file that cannot be written causes a warning only.
+        """
         path = Path(self._route.known_hosts_files[0])
         line = f"{self._route.host_key_alias} {key.get_name()} {key.get_base64()}\n".encode()
         try:

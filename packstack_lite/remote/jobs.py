@@ -101,7 +101,10 @@ RunCommands = Callable[[Sequence[Command]], List[Reply]]
 
 @dataclass
 class _RunningJob:
-    """A job that was started. ``bytes_read`` counts its output so far, ``partial_line`` has no newline yet."""
+    """A job that was started.
+
+    ``bytes_read`` counts its output so far, ``partial_line`` has no newline yet.
+    """
 
     job: Job
     started_at: float
@@ -111,7 +114,10 @@ class _RunningJob:
 
 
 def make_start_command(job: Job) -> Command:
-    """Return the command that starts a job, or joins it if it already runs; script and input go through stdin."""
+    """Return the command that starts a job, or joins it if it already runs.
+
+    Script and input go through stdin.
+    """
     digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
     values = {"home": JOBS_DIR, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
     return Command(_START % values, stdin=_pack_job(job), description=f"start {job.description or job.name}")
@@ -138,17 +144,23 @@ def _pack_job(job: Job) -> bytes:
 
 
 class JobRunner:
-    """Run a batch of jobs as their needs allow; ``run`` is the function that runs commands on the node."""
+    """Run a batch of jobs as their needs allow.
 
-    def __init__(self, run: RunCommands, host_name: str, watcher: JobWatcher) -> None:
+    ``run`` is the function that runs commands on the node.
+    """
+
+    def __init__(self, run: RunCommands, node_name: str, watcher: JobWatcher) -> None:
         self._run = run
-        self._host_name = host_name
+        self._node_name = node_name
         self._watcher = watcher
         self._running: Dict[str, _RunningJob] = {}
         self._results: Dict[str, JobResult] = {}
 
     def run_all(self, jobs: Sequence[Job]) -> List[JobResult]:
-        """The results, in the order of the jobs; -1 for those whose needs failed."""
+        """Run the jobs and return their results in order.
+
+        A job whose needs failed is not started; its code is -1.
+        """
         waiting = list(jobs)
         while waiting or self._running:
             waiting = self._cancel_dependents(waiting)
@@ -164,7 +176,7 @@ class JobRunner:
         for job in waiting:
             failed_needs = [need for need in job.needs if need in self._results and not self._results[need].ok]
             if failed_needs:
-                self._finish(job, JobResult(job.name, -1, f"not begun: {', '.join(failed_needs)} failed", 0.0))
+                self._finish(job, JobResult(job.name, -1, f"not started: {', '.join(failed_needs)} failed", 0.0))
             else:
                 runnable.append(job)
         return runnable
@@ -193,7 +205,7 @@ class JobRunner:
                 length, ended = int(size), None if code == "-" else int(code)
             except ValueError as error:
                 raise PhaseError(
-                    f"{self._host_name}: the stored state of a job cannot be read: {line[:100]!r}",
+                    f"{self._node_name}: the stored state of a job cannot be read: {line[:100]!r}",
                     f"look for a full disk (df {JOBS_DIR}), then run the same command again",
                 ) from error
             running = self._running.get(name)

@@ -15,10 +15,10 @@ Password = Optional[Callable[[str], Secret]]
 
 
 def iter_keys(route: ResolvedSshTarget, password: Password, notes: List[str]) -> Iterator[Tuple[str, paramiko.PKey]]:
-    """Yield the keys to try, each with its label; configured keys first, else the agent's first.
+    """Yield the keys to try, each with its label.
 
-    Each failed try costs a round trip, and sshd allows six. ``notes`` gets a line for each unusable key, with the
-    reason.
+    Configured keys first, else the agent's first. Each failed try costs a round trip, and sshd allows six. ``notes``
+    gets a line for each unusable key, with the reason.
     """
     files = ((path, read_key(path, password, notes, route.has_explicit_keys)) for path in route.key_files)
     agent = [] if route.identities_only else _agent_keys(notes)
@@ -39,9 +39,10 @@ def _agent_keys(notes: List[str]) -> List[Tuple[str, paramiko.PKey]]:
 
 
 def read_key(path: str, password: Password, notes: List[str], explicit: bool) -> Optional[paramiko.PKey]:
-    """Read a private key file and ask for its passphrase; return None, with a note, if it cannot be used.
+    """Read a private key file and ask for its passphrase.
 
-    A missing file is noted only if it is ``explicit``: named by an option or by ~/.ssh/config.
+    Return None, with a note, if it cannot be used. A missing file is noted only if it is ``explicit``: named by an
+    option or by ~/.ssh/config.
     """
     if not os.path.exists(path):
         if explicit:
@@ -73,7 +74,10 @@ def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramik
 
 
 def _reason(error: Exception) -> str:
-    """Return an error's text as one short line; some of paramiko's errors hold the whole file."""
+    """Return an error's text as one short line.
+
+    Some of paramiko's errors hold the whole file.
+    """
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, UnknownKeyType):

@@ -31,7 +31,10 @@ _DIGEST_LENGTH = 20
 
 @dataclass(frozen=True)
 class KnownHostsLine:
-    """A line with a key: its marker (b"" without one), host names or patterns, key type, and key in base64."""
+    """A line with a key.
+
+    It has a marker (b"" without one), host names or patterns, a key type, and the key in base64.
+    """
 
     marker: bytes
     names: Tuple[bytes, ...]
@@ -39,13 +42,19 @@ class KnownHostsLine:
     key: bytes
 
     def matches_host(self, host: str) -> bool:
-        """Return whether the names mean this host; a matching pattern with ``!`` excludes it."""
+        """Return whether the names mean this host.
+
+        A matching pattern with ``!`` excludes it.
+        """
         patterns = [name for name in self.names if not name.startswith(b"!")]
         excluded = [name[1:] for name in self.names if name.startswith(b"!")]
         return any(_matches(host, name) for name in patterns) and not any(_matches(host, name) for name in excluded)
 
     def to_public_key(self) -> Optional[paramiko.PKey]:
-        """Return the key, or None for a type that paramiko does not know. Raises ValueError for a broken key."""
+        """Return the key, or None for a type that paramiko does not know.
+
+        Raises ValueError for a broken key.
+        """
         try:
             entry = HostKeyEntry.from_line(f"host {self.key_type.decode()} {self.key.decode()}")
         except Exception as error:
@@ -55,7 +64,10 @@ class KnownHostsLine:
 
 
 def parse_line(line: bytes) -> Optional[KnownHostsLine]:
-    """Parse a line; return None for an empty line or a comment. Raises ValueError for a broken line."""
+    """Parse a line; return None for an empty line or a comment.
+
+    Raises ValueError for a broken line.
+    """
     fields = line.split()
     if not fields or fields[0].startswith(b"#"):
         return None
@@ -130,7 +142,10 @@ def _matches(host: str, name: bytes) -> bool:
 
 
 def _split_hashed_name(name: bytes) -> Tuple[bytes, bytes]:
-    """Return salt and digest of ``|1|SALT|DIGEST``, decoded from base64. Raises ValueError."""
+    """Return salt and digest of ``|1|SALT|DIGEST``, decoded from base64.
+
+    Raises ValueError.
+    """
     parts = name.split(b"|")
     if len(parts) != 4 or parts[1] != b"1":
         raise ValueError("not a hashed name")
@@ -141,7 +156,10 @@ def _split_hashed_name(name: bytes) -> Tuple[bytes, bytes]:
 
 
 def _check_key(key_type: bytes, blob: bytes) -> None:
-    """Raise ValueError unless a key has its line's type and is complete (RFC 4253, 6.6: length-prefixed strings)."""
+    """Raise ValueError unless a key has its line's type and is complete.
+
+    A key is a sequence of strings, each with its length in front (RFC 4253, section 6.6).
+    """
     parts: List[bytes] = []
     position = 0
     while position < len(blob):

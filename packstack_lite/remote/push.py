@@ -48,7 +48,10 @@ exit $failed
 
 
 def make_push_command(files: Sequence[FileItem]) -> Command:
-    """Return one command that writes all the files; it exits with 1 and names each file that it cannot write."""
+    """Return one command that writes all the files.
+
+    It exits with 1 and names each file that it cannot write.
+    """
     description = f"write {len(files)} file{'s' * (len(files) > 1)}"
     return Command(_SCRIPT % {"home": STATE_DIR}, stdin=_pack_files(files), timeout=120.0, description=description)
 

@@ -51,9 +51,9 @@ class ChannelStream:
 
 
 class Session:
-    """An authenticated SSH connection; ``route`` holds the address, user and keys that were used.
+    """An authenticated SSH connection.
 
-    A session over a jump host owns the session to that host.
+    ``route`` holds the address, user and keys that were used. A session over a jump host owns the session to that host.
     """
 
     def __init__(
@@ -64,7 +64,10 @@ class Session:
         self._jump_session = jump_session
 
     def open_stream(self, command: str) -> ChannelStream:
-        """Start a command and return its standard input and output as one stream. Raises ConnectError."""
+        """Start a command and return its standard input and output as one stream.
+
+        Raises ConnectError.
+        """
         try:
             channel = self._open_channel()
             channel.exec_command(command)
@@ -88,7 +91,10 @@ class Session:
         return code, stderr.decode(errors="replace").strip()
 
     def _open_channel(self) -> paramiko.Channel:
-        """Open a channel; retry, because with MaxSessions 1 sshd refuses it until the previous one is closed."""
+        """Open a channel; retry while sshd refuses it.
+
+        With MaxSessions 1 sshd refuses a channel until the previous one is closed.
+        """
         deadline = time.monotonic() + CHANNEL_TIMEOUT
         while True:
             try:
@@ -116,10 +122,10 @@ def connect(
     warn: Warn = ignore_warning,
     jumps_for: Tuple[str, ...] = (),
 ) -> Session:
-    """Connect and authenticate. Raises ConnectError that says what failed and what to type.
+    """Connect and authenticate.
 
-    ``warn`` gets a message for each damaged file that is skipped. ``jumps_for`` are the hosts that this one is a
-    ProxyJump of; a loop among them raises UsageError.
+    Raises ConnectError that says what failed and what to type. ``warn`` gets a message for each damaged file that is
+    skipped. ``jumps_for`` are the hosts that this one is a ProxyJump of; a loop among them raises UsageError.
     """
     route = resolve_ssh_target(target)
     if target.host in jumps_for:
@@ -148,6 +154,7 @@ def connect(
 
 
 def _open_tunnel(session: Session, route: ResolvedSshTarget) -> paramiko.Channel:
+    """Open a connection to the host through its jump host's session."""
     try:
         return session.transport.open_channel(
             "direct-tcpip", (route.address, route.port), ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT
@@ -159,6 +166,7 @@ def _open_tunnel(session: Session, route: ResolvedSshTarget) -> paramiko.Channel
 
 
 def _open_socket(route: ResolvedSshTarget) -> socket.socket:
+    """Open a TCP connection that notices a lost peer. Raises ConnectError."""
     endpoint = f"{route.address} port {route.port}"
     try:
         sock = socket.create_connection((route.address, route.port), timeout=CONNECT_TIMEOUT)
@@ -184,6 +192,7 @@ def _open_socket(route: ResolvedSshTarget) -> socket.socket:
 
 
 def _handshake(transport: paramiko.Transport, route: ResolvedSshTarget) -> None:
+    """Do the SSH key exchange. Raises ConnectError if the port does not speak SSH."""
     try:
         transport.start_client(timeout=CONNECT_TIMEOUT)
     except (paramiko.SSHException, EOFError, OSError) as error:
@@ -194,6 +203,7 @@ def _handshake(transport: paramiko.Transport, route: ResolvedSshTarget) -> None:
 
 
 def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_password: Password) -> None:
+    """Log in with the first key that the server accepts. Raises ConnectError."""
     attempts: List[str] = []
     for label, key in iter_keys(route, ask_password, attempts):
         attempts.append(label)
@@ -211,7 +221,10 @@ def _authenticate(transport: paramiko.Transport, route: ResolvedSshTarget, ask_p
 
 
 def _offer(transport: paramiko.Transport, user: str, key: paramiko.PKey) -> str:
-    """Try to log in with a key; return why the key could not be used, "" if the server accepted or refused it."""
+    """Try to log in with a key.
+
+    Return why the key could not be used, "" if the server accepted or refused it.
+    """
     try:
         transport.auth_publickey(user, key)
     except paramiko.AuthenticationException:

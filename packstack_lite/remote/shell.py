@@ -75,9 +75,9 @@ class Stream(Protocol):
 
 
 class Shell:
-    """Run batches of commands in SHELL_LOOP over a stream; ``marker`` is the word that the loop was started with.
+    """Run batches of commands in SHELL_LOOP over a stream.
 
-    ``name`` is the node's name in messages.
+    ``marker`` is the word that the loop was started with. ``name`` is the node's name in messages.
     """
 
     def __init__(self, stream: Stream, name: str, marker: str) -> None:
@@ -88,7 +88,10 @@ class Shell:
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
-        """Skip what login banners and rc files print. Raises ConnectError if no root shell starts."""
+        """Skip what login banners and rc files print.
+
+        Raises ConnectError if no root shell starts.
+        """
         banner_lines: List[str] = []
         while True:
             try:
@@ -109,7 +112,10 @@ class Shell:
         )
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """Run the commands in one round trip; return replies in their order. Concurrent ones run in the background."""
+        """Run the commands in one round trip; return replies in their order.
+
+        Concurrent ones run in the background.
+        """
         if not commands:
             return []
         writer = threading.Thread(target=self._send, args=(encode_batch(commands),), daemon=True)
@@ -137,7 +143,10 @@ class Shell:
         return [Reply(code, *text[2 * index : 2 * index + 2]) for index, code in enumerate(exit_codes)]
 
     def _read_until(self, terminator: bytes) -> bytes:
-        """Read up to the terminator and return what comes before it. Raises ConnectError at the end of the stream."""
+        """Read up to the terminator and return what comes before it.
+
+        Raises ConnectError at the end of the stream.
+        """
         search_start = 0
         while True:
             position = self._buffer.find(terminator, search_start)

@@ -21,11 +21,11 @@ _JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^@
 
 @dataclass(frozen=True)
 class SshTarget:
-    """A host to connect to, as the caller names it; ~/.ssh/config supplies empty fields.
+    """A host to connect to, as the caller names it.
 
-    ``key_file`` is a private key, ``known_hosts_file`` an additional file of host keys. ``accept_new_host_key`` accepts
-    and stores the key of an unknown host. ``config_file`` replaces ~/.ssh/config (ssh -F); a missing one counts as
-    empty.
+    ~/.ssh/config supplies empty fields. ``key_file`` is a private key, ``known_hosts_file`` an additional file of host
+    keys. ``accept_new_host_key`` accepts and stores the key of an unknown host. ``config_file`` replaces ~/.ssh/config
+    (ssh -F); a missing one counts as empty.
     """
 
     host: str
@@ -39,10 +39,11 @@ class SshTarget:
 
 @dataclass(frozen=True)
 class ResolvedSshTarget:
-    """A target with all options known: address, user, keys, jump hosts and known_hosts files.
+    """A target with all options known.
 
-    ``has_explicit_keys``: an option or the configuration names the keys. ``identities_only``: the agent is not asked.
-    ``host_key_alias`` is the host's name in known_hosts files; the first of these gets new keys.
+    Address, user, keys, jump hosts and known_hosts files. ``has_explicit_keys``: an option or the configuration names
+    the keys. ``identities_only``: the agent is not asked. ``host_key_alias`` is the host's name in known_hosts files;
+    the first of these gets new keys.
     """
 
     name: str
@@ -87,9 +88,10 @@ def resolve_ssh_target(target: SshTarget) -> ResolvedSshTarget:
 
 
 def parse_jump(jump: str, target: SshTarget) -> SshTarget:
-    """Return the jump host that an entry of ProxyJump names, with the files and policy of ``target``.
+    """Return the jump host that an entry of ProxyJump names.
 
-    Raises UsageError for an entry that is not [USER@]HOST[:PORT].
+    It inherits the files and the host key policy of ``target``. Raises UsageError for an entry that is not
+    [USER@]HOST[:PORT].
     """
     match = _JUMP.fullmatch(jump)
     port = int(match["port"] or 0) if match else 0
@@ -122,7 +124,10 @@ def _read_ssh_config(target: SshTarget) -> Mapping[str, str]:
 
 
 def _read_text(path: str) -> str:
-    """Return the file's text, "" without a file. As with ssh, bytes that are not UTF-8 are accepted."""
+    """Return the file's text, "" without a file.
+
+    As with ssh, bytes that are not UTF-8 are accepted.
+    """
     if os.path.isdir(path):
         raise UsageError(f"{path} is a directory, not a file for ssh -F", "move it away")
     if not os.path.isfile(path):
@@ -136,7 +141,7 @@ def _read_text(path: str) -> str:
 
 
 def _unusable_config_error(path: str, text: str, error: Exception) -> UsageError:
-    """Return the error for an unusable file, with the first line that cannot be read by itself either."""
+    """Return the error for an unusable file, with its first unreadable line."""
     for number, line in enumerate(text.split("\n"), 1):
         try:
             paramiko.SSHConfig.from_text(line)
@@ -160,7 +165,10 @@ def _value_error(key: str, value: object) -> str:
 
 
 def _line_label(text: str, key: str, value: object) -> str:
-    """Return ``:NUMBER`` of the first line that sets the option to this value, "" if several lines make the value."""
+    """Return ``:NUMBER`` of the first line that sets an option to this value.
+
+    Return "" if several lines make up the value.
+    """
     pattern = re.compile(rf"\s*{key}(\s*=\s*|\s+)\"?{re.escape(str(value))}\"?\s*", re.IGNORECASE)
     lines = enumerate(text.split("\n"), 1)
     return next((f":{number}" for number, line in lines if pattern.fullmatch(line)), "")
@@ -171,6 +179,7 @@ def _split_value(value: "str | List[str]") -> List[str]:
 
 
 def _known_hosts_files(target: SshTarget, ssh_options: Mapping[str, str]) -> Tuple[str, ...]:
+    """Return the known_hosts files to read; new keys go to the first one."""
     user_files = _split_value(ssh_options.get("userknownhostsfile", "~/.ssh/known_hosts"))
     # New keys are written to the first file; "none" means that they are not stored.
     user_files = ["/dev/null"] if user_files in ([], ["none"]) else user_files

@@ -38,10 +38,11 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Console:
-    """A Listener that prints events; as a context manager it clears the live part at the end.
+    """A Listener that prints events.
 
-    ``color`` is auto, always or never. ``verbose`` shows each change and the output of the node. ``clock`` returns
-    seconds. With a ``node_count`` above 1 each line names its node.
+    As a context manager it clears the live part at the end. ``color`` is auto, always or never. ``verbose`` shows each
+    change and the output of the node. ``clock`` returns seconds. With a ``node_count`` above 1 each line names its
+    node.
     """
 
     def __init__(
@@ -161,7 +162,10 @@ def _phase_line(event: PhaseFinished, node: str = "") -> Text:
 
 
 def _failure_lines(event: Failed) -> List[Text]:
-    """Return the lines of a failure: the resource, the end of the node's output, and the hint."""
+    """Return the lines of a failure.
+
+    The resource, the end of the node's output, and the hint.
+    """
     first_line, *more_lines = event.message.strip().split("\n")
     lines = [Text.assemble(("  ✗ ", "red"), (event.resource_id, "bold red"), (f"  on {event.node}", "dim"))]
     lines.append(Text(f"    {first_line}"))
@@ -174,7 +178,10 @@ def _failure_lines(event: Failed) -> List[Text]:
 
 
 class _NodeProgress:
-    """The live part of one node: its running phase and steps, drawn eight times a second."""
+    """The live part of one node.
+
+    Its running phase and steps, drawn eight times a second.
+    """
 
     def __init__(self, clock: Callable[[], float], node: str = "") -> None:
         self._clock = clock
@@ -187,7 +194,10 @@ class _NodeProgress:
         self._steps_done = 0
 
     def on_event(self, event: Event) -> None:
-        """Update what is drawn. Dicts are replaced, not changed, because rich draws in another thread."""
+        """Update what is drawn.
+
+        Dicts are replaced, not changed, because rich draws in another thread.
+        """
         if isinstance(event, (PhaseStarted, PhaseFinished)):
             self.is_busy = isinstance(event, PhaseStarted)
         if isinstance(event, PhaseStarted):
@@ -209,7 +219,7 @@ class _NodeProgress:
             self._last_output = {**self._last_output, event.step: event.line.strip()}
 
     def render(self) -> RenderableType:
-        """Draw the phase, its running steps, and the last output line of each, one line each."""
+        """Draw the phase, its running steps, and each step's last output line."""
         now = self._clock()
         steps, last_output = self._step_started_at, self._last_output
         frame = _FRAMES[int(now * 10) % len(_FRAMES)]

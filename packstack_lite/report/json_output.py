@@ -32,7 +32,10 @@ def _change(change: Change, diff: bool = False) -> Payload:
 
 
 def apply_payload(report: ApplyReport) -> Payload:
-    """Return what apply changed and restarted; with several nodes ``hosts`` has an entry for each."""
+    """Return what apply changed and restarted.
+
+    With several nodes ``hosts`` has an entry for each.
+    """
     payload = {
         **plan_payload(report.changes),
         "restarted": list(report.restarted_units),

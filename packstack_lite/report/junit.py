@@ -15,7 +15,10 @@ _TAGS = {"failed": "failure", "skipped": "skipped"}
 
 
 def cases_to_junit(suite_name: str, cases: Sequence[Case]) -> str:
-    """Return a test suite of these cases; the detail of a failed or skipped case is its message."""
+    """Return a test suite of these cases.
+
+    The detail of a failed or skipped case is its message.
+    """
     root = ElementTree.Element("testsuites")
     suite_element = ElementTree.SubElement(
         root,
@@ -36,7 +39,10 @@ def cases_to_junit(suite_name: str, cases: Sequence[Case]) -> str:
 def findings_to_junit(
     suite_name: str, checks: Sequence[str], findings: Sequence[Finding], ignored: Sequence[str] = ()
 ) -> str:
-    """Return a test suite with one case per check; errors that are not ignored fail it."""
+    """Return a test suite with one case per check.
+
+    Errors that are not ignored fail it.
+    """
     return cases_to_junit(
         suite_name,
         [

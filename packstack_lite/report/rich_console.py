@@ -11,7 +11,10 @@ AUTO, ALWAYS, NEVER = "auto", "always", "never"
 
 
 def make_console(stream: Optional[TextIO] = None, color: str = AUTO, stderr: bool = False) -> Rich:
-    """Return a console on the stream (default: stdout, or stderr) that neither cuts nor wraps lines."""
+    """Return a console on the stream (default.
+
+    Stdout, or stderr) that neither cuts nor wraps lines.
+    """
     if color == NEVER:
         # Without a color system rich drops bold and dim too, which are escape codes as colours are.
         return Rich(file=stream, stderr=stderr, color_system=None, highlight=False, soft_wrap=True, emoji=False)

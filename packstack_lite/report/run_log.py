@@ -32,14 +32,20 @@ _EVENT_KEYS = {
 
 
 def state_directory(environment: Optional[Mapping[str, str]] = None) -> Path:
-    """Return the directory that holds this user's runs and passwords (XDG base directory specification)."""
+    """Return the directory of this user's runs and stored passwords.
+
+    It follows the XDG base directory specification.
+    """
     variables = os.environ if environment is None else environment
     base = variables.get("XDG_STATE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "packstack-lite"
 
 
 def create_run_directory(node: str, base_directory: Path, now: float) -> Path:
-    """Make a directory, mode 0700, for a run on a node, and remove all but the newest twenty runs of that node."""
+    """Make the directory of a run on a node, with mode 0700.
+
+    Remove all but the newest twenty runs of that node.
+    """
     node_directory = base_directory / (re.sub(r"[^\w.\-]", "_", node).strip(".") or "host")
     node_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
@@ -113,7 +119,10 @@ class RunLog:
 
 
 def open_log(node: str, masker: Masker, base_directory: Optional[Path] = None) -> RunLog:
-    """Open the log of a run that begins now. Raises OSError if its directory cannot be made."""
+    """Open the log of a run that begins now.
+
+    Raises OSError if its directory cannot be made.
+    """
     return RunLog(create_run_directory(node, base_directory or state_directory(), time.time()), masker)
 
 

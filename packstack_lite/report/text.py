@@ -51,7 +51,10 @@ def _print_change(console: Rich, change: Change, with_diff: bool) -> None:
 
 
 def _change_sign(description: str) -> Tuple[str, str]:
-    """Return sign and style of a change: ``+`` for something new, ``-`` for a removal, ``~`` for all else."""
+    """Return sign and style of a change.
+
+    ``+`` for something new, ``-`` for a removal, ``~`` for all else.
+    """
     verb = description.split(" ", 1)[0]
     if verb == "remove":
         return "-", "red"
@@ -66,7 +69,10 @@ def color_diff(diff: str) -> List[Text]:
 
 
 def print_applied(console: Rich, report: ApplyReport, extra_lines: Sequence[str] = ()) -> None:
-    """Print the phases of an apply with changes and seconds, then a summary line and the extra lines."""
+    """Print what apply did: phases with changes and seconds, then a summary.
+
+    ``extra_lines`` follow the summary.
+    """
     table = _make_table("phase", changes="right", time="right")
     for phase in report.phase_times:
         style = "" if phase.change_count else "dim"
@@ -105,7 +111,10 @@ def print_drift(console: Rich, drift: Sequence[Drift]) -> None:
 def print_findings(
     console: Rich, findings: Sequence[Finding], ignored: Sequence[str] = (), fixed: Sequence[Finding] = ()
 ) -> None:
-    """Print findings, fixed ones first, then the worst first, each with its check's name for --ignore."""
+    """Print findings, fixed ones first, then the worst first.
+
+    Each has its check's name, for --ignore. ``ignored`` are the names given to --ignore.
+    """
     severity = {"error": 0, "warning": 1, "ignored": 2, "info": 3}
     sorted_findings = sorted(findings, key=lambda finding: severity[finding_level(finding, ignored)])
     width = max((len(finding.check) for finding in [*sorted_findings, *fixed]), default=0)
@@ -126,7 +135,7 @@ def print_findings(
 
 
 def finding_level(finding: Finding, ignored: Sequence[str] = ()) -> str:
-    """Return the finding's level, or ``ignored`` for an error whose check was given to --ignore."""
+    """Return the finding's level; ``ignored`` for an error given to --ignore."""
     return "ignored" if finding.level == "error" and finding.check in ignored else finding.level
 
 
@@ -156,7 +165,7 @@ def _summarize_findings(levels: Sequence[str]) -> str:
 
 
 def print_cases(console: Rich, cases: Sequence[Case]) -> None:
-    """Print the cases of a smoke test with their seconds, and the number of each outcome."""
+    """Print the cases of a smoke test with seconds, and the count per outcome."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column()
@@ -189,7 +198,10 @@ def print_sandboxes(console: Rich, sandboxes: Sequence[Mapping[str, str]]) -> No
 
 
 def _make_table(first_column: str, **columns: str) -> Table:
-    """Return a table without lines; ``columns`` maps further column names to ``left`` or ``right``."""
+    """Return a table without lines.
+
+    ``columns`` maps further column names to ``left`` or ``right``.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first_column)
     for name, alignment in columns.items():

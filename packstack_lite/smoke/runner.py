@@ -50,7 +50,10 @@ def program_source() -> bytes:
 def build_task(
     credentials: Credentials, answers: Mapping[str, Any], profile: Profile, roles: Sequence[str] = ROLES
 ) -> Dict[str, Any]:
-    """Return the program's input for a node with these roles; it holds the administrator's password."""
+    """Return the program's input for a node with these roles.
+
+    It holds the administrator's password.
+    """
     address = credentials.auth_url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
     horizon_url = f"http://{address}{profile.path('webroot')}" if answers["CONFIG_HORIZON_INSTALL"] else ""
     return {
@@ -65,7 +68,10 @@ def build_task(
 
 
 def _volume_task(answers: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return where the backend of the default volume type keeps its data, for the case that reads them there."""
+    """Return where the backend of the default volume type keeps its data.
+
+    A case of the smoke test reads them there.
+    """
     names = [str(name) for name in answers.get("CONFIG_CINDER_BACKEND") or ()]
     backend = names[0] if answers.get("CONFIG_CINDER_INSTALL") and names else ""
     task = {"kind": backend, "encrypted_type": ""}
@@ -127,9 +133,9 @@ def run_cases(
     on_case: Optional[CaseCallback] = None,
     roles: Sequence[str] = ROLES,
 ) -> List[Case]:
-    """Run every case, in order, from this node, and return them; ``on_case`` gets each as it ends.
+    """Run every case, in order, from this node, and return them.
 
-    ``roles`` are the node's roles. The program deletes what it creates.
+    ``on_case`` gets each as it ends. ``roles`` are the node's roles. The program deletes what it creates.
     """
     command = python_command(
         program_source(), build_task(credentials, answers, profile, roles), TIMEOUT_SECONDS, "use the cloud"

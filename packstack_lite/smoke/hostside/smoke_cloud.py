@@ -33,7 +33,7 @@ def token(smoke):
 
 
 def catalog(smoke):
-    """Find every expected service in the catalog, and an HTTP reply at every public endpoint."""
+    """Find every expected service in the catalog, and a reply at each endpoint."""
     access = smoke.session.auth.get_access(smoke.session)
     service_types = {s["type"] for s in access.service_catalog.catalog}
     urls = sorted(
@@ -177,7 +177,10 @@ def is_in_cloud(smoke, case, outcomes):
 
 
 def run_case(smoke, case, needs, outcomes):
-    """Run a case and return its outcome and detail; skip it if a case that it needs did not pass."""
+    """Run a case and return its outcome and detail.
+
+    Skip it if a case that it needs did not pass.
+    """
     missing = [need for need in needs if outcomes.get(need) != "passed"]
     if missing:
         return "skipped", "needs %s" % ", ".join(missing)

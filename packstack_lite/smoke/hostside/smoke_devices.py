@@ -9,7 +9,10 @@ from smoke_session import BLOCK, TEXT, Failed
 
 
 def backend_contains_text(smoke, identity):
-    """Return whether the backend's data of a volume contain TEXT, read with the node's own tools."""
+    """Return whether the backend's data of a volume contain TEXT.
+
+    The data are read with the node's own tools.
+    """
     kind = smoke.task["volumes"]["kind"]
     if kind == "ceph":
         ceph = smoke.task["volumes"]

@@ -86,7 +86,10 @@ def wait_until_active(smoke, identity):
 
 
 def console_log(smoke):
-    """Read the instance's console; the sandbox's image prints there that it got its name and key."""
+    """Read the instance's console.
+
+    The sandbox's image prints there that it got its name and key.
+    """
     body = {"os-getConsoleOutput": {"length": 100}}
     path = "/servers/%s/action" % smoke.created["server"]
     output = smoke.post("compute", path, body).json()["output"]

@@ -16,7 +16,7 @@ SSH = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 
 
 def network(smoke):
-    """Create a private network behind a router to the external network, and a security group."""
+    """Create a private network behind a router, and a security group."""
     external = [
         n
         for n in smoke.get("network", "/networks?router:external=true")["networks"]
@@ -82,7 +82,7 @@ def ping(smoke):
 
 
 def ssh(smoke):
-    """Log in with the key pair, whose public key the instance got from the metadata service."""
+    """Log in with the key pair, which the instance got from the metadata service."""
     name = smoke.wait("no login", BOOT, lambda: run_ssh(smoke, "hostname"))
     if name.split(".")[0] != NAME:
         raise Failed("the instance's host name is %s, not %s: metadata did not reach it" % (name, NAME))
@@ -90,7 +90,10 @@ def ssh(smoke):
 
 
 def metadata(smoke):
-    """Read the instance's own address from the metadata service, which must identify the instance for it."""
+    """Read the instance's own address from the metadata service.
+
+    The service has to identify the instance for it.
+    """
     own = find_port(smoke, smoke.created["server"])["fixed_ips"][0]["ip_address"]
     url = "http://169.254.169.254/latest/meta-data/local-ipv4"
     succeeded, output = run_ssh(smoke, "wget -q -O - %s || curl -sf %s" % (url, url))
@@ -100,7 +103,7 @@ def metadata(smoke):
 
 
 def security_group(smoke):
-    """Remove the rule for port 22, find the port closed, add the rule again, find it open."""
+    """Remove and add the rule for port 22; the port is closed, then open again."""
     smoke.client("network").delete("/security-group-rules/" + smoke.rule)
     smoke.wait("not blocked", 30, lambda: probe_port_22(smoke, False))
     smoke.rule = allow_ingress(smoke, smoke.created["group"], **SSH)
@@ -120,7 +123,10 @@ def probe_port_22(smoke, expect_open):
 
 
 def neighbour(smoke):
-    """Boot a second instance on another private network of the router; only the first one may ping it."""
+    """Boot a second instance on another private network of the router.
+
+    Only the first one may ping it.
+    """
     network_id = create_routed_network(smoke, OTHER, "10.99.1.0/24")
     smoke.created["other_group"] = create_group(smoke, OTHER)
     allow_ping(smoke)
@@ -136,7 +142,7 @@ def allow_ping(smoke):
 
 
 def two_networks(smoke):
-    """Ping from one private network to the other, with and without the security group's rule."""
+    """Ping from one private network to the other, with and without the rule."""
     other_address = find_port(smoke, smoke.created["other"])["fixed_ips"][0]["ip_address"]
 
     def ping(expect_passing):
@@ -159,7 +165,10 @@ def two_networks(smoke):
 
 
 def clean_networks(smoke):
-    """Delete routers, networks and security groups; routers first, because a network in use cannot be deleted."""
+    """Delete routers, networks and security groups.
+
+    Routers first, because a network in use cannot be deleted.
+    """
     for router in smoke.list_own("network", "/routers", "routers"):
         for port in smoke.get("network", "/ports?device_id=" + router["id"])["ports"]:
             if port["device_owner"] == "network:router_interface":

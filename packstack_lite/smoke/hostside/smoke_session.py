@@ -24,7 +24,7 @@ BLOCK = 65536
 
 
 def timeout_factor():
-    """Return the factor by which timeouts grow on a node without hardware virtualization."""
+    """Return the factor for timeouts; above 1 on an emulated node."""
     try:
         process = subprocess.Popen(["systemd-detect-virt"], stdout=subprocess.PIPE)
     except OSError:
@@ -44,7 +44,10 @@ class Skip(Exception):
 
 
 class Smoke(object):
-    """The administrator's session, and the ids of what the cases have created so far (``created``)."""
+    """The administrator's session and what the cases have created.
+
+    ``created`` maps short names to the ids of what was created so far.
+    """
 
     def __init__(self, task):
         self.task = task
@@ -67,7 +70,10 @@ class Smoke(object):
         return session.Session(auth, timeout=60 * TIMEOUT_FACTOR)
 
     def client(self, service):
-        """Return the API client of a service by its type in the catalog. Raises Failed without such an endpoint."""
+        """Return the API client of a service by its type in the catalog.
+
+        Raises Failed without such an endpoint.
+        """
         if service not in self.clients:
             # uwsgi's http-socket closes connections without "Connection: close"; a reused one would be reset.
             client = adapter.Adapter(
@@ -116,9 +122,9 @@ class Smoke(object):
         return self.client(service).put(path, **arguments)
 
     def wait(self, failure, seconds, probe):
-        """Call probe(), which returns (is_done, state), until it is done; return the last state.
+        """Call probe(), which returns (is_done, state), until it is done.
 
-        After ``seconds``, raise Failed with the failure and the last state.
+        Return the last state. After ``seconds``, raise Failed with the failure and the last state.
         """
         seconds *= TIMEOUT_FACTOR
         deadline = time.time() + seconds
@@ -140,7 +146,10 @@ def run(argv):
 
 
 def run_ssh(smoke, command):
-    """Run a command in the instance; return whether it succeeded, and the end of its output."""
+    """Run a command in the instance.
+
+    Return whether it succeeded, and the end of its output.
+    """
     argv = [
         "ssh",
         "-i",
@@ -167,7 +176,10 @@ def run_ssh(smoke, command):
 
 
 def error_text(error):
-    """Return an error's message as text; those of Python 2 itself are bytes, which it would decode as ASCII."""
+    """Return an error's message as text.
+
+    Those of Python 2 itself are bytes, which it would decode as ASCII.
+    """
     try:
         return getattr(error, "__unicode__", error.__str__)()
     except UnicodeError:
@@ -175,7 +187,10 @@ def error_text(error):
 
 
 def short_error(error):
-    """Return an error's message on one line; keystoneauth does not include the text of some Nova errors."""
+    """Return an error's message on one line.
+
+    Keystoneauth does not include the text of some Nova errors.
+    """
     message = error_text(error)
     response = getattr(error, "response", None)
     if response is not None and "Unrecognized schema" in message:

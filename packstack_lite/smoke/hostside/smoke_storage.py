@@ -15,7 +15,10 @@ PLAIN = {"Accept": "text/plain"}
 
 
 def login_to_other_project(smoke):
-    """Return a session of a user of another project, who may create secrets; the project is created once."""
+    """Return a session of a user of another project, who may create secrets.
+
+    The project is created once.
+    """
     if "project" not in smoke.created:
         project = smoke.post("identity", "/projects", {"project": {"name": NAME}}).json()["project"]
         smoke.created["project"] = project["id"]
@@ -55,7 +58,10 @@ def list_secret_refs(smoke):
 
 
 def objects(smoke):
-    """Upload, list and download an object: whole, by range, by temporary URL, and refused without a token."""
+    """Upload, list and download an object.
+
+    Whole, by range, by temporary URL, and refused without a token.
+    """
     store = smoke.client("object-store")
     store.put("/" + NAME, headers={"X-Container-Meta-Temp-URL-Key": TEXT})
     path = "/%s/%s" % (NAME, "an object")
@@ -80,7 +86,10 @@ def objects(smoke):
 
 
 def sign_temporary_url(base, path):
-    """Return a URL that needs no token and is valid for a minute (Swift's tempurl middleware)."""
+    """Return a URL of an object that needs no token and is valid for a minute.
+
+    Source: Swift's middleware tempurl.
+    """
     expires = int(time.time()) + 60
     object_path = "/" + base.split("://", 1)[1].split("/", 1)[1] + path
     message = "GET\n%d\n%s" % (expires, object_path)

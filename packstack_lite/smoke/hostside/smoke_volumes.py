@@ -51,7 +51,7 @@ def list_disks(smoke):
 
 
 def attach(smoke, identity):
-    """Attach a volume to the instance and return the path of the disk that appears there."""
+    """Attach a volume to the instance; return the path of the new disk there."""
     before = list_disks(smoke)
     path = "/servers/%s/os-volume_attachments" % smoke.created["server"]
     smoke.post("compute", path, {"volumeAttachment": {"volumeId": identity}})
@@ -74,7 +74,7 @@ def detach(smoke, identity):
 
 
 def write_data(smoke, disk):
-    """Write the first BLOCK bytes of DATA to the disk, in the instance, and read them back."""
+    """Write BLOCK bytes to the disk, in the instance, and read them back."""
     script = "yes %s | dd bs=%d count=1 iflag=fullblock of=%s 2>/dev/null && sync"
     run_in_guest(smoke, script % (TEXT, BLOCK, disk))
     smoke.written = hashlib.md5(DATA[:BLOCK]).hexdigest()
@@ -89,7 +89,7 @@ def check_data(smoke, disk):
 
 
 def volume(smoke):
-    """Create a volume, attach it, write to it, detach it, attach it again and read the data back."""
+    """Create and attach a volume, write to it, attach it again, read it back."""
     smoke.created["volume"] = create_volume(smoke)
     disk = attach(smoke, smoke.created["volume"])
     write_data(smoke, disk)
@@ -99,7 +99,7 @@ def volume(smoke):
 
 
 def volume_snapshot(smoke):
-    """Take a snapshot of the attached volume and create a volume with the same data from it."""
+    """Create a volume with the same data from a snapshot of the attached one."""
     body = {"name": NAME, "volume_id": smoke.created["volume"], "force": True}
     snapshot_id = smoke.post("volumev3", "/snapshots", {"snapshot": body}).json()["snapshot"]["id"]
     wait_for_status(smoke, "snapshot", snapshot_id, "available")
@@ -140,9 +140,9 @@ def volume_backup(smoke):
 
 
 def volume_encrypted(smoke):
-    """Write to an encrypted volume: the node can read the plain volume's text, but not this one's.
+    """Write to an encrypted volume.
 
-    The key is deleted with the volume.
+    The node can read the plain volume's text, but not this one's. The key is deleted with the volume.
     """
     if not smoke.task["volumes"]["encrypted_type"]:
         raise Skip("CONFIG_CINDER_VOLUME_ENCRYPTION=n")
@@ -223,7 +223,10 @@ def delete_entries(smoke, kind, entries):
 
 
 def clean_volumes(smoke):
-    """Delete backups, volumes from snapshots, snapshots, then the other volumes, as Cinder's dependencies require."""
+    """Delete all backups, volumes and snapshots, in the order Cinder requires.
+
+    Volumes made from a snapshot go before it, and a snapshot before its volume.
+    """
     delete_entries(smoke, "backup", list_own_entries(smoke, "backup"))
     delete_entries(smoke, "volume", [entry for entry in list_own_entries(smoke, "volume") if entry.get("snapshot_id")])
     delete_entries(smoke, "snapshot", list_own_entries(smoke, "snapshot"))
