@@ -1,4 +1,4 @@
-"""Firewalls, SELinux and tuned, with stand-ins that remember: no machine of ours has all of them."""
+"""Firewalls, SELinux and tuned, with stand-in tools that keep state."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ def dash(tmp_path):
 
 
 def diff_of(dash, resource):
-    seen = dash.probe(resource)[resource.id]
-    (found,) = diff_resources([resource], {resource.id: seen})
-    return found
+    (diff,) = diff_resources([resource], dash.probe(resource))
+    return diff
 
 
 # --- firewalld: ports per zone in files "now" and "boot"
@@ -65,19 +64,19 @@ def firewalld(dash):
 
 
 @pytest.mark.parametrize(("interface", "zone"), [("eth0", "public"), ("eth1", "internal")])
-def test_ports_are_opened_now_and_for_good_in_the_interface_s_zone(firewalld, interface, zone):
+def test_ports_are_opened_in_the_interfaces_zone_now_and_after_a_boot(firewalld, interface, zone):
     resource = FirewalldPorts(ports=(5000, 8774), interface=interface)
-    found = diff_of(firewalld, resource)
-    assert describe_diff(found) == f"open ports 5000, 8774 in zone {zone}"
-    (command,) = FirewalldPorts.fix([found])
+    diff = diff_of(firewalld, resource)
+    assert describe_diff(diff) == f"open ports 5000, 8774 in zone {zone}"
+    (command,) = FirewalldPorts.fix([diff])
     assert firewalld.run(command).ok
     assert firewalld.read_note(f"{zone}.now") == firewalld.read_note(f"{zone}.boot") == "5000/tcp 8774/tcp "
     assert is_as_desired(resource, firewalld.probe(resource)[resource.id])
-    used = {word.partition("=")[0] for word in firewalld.read_note("calls").split()}
-    assert used <= OPTIONS and "--permanent" in used
+    options_used = {word.partition("=")[0] for word in firewalld.read_note("calls").split()}
+    assert options_used <= OPTIONS and "--permanent" in options_used
 
 
-def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
+def test_every_port_is_open_to_peers(firewalld, tmp_path):
     resource = FirewalldPorts(ports=(5000,), interface="eth0", peers=("198.18.1.11", "2001:db8::2"))
     assert describe_diff(diff_of(firewalld, resource)) == (
         "open ports 5000 and allow 198.18.1.11, 2001:db8::2 in zone public"
@@ -90,32 +89,32 @@ def test_every_port_is_open_to_the_clouds_other_hosts(firewalld, tmp_path):
     assert firewalld.probe(resource)[resource.id]["closed after a boot"] == ("198.18.1.11", "2001:db8::2")
 
 
-def test_ranges_count_and_udp_does_not(firewalld, tmp_path):
+def test_port_ranges_count_and_udp_does_not(firewalld, tmp_path):
     for when in ("now", "boot"):
         (tmp_path / f"public.{when}").write_text("5000-6000/tcp 8774/udp\n")
     resource = FirewalldPorts(ports=(5000, 5999, 8774), interface="eth0")
     assert firewalld.probe(resource)[resource.id]["closed"] == ("8774",)
 
 
-def test_ports_that_a_reload_would_close_are_a_gap(firewalld, tmp_path):
+def test_ports_that_a_reload_would_close_are_a_difference(firewalld, tmp_path):
     (tmp_path / "public.now").write_text("5000/tcp\n")
     resource = FirewalldPorts(ports=(5000,), interface="eth0")
     assert describe_diff(diff_of(firewalld, resource)) == "open ports 5000 in zone public (closed after a boot)"
 
 
-def test_a_firewalld_that_refuses_is_heard(firewalld, tmp_path):
+def test_an_error_of_firewalld_is_reported(firewalld, tmp_path):
     (tmp_path / "refuses").touch()
     (reply,) = firewalld.fix(FirewalldPorts(ports=(5000,), interface="eth0"))
     assert reply.code == 1 and "INVALID_PORT" in reply.err
 
 
-def test_a_firewalld_that_says_nothing_is_no_state(dash):
+def test_a_firewalld_that_does_not_run_has_no_state(dash):
     dash.tool("firewall-cmd", "echo FirewallD is not running >&2; exit 252")
     with pytest.raises(ValueError, match="not running"):
         dash.probe(FirewalldPorts(ports=(5000,), interface="eth0"))
 
 
-# --- what firewalld forwards: rules as it lists them, quoted in its own way, in files "now" and "boot"
+# --- forwarding in firewalld: rules as it lists and quotes them, in files "now" and "boot"
 
 FORWARDING = r"""
 when=now rule= add=
@@ -139,8 +138,8 @@ esac
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["policies", "direct rules"])
-def test_floating_addresses_pass_firewalld_now_and_for_good(dash, tmp_path, old):
-    """CentOS 7's firewalld knows no policies. Both ways were tried with a real one: these are its answers."""
+def test_floating_addresses_pass_firewalld_now_and_after_a_boot(dash, tmp_path, old):
+    """CentOS 7's firewalld has no policies. The stand-in replies like real firewalls of both kinds."""
     dash.tool("firewall-cmd", FORWARDING)
     if old:
         (tmp_path / "old").touch()
@@ -153,10 +152,10 @@ def test_floating_addresses_pass_firewalld_now_and_for_good(dash, tmp_path, old)
     assert dash.read_note("now") == rules and len(rules.splitlines()) == 3
     assert ("masquerade" in rules, "! -o br-ex -j MASQUERADE" in rules) == (not old, old)
     assert dash.fix(resource)[0].ok and dash.read_note("boot") == rules
-    assert dash.read_note("calls") == ("" if old else "reload\n"), "connections of others notice a reload"
+    assert dash.read_note("calls") == ("" if old else "reload\n"), "a reload interrupts other connections"
 
 
-def test_a_firewalld_that_does_not_run_is_no_state(dash, tmp_path):
+def test_forwarding_in_a_firewalld_that_does_not_run_has_no_state(dash, tmp_path):
     dash.tool("firewall-cmd", FORWARDING)
     (tmp_path / "down").touch()
     with pytest.raises(ValueError, match="does not run"):
@@ -197,15 +196,15 @@ def iptables(dash, tmp_path):
     return dash
 
 
-def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptables):
+def test_rules_precede_the_one_that_rejects_and_nothing_else_is_saved(iptables):
     resource = IptablesPorts(ports=(5000, 8774))
-    found = diff_of(iptables, resource)
-    assert describe_diff(found) == "open ports 5000, 8774"
-    (command,) = IptablesPorts.fix([found])
+    diff = diff_of(iptables, resource)
+    assert describe_diff(diff) == "open ports 5000, 8774"
+    (command,) = IptablesPorts.fix([diff])
     assert iptables.run(command).ok
-    ours = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
+    our_rules = "".join(RULE.format(port) + "\n" for port in (5000, 8774))
     state = "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"
-    assert iptables.read_note("etc/sysconfig/iptables") == SAVED.replace(state, ours + state)
+    assert iptables.read_note("etc/sysconfig/iptables") == SAVED.replace(state, our_rules + state)
     assert iptables.read_note("etc/sysconfig/iptables.packstack-lite.orig") == SAVED
     assert "sysconfig/iptables" in iptables.read_note(WRITTEN_FILES_LIST[1:])
     assert iptables.read_note("rules").index("8774") < iptables.read_note("rules").index("REJECT")
@@ -214,16 +213,16 @@ def test_rules_come_before_the_one_that_rejects_and_nothing_else_is_saved(iptabl
     assert iptables.run(command).ok and iptables.read_note("rules") == before
 
 
-def test_one_more_port_leaves_the_others(iptables):
+def test_an_added_port_leaves_the_others(iptables):
     assert iptables.fix(IptablesPorts(ports=(5000,)))[0].ok
-    more = IptablesPorts(ports=(80, 5000))
-    assert iptables.probe(more)[more.id] == {"closed": ("80",), "closed after a boot": ("80",)}
-    assert iptables.fix(more)[0].ok
+    resource = IptablesPorts(ports=(80, 5000))
+    assert iptables.probe(resource)[resource.id] == {"closed": ("80",), "closed after a boot": ("80",)}
+    assert iptables.fix(resource)[0].ok
     assert iptables.read_note("etc/sysconfig/iptables").count("packstack-lite") == 2
     assert iptables.read_note("rules").count("packstack-lite") == 2
 
 
-def test_the_clouds_other_hosts_are_let_in_before_what_rejects_them(iptables):
+def test_rules_for_peers_precede_the_one_that_rejects(iptables):
     resource = IptablesPorts(ports=(5000,), peers=("198.18.1.11", "2001:db8::2"))
     assert iptables.probe(resource)[resource.id]["closed"] == ("5000", "198.18.1.11")
     assert iptables.fix(resource)[0].ok
@@ -232,19 +231,19 @@ def test_the_clouds_other_hosts_are_let_in_before_what_rejects_them(iptables):
     assert is_as_desired(resource, iptables.probe(resource)[resource.id])
 
 
-def test_networks_are_forwarded_before_what_rejects_them(iptables, tmp_path):
-    rejecting = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
-    (tmp_path / "etc/sysconfig/iptables").write_text(rejecting)
+def test_rules_for_networks_precede_the_one_that_rejects(iptables, tmp_path):
+    saved_rules = SAVED.replace("prohibited\n", "prohibited\n-A FORWARD -j REJECT\n")
+    (tmp_path / "etc/sysconfig/iptables").write_text(saved_rules)
     resource = IptablesPorts(ports=(5000,), forwarded_networks=("198.18.2.0/24",))
     assert iptables.probe(resource)[resource.id]["closed"] == ("5000", "198.18.2.0/24")
     assert iptables.fix(resource)[0].ok
     saved = iptables.read_note("etc/sysconfig/iptables").splitlines()
-    places = [saved.index(line) for line in saved if line.startswith("-A FORWARD")]
-    assert [saved[place].split()[2] for place in places] == ["-s", "-d", "-j"]
+    line_numbers = [saved.index(line) for line in saved if line.startswith("-A FORWARD")]
+    assert [saved[number].split()[2] for number in line_numbers] == ["-s", "-d", "-j"]
     assert is_as_desired(resource, iptables.probe(resource)[resource.id])
 
 
-def test_without_a_saved_set_there_is_nothing_to_save_in(iptables, tmp_path):
+def test_rules_are_saved_into_an_empty_table(iptables, tmp_path):
     (tmp_path / "etc/sysconfig/iptables").write_text("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n")
     assert iptables.fix(IptablesPorts(ports=(5000,)))[0].ok
     assert (
@@ -279,10 +278,10 @@ def selinux(dash, tmp_path):
     return dash
 
 
-def test_permissive_is_now_and_after_a_boot(selinux):
+def test_selinux_is_permissive_now_and_after_a_boot(selinux):
     resource = SelinuxPermissive()
-    found = diff_of(selinux, resource)
-    assert describe_diff(found) == "set SELinux to permissive (was enforcing)"
+    diff = diff_of(selinux, resource)
+    assert describe_diff(diff) == "set SELinux to permissive (was enforcing)"
     assert selinux.fix(resource)[0].ok
     assert selinux.read_note("etc/selinux/config") == CONFIG.replace("SELINUX=enforcing", "SELINUX=permissive")
     assert selinux.read_note("etc/selinux/config.packstack-lite.orig") == CONFIG
@@ -291,7 +290,7 @@ def test_permissive_is_now_and_after_a_boot(selinux):
 
 
 @pytest.mark.parametrize("boot", ["permissive", "disabled"])
-def test_what_is_looser_already_is_not_tightened(selinux, tmp_path, boot):
+def test_a_looser_mode_is_left_alone(selinux, tmp_path, boot):
     (tmp_path / "mode").write_text("Permissive\n")
     (tmp_path / "etc/selinux/config").write_text(f"SELINUX={boot}\n")
     resource = SelinuxPermissive()
@@ -300,19 +299,19 @@ def test_what_is_looser_already_is_not_tightened(selinux, tmp_path, boot):
     assert selinux.read_note("etc/selinux/config") == f"SELINUX={boot}\n"
 
 
-def test_booleans_are_known_after_packages_and_switched_on_together(selinux, tmp_path):
+def test_booleans_are_unknown_before_packages_and_switched_on_together(selinux, tmp_path):
     resource = SelinuxBooleans(names=("a", "b", "c"), package="openstack-selinux")
     assert isinstance(selinux.probe(resource)[resource.id], Unknown)
     (tmp_path / "policy").touch()
-    found = diff_of(selinux, resource)
-    assert describe_diff(found) == "switch on SELinux booleans b, c"
-    (job,) = SelinuxBooleans.fix([found])
+    diff = diff_of(selinux, resource)
+    assert describe_diff(diff) == "switch on SELinux booleans b, c"
+    (job,) = SelinuxBooleans.fix([diff])
     assert isinstance(job, Job) and selinux.run(job).ok
     assert selinux.read_note("set") == "b=1 c=1\n"
     assert is_as_desired(resource, selinux.probe(resource)[resource.id])
 
 
-def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
+def test_a_boolean_that_is_not_in_the_policy_fails(selinux, tmp_path):
     (tmp_path / "policy").touch()
     resource = SelinuxBooleans(names=("a", "os_x"), package="openstack-selinux")
     assert describe_diff(diff_of(selinux, resource)) == "switch on SELinux booleans os_x (not in the policy: os_x)"
@@ -325,7 +324,7 @@ def test_a_boolean_that_the_policy_does_not_know_says_so(selinux, tmp_path):
 # --- tuned
 
 
-def test_tuned_gets_its_profile(dash):
+def test_tuneds_profile_is_set(dash):
     resource = TunedProfile(name="virtual-host")
     dash.tool(
         "tuned-adm",
@@ -338,6 +337,6 @@ def test_tuned_gets_its_profile(dash):
 
 
 @pytest.mark.skipif(bool(shutil.which("tuned-adm")), reason="tuned is on this machine")
-def test_tuned_that_is_not_there_yet_is_known_later(dash):
-    seen = dash.probe(TunedProfile(name="virtual-host"))["tuned:profile"]
-    assert isinstance(seen, Unknown) and seen.known_after.value == "Packages"
+def test_tuneds_profile_is_unknown_before_it_is_installed(dash):
+    observed = dash.probe(TunedProfile(name="virtual-host"))["tuned:profile"]
+    assert isinstance(observed, Unknown) and observed.known_after.value == "Packages"

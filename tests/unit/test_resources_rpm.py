@@ -1,4 +1,4 @@
-"""Packages through yum and dnf, with stand-ins for rpm, yum and dnf: no EL machine is at hand."""
+"""Packages through yum and dnf, with stand-ins for rpm, yum and dnf."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ done
 @pytest.fixture
 def el(tmp_path):
     dash = Dash(tmp_path, moved=["/usr/sbin/policy-rc.d"])
-    for place in ("installed", "unknown"):
-        (tmp_path / place).mkdir()
+    for name in ("installed", "unknown"):
+        (tmp_path / name).mkdir()
     dash.tool("rpm", RPM)
     for tool in ("yum", "dnf"):
         dash.tool(tool, INSTALL.replace("TOOL", tool))
@@ -38,13 +38,13 @@ def el(tmp_path):
 
 
 @pytest.mark.parametrize("manager", ["yum", "dnf"])
-def test_only_what_is_missing_is_installed_and_then_nothing(el, tmp_path, manager):
+def test_only_missing_packages_are_installed(el, tmp_path, manager):
     packages = Packages(names=("httpd", "openvswitch-ovn-host"), manager=manager)
     (tmp_path / "installed/httpd").touch()
-    seen = el.probe(packages)[packages.id]
-    assert seen == {"httpd": "installed", "openvswitch-ovn-host": "absent"}
-    assert not is_as_desired(packages, seen)
-    job = Packages.fix([diff_resources([packages], {packages.id: seen})[0]])[0]
+    observed = el.probe(packages)[packages.id]
+    assert observed == {"httpd": "installed", "openvswitch-ovn-host": "absent"}
+    assert not is_as_desired(packages, observed)
+    job = Packages.fix([diff_resources([packages], {packages.id: observed})[0]])[0]
     assert isinstance(job, Job) and el.run(job).ok
     assert is_as_desired(packages, el.probe(packages)[packages.id])
     first = el.read_note("calls").splitlines()[0].split()
@@ -52,18 +52,18 @@ def test_only_what_is_missing_is_installed_and_then_nothing(el, tmp_path, manage
     assert not (tmp_path / "usr/sbin/policy-rc.d").exists() and MARKER not in el.read_note("calls")
 
 
-def test_yum_is_told_to_stop_at_a_name_that_it_does_not_know(el):
+def test_yum_fails_at_an_unknown_name(el):
     assert el.fix(Packages(names=("a",), manager="yum"))[0].ok
     assert "skip_missing_names_on_install=False" in el.read_note("calls")
 
 
-def test_dnf_is_told_to_leave_weak_dependencies(el):
+def test_dnf_installs_no_weak_dependencies(el):
     assert el.fix(Packages(names=("a",), manager="dnf"))[0].ok
     assert "install_weak_deps=False" in el.read_note("calls")
 
 
 @pytest.mark.parametrize("manager", ["yum", "dnf"])
-def test_a_success_that_left_a_package_out_is_none(el, tmp_path, manager):
+def test_a_package_that_is_skipped_is_a_failure(el, tmp_path, manager):
     (tmp_path / "unknown/b").touch()
     reply = el.fix(Packages(names=("a", "b"), manager=manager))[0]
     assert reply.code == 1
@@ -71,7 +71,7 @@ def test_a_success_that_left_a_package_out_is_none(el, tmp_path, manager):
 
 
 @pytest.mark.parametrize("manager", ["yum", "dnf"])
-def test_a_failure_of_the_manager_is_kept(el, tmp_path, manager):
+def test_a_failure_of_the_package_manager_is_reported(el, tmp_path, manager):
     (tmp_path / "breaks").touch()
     reply = el.fix(Packages(names=("a",), manager=manager))[0]
     assert reply.code == 1 and "Could not resolve host" in reply.err

@@ -1,4 +1,4 @@
-"""Single settings in files of others, and the host's own name: real sh and awk on files made for the purpose."""
+"""Single settings in files of other owners, and the node's own name, by real sh and awk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write(dash, text, name="yum.conf"):
     return path
 
 
-def test_a_setting_is_put_into_its_section_and_nothing_else_changes(dash):
+def test_a_setting_is_added_to_its_section_and_nothing_else_changes(dash):
     path = write(dash, YUM)
     resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://198.18.0.9:3128"),))
     assert resource.id == "settings:/etc/yum.conf[main]"
@@ -67,7 +67,7 @@ def test_a_setting_is_put_into_its_section_and_nothing_else_changes(dash):
 HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m"
 
 
-def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
+def test_a_password_is_in_no_reply_and_the_files_mode_is_set(dash):
     path = write(dash, YUM)
     path.chmod(0o644)
     values = (("proxy", "http://198.18.0.9:3128"), ("proxy_username", "me"), ("proxy_password", Secret(HOSTILE)))
@@ -75,37 +75,37 @@ def test_a_password_is_in_no_reply_and_the_file_becomes_root_s(dash):
     assert dash.fix(resource)[0].ok
     assert f"\nproxy_password={HOSTILE}\n" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
-    # What stood there held no password: its own mode comes back with it.
+    # The original holds no password: it keeps its own mode.
     assert path.with_name("yum.conf.packstack-lite.orig").stat().st_mode & 0o777 == 0o644
-    seen = dash.probe(resource)[resource.id]
-    assert is_as_desired(resource, seen)
-    (look,) = IniSettings.probe([resource])
-    reply = dash.run(look.command)
-    assert HOSTILE not in reply.out + look.command.script + repr(seen) + repr(resource.desired())
+    observed = dash.probe(resource)[resource.id]
+    assert is_as_desired(resource, observed)
+    (probe,) = IniSettings.probe([resource])
+    reply = dash.run(probe.command)
+    assert HOSTILE not in reply.out + probe.command.script + repr(observed) + repr(resource.desired())
     changed = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy_password", Secret("other")),))
     assert not is_as_desired(changed, dash.probe(changed)[changed.id])
     path.chmod(0o644)
     assert dash.probe(resource)[resource.id]["mode"] == "0644"
 
 
-def test_words_are_added_to_those_that_are_there(dash):
+def test_words_are_appended_to_present_ones(dash):
     path = write(dash, EPEL, "epel.repo")
     values = (("exclude", "leatherman* facter* cpp-hocon*"),)
     resource = IniSettings(path="/etc/epel.repo", section="epel", values=values, append=True)
     assert dash.probe(resource)[resource.id]["exclude"] == "mine, facter* more"
     assert dash.fix(resource)[0].ok
-    wanted = EPEL.replace("mine, facter*\n  more\n", "mine  facter* more leatherman* cpp-hocon*\n")
-    assert path.read_text() == wanted
+    expected = EPEL.replace("mine, facter*\n  more\n", "mine  facter* more leatherman* cpp-hocon*\n")
+    assert path.read_text() == expected
     assert is_as_desired(resource, dash.probe(resource)[resource.id])
-    assert dash.fix(resource)[0].ok and path.read_text() == wanted
+    assert dash.fix(resource)[0].ok and path.read_text() == expected
 
 
 @pytest.mark.parametrize("text", [None, "[epel-source]\nenabled=0\n"])
-def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
+def test_a_missing_file_can_be_ignored(dash, text):
     if text is not None:
         write(dash, text, "epel.repo")
-    more = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "append": True}
-    optional, needed = IniSettings(**more, ignore_missing=True), IniSettings(**more)
+    fields = {"path": "/etc/epel.repo", "section": "epel", "values": (("exclude", "a"),), "append": True}
+    optional, needed = IniSettings(**fields, ignore_missing=True), IniSettings(**fields)
     assert is_as_desired(optional, dash.probe(optional)[optional.id])
     assert dash.probe(needed)[needed.id] is None
     (reply,) = dash.fix(needed)
@@ -113,7 +113,7 @@ def test_what_is_optional_is_right_where_it_is_not_there(dash, text):
     assert reply.err.strip() == f"{dash.root}/etc/epel.repo with a section [epel] does not exist"
 
 
-def test_a_repository_is_switched_on(dash):
+def test_a_repository_is_enabled(dash):
     path = write(dash, "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=0\n[crb-debug]\nenabled=0\n", "centos.repo")
     resource = IniSettings(path="/etc/centos.repo", section="crb", values=(("enabled", "1"),))
     assert dash.probe(resource)[resource.id]["enabled"] == "0"
@@ -121,7 +121,7 @@ def test_a_repository_is_switched_on(dash):
     assert path.read_text() == "[baseos]\nenabled=1\n[crb]\nname=CRB\nenabled=1\n[crb-debug]\nenabled=0\n"
 
 
-def test_a_file_without_sections(dash):
+def test_a_file_without_sections_is_edited(dash):
     path = write(dash, "# mode\nA = 1\nB=2\n", "plain")
     resource = IniSettings(path="/etc/plain", values=(("A", "3"), ("C", "4")))
     assert dash.fix(resource)[0].ok
@@ -139,7 +139,7 @@ LINES = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, max_size=10), last=st.sampled_from(["\n", ""]))
-def test_other_lines_stay_in_their_order_and_once_is_enough(dash, lines, last):
+def test_other_lines_stay_and_a_second_fix_changes_nothing(dash, lines, last):
     text = "[first]\nx=1\n[main]\ny=1\n" + "\n".join(lines) + last
     path = write(dash, text)
     resource = IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"),))
@@ -153,7 +153,7 @@ def test_other_lines_stay_in_their_order_and_once_is_enough(dash, lines, last):
     assert path.read_text() == once
 
 
-# --- the host's own name
+# --- the node's own name
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 GETENT = r"""
@@ -163,7 +163,7 @@ sed 's/#.*//' $T/etc/hosts | awk -v name="$2" '{for (i = 2; i <= NF; i++) if ($i
 
 
 @pytest.fixture
-def named(dash):
+def resolver(dash):
     dash.tool("getent", GETENT)
     return dash
 
@@ -172,34 +172,34 @@ def entry(address="198.18.1.10", names=("aio.lab", "aio")):
     return HostsEntry(address=address, names=names)
 
 
-def test_a_name_that_leads_nowhere_gets_one_line(named):
-    path = write(named, HOSTS, "hosts")
-    assert named.probe(entry())[entry().id] == {"leads to": "elsewhere"}
-    assert named.fix(entry())[0].ok
+def test_a_name_that_does_not_resolve_gets_one_line(resolver):
+    path = write(resolver, HOSTS, "hosts")
+    assert resolver.probe(entry())[entry().id] == {"leads to": "elsewhere"}
+    assert resolver.fix(entry())[0].ok
     assert path.read_text() == f"198.18.1.10 aio.lab aio # packstack-lite\n{HOSTS}"
-    assert is_as_desired(entry(), named.probe(entry())[entry().id])
+    assert is_as_desired(entry(), resolver.probe(entry())[entry().id])
     assert path.with_name("hosts.packstack-lite.orig").read_text() == HOSTS
 
 
-def test_a_name_that_leads_to_the_loopback_is_led_to_the_address(named):
-    path = write(named, f"127.0.1.1 aio\n{HOSTS}", "hosts")
-    assert not is_as_desired(entry(), named.probe(entry())[entry().id])
-    assert named.fix(entry())[0].ok
+def test_a_name_that_resolves_to_the_loopback_gets_the_address(resolver):
+    path = write(resolver, f"127.0.1.1 aio\n{HOSTS}", "hosts")
+    assert not is_as_desired(entry(), resolver.probe(entry())[entry().id])
+    assert resolver.fix(entry())[0].ok
     assert path.read_text().splitlines()[1:] == ["127.0.1.1 aio", *HOSTS.splitlines()]
-    assert is_as_desired(entry(), named.probe(entry())[entry().id])
+    assert is_as_desired(entry(), resolver.probe(entry())[entry().id])
 
 
-def test_a_name_that_is_right_is_left_alone(named):
-    write(named, f"{HOSTS}198.18.1.10 aio aio.lab\n", "hosts")
-    assert is_as_desired(entry(), named.probe(entry())[entry().id])
+def test_a_name_that_resolves_rightly_is_left_alone(resolver):
+    write(resolver, f"{HOSTS}198.18.1.10 aio aio.lab\n", "hosts")
+    assert is_as_desired(entry(), resolver.probe(entry())[entry().id])
 
 
-def test_our_line_follows_the_address(named):
-    path = write(named, HOSTS, "hosts")
-    named.fix(entry())
+def test_our_line_is_updated_with_the_address(resolver):
+    path = write(resolver, HOSTS, "hosts")
+    resolver.fix(entry())
     moved = entry(address="198.18.1.11")
-    assert named.probe(moved)[moved.id] == {"leads to": "198.18.1.10"}
-    assert named.fix(moved)[0].ok
+    assert resolver.probe(moved)[moved.id] == {"leads to": "198.18.1.10"}
+    assert resolver.fix(moved)[0].ok
     assert path.read_text() == f"198.18.1.11 aio.lab aio # packstack-lite\n{HOSTS}"
     other = entry(names=("new.lab", "new"))
-    assert not is_as_desired(other, named.probe(other)[other.id])
+    assert not is_as_desired(other, resolver.probe(other)[other.id])

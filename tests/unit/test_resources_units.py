@@ -1,4 +1,4 @@
-"""Units and work done once: what they want, how they see it, and their scripts with a stand-in systemctl."""
+"""Units and RunOnce scripts: desired states, probes, and fixes with a stand-in systemctl."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packstack_lite.resources.shell import RELOAD_FLAG
 from packstack_lite.state_paths import FINGERPRINTS_DIR, UNIT_DIGESTS_DIR
 from tests.unit.dash import Dash, is_as_desired, missing_diff
 
-# Knows the one unit app.service: $T/enabled, $T/active and $T/masked are its states, $T/reload that it wants reloading.
+# Knows one unit, app.service. Files $T/enabled, $T/active and $T/masked are its states; $T/reload: it needs a reload.
 SYSTEMCTL = r"""
 echo "$*" >> $T/calls
 word() { [ -e "$T/$1" ] && echo "$2" || echo "$3"; }
@@ -64,12 +64,12 @@ def calls(dash):
     ]
 
 
-def see(dash, unit):
+def observe(dash, unit):
     return dash.probe(unit)[unit.id]
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"),
+    ("name", "full_name"),
     [
         ("nova-api", "nova-api.service"),
         ("a.timer", "a.timer"),
@@ -77,8 +77,8 @@ def see(dash, unit):
         ("x@y", "x@y.service"),
     ],
 )
-def test_names(name, unit):
-    assert Unit(name=name).full_name == unit
+def test_a_unit_has_a_suffix(name, full_name):
+    assert Unit(name=name).full_name == full_name
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_names(name, unit):
         ("unit:a@b.c_d", "unit-a@b.c_d"),
     ],
 )
-def test_job_names_are_fit_for_a_unit(resource, job):
+def test_job_names_fit_a_systemd_unit(resource, job):
     assert job_name(resource) == job
 
 
-def test_stamp_follows_what_the_unit_reads():
+def test_the_digest_follows_the_restart_triggers():
     def with_content(text):
         return Unit(name="app", restart_triggers=(File(path="/etc/app", content=text),))
 
@@ -106,39 +106,39 @@ def test_stamp_follows_what_the_unit_reads():
     }
 
 
-def test_fresh_unit_is_enabled_restarted_and_stamped(dash):
+def test_a_fresh_unit_is_enabled_and_started(dash):
     unit = Unit(name="app")
-    assert see(dash, unit) == {"active": "inactive", "enabled": "disabled", "stamp": "none"}
+    assert observe(dash, unit) == {"active": "inactive", "enabled": "disabled", "stamp": "none"}
     assert all(reply.ok for reply in dash.fix(unit))
-    assert is_as_desired(unit, see(dash, unit))
+    assert is_as_desired(unit, observe(dash, unit))
     assert calls(dash) == ["is-enabled", "enable", "daemon-reload", "restart"]
 
 
-def test_systemd_reads_its_units_once_for_all_that_are_enabled_and_before_any_is_started(dash):
-    """Each time it starts nothing, and a unit that is just being started then was lost on a slow host."""
+def test_systemd_reloads_once_before_any_unit_starts(dash):
+    """During a reload systemd starts nothing; a unit that was just starting was lost on a slow node."""
     assert dash.fix(Unit(name="app"), Unit(name="b"), Unit(name="c", enabled=False))[0].ok
-    done = calls(dash)
-    assert done.count("daemon-reload") == 1 and done.count("restart") == 3
-    assert done.index("daemon-reload") < done.index("restart")
-    enabling = [line for line in dash.read_note("calls").splitlines() if line.startswith("enable")]
-    assert [line.split()[-1] for line in enabling] == ["app.service", "b.service"]
-    assert all("--no-reload" in line for line in enabling)
+    commands = calls(dash)
+    assert commands.count("daemon-reload") == 1 and commands.count("restart") == 3
+    assert commands.index("daemon-reload") < commands.index("restart")
+    enable_calls = [line for line in dash.read_note("calls").splitlines() if line.startswith("enable")]
+    assert [line.split()[-1] for line in enable_calls] == ["app.service", "b.service"]
+    assert all("--no-reload" in line for line in enable_calls)
 
 
-def test_systemd_reads_its_units_once_for_all_that_are_masked(dash):
+def test_systemd_reloads_once_for_all_masked_units(dash):
     for _ in range(3):
         assert dash.fix(Unit(name="app", state="masked"))[0].ok
         (dash.root / "masked").unlink()
-    changing = [line for line in dash.read_note("calls").splitlines() if line.startswith(("mask", "disable"))]
-    assert changing and all("--no-reload" in line for line in changing)
+    mask_calls = [line for line in dash.read_note("calls").splitlines() if line.startswith(("mask", "disable"))]
+    assert mask_calls and all("--no-reload" in line for line in mask_calls)
     assert "daemon-reload" not in calls(dash)
     for _ in range(2):
-        see(dash, Unit(name="app"))
+        observe(dash, Unit(name="app"))
     assert calls(dash).count("daemon-reload") == 1
 
 
 @pytest.mark.parametrize("why", ["reload", "masked", RELOAD_FLAG[1:]])
-def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path, why):
+def test_systemd_reloads_only_when_needed(dash, tmp_path, why):
     (tmp_path / "enabled").touch()
     (tmp_path / why).touch()
     assert all(reply.ok for reply in dash.fix(Unit(name="app")))
@@ -148,129 +148,139 @@ def test_systemd_is_made_to_read_its_units_only_when_needed(dash, tmp_path, why)
     assert calls(dash).count("daemon-reload") == 1
 
 
-def test_a_unit_that_is_but_a_script_for_sysv_is_enabled_too(dash, tmp_path):
+def test_a_unit_that_is_only_a_sysv_script_is_enabled(dash, tmp_path):
     (tmp_path / "script").touch()
     assert dash.fix(Unit(name="app"))[0].ok
-    assert see(dash, Unit(name="app"))["enabled"] == "enabled"
+    assert observe(dash, Unit(name="app"))["enabled"] == "enabled"
 
 
-def test_unit_whose_files_changed_is_told_apart(dash):
+def test_a_changed_file_shows_as_another_digest(dash):
     old = Unit(name="app", restart_triggers=(File(path="/etc/app", content="old"),))
     new = Unit(name="app", restart_triggers=(File(path="/etc/app", content="new"),))
     dash.fix(old)
-    assert is_as_desired(old, see(dash, old))
-    assert [key for key, value in new.desired().items() if see(dash, new)[key] != value] == ["stamp"]
+    assert is_as_desired(old, observe(dash, old))
+    assert [key for key, value in new.desired().items() if observe(dash, new)[key] != value] == ["stamp"]
 
 
-def test_forgetting_makes_a_restart_due(dash):
+def test_an_invalidated_unit_needs_a_restart(dash):
     unit = Unit(name="app")
     dash.fix(unit)
-    forget = unit.invalidate()
-    assert forget is not None and dash.run(forget).ok and dash.run(forget).ok
-    assert see(dash, unit)["stamp"] == "none"
+    command = unit.invalidate()
+    assert command is not None and dash.run(command).ok and dash.run(command).ok
+    assert observe(dash, unit)["stamp"] == "none"
 
 
-def test_unit_that_does_not_start_shows_its_logs_and_gets_no_stamp(dash, tmp_path):
+def test_a_unit_that_does_not_start_shows_its_logs_and_gets_no_digest(dash, tmp_path):
     (tmp_path / "breaks").touch()
     (tmp_path / "app log").write_text("why it broke\n")
     reply = dash.fix(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent")))[-1]
     assert reply.code == 1
-    for words in ("app.service did not start", "the status", "what the journal says", "why it broke"):
-        assert words in reply.err
-    assert see(dash, Unit(name="app"))["stamp"] == "none"
+    for message in ("app.service did not start", "the status", "what the journal says", "why it broke"):
+        assert message in reply.err
+    assert observe(dash, Unit(name="app"))["stamp"] == "none"
 
 
 @pytest.mark.parametrize(
-    ("failed", "words"), [(True, "failed after its start"), (False, "is not ready after 1 seconds")]
+    ("failed", "message"), [(True, "failed after its start"), (False, "is not ready after 1 seconds")]
 )
-def test_unit_that_does_not_get_ready_gets_no_stamp(dash, tmp_path, failed, words):
+def test_a_unit_that_does_not_become_ready_gets_no_digest(dash, tmp_path, failed, message):
     if failed:
         (tmp_path / "failed").touch()
     reply = dash.fix(Unit(name="app", ready_script="false # never", ready_timeout=1))[-1]
-    assert (reply.code, words in reply.err) == (1, True)
-    assert see(dash, Unit(name="app"))["stamp"] == "none"
+    assert (reply.code, message in reply.err) == (1, True)
+    assert observe(dash, Unit(name="app"))["stamp"] == "none"
 
 
-def test_readiness_is_asked_until_it_is_there(dash, tmp_path):
+def test_the_ready_script_runs_until_it_succeeds(dash, tmp_path):
     ready = f"echo x >> '{tmp_path}/asked'; [ $(wc -l < '{tmp_path}/asked') -ge 3 ] && [ 5% = 5% ]"
     assert dash.fix(Unit(name="app", ready_script=ready))[-1].ok
     assert dash.read_note("asked") == "x\n" * 3
 
 
 @pytest.mark.parametrize("state", ["stopped", "masked"])
-def test_unit_that_shall_not_run(dash, tmp_path, state):
+def test_a_running_unit_is_stopped_or_masked(dash, tmp_path, state):
     dash.fix(Unit(name="app"))
     unit = Unit(name="app", state=state)
-    assert not is_as_desired(unit, see(dash, unit))
+    assert not is_as_desired(unit, observe(dash, unit))
     assert dash.fix(unit)[0].ok
-    assert is_as_desired(unit, see(dash, unit))
+    assert is_as_desired(unit, observe(dash, unit))
     assert (tmp_path / "masked").exists() == (state == "masked")
 
 
-def test_unit_that_is_not_installed(dash):
-    assert see(dash, Unit(name="other")) is None
-    assert is_as_desired(Unit(name="other", state="stopped"), see(dash, Unit(name="other", state="stopped")))
-    assert not is_as_desired(Unit(name="other", state="masked"), see(dash, Unit(name="other", state="masked")))
+def test_a_missing_unit_has_no_state_and_counts_as_stopped(dash):
+    assert observe(dash, Unit(name="other")) is None
+    assert is_as_desired(Unit(name="other", state="stopped"), observe(dash, Unit(name="other", state="stopped")))
+    assert not is_as_desired(Unit(name="other", state="masked"), observe(dash, Unit(name="other", state="masked")))
 
 
-def test_failed_counts_as_stopped(dash, tmp_path):
+def test_a_failed_unit_counts_as_stopped(dash, tmp_path):
     (tmp_path / "failed").touch()
-    assert is_as_desired(Unit(name="app", state="stopped"), see(dash, Unit(name="app", state="stopped")))
-    assert see(dash, Unit(name="app"))["active"] == "failed"
+    assert is_as_desired(Unit(name="app", state="stopped"), observe(dash, Unit(name="app", state="stopped")))
+    assert observe(dash, Unit(name="app"))["active"] == "failed"
 
 
-def test_all_units_are_one_look(dash):
+def test_all_units_share_one_probe(dash):
     units = [Unit(name="app"), Unit(name="b"), Unit(name="c", state="masked")]
     assert len(Unit.probe(units)) == 1
     assert list(dash.probe(*units)) == ["unit:app", "unit:b", "unit:c"]
 
 
 @pytest.mark.parametrize("out", ["", "System has not been booted with systemd", "Id=a\nLoadState=loaded\n\nId=b\n==\n"])
-def test_nonsense_from_systemd_is_refused(out):
+def test_an_unexpected_reply_of_systemctl_is_refused(out):
     with pytest.raises(ValueError):
         Unit.probe([Unit(name="a"), Unit(name="b")])[0].parse(Reply(0, out))
 
 
-def test_job_waits_longer_than_its_readiness():
+def test_the_jobs_timeout_is_longer_than_the_ready_timeout():
     job = Unit.fix([missing_diff(Unit(name="app", ready_timeout=300))])[-1]
     assert isinstance(job, Job) and job.name == "unit-app" and job.timeout > 300
 
 
-def work(tmp_path, **more):
-    how = {"script": f"cat > '{tmp_path}/done'", "probe_script": f"[ -f '{tmp_path}/done' ]", "stdin": b"input", **more}
-    return RunOnce(name="Nova schema", **how)
+def run_once(tmp_path, **fields):
+    defaults = {
+        "script": f"cat > '{tmp_path}/done'",
+        "probe_script": f"[ -f '{tmp_path}/done' ]",
+        "stdin": b"input",
+        **fields,
+    }
+    return RunOnce(name="Nova schema", **defaults)
 
 
-def test_once_is_done_with_its_input_and_remembered(dash, tmp_path):
-    once = work(tmp_path, fingerprint="it's \\t 100% $x")
-    assert dash.probe(once)[once.id] is None
-    assert dash.fix(once)[0].ok
-    assert is_as_desired(once, dash.probe(once)[once.id])
+def test_a_script_runs_with_its_input_and_is_recorded(dash, tmp_path):
+    script = run_once(tmp_path, fingerprint="it's \\t 100% $x")
+    assert dash.probe(script)[script.id] is None
+    assert dash.fix(script)[0].ok
+    assert is_as_desired(script, dash.probe(script)[script.id])
     assert dash.read_note("done") == "input"
 
 
-def test_once_for_other_circumstances_is_due_again(dash, tmp_path):
-    dash.fix(work(tmp_path, fingerprint="zed"))
-    later = work(tmp_path, fingerprint="epoxy")
+def test_another_fingerprint_makes_the_script_run_again(dash, tmp_path):
+    dash.fix(run_once(tmp_path, fingerprint="zed"))
+    later = run_once(tmp_path, fingerprint="epoxy")
     assert dash.probe(later)[later.id] == {"done": True, "token": "zed"}
 
 
-def test_once_that_fails_is_not_remembered(dash, tmp_path):
-    once = work(tmp_path, script=f"touch '{tmp_path}/done'; (exit 3)")
-    assert dash.fix(once)[0].code == 3
-    assert dash.probe(once)[once.id] == {"done": True, "token": "none"}
+def test_a_failed_script_is_not_recorded(dash, tmp_path):
+    script = run_once(tmp_path, script=f"touch '{tmp_path}/done'; (exit 3)")
+    assert dash.fix(script)[0].code == 3
+    assert dash.probe(script)[script.id] == {"done": True, "token": "none"}
 
 
-def test_once_says_when_it_cannot_tell(dash):
-    works = [
+def test_the_probe_scripts_exit_code_is_the_state(dash):
+    scripts = [
         RunOnce(name=f"w{code}", script=":", probe_script=f"exit {code} # said", known_after=Phase.DATABASES)
         for code in (0, 1, 75, 127)
     ]
-    assert len(RunOnce.probe(works)) == 1
-    assert list(dash.probe(*works).values()) == [{"done": True, "token": "none"}, None, Unknown(Phase.DATABASES), None]
+    assert len(RunOnce.probe(scripts)) == 1
+    assert list(dash.probe(*scripts).values()) == [
+        {"done": True, "token": "none"},
+        None,
+        Unknown(Phase.DATABASES),
+        None,
+    ]
 
 
 @pytest.mark.parametrize("out", ["", "0\t1\t2\n", "zero\tx\n"])
-def test_nonsense_about_once_is_refused(out):
+def test_an_unexpected_reply_about_scripts_is_refused(out):
     with pytest.raises(ValueError):
         RunOnce.probe([RunOnce(name="w", script=":", probe_script=":")])[0].parse(Reply(0, out))

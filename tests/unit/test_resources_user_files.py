@@ -1,4 +1,4 @@
-"""Files of the user's own go when they are no longer given; run by dash on real files."""
+"""The user's files are removed when they are no longer given. Run by dash on real files."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ def dash(tmp_path):
     return Dash(tmp_path, moved=("/var/lib/packstack-lite",))
 
 
-def apply(dash, *paths, declared=()):
-    resource = UserFiles(tuple(map(str, paths)), tuple(map(str, declared)))
+def apply(dash, *paths, managed=()):
+    resource = UserFiles(tuple(map(str, paths)), tuple(map(str, managed)))
     (reply,) = dash.fix(resource)
     assert reply.code == 0, reply.err
     assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 def push(tmp_path, *paths, before=""):
-    """Files as remote.push leaves them: the path noted as ours, what stood there kept beside it."""
-    ours = tmp_path / "var/lib/packstack-lite/files"
+    """Write files like remote.push: the path is in the list of written files, the original is kept."""
+    written_files = tmp_path / "var/lib/packstack-lite/files"
     for path in paths:
-        with ours.open("a") as noted:
-            noted.write(f"{path}\n")
+        with written_files.open("a") as list_file:
+            list_file.write(f"{path}\n")
         path.write_text("mine")
         if before:
             path.with_name(f"{path.name}.packstack-lite.orig").write_text(before)
 
 
-def test_a_fresh_host_has_none(dash):
+def test_a_fresh_node_has_no_user_files(dash):
     assert is_as_desired(UserFiles(), dash.probe(UserFiles())[UserFiles().id])
-    some = UserFiles(("/etc/x",))
-    assert not is_as_desired(some, dash.probe(some)[some.id])
+    resource = UserFiles(("/etc/x",))
+    assert not is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
-def test_a_file_that_is_no_longer_given_goes_and_the_others_stay(dash, tmp_path):
+def test_a_file_that_is_no_longer_given_is_removed_and_others_stay(dash, tmp_path):
     first, second = tmp_path / "first", tmp_path / "with space"
     apply(dash, first, second)
     push(tmp_path, first, second)
@@ -49,17 +49,17 @@ def test_a_file_that_is_no_longer_given_goes_and_the_others_stay(dash, tmp_path)
     assert not first.exists()
 
 
-def test_what_stood_there_before_comes_back_and_is_not_ours(dash, tmp_path):
-    path, other, ours = tmp_path / "f", tmp_path / "other", tmp_path / "var/lib/packstack-lite/files"
+def test_the_original_is_restored_and_no_longer_listed(dash, tmp_path):
+    path, other, written_files = tmp_path / "f", tmp_path / "other", tmp_path / "var/lib/packstack-lite/files"
     apply(dash, path)
     push(tmp_path, other)
     push(tmp_path, path, before="the package's")
     apply(dash)
     assert path.read_text() == "the package's" and not (tmp_path / "f.packstack-lite.orig").exists()
-    assert ours.read_text() == f"{other}\n"
+    assert written_files.read_text() == f"{other}\n"
 
 
-def test_a_file_that_was_there_already_and_never_written_stays(dash, tmp_path):
+def test_a_file_that_existed_and_was_never_written_stays(dash, tmp_path):
     path = tmp_path / "f"
     path.write_text("the same as given")
     apply(dash, path)
@@ -67,15 +67,15 @@ def test_a_file_that_was_there_already_and_never_written_stays(dash, tmp_path):
     assert path.exists()
 
 
-def test_a_file_that_is_rendered_now_stays(dash, tmp_path):
+def test_a_file_that_another_resource_manages_now_stays(dash, tmp_path):
     path = tmp_path / "f"
     apply(dash, path)
     push(tmp_path, path)
-    apply(dash, declared=[path])
+    apply(dash, managed=[path])
     assert path.read_text() == "mine"
 
 
-def test_a_link_stays_and_its_target_goes(dash, tmp_path):
+def test_a_link_stays_and_its_target_is_removed(dash, tmp_path):
     link, target = tmp_path / "link", tmp_path / "target"
     link.symlink_to(target)
     apply(dash, link)
@@ -85,13 +85,13 @@ def test_a_link_stays_and_its_target_goes(dash, tmp_path):
 
 
 @pytest.mark.parametrize("before", ["", "the package's"])
-def test_a_removal_that_was_killed_before_it_was_noted_is_gone_on_with(dash, tmp_path, before):
-    path, noted = tmp_path / "f", tmp_path / "var/lib/packstack-lite/placed"
+def test_a_removal_that_was_killed_can_be_repeated(dash, tmp_path, before):
+    path, record = tmp_path / "f", tmp_path / "var/lib/packstack-lite/placed"
     apply(dash, path)
     push(tmp_path, path, before=before)
-    list_before = noted.read_text()
+    list_before = record.read_text()
     apply(dash)
-    noted.write_text(list_before)
+    record.write_text(list_before)
     apply(dash)
     assert (path.read_text() if path.exists() else "") == before
 
@@ -99,8 +99,8 @@ def test_a_removal_that_was_killed_before_it_was_noted_is_gone_on_with(dash, tmp
 @pytest.mark.parametrize(
     ("before", "kept"), [("#!/bin/sh\n# Written by packstack-lite.\n", False), ("the package's\n", True)]
 )
-def test_a_file_of_ours_is_no_original_where_the_list_is_lost(dash, tmp_path, before, kept):
-    """With /var/lib/packstack-lite gone a copy of our own file would be what comes back one day."""
+def test_a_file_of_ours_is_not_kept_as_original_when_the_list_is_lost(dash, tmp_path, before, kept):
+    """Without /var/lib/packstack-lite a copy of our own file would be restored as the original one day."""
     dash.tool("chown", "exit 0")
     path = tmp_path / "a.conf"
     path.write_text(before)
