@@ -1,7 +1,7 @@
-"""A cloud of lists behind HTTP: as much of Keystone, Nova, Glance and Neutron as cloud_api.py talks to.
+"""A fake cloud behind HTTP: as much of Keystone, Nova, Glance, Cinder and Neutron as cloud_api.py uses.
 
-Like uwsgi's http-socket it serves one request per connection without saying so; it leaves the
-connection open until somebody tries a second one, so that this goes wrong each time and not by chance.
+Like uwsgi's http-socket it serves one request per connection without announcing that. The connection stays open until a
+second request comes, so that a client that reuses connections fails each time and not by chance.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ KEYS = {
 
 
 class FakeCloud:
-    """``lists`` holds everything; ``asked`` counts requests by method and path; ``silent`` services reply 503,
-    ``dazed`` ones forbid the first request, what ``refuses`` names takes no POST and says why.
-    ``wakes`` are agents who answer once their list was asked for.
+    """A cloud whose objects are items of ``lists``, by "SERVICE/PATH".
 
-    A connection is closed after one reply without a word, as uwsgi does; with ``keeps`` it stays.
+    ``requests`` counts requests by method and path. ``unavailable`` services reply 503. A service forbids one request
+    per entry in ``starting``. ``refusals`` are errors for POSTs by path. ``sleeping_agents`` are alive from the second
+    request for the list of agents on. A connection is closed after one reply, as uwsgi does, unless ``keep_alive``.
     """
 
-    def __init__(self, keeps: bool = False) -> None:
-        self.keeps = keeps
+    def __init__(self, keep_alive: bool = False) -> None:
+        self.keep_alive = keep_alive
         self.lists: Dict[str, List[Dict[str, Any]]] = {
             "identity/projects": [{"id": "p-admin", "name": "admin", "domain_id": "default"}],
             "identity/roles": [{"id": "r-admin", "name": "admin"}],
@@ -42,11 +42,11 @@ class FakeCloud:
         }
         self.assignments: List[Tuple[str, str, str]] = []
         self.uploads: Dict[str, bytes] = {}
-        self.asked: "Counter[str]" = Counter()
-        self.silent: List[str] = []
-        self.dazed: List[str] = []
-        self.refuses: Dict[str, str] = {}
-        self.wakes: List[Dict[str, Any]] = []
+        self.requests: "Counter[str]" = Counter()
+        self.unavailable: List[str] = []
+        self.starting: List[str] = []
+        self.refusals: Dict[str, str] = {}
+        self.sleeping_agents: List[Dict[str, Any]] = []
         self.numbers = itertools.count(1)
         cloud = self
 
@@ -61,41 +61,41 @@ class FakeCloud:
         self.server.shutdown()
         self.server.server_close()
 
-    def of(self, path: str) -> List[Dict[str, Any]]:
+    def objects(self, path: str) -> List[Dict[str, Any]]:
         return self.lists.setdefault(path, [])
 
-    def named(self, path: str, name: str) -> Dict[str, Any]:
-        return next(item for item in self.of(path) if item["name"] == name)
+    def find(self, path: str, name: str) -> Dict[str, Any]:
+        return next(item for item in self.objects(path) if item["name"] == name)
 
-    def answer(self, method: str, url: str, body: Any) -> Tuple[int, Any]:
-        """Status and JSON for a request below /SERVICE/."""
+    def respond(self, method: str, url: str, body: Any) -> Tuple[int, Any]:
+        """Return status and JSON for a request below /SERVICE/."""
         parts = urlsplit(url)
         service, _, path = parts.path.lstrip("/").partition("/")
         path = re.sub(r"^v[0-9.]+/", "", path)
-        self.asked[f"{method} {service}/{path}"] += 1
-        if service in self.silent:
+        self.requests[f"{method} {service}/{path}"] += 1
+        if service in self.unavailable:
             return 503, {"error": "not today"}
-        if service in self.dazed:
-            self.dazed.remove(service)
+        if service in self.starting:
+            self.starting.remove(service)
             return 403, {"error": {"message": "You are not authorized", "code": 403}}
-        if method == "POST" and f"{service}/{path}" in self.refuses:
-            return 409, {"error": {"message": self.refuses[f"{service}/{path}"], "code": 409}}
-        if self.wakes and self.asked[f"{method} {service}/{path}"] > 1 and path == "agents":
-            self.wakes.pop()["alive"] = True
-        special = self.special(method, service, path, body)
+        if method == "POST" and f"{service}/{path}" in self.refusals:
+            return 409, {"error": {"message": self.refusals[f"{service}/{path}"], "code": 409}}
+        if self.sleeping_agents and self.requests[f"{method} {service}/{path}"] > 1 and path == "agents":
+            self.sleeping_agents.pop()["alive"] = True
+        special = self.respond_special(method, service, path, body)
         if special is not None:
             return special
-        words = path.split("/")
-        return self.plain(
-            method, service, words, {key: values[0] for key, values in parse_qs(parts.query).items()}, body
+        segments = path.split("/")
+        return self.respond_plain(
+            method, service, segments, {key: values[0] for key, values in parse_qs(parts.query).items()}, body
         )
 
-    def special(self, method: str, service: str, path: str, body: Any) -> Optional[Tuple[int, Any]]:
+    def respond_special(self, method: str, service: str, path: str, body: Any) -> Optional[Tuple[int, Any]]:
         grant = re.fullmatch(r"projects/(.+)/users/(.+)/roles/(.+)", path)
         interface = re.fullmatch(r"routers/(.+)/add_router_interface", path)
         part = re.fullmatch(r"types/([^/]+)/(extra_specs|encryption)(/.+)?", path)
         if part:
-            return self.of_type(method, part[1], part[2], body)
+            return self.respond_volume_type(method, part[1], part[2], body)
         if path == "role_assignments":
             return 200, {"role_assignments": [self.assignment(*entry) for entry in self.assignments]}
         if grant:
@@ -107,58 +107,66 @@ class FakeCloud:
                 "device_owner": "network:router_interface",
                 "id": str(next(self.numbers)),
             }
-            self.of("network/ports").append({**port, "fixed_ips": [{"subnet_id": body["subnet_id"]}]})
+            self.objects("network/ports").append({**port, "fixed_ips": [{"subnet_id": body["subnet_id"]}]})
             return 200, {}
         return None
 
-    def of_type(self, method: str, identity: str, part: str, body: Any) -> Tuple[int, Any]:
-        """A volume type's extra specs and encryption."""
-        kind = next(item for item in self.of("volumev3/types") if item["id"] == identity)
-        held = kind.setdefault(part, {})
+    def respond_volume_type(self, method: str, identity: str, part: str, body: Any) -> Tuple[int, Any]:
+        """Read or change a volume type's extra specs or encryption."""
+        kind = next(item for item in self.objects("volumev3/types") if item["id"] == identity)
+        current = kind.setdefault(part, {})
         if method != "GET":
-            held.update(body[part])
+            current.update(body[part])
             if part == "encryption":
-                held["encryption_id"] = "e"
-        return 200, held
+                current["encryption_id"] = "e"
+        return 200, current
 
     def assignment(self, project: str, user: str, role: str) -> Dict[str, Any]:
-        name = next(item["name"] for item in self.of("identity/roles") if item["id"] == role)
+        name = next(item["name"] for item in self.objects("identity/roles") if item["id"] == role)
         return {"role": {"id": role, "name": name}, "user": {"id": user}, "scope": {"project": {"id": project}}}
 
-    def plain(self, method: str, service: str, words: List[str], query: Dict[str, str], body: Any) -> Tuple[int, Any]:
-        items, key = self.of(f"{service}/{words[0]}"), KEYS.get(words[0], words[0])
+    def respond_plain(
+        self, method: str, service: str, segments: List[str], query: Dict[str, str], body: Any
+    ) -> Tuple[int, Any]:
+        items, key = self.objects(f"{service}/{segments[0]}"), KEYS.get(segments[0], segments[0])
         if method == "GET":
-            if service == "network" and words[0] == "security-groups" and "project_id" in query:
+            if service == "network" and segments[0] == "security-groups" and "project_id" in query:
                 self.default_group(query["project_id"])
             keep = [item for item in items if all(item.get(k) == v for k, v in query.items() if k in item)]
-            return 200, {key: [{"keypair": item} for item in keep] if words[0] == "os-keypairs" else keep}
+            return 200, {key: [{"keypair": item} for item in keep] if segments[0] == "os-keypairs" else keep}
         if method == "POST":
-            made = body if service == "image" else body[key[:-1]]
-            return self.post(service, words[0], items, dict(made))
-        item = next((item for item in items if item["id"] == words[1]), None)
+            item = body if service == "image" else body[key[:-1]]
+            return self.post(service, segments[0], items, dict(item))
+        item = next((item for item in items if item["id"] == segments[1]), None)
         if item is None:
             return 404, {"error": "not found"}
-        return self.change(method, service, words, items, item, body)
+        return self.change(method, service, segments, items, item, body)
 
-    def post(self, service: str, kind: str, items: List[Dict[str, Any]], made: Dict[str, Any]) -> Tuple[int, Any]:
-        made.setdefault("id", made["name"] if kind == "os-keypairs" else str(next(self.numbers)))
+    def post(self, service: str, kind: str, items: List[Dict[str, Any]], item: Dict[str, Any]) -> Tuple[int, Any]:
+        item.setdefault("id", item["name"] if kind == "os-keypairs" else str(next(self.numbers)))
         if service == "image":
-            made["status"] = "queued"
+            item["status"] = "queued"
         if kind == "security-groups":
-            made.update(project_id="p-admin", security_group_rules=[])
+            item.update(project_id="p-admin", security_group_rules=[])
         if kind == "security-group-rules":
-            group = next(g for g in self.of("network/security-groups") if g["id"] == made["security_group_id"])
-            group["security_group_rules"].append(made)
-        items.append(made)
+            group = next(g for g in self.objects("network/security-groups") if g["id"] == item["security_group_id"])
+            group["security_group_rules"].append(item)
+        items.append(item)
         key = KEYS.get(kind, kind)[:-1]
-        return 201, made if service == "image" else {key: made}
+        return 201, item if service == "image" else {key: item}
 
     def change(
-        self, method: str, service: str, words: List[str], items: List[Dict[str, Any]], item: Dict[str, Any], body: Any
+        self,
+        method: str,
+        service: str,
+        segments: List[str],
+        items: List[Dict[str, Any]],
+        item: Dict[str, Any],
+        body: Any,
     ) -> Tuple[int, Any]:
         if method == "DELETE":
             items.remove(item)
-        elif words[-1] == "file":
+        elif segments[-1] == "file":
             self.uploads[item["id"]], item["status"] = body, "active"
         elif isinstance(body, list):
             item.update({patch["path"][1:]: patch["value"] for patch in body})
@@ -169,7 +177,7 @@ class FakeCloud:
         return 200, {}
 
     def default_group(self, project: str) -> None:
-        groups = self.of("network/security-groups")
+        groups = self.objects("network/security-groups")
         if not any(group["project_id"] == project for group in groups):
             own = {"name": "default", "project_id": project, "id": str(next(self.numbers))}
             groups.append({**own, "security_group_rules": [{"direction": "egress", "ethertype": "IPv4"}]})
@@ -191,21 +199,21 @@ class _Handler(BaseHTTPRequestHandler):
     served = False
 
     def log_message(self, *args: object) -> None:
-        """Tests are quiet."""
+        """Print nothing."""
 
     def handle_any(self) -> None:
         data = self.content()
         self.close_connection = self.served
         if self.served:
             return
-        self.served = not self.fake.keeps
+        self.served = not self.fake.keep_alive
         sent = self.headers.get("Content-Type", "")
         body = json.loads(data) if data and "json" in sent else data
         if self.path.endswith("/auth/tokens"):
-            status, told = self.token(body)
+            status, reply = self.token(body)
         else:
-            status, told = self.fake.answer(self.command, self.path, body)
-        self.reply(status, told)
+            status, reply = self.fake.respond(self.command, self.path, body)
+        self.send_reply(status, reply)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
@@ -221,11 +229,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return whole
 
     def token(self, body: Any) -> Tuple[int, Any]:
-        told = body["auth"]["identity"]["password"]["user"]
-        known = [user for user in self.fake.of("identity/users") if user["name"] == told["name"]]
-        self.fake.asked["tokens"] += 1
-        if not known or known[0]["password"] != told["password"]:
-            return 401, {"error": {"message": "The request you have made requires authentication."}}
+        login = body["auth"]["identity"]["password"]["user"]
+        users = [user for user in self.fake.objects("identity/users") if user["name"] == login["name"]]
+        self.fake.requests["tokens"] += 1
+        if not users or users[0]["password"] != login["password"]:
+            return 401, {"error": {"message": "The request you have item requires authentication."}}
         return 201, {
             "token": {
                 "catalog": self.fake.catalog(),
@@ -234,8 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
             }
         }
 
-    def reply(self, status: int, told: Any) -> None:
-        data = b"" if told is None else json.dumps(told).encode()
+    def send_reply(self, status: int, reply: Any) -> None:
+        data = b"" if reply is None else json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("X-Subject-Token", "token")
         self.send_header("Content-Type", "application/json")

@@ -236,7 +236,7 @@ def test_oslo_config_decides_about_options(version, tmp_path):
 
 @pytest.fixture
 def cloud():
-    fake = FakeCloud(keeps=True)
+    fake = FakeCloud(keep_alive=True)
     yield fake
     fake.close()
 
@@ -245,7 +245,7 @@ def cloud():
 def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
     interpreter = python(version, "keystoneauth1")
     (tmp_path / "image").write_bytes(b"QFI\xfb")
-    cloud.of("compute/servers")
+    cloud.objects("compute/servers")
     api = {
         "auth_url": cloud.url + "/identity/v3",
         "user": "admin",
@@ -273,7 +273,7 @@ def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
     assert cases["catalog"]["outcome"] == "failed"
     assert cases["catalog"]["detail"].startswith("the catalog has no orchestration")
     assert "\u00e4u\u00dferes" in cases["network"]["detail"]
-    assert cases["cleanup"]["detail"] == "nothing left" and not cloud.of("compute/flavors")
+    assert cases["cleanup"]["detail"] == "nothing left" and not cloud.objects("compute/flavors")
 
 
 # A volume of zeros is one line of half a gigabyte, of which only a few blocks may be kept in memory.

@@ -1,4 +1,4 @@
-"""The move and its undoing, run by /bin/dash on a machine of stand-in tools: what EL's network-scripts are told."""
+"""The move of an uplink and its undoing, with stand-in tools, under EL's network-scripts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ UPLINK = Uplink("br-ex", "ens33", "network-scripts", FILES, (ADDRESS,), confirm_
 def dash(tmp_path):
     """A machine whose interface has an address; ifup of the bridge gives it to that, once ``$T/good`` is there."""
     made = Dash(tmp_path, MOVED)
-    for place in ("etc/sysconfig/network-scripts", "etc/systemd/system/multi-user.target.wants", "sbin"):
-        (tmp_path / place).mkdir(parents=True)
+    for path in ("etc/sysconfig/network-scripts", "etc/systemd/system/multi-user.target.wants", "sbin"):
+        (tmp_path / path).mkdir(parents=True)
     for name, index in (("ens33", 2), ("br-ex", 3)):
         (tmp_path / f"sys/class/net/{name}").mkdir(parents=True)
         (tmp_path / f"sys/class/net/{name}/ifindex").write_text(f"{index}\n")
@@ -76,14 +76,14 @@ def dash(tmp_path):
 
 
 def run(dash, tmp_path, uplink=UPLINK):
-    """The job, from a file as on a host: it keeps a copy of itself."""
+    """Run the job from a file, as on a node: it keeps a copy of itself."""
     (job,) = Uplink.fix([missing_diff(uplink)])
     script = job.script
     for path in dash.moved:
         script = script.replace(path, f"{tmp_path}{path}")
     (tmp_path / "script").write_text(script)
-    told = job.stdin.decode().replace(" /etc", f" {tmp_path}/etc").encode()
-    return dash.run(Command(f"exec sh {tmp_path}/script", stdin=told))
+    stdin = job.stdin.decode().replace(" /etc", f" {tmp_path}/etc").encode()
+    return dash.run(Command(f"exec sh {tmp_path}/script", stdin=stdin))
 
 
 def files(tmp_path):
@@ -91,15 +91,15 @@ def files(tmp_path):
     return {path.name: path.read_text() for path in scripts.iterdir() if path.name.startswith(("ifcfg", "route"))}
 
 
-def comes_back(dash, tmp_path):
-    """A stand-in for whoever follows: sleep, of which the job makes use between two looks, leaves the mark."""
+def confirm(dash, tmp_path):
+    """Let the job be confirmed: the stand-in for sleep, which it calls while waiting, touches the file."""
     (tmp_path / "good").touch()
     (tmp_path / "var/lib/packstack-lite/jobs").mkdir(parents=True)
     dash.tool("sleep", "touch $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
 
 
-def test_a_move_under_network_scripts(dash, tmp_path):
-    comes_back(dash, tmp_path)
+def test_an_interface_is_moved_under_network_scripts(dash, tmp_path):
+    confirm(dash, tmp_path)
     reply = run(dash, tmp_path)
     assert reply.ok, reply.err
     assert dash.read_note("calls").splitlines() == [
@@ -108,8 +108,8 @@ def test_a_move_under_network_scripts(dash, tmp_path):
         "ifup br-ex",
         "ifup ens33",
     ]
-    kept = {name: text for name, text in files(tmp_path).items() if not name.endswith(".orig")}
-    assert kept == {"ifcfg-br-ex": "DEVICE=br-ex\n", "ifcfg-ens33": "TYPE=OVSPort\n"}
+    present_files = {name: text for name, text in files(tmp_path).items() if not name.endswith(".orig")}
+    assert present_files == {"ifcfg-br-ex": "DEVICE=br-ex\n", "ifcfg-ens33": "TYPE=OVSPort\n"}
     assert files(tmp_path)["ifcfg-ens33.packstack-lite.orig"] == "DEVICE=ens33\nIPADDR=198.18.1.10\n"
     assert files(tmp_path)["route-ens33.packstack-lite.orig"].startswith("198.19.0.0/16")
     assert oct((tmp_path / f"{SCRIPTS}/ifcfg-ens33".lstrip("/")).stat().st_mode & 0o777) == "0o640"
@@ -117,7 +117,7 @@ def test_a_move_under_network_scripts(dash, tmp_path):
     assert not list((tmp_path / "etc/systemd/system/multi-user.target.wants").iterdir())
 
 
-def before(tmp_path):
+def assert_restored(tmp_path):
     assert files(tmp_path) == {
         "ifcfg-ens33": "DEVICE=ens33\nIPADDR=198.18.1.10\n",
         "route-ens33": "198.19.0.0/16 via 198.18.1.2\n",
@@ -126,45 +126,45 @@ def before(tmp_path):
     assert not (tmp_path / "var/lib/packstack-lite/uplink/ens33/armed").exists()
 
 
-def test_what_did_not_come_up_is_put_back(dash, tmp_path):
+def test_a_move_that_fails_is_undone(dash, tmp_path):
     reply = run(dash, tmp_path)
     assert reply.code == 1
     assert reply.err.startswith("network-scripts did not bring br-ex up with ens33\nrestoring ens33 as it was")
-    before(tmp_path)
+    assert_restored(tmp_path)
     assert dash.read_note("calls").splitlines()[-1] == "-4 route replace default via 198.18.1.1 proto static dev ens33"
 
 
-def test_without_the_scripts_of_the_switch_nothing_is_moved(dash, tmp_path):
+def test_without_open_vswitchs_scripts_nothing_is_moved(dash, tmp_path):
     (tmp_path / f"{SCRIPTS}/ifup-ovs".lstrip("/")).unlink()
     reply = run(dash, tmp_path)
     assert reply.code == 1
     assert "comes with the package openvswitch or network-scripts-openvswitch" in reply.err
     assert dash.read_note("calls") == ""
-    before(tmp_path)
+    assert_restored(tmp_path)
 
 
-def test_without_a_round_trip_everything_is_put_back(dash, tmp_path):
+def test_a_move_that_nobody_confirms_is_undone(dash, tmp_path):
     (tmp_path / "good").touch()
     (tmp_path / "var/lib/packstack-lite/jobs").mkdir(parents=True)
     (tmp_path / "var/lib/packstack-lite/jobs/followed").touch()
     reply = run(dash, tmp_path)
     assert reply.code == 1
     assert reply.err.startswith("after the move nobody reconnected over br-ex within 2 seconds\n"), (
-        "an old mark is none"
+        "an old request does not count"
     )
-    before(tmp_path)
+    assert_restored(tmp_path)
 
 
 def test_one_round_trip_is_not_enough(dash, tmp_path):
-    """The first mark may have been under way before the move."""
-    comes_back(dash, tmp_path)
+    """The first request may have been sent before the move."""
+    confirm(dash, tmp_path)
     dash.tool("sleep", "[ -e $T/once ] || touch $T/once $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
     assert run(dash, tmp_path).code == 1
-    before(tmp_path)
+    assert_restored(tmp_path)
 
 
-def test_a_move_that_was_cut_off_is_taken_back_before_the_next_one(dash, tmp_path):
-    comes_back(dash, tmp_path)
+def test_an_interrupted_move_is_undone_before_the_next_one(dash, tmp_path):
+    confirm(dash, tmp_path)
     run(dash, tmp_path)
     home = tmp_path / "var/lib/packstack-lite/uplink/ens33"
     (home / "armed").touch()
@@ -174,8 +174,8 @@ def test_a_move_that_was_cut_off_is_taken_back_before_the_next_one(dash, tmp_pat
     assert "ifup br-ex" in dash.read_note("calls").splitlines()[3:]
 
 
-def test_a_file_alone_moves_nothing(dash, tmp_path):
-    comes_back(dash, tmp_path)
+def test_a_changed_file_is_written_without_a_move(dash, tmp_path):
+    confirm(dash, tmp_path)
     run(dash, tmp_path)
     (tmp_path / "calls").unlink()
     (tmp_path / f"{SCRIPTS}/ifcfg-br-ex".lstrip("/")).write_text("spoilt")
@@ -184,7 +184,7 @@ def test_a_file_alone_moves_nothing(dash, tmp_path):
     assert dash.read_note("calls") == ""
 
 
-def test_what_is_seen(dash, tmp_path):
+def test_an_uplink_is_probed(dash, tmp_path):
     plain = Uplink("br-ex", "ens33", addresses=(ADDRESS,))
     assert dash.probe(plain)[plain.id] == {"bridge": "", "addresses": "", "unconfirmed": "none"}
     (tmp_path / "port").touch()
@@ -199,24 +199,24 @@ def test_what_is_seen(dash, tmp_path):
     assert isinstance(dash.probe(plain)[plain.id], Unknown)
 
 
-def test_a_changed_file_shows_in_the_diff():
-    seen = {"bridge": "br-ex", FILES[0].path: "absent"}
-    old, new = UPLINK.diff_texts(Diff(UPLINK, seen, (FILES[0].path,)))
+def test_a_changed_file_shows_in_the_text_diff():
+    observed = {"bridge": "br-ex", FILES[0].path: "absent"}
+    old, new = UPLINK.diff_texts(Diff(UPLINK, observed, (FILES[0].path,)))
     assert f"# {FILES[0].path}\nDEVICE=br-ex\n" in new
     assert "ens33" not in old
 
 
 def test_facts_of_an_interface_under_network_scripts(dash, tmp_path):
     (command,) = facts_of.build_commands(("br-ex:ens33",))
-    told = read_facts(NetworkFacts, dash.run(command))
-    card = told.uplinks["ens33"]
+    facts = read_facts(NetworkFacts, dash.run(command))
+    card = facts.uplinks["ens33"]
     assert (card.managed_by, card.mac, card.addresses, card.has_carrier) == (
         "network-scripts",
         "52:54:00:12:34:56",
         (ADDRESS,),
         True,
     )
-    assert told.network_files == {
+    assert facts.network_files == {
         f"{tmp_path}{SCRIPTS}/ifcfg-ens33": "DEVICE=ens33\nIPADDR=198.18.1.10\n",
         f"{tmp_path}{SCRIPTS}/route-ens33": "198.19.0.0/16 via 198.18.1.2\n",
     }
@@ -228,25 +228,25 @@ def test_facts_of_an_interface_under_ifupdown(dash, tmp_path):
     (tmp_path / "etc/network/interfaces").write_text("source interfaces.d/*\n")
     (tmp_path / "etc/network/interfaces.d/lan").write_text("iface ens33 inet dhcp\n")
     (tmp_path / "etc/network/interfaces.d/lan.packstack-lite.orig").write_text("old\n")
-    told = read_facts(NetworkFacts, dash.run(facts_of.build_commands(("br-ex:ens33",))[0]))
-    assert told.uplinks["ens33"].managed_by == "ifupdown"
-    assert [path.rpartition("/")[2] for path in told.network_files] == ["interfaces", "lan"]
+    facts = read_facts(NetworkFacts, dash.run(facts_of.build_commands(("br-ex:ens33",))[0]))
+    assert facts.uplinks["ens33"].managed_by == "ifupdown"
+    assert [path.rpartition("/")[2] for path in facts.network_files] == ["interfaces", "lan"]
 
 
 def test_facts_of_an_interface_under_network_manager(dash, tmp_path):
-    """Of a profile nothing is carried that may hold a password."""
+    """Sections of a profile that may hold a password are left out."""
     (tmp_path / SCRIPTS.lstrip("/") / "ifup").unlink()
     profile = tmp_path / "Wired one.nmconnection"
     profile.write_text("[connection]\nid=x\n[802-1x]\npassword=open sesame\n[ipv4]\nmethod=auto\n")
     dash.tool("nmcli", f'case "$*" in *STATE*) echo ens33:connected ;; *FILENAME*) echo "ens33:{profile}" ;; esac')
     reply = dash.run(facts_of.build_commands(("br-ex:ens33",))[0])
-    told = read_facts(NetworkFacts, reply)
-    assert (told.uplinks["ens33"].managed_by, told.uplinks["ens33"].config_path) == ("NetworkManager", str(profile))
-    assert told.network_files == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
+    facts = read_facts(NetworkFacts, reply)
+    assert (facts.uplinks["ens33"].managed_by, facts.uplinks["ens33"].config_path) == ("NetworkManager", str(profile))
+    assert facts.network_files == {str(profile): "[connection]\nid=x\n[ipv4]\nmethod=auto\n"}
     assert base64.b64encode(b"open sesame").decode()[:8] not in reply.out
 
 
-def test_whoever_follows_leaves_a_mark(dash, tmp_path):
+def test_following_a_job_touches_the_file(dash, tmp_path):
     (tmp_path / "var/lib/packstack-lite/jobs/x").mkdir(parents=True)
     (tmp_path / "var/lib/packstack-lite/jobs/x/code").write_text("0\n")
     assert dash.run(make_follow_command({"x": 0})).ok

@@ -1,4 +1,4 @@
-"""Repository files led to a mirror that answers: real sh, awk and curl, against files made for the purpose."""
+"""yum repository files pointed to a mirror that answers, by real sh, awk and curl."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ gpgcheck=1
 enabled=1
 exclude=sip,PyQt4
 """
-# The Python of a test server that says where a proxy would have been asked.
 REPOMD = "<?xml version='1.0'?>\n<repomd xmlns='http://linux.duke.edu/metadata/repo'></repomd>\n"
 
 
@@ -69,22 +68,22 @@ def mirror(tmp_path):
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *what):
-            asked.append(self.path)
+            requested.append(self.path)
 
-    asked = []
+    requested = []
     served = tmp_path / "served"
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.was_requested, server.url = asked, f"http://127.0.0.1:{server.server_address[1]}"
-    server.serve = lambda *places: [_repomd(served / place) for place in places]
+    server.was_requested, server.url = requested, f"http://127.0.0.1:{server.server_address[1]}"
+    server.serve = lambda *paths: [_write_repomd(served / path) for path in paths]
     yield server
     server.shutdown()
     server.server_close()
 
 
-def _repomd(place: Path, text: str = REPOMD) -> None:
-    (place / "repodata").mkdir(parents=True)
-    (place / "repodata/repomd.xml").write_text(text)
+def _write_repomd(tree: Path, text: str = REPOMD) -> None:
+    (tree / "repodata").mkdir(parents=True)
+    (tree / "repodata/repomd.xml").write_text(text)
 
 
 def repo_files(*roots, tree="base", **more):
@@ -99,21 +98,20 @@ def write(dash, name, text):
     return path
 
 
-def mend(dash, resource):
-    """What plan would say, and the replies of the change; then everything must be as wanted, and stay so."""
-    seen = dash.probe(resource)[resource.id]
-    (found,) = diff_resources([resource], {resource.id: seen})
-    replies = [dash.run(action) for action in YumMirrors.fix([found])]
-    return describe_diff(found), replies
+def fix(dash, resource):
+    """Fix the resource; return the description that plan prints, and the replies."""
+    (diff,) = diff_resources([resource], dash.probe(resource))
+    replies = [dash.run(action) for action in YumMirrors.fix([diff])]
+    return describe_diff(diff), replies
 
 
-def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror):
+def test_dead_repositories_get_the_first_mirror_that_answers(dash, mirror):
     mirror.serve("second/os/x86_64", "second/extras/x86_64")
     path = write(dash, "CentOS-Base.repo", BASE)
     path.chmod(0o640)
     resource = repo_files(f"{mirror.url}/first", f"{mirror.url}/second")
-    words, (reply,) = mend(dash, resource)
-    assert words == (
+    description, (reply,) = fix(dash, resource)
+    assert description == (
         f"point base, extras, centosplus to {mirror.url}/second (mirrorlist.centos.org, mirror.centos.org are gone)"
     )
     assert reply.ok, reply.err
@@ -128,44 +126,44 @@ def test_dead_repositories_are_led_to_the_first_mirror_that_answers(dash, mirror
     assert path.with_name("CentOS-Base.repo.packstack-lite.orig").read_text() == BASE
     assert dash.read_note(WRITTEN_FILES_LIST[1:]).splitlines() == [str(path)]
     assert is_as_desired(resource, dash.probe(resource)[resource.id])
-    # What is disabled is nobody's to fetch: it was not asked for.
-    assert not [asked for asked in mirror.was_requested if "centosplus" in asked]
+    # A disabled repository is not fetched.
+    assert not [requested for requested in mirror.was_requested if "centosplus" in requested]
 
 
 def _line(text, number):
     return text.splitlines()[number]
 
 
-def test_each_repository_by_itself_may_be_on_another_mirror(dash, mirror):
-    """Of tuna and others the cloud trees are not known to be where the base is."""
+def test_each_repository_may_get_another_mirror(dash, mirror):
+    """tuna and others may lack the cloud trees."""
     mirror.serve("a/os/x86_64", "b/extras/x86_64", "b/os/x86_64")
     path = write(dash, "CentOS-Base.repo", BASE)
-    words, (reply,) = mend(dash, repo_files(f"{mirror.url}/a", f"{mirror.url}/b"))
-    assert reply.ok and f" to {mirror.url}/a, {mirror.url}/b (" in words
+    description, (reply,) = fix(dash, repo_files(f"{mirror.url}/a", f"{mirror.url}/b"))
+    assert reply.ok and f" to {mirror.url}/a, {mirror.url}/b (" in description
     assert f"baseurl={mirror.url}/a/os/x86_64/" in path.read_text()
     assert f"{mirror.url}/b/extras/x86_64/" in path.read_text()
 
 
-def test_where_no_mirror_answers_nothing_is_claimed(dash, mirror):
+def test_a_repository_without_a_mirror_is_a_failure(dash, mirror):
     mirror.serve("a/os/x86_64")
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a")
-    words, (reply,) = mend(dash, resource)
-    assert words.endswith("; no mirror answers for extras)")
+    description, (reply,) = fix(dash, resource)
+    assert description.endswith("; no mirror answers for extras)")
     assert reply.code == 1 and f"no mirror answers for extras; tried {mirror.url}/a" in reply.err
     assert dash.probe(resource)[resource.id]["dead"] == ("extras",)
 
 
-def test_a_page_that_is_no_repository_is_not_believed(dash, mirror):
-    """A captive portal or a host that redirects everything says 200 to each URL."""
-    _repomd(dash.root / "served/a/os/x86_64", "<html>log in first</html>")
+def test_a_reply_that_is_no_repository_is_refused(dash, mirror):
+    """A captive portal replies 200 to each URL."""
+    _write_repomd(dash.root / "served/a/os/x86_64", "<html>log in first</html>")
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a")
     assert dash.probe(resource)[resource.id]["lost"] == ("base", "extras")
 
 
-def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
-    """127.0.0.1:1 refuses: what is above another place of it is not asked."""
+def test_an_unreachable_mirror_is_tried_once(dash, mirror):
+    """127.0.0.1:1 refuses connections: another path on it is not tried."""
     mirror.serve("a/os/x86_64", "a/extras/x86_64")
     write(dash, "CentOS-Base.repo", BASE)
     dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
@@ -177,39 +175,39 @@ def test_a_mirror_that_is_not_there_costs_one_try(dash, mirror):
     assert options == allowed, "curl 7.29 of CentOS 7 knows these"
 
 
-def test_the_release_s_files_are_known_after_prepare(dash, mirror):
+def test_the_release_packages_repositories_are_unknown_before_prepare(dash, mirror):
     mirror.serve("a/cloud/x86_64/openstack-train")
     write(dash, "CentOS-Base.repo", BASE)
     resource = repo_files(f"{mirror.url}/a", tree="sig", release_package="centos-release-openstack-train")
-    seen = dash.probe(resource)[resource.id]
-    assert isinstance(seen, Unknown)
-    assert describe_diff(diff_resources([resource], {resource.id: seen})[0]) == (
+    observed = dash.probe(resource)[resource.id]
+    assert isinstance(observed, Unknown)
+    assert describe_diff(diff_resources([resource], {resource.id: observed})[0]) == (
         "point sig repositories to a mirror if needed (known after Prepare: centos-release-openstack-train brings them)"
     )
     (dash.root / "released").touch()
     path = write(dash, "CentOS-OpenStack-train.repo", TRAIN)
-    words, (reply,) = mend(dash, resource)
-    assert reply.ok and words.startswith(f"point centos-openstack-train to {mirror.url}/a (mirrorlist.centos.org")
+    description, (reply,) = fix(dash, resource)
+    assert reply.ok and description.startswith(f"point centos-openstack-train to {mirror.url}/a (mirrorlist.centos.org")
     assert f"\nbaseurl={mirror.url}/a/cloud/x86_64/openstack-train/\n" in path.read_text()
     assert "\nexclude=sip,PyQt4\n" in path.read_text() and "\ngpgcheck=1\n" in path.read_text()
-    # The distribution's own are the other resource's.
+    # The base repositories belong to the other resource.
     assert (dash.root / YUM_REPOS_DIR[1:] / "CentOS-Base.repo").read_text() == BASE
     assert is_as_desired(resource, dash.probe(resource)[resource.id])
 
 
 def test_a_proxy_is_used_and_its_password_is_in_no_argument(dash, mirror):
-    """The test's server plays the proxy: it is asked for the whole URL."""
+    """The test's server acts as the proxy: it gets the whole URL."""
     write(dash, "CentOS-Base.repo", BASE)
     dash.tool("curl", 'echo "$*" >> $T/curls; exec /usr/bin/curl "$@"')
     curl = Secret(f'proxy = "{mirror.url}"\nproxy-user = "me:hidden-\\"word"\n')
     resource = repo_files("http://mirror.invalid/7", curl_config=curl)
     dash.probe(resource)
     assert "http://mirror.invalid/7/os/x86_64/repodata/repomd.xml" in mirror.was_requested
-    (look,) = YumMirrors.probe([resource])
-    assert "hidden" not in dash.read_note("curls") and "hidden" not in look.command.script
+    (probe,) = YumMirrors.probe([resource])
+    assert "hidden" not in dash.read_note("curls") and "hidden" not in probe.command.script
 
 
-def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
+def test_healthy_repositories_are_not_fetched(dash):
     dash.tool("curl", "touch $T/curled")
     write(
         dash,
@@ -221,7 +219,7 @@ def test_a_healthy_host_is_not_probed_and_nothing_changes(dash):
     assert not (dash.root / "curled").exists()
 
 
-def test_disabled_repositories_alone_are_left(dash):
+def test_dead_repositories_that_are_disabled_are_left_alone(dash):
     dash.tool("curl", "touch $T/curled")
     write(
         dash, "CentOS-Vault.repo", BASE.replace("gpgcheck=1", "enabled=0").replace("[extras]", "[extras]\nenabled = no")
@@ -232,7 +230,7 @@ def test_disabled_repositories_alone_are_left(dash):
 
 
 @pytest.mark.parametrize(
-    ("url", "place"),
+    ("url", "path"),
     [
         ("http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra", "os/x86_64"),
         (
@@ -259,16 +257,16 @@ def test_disabled_repositories_alone_are_left(dash):
         ("http://buildlogs.centos.org/centos/7/cloud/x86_64/openstack-train/", None),
     ],
 )
-def test_places_of_dead_urls(dash, url, place):
-    """The traps: $releasever is 7, $contentdir is the architecture's, and a mirror list hides the path."""
+def test_the_path_of_a_dead_url_is_found(dash, url, path):
+    """$releasever is 7, $contentdir depends on the architecture, and a mirror list hides the path."""
     dash.tool("curl", "exit 22")
     write(dash, "a.repo", f"[a]\nbaseurl={url}\n")
-    found = []
+    paths = []
     for tree in ("base", "sig"):
-        (look,) = YumMirrors.probe([repo_files("http://127.0.0.1:1", tree=tree)])
-        out = dash.run(look.command).out
-        found += [line.split("\t")[5] for line in out.splitlines()]
-    assert found == ([place] if place else [])
+        (probe,) = YumMirrors.probe([repo_files("http://127.0.0.1:1", tree=tree)])
+        out = dash.run(probe.command).out
+        paths += [line.split("\t")[5] for line in out.splitlines()]
+    assert paths == ([path] if path else [])
 
 
 NAMES = st.sampled_from(["a", "base", "x-y", "C7.8.2003"])
@@ -295,35 +293,35 @@ LINES = st.one_of(
     st.sampled_from(["", "  ", "enabled=0", "# ä ö", "name=x\ty\r"]),
     st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12),
 )
-# What the program may make of a line that it changes.
 URL = "http://m.example/7"
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, max_size=12), last=st.sampled_from(["\n", ""]))
-def test_every_byte_that_is_no_dead_url_is_kept_and_once_is_enough(dash, lines, last):
+def test_only_dead_urls_change_and_a_second_fix_changes_nothing(dash, lines, last):
     text = ("[s]\n" + "\n".join(lines) + last).encode()
     path = write(dash, "x.repo", text)
-    lead(dash)
+    rewrite(dash)
     once = path.read_bytes()
     before, after = text.split(b"\n"), once.split(b"\n")
     assert len(before) == len(after)
     for old, new in zip(before, after):
         if old != new:
             assert re.match(rb"(baseurl|mirrorlist|metalink)[ \t]*=|[ \t]", old), (old, new)
-            # A mirror list's further lines go with it, whatever they are.
+            # Further lines of a mirror list are commented out with it.
             assert _dead(old) or (new == b"#" + old and old[:1].isspace()), (old, new)
             assert new == b"#" + old or _others(old) == _others(new), (old, new)
-    lead(dash)
+    rewrite(dash)
     assert path.read_bytes() == once
     for line in (line for line in after if re.match(rb"(baseurl|mirrorlist|metalink)[ \t]*=", line)):
         assert not _dead(line), line
 
 
-def lead(dash):
-    places = ("os/x86_64", "updates/x86_64", "extras/x86_64")
-    seen = {"urls": tuple(f"{place}\t{URL}/{place}" for place in places), "lost": ()}
-    (command,) = YumMirrors.fix([missing_diff(repo_files(URL), seen)])
+def rewrite(dash):
+    """Run the fix with mirrors for three trees."""
+    paths = ("os/x86_64", "updates/x86_64", "extras/x86_64")
+    observed = {"urls": tuple(f"{path}\t{URL}/{path}" for path in paths), "lost": ()}
+    (command,) = YumMirrors.fix([missing_diff(repo_files(URL), observed)])
     assert isinstance(command, Command)
     reply = dash.run(command)
     assert reply.ok, reply.err
@@ -334,18 +332,18 @@ def _dead(line):
 
 
 def _others(line):
-    """A line without its key and without what was or is a URL of a distribution that is gone."""
+    """Return a line without its key and without dead and new URLs."""
     line = re.sub(rb"^(baseurl|mirrorlist|metalink)[ \t]*=[ \t]*", b"", line)
     line = re.sub(rb"http://(mirrorlist|mirror)\.centos\.org[^ \t\r,]*", b"@", line)
     return re.sub(rb"http://m\.example/7[^ \t\r,]*", b"@", line)
 
 
-def test_what_is_kept_is_kept_once(dash):
-    """A second change of the same file, by whatever, is not taken for what was there before us."""
+def test_the_original_is_kept_once(dash):
+    """A later change by somebody else is not kept as the original."""
     path = write(dash, "x.repo", BASE)
-    lead(dash)
+    rewrite(dash)
     path.write_text(path.read_text() + "[more]\nbaseurl=http://mirror.centos.org/centos/7/os/x86_64/\n")
-    lead(dash)
+    rewrite(dash)
     orig = path.with_name("x.repo.packstack-lite.orig")
     assert hashlib.sha256(orig.read_bytes()).digest() == hashlib.sha256(BASE.encode()).digest()
     assert not list(path.parent.glob(".packstack-lite.new*"))
