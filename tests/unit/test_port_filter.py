@@ -1,4 +1,4 @@
-"""Ports that the cloud's own hosts alone may reach: which, for whom, and rules that are lost are seen."""
+"""The port filter: which ports it closes, whom it lets in, and how lost rules are noticed."""
 
 from __future__ import annotations
 
@@ -39,31 +39,31 @@ OTHERS = (
 ON = {"CONFIG_FIREWALL": True}
 
 
-def of(profile="debian12-zed", answers=None, others=(), **facts):
+def make_context(profile="debian12-zed", answers=None, others=(), **facts):
     return replace(cloud({**ON, **(answers or {})}, profile=profile, **facts), other_nodes=others)
 
 
-def declared(found, kind):
-    made = firewall.declare(found, services.services_on_node(found))
-    return [resource for resource in made if isinstance(resource, kind)]
+def declared(context, kind):
+    resources = firewall.declare(context, services.services_on_node(context))
+    return [resource for resource in resources if isinstance(resource, kind)]
 
 
-def script(found):
-    return next(file.content for file in declared(found, File) if file.path == "/etc/packstack-lite/guard")
+def filter_script(context):
+    return next(file.content for file in declared(context, File) if file.path == "/etc/packstack-lite/guard")
 
 
-def closed(text):
-    """The ports that the rules refuse."""
+def closed_ports(text):
+    """Return the ports that the rules refuse."""
     spans = re.findall(r"--dport ([\d:]+)", text) or re.search(r"tcp dport \{ (.*?) \}", text)[1].split(", ")
     ends = [[int(end) for end in re.split("[-:]", span)] for span in spans]
     return {port for span in ends for port in range(span[0], span[-1] + 1)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile):
+def test_databases_queue_and_cache_are_closed_and_public_apis_are_not(profile):
     everything = dict.fromkeys([f"CONFIG_{name}_INSTALL" for name in ("SWIFT", "BARBICAN", "CINDER", "HORIZON")], True)
-    found = of(profile, everything)
-    ports = closed(script(found))
+    context = make_context(profile, everything)
+    ports = closed_ports(filter_script(context))
     internal = {"mariadb", "rabbitmq", "memcached", "metadata", "swift-object", "swift-container", "swift-account"}
     assert {PORTS[name] for name in internal} <= ports
     public = set(public_ports(services.SERVICES, {}))
@@ -71,69 +71,72 @@ def test_databases_queue_and_cache_are_closed_and_what_users_need_is_not(profile
     assert {5900, 16509, 49152, 49215} <= ports and 49216 not in ports
 
 
-def test_only_ports_of_what_the_host_has_are_closed():
-    """The user may have a database of his own on a host that only computes."""
-    found = of()
-    (text,) = [file.content for file in firewall.declare(found, ["nova-compute"]) if file.id.endswith("/guard")]
-    assert 5900 in closed(text) and not closed(text) & {3306, 5672, 11211}
-    assert not closed(script(found)) & {6200, 3260, 3300}
+def test_only_ports_of_services_on_the_node_are_closed():
+    """The user may have a database of their own on a compute node."""
+    context = make_context()
+    (text,) = [file.content for file in firewall.declare(context, ["nova-compute"]) if file.id.endswith("/guard")]
+    assert 5900 in closed_ports(text) and not closed_ports(text) & {3306, 5672, 11211}
+    assert not closed_ports(filter_script(context)) & {6200, 3260, 3300}
 
 
-def test_nobody_is_shut_out_while_a_host_cannot_be_asked_for_its_addresses():
+def test_no_peer_is_revoked_while_a_nodes_addresses_are_unknown():
     silent = Node(name="c3", address="", hostname="", roles=("compute",))
-    assert declared(of(others=OTHERS), OnlyAllowedPeers)
-    found = of(others=(*OTHERS, silent))
-    assert not declared(found, OnlyAllowedPeers)
-    assert [peer.attributed_to for peer in declared(found, AllowedPeer)] == ["c1", "c2"]
+    assert declared(make_context(others=OTHERS), OnlyAllowedPeers)
+    context = make_context(others=(*OTHERS, silent))
+    assert not declared(context, OnlyAllowedPeers)
+    assert [peer.attributed_to for peer in declared(context, AllowedPeer)] == ["c1", "c2"]
 
 
-def test_a_host_without_such_ports_has_nothing_to_guard():
-    """One that routes alone: no empty list of ports, which the kernel would refuse."""
-    made = firewall.declare(of(others=OTHERS), ["openvswitch", "neutron-openvswitch"])
-    assert [guard.enabled for guard in made if isinstance(guard, PortFilter)] == [False]
-    assert not [peer for peer in made if isinstance(peer, AllowedPeer)]
+def test_a_node_without_internal_ports_has_no_filter():
+    """A network node: the kernel would refuse an empty list of ports."""
+    resources = firewall.declare(make_context(others=OTHERS), ["openvswitch", "neutron-openvswitch"])
+    assert [port_filter.enabled for port_filter in resources if isinstance(port_filter, PortFilter)] == [False]
+    assert not [peer for peer in resources if isinstance(peer, AllowedPeer)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_each_other_host_is_let_in_on_its_own_before_anybody_is_refused(profile):
-    found = of(profile, others=OTHERS)
-    assert script(found) == script(of(profile)), "a host that is added changes no rules of the others"
-    told = declared(found, AllowedPeer)
-    assert {peer.attributed_to: peer.addresses for peer in told} == {
+def test_each_peer_is_a_resource_of_its_own_and_precedes_the_filter(profile):
+    context = make_context(profile, others=OTHERS)
+    assert filter_script(context) == filter_script(make_context(profile)), (
+        "an added node changes no rules of the others"
+    )
+    peers = declared(context, AllowedPeer)
+    assert {peer.attributed_to: peer.addresses for peer in peers} == {
         "c1": ("198.18.1.11", "198.19.1.11"),
         "c2": ("198.18.1.12", "2001:db8::2"),
     }
-    (guard,) = declared(found, PortFilter)
-    assert {peer.id for peer in told} <= set(guard.needs)
-    (only,) = declared(found, OnlyAllowedPeers)
-    assert {*only.addresses} == {address for peer in told for address in peer.addresses}
+    (port_filter,) = declared(context, PortFilter)
+    assert {peer.id for peer in peers} <= set(port_filter.needs)
+    (only,) = declared(context, OnlyAllowedPeers)
+    assert {*only.addresses} == {address for peer in peers for address in peer.addresses}
     assert ADDRESS not in only.addresses, "its own packets come over the loopback"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_an_answer_to_a_connection_of_the_hosts_own_is_never_refused(profile):
-    """Ports of migration are within those that the kernel takes for connections of its own."""
+def test_replies_to_the_nodes_own_connections_are_never_refused(profile):
+    """Migration uses ports that the kernel also takes for outgoing connections."""
     assert re.search(
-        r"tcp flags & \(fin \| syn \| rst \| ack\) == syn|--tcp-flags FIN,SYN,RST,ACK SYN", script(of(profile))
+        r"tcp flags & \(fin \| syn \| rst \| ack\) == syn|--tcp-flags FIN,SYN,RST,ACK SYN",
+        filter_script(make_context(profile)),
     )
-    assert "policy drop" not in script(of(profile))
+    assert "policy drop" not in filter_script(make_context(profile))
 
 
 @pytest.mark.parametrize(("on", "kind"), [("firewalld", FirewalldPorts), ("iptables", IptablesPorts)])
-def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
-    found = of("centos7-train", others=OTHERS, firewall=on)
-    ports, *others = declared(found, kind)
+def test_a_closed_firewall_lets_peers_in(on, kind):
+    context = make_context("centos7-train", others=OTHERS, firewall=on)
+    ports, *others = declared(context, kind)
     assert (bool(ports.ports), ports.peers) == (True, ())
-    assert [(told.attributed_to, told.ports, told.peers) for told in others] == [
+    assert [(other.attributed_to, other.ports, other.peers) for other in others] == [
         ("c1", (), ("198.18.1.11", "198.19.1.11")),
         ("c2", (), ("198.18.1.12", "2001:db8::2")),
     ]
-    assert len({told.id for told in (ports, *others)}) == 3
-    assert [guard.enabled for guard in declared(found, PortFilter)] == [False]
+    assert len({each.id for each in (ports, *others)}) == 3
+    assert [port_filter.enabled for port_filter in declared(context, PortFilter)] == [False]
 
 
 @pytest.mark.parametrize(
-    ("answers", "facts", "wanted"),
+    ("answers", "facts", "is_enabled"),
     [
         ({}, {}, True),
         ({}, {"firewall": "ufw"}, True),
@@ -143,50 +146,53 @@ def test_a_firewall_that_closes_everything_is_told_of_the_other_hosts(on, kind):
         ({"CONFIG_FIREWALL": False}, {}, False),
     ],
 )
-def test_where_there_is_a_guard_and_where_an_earlier_one_is_taken_back(answers, facts, wanted):
-    found = of(answers=answers, **facts)
-    (guard,) = declared(found, PortFilter)
-    assert guard.enabled is wanted
-    gone = declared(found, Absent)
-    assert bool(gone) is not wanted and all(each.created_by_us and guard.id in each.needs for each in gone)
-    assert set(guard.trigger_ids) == ({file.id for file in declared(found, File)} if wanted else set())
-
-
-def test_a_kernel_that_takes_no_rules_is_a_finding_with_a_way_out():
-    def remarks(found):
-        return list(system_config.check_port_filter(CheckContext(found.facts, found.answers, found.profile, "host")))
-
-    (remark,) = remarks(of(nft_support="no"))
-    assert "nftables" in remark.message and "CONFIG_FIREWALL" in remark.hint
-    assert remarks(of()) == remarks(of("centos7-train", nft_support="no")) == []
-    assert (
-        remarks(of(nft_support="no", firewall="firewalld"))
-        == remarks(of(answers={"CONFIG_FIREWALL": False}, nft_support="no"))
-        == []
+def test_where_the_filter_is_installed_and_where_removed(answers, facts, is_enabled):
+    context = make_context(answers=answers, **facts)
+    (port_filter,) = declared(context, PortFilter)
+    assert port_filter.enabled is is_enabled
+    absent_files = declared(context, Absent)
+    assert bool(absent_files) is not is_enabled and all(
+        each.created_by_us and port_filter.id in each.needs for each in absent_files
     )
+    assert set(port_filter.trigger_ids) == ({file.id for file in declared(context, File)} if is_enabled else set())
 
 
-def test_a_kernel_that_translates_no_addresses_is_a_finding_and_gets_no_rules():
-    able, not_able = of(), of(nat_support="no")
-    assert list(system_config.check_nat(CheckContext(able.facts, able.answers, able.profile, "host"))) == []
-    (remark,) = system_config.check_nat(CheckContext(not_able.facts, not_able.answers, not_able.profile, "host"))
-    assert "nft_chain_nat" in remark.hint
-    made = [openvswitch.declare(found) for found in (able, not_able)]
-    assert [sum(isinstance(each, Nat) for each in resources) for resources in made] == [1, 0]
+def make_check_context(context):
+    return CheckContext(context.facts, context.answers, context.profile, "node")
+
+
+def test_a_kernel_without_packet_rules_is_a_finding_with_a_hint():
+    def findings(context):
+        return list(system_config.check_port_filter(make_check_context(context)))
+
+    (finding,) = findings(make_context(nft_support="no"))
+    assert "nftables" in finding.message and "CONFIG_FIREWALL" in finding.hint
+    assert findings(make_context()) == findings(make_context("centos7-train", nft_support="no")) == []
+    assert findings(make_context(nft_support="no", firewall="firewalld")) == []
+    assert findings(make_context(answers={"CONFIG_FIREWALL": False}, nft_support="no")) == []
+
+
+def test_a_kernel_without_address_translation_is_a_finding_and_gets_no_rules():
+    with_nat, without_nat = make_context(), make_context(nat_support="no")
+    assert list(system_config.check_nat(make_check_context(with_nat))) == []
+    (finding,) = system_config.check_nat(make_check_context(without_nat))
+    assert "nft_chain_nat" in finding.hint
+    by_context = [openvswitch.declare(context) for context in (with_nat, without_nat)]
+    assert [sum(isinstance(each, Nat) for each in resources) for resources in by_context] == [1, 0]
     boot = [
         next(each.content for each in resources if each.id.endswith("packstack-lite-bridge.service"))
-        for resources in made
+        for resources in by_context
     ]
     assert ["iptables" in text for text in boot] == [True, False]
 
 
-def test_whether_the_kernel_takes_rules_is_a_fact():
+def test_whether_the_kernel_has_packet_rules_is_a_fact():
     assert read_facts(SecurityFacts, Reply(0, "nat_support=no\n")).nat_support == "no"
     assert read_facts(SecurityFacts, Reply(0, "nft_support=no\n")).nft_support == "no"
     assert read_facts(SecurityFacts, Reply(0)).nft_support == ""
 
 
-# --- the script and the resource, with stand-ins that remember
+# --- the script and the resource, with stand-in tools that keep state
 
 SYSTEMCTL = r"""
 echo "$*" >> $T/calls
@@ -209,99 +215,105 @@ esac
 
 @pytest.fixture
 def dash(tmp_path):
-    made = Dash(tmp_path, moved=["/etc/packstack-lite", "/run/packstack-lite"])
+    node = Dash(tmp_path, moved=["/etc/packstack-lite", "/run/packstack-lite"])
     (tmp_path / "run").mkdir()
-    made.tool("systemctl", SYSTEMCTL)
-    made.tool("nft", NFT)
-    return made
+    node.tool("systemctl", SYSTEMCTL)
+    node.tool("nft", NFT)
+    return node
 
 
 def install(dash, text):
-    place = dash.root / "etc/packstack-lite"
-    place.mkdir(parents=True, exist_ok=True)
+    directory = dash.root / "etc/packstack-lite"
+    directory.mkdir(parents=True, exist_ok=True)
     for path in dash.moved:
         text = text.replace(path, f"{dash.root}{path}")
-    (place / "guard").write_text(text)
+    (directory / "guard").write_text(text)
 
 
-def wanted(found):
-    (guard,) = declared(found, PortFilter)
-    return guard
+def declared_filter(context):
+    (port_filter,) = declared(context, PortFilter)
+    return port_filter
 
 
-def told(dash, guard):
-    return dash.probe(guard)[guard.id]
+def observe(dash, port_filter):
+    return dash.probe(port_filter)[port_filter.id]
 
 
-def test_rules_are_loaded_once_and_seen_when_lost_or_changed(dash):
-    guard = wanted(of())
-    assert told(dash, guard) is None
-    install(dash, script(of()))
-    assert all(reply.ok for reply in dash.fix(guard))
-    assert is_as_desired(guard, told(dash, guard))
+def test_rules_are_loaded_and_noticed_when_lost_or_changed(dash):
+    port_filter = declared_filter(make_context())
+    assert observe(dash, port_filter) is None
+    install(dash, filter_script(make_context()))
+    assert all(reply.ok for reply in dash.fix(port_filter))
+    assert is_as_desired(port_filter, observe(dash, port_filter))
     (dash.root / "rules").write_text("table inet packstack_lite { }")
-    assert told(dash, guard)["rules"] == "lost"
-    dash.fix(guard)
-    assert is_as_desired(guard, told(dash, guard))
+    assert observe(dash, port_filter)["rules"] == "lost"
+    dash.fix(port_filter)
+    assert is_as_desired(port_filter, observe(dash, port_filter))
     (dash.root / "rules").unlink()
-    assert told(dash, guard)["rules"] == "lost"
-    dash.fix(guard)
+    assert observe(dash, port_filter)["rules"] == "lost"
+    dash.fix(port_filter)
     (dash.root / "enabled").write_text("disabled")
-    assert told(dash, guard)["after a boot"] == "disabled"
+    assert observe(dash, port_filter)["after a boot"] == "disabled"
 
 
-def test_files_that_are_about_to_change_make_the_rules_count_as_lost(dash):
-    guard = wanted(of())
-    install(dash, script(of()))
-    dash.fix(guard)
-    dash.run(guard.invalidate())
-    assert told(dash, guard)["rules"] == "lost"
+def test_rules_count_as_lost_before_their_files_change(dash):
+    port_filter = declared_filter(make_context())
+    install(dash, filter_script(make_context()))
+    dash.fix(port_filter)
+    dash.run(port_filter.invalidate())
+    assert observe(dash, port_filter)["rules"] == "lost"
     assert " 6200" not in dash.read_note("rules")
-    install(dash, script(of(answers={"CONFIG_SWIFT_INSTALL": True})))
-    dash.fix(guard)
-    assert is_as_desired(guard, told(dash, guard)) and " 6200" in dash.read_note("rules")
+    install(dash, filter_script(make_context(answers={"CONFIG_SWIFT_INSTALL": True})))
+    dash.fix(port_filter)
+    assert is_as_desired(port_filter, observe(dash, port_filter)) and " 6200" in dash.read_note("rules")
 
 
-def test_a_host_comes_and_goes_while_the_guard_stays_in_force(dash):
-    """Before there are rules it is noted; then rules are loaded anew in one step, and count as loaded."""
-    found = of(others=OTHERS)
-    guard, (first, second), (only,) = wanted(found), declared(found, AllowedPeer), declared(found, OnlyAllowedPeers)
+def test_nodes_come_and_go_while_the_filter_stays_in_force(dash):
+    """Before there are rules a peer is only recorded; later the rules are loaded again in one step."""
+    context = make_context(others=OTHERS)
+    port_filter, (first, second), (only,) = (
+        declared_filter(context),
+        declared(context, AllowedPeer),
+        declared(context, OnlyAllowedPeers),
+    )
     assert dash.probe(first)[first.id] == {"shut out": ("198.18.1.11", "198.19.1.11")}
     assert dash.fix(first)[0].ok and is_as_desired(first, dash.probe(first)[first.id])
     assert dash.read_note("rules") == ""
-    install(dash, script(found))
-    dash.fix(guard)
+    install(dash, filter_script(context))
+    dash.fix(port_filter)
     rules = dash.read_note("rules")
     assert rules.index("ip saddr 198.18.1.11 accept") < rules.index("reject") and "198.18.1.12" not in rules
     assert not is_as_desired(second, dash.probe(second)[second.id])
     assert dash.fix(second)[0].ok
-    assert "ip6 saddr 2001:db8::2 accept" in dash.read_note("rules") and is_as_desired(guard, told(dash, guard))
+    assert "ip6 saddr 2001:db8::2 accept" in dash.read_note("rules") and is_as_desired(
+        port_filter, observe(dash, port_filter)
+    )
     assert is_as_desired(only, dash.probe(only)[only.id])
     fewer = replace(only, addresses=first.addresses)
-    (gap,) = diff_resources([fewer], dash.probe(fewer))
-    assert describe_diff(gap) == ("close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)")
-    assert fewer.fix([gap]) and dash.run(fewer.fix([gap])[0]).ok
+    (diff,) = diff_resources([fewer], dash.probe(fewer))
+    assert describe_diff(diff) == ("close internal ports to 198.18.1.12, 2001:db8::2 (not a node of this cloud)")
+    assert fewer.fix([diff]) and dash.run(fewer.fix([diff])[0]).ok
     assert "198.18.1.12" not in dash.read_note("rules") and "198.19.1.11" in dash.read_note("rules")
-    assert is_as_desired(fewer, dash.probe(fewer)[fewer.id]) and is_as_desired(guard, told(dash, guard))
+    assert is_as_desired(fewer, dash.probe(fewer)[fewer.id]) and is_as_desired(port_filter, observe(dash, port_filter))
 
 
-def test_a_guard_is_taken_back_with_its_unit_and_its_rules(dash):
-    install(dash, script(of()))
-    dash.fix(wanted(of()))
-    off = wanted(of(answers={"CONFIG_FIREWALL": False}))
-    assert told(dash, off) is not None
+def test_a_disabled_filter_loses_its_unit_and_its_rules(dash):
+    install(dash, filter_script(make_context()))
+    dash.fix(declared_filter(make_context()))
+    off = declared_filter(make_context(answers={"CONFIG_FIREWALL": False}))
+    assert observe(dash, off) is not None
     assert all(reply.ok for reply in dash.fix(off))
-    assert told(dash, off) is None and not dash.read_note("rules")
+    assert observe(dash, off) is None and not dash.read_note("rules")
 
 
-def test_rules_that_the_kernel_refuses_are_a_fault_and_not_in_force(dash):
-    guard = wanted(of())
-    install(dash, script(of()))
+def test_rules_that_the_kernel_refuses_are_an_error_and_not_in_force(dash):
+    port_filter = declared_filter(make_context())
+    install(dash, filter_script(make_context()))
     dash.tool("nft", "echo refused >&2; exit 1")
     dash.tool("journalctl", "echo 'guard: refused'")
-    (reply,) = dash.fix(guard)
+    (reply,) = dash.fix(port_filter)
     assert not reply.ok and "refused" in reply.err
-    assert not is_as_desired(guard, told(dash, guard))
+    assert not is_as_desired(port_filter, observe(dash, port_filter))
 
 
 IPTABLES = r"""
@@ -318,23 +330,25 @@ esac
 """
 
 
-def test_iptables_is_told_the_same_where_there_is_no_nft(dash):
+def test_iptables_loads_the_same_rules_without_nft(dash):
     dash.tool("iptables", IPTABLES)
     dash.tool("iptables-restore", '[ "$1" = --noflush ] && cat > $T/rules')
-    found = of("centos7-train", others=OTHERS)
-    guard = wanted(found)
-    install(dash, script(found))
+    context = make_context("centos7-train", others=OTHERS)
+    port_filter = declared_filter(context)
+    install(dash, filter_script(context))
     for _ in range(2):
-        assert all(reply.ok for reply in dash.fix(guard))
-        assert is_as_desired(guard, told(dash, guard))
-    for peer in declared(found, AllowedPeer):
+        assert all(reply.ok for reply in dash.fix(port_filter))
+        assert is_as_desired(port_filter, observe(dash, port_filter))
+    for peer in declared(context, AllowedPeer):
         assert dash.fix(peer)[0].ok
     rules = dash.read_note("rules")
     assert rules.index("-s 198.19.1.11 -j RETURN") < rules.index("REJECT") and "COMMIT" in rules
-    assert "2001:db8::2" not in rules, "iptables is of IPv4 alone"
-    assert is_as_desired(guard, told(dash, guard))
+    assert "2001:db8::2" not in rules, "iptables is for IPv4 only"
+    assert is_as_desired(port_filter, observe(dash, port_filter))
     (dash.root / "jumps").unlink()
-    assert told(dash, guard)["rules"] == "lost", "a chain that nobody asks"
-    dash.fix(guard)
-    assert all(reply.ok for reply in dash.fix(wanted(of("centos7-train", {"CONFIG_FIREWALL": False}))))
+    assert observe(dash, port_filter)["rules"] == "lost", "a chain that no rule jumps to"
+    dash.fix(port_filter)
+    assert all(
+        reply.ok for reply in dash.fix(declared_filter(make_context("centos7-train", {"CONFIG_FIREWALL": False})))
+    )
     assert not dash.read_note("rules") and not dash.read_note("jumps")
