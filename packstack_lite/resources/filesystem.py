@@ -31,8 +31,8 @@ if [ -n "$size" ] && [ ! -e "$path" ]; then
     mv "$path.new" "$path"
 fi
 [ -e "$path" ] || { echo "$path does not exist" >&2; exit 1; }
-found=$(holds "$path")
-[ "$found" = - ] || { echo "$path holds $found, so it is not formatted" >&2; exit 1; }
+content=$(holds "$path")
+[ "$content" = - ] || { echo "$path holds $content, so it is not formatted" >&2; exit 1; }
 mkfs.%(type)s -q "$path"
 """
 )

@@ -72,13 +72,13 @@ class HostsEntry(IndividualResource[HostsState]):
 
     def describe(self, diff: Diff["HostsEntry"]) -> Description:
         state = diff.state()
-        reason = "" if state is None else f"resolved {_to_place(state['leads to'])}"
+        reason = "" if state is None else f"resolved {_describe_target(state['leads to'])}"
         return Description(f"add {self.names[0]} to {HOSTS_FILE} as {self.address}", reason)
 
     def describe_drift(self, diff: Diff["HostsEntry"]) -> str:
         state = diff.state()
-        place = _to_place(state["leads to"] if state else "elsewhere")
-        return f"{self.names[0]} resolves {place} (should be {self.address})"
+        target = _describe_target(state["leads to"] if state else "elsewhere")
+        return f"{self.names[0]} resolves {target} (should be {self.address})"
 
     def probe_one(self) -> Probe[HostsState]:
         def parse(reply: Reply) -> Dict[str, Observed[HostsState]]:
@@ -98,5 +98,5 @@ class HostsEntry(IndividualResource[HostsState]):
         return Command(f"line={quote_sh(self.line)}\n{_WRITE_SCRIPT}", description=f"write {HOSTS_FILE}")
 
 
-def _to_place(address: str) -> str:
+def _describe_target(address: str) -> str:
     return address if address == "elsewhere" else f"to {address}"

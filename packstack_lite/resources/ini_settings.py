@@ -36,7 +36,7 @@ _AWK = r"""
 FNR == 1 { part++ }
 part == 1 {
     split($0, fields, "\t")
-    order[++wanted] = fields[2]
+    order[++setting_count] = fields[2]
     operation[fields[2]] = fields[1]
     value[fields[2]] = fields[3]
     next
@@ -59,18 +59,18 @@ part == 1 {
     if (!continues) sub(/^[^=:]*[=:]/, "", text)
     gsub(/^[ \t]+|[ \t\r]+$/, "", text)
     if (continues) {
-        seen[key] = seen[key] " " text
+        old[key] = old[key] " " text
         drop[count] = 1
     } else {
-        seen[key] = text
+        old[key] = text
         if (key in at) drop[at[key]] = 1
         at[key] = count
     }
 }
 END {
-    for (i = 1; i <= wanted; i++) {
+    for (i = 1; i <= setting_count; i++) {
         key = order[i]
-        if (mode == "probe") printf "%s\t%s\n", key, (key in at ? seen[key] : "")
+        if (mode == "probe") printf "%s\t%s\n", key, (key in at ? old[key] : "")
         else if (key in at) line[at[key]] = key "=" whole(key)
         else new[++news] = key "=" whole(key)
     }
@@ -88,7 +88,7 @@ function out(text) {
 }
 function whole(key,    have, n, words, i) {
     if (operation[key] != "add") return value[key]
-    have = seen[key]
+    have = old[key]
     gsub(/,/, " ", have)
     n = split(value[key], words, " ")
     for (i = 1; i <= n; i++)
@@ -100,7 +100,7 @@ function whole(key,    have, n, words, i) {
 _PRELUDE_SH = (
     SCRATCH_DIR_SH
     + r"""
-cat > "$work/wanted"
+cat > "$work/desired"
 present() { [ -f "$file" ] && { [ -z "$section" ] || grep -qF -e "[$section]" "$file"; }; }
 """
 )
@@ -110,13 +110,13 @@ _PROBE_SCRIPT = (
     + r"""
 present || exit 3
 stat -L -c 'mode	%a' -- "$file"
-awk -v mode=probe -v section="$section" "$program" "$work/wanted" "$file" > "$work/seen"
+awk -v mode=probe -v section="$section" "$program" "$work/desired" "$file" > "$work/values"
 while IFS='	' read -r key value; do
-    if grep -q "^secret	$key	" "$work/wanted" && [ -n "$value" ]; then
+    if grep -q "^secret	$key	" "$work/desired" && [ -n "$value" ]; then
         value=$(printf %s "$value" | sha256sum) value=${value%% *}
     fi
     printf '%s\t%s\n' "$key" "$value"
-done < "$work/seen"
+done < "$work/values"
 """
 )
 
@@ -126,7 +126,7 @@ _FIX_SCRIPT = (
     + REPLACE_FILE_SH
     + r"""
 present || { echo "$file${section:+ with a section [$section]} does not exist" >&2; exit 1; }
-awk -v mode=edit -v section="$section" -v ends="$(ends "$file")" "$program" "$work/wanted" "$file" > "$work/new" ||
+awk -v mode=edit -v section="$section" -v ends="$(ends "$file")" "$program" "$work/desired" "$file" > "$work/new" ||
     exit 1
 [ -z "$mode" ] || { keep "$(readlink -f -- "$file")" && chmod "$mode" -- "$file"; } || exit 1
 put "$file" "$work/new"

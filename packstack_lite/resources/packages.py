@@ -33,7 +33,7 @@ fi
 trap 'ours && rm -f "$policy"' EXIT
 trap 'exit 143' HUP INT TERM
 printf '#!/bin/sh\n# MARK\nexit 101\n' > "$policy" && chmod 755 "$policy"
-wanted=$(cat)
+names=$(cat)
 # A run that was killed leaves packages half configured; dpkg itself does not wait for its lock.
 end=$(($(date +%s) + 300))
 until output=$(LC_ALL=C dpkg --configure -a 2>&1); do
@@ -41,13 +41,13 @@ until output=$(LC_ALL=C dpkg --configure -a 2>&1); do
     [ "$(date +%s)" -lt "$end" ] || { echo "$output" >&2; exit 1; }
     sleep 2
 done
-known() { [ -z "$wanted" ] || apt-cache show --no-all-versions $wanted >/dev/null 2>&1; }
+known() { [ -z "$names" ] || apt-cache show --no-all-versions $names >/dev/null 2>&1; }
 if ! known || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" ]; then
     apt-get -q -o DPkg::Lock::Timeout=300 update || exit 1
 fi
 install() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold install --no-install-recommends $wanted
+        -o Dpkg::Options::=--force-confold install --no-install-recommends $names
 }
 # A download or a package's own setup can fail once and pass when tried again, as openstack-dashboard's compression of
 # style sheets did.
@@ -58,8 +58,8 @@ systemctl reload dbus 2>/dev/null || :
 """.replace("MARK", MARKER)
 
 _DPKG_PROBE = r"""
-wanted=$(cat)
-dpkg-query -W -f '${Package}\t${db:Status-Status}\n' $wanted 2>/dev/null
+names=$(cat)
+dpkg-query -W -f '${Package}\t${db:Status-Status}\n' $names 2>/dev/null
 grep -qs 'MARK' /usr/sbin/policy-rc.d && printf 'policy-rc.d\tleft behind\n'
 exit 0
 """.replace("MARK", MARKER)
@@ -76,11 +76,11 @@ exit 0
 # yum skips names that it does not know and exits with 0, unless an option forbids it.
 _RPM_INSTALL = r"""
 set -u
-wanted=$(cat)
-[ -n "$wanted" ] || exit 0
-TOOL -y OPTIONS ONLY install $wanted || exit 1
+names=$(cat)
+[ -n "$names" ] || exit 0
+TOOL -y OPTIONS ONLY install $names || exit 1
 missing=''
-for name in $wanted; do
+for name in $names; do
     rpm -q --quiet --whatprovides "$name" >/dev/null 2>&1 || missing="$missing $name"
 done
 [ -z "$missing" ] || { echo "TOOL reported success without installing:$missing" >&2; exit 1; }

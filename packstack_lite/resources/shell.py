@@ -62,10 +62,10 @@ RELOAD_IF_FLAGGED = f"[ ! -e {RELOAD_FLAG} ] || {{ rm -f {RELOAD_FLAG} && system
 # holds PATH: print the file system, another format that blkid knows, "partitions", or "-" for nothing.
 CONTENT_TYPE_SH = r"""
 holds() {
-    local found
-    found=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null) || :
-    [ -n "$found" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$1" 2>/dev/null)" ] || found=partitions
-    echo "${found:--}"
+    local content
+    content=$(blkid -p -o value -s TYPE -- "$1" 2>/dev/null) || :
+    [ -n "$content" ] || [ -z "$(blkid -p -o value -s PTTYPE -- "$1" 2>/dev/null)" ] || content=partitions
+    echo "${content:--}"
 }
 """
 

@@ -17,14 +17,14 @@ _FIX_SCRIPT = r"""
 set -eu
 umask 077
 mkdir -p "$(dirname LIST)"
-wanted=$(cat)
+desired=$(cat)
 disown() {
     grep -vxF -e "$1" FILES > FILES.new || :
     mv FILES.new FILES
 }
 touch LIST FILES
 while IFS= read -r path; do
-    if [ -n "$path" ] && ! printf '%s\n' "$wanted" | grep -Fqx -- "$path"; then
+    if [ -n "$path" ] && ! printf '%s\n' "$desired" | grep -Fqx -- "$path"; then
         [ -L "$path" ] && path=$(readlink -f -- "$path")
         before=$path.packstack-lite.orig
         # In this order a run that is killed in between can be repeated: a restored file is not taken for one of ours.
@@ -37,7 +37,7 @@ while IFS= read -r path; do
         fi
     fi
 done < LIST
-printf '%s\n' "$wanted" | sed '/^$/,$d' > LIST.new
+printf '%s\n' "$desired" | sed '/^$/,$d' > LIST.new
 mv LIST.new LIST
 """.replace("LIST", USER_FILES_LIST).replace("FILES", WRITTEN_FILES_LIST)
 

@@ -29,10 +29,10 @@ if [ "$mib" -gt 0 ]; then
         chmod 0600 "$path.new"
         mv "$path.new" "$path"
     fi
-    found=$(holds "$path")
-    case $found in
+    content=$(holds "$path")
+    case $content in
         -|LVM2_member) ;;
-        *) echo "$path holds $found, so no volume group is created on it" >&2; exit 1 ;;
+        *) echo "$path holds $content, so no volume group is created on it" >&2; exit 1 ;;
     esac
     device=$(losetup -j "$path" | head -n 1 | cut -d: -f1)
     [ -n "$device" ] || device=$(losetup -f --show "$path")
@@ -40,8 +40,8 @@ if [ "$mib" -gt 0 ]; then
     vgs "$name" >/dev/null 2>&1 && exit 0
 fi
 [ -b "$device" ] || { echo "$device is not a block device" >&2; exit 1; }
-found=$(holds "$device")
-[ "$found" = - ] || { echo "$path holds $found, so no volume group is created on it" >&2; exit 1; }
+content=$(holds "$device")
+[ "$content" = - ] || { echo "$path holds $content, so no volume group is created on it" >&2; exit 1; }
 pvcreate -q "$device"
 vgcreate -q "$name" "$device"
 """

@@ -373,10 +373,10 @@ case "$*" in
 *addr*show*) cat $T/address 2>/dev/null ;;
 *addr*replace*) echo "9: br-ex inet 198.18.9.9/32 scope"; echo "9: br-ex    inet $3 brd x scope" ;;
 *link*show*) echo "9: br-ex: <BROADCAST,MULTICAST$(cat $T/up 2>/dev/null)> mtu 1500" ;;
-esac > $T/said
+esac > $T/addresses
 case "$*" in
-*replace*) cp $T/said $T/address ;;
-*show*) cat $T/said ;;
+*replace*) cp $T/addresses $T/address ;;
+*show*) cat $T/addresses ;;
 *"link set"*up) echo ,UP,LOWER_UP > $T/up ;;
 esac
 """

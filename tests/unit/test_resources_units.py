@@ -268,7 +268,7 @@ def test_a_failed_script_is_not_recorded(dash, tmp_path):
 
 def test_the_probe_scripts_exit_code_is_the_state(dash):
     scripts = [
-        RunOnce(name=f"w{code}", script=":", probe_script=f"exit {code} # said", known_after=Phase.DATABASES)
+        RunOnce(name=f"w{code}", script=":", probe_script=f"exit {code} # a comment", known_after=Phase.DATABASES)
         for code in (0, 1, 75, 127)
     ]
     assert len(RunOnce.probe(scripts)) == 1
