@@ -68,4 +68,4 @@ def _time_sync(context: NodeContext) -> List[Resource]:
     names = tuple(servers.replace(" ", "").split(",")) if isinstance(servers, str) else tuple(servers)
     config = context.render_file("host", "chrony", phase=Phase.PLATFORM, servers=names)
     watched = (config,) if names else ()
-    return [*watched, context.declare_unit("chrony", "host", watches=watched, phase=Phase.PLATFORM)]
+    return [*watched, context.declare_unit("chrony", "host", restart_triggers=watched, phase=Phase.PLATFORM)]

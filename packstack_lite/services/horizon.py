@@ -33,10 +33,10 @@ def declare(context: NodeContext) -> List[Resource]:
     wsgi_config = context.render_optional_files("horizon", "horizon-wsgi")
     sites = [_absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths]
     page = f"http://{context.controller_address}{context.profile.path('webroot')}/auth/login/"
-    watched = [settings, *wsgi_config, *sites]
+    restart_triggers = [settings, *wsgi_config, *sites]
     # RDO's unit collects and compresses the static files before each start, which may take five minutes.
-    unit = context.declare_unit("httpd", "horizon", watched, ready=context.http_check(page), ready_timeout=300)
-    return [*watched, unit]
+    unit = context.declare_unit("httpd", "horizon", restart_triggers, ready=context.http_check(page), ready_timeout=300)
+    return [*restart_triggers, unit]
 
 
 def _absent_site(site: str) -> Absent:

@@ -123,9 +123,11 @@ def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
     )
 
 
-def _unit(context: NodeContext, watches: Sequence[Resource], schema: RunOnce) -> Unit:
+def _unit(context: NodeContext, restart_triggers: Sequence[Resource], schema: RunOnce) -> Unit:
     ready = context.http_check(context.endpoint_url("keystone", "/v3"))
-    return context.declare_unit("keystone", "keystone", watches, needs=[schema.id], ready=ready, phase=Phase.SCHEMA)
+    return context.declare_unit(
+        "keystone", "keystone", restart_triggers, needs=[schema.id], ready=ready, phase=Phase.SCHEMA
+    )
 
 
 def _catalog_entries(context: NodeContext) -> List[Resource]:

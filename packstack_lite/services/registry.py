@@ -64,8 +64,8 @@ _INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
 class CheckedPort:
     """A port that preflight checks, and where it is used.
 
-    ``units`` may hold the port. ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that must not be ``n``.
-    ``l2_agents`` are the layer 2 agents that use it; empty for all.
+    ``units`` may hold the port. ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that
+    must not be ``n``. ``l2_agents`` are the layer 2 agents that use it; empty for all.
     """
 
     number: int

@@ -274,7 +274,7 @@ class NodeContext:
         self,
         role: str,
         service: str,
-        watches: Sequence[Resource] = (),
+        restart_triggers: Sequence[Resource] = (),
         needs: Sequence[str] = (),
         ready: str = "true",
         phase: Phase = Phase.SERVICES,
@@ -285,12 +285,12 @@ class NodeContext:
 
         ``instance`` is for template units (``name@instance``).
 
-        The unit restarts when a resource in ``watches`` changes. It is up when the shell script ``ready``
+        The unit restarts when a resource in ``restart_triggers`` changes. It is up when the shell script ``ready``
         exits 0 within ``ready_timeout`` seconds (more where the node is emulated).
         """
         return Unit(
             name=self.profile.unit(role) + (f"@{instance}" if instance else ""),
-            restart_triggers=tuple(watches),
+            restart_triggers=tuple(restart_triggers),
             ready_script=ready,
             ready_timeout=ready_timeout * self.timeout_factor,
             logs=(self.profile.log_path(role, service),),

@@ -165,8 +165,8 @@ def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
     """Declare the unit that serves the API and the agents."""
     unit_files = _server_unit(context)
     ready = f"{context.http_check(context.endpoint_url('neutron', '/'))} && {_queue_consumer_check(context)}"
-    watched = [config, ml2, *_plugin_link(context, ml2), *unit_files]
-    return [*unit_files, context.declare_unit("neutron-api", "neutron", watched, ready=ready)]
+    restart_triggers = [config, ml2, *_plugin_link(context, ml2), *unit_files]
+    return [*unit_files, context.declare_unit("neutron-api", "neutron", restart_triggers, ready=ready)]
 
 
 def _server_unit(context: NodeContext) -> List[Resource]:

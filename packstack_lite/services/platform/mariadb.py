@@ -27,7 +27,7 @@ def declare(context: NodeContext) -> List[Resource]:
     """Declare the server and root's logins."""
     files = [context.render_file("mariadb", "mariadb", phase=Phase.PLATFORM)]
     files += context.render_optional_files("mariadb", "mariadb-unit", phase=Phase.PLATFORM)
-    unit = context.declare_unit("mariadb", "mariadb", watches=files, phase=Phase.PLATFORM)
+    unit = context.declare_unit("mariadb", "mariadb", restart_triggers=files, phase=Phase.PLATFORM)
     return [*files, unit, _root_password(context)]
 
 

@@ -20,4 +20,4 @@ SPEC = ServiceSpec(
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the cache, on loopback only: all of its clients run on this node."""
     config = context.render_file("memcached", "memcached", phase=Phase.PLATFORM, port=PORTS["memcached"])
-    return [config, context.declare_unit("memcached", "memcached", watches=[config], phase=Phase.PLATFORM)]
+    return [config, context.declare_unit("memcached", "memcached", restart_triggers=[config], phase=Phase.PLATFORM)]

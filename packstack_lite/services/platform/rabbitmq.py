@@ -36,7 +36,7 @@ def declare(context: NodeContext) -> List[Resource]:
         # The broker's unit starts epmd's socket with it; RDO's starts before the node has its address.
         *context.render_optional_files("rabbitmq", "epmd", "rabbitmq-unit", phase=Phase.PLATFORM),
     ]
-    unit = context.declare_unit("rabbitmq", "rabbitmq", watches=files, phase=Phase.PLATFORM)
+    unit = context.declare_unit("rabbitmq", "rabbitmq", restart_triggers=files, phase=Phase.PLATFORM)
     account = RabbitmqUser(
         name=str(context["CONFIG_AMQP_AUTH_USER"]),
         password=context.queue_password,

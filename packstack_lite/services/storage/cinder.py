@@ -96,13 +96,13 @@ def declare(context: NodeContext) -> List[Resource]:
     config, stores = _declare_config(context), _backend_resources(context)
     api_files = wsgi_files(context, "cinder", "cinder", context.profile.user("cinder"))
     ready = context.http_check(context.endpoint_url("cinder", "/"))
-    watches = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
+    restart_triggers = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
     needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
     volumes = [
         *stores,
         *_retrying_qemu_img(context),
-        context.declare_unit("cinder-volume", "cinder", watches, needs=needs),
-        context.declare_unit("cinder-backup", "cinder", watches, needs=needs),
+        context.declare_unit("cinder-volume", "cinder", restart_triggers, needs=needs),
+        context.declare_unit("cinder-backup", "cinder", restart_triggers, needs=needs),
     ]
     if not context.has_role("controller"):
         return [config, *volumes]

@@ -200,7 +200,7 @@ def _replication(context: NodeContext) -> List[Resource]:
 
 
 def _server_resources(
-    context: NodeContext, kind: str, watches: Sequence[Resource], rings: SwiftRings
+    context: NodeContext, kind: str, restart_triggers: Sequence[Resource], rings: SwiftRings
 ) -> List[Resource]:
     """Declare one kind of server with its workers."""
     config = context.render_file(
@@ -211,19 +211,23 @@ def _server_resources(
         port=PORTS[f"swift-{kind}"],
         mounted=can_mount(context),
     )
-    watched, needs = [*watches, config], [rings.id]
+    restart_triggers, needs = [*restart_triggers, config], [rings.id]
     ready = context.http_check(f"http://{STORAGE_IP}:{PORTS[f'swift-{kind}']}/healthcheck")
-    server = context.declare_unit(f"swift-{kind}", "swift", watched, needs=needs, ready=ready)
+    server = context.declare_unit(f"swift-{kind}", "swift", restart_triggers, needs=needs, ready=ready)
     workers = [
-        context.declare_unit(f"swift-{kind}-{worker}", "swift", watched, needs=needs) for worker in WORKER_KINDS[kind]
+        context.declare_unit(f"swift-{kind}-{worker}", "swift", restart_triggers, needs=needs)
+        for worker in WORKER_KINDS[kind]
     ]
     return [config, server, *workers]
 
 
-def _proxy_resources(context: NodeContext, watches: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
+def _proxy_resources(context: NodeContext, restart_triggers: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
     """Declare the proxy, which serves the API."""
     config = context.render_file(
         "swift", "swift-proxy", group=context.profile.user("swift"), port=PORTS["swift"], operator=OPERATOR_ROLE
     )
     ready = context.http_check(context.endpoint_url("swift", "/healthcheck"))
-    return [config, context.declare_unit("swift-proxy", "swift", [*watches, config], needs=[rings.id], ready=ready)]
+    return [
+        config,
+        context.declare_unit("swift-proxy", "swift", [*restart_triggers, config], needs=[rings.id], ready=ready),
+    ]
