@@ -147,12 +147,18 @@ SUBJECTS: Mapping[str, str] = {
 
 
 def facts(**changes: Any) -> Facts:
-    """Return a container's facts with changes, by flat names. Raises TypeError for a name that no subject has."""
+    """Return a container's facts with changes, by flat names.
+
+    Raises TypeError for a name that no subject has.
+    """
     return change_facts(Facts(), **{**FACTS, **changes})
 
 
 def change_facts(of: Facts, **changes: Any) -> Facts:
-    """Return facts with changes, by flat names (``cpus=4``). Raises TypeError for a name that no subject has."""
+    """Return facts with changes, by flat names (``cpus=4``).
+
+    Raises TypeError for a name that no subject has.
+    """
     by_subject: Dict[str, Dict[str, Any]] = {}
     for name, value in changes.items():
         if name not in SUBJECTS:
@@ -162,7 +168,7 @@ def change_facts(of: Facts, **changes: Any) -> Facts:
 
 
 def read_facts(subject: Type[T], *replies: Reply) -> T:
-    """Return the facts of a subject (``SoftwareFacts``) as parsed from replies to its script."""
+    """Return a subject's facts (``SoftwareFacts``), parsed from replies to its script."""
     return parse_fields(subject, parse_key_values(replies))
 
 
@@ -211,7 +217,9 @@ SPREAD: Mapping[str, Tuple[str, ...]] = {
 def node_context(
     name: str, answers: Any = None, layout: Mapping[str, Tuple[str, ...]] = THREE, **changes: Any
 ) -> NodeContext:
-    """Return the context of one node in a cloud of several; addresses end in 10, 11 and so on.
+    """Return the context of one node in a cloud of several.
+
+    Addresses end in 10, 11 and so on.
 
     ``layout`` maps each node to its roles.
     """

@@ -1,4 +1,6 @@
-"""Checks of a service's spec. Each returns sentences that say what to add and where; none if nothing is missing.
+"""Checks of a service's spec, which return sentences about what is missing.
+
+A sentence says what to add and where.
 
 Used by tests/unit/test_service_spec.py, for every service and for each omission.
 """
@@ -78,7 +80,10 @@ def missing_profile_entries(spec: ServiceSpec, profile: Profile) -> Iterator[str
 
 
 def missing_catalog_entries(spec: ServiceSpec, resources: Sequence[Resource]) -> List[str]:
-    """Name APIs without a service or an endpoint, and a missing account, among a service's resources."""
+    """Name APIs without a service or an endpoint, and a missing account.
+
+    ``resources`` are those that the service declares.
+    """
     objects = {(one.type, one.name): one for one in resources if isinstance(one, ApiObject)}
     sentences = []
     for api in spec.apis:
@@ -109,7 +114,7 @@ def missing_golden_cases(spec: ServiceSpec, services_by_case: Mapping[str, Colle
 
 
 def missing_smoke_cases(spec: ServiceSpec, cases: Collection[str]) -> List[str]:
-    """Name a service that no case of the smoke test proves, and cases that do not exist."""
+    """Name a service without a case of the smoke test, and cases that do not exist."""
     if not spec.smoke_cases and spec.name not in WITHOUT_SMOKE_CASE:
         return [
             f"no smoke case proves {spec.name}: add one below packstack_lite/smoke/hostside and to CASES in"
@@ -158,7 +163,7 @@ def missing_reference_row(spec: ServiceSpec, page: str) -> List[str]:
 
 
 def missing_parameters(spec: ServiceSpec, table: Mapping[str, Parameter]) -> Iterator[str]:
-    """Name parameters that the table lacks, and an install parameter that is still refused."""
+    """Name parameters that the table lacks, and a refused install parameter."""
     switches = [spec.answer, *(api.answer for api in spec.apis)]
     for name in dict.fromkeys(name for name in (*switches, *spec.password_parameters) if name):
         if name not in table:

@@ -1,4 +1,6 @@
-"""Detect text of answers that runs as a command. Scripts, unit files and shell files are run by dash.
+"""Detect text of answers that runs as a command.
+
+dash runs the scripts, unit files and shell files.
 
 Every command in a script is a stand-in, scripts run as nobody, and the command ``pwned`` leaves a mark. Scripts are
 changed so that none ends early. Each runs twice: all stand-ins and conditions succeed, then all of them fail.
@@ -86,7 +88,10 @@ class ShellSandbox:
                     path.symlink_to(f"/bin/{code}")
 
     def find_problem(self, script: str, stdin: bytes = b"") -> str:
-        """Run a script and return the problem: text ran, or broke its quoting; "" if there is none."""
+        """Run a script; return the problem, or "".
+
+        The text ran, or it broke the quoting.
+        """
         if script in self.done:
             return ""
         self.done.add(script)
@@ -131,7 +136,10 @@ def _run_to_the_end(script: str) -> str:
 
 
 def find_injections(sandbox: ShellSandbox, context: NodeContext) -> List[str]:
-    """List the scripts and files of a node in which text of an answer runs, each with the problem."""
+    """List the scripts and files of a node in which text of an answer runs.
+
+    Each with the problem.
+    """
     problems = []
     for resource in services.declare(context):
         for source, script, stdin in scripts(resource):
@@ -144,7 +152,10 @@ def find_injections(sandbox: ShellSandbox, context: NodeContext) -> List[str]:
 
 
 def scripts(resource: Resource) -> "Iterator[tuple[str, str, bytes]]":
-    """Iterate over a resource's scripts: probe, fix and invalidation, as (source, script, stdin)."""
+    """Iterate over a resource's scripts: probe, fix and invalidation.
+
+    Yields (source, script, stdin).
+    """
     kind = type(resource)
     actions = [probe.command for probe in kind.probe([resource])]
     invalidation = resource.invalidate()
@@ -194,7 +205,10 @@ def find_problems_in_line(sandbox: ShellSandbox, line: str) -> Iterator[str]:
 
 
 def split_exec_line(line: str) -> List[str]:
-    """Split a command line as systemd does (systemd.service(5), "COMMAND LINES"). Raises ValueError."""
+    """Split a command line as systemd does.
+
+    See systemd.service(5), "COMMAND LINES". Raises ValueError.
+    """
     args, arg, quote, position = [], None, "", 0
     while position < len(line):
         character = line[position]
@@ -219,7 +233,10 @@ def split_exec_line(line: str) -> List[str]:
 
 
 def _unescape(arg: str) -> str:
-    """Return an argument with its escaped specifiers and variables; refuse unescaped ones."""
+    """Return an argument with its specifiers and variables unescaped.
+
+    Raises ValueError for unescaped ones.
+    """
     for mark, meaning in (("%", "specifier"), ("$", "variable")):
         if mark in arg.replace(mark * 2, ""):
             raise ValueError(f"systemd finds a {meaning}")

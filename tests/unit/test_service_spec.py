@@ -1,4 +1,4 @@
-"""Every service is complete; and whatever a new one lacks is named in a sentence that says where to add it."""
+"""Every service is complete, and each omission is named in a sentence."""
 
 from __future__ import annotations
 
@@ -46,23 +46,28 @@ ZAQAR = ServiceSpec(
 
 @lru_cache(maxsize=None)
 def sources() -> Tuple[Tuple[str, str], ...]:
-    """Every module of the services, by its path below packstack_lite/services."""
+    """Return every module of the services: (path below packstack_lite/services, text)."""
     return tuple((path.relative_to(SERVICES_DIR).as_posix(), path.read_text()) for path in SERVICES_DIR.rglob("*.py"))
 
 
 def registered() -> List[str]:
+    """Return the modules in the registry, by path below packstack_lite/services."""
     return [str(module.__file__).rpartition("/services/")[2] for module in SERVICES.values()]
 
 
 @lru_cache(maxsize=None)
 def services_by_case() -> Dict[str, List[str]]:
-    """The services of each golden case; Linux bridges are checked where a release has them."""
+    """Return the services of each golden case.
+
+    Linux bridges are added: they are checked where a release has them.
+    """
     contexts = {**{name: make() for name, make in CASES.items()}, "linuxbridge": cloud(LINUX_BRIDGE)}
     return {name: registry.services_on_node(context) for name, context in contexts.items()}
 
 
 @lru_cache(maxsize=None)
 def smoke_cases() -> List[str]:
+    """Return the names in the smoke test's CASES."""
     text = (PROJECT / "packstack_lite/smoke/hostside/smoke_cloud.py").read_text()
     table = re.search(r"^CASES = \((.*?)^\)", text, re.M | re.S)
     assert table
@@ -70,14 +75,17 @@ def smoke_cases() -> List[str]:
 
 
 def template_dirs() -> List[str]:
+    """Return the directories below templates."""
     return [path.name for path in (PROJECT / "templates").iterdir() if path.is_dir()]
 
 
 def reference() -> str:
+    """Return the reference page."""
     return (PROJECT / "docs/reference.md").read_text(encoding="utf-8")
 
 
 def rendered_paths() -> List[str]:
+    """Return the files of a cloud with every service."""
     return list(files(cloud(EVERYTHING)))
 
 
@@ -134,6 +142,7 @@ def test_units_that_a_service_declares_are_in_its_spec(spec):
 
 
 def sentence(sentences) -> str:
+    """Return the only sentence of a check."""
     (only,) = sentences
     return str(only)
 

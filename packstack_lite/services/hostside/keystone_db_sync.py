@@ -14,6 +14,7 @@ def accept_percent_signs(config):
     original = config.set_main_option
 
     def set_main_option(self, name, value):
+        """Set an option; double percent signs that alembic refuses."""
         try:
             original(self, name, value)
         except ValueError:
