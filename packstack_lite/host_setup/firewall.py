@@ -53,7 +53,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
         return [*_without_port_filter(context), opened_by_rules, *others]
     closed_ports = internal_ports(services)
     return (
-        _port_filter(context, closed_ports)
+        _declare_port_filter(context, closed_ports)
         if closed_ports and uses_port_filter(context)
         else _without_port_filter(context)
     )
@@ -65,7 +65,7 @@ def uses_port_filter(context: NodeContext) -> bool:
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 
 
-def _port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
+def _declare_port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
     """Declare the port filter's script and unit, and the peers that it lets in."""
     script = context.render_file(
         "host",

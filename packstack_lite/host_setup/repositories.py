@@ -25,11 +25,11 @@ def declare(context: NodeContext) -> List[Resource]:
     """
     setup = load_host_setup(context.profile.name)
     if context.profile.package_manager == "apt":
-        return _apt_proxy(context, setup)
+        return _declare_apt_proxy(context, setup)
     return [
-        *_yum_proxy(context, setup),
-        *_configured_repos(context, setup),
-        *([] if _repo_directory(context) else _distribution_repos(context, setup)),
+        *_declare_yum_proxy(context, setup),
+        *_declare_configured_repos(context, setup),
+        *([] if _repo_directory(context) else _declare_distribution_repos(context, setup)),
     ]
 
 
@@ -46,12 +46,12 @@ def required_resource_ids(context: NodeContext) -> Tuple[str, ...]:
     return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PACKAGES)
 
 
-def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
+def _declare_distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
     """Declare the distribution's repositories, then those of the OpenStack release.
 
     A package brings the release's repositories; once it is installed they may need mirrors as well.
     """
-    base_repos = [*_mirrored_repos(context, setup, "base"), *_enabled_sections(setup)]
+    base_repos = [*_declare_mirrored_repos(context, setup, "base"), *_declare_enabled_sections(setup)]
     priorities = setup.priority_packages if context.answers.get("CONFIG_REPO") else ()
     names = (*setup.release_packages, *priorities)
     release = Packages(
@@ -61,13 +61,23 @@ def _distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource
         phase=Phase.PREPARE,
         tags=make_tags("host"),
         needs=tuple(
-            resource.id for resource in (*_yum_proxy(context, setup), *_configured_repos(context, setup), *base_repos)
+            resource.id
+            for resource in (
+                *_declare_yum_proxy(context, setup),
+                *_declare_configured_repos(context, setup),
+                *base_repos,
+            )
         ),
     )
-    return [*base_repos, *([release] if names else []), *_mirrored_repos(context, setup, "sig"), *_epel_excludes(setup)]
+    return [
+        *base_repos,
+        *([release] if names else []),
+        *_declare_mirrored_repos(context, setup, "sig"),
+        *_declare_epel_excludes(setup),
+    ]
 
 
-def _mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
+def _declare_mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
     """Declare mirrors for one tree of repositories.
 
     ``tree`` is ``base`` (the distribution's repositories) or ``sig`` (those of the OpenStack release).
@@ -98,7 +108,7 @@ def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
     return known_mirrors.get(answer, (answer.rstrip("/"),))
 
 
-def _enabled_sections(setup: HostSetup) -> List[Resource]:
+def _declare_enabled_sections(setup: HostSetup) -> List[Resource]:
     """Enable sections of repository files.
 
     A node with repositories of its administrator's own may have no such section: it is ignored there.
@@ -113,7 +123,7 @@ def _enabled_sections(setup: HostSetup) -> List[Resource]:
     ]
 
 
-def _epel_excludes(setup: HostSetup) -> List[Resource]:
+def _declare_epel_excludes(setup: HostSetup) -> List[Resource]:
     """Exclude packages from EPEL that would replace the release's.
 
     EPEL itself stays: other software may need it.
@@ -135,7 +145,7 @@ def _epel_excludes(setup: HostSetup) -> List[Resource]:
     ]
 
 
-def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
+def _declare_configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
     """Declare the repository files of CONFIG_REPO and CONFIG_REPO_DIRECTORY.
 
     They are named as Packstack names them. Packstack disables the check of signatures. Here yum.conf decides for
@@ -144,14 +154,19 @@ def _configured_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
     urls = [(f"packstack_{number}", str(url)) for number, url in enumerate(context.answers.get("CONFIG_REPO") or ())]
     directory, name = _repo_directory(context), "packstack_directory"
     if directory:
-        directory_repo = _repo_file(context, setup, name, f"file://{directory}", verify_signatures=False)
+        directory_repo = _declare_repo_file(context, setup, name, f"file://{directory}", verify_signatures=False)
     else:
         path = f"{setup.repo_files}/{name}.repo"
         directory_repo = Absent(path=path, created_by_us=True, phase=Phase.PREPARE, tags=make_tags("host"))
-    return [*[_repo_file(context, setup, name, url, verify_signatures=True) for name, url in urls], directory_repo]
+    return [
+        *[_declare_repo_file(context, setup, name, url, verify_signatures=True) for name, url in urls],
+        directory_repo,
+    ]
 
 
-def _repo_file(context: NodeContext, setup: HostSetup, name: str, url: str, verify_signatures: bool) -> Resource:
+def _declare_repo_file(
+    context: NodeContext, setup: HostSetup, name: str, url: str, verify_signatures: bool
+) -> Resource:
     """Render a repository file with one repository."""
     content = context.render("host/etc/yum.repos.d/packstack.repo.j2", name=name, url=url, checked=verify_signatures)
     return File(path=f"{setup.repo_files}/{name}.repo", content=content, phase=Phase.PREPARE, tags=make_tags("host"))
@@ -162,7 +177,7 @@ def _repo_directory(context: NodeContext) -> str:
     return str(context.answers.get("CONFIG_REPO_DIRECTORY") or "").rstrip("/")
 
 
-def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
+def _declare_yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
     """Declare the proxy of yum or dnf.
 
     Without a password in it the file stays readable to all.
@@ -180,7 +195,7 @@ def _yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
     ]
 
 
-def _apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
+def _declare_apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
     """Declare apt's proxy file; without an answer, that ours is absent."""
     if not setup.proxy_file:
         return []

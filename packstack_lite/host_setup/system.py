@@ -41,8 +41,8 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
         ),
         context.render_file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL_SETTINGS),
         Sysctl(settings=KERNEL_SETTINGS, phase=Phase.PREPARE, tags=make_tags("host")),
-        *[_masked_unit(name) for name in context.profile.masked_units],
-        *([] if context.facts.system.is_container else _time_sync(context)),
+        *[_declare_masked_unit(name) for name in context.profile.masked_units],
+        *([] if context.facts.system.is_container else _declare_time_sync(context)),
     ]
 
 
@@ -57,12 +57,12 @@ def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *tuning.required_packages(context)]))
 
 
-def _masked_unit(name: str) -> Unit:
+def _declare_masked_unit(name: str) -> Unit:
     """Mask a unit that a package enables and the cloud does not use."""
     return Unit(name=name, state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("host"))
 
 
-def _time_sync(context: NodeContext) -> List[Resource]:
+def _declare_time_sync(context: NodeContext) -> List[Resource]:
     """Declare chrony; with CONFIG_NTP_SERVERS, its configuration too."""
     servers = context.answers.get("CONFIG_NTP_SERVERS") or ()
     names = tuple(servers.replace(" ", "").split(",")) if isinstance(servers, str) else tuple(servers)

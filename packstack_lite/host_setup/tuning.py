@@ -15,7 +15,7 @@ from packstack_lite.services._base.context import NodeContext, make_tags
 
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the /etc/hosts entry, SELinux and tuned, as the profile asks for them."""
-    return [*_hosts_entry(context), *_selinux_resources(context), *_tuned_resources(context)]
+    return [*_declare_hosts_entry(context), *_declare_selinux(context), *_declare_tuned(context)]
 
 
 def required_packages(context: NodeContext) -> Tuple[str, ...]:
@@ -38,7 +38,7 @@ def _has_own_kernel(context: NodeContext) -> bool:
     return not context.facts.system.is_container
 
 
-def _hosts_entry(context: NodeContext) -> List[Resource]:
+def _declare_hosts_entry(context: NodeContext) -> List[Resource]:
     """Declare that the node's names resolve to its address, in /etc/hosts."""
     facts = context.facts
     if (
@@ -56,7 +56,7 @@ def _hosts_entry(context: NodeContext) -> List[Resource]:
     return [HostsEntry(address=context.node_address, names=names, phase=Phase.PREPARE, tags=make_tags("host"))]
 
 
-def _selinux_resources(context: NodeContext) -> List[Resource]:
+def _declare_selinux(context: NodeContext) -> List[Resource]:
     """Declare the SELinux mode, if answered, and the booleans that services need."""
     setup = load_host_setup(context.profile.name)
     if not _has_selinux(context):
@@ -71,7 +71,7 @@ def _selinux_resources(context: NodeContext) -> List[Resource]:
     return [*mode, SelinuxBooleans(names=names, package=package, phase=Phase.PLATFORM, tags=make_tags("host"))]
 
 
-def _tuned_resources(context: NodeContext) -> List[Resource]:
+def _declare_tuned(context: NodeContext) -> List[Resource]:
     """Declare tuned and its active profile."""
     profile = load_host_setup(context.profile.name).tuned_profile
     if not profile or not _has_own_kernel(context):

@@ -81,11 +81,11 @@ class _PathResource(TypedResource[PathState]):
                 for item in resources
             }
 
-        paths = [path for item in resources for path in (item.path, *item.extra_paths)]
+        paths = [path for item in resources for path in (item.path, *item.extra_probe_paths)]
         return [Probe(_probe_command(paths, f"probe {cls.kind} resources"), parse)]
 
     @property
-    def extra_paths(self) -> Tuple[str, ...]:
+    def extra_probe_paths(self) -> Tuple[str, ...]:
         """Return further paths to probe, which ``missing_state`` needs."""
         return ()
 
@@ -197,7 +197,7 @@ class Absent(_PathResource):
     needs: Tuple[str, ...] = ()
 
     @property
-    def extra_paths(self) -> Tuple[str, ...]:
+    def extra_probe_paths(self) -> Tuple[str, ...]:
         return (self.package_directory,) if self.package_directory else ()
 
     def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:

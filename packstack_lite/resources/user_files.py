@@ -73,7 +73,7 @@ class UserFiles(IndividualResource[UserFilesState]):
         return "record of your configuration files"
 
     def desired(self) -> UserFilesState:
-        return {"files": _join_paths(self.paths)}
+        return {"files": _format_paths(self.paths)}
 
     def describe(self, diff: Diff["UserFiles"]) -> Description:
         state = diff.state()
@@ -85,7 +85,7 @@ class UserFiles(IndividualResource[UserFilesState]):
 
     def probe_one(self) -> Probe[UserFilesState]:
         def parse(reply: Reply) -> Dict[str, Observed[UserFilesState]]:
-            return {self.id: {"files": _join_paths(reply.out.splitlines())}}
+            return {self.id: {"files": _format_paths(reply.out.splitlines())}}
 
         return Probe(Command(f"cat {USER_FILES_LIST} 2>/dev/null || :", description="probe your files"), parse)
 
@@ -94,5 +94,5 @@ class UserFiles(IndividualResource[UserFilesState]):
         return Command(_FIX_SCRIPT, stdin=lines.encode(), description="record your configuration files")
 
 
-def _join_paths(paths: Sequence[str]) -> str:
+def _format_paths(paths: Sequence[str]) -> str:
     return ", ".join(sorted(path for path in paths if path)) or "none"

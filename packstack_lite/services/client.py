@@ -15,15 +15,15 @@ SPEC = ServiceSpec(name="client", answer="CONFIG_CLIENT_INSTALL", template_dir="
 
 def declare(context: NodeContext) -> List[Resource]:
     """Declare keystonerc_admin, and keystonerc_demo if the demo is requested."""
-    admin = _rc_file(
+    admin = _declare_credentials_file(
         context, "admin", str(context["CONFIG_KEYSTONE_ADMIN_USERNAME"]), context["CONFIG_KEYSTONE_ADMIN_PW"]
     )
     if not context.is_enabled("CONFIG_PROVISION_DEMO"):
         return [admin]
-    return [admin, _rc_file(context, "demo", "demo", context["CONFIG_KEYSTONE_DEMO_PW"])]
+    return [admin, _declare_credentials_file(context, "demo", "demo", context["CONFIG_KEYSTONE_DEMO_PW"])]
 
 
-def _rc_file(context: NodeContext, project: str, user: str, password: Secret) -> File:
+def _declare_credentials_file(context: NodeContext, project: str, user: str, password: Secret) -> File:
     """Declare a file of environment variables, readable by root only."""
     return File(
         path=f"/root/keystonerc_{project}",

@@ -37,7 +37,9 @@ def declare_flavors(context: NodeContext) -> List[Resource]:
     if not context.answers.get("CONFIG_NOVA_MANAGE_FLAVORS", True):
         return []
     return [
-        _entity(context, "flavor", name, {"id": id_, "ram": ram, "vcpus": vcpus, "disk": disk}, phase=Phase.DEMO)
+        _declare_object(
+            context, "flavor", name, {"id": id_, "ram": ram, "vcpus": vcpus, "disk": disk}, phase=Phase.DEMO
+        )
         for id_, name, ram, vcpus, disk in FLAVORS
     ]
 
@@ -48,14 +50,14 @@ def declare(context: NodeContext) -> List[Resource]:
         return declare_flavors(context)
     return [
         *declare_flavors(context),
-        *_project(context),
-        *_networks(context),
-        *_security_group_rules(context),
-        _image(context),
+        *_declare_project(context),
+        *_declare_networks(context),
+        *_declare_security_group_rules(context),
+        _declare_image(context),
     ]
 
 
-def _entity(
+def _declare_object(
     context: NodeContext,
     type_: str,
     name: str,
@@ -76,18 +78,18 @@ def _entity(
     )
 
 
-def _project(context: NodeContext) -> List[Resource]:
+def _declare_project(context: NodeContext) -> List[Resource]:
     password = {"password": context["CONFIG_KEYSTONE_DEMO_PW"]}
     # Without Barbican's role a user cannot have an encrypted volume.
     extra_roles = (barbican.CREATOR_ROLE,) if barbican.is_enabled(context) else ()
     roles = {"project": "demo", "roles": ("member", *extra_roles)}
     return [
-        _entity(context, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
-        _entity(context, "user", "demo", roles, secrets=password, phase=Phase.CATALOG),
+        _declare_object(context, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
+        _declare_object(context, "user", "demo", roles, secrets=password, phase=Phase.CATALOG),
     ]
 
 
-def _networks(context: NodeContext) -> List[Resource]:
+def _declare_networks(context: NodeContext) -> List[Resource]:
     """Declare the external network and the project's network behind a router."""
     external = {
         "router:external": True,
@@ -97,17 +99,19 @@ def _networks(context: NodeContext) -> List[Resource]:
     demo = {"project": "demo"}
     router = {"external_network": "public", "interfaces": ("private_subnet",)}
     return [
-        _entity(context, "network", "public", external),
-        _entity(context, "subnet", "public_subnet", _public_subnet(context), {"network": "public"}),
-        _entity(context, "network", "private", {"provider:network_type": tenant_network_types(context)[0]}, demo),
-        _entity(
+        _declare_object(context, "network", "public", external),
+        _declare_object(context, "subnet", "public_subnet", _public_subnet(context), {"network": "public"}),
+        _declare_object(
+            context, "network", "private", {"provider:network_type": tenant_network_types(context)[0]}, demo
+        ),
+        _declare_object(
             context,
             "subnet",
             "private_subnet",
             {"cidr": PRIVATE_CIDR, "ip_version": 4, "enable_dhcp": True, "gateway_ip": "10.0.0.1"},
             {"network": "private", **demo},
         ),
-        _entity(context, "router", "router1", router, demo),
+        _declare_object(context, "router", "router1", router, demo),
     ]
 
 
@@ -157,17 +161,19 @@ def _parse_pool(text: str) -> Dict[str, str]:
     return {"start": match[1], "end": match[2]}
 
 
-def _security_group_rules(context: NodeContext) -> List[Resource]:
+def _declare_security_group_rules(context: NodeContext) -> List[Resource]:
     """Declare rules that allow ping and SSH to the project's servers."""
     common = {"direction": "ingress", "ethertype": "IPv4", "remote_ip_prefix": "0.0.0.0/0"}
     ssh = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
     return [
-        _entity(context, "security_group_rule", "demo-icmp", {**common, "protocol": "icmp"}, {"project": "demo"}),
-        _entity(context, "security_group_rule", "demo-ssh", {**common, **ssh}, {"project": "demo"}),
+        _declare_object(
+            context, "security_group_rule", "demo-icmp", {**common, "protocol": "icmp"}, {"project": "demo"}
+        ),
+        _declare_object(context, "security_group_rule", "demo-ssh", {**common, **ssh}, {"project": "demo"}),
     ]
 
 
-def _image(context: NodeContext) -> ApiObject:
+def _declare_image(context: NodeContext) -> ApiObject:
     properties = str(context.answers.get("CONFIG_PROVISION_IMAGE_PROPERTIES") or "")
     extra_properties = dict(part.strip().split("=", 1) for part in properties.split(",") if "=" in part)
     body = {
@@ -179,6 +185,6 @@ def _image(context: NodeContext) -> ApiObject:
     }
     proxy = context.answers.get("CONFIG_HTTP_PROXY")
     secrets = {"proxy": proxy} if proxy else {}
-    return _entity(
+    return _declare_object(
         context, "image", str(context["CONFIG_PROVISION_IMAGE_NAME"]), body, secrets=secrets, phase=Phase.DEMO
     )

@@ -10,12 +10,7 @@ from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import quote_sh, reveal_text
 from packstack_lite.services._base import catalog
 from packstack_lite.services._base.context import NodeContext, make_tags
-from packstack_lite.services._base.schema import (
-    database_account,
-    declare_databases,
-    declare_schema_sync,
-    read_program,
-)
+from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync, read_program
 from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 
@@ -44,21 +39,21 @@ def declare(context: NodeContext) -> List[Resource]:
     )
     api_files = wsgi_files(context, "keystone", "keystone", context.profile.user("keystone"))
     api_files += context.render_optional_files("keystone", "httpd-unit")
-    schema = _schema_sync(context)
+    schema = _declare_schema_sync(context)
     return [
         config,
         *api_files,
-        *[_key_repository(context, path_key) for path_key in ("fernet-keys", "credential-keys")],
-        *(_rotation(context) if context.is_enabled("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
+        *[_declare_key_repository(context, path_key) for path_key in ("fernet-keys", "credential-keys")],
+        *(_declare_key_rotation(context) if context.is_enabled("CONFIG_KEYSTONE_FERNET_TOKEN_ROTATE_ENABLE") else []),
         *declare_databases(context, SPEC),
         schema,
-        _bootstrap(context, schema),
-        _unit(context, [config, *api_files], schema),
-        *_catalog_entries(context),
+        _declare_bootstrap(context, schema),
+        _declare_unit(context, [config, *api_files], schema),
+        *_declare_catalog_entries(context),
     ]
 
 
-def _key_repository(context: NodeContext, path_key: str) -> KeyRepository:
+def _declare_key_repository(context: NodeContext, path_key: str) -> KeyRepository:
     user = context.profile.user("keystone")
     return KeyRepository(
         directory=context.profile.path(path_key),
@@ -69,7 +64,7 @@ def _key_repository(context: NodeContext, path_key: str) -> KeyRepository:
     )
 
 
-def _rotation(context: NodeContext) -> List[Resource]:
+def _declare_key_rotation(context: NodeContext) -> List[Resource]:
     """Declare the timer that rotates the Fernet keys."""
     files = [
         context.render_file("keystone", path_key, user=context.profile.user("keystone"))
@@ -84,7 +79,7 @@ def _rotation(context: NodeContext) -> List[Resource]:
     return [*files, timer]
 
 
-def _schema_sync(context: NodeContext) -> RunOnce:
+def _declare_schema_sync(context: NodeContext) -> RunOnce:
     """Declare the schema job, which empties the cache first.
 
     Ids of an earlier database in the cache would break the bootstrap.
@@ -99,7 +94,7 @@ def _schema_sync(context: NodeContext) -> RunOnce:
     return declare_schema_sync(context, "keystone", script, stdin=read_program("keystone_db_sync.py"))
 
 
-def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
+def _declare_bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
     """Declare the job that creates the first administrator.
 
     It runs again when the password, the region or the address changes.
@@ -123,14 +118,14 @@ def _bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
     )
 
 
-def _unit(context: NodeContext, restart_triggers: Sequence[Resource], schema: RunOnce) -> Unit:
+def _declare_unit(context: NodeContext, restart_triggers: Sequence[Resource], schema: RunOnce) -> Unit:
     ready = context.http_check(context.endpoint_url("keystone", "/v3"))
     return context.declare_unit(
         "keystone", "keystone", restart_triggers, needs=[schema.id], ready=ready, phase=Phase.SCHEMA
     )
 
 
-def _catalog_entries(context: NodeContext) -> List[Resource]:
+def _declare_catalog_entries(context: NodeContext) -> List[Resource]:
     """Declare project ``service``, role ``service`` and the identity service."""
     entries = [
         ApiObject(

@@ -8,12 +8,7 @@ from packstack_lite.resources import RunOnce
 from packstack_lite.resources.base import Resource
 from packstack_lite.services._base import catalog
 from packstack_lite.services._base.context import PORTS, NodeContext
-from packstack_lite.services._base.schema import (
-    database_account,
-    declare_databases,
-    declare_schema_sync,
-    read_program,
-)
+from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync, read_program
 from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
 from packstack_lite.services._base.wsgi import wsgi_files
 from packstack_lite.services.networking import neutron_sriov
@@ -48,9 +43,9 @@ def declare(context: NodeContext) -> List[Resource]:
     return [
         configuration,
         *declare_databases(context, SPEC),
-        _schema_sync(context),
+        _declare_schema_sync(context),
         *catalog.declare_catalog(context, SPEC),
-        *_controller_resources(context, configuration),
+        *_declare_controller_resources(context, configuration),
     ]
 
 
@@ -74,7 +69,7 @@ def declare_config(context: NodeContext) -> Resource:
     )
 
 
-def _schema_sync(context: NodeContext) -> RunOnce:
+def _declare_schema_sync(context: NodeContext) -> RunOnce:
     """Declare the schema job: four steps in one process.
 
     The last one creates the cell.
@@ -84,7 +79,7 @@ def _schema_sync(context: NodeContext) -> RunOnce:
     return declare_schema_sync(context, "nova", script, marker, read_program("nova_cells.py"))
 
 
-def _controller_resources(context: NodeContext, config: Resource) -> List[Resource]:
+def _declare_controller_resources(context: NodeContext, config: Resource) -> List[Resource]:
     """Declare the controller's units with their files."""
     user = context.profile.user("nova")
     api, metadata = (wsgi_files(context, "nova", role, user) for role in ("nova-api", "nova-metadata"))

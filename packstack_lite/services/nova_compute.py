@@ -34,16 +34,16 @@ def declare(context: NodeContext) -> List[Resource]:
     ``declare_delegated`` has the controller's part for other nodes.
     """
     config = nova.declare_config(context)
-    resources = [config, *_hypervisor_resources(context, config)]
+    resources = [config, *_declare_hypervisor(context, config)]
     if not context.has_role("controller"):
-        return [*resources, *_restart_once(context)]
+        return [*resources, *_declare_restart_once(context)]
     discover = _discover_host(
         context, context.facts.system.hostname, "nova-discover-hosts", (context.unit_id("nova-compute"),)
     )
     return [
         *resources,
         discover,
-        *_restart_once_known(context, discover),
+        *_declare_restart_once_known(context, discover),
         _compute_alive(context, context.facts.system.hostname),
     ]
 
@@ -57,7 +57,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
     return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]
 
 
-def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resource]:
+def _declare_hypervisor(context: NodeContext, config: Resource) -> List[Resource]:
     """Declare libvirt, then nova-compute.
 
     nova-compute contacts the conductor and libvirt when it starts.
@@ -69,7 +69,7 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
         group=context.profile.user("nova"),
         migration_uri=nova_migration.libvirt_uri(context) if migration_files else "",
     )
-    libvirt = _libvirt_files(context)
+    libvirt = _declare_libvirt_files(context)
     daemons = [context.declare_unit(role, "nova", libvirt) for role in LIBVIRT_ROLES if role in context.profile.units]
     secrets = ceph.declare_for_hypervisor(context)
     # On a storage node the volume service declares the initiator.
@@ -86,7 +86,7 @@ def _hypervisor_resources(context: NodeContext, config: Resource) -> List[Resour
     return [compute, *migration_files, *libvirt, *daemons, *secrets, *initiators, unit]
 
 
-def _libvirt_files(context: NodeContext) -> Sequence[Resource]:
+def _declare_libvirt_files(context: NodeContext) -> Sequence[Resource]:
     """Declare libvirt's files.
 
     In a container QEMU gets no cgroups, namespaces or security labels.
@@ -131,7 +131,7 @@ def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
     )
 
 
-def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
+def _declare_restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
     """Declare a restart of nova-compute if it is older than its registration.
 
     Only for releases that need it.
@@ -157,7 +157,7 @@ def _restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resourc
     return [restart]
 
 
-def _restart_once(context: NodeContext) -> List[Resource]:
+def _declare_restart_once(context: NodeContext) -> List[Resource]:
     """Declare the same restart where the database is on another node.
 
     It runs once, after the first start.

@@ -56,7 +56,7 @@ def declare(context: NodeContext) -> List[Resource]:
         for name, content in contents.items()
     ]
     ssh = context.render_file("nova", "migration-ssh", mode=0o755, home=home, known_hosts="/root/.ssh/known_hosts")
-    return [ssh_directory, *files, ssh, *_login_shell(context, user)]
+    return [ssh_directory, *files, ssh, *_declare_login_shell(context, user)]
 
 
 def libvirt_uri(context: NodeContext) -> str:
@@ -68,7 +68,7 @@ def libvirt_uri(context: NodeContext) -> str:
     return f"qemu+ssh://{context.profile.user('nova')}@%s/system?command={context.profile.path('migration-ssh')}"
 
 
-def _login_shell(context: NodeContext, user: str) -> List[Resource]:
+def _declare_login_shell(context: NodeContext, user: str) -> List[Resource]:
     """Declare a login shell for nova's account where it has none: SSH needs one."""
     if "nova-account-without-shell" not in context.profile.quirks:
         return []

@@ -144,6 +144,6 @@ def _checked_ports() -> Iterator[CheckedPort]:
                 yield CheckedPort(port.number, port.units, spec.roles[0], answers, spec.l2_agents)
 
 
-def _select_specs(services: Collection[str]) -> List[ServiceSpec]:
-    """Skip names of package groups, which the callers pass as well."""
-    return [SPECS_BY_NAME[name] for name in services if name in SPECS_BY_NAME]
+def _select_specs(names: Collection[str]) -> List[ServiceSpec]:
+    """Return the specs of the services among the names; the others are package groups."""
+    return [SPECS_BY_NAME[name] for name in names if name in SPECS_BY_NAME]

@@ -47,15 +47,15 @@ VPN_MARKER_TABLE = "neutron.alembic_version_vpnaas"
 
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the server with ML2 and the mechanism drivers of the answers."""
-    configuration, ml2 = declare_config(context), _ml2_config(context)
+    configuration, ml2 = declare_config(context), _declare_ml2_config(context)
     return [
         configuration,
         ml2,
         *_plugin_link(context, ml2),
         *declare_databases(context, SPEC),
-        *_schemas(context),
+        *_declare_schemas(context),
         *catalog.declare_catalog(context, SPEC),
-        *_server(context, configuration, ml2),
+        *_declare_server(context, configuration, ml2),
     ]
 
 
@@ -100,7 +100,7 @@ def declare_config(context: NodeContext) -> File:
     )
 
 
-def _ml2_config(context: NodeContext) -> File:
+def _declare_ml2_config(context: NodeContext) -> File:
     """Declare ml2_conf.ini."""
     return context.render_file(
         "neutron",
@@ -150,7 +150,7 @@ def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
     return context.run_as("neutron", f"neutron-db-manage {files} {subproject_option}upgrade heads")
 
 
-def _schemas(context: NodeContext) -> List[Resource]:
+def _declare_schemas(context: NodeContext) -> List[Resource]:
     """Declare the schema jobs of Neutron and VPNaaS.
 
     VPNaaS may be added to an existing cloud.
@@ -161,15 +161,15 @@ def _schemas(context: NodeContext) -> List[Resource]:
     return [core_sync, *([vpn_sync] if has_vpn(context) else [])]
 
 
-def _server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
+def _declare_server(context: NodeContext, config: File, ml2: File) -> List[Resource]:
     """Declare the unit that serves the API and the agents."""
-    unit_files = _server_unit(context)
+    unit_files = _declare_server_unit(context)
     ready = f"{context.http_check(context.endpoint_url('neutron', '/'))} && {_queue_consumer_check(context)}"
     restart_triggers = [config, ml2, *_plugin_link(context, ml2), *unit_files]
     return [*unit_files, context.declare_unit("neutron-api", "neutron", restart_triggers, ready=ready)]
 
 
-def _server_unit(context: NodeContext) -> List[Resource]:
+def _declare_server_unit(context: NodeContext) -> List[Resource]:
     """Declare the drop-in that makes the packaged unit run the whole server.
 
     Empty where the unit does so by itself.

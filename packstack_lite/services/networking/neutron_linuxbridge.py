@@ -30,13 +30,13 @@ BRIDGE_USERS = ("neutron-linuxbridge-agent", "neutron-l3-agent")
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the node's bridges, now and after each boot, then the agents."""
     return [
-        *_bridges(context),
+        *_declare_bridges(context),
         *declare_agent(context, "neutron-linuxbridge-agent", "linuxbridge-agent", **_agent_options(context)),
         *declare_routing_agents(context),
     ]
 
 
-def _bridges(context: NodeContext) -> List[Resource]:
+def _declare_bridges(context: NodeContext) -> List[Resource]:
     """Declare the node's bridges, their unit and address translation."""
     names = network_settings.node_bridges(context)
     if not names:

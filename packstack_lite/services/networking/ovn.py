@@ -33,21 +33,21 @@ OVSDB_ADDRESS = "tcp:127.0.0.1:6640"
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the switch's settings for OVN, ovn-controller, then the metadata agent."""
     switch = context.unit_id("openvswitch")
-    settings = _ovs_settings(context, switch)
+    settings = _declare_ovs_settings(context, switch)
     manager = OvsManager(target=OVSDB_LISTEN, phase=Phase.PLATFORM, tags=make_tags("ovn"), needs=(switch,))
     resources = [
         manager,
         *settings,
-        *_controller_units(context, settings),
-        *_chassis_unit(context),
-        *_metadata_agent(context),
+        *_declare_controller_units(context, settings),
+        *_declare_chassis_unit(context),
+        *_declare_metadata_agent(context),
     ]
-    return [*resources, *(_agents_alive(context, context, resources) if context.has_role("controller") else [])]
+    return [*resources, *(_declare_agents_alive(context, context, resources) if context.has_role("controller") else [])]
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
     """Declare the controller's part for another node: its agents are alive."""
-    return _agents_alive(controller, node, [])
+    return _declare_agents_alive(controller, node, [])
 
 
 def _chassis_options(context: NodeContext) -> Dict[str, str]:
@@ -60,7 +60,7 @@ def _chassis_options(context: NodeContext) -> Dict[str, str]:
     }
 
 
-def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List[Resource]) -> List[Resource]:
+def _declare_agents_alive(context: NodeContext, node: NodeContext, local_resources: List[Resource]) -> List[Resource]:
     """Declare that Neutron reports the agents of ``node`` as alive.
 
     The metadata agent has its unit's name there.
@@ -76,7 +76,7 @@ def _agents_alive(context: NodeContext, node: NodeContext, local_resources: List
     ]
 
 
-def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
+def _declare_ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
     """Declare the settings that ovn-controller reads from the switch's database.
 
     It notices changes without a restart.
@@ -99,7 +99,7 @@ def _ovs_settings(context: NodeContext, switch: str) -> List[Resource]:
     ]
 
 
-def _chassis_unit(context: NodeContext) -> List[Resource]:
+def _declare_chassis_unit(context: NodeContext) -> List[Resource]:
     """Declare the unit that copies the chassis options to where Neutron reads them.
 
     Only for releases whose OVN writes them elsewhere.
@@ -119,7 +119,7 @@ def _chassis_unit(context: NodeContext) -> List[Resource]:
     return [*files, *[context.declare_unit("ovn-chassis", "ovn", files, needs, phase=Phase.PLATFORM) for _ in files]]
 
 
-def _controller_units(context: NodeContext, settings: List[Resource]) -> List[Resource]:
+def _declare_controller_units(context: NodeContext, settings: List[Resource]) -> List[Resource]:
     """Declare ovn-controller, and the unit that starts it at boot."""
     setting_ids = [setting.id for setting in settings]
     host_unit = context.declare_unit("ovn-host", "ovn", needs=setting_ids, phase=Phase.PLATFORM)
@@ -130,7 +130,7 @@ def _controller_units(context: NodeContext, settings: List[Resource]) -> List[Re
     return [host_unit, controller]
 
 
-def _metadata_agent(context: NodeContext) -> List[Resource]:
+def _declare_metadata_agent(context: NodeContext) -> List[Resource]:
     """Declare the metadata agent, on compute nodes."""
     if not context.has_role("compute"):
         return []

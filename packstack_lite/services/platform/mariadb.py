@@ -28,10 +28,10 @@ def declare(context: NodeContext) -> List[Resource]:
     files = [context.render_file("mariadb", "mariadb", phase=Phase.PLATFORM)]
     files += context.render_optional_files("mariadb", "mariadb-unit", phase=Phase.PLATFORM)
     unit = context.declare_unit("mariadb", "mariadb", restart_triggers=files, phase=Phase.PLATFORM)
-    return [*files, unit, _root_password(context)]
+    return [*files, unit, _declare_root_password(context)]
 
 
-def _root_password(context: NodeContext) -> RunOnce:
+def _declare_root_password(context: NodeContext) -> RunOnce:
     """Declare root's logins.
 
     Over the socket, and with CONFIG_MARIADB_PW as with Packstack.

@@ -56,7 +56,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
     Otherwise make the existing keyring readable for Cinder.
     """
-    return _cluster_resources(context) if creates_cluster(context) else [_readable_keyring(context)]
+    return _declare_cluster(context) if creates_cluster(context) else [_declare_readable_keyring(context)]
 
 
 def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
@@ -67,9 +67,11 @@ def declare_for_hypervisor(context: NodeContext) -> List[Resource]:
     if not is_used(context):
         return []
     keyring_files = (
-        [_keyring_file(context, "root", 0o600)] if creates_cluster(context) and not context.has_role("storage") else []
+        [_declare_keyring_file(context, "root", 0o600)]
+        if creates_cluster(context) and not context.has_role("storage")
+        else []
     )
-    return [*keyring_files, _libvirt_secret(context)]
+    return [*keyring_files, _declare_libvirt_secret(context)]
 
 
 def encode_cephx_key(seed: Secret) -> str:
@@ -81,7 +83,7 @@ def encode_cephx_key(seed: Secret) -> str:
     return base64.b64encode(struct.pack("<HIIH", 1, 0, 0, len(secret)) + secret).decode()
 
 
-def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
+def _declare_keyring_file(context: NodeContext, group: str, mode: int) -> File:
     """Declare the keyring of Cinder's user, which the new cluster imports."""
     key = encode_cephx_key(context["CONFIG_CINDER_CEPH_KEY"])
     return File(
@@ -95,7 +97,7 @@ def _keyring_file(context: NodeContext, group: str, mode: int) -> File:
     )
 
 
-def _libvirt_secret(context: NodeContext) -> RunOnce:
+def _declare_libvirt_secret(context: NodeContext) -> RunOnce:
     """Declare libvirt's copy of the key; instances refer to it by LIBVIRT_SECRET_UUID."""
     path = quote_sh(keyring_path(context))
     key = f"sed -n 's/^[[:space:]]*key *= *//p' {path}"
@@ -120,7 +122,7 @@ command -v virsh >/dev/null && [ -s {path} ] || exit 75
     )
 
 
-def _readable_keyring(context: NodeContext) -> RunOnce:
+def _declare_readable_keyring(context: NodeContext) -> RunOnce:
     """Declare that Cinder's group may read the keyring of an existing cluster."""
     group, path = context.profile.user("cinder"), quote_sh(keyring_path(context))
     return RunOnce(
@@ -133,36 +135,36 @@ def _readable_keyring(context: NodeContext) -> RunOnce:
     )
 
 
-def _cluster_resources(context: NodeContext) -> List[Resource]:
+def _declare_cluster(context: NodeContext) -> List[Resource]:
     """Declare monitor, manager, one storage daemon in a file, the pool and its user.
 
     Each step may be repeated.
     """
     name = context.facts.system.hostname.split(".")[0]
     fsid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.packstack-lite"))
-    config = _ceph_config(context, name, fsid)
+    config = _declare_ceph_config(context, name, fsid)
     settings = _script_settings(context, name, fsid)
-    key = _keyring_file(context, context.profile.user("cinder"), 0o640)
-    monitor = _step(context, "monitor", settings, config.id)
-    monitor_unit = _daemon(context, "ceph-mon", name, config, monitor, "ceph --connect-timeout 5 mon stat")
-    manager = _step(context, "manager", settings, monitor_unit.id)
-    storage = _step(context, "storage", settings, monitor_unit.id)
-    storage_unit = _daemon(context, "ceph-osd", "0", config, storage, "ceph osd stat | grep -q ' 1 up'")
+    key = _declare_keyring_file(context, context.profile.user("cinder"), 0o640)
+    monitor = _declare_step(context, "monitor", settings, config.id)
+    monitor_unit = _declare_daemon(context, "ceph-mon", name, config, monitor, "ceph --connect-timeout 5 mon stat")
+    manager = _declare_step(context, "manager", settings, monitor_unit.id)
+    storage = _declare_step(context, "storage", settings, monitor_unit.id)
+    storage_unit = _declare_daemon(context, "ceph-osd", "0", config, storage, "ceph osd stat | grep -q ' 1 up'")
     return [
         config,
-        *[_enabled_target(context, role) for role in ("ceph-mon", "ceph-mgr", "ceph-osd")],
+        *[_declare_enabled_target(context, role) for role in ("ceph-mon", "ceph-mgr", "ceph-osd")],
         monitor,
         monitor_unit,
         manager,
-        _daemon(context, "ceph-mgr", name, config, manager, "true"),
+        _declare_daemon(context, "ceph-mgr", name, config, manager, "true"),
         storage,
         storage_unit,
         key,
-        _step(context, "pool", settings, storage_unit.id, key.id),
+        _declare_step(context, "pool", settings, storage_unit.id, key.id),
     ]
 
 
-def _ceph_config(context: NodeContext, name: str, fsid: str) -> File:
+def _declare_ceph_config(context: NodeContext, name: str, fsid: str) -> File:
     """Declare ceph.conf of the new cluster."""
     return context.render_file(
         "ceph",
@@ -202,7 +204,7 @@ _STEP_DONE = {
 }
 
 
-def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
+def _declare_step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnce:
     """Declare one step of the cluster's creation.
 
     It runs in a shell of its own, because "set -e" has no effect in RunOnce's command list.
@@ -222,12 +224,12 @@ def _step(context: NodeContext, step: str, settings: str, *needs: str) -> RunOnc
     )
 
 
-def _enabled_target(context: NodeContext, role: str) -> Unit:
+def _declare_enabled_target(context: NodeContext, role: str) -> Unit:
     """Declare a role's target, which starts its enabled daemons at boot."""
     return Unit(name=f"{context.profile.unit(role)}.target", phase=Phase.PLATFORM, tags=make_tags("cinder"))
 
 
-def _daemon(context: NodeContext, role: str, instance: str, config: File, step: RunOnce, ready: str) -> Unit:
+def _declare_daemon(context: NodeContext, role: str, instance: str, config: File, step: RunOnce, ready: str) -> Unit:
     """Declare a daemon of the cluster, after the step that creates its data."""
     return context.declare_unit(
         role, "cinder", [config], needs=[step.id], ready=ready, phase=Phase.PLATFORM, instance=instance

@@ -93,14 +93,14 @@ def declare(context: NodeContext) -> List[Resource]:
     API and scheduler are on the controller, the volumes on the storage node.
     """
     account = database_account(context, SPEC.databases[0])
-    config, stores = _declare_config(context), _backend_resources(context)
+    config, stores = _declare_config(context), _declare_backends(context)
     api_files = wsgi_files(context, "cinder", "cinder", context.profile.user("cinder"))
     ready = context.http_check(context.endpoint_url("cinder", "/"))
     restart_triggers = [config, *[store for store in stores if store.kind == "file" and store.phase is Phase.CONFIGURE]]
     needs = [store.id for store in stores if store.kind == "once" and store.phase is Phase.SERVICES]
     volumes = [
         *stores,
-        *_retrying_qemu_img(context),
+        *_declare_qemu_img_wrapper(context),
         context.declare_unit("cinder-volume", "cinder", restart_triggers, needs=needs),
         context.declare_unit("cinder-backup", "cinder", restart_triggers, needs=needs),
     ]
@@ -115,14 +115,14 @@ def declare(context: NodeContext) -> List[Resource]:
         *catalog.declare_catalog(context, SPEC),
         context.declare_unit("cinder-api", "cinder", [config, *api_files], ready=ready),
         context.declare_unit("cinder-scheduler", "cinder", [config]),
-        *_volume_types(context),
-        *_services_alive(context, context),
+        *_declare_volume_types(context),
+        *_declare_services_alive(context, context),
     ]
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
     """Declare the controller's part for another node: its volume services are alive."""
-    return list(_services_alive(controller, node))
+    return list(_declare_services_alive(controller, node))
 
 
 def _declare_config(context: NodeContext) -> Resource:
@@ -141,7 +141,7 @@ def _declare_config(context: NodeContext) -> Resource:
     )
 
 
-def _retrying_qemu_img(context: NodeContext) -> List[Resource]:
+def _declare_qemu_img_wrapper(context: NodeContext) -> List[Resource]:
     """Declare a wrapper of qemu-img that retries.
 
     For backends whose driver encrypts with it (rbd.py, remotefs.py).
@@ -152,29 +152,31 @@ def _retrying_qemu_img(context: NodeContext) -> List[Resource]:
     return [context.render_file("cinder", "/usr/sbin/qemu-img", mode=0o755)] if is_needed else []
 
 
-def _backend_resources(context: NodeContext) -> List[Resource]:
+def _declare_backends(context: NodeContext) -> List[Resource]:
     """Declare the storage of the backends."""
     resources: List[Resource] = []
     for name in backends(context):
-        resources += {"lvm": lvm.declare, "nfs": _nfs_shares, "ceph": ceph.declare}[name](context)
+        resources += {"lvm": lvm.declare, "nfs": _declare_nfs_shares, "ceph": ceph.declare}[name](context)
     return resources
 
 
-def _nfs_shares(context: NodeContext) -> List[Resource]:
+def _declare_nfs_shares(context: NodeContext) -> List[Resource]:
     shares = [str(share) for share in context["CONFIG_CINDER_NFS_MOUNTS"]]
     return [context.render_file("cinder", "nfs-shares", group=context.profile.user("cinder"), shares=shares)]
 
 
-def _volume_types(context: NodeContext) -> List[Resource]:
+def _declare_volume_types(context: NodeContext) -> List[Resource]:
     """Declare a volume type per backend; the encrypted one uses the first backend."""
     names = backends(context)
-    volume_types: List[Resource] = [_volume_type(context, VOLUME_TYPES[name], name) for name in names]
+    volume_types: List[Resource] = [_declare_volume_type(context, VOLUME_TYPES[name], name) for name in names]
     if has_encryption(context) and names:
-        volume_types.append(_volume_type(context, ENCRYPTED_TYPE, names[0], LUKS_ENCRYPTION))
+        volume_types.append(_declare_volume_type(context, ENCRYPTED_TYPE, names[0], LUKS_ENCRYPTION))
     return volume_types
 
 
-def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapping[str, Any] = {}) -> ApiObject:
+def _declare_volume_type(
+    context: NodeContext, name: str, backend: str, encryption: Mapping[str, Any] = {}
+) -> ApiObject:
     body: Dict[str, Any] = {"extra_specs": {"volume_backend_name": backend}}
     return ApiObject(
         type="volume_type",
@@ -186,7 +188,7 @@ def _volume_type(context: NodeContext, name: str, backend: str, encryption: Mapp
     )
 
 
-def _services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
+def _declare_services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
     """Declare that each service reports itself.
 
     A volume service that cannot reach its backend does not.

@@ -107,7 +107,7 @@ def storage_devices(context: NodeContext) -> List[StorageDevice]:
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the object store on this node."""
     devices = storage_devices(context)
-    storage = [resource for device in devices for resource in _device_resources(context, device)]
+    storage = [resource for device in devices for resource in _declare_device(context, device)]
     common = context.render_file("swift", "swift", group=context.profile.user("swift"))
     rings = _rings(context, devices)
     role = ApiObject(
@@ -124,20 +124,20 @@ def declare(context: NodeContext) -> List[Resource]:
         rings,
         role,
         *catalog.declare_catalog(context, SPEC),
-        *[_masked_unit(context, f"swift-{name}") for name in MASKED_SERVICES],
-        *(_replication(context) if len(devices) > 1 else []),
-        *[resource for kind in SERVER_KINDS for resource in _server_resources(context, kind, [common], rings)],
-        *_proxy_resources(context, [common], rings),
+        *[_declare_masked_unit(context, f"swift-{name}") for name in MASKED_SERVICES],
+        *(_declare_replication(context) if len(devices) > 1 else []),
+        *[resource for kind in SERVER_KINDS for resource in _declare_server(context, kind, [common], rings)],
+        *_declare_proxy(context, [common], rings),
     ]
 
 
-def _masked_unit(context: NodeContext, role: str) -> Unit:
+def _declare_masked_unit(context: NodeContext, role: str) -> Unit:
     return Unit(
         name=context.profile.unit(role), state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("swift")
     )
 
 
-def _device_resources(context: NodeContext, device: StorageDevice) -> List[Resource]:
+def _declare_device(context: NodeContext, device: StorageDevice) -> List[Resource]:
     """Declare a device's file system, mount and directory."""
     user, mount_point = (
         context.profile.user("swift"),
@@ -193,13 +193,13 @@ def _rings(context: NodeContext, devices: Sequence[StorageDevice]) -> SwiftRings
     )
 
 
-def _replication(context: NodeContext) -> List[Resource]:
+def _declare_replication(context: NodeContext) -> List[Resource]:
     """Declare rsync, which copies objects between devices, also on one node."""
     config = context.render_file("swift", "rsyncd", kinds=SERVER_KINDS, ip=STORAGE_IP)
     return [config, context.declare_unit("rsync", "swift", [config])]
 
 
-def _server_resources(
+def _declare_server(
     context: NodeContext, kind: str, restart_triggers: Sequence[Resource], rings: SwiftRings
 ) -> List[Resource]:
     """Declare one kind of server with its workers."""
@@ -221,7 +221,7 @@ def _server_resources(
     return [config, server, *workers]
 
 
-def _proxy_resources(context: NodeContext, restart_triggers: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
+def _declare_proxy(context: NodeContext, restart_triggers: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
     """Declare the proxy, which serves the API."""
     config = context.render_file(
         "swift", "swift-proxy", group=context.profile.user("swift"), port=PORTS["swift"], operator=OPERATOR_ROLE
