@@ -198,7 +198,7 @@ def test_no_room_for_volumes(host: Sandbox) -> None:
     words = ["--os-cinder-install=y", "--cinder-backend=lvm", "--cinder-volumes-size=9000G"]
     told = [one for one in host("preflight", "--output", "json", *words).data["findings"] if one["name"] == "volumes"]
     assert any("CONFIG_CINDER_VOLUMES_SIZE is 9000.0 GiB, but" in one["message"] for one in told), told
-    assert any("make room on /" in one["fix"] for one in told), told
+    assert any("free space on /" in one["fix"] for one in told), told
 
 
 # What DMI says of the maker and the product, and the words of the way to switch virtualisation on there.
@@ -263,7 +263,7 @@ def test_dead_mirrors_are_found_and_apply_leads_to_one_that_answers(host: Sandbo
     words = ["--repo-mirror=http://127.0.0.1:8123"]
     told = {one["name"]: one for one in host("preflight", "--output", "json", *words).data["findings"]}
     assert "base, extras: fetched from mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
-    assert "apply leads /etc/yum.repos.d/CentOS-Base.repo to a mirror" in told["mirrors"]["message"]
+    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror" in told["mirrors"]["message"]
     assert looked(host, *words) == {}, "good to know, and no fault: apply does it"
     applied = host("apply", "--only", "host", "--output", "json", *words)
     assert applied.code == 0, applied.err

@@ -94,7 +94,7 @@ def test_rings_are_extended_and_never_built_anew(storage: Sandbox) -> None:
     copies = json.loads(second.split(" ", 1)[1])
     assert len(copies) == 2 and {frozenset(pair) for pair in zip(*copies)} == {frozenset((0, 1))}
     storage.sh("rm /tmp/rings/object.builder")
-    with pytest.raises(AssertionError, match=r"put .*object\.builder back"):
+    with pytest.raises(AssertionError, match=r"restore .*object\.builder from a backup"):
         _rings(storage, two)
     storage.sh("rm /tmp/rings/object.ring.gz; mkdir -p /tmp/rings/nodes/a/objects/17")
     with pytest.raises(AssertionError, match="there are objects already"):
