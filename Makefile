@@ -5,15 +5,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# One process for each core, which takes tests from the others when it is done. Only for tests without a node.
+# One process per core; an idle one takes tests from the others. Only for tests without a node.
 PER_CORE := -n auto --dist worksteal
 # Tests with a node run in two processes where memory has room for two clouds: installing packages uses one processor.
-# Each process takes all tests of one cloud, then those of the next one (tests/conftest.py: CLOUDS).
+# A process runs all tests of a cloud, then those of another (tests/conftest.py: CLOUDS).
 LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/meminfo)
 PER_CLOUD := -n $(LANES) --dist loadfile
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# Plug-ins of --distro: el7 and el9, test hosts with CentOS's layout.
+# Plug-ins of --distro: el7 and el9, test nodes with CentOS's layout.
 export PACKSTACK_LITE_SANDBOX_PLUGINS ?= $(CURDIR)/tests/hosts
 
 # Run all tests with these pytest options: first those without a node, then those with one.
@@ -46,7 +46,7 @@ check: venv ## run ruff, mypy --strict and the rules of the code (test_house.py)
 unit: venv ## run the unit and golden tests: no root, no network
 	$(PYTEST) -q -m "not old_python" $(PER_CORE) tests/unit tests/golden
 
-unit-all: venv ## the same on every Python from 3.9 to 3.13, and with the oldest libraries that setup.cfg allows
+unit-all: venv ## run unit on Python 3.9 to 3.13, and with the oldest libraries that setup.cfg allows
 	sh tests/tools/unit-all.sh .pythons
 
 test-tools: ## install what the tests use: missing system tools (apt), environments of EL7's Pythons where pyenv has these
@@ -66,7 +66,7 @@ quick: venv test-tools ## test the cloud on a node with its packages installed a
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \
 	    $(PYTEST) --durations=15 tests/e2e/test_cloud.py
 
-quick13: venv test-tools ## the same on Debian 13
+quick13: venv test-tools ## run quick on Debian 13
 	E2E_DEBIAN13_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian13-epoxy debian13) \
 	    $(PYTEST) --durations=15 tests/e2e/test_debian13.py
 
@@ -78,8 +78,8 @@ el7 el9: venv
 	$(TOOL) --allinone --sandbox $@ --distro $@
 	$(TOOL) smoke --sandbox $@
 
-el7: ## the same in a sandbox with CentOS 7's layout and RDO's Train (tests/hosts)
-el9: ## the same in a sandbox with CentOS Stream 9's layout and RDO's Epoxy (tests/hosts)
+el7: ## deploy and test a cloud in a sandbox with CentOS 7's layout and RDO's Train (tests/hosts)
+el9: ## deploy and test a cloud in a sandbox with CentOS Stream 9's layout and RDO's Epoxy (tests/hosts)
 
 vagrant-smoke: venv ## deploy a cloud on a Vagrant machine, and test it with testinfra (PROVIDER=lxc|libvirt|virtualbox BOX=debian12|centos7|centos9s)
 	$(BIN)/python tests/tools/vagrant-smoke.py --provider=$(or $(PROVIDER),lxc) --box=$(or $(BOX),debian12) $(if $(KEEP),--keep) -- $(WORDS)

@@ -1,4 +1,4 @@
-"""Clouds for tests: answers, facts and a profile, made without a host."""
+"""Clouds for tests: answers, facts and a profile, without a node. Used by unit and golden tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 ADDRESS = "198.18.1.10"
 
 ANSWERS: Dict[str, Any] = {
-    # Passwords of a new service; those of the others are written out below.
+    # Passwords of services that have none below.
     **{name: Secret(f"{name.lower()}-value") for spec in SPECS for name in spec.password_parameters},
     "CONFIG_CONTROLLER_HOST": ADDRESS,
     "CONFIG_DEBUG_MODE": False,

@@ -1,4 +1,4 @@
-"""What all tests share: where the project is, and the tool as a user runs it."""
+"""Shared by all tests: the project's path, the tool as a process, and the order and distribution of e2e tests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from xdist.scheduler import LoadFileScheduling
 from packstack_lite.sandbox import distros
 
 PROJECT = Path(__file__).resolve().parent.parent
-# What --distro takes besides Debian; inherited by every run of the tool.
+# Plug-ins for more values of --distro; every run of the tool inherits the variable.
 os.environ.setdefault(distros.PLUGINS_VARIABLE, str(PROJECT / "tests/hosts"))
 
-# The files of tests/e2e in the order in which they run: the shared clouds first, from the plain one to the complete
-# one, then the long ones, so that a lane that is done early takes the short ones that are left.
+# The files of tests/e2e in the order in which they run: those of shared clouds first, then the long ones, so that a
+# process that is done early takes the short ones that are left.
 E2E_ORDER = (
     "test_cloud.py",
     "test_jobs.py",
@@ -47,7 +47,7 @@ E2E_ORDER = (
     "test_dedicated_roles.py",
     "test_linuxbridge.py",
 )
-# The fixture (tests/e2e/conftest.py) of the cloud that several files share: they run in one lane, one after another.
+# File -> the fixture (tests/e2e/conftest.py) of the cloud that it shares with others; one process runs them all.
 CLOUDS = {
     "test_cloud.py": "sandbox",
     "test_jobs.py": "sandbox",
@@ -55,14 +55,14 @@ CLOUDS = {
     "test_storage.py": "complete",
     "test_ovn.py": "complete",
 }
-# A test of properties does not fail because the machine is busy.
+# A property test must not fail because the machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of the tool ended."""
+    """The exit code and output of a run of the tool; ``data`` is stdout parsed as JSON."""
 
     code: int
     out: str
@@ -75,12 +75,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tool:
-    """``packstack-lite`` run as a process of its own, with a home of its own."""
+    """``packstack-lite`` as a process with its own home directory."""
 
     home: Path
 
-    def __call__(self, *words: str, env: Optional[Dict[str, str]] = None, timeout: float = 1800) -> Outcome:
-        # Where Python may not keep what it has compiled, each run compiles the whole tool: 0.3 s of its 0.9 s.
+    def __call__(self, *arguments: str, env: Optional[Dict[str, str]] = None, timeout: float = 1800) -> Outcome:
+        # Without compiled files each run compiles the whole tool, which takes 0.3 s of 0.9 s.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment = {
             **inherited,
@@ -89,8 +89,8 @@ class Tool:
             "NO_COLOR": "1",
         }
         environment.update(env or {})
-        done = subprocess.run(
-            [sys.executable, "-m", "packstack_lite", *words],
+        process = subprocess.run(
+            [sys.executable, "-m", "packstack_lite", *arguments],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -100,11 +100,11 @@ class Tool:
             timeout=timeout,
             check=False,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(process.returncode, process.stdout, process.stderr)
 
 
 def cli_runner(**options: Any) -> CliRunner:
-    """Return click's test runner with stdout and stderr apart, which click before 8.2 has to be asked for."""
+    """Return click's test runner with separate stdout and stderr; click before 8.2 needs an option for that."""
     if "mix_stderr" in inspect.signature(CliRunner).parameters:
         options["mix_stderr"] = False
     return CliRunner(**options)
@@ -115,8 +115,8 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
     return Tool(tmp_path_factory.mktemp("home"))
 
 
-class Lanes(LoadFileScheduling):  # type: ignore[misc]
-    """Tests that share a cloud, or the users of the SSH server, stay in one lane (the Makefile's PER_CLOUD)."""
+class CloudScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Run tests that share a cloud, or the SSH server's users, in one process (the Makefile's PER_CLOUD)."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.split("::", 1)[0])
@@ -124,9 +124,9 @@ class Lanes(LoadFileScheduling):  # type: ignore[misc]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Optional[Lanes]:
-    """Our lanes in place of files; xdist's own groups do not reach its scheduler with pytest 9."""
-    return Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Optional[CloudScheduling]:
+    """Distribute by cloud instead of by file; with pytest 9 xdist's own groups do not reach its scheduler."""
+    return CloudScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:

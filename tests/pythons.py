@@ -1,4 +1,4 @@
-"""The Pythons that the host-side programs have to run on: this one, and EL7's 2.7 and 3.6 where they are."""
+"""Find the Pythons that host-side programs must run on: this one, and EL7's 2.7 and 3.6 where installed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import pytest
 from tests.conftest import PROJECT
 
 OLD = ("2.7", "3.6")
-# For parametrize: starting them, with OpenStack's libraries, takes longer than make unit may.
+# For parametrize; marked, because starting them with OpenStack's libraries is too slow for make unit.
 OLD_ONES = [pytest.param(version, marks=pytest.mark.old_python) for version in OLD]
-# Where tests/tools/hostside-pythons.sh (make test-tools) makes the environments with libraries.
+# The environments with libraries, made by tests/tools/hostside-pythons.sh (make test-tools).
 HOME = PROJECT / ".pythons"
 
 
 @lru_cache(maxsize=None)
 def bare(version: str) -> Optional[str]:
-    """An interpreter of this version, in the PATH or made by pyenv; None where there is none that runs."""
+    """Return an interpreter of this version, from PATH or pyenv; None if there is none that runs."""
     if version == "here":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}*/bin/python")))]
-    return next((path for path in found if path and _runs(path, "")), None)
+    candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}*/bin/python")))]
+    return next((path for path in candidates if path and _runs(path, "")), None)
 
 
 @lru_cache(maxsize=None)
 def equipped(version: str, module: str) -> Optional[str]:
-    """One of this version that can import the module; None where there is none."""
+    """Return an interpreter of this version that can import the module; None if there is none."""
     path = sys.executable if version == "here" else str(HOME / version / "bin" / "python")
     return path if _runs(path, f"import {module}") else None
 

@@ -1,4 +1,4 @@
-"""Rendered clouds for golden and catalogue tests: which cases there are, and their files."""
+"""Cases of rendered clouds, and their files. Used by golden tests and tests of services."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from packstack_lite.services import NodeContext
 from packstack_lite.services.registry import SPECS
 from tests.clouds import ADDRESS, MACHINE, OVN, SPREAD, change_facts, cloud, node_context, profile_of
 
-# Everything that keeps data, on a host that can do all of it in user space only.
+# Every service that stores data, on a node that can do it in user space only.
 STORAGE: Dict[str, Any] = {
-    # Every service that can be installed, so that a new one is in the golden files.
+    # Every optional service, so that a new one is in the golden files.
     **{spec.answer: True for spec in SPECS if spec.answer},
     "CONFIG_GLANCE_BACKEND": "swift",
     "CONFIG_CINDER_BACKEND": ("ceph",),
     "CONFIG_CINDER_VOLUME_ENCRYPTION": True,
 }
-# The same where disks can be had: two of them for objects.
+# The same with disks: two for objects.
 DISKS: Dict[str, Any] = {
     **STORAGE,
     "CONFIG_SWIFT_STORAGES": ("/dev/vdb", "/dev/vdc"),
@@ -38,7 +38,7 @@ VOLUMES: Dict[str, Any] = {"CONFIG_CINDER_INSTALL": True}
 CASES = {
     "container": lambda: cloud(),
     "machine": lambda: cloud(**MACHINE),
-    # Every answer that changes a line, at another value than its default.
+    # Every answer that changes a line, with another value than its default.
     "answers": lambda: cloud(
         {
             "CONFIG_FIREWALL": True,
@@ -95,22 +95,22 @@ CASES = {
 
 
 def on(profile: str, of: NodeContext) -> NodeContext:
-    """The same cloud on the operating system of another profile."""
-    wanted = profile_of(profile)
-    facts = change_facts(of.facts, os_id=wanted.os_id, os_version=wanted.os_versions[0])
-    return replace(of, profile=wanted, facts=facts)
+    """Return the same cloud on the operating system of another profile."""
+    other_profile = profile_of(profile)
+    facts = change_facts(of.facts, os_id=other_profile.os_id, os_version=other_profile.os_versions[0])
+    return replace(of, profile=other_profile, facts=facts)
 
 
 def files(of: NodeContext) -> Dict[str, File]:
-    """The files of a cloud by their path."""
+    """Return the files of a node by path."""
     return {resource.path: resource for resource in services.declare(of) if isinstance(resource, File)}
 
 
 def text(file: File) -> str:
-    """A file's content as text."""
+    """Return a file's content as text."""
     return file.content if isinstance(file.content, str) else file.content.decode()
 
 
 def resources_of(of: NodeContext, kind: Any) -> List[Any]:
-    """The resources of one kind."""
+    """Return the resources of one kind."""
     return [resource for resource in services.declare(of) if isinstance(resource, kind)]

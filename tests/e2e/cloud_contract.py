@@ -1,49 +1,57 @@
-"""What every cloud has to show, whatever it runs on: the tests of a distribution call these in their order."""
+"""Assertions that hold for every cloud, called in this order by the tests of each distribution."""
 
 from __future__ import annotations
 
 from typing import Collection, Dict, Tuple
 
 from tests.conftest import Outcome
-from tests.e2e.conftest import PROMISES, Sandbox
+from tests.e2e.conftest import COMMON_CASES, Sandbox
 
 # What smoke proves besides PROMISES where there are secrets, objects and volumes.
-STORAGE = {
+STORAGE_CASES = {
     *("secret", "objects", "volume", "volume_snapshot", "volume_extend", "volume_backup", "volume_encrypted"),
     "boot_from_volume",
 }
 
 
-def apply_does_what_plan_announced(host: Sandbox, *words: str) -> Tuple[Outcome, Outcome]:
-    """From bare to a cloud; plan's and apply's own words. ``words`` are for plan."""
-    planned = host("plan", "--exit-code", "--output", "json", *words)
-    assert planned.code == 10, planned.err
-    applied = host("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-6000:]
-    announced = {change["resource"] for change in planned.data["changes"]}
-    changed = {change["resource"] for change in applied.data["changes"]}
-    assert changed <= announced, f"apply did what plan had not announced: {sorted(changed - announced)}"
-    return planned, applied
+def assert_apply_matches_plan(node: Sandbox, *options: str) -> Tuple[Outcome, Outcome]:
+    """Plan and apply on a bare node; fail if apply changes what plan did not announce.
+
+    ``options`` are for plan only. Return the results of plan and apply.
+    """
+    plan_result = node("plan", "--exit-code", "--output", "json", *options)
+    assert plan_result.code == 10, plan_result.err
+    apply_result = node("apply", "--output", "json")
+    assert apply_result.code == 0, apply_result.err[-6000:]
+    planned_resources = {change["resource"] for change in plan_result.data["changes"]}
+    changed_resources = {change["resource"] for change in apply_result.data["changes"]}
+    assert changed_resources <= planned_resources, (
+        f"apply made changes that plan did not announce: {sorted(changed_resources - planned_resources)}"
+    )
+    return plan_result, apply_result
 
 
-def smoke_proves(
-    host: Sandbox, promises: Collection[str] = (), without: Collection[str] = (), timeout: float = 1800
+def assert_smoke_passes(
+    node: Sandbox, more_cases: Collection[str] = (), not_passed: Collection[str] = (), timeout: float = 1800
 ) -> Dict[str, Tuple[str, str]]:
-    """Every case has passed ``without`` these, and ``promises`` are among them besides those of every cloud; each
-    case's outcome and detail. The command may take ``timeout`` seconds."""
-    smoked = host("smoke", "--output", "json", timeout=timeout)
-    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoked.data["cases"]}
-    assert smoked.code == 0, outcomes
-    assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == set(without), outcomes
-    assert set(outcomes) >= PROMISES | set(promises)
+    """Run smoke; return each case's outcome and detail.
+
+    Every case must pass except ``not_passed``. ``more_cases`` must exist besides COMMON_CASES. ``timeout`` is in
+    seconds.
+    """
+    smoke_result = node("smoke", "--output", "json", timeout=timeout)
+    outcomes = {case["name"]: (case["outcome"], case["detail"]) for case in smoke_result.data["cases"]}
+    assert smoke_result.code == 0, outcomes
+    assert {name for name, (outcome, _) in outcomes.items() if outcome != "passed"} == set(not_passed), outcomes
+    assert set(outcomes) >= COMMON_CASES | set(more_cases)
     return outcomes
 
 
-def second_apply_changes_nothing(host: Sandbox) -> Outcome:
-    """Nor does it restart anything: by its own words, and by when each service began."""
-    before = host.started()
-    applied = host("apply", "--output", "json")
-    assert applied.code == 0, applied.err[-3000:]
-    assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert host.started() == before
-    return applied
+def assert_second_apply_changes_nothing(node: Sandbox) -> Outcome:
+    """Apply again; fail if it changes or restarts anything, by its report and by the services' start times."""
+    start_times = node.service_start_times()
+    apply_result = node("apply", "--output", "json")
+    assert apply_result.code == 0, apply_result.err[-3000:]
+    assert (apply_result.data["changes"], apply_result.data["restarted"]) == ([], [])
+    assert node.service_start_times() == start_times
+    return apply_result

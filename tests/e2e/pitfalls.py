@@ -1,4 +1,4 @@
-"""What the tests of pitfalls share: preflight's findings on a host, before and after --fix."""
+"""Helpers for tests of pitfalls: preflight's findings on a node, before and after --fix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Dict, Mapping
 from tests.conftest import Outcome
 from tests.e2e.conftest import Sandbox
 
-# Another web server on port 80, and a host name that leads elsewhere.
-ELSEWHERE = r"""cat > /etc/systemd/system/otherweb.service <<'UNIT'
+# Start another web server on port 80, and map the host name to a foreign address.
+BREAK_PORT_AND_HOSTNAME = r"""cat > /etc/systemd/system/otherweb.service <<'UNIT'
 [Service]
 ExecStart=/usr/bin/perl -MIO::Socket::INET -e 'my $$s = IO::Socket::INET->new(Listen => 5, LocalPort => 80); sleep'
 [Install]
@@ -23,52 +23,59 @@ echo "198.18.255.9 $(hostname) other" >> /etc/hosts
 Findings = Dict[str, Dict[str, object]]
 
 
-def found(ended: Outcome) -> Findings:
-    """The findings that are more than good to know, by name; one of each."""
-    told = [one for one in ended.data["findings"] if one["level"] != "info"]
-    names = [one["name"] for one in told]
-    assert len(set(names)) == len(names), told
-    return {one["name"]: one for one in told}
+def findings_by_name(result: Outcome) -> Findings:
+    """Return the errors and warnings by check; fail if a check has several."""
+    findings = [finding for finding in result.data["findings"] if finding["level"] != "info"]
+    names = [finding["name"] for finding in findings]
+    assert len(set(names)) == len(names), findings
+    return {finding["name"]: finding for finding in findings}
 
 
-def looked(host: Sandbox, *words: str) -> Findings:
-    return found(host("preflight", "--output", "json", *words))
+def run_preflight(node: Sandbox, *options: str) -> Findings:
+    return findings_by_name(node("preflight", "--output", "json", *options))
 
 
-# Data are moved only where they are named.
-MOVE = ("--move-data", "mariadb", "--move-data", "packstack")
+# --fix moves only the data that are named.
+MOVE_DATA_OPTIONS = ("--move-data", "mariadb", "--move-data", "packstack")
 
 
-def mended(host: Sandbox, *words: str) -> Findings:
-    """What --fix says of each finding, the data that it may move named; it must have had no trouble."""
-    ended = host("preflight", "--fix", *MOVE, "--output", "json", *words)
-    assert "--fix failed" not in ended.err, ended.err
-    return found(ended)
+def run_fix(node: Sandbox, *options: str) -> Findings:
+    """Run --fix, allowed to move all data; return the findings afterwards. Fail if a fix failed."""
+    result = node("preflight", "--fix", *MOVE_DATA_OPTIONS, "--output", "json", *options)
+    assert "--fix failed" not in result.err, result.err
+    return findings_by_name(result)
 
 
-def are(findings: Findings, wanted: Mapping[str, str]) -> None:
-    """These findings and no others, each with these words."""
-    assert set(findings) == set(wanted), findings
-    for name, words in wanted.items():
-        assert words in str(findings[name]["message"]), findings[name]
+def assert_findings(findings: Findings, expected_texts: Mapping[str, str]) -> None:
+    """Fail unless there are exactly these findings, each with its text in the message."""
+    assert set(findings) == set(expected_texts), findings
+    for name, options in expected_texts.items():
+        assert options in str(findings[name]["message"]), findings[name]
 
 
-def goes(host: Sandbox, wanted: Mapping[str, str], *words: str) -> None:
-    """What is built by now is found, explained and mended by --fix, and is gone."""
-    before = looked(host, *words)
-    are(before, wanted)
-    assert all(one["fix"] and (one["fixable"] or one["move_data"]) for one in before.values()), before
-    assert not any(one["fixed"] for one in before.values()), before
-    after = mended(host, *words)
-    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(wanted, True), after
-    assert looked(host, *words) == {}
+def assert_fixable(node: Sandbox, expected_texts: Mapping[str, str], *options: str) -> None:
+    """Fail unless exactly these pitfalls are found with a hint, fixed by --fix, and then gone."""
+    findings_before = run_preflight(node, *options)
+    assert_findings(findings_before, expected_texts)
+    assert all(
+        finding["fix"] and (finding["fixable"] or finding["move_data"]) for finding in findings_before.values()
+    ), findings_before
+    assert not any(finding["fixed"] for finding in findings_before.values()), findings_before
+    findings_after = run_fix(node, *options)
+    assert {name: finding["fixed"] for name, finding in findings_after.items()} == dict.fromkeys(
+        expected_texts, True
+    ), findings_after
+    assert run_preflight(node, *options) == {}
 
 
-def stays(host: Sandbox, wanted: Mapping[str, str], *words: str) -> None:
-    """What is built by now is found and explained, and left to the user: message and way out in one text."""
-    told = looked(host, *words)
-    assert set(told) == set(wanted), told
-    for name, said in wanted.items():
-        for part in said.split(" ... "):
-            assert part in f"{told[name]['message']} {told[name]['fix']}", told[name]
-        assert not told[name]["fixable"], told[name]
+def assert_left_alone(node: Sandbox, expected_texts: Mapping[str, str], *options: str) -> None:
+    """Fail unless exactly these pitfalls are found, and --fix does not fix them.
+
+    A text has parts of the message and the hint, separated by " ... ".
+    """
+    findings = run_preflight(node, *options)
+    assert set(findings) == set(expected_texts), findings
+    for name, text in expected_texts.items():
+        for part in text.split(" ... "):
+            assert part in f"{findings[name]['message']} {findings[name]['fix']}", findings[name]
+        assert not findings[name]["fixable"], findings[name]

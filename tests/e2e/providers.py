@@ -60,43 +60,43 @@ server create --image cirros --flavor provider --key-name provider --port {self.
         )
 
 
-def openstack(host: Sandbox, commands: str) -> None:
+def openstack(node: Sandbox, commands: str) -> None:
     """Run commands of the OpenStack client on the node, all in one process."""
-    host.sh(f"{SHOW} <<'END' >/root/provider.log 2>&1\n{commands.strip()}\nEND\ntrue")
+    node.sh(f"{SHOW} <<'END' >/root/provider.log 2>&1\n{commands.strip()}\nEND\ntrue")
 
 
 @contextmanager
-def instance_on(host: Sandbox, segment: Segment) -> Iterator[str]:
+def instance_on(node: Sandbox, segment: Segment) -> Iterator[str]:
     """Yield the address of an instance on the segment; remove the instance and its network afterwards."""
-    host.sh(f"rm -f {KEY}*; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
-    openstack(host, COMMON + segment.create_commands)
-    addresses = host.sh(f"{SHOW} port show {segment.name} -f json -c fixed_ips | grep -o '{segment.subnet}[.][0-9]*'")
+    node.sh(f"rm -f {KEY}*; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
+    openstack(node, COMMON + segment.create_commands)
+    addresses = node.sh(f"{SHOW} port show {segment.name} -f json -c fixed_ips | grep -o '{segment.subnet}[.][0-9]*'")
     yield addresses.split()[0]
     remove = f"server delete --wait {segment.name}\nport delete {segment.name}\nnetwork delete {segment.name}"
-    openstack(host, f"{remove}\n{REMOVE_COMMON}")
-    host.sh(f"ovs-vsctl --if-exists del-port {segment.bridge} provider")
+    openstack(node, f"{remove}\n{REMOVE_COMMON}")
+    node.sh(f"ovs-vsctl --if-exists del-port {segment.bridge} provider")
 
 
-def answers(host: Sandbox, address: str, wanted: bool = True, seconds: float = 120) -> bool:
+def ping_becomes(node: Sandbox, address: str, should_answer: bool = True, seconds: float = 120) -> bool:
     """Return whether pings from the node are answered (or are not, for ``wanted`` False) within ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        is_answered = host.sh(f"ping -c 1 -W 2 {address} >/dev/null && echo yes || echo no").strip() == "yes"
-        if is_answered == wanted:
+        is_answered = node.sh(f"ping -c 1 -W 2 {address} >/dev/null && echo yes || echo no").strip() == "yes"
+        if is_answered == should_answer:
             return True
         time.sleep(1)
     return False
 
 
-def proves(host: Sandbox, segment: Segment) -> Dict[str, str]:
+def try_instance(node: Sandbox, segment: Segment) -> Dict[str, str]:
     """Return what an instance on the segment did: whether it answers in its VLAN, in the next one, and its login."""
-    with instance_on(host, segment) as address:
-        host.sh(segment.plug_command(segment.tag))
-        results = {"answers": str(answers(host, address))}
+    with instance_on(node, segment) as address:
+        node.sh(segment.plug_command(segment.tag))
+        results = {"answers": str(ping_becomes(node, address))}
         options = f"-i {KEY} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=5"
         command = f"ssh {options} -o LogLevel=ERROR root@{address} hostname </dev/null && break; sleep 2"
-        results["login"] = host.sh(f"for i in $(seq 30); do {command}; done; true").strip()
+        results["login"] = node.sh(f"for i in $(seq 30); do {command}; done; true").strip()
         if segment.tag:
-            host.sh(segment.plug_command(segment.tag + 1))
-            results["next VLAN"] = str(answers(host, address, wanted=False, seconds=20))
+            node.sh(segment.plug_command(segment.tag + 1))
+            results["next VLAN"] = str(ping_becomes(node, address, should_answer=False, seconds=20))
     return results

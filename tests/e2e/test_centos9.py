@@ -1,8 +1,7 @@
-"""The main job on a host with CentOS Stream 9's layout: RDO's names, dnf, httpd, and Epoxy's own code in the RPMs.
+"""Deploy a complete cloud on a test node with CentOS Stream 9's layout: RDO's names, dnf, httpd, Epoxy's code.
 
-It is no CentOS (docs/decisions/0008-el-layout-host.md); what is shown is that the profile centos9s-epoxy
-finds everything where RDO puts it, and that the cloud made from it works: the complete one, with secrets, objects,
-and volumes on Ceph.
+The node is not a CentOS (docs/decisions/0008-el-layout-host.md). The tests show that the profile centos9s-epoxy has
+RDO's names and paths, and that the cloud works, with secrets, objects and volumes on Ceph.
 """
 
 from __future__ import annotations
@@ -13,11 +12,24 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
-from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, PASSWORDS, Sandbox, alone, bare_host, hostile
-from tests.e2e.pitfalls import goes
+from tests.e2e.cloud_contract import (
+    STORAGE_CASES,
+    assert_apply_matches_plan,
+    assert_second_apply_changes_nothing,
+    assert_smoke_passes,
+)
+from tests.e2e.conftest import (
+    COMPLETE,
+    OPTIONAL_PASSWORDS,
+    PASSWORDS,
+    Sandbox,
+    bare_node,
+    hostile_passwords,
+    other_sandboxes_stopped,
+)
+from tests.e2e.pitfalls import assert_fixable
 
-# Each service's own word for Epoxy (2025.1), as its program says it, and the package that brings the program.
+# The version that each service's program prints in Epoxy (2025.1), and the program's package.
 PROGRAMS = {
     "keystone-manage": ("27.", "openstack-keystone"),
     "glance-manage": ("30.", "openstack-glance"),
@@ -27,9 +39,9 @@ PROGRAMS = {
     "cinder-manage": ("26.", "openstack-cinder"),
     "barbican-manage": ("20.", "openstack-barbican-common"),
 }
-# The newest that the running API speaks: Epoxy's microversion of nova, Epoxy's image API.
+# The newest versions of the running APIs: Epoxy's microversion of nova, Epoxy's image API.
 NOVA, GLANCE = "2.100", "v2.17"
-# What runs, and whose it is.
+# Files of running services -> the packages that own them.
 OWNERS = {
     "/usr/sbin/httpd": "httpd",
     "/usr/lib64/httpd/modules/mod_wsgi_python3.so": "python3-mod_wsgi",
@@ -50,10 +62,13 @@ OWNERS = {
 
 @pytest.fixture(scope="module")
 def centos9(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare host with CentOS Stream 9's layout (E2E_CENTOS9_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
-    answers, everything = tmp_path_factory.mktemp("centos9"), {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
-    with alone(), bare_host(tool, answers, "e2e-centos9", everything, "el9") as host:
-        yield host
+    """A bare node with CentOS Stream 9's layout (E2E_CENTOS9_SANDBOX, _ANSWERS and _TREE: see bare_node)."""
+    directory, answers = (
+        tmp_path_factory.mktemp("centos9"),
+        {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **COMPLETE},
+    )
+    with other_sandboxes_stopped(), bare_node(tool, directory, "e2e-centos9", answers, "el9") as node:
+        yield node
 
 
 def test_it_looks_like_centos_stream_9(centos9: Sandbox) -> None:
@@ -65,16 +80,16 @@ def test_it_looks_like_centos_stream_9(centos9: Sandbox) -> None:
     assert centos9.sh("command -v apt apt-get dpkg", check=False) == ""
 
 
-def test_apply_does_what_plan_announced_and_ends_with_a_cloud(centos9: Sandbox) -> None:
-    apply_does_what_plan_announced(centos9, "--distro", "el9")
+def test_apply_makes_no_change_that_plan_did_not_announce(centos9: Sandbox) -> None:
+    assert_apply_matches_plan(centos9, "--distro", "el9")
 
 
-def test_smoke_proves_each_promise(centos9: Sandbox) -> None:
-    smoke_proves(centos9, STORAGE)
+def test_smoke_passes(centos9: Sandbox) -> None:
+    assert_smoke_passes(centos9, STORAGE_CASES)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(centos9: Sandbox) -> None:
-    second_apply_changes_nothing(centos9)
+    assert_second_apply_changes_nothing(centos9)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -93,32 +108,32 @@ def test_running_apis_speak_epoxys_newest_versions(centos9: Sandbox) -> None:
 
 
 def test_what_runs_was_installed_by_rpm(centos9: Sandbox) -> None:
-    said = centos9.sh(f"for path in {' '.join(OWNERS)}; do rpm -qf --qf '%{{NAME}}\\n' $path; done")
-    assert dict(zip(OWNERS, said.split())) == OWNERS
+    output = centos9.sh(f"for path in {' '.join(OWNERS)}; do rpm -qf --qf '%{{NAME}}\\n' $path; done")
+    assert dict(zip(OWNERS, output.split())) == OWNERS
 
 
 def test_packages_are_as_installed_but_for_their_configuration(centos9: Sandbox) -> None:
-    """``rpm -Va`` names configuration files with a c between the marks and the path."""
-    said = centos9.sh("rpm -Va --nomtime --nouser --nogroup --nomode", check=False)
-    changed = [line for line in said.splitlines() if " c " not in line]
+    """``rpm -Va`` marks configuration files with a c before the path."""
+    output = centos9.sh("rpm -Va --nomtime --nouser --nogroup --nomode", check=False)
+    changed = [line for line in output.splitlines() if " c " not in line]
     assert changed == []
 
 
 def test_services_run_under_rdos_units_and_users(centos9: Sandbox) -> None:
     units = "openstack-nova-api openstack-nova-compute openstack-glance-api neutron-server mariadb"
-    said = centos9.sh(f"for unit in {units}; do systemctl show -P User $unit; done; ps -o user= -C httpd | sort -u")
-    assert said.split() == ["nova", "nova", "glance", "neutron", "mysql", "apache", "keystone", "placement", "root"]
+    output = centos9.sh(f"for unit in {units}; do systemctl show -P User $unit; done; ps -o user= -C httpd | sort -u")
+    assert output.split() == ["nova", "nova", "glance", "neutron", "mysql", "apache", "keystone", "placement", "root"]
 
 
-def test_nothing_has_failed_and_nothing_restarts_for_ever(centos9: Sandbox) -> None:
+def test_no_unit_is_failed_or_restarting(centos9: Sandbox) -> None:
     assert centos9.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""
 
 
 @pytest.mark.slow
-def test_what_somebody_has_removed_from_under_the_cloud_comes_back(centos9: Sandbox) -> None:
-    """The web server and a module: preflight tells and brings the packages again, apply the rest."""
+def test_removed_packages_are_reinstalled_by_fix_and_apply(centos9: Sandbox) -> None:
+    """preflight --fix reinstalls the web server and a module; apply does the rest."""
     centos9.sh("systemctl stop httpd && rpm -e --nodeps httpd python3-pyyaml")
-    goes(
+    assert_fixable(
         centos9,
         {
             "httpd": "httpd is no longer installed",

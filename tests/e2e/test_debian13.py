@@ -1,4 +1,4 @@
-"""The main job on Debian 13 with its own OpenStack (Epoxy), from bare: OVN, secrets, objects, volumes on Ceph."""
+"""Deploy a complete cloud on a bare Debian 13 with its own OpenStack (Epoxy): OVN, secrets, objects, Ceph."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import STORAGE, apply_does_what_plan_announced, second_apply_changes_nothing, smoke_proves
-from tests.e2e.conftest import COMPLETE, MORE_PASSWORDS, PASSWORDS, Sandbox, alone, bare_host, hostile
+from tests.e2e.cloud_contract import (
+    STORAGE_CASES,
+    assert_apply_matches_plan,
+    assert_second_apply_changes_nothing,
+    assert_smoke_passes,
+)
+from tests.e2e.conftest import (
+    COMPLETE,
+    OPTIONAL_PASSWORDS,
+    PASSWORDS,
+    Sandbox,
+    bare_node,
+    hostile_passwords,
+    other_sandboxes_stopped,
+)
 
-# Each service's own word for Epoxy (2025.1), as its program says it.
+# The version that each service's program prints in Epoxy (2025.1).
 PROGRAMS = {
     "keystone-manage --version": "27.",
     "glance-manage --version": "30.",
@@ -21,39 +34,39 @@ PROGRAMS = {
     "cinder-manage --version": "26.",
     "barbican-manage --version": "20.",
 }
-# The newest that the running API speaks: Epoxy's microversion of nova, Epoxy's image API (Zed's: 2.93 and v2.15).
+# The newest versions of the running APIs: Epoxy's microversion of nova, Epoxy's image API (Zed's: 2.93 and v2.15).
 NOVA, GLANCE = "2.100", "v2.17"
 
 
 @pytest.fixture(scope="module")
 def debian13(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE: see bare_host)."""
-    answers = tmp_path_factory.mktemp("debian13")
-    everything = {**hostile(PASSWORDS + MORE_PASSWORDS), **COMPLETE}
-    with alone(), bare_host(tool, answers, "e2e-debian13", everything, "debian13") as host:
-        yield host
+    """A bare Debian 13 (E2E_DEBIAN13_SANDBOX, _ANSWERS and _TREE: see bare_node)."""
+    directory = tmp_path_factory.mktemp("debian13")
+    answers = {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **COMPLETE}
+    with other_sandboxes_stopped(), bare_node(tool, directory, "e2e-debian13", answers, "debian13") as node:
+        yield node
 
 
 def test_it_is_debian_13(debian13: Sandbox) -> None:
     assert 'VERSION_ID="13"' in debian13.sh("cat /etc/os-release")
 
 
-def test_another_distro_is_not_promised_of_a_host_that_is_there(debian13: Sandbox) -> None:
+def test_distro_that_the_node_does_not_run_is_refused(debian13: Sandbox) -> None:
     refused = debian13("plan", "--distro", "debian12")
     assert refused.code == 2, refused.err
     assert "runs debian13, not debian12" in refused.err
 
 
-def test_apply_does_what_plan_announced_and_ends_with_a_cloud(debian13: Sandbox) -> None:
-    apply_does_what_plan_announced(debian13, "--distro", "debian13")
+def test_apply_makes_no_change_that_plan_did_not_announce(debian13: Sandbox) -> None:
+    assert_apply_matches_plan(debian13, "--distro", "debian13")
 
 
-def test_smoke_proves_each_promise(debian13: Sandbox) -> None:
-    smoke_proves(debian13, STORAGE)
+def test_smoke_passes(debian13: Sandbox) -> None:
+    assert_smoke_passes(debian13, STORAGE_CASES)
 
 
 def test_second_apply_changes_nothing_and_restarts_nothing(debian13: Sandbox) -> None:
-    second_apply_changes_nothing(debian13)
+    assert_second_apply_changes_nothing(debian13)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -69,5 +82,5 @@ def test_running_apis_speak_epoxys_newest_versions(debian13: Sandbox) -> None:
     assert GLANCE in {entry["id"] for entry in glance if entry["status"] == "CURRENT"}
 
 
-def test_nothing_has_failed_and_nothing_restarts_for_ever(debian13: Sandbox) -> None:
+def test_no_unit_is_failed_or_restarting(debian13: Sandbox) -> None:
     assert debian13.sh("systemctl list-units --type=service --state=failed,activating --plain --no-legend") == ""

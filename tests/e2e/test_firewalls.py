@@ -1,4 +1,4 @@
-"""Firewalls as they really are: what is opened is open and stays so, floating addresses pass. firewalld is Debian's."""
+"""Test real firewalls: opened ports stay open, floating addresses are forwarded. firewalld is Debian's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Iterator, List
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.events import Fanout
 from packstack_lite.engine.plan import plan
@@ -18,13 +18,13 @@ from packstack_lite.resources import FirewalldForward, FirewalldPorts, IptablesP
 from packstack_lite.resources.base import Resource
 from packstack_lite.secret import Masker
 from tests.conftest import Tool
-from tests.e2e.conftest import Sandbox, bare_host
+from tests.e2e.conftest import Sandbox, bare_node
 
 pytestmark = pytest.mark.slow
-HOST = "e2e-firewalls"
-RANGE = "198.18.250.0/24"
-# A network behind the host, as floating addresses are, with one machine in it; and something that listens.
-BUILD = r"""
+NAME = "e2e-firewalls"
+FLOATING_NETWORK = "198.18.250.0/24"
+# A network behind the node, like that of floating addresses, with one machine; and a server on port 5000.
+SET_UP = r"""
 set -e
 apt-get -q update
 DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends firewalld iptables python3
@@ -41,8 +41,8 @@ ip -n guest link set inner up
 ip -n guest route add default via 198.18.250.1
 systemd-run --quiet --unit web python3 -m http.server 5000
 """
-# CentOS's iptables-services, and the rules that it comes with.
-IPTABLES = r"""
+# CentOS's iptables-services with its default rules.
+USE_IPTABLES = r"""
 set -e
 systemctl disable --now firewalld
 mkdir -p /etc/sysconfig
@@ -70,7 +70,7 @@ systemctl daemon-reload
 systemctl start iptables
 """
 # firewalld as CentOS 7 has it: no policies, iptables behind it.
-OLD = r"""
+USE_OLD_FIREWALLD = r"""
 set -e
 firewall-cmd --permanent --delete-policy packstack-lite
 sed -i 's/^FirewallBackend=.*/FirewallBackend=iptables/' /etc/firewalld/firewalld.conf
@@ -84,81 +84,81 @@ chmod 755 /usr/local/bin/firewall-cmd
 systemctl restart firewalld
 """
 PORTS = FirewalldPorts(ports=(80, 5000), interface="host0")
-FORWARD = FirewalldForward(source_cidr=RANGE, bridge="br-ex", needs=(PORTS.id,))
+FORWARD = FirewalldForward(source_cidr=FLOATING_NETWORK, bridge="br-ex", needs=(PORTS.id,))
 
 
 @pytest.fixture(scope="module")
-def made(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with bare_host(tool, tmp_path_factory.mktemp("firewalls"), HOST, {}) as box:
-        box.sh(BUILD)
+def node(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with bare_node(tool, tmp_path_factory.mktemp("firewalls"), NAME, {}) as box:
+        box.sh(SET_UP)
         yield box
 
 
 @pytest.fixture(scope="module")
-def host(made: Sandbox) -> Iterator[SshConnection]:
-    box = room.find(HOST)
-    connected = SshConnection(
+def connection(node: Sandbox) -> Iterator[SshConnection]:
+    box = sandbox_api.find(NAME)
+    ssh_connection = SshConnection(
         SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
     )
-    yield connected
-    connected.close()
+    yield ssh_connection
+    ssh_connection.close()
 
 
-def reachable() -> bool:
+def port_answers() -> bool:
     try:
-        return urllib.request.urlopen(f"http://{room.find(HOST).address}:5000/", timeout=5).status == 200
+        return urllib.request.urlopen(f"http://{sandbox_api.find(NAME).address}:5000/", timeout=5).status == 200
     except OSError:
         return False
 
 
-def passes(made: Sandbox) -> bool:
-    """Whether the machine behind the host gets an answer from beyond it."""
-    return "1 received" in made.sh(
+def forwards(node: Sandbox) -> bool:
+    """Return whether the machine behind the node gets an answer from the node's gateway."""
+    return "1 received" in node.sh(
         "way=$(ip -4 route show default | awk '{print $3}'); ip netns exec guest ping -c 1 -w 5 $way || :"
     )
 
 
-def applied(host: SshConnection, *resources: Resource) -> List[str]:
-    report = apply(host, resources, Fanout([]), Masker([]))
-    assert not apply(host, resources, Fanout([]), Masker([])).changes
+def apply_twice(connection: SshConnection, *resources: Resource) -> List[str]:
+    report = apply(connection, resources, Fanout([]), Masker([]))
+    assert not apply(connection, resources, Fanout([]), Masker([])).changes
     return [change.resource_id for change in report.changes]
 
 
-def test_firewalld_lets_in_and_through_what_it_is_told(made, host):
-    assert gather.gather_facts(host).security.firewall == "firewalld"
-    assert not reachable() and not passes(made)
-    assert applied(host, PORTS, FORWARD) == [PORTS.id, FORWARD.id]
-    assert reachable() and passes(made)
-    made.sh("systemctl restart firewalld")
-    assert reachable() and passes(made)
-    assert not plan(host, [PORTS, FORWARD], False, Masker([]))
+def test_firewalld_opens_ports_and_forwards_after_a_restart_too(node: Sandbox, connection: SshConnection) -> None:
+    assert gather.gather_facts(connection).security.firewall == "firewalld"
+    assert not port_answers() and not forwards(node)
+    assert apply_twice(connection, PORTS, FORWARD) == [PORTS.id, FORWARD.id]
+    assert port_answers() and forwards(node)
+    node.sh("systemctl restart firewalld")
+    assert port_answers() and forwards(node)
+    assert not plan(connection, [PORTS, FORWARD], False, Masker([]))
 
 
-def test_a_range_that_somebody_opened_is_enough(made, host):
-    made.sh("for when in '' --permanent; do firewall-cmd $when --add-port=5000-6000/tcp; done")
-    made.sh("firewall-cmd --reload")
-    assert not plan(host, [PORTS], False, Masker([]))
+def test_an_open_port_range_that_covers_the_port_is_enough(node: Sandbox, connection: SshConnection) -> None:
+    node.sh("for when in '' --permanent; do firewall-cmd $when --add-port=5000-6000/tcp; done")
+    node.sh("firewall-cmd --reload")
+    assert not plan(connection, [PORTS], False, Masker([]))
 
 
-def test_a_firewalld_without_policies_gets_direct_rules(made, host):
-    made.sh(OLD)
-    assert not passes(made)
-    assert applied(host, PORTS, FORWARD) == [FORWARD.id]
-    assert passes(made)
-    made.sh("systemctl restart firewalld")
-    assert passes(made)
+def test_a_firewalld_without_policies_gets_direct_rules(node: Sandbox, connection: SshConnection) -> None:
+    node.sh(USE_OLD_FIREWALLD)
+    assert not forwards(node)
+    assert apply_twice(connection, PORTS, FORWARD) == [FORWARD.id]
+    assert forwards(node)
+    node.sh("systemctl restart firewalld")
+    assert forwards(node)
 
 
-def test_iptables_services_let_in_and_through_what_they_are_told(made, host):
-    made.sh(IPTABLES)
-    assert gather.gather_facts(host).security.firewall == "iptables"
-    rules = IptablesPorts(ports=(80, 5000), forwarded_networks=(RANGE,))
-    assert not reachable()
-    assert applied(host, rules) == [rules.id]
-    assert reachable()
-    made.sh("systemctl restart iptables")
-    assert reachable()
-    # Addresses are translated by another resource's rule (Nat): here only what may pass is looked at.
-    made.sh(f"iptables -t nat -A POSTROUTING -s {RANGE} ! -o br-ex -j MASQUERADE")
-    assert passes(made)
-    assert not plan(host, [rules], False, Masker([]))
+def test_iptables_services_open_ports_and_forward_after_a_restart_too(node: Sandbox, connection: SshConnection) -> None:
+    node.sh(USE_IPTABLES)
+    assert gather.gather_facts(connection).security.firewall == "iptables"
+    rules = IptablesPorts(ports=(80, 5000), forwarded_networks=(FLOATING_NETWORK,))
+    assert not port_answers()
+    assert apply_twice(connection, rules) == [rules.id]
+    assert port_answers()
+    node.sh("systemctl restart iptables")
+    assert port_answers()
+    # Another resource (Nat) translates addresses; this test is about forwarding only.
+    node.sh(f"iptables -t nat -A POSTROUTING -s {FLOATING_NETWORK} ! -o br-ex -j MASQUERADE")
+    assert forwards(node)
+    assert not plan(connection, [rules], False, Masker([]))

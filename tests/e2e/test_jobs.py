@@ -1,4 +1,4 @@
-"""Jobs on a real systemd: side by side, in order, found again after a lost connection."""
+"""Run jobs on a real systemd: in parallel, in order, and over a lost connection."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from packstack_lite.remote.command import Command, Job, JobResult
 from packstack_lite.remote.connections import SshConnection
 from packstack_lite.remote.session import SshTarget
+from tests.e2e.conftest import Sandbox
 
 
-class Ear:
-    """Hears of jobs; ``at_start`` is called when the first one begins."""
+class RecordingWatcher:
+    """A JobWatcher that records what it receives, and calls ``on_line`` for each line of output."""
 
     def __init__(self) -> None:
         self.started: List[str] = []
@@ -34,57 +35,60 @@ class Ear:
 
 
 @pytest.fixture
-def host(sandbox: Any) -> Iterator[SshConnection]:
-    box = room.find(sandbox.name)
-    made = SshConnection(SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts)))
-    yield made
-    made.close()
+def connection(sandbox: Sandbox) -> Iterator[SshConnection]:
+    box = sandbox_api.find(sandbox.name)
+    connection = SshConnection(
+        SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
+    )
+    yield connection
+    connection.close()
 
 
-def test_side_by_side_in_order_and_with_their_codes(host: SshConnection) -> None:
-    ear = Ear()
-    began = time.monotonic()
-    results = host.run_jobs(
+def test_jobs_run_in_parallel_in_order_of_needs_and_return_their_codes(connection: SshConnection) -> None:
+    watcher = RecordingWatcher()
+    started_at = time.monotonic()
+    results = connection.run_jobs(
         [
             Job("t-long", "sleep 3; echo done"),
-            Job("t-beside", "sleep 3"),
+            Job("t-parallel", "sleep 3"),
             Job("t-after", "cat", b"from stdin\n", needs=("t-long",)),
             Job("t-fails", "echo wrong >&2; exit 9"),
             Job("t-never", "true", needs=("t-fails",)),
         ],
-        ear,
+        watcher,
     )
     assert [(result.name, result.code) for result in results] == [
-        ("t-long", 0), ("t-beside", 0), ("t-after", 0), ("t-fails", 9), ("t-never", -1),
+        ("t-long", 0), ("t-parallel", 0), ("t-after", 0), ("t-fails", 9), ("t-never", -1),
     ]  # fmt: skip
     assert results[3].out == "wrong\n"
-    assert time.monotonic() - began < 6
-    assert ear.started.index("t-after") > ear.started.index("t-beside")
-    assert {"t-long: done", "t-after: from stdin", "t-fails: wrong"} <= set(ear.lines)
+    assert time.monotonic() - started_at < 6
+    assert watcher.started.index("t-after") > watcher.started.index("t-parallel")
+    assert {"t-long: done", "t-after: from stdin", "t-fails: wrong"} <= set(watcher.lines)
 
 
-def test_too_long_is_124(host: SshConnection) -> None:
-    assert host.run_jobs([Job("t-slow", "sleep 60", timeout=2)], Ear())[0].code == 124
+def test_a_job_that_exceeds_its_timeout_returns_124(connection: SshConnection) -> None:
+    assert connection.run_jobs([Job("t-slow", "sleep 60", timeout=2)], RecordingWatcher())[0].code == 124
 
 
-def test_input_does_not_stay_on_the_host(host: SshConnection) -> None:
-    host.run_jobs([Job("t-secret", "cat > /dev/null", b"open sesame")], Ear())
+def test_input_is_not_kept_on_the_node(connection: SshConnection) -> None:
+    connection.run_jobs([Job("t-secret", "cat > /dev/null", b"open sesame")], RecordingWatcher())
     search = Command("grep -rl 'ope[n] sesame' /var/lib/packstack-lite /run/packstack-lite* 2>/dev/null")
-    assert host.run([search])[0].out == ""
+    assert connection.run([search])[0].out == ""
 
 
-def test_a_job_outlives_the_connection_and_is_not_begun_twice(host: SshConnection) -> None:
-    ear, lost = Ear(), []
+def test_a_job_survives_a_lost_connection_and_runs_once(connection: SshConnection) -> None:
+    watcher = RecordingWatcher()
+    lines_at_loss: List[str] = []
 
-    def lose(line: str) -> None:
-        if not lost:
-            lost.append(line)
-            host._session.transport.close()  # type: ignore[union-attr]
+    def close_transport(line: str) -> None:
+        if not lines_at_loss:
+            lines_at_loss.append(line)
+            connection._session.transport.close()  # type: ignore[union-attr]
 
-    ear.on_line = lose
+    watcher.on_line = close_transport
     script = "echo began >> /tmp/t-lives; echo one; sleep 4; echo two"
-    host.run([Command("rm -f /tmp/t-lives")])
-    result = host.run_jobs([Job("t-lives", script)], ear)[0]
-    assert lost == ["one"]
+    connection.run([Command("rm -f /tmp/t-lives")])
+    result = connection.run_jobs([Job("t-lives", script)], watcher)[0]
+    assert lines_at_loss == ["one"]
     assert (result.code, result.out) == (0, "one\ntwo\n")
-    assert host.run([Command("cat /tmp/t-lives")])[0].out == "began\n"
+    assert connection.run([Command("cat /tmp/t-lives")])[0].out == "began\n"

@@ -1,7 +1,7 @@
-"""A whole kernel: volumes on LVM over iSCSI, dm-crypt, Open vSwitch's own datapath; used, applied again, rebooted.
+"""Deploy on a virtual machine: LVM over iSCSI, dm-crypt, Open vSwitch's kernel datapath; apply again, reboot.
 
-Takes the better part of an hour: make test-machine. For a developer's own loop E2E_MACHINE_SANDBOX and
-E2E_MACHINE_ANSWERS name a machine that is deployed already and its answer file (tests/e2e/conftest.py).
+Takes most of an hour: make test-machine. For developers, E2E_MACHINE_SANDBOX and E2E_MACHINE_ANSWERS name a deployed
+machine and its answer file (see bare_machine).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import STORAGE, smoke_proves
-from tests.e2e.conftest import MORE_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile
+from tests.e2e.cloud_contract import STORAGE_CASES, assert_smoke_passes
+from tests.e2e.conftest import OPTIONAL_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile_passwords
 from tests.e2e.test_storage import OPENSTACK
 
 pytestmark = pytest.mark.machine
@@ -28,8 +28,8 @@ ANSWERS = {
     "CONFIG_CINDER_VOLUMES_SIZE": "8G",
     "CONFIG_CINDER_VOLUME_ENCRYPTION": "y",
 }
-# A server of NFS's, which is somebody else's affair, and on the host itself here.
-SHARES = """
+# An NFS server: outside packstack-lite's scope, here on the node itself.
+NFS_SERVER = """
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update && apt-get -qq -y install nfs-kernel-server >/dev/null || exit 1
 mkdir -p /srv/shares && echo '/srv/shares 127.0.0.1(rw,no_root_squash,no_subtree_check)' > /etc/exports
@@ -41,23 +41,23 @@ SECOND_DISK = "/dev/ubdb"
 
 @pytest.fixture(scope="module")
 def bare(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The machine with its packages, before anything is deployed."""
-    answers = {**hostile(PASSWORDS + MORE_PASSWORDS), **ANSWERS}
-    with bare_machine(tool, tmp_path_factory.mktemp("machine"), "e2e-machine", answers) as host:
-        yield host
+    """The machine with packages installed and nothing deployed."""
+    answers = {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **ANSWERS}
+    with bare_machine(tool, tmp_path_factory.mktemp("machine"), "e2e-machine", answers) as node:
+        yield node
 
 
 @pytest.fixture(scope="module")
 def cloud(bare: Sandbox) -> Sandbox:
-    """The same, deployed, with a server of shares beside it."""
-    bare.sh(SHARES)
-    bare.applied = bare("apply", "--output", "json", timeout=2 * HOUR)
-    assert bare.applied.code == 0, bare.applied.err[-6000:]
+    """The machine with a deployed cloud and an NFS server."""
+    bare.sh(NFS_SERVER)
+    bare.apply_result = bare("apply", "--output", "json", timeout=2 * HOUR)
+    assert bare.apply_result.code == 0, bare.apply_result.err[-6000:]
     return bare
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "expected_text"),
     [
         (["--cinder-volumes-device=" + SECOND_DISK], f"{SECOND_DISK} (CONFIG_CINDER_VOLUMES_DEVICE) holds ext4"),
         (["--cinder-volumes-device=/dev/nothing"], "there is no device /dev/nothing"),
@@ -66,78 +66,78 @@ def cloud(bare: Sandbox) -> Sandbox:
         (["--cinder-nfs-mounts=127.0.0.1:/missing"], "does not answer on port 2049"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_changes(bare: Sandbox, flags: List[str], words: str) -> None:
+def test_impossible_storage_is_refused_before_any_change(bare: Sandbox, flags: List[str], expected_text: str) -> None:
     if bare.sh("ls -d /var/lib/packstack-lite 2>/dev/null; true"):
         pytest.skip("this machine is deployed already (E2E_MACHINE_SANDBOX)")
     bare.sh(f"blkid {SECOND_DISK} >/dev/null || mkfs.ext4 -q {SECOND_DISK} 100M")
     before = bare.fingerprint()
     refused = bare("apply", *flags)
     assert refused.code == 3, refused.err
-    assert words in " ".join(refused.err.split())
+    assert expected_text in " ".join(refused.err.split())
     assert bare.fingerprint() == before
 
 
-def test_smoke_proves_each_promise(cloud: Sandbox) -> None:
-    smoke_proves(cloud, STORAGE, timeout=HOUR)
+def test_smoke_passes(cloud: Sandbox) -> None:
+    assert_smoke_passes(cloud, STORAGE_CASES, timeout=HOUR)
 
 
 def test_an_instance_boots_from_a_volume_on_a_share(cloud: Sandbox) -> None:
     create = "openstack volume create --size 1 --type nfs --image cirros shared -f value -c id"
-    made = cloud.sh(OPENSTACK + create).strip()
-    _becomes(cloud, "volume show -f value -c status shared", "available")
-    assert cloud.sh(f"stat -c %s /srv/shares/volume-{made}").strip() == str(2**30)
+    volume_id = cloud.sh(OPENSTACK + create).strip()
+    _wait_for(cloud, "volume show -f value -c status shared", "available")
+    assert cloud.sh(f"stat -c %s /srv/shares/volume-{volume_id}").strip() == str(2**30)
     boot = f"openstack server create --flavor m1.tiny --volume shared --network {_network(cloud)} shared >/dev/null"
     cloud.sh(OPENSTACK + boot)
-    _becomes(cloud, "server show -f value -c status shared", "ACTIVE")
-    _becomes(cloud, "console log show shared | grep -o -m 1 GUEST-READY; true", "GUEST-READY")
+    _wait_for(cloud, "server show -f value -c status shared", "ACTIVE")
+    _wait_for(cloud, "console log show shared | grep -o -m 1 GUEST-READY; true", "GUEST-READY")
     cloud.sh(OPENSTACK + "openstack server delete --wait shared; openstack volume delete shared")
-    _becomes(cloud, "volume list --all -f value -c Name | grep -cx shared; true", "0")
-    assert made not in cloud.sh("ls /srv/shares")
+    _wait_for(cloud, "volume list --all -f value -c Name | grep -cx shared; true", "0")
+    assert volume_id not in cloud.sh("ls /srv/shares")
 
 
-def test_the_kernels_own_switch_is_used(cloud: Sandbox) -> None:
+def test_open_vswitch_uses_the_kernel_datapath(cloud: Sandbox) -> None:
     assert "openvswitch" in cloud.sh("lsmod")
     assert "system@ovs-system" in cloud.sh("ovs-appctl dpif/show")
 
 
-def test_a_second_apply_changes_nothing_and_loses_nothing(cloud: Sandbox) -> None:
-    _put(cloud)
-    before, started = _kept(cloud), cloud.started()
+def test_a_second_apply_changes_nothing_and_keeps_all_data(cloud: Sandbox) -> None:
+    _store_data(cloud)
+    before, started = _checksums(cloud), cloud.service_start_times()
     applied = cloud("apply", "--output", "json", timeout=HOUR)
     assert applied.code == 0, applied.err[-3000:]
     assert (applied.data["changes"], applied.data["restarted"]) == ([], [])
-    assert cloud.started() == started
-    assert _kept(cloud) == before
+    assert cloud.service_start_times() == started
+    assert _checksums(cloud) == before
 
 
-def test_everything_comes_back_after_a_reboot(cloud: Sandbox) -> None:
-    before = _kept(cloud)
-    room.stop(cloud.name)
-    room.start(cloud.name)
+def test_all_services_and_data_are_back_after_a_reboot(cloud: Sandbox) -> None:
+    before = _checksums(cloud)
+    sandbox_api.stop(cloud.name)
+    sandbox_api.start(cloud.name)
     end = time.monotonic() + HOUR / 2
     while (verified := cloud("verify", "--output", "json")).code:
         assert time.monotonic() < end, verified.out + verified.err[-2000:]
         time.sleep(10)
-    assert _kept(cloud) == before
+    assert _checksums(cloud) == before
     assert cloud.sh("losetup -j /var/lib/cinder/cinder-volumes; findmnt -n /srv/node/swiftloopback").count("\n") == 2
     cloud.sh(OPENSTACK + "openstack server start kept")
-    _becomes(cloud, "server show -f value -c status kept", "ACTIVE")
+    _wait_for(cloud, "server show -f value -c status kept", "ACTIVE")
 
 
-def _becomes(cloud: Sandbox, question: str, wanted: str, seconds: float = 600) -> None:
+def _wait_for(cloud: Sandbox, question: str, expected: str, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
-    while (said := cloud.sh(f"{OPENSTACK} openstack {question}").strip()) != wanted:
-        assert said.lower() != "error" and time.monotonic() < end, f"openstack {question}: {said}"
+    while (output := cloud.sh(f"{OPENSTACK} openstack {question}").strip()) != expected:
+        assert output.lower() != "error" and time.monotonic() < end, f"openstack {question}: {output}"
         time.sleep(5)
 
 
 def _network(cloud: Sandbox) -> str:
-    """The demo's own network, for one more instance."""
+    """Return the id of the demo's private network."""
     return cloud.sh(OPENSTACK + "openstack network list --internal -f value -c ID | head -n 1").strip()
 
 
-def _put(cloud: Sandbox) -> None:
-    """An object, a secret, two volumes with content, and an instance that has one of them."""
+def _store_data(cloud: Sandbox) -> None:
+    """Store an object, a secret and two volumes with content, and create an instance."""
     cloud.sh(
         OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
         "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
@@ -147,21 +147,21 @@ def _put(cloud: Sandbox) -> None:
         "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null"
     )
     for volume in ("kept", "kept-encrypted"):
-        _becomes(cloud, f"volume show -f value -c status {volume}", "available")
+        _wait_for(cloud, f"volume show -f value -c status {volume}", "available")
     boot = f"openstack server create --flavor m1.tiny --image cirros --network {_network(cloud)} kept >/dev/null"
     cloud.sh(OPENSTACK + boot)
-    _becomes(cloud, "server show -f value -c status kept", "ACTIVE")
+    _wait_for(cloud, "server show -f value -c status kept", "ACTIVE")
     cloud.sh(OPENSTACK + "openstack server stop kept")
-    _becomes(cloud, "server show -f value -c status kept", "SHUTOFF")
+    _wait_for(cloud, "server show -f value -c status kept", "SHUTOFF")
 
 
-def _kept(cloud: Sandbox) -> Dict[str, str]:
-    """Checksums of all that was put there."""
+def _checksums(cloud: Sandbox) -> Dict[str, str]:
+    """Return checksums of the stored data."""
     volume = (
         "lvchange -ay -K cinder-volumes/volume-$(openstack volume show -f value -c id {0}) 2>/dev/null;"
         " sha256sum < /dev/cinder-volumes/volume-$(openstack volume show -f value -c id {0})"
     )
-    looks = {
+    commands = {
         "object": "openstack object save --file - kept kept.bin | sha256sum",
         "as put": "sha256sum < /root/kept.bin",
         "secret": "openstack secret get -p -f value -c Payload"
@@ -171,6 +171,6 @@ def _kept(cloud: Sandbox) -> Dict[str, str]:
         "group": "vgs --noheadings -o vg_uuid cinder-volumes",
         "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
     }
-    found = {name: cloud.sh(OPENSTACK + look).strip() for name, look in looks.items()}
-    assert found["object"] == found["as put"] and all(found.values()), found
-    return found
+    checksums = {name: cloud.sh(OPENSTACK + look).strip() for name, look in commands.items()}
+    assert checksums["object"] == checksums["as put"] and all(checksums.values()), checksums
+    return checksums

@@ -1,4 +1,4 @@
-"""OVN, the default: used and kept, on the complete cloud."""
+"""Use OVN, the default, on the complete cloud; stop parts of it, and refuse a change of agent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests.e2e.conftest import OPENVSWITCH, Sandbox, changed
-from tests.e2e.providers import Segment, proves
-from tests.e2e.scan import assert_public_alone
+from tests.e2e.conftest import OPENVSWITCH, Sandbox, change_answers
+from tests.e2e.providers import Segment, try_instance
+from tests.e2e.scan import assert_only_public_ports_open
 
-MAKE = """
+CREATE = """
 flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
 keypair create --public-key /root/ovn-key.pub ovn-key
 security group create outer
@@ -33,7 +33,7 @@ server create --image cirros --flavor ovn-tiny --key-name ovn-key --port ovn-a o
 server create --image cirros --flavor ovn-tiny --key-name ovn-key --port ovn-b ovn-b
 floating ip create --port ovn-a public
 """
-TAKE_AWAY = """
+REMOVE = """
 server delete --wait ovn-a ovn-b
 router remove subnet ovn-r ovn-a
 router remove subnet ovn-r ovn-b
@@ -50,16 +50,16 @@ def ovn(complete: Sandbox) -> Sandbox:
     return complete
 
 
-def test_a_port_scan_finds_nothing_that_is_not_public(ovn: Sandbox) -> None:
-    """With OVN's databases, Swift's and Ceph's own ports, and an instance's display."""
-    assert_public_alone(ovn)
+def test_only_public_ports_are_open(ovn: Sandbox) -> None:
+    """OVN's databases, Swift, Ceph and an instance's console listen here too."""
+    assert_only_public_ports_open(ovn)
 
 
-def test_the_default_is_ovn_without_a_trace_of_the_other_agents(ovn: Sandbox) -> None:
+def test_the_default_is_ovn_without_the_other_agents(ovn: Sandbox) -> None:
     assert "\nCONFIG_NEUTRON_L2_AGENT=ovn\n" in ovn.answers.read_text()
-    if ovn.applied:
-        changed = {change["resource"] for change in ovn.applied.data["changes"]}
-        assert not {name for name in changed if "openvswitch-agent" in name or "l3-agent" in name}
+    if ovn.apply_result:
+        changed_resources = {change["resource"] for change in ovn.apply_result.data["changes"]}
+        assert not {name for name in changed_resources if "openvswitch-agent" in name or "l3-agent" in name}
     running = ovn.sh("systemctl list-units --type=service --state=active --plain --no-legend").split()
     assert {"ovn-controller.service", "ovn-northd.service", "neutron-ovn-metadata-agent.service"} <= set(running)
     assert "neutron-l3-agent.service" not in running
@@ -68,10 +68,13 @@ def test_the_default_is_ovn_without_a_trace_of_the_other_agents(ovn: Sandbox) ->
 
 
 @pytest.fixture(scope="module")
-def pair(ovn: Sandbox) -> Iterator[Sandbox]:
-    """Two instances on two private networks behind one router; a runner of commands on the first."""
+def pair(ovn: Sandbox) -> Iterator[Any]:
+    """A function that runs a command on the first of two instances; its ``other`` is the second one's address.
+
+    The instances are on two private networks behind one router.
+    """
     ovn.sh("rm -f /root/ovn-key*; ssh-keygen -q -t ed25519 -N '' -f /root/ovn-key")
-    openstack(ovn, MAKE)
+    openstack(ovn, CREATE)
     show = ". /root/keystonerc_admin; openstack"
     outside = ovn.sh(f"{show} floating ip list --port ovn-a -f value -c 'Floating IP Address'").strip()
     inside = ovn.sh(f"{show} port show ovn-b -f json -c fixed_ips | grep -o '10[.]98[.]2[.][0-9]*' | head -n 1").strip()
@@ -88,29 +91,29 @@ def pair(ovn: Sandbox) -> Iterator[Sandbox]:
 
     on_first.other = inside  # type: ignore[attr-defined]
     yield on_first
-    if "E2E_COMPLETE_SANDBOX" in os.environ:  # else all of it goes
-        openstack(ovn, TAKE_AWAY)
+    if "E2E_COMPLETE_SANDBOX" in os.environ:  # otherwise the whole sandbox is removed
+        openstack(ovn, REMOVE)
 
 
 def openstack(ovn: Sandbox, commands: str) -> None:
-    """Commands of the OpenStack client, all in one process."""
+    """Run commands of the OpenStack client, all in one process."""
     ovn.sh(f". /root/keystonerc_admin; openstack <<'END' >/root/ovn-client.log 2>&1\n{commands.strip()}\nEND\ntrue")
 
 
-def reached(pair: Any, wanted: bool, command: str, sign: str, tries: int = 15) -> bool:
-    """Whether the sign of an answer comes to be there, or no longer there."""
-    return any((sign in pair(command)) == wanted for _ in range(tries))
+def output_becomes(pair: Any, expected: bool, command: str, text: str, tries: int = 15) -> bool:
+    """Return whether the text appears in the command's output within ``tries``; for ``expected`` False, disappears."""
+    return any((text in pair(command)) == expected for _ in range(tries))
 
 
-def test_two_private_networks_meet_at_the_router_and_groups_decide_what_passes(ovn: Sandbox, pair: Any) -> None:
+def test_security_groups_filter_traffic_between_routed_networks(ovn: Sandbox, pair: Any) -> None:
     ping, ssh = f"ping -c 1 -W 2 {pair.other}", f"echo | timeout 3 nc {pair.other} 22"
     assert pair("hostname", tries=90).strip() == "ovn-a", ovn.sh("tail -c 3000 /root/ovn-client.log")
-    assert reached(pair, True, ping, "1 packets received", tries=60), "the second one may boot later"
-    assert "SSH-" not in pair(ssh), "a group without a rule for it lets nothing in"
+    assert output_becomes(pair, True, ping, "1 packets received", tries=60), "the second one may boot later"
+    assert "SSH-" not in pair(ssh), "a group without a rule for SSH admits none"
     openstack(ovn, "security group rule create --protocol tcp --dst-port 22 --remote-group outer inner")
-    assert reached(pair, True, ssh, "SSH-"), "a rule that is added lets it in"
+    assert output_becomes(pair, True, ssh, "SSH-"), "an added rule admits it"
     openstack(ovn, "port unset --security-group inner ovn-b")
-    assert reached(pair, False, ping, "1 packets received"), "without its group nothing comes in"
+    assert output_becomes(pair, False, ping, "1 packets received"), "without its group nothing is admitted"
 
 
 def test_packets_fit_the_tunnel(pair: Any) -> None:
@@ -118,33 +121,33 @@ def test_packets_fit_the_tunnel(pair: Any) -> None:
     assert "mtu 1442" in pair("ip link show eth0")
 
 
-def test_a_stopped_controller_is_named_and_healed(ovn: Sandbox) -> None:
+def test_a_stopped_controller_is_reported_by_verify_and_fixed_by_apply(ovn: Sandbox) -> None:
     ovn.sh("systemctl stop ovn-controller")
     verified = ovn("verify", "--output", "json")
     assert verified.code == 6, verified.err
-    named = {fault["resource"] for fault in verified.data["faults"]}
-    # What tells Neutron of the chassis is a part of the controller, and goes and comes with it.
+    drifted = {fault["resource"] for fault in verified.data["faults"]}
+    # The unit that reports the chassis to Neutron is PartOf= the controller: both stop and start together.
     units = {"ovn-controller", "packstack-lite-ovn-chassis"}
-    assert {name for name in named if not name.startswith("network_agent:")} == {f"unit:{name}" for name in units}
+    assert {name for name in drifted if not name.startswith("network_agent:")} == {f"unit:{name}" for name in units}
     applied = ovn("apply", "--output", "json")
     assert applied.code == 0, applied.err[-3000:]
     assert "ovn-controller" in applied.data["restarted"] and units >= set(applied.data["restarted"])
     assert ovn("verify").code == 0
 
 
-def test_restarting_northd_leaves_the_databases_alone(ovn: Sandbox) -> None:
-    """Debian's own unit ends both with it."""
+def test_restarting_northd_does_not_stop_the_databases(ovn: Sandbox) -> None:
+    """Debian's unit of northd would stop both databases too."""
     ovn.sh("systemctl restart ovn-northd; sleep 3; systemctl is-active ovn-ovsdb-server-nb ovn-ovsdb-server-sb")
     assert ovn("verify").code == 0
 
 
-def test_the_databases_listen_on_the_loopback_alone(ovn: Sandbox) -> None:
+def test_the_databases_listen_on_loopback_only(ovn: Sandbox) -> None:
     shown = ovn.sh("ss -ltnH | awk '{print $4}'").split()
     for port in ("6640", "6641", "6642"):
         assert [address for address in shown if address.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
 
 
-def test_another_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: Any) -> None:
+def test_changing_the_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: Any) -> None:
     lines = [line.split("=", 1) for line in ovn.answers.read_text().splitlines() if "=" in line]
     other = tmp_path / "openvswitch.txt"
     other.write_text("[general]\n" + "".join(f"{key}={OPENVSWITCH.get(key, value)}\n" for key, value in lines))
@@ -155,20 +158,20 @@ def test_another_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: Any) -
     assert ovn.fingerprint() == before
 
 
-def test_an_instance_in_a_vlan_answers_in_it_and_only_in_it(ovn: Sandbox) -> None:
-    """A second bridge and VLANs come by other answers; Neutron has to find the bridge at this chassis."""
+def test_an_instance_in_a_vlan_answers_only_in_that_vlan(ovn: Sandbox) -> None:
+    """Other answers add a second bridge and VLANs; Neutron has to find the bridge at this chassis."""
     before = ovn.answers.read_text()
     more = {
         "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,vlan,flat",
         "CONFIG_NEUTRON_ML2_VLAN_RANGES": "lab:100:199",
         "CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS": "extnet:br-ex,lab:br-lab",
     }
-    changed(ovn.answers, more)
+    change_answers(ovn.answers, more)
     try:
         applied = ovn("apply", "--output", "json")
         assert applied.code == 0, applied.err[-3000:]
-        seen = proves(ovn, Segment("lab", "br-lab", 101, "198.19.101"))
+        results = try_instance(ovn, Segment("lab", "br-lab", 101, "198.19.101"))
     finally:
         ovn.answers.write_text(before)
-    assert seen == {"answers": "True", "login": "seg101", "next VLAN": "True"}
+    assert results == {"answers": "True", "login": "seg101", "next VLAN": "True"}
     assert ovn("apply").code == 0

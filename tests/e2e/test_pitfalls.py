@@ -1,6 +1,6 @@
-"""The pitfalls on a real host: each built, found with its explanation, mended by --fix, gone; none on a healthy host.
+"""Create each pitfall on a real Debian; preflight finds and explains it, --fix removes it.
 
-This one is a Debian; CentOS's are in test_pitfalls_el.py.
+CentOS's pitfalls are in test_pitfalls_el.py.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.conftest import Sandbox, bare_host
-from tests.e2e.pitfalls import ELSEWHERE, found, looked, mended
+from tests.e2e.conftest import Sandbox, bare_node
+from tests.e2e.pitfalls import BREAK_PORT_AND_HOSTNAME, findings_by_name, run_fix, run_preflight
 
-HOST = "e2e-pitfalls"
-# Built by hand, as users come by them: what --fix mends of it, and by which words it is found.
-BUILD = (
+NAME = "e2e-pitfalls"
+# Pitfalls that --fix fixes, and a part of each finding's message.
+BREAK_FIXABLE = (
     r"""
 set -e
 systemctl mask apache2
 """
-    + ELSEWHERE
+    + BREAK_PORT_AND_HOSTNAME
     + r"""echo LANG=zh_CN.GB18030 > /etc/default/locale
 mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/certs
 mkdir -p /var/lib/mysql/mysql /var/lib/mysql/keystone /var/lib/mysql/nova_api
 echo kept > /var/lib/mysql/keystone/db.opt
 """
 )
-BUILT = {
+FIXABLE = {
     "masked": "nothing can start: apache2.service",
     "ports": "port 80 is used by perl (otherweb.service)",
     "hostname": "resolves to 198.18.255.9, which is not this node's address",
@@ -35,8 +35,8 @@ BUILT = {
     "leftovers": "Packstack has left /var/tmp/packstack, /root/packstackca",
     "database": "an old MariaDB with an earlier cloud's data (keystone, nova_api)",
 }
-# What takes the user: found and explained, and left alone.
-EXPLAINED = r"""
+# Pitfalls that the user has to resolve, and parts of each finding's message and hint.
+BREAK_UNFIXABLE = r"""
 set -e
 set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}')
 ip addr change "$1" dev host0 valid_lft 3000 preferred_lft 3000
@@ -44,12 +44,12 @@ mkdir -p /usr/local/lib/python3.11/dist-packages/yaml
 mkdir -p /etc/apt/sources.list.d
 echo 'deb [trusted=yes] http://127.0.0.1:9/gone stable main' > /etc/apt/sources.list.d/gone.list
 """
-EXPLAINED_AWAY = r"""
+REPAIR_UNFIXABLE = r"""
 set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}')
 ip addr change "$1" dev host0 valid_lft forever preferred_lft forever
 rm -r /usr/local/lib/python3.11/dist-packages/yaml /etc/apt/sources.list.d/gone.list
 """
-WORDS = {
+UNFIXABLE = {
     "dhcp": ("from DHCP; the cloud stops working", "make it static"),
     "python": ("/usr/local/lib/python3.11/dist-packages/yaml", "pip uninstall"),
     "packages": ("Could not connect to 127.0.0.1:9", "repair the source"),
@@ -57,50 +57,50 @@ WORDS = {
 
 
 @pytest.fixture(scope="module")
-def host(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A Debian with nothing on it."""
-    with bare_host(tool, tmp_path_factory.mktemp("pitfalls"), HOST, {}) as made:
-        yield made
+def node(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A bare Debian."""
+    with bare_node(tool, tmp_path_factory.mktemp("pitfalls"), NAME, {}) as node:
+        yield node
 
 
-def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host):
-    assert looked(host) == {}
-    before = host.fingerprint()
-    ended = host("preflight", "--fix", "--output", "json")
-    assert (ended.code, found(ended)) == (0, {})
-    assert "there is nothing that --fix can fix" in ended.err
-    assert host.fingerprint() == before
+def test_a_healthy_node_has_no_finding_and_fix_changes_nothing(node: Sandbox) -> None:
+    assert run_preflight(node) == {}
+    findings = node.fingerprint()
+    result = node("preflight", "--fix", "--output", "json")
+    assert (result.code, findings_by_name(result)) == (0, {})
+    assert "there is nothing that --fix can fix" in result.err
+    assert node.fingerprint() == findings
 
 
-def test_what_is_built_is_found_mended_and_gone(host):
-    host.sh(BUILD)
-    before = looked(host)
-    assert set(before) == set(BUILT)
-    for name, words in BUILT.items():
-        assert words in str(before[name]["message"])
-        assert before[name]["fix"] and not before[name]["fixed"]
-        assert before[name]["fixable"] != bool(before[name]["move_data"])
-    assert {name for name in BUILT if before[name]["move_data"]} == {"leftovers", "database"}
-    refused = host("apply")
-    assert refused.code == 3
-    assert "preflight --fix does it for" in " ".join(refused.err.split())
-    alone = host("preflight", "--fix", "--yes", "--output", "json")
-    assert "packstack-lite preflight --fix --move-data mariadb does it" in alone.err
-    host.sh("test -e /var/lib/mysql/keystone/db.opt && test -d /var/tmp/packstack && test -d /root/packstackca")
-    after = mended(host)
-    assert {name: one["fixed"] for name, one in after.items()} == {"leftovers": True, "database": True}
-    assert looked(host) == {}
+def test_fixable_pitfalls_are_found_fixed_and_gone(node: Sandbox) -> None:
+    node.sh(BREAK_FIXABLE)
+    findings = run_preflight(node)
+    assert set(findings) == set(FIXABLE)
+    for name, text in FIXABLE.items():
+        assert text in str(findings[name]["message"])
+        assert findings[name]["fix"] and not findings[name]["fixed"]
+        assert findings[name]["fixable"] != bool(findings[name]["move_data"])
+    assert {name for name in FIXABLE if findings[name]["move_data"]} == {"leftovers", "database"}
+    apply_result = node("apply")
+    assert apply_result.code == 3
+    assert "preflight --fix does it for" in " ".join(apply_result.err.split())
+    result_without_data = node("preflight", "--fix", "--yes", "--output", "json")
+    assert "packstack-lite preflight --fix --move-data mariadb does it" in result_without_data.err
+    node.sh("test -e /var/lib/mysql/keystone/db.opt && test -d /var/tmp/packstack && test -d /root/packstackca")
+    findings_after = run_fix(node)
+    assert {name: finding["fixed"] for name, finding in findings_after.items()} == {"leftovers": True, "database": True}
+    assert run_preflight(node) == {}
 
 
-def test_what_fix_has_replaced_is_kept(host):
-    told = host.sh(
+def test_fix_keeps_what_it_replaces(node: Sandbox) -> None:
+    output = node.sh(
         "cat /etc/hosts.packstack-lite.orig /etc/default/locale.packstack-lite.orig"
         " /var/lib/mysql.packstack-lite.orig/keystone/db.opt;"
         "ls -d /var/tmp/packstack.packstack-lite.orig/*/manifests /root/packstackca.packstack-lite.orig/certs;"
         "getent hosts other; systemctl is-enabled otherweb"
         " || true"
     )
-    for words in (
+    for text in (
         "198.18.255.9",
         "LANG=zh_CN.GB18030",
         "kept",
@@ -109,31 +109,31 @@ def test_what_fix_has_replaced_is_kept(host):
         "198.18.255.9    other",
         "disabled",
     ):
-        assert words in told, words
+        assert text in output, text
 
 
-def test_what_takes_the_user_is_explained_and_left_alone(host):
-    host.sh(EXPLAINED)
-    before = looked(host)
-    assert set(before) == set(WORDS)
-    for name, (what, way) in WORDS.items():
-        assert what in str(before[name]["message"])
-        assert way in str(before[name]["fix"])
-        assert not before[name]["fixable"]
-    ended = host("preflight", "--fix", "--output", "json")
-    assert ended.code == 3 and "there is nothing that --fix can fix" in ended.err
-    host.sh(EXPLAINED_AWAY)
-    assert looked(host) == {}
+def test_unfixable_pitfalls_are_explained_and_left_alone(node: Sandbox) -> None:
+    node.sh(BREAK_UNFIXABLE)
+    findings = run_preflight(node)
+    assert set(findings) == set(UNFIXABLE)
+    for name, (message, hint) in UNFIXABLE.items():
+        assert message in str(findings[name]["message"])
+        assert hint in str(findings[name]["fix"])
+        assert not findings[name]["fixable"]
+    result = node("preflight", "--fix", "--output", "json")
+    assert result.code == 3 and "there is nothing that --fix can fix" in result.err
+    node.sh(REPAIR_UNFIXABLE)
+    assert run_preflight(node) == {}
 
 
-# dns=none: NetworkManager is here for the bridge, and not for the host's resolv.conf.
-INSTALL = """
+# dns=none: NetworkManager is here for the bridge, and must not write /etc/resolv.conf.
+INSTALL_DAEMONS = """
 export DEBIAN_FRONTEND=noninteractive
 mkdir -p /etc/NetworkManager/conf.d
 printf '[main]\\ndns=none\\n' > /etc/NetworkManager/conf.d/10-test.conf
 apt-get -q update && apt-get -q -y install --no-install-recommends mariadb-server firewalld nftables network-manager
 """
-BREAK = """
+BREAK_DAEMONS = """
 set -e
 mariadb -e "CREATE DATABASE keystone; ALTER USER root@localhost IDENTIFIED BY 'of an earlier run'"
 systemctl enable --now nftables
@@ -143,36 +143,36 @@ nmcli connection add type ethernet ifname br-ex con-name br-ex ipv4.method manua
 nmcli device set br-ex managed yes
 nmcli -w 20 connection up br-ex
 """
-BROKEN = {
+BROKEN_DAEMONS = {
     "database": "Access denied for user 'root'@'localhost'",
     "firewall": "firewalld and nftables.service are both enabled",
     "networkmanager": "NetworkManager manages br-ex",
 }
 
 
-def test_running_daemons_are_mended_too(host):
-    """MariaDB refuses root, nftables has thrown out firewalld's rules, NetworkManager has br-ex: real ones."""
-    host.sh(INSTALL)
-    host.sh("systemctl is-active mariadb firewalld NetworkManager")
-    assert looked(host) == {}, "an empty MariaDB, a firewall and NetworkManager are no faults"
-    host.sh(BREAK)
-    assert "firewalld" not in host.sh("nft list ruleset"), "the fault is real: the rules are lost"
-    before = looked(host)
-    # With firewalld gone the firewall in force is one whose rules apply does not know; that is said too.
-    assert set(before) - {"preparation"} == set(BROKEN)
-    assert all(words in str(before[name]["message"]) for name, words in BROKEN.items())
-    after = mended(host)
-    assert {name: one["fixed"] for name, one in after.items()} == dict.fromkeys(before, True)
-    assert looked(host) == {}
-    assert host.sh("mariadb -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
-    assert "table inet firewalld" in host.sh("nft list ruleset")
-    host.sh("systemctl restart NetworkManager; sleep 2")
-    assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
+def test_fix_works_with_running_daemons(node: Sandbox) -> None:
+    """MariaDB refuses root, nftables has removed firewalld's rules, NetworkManager manages br-ex."""
+    node.sh(INSTALL_DAEMONS)
+    node.sh("systemctl is-active mariadb firewalld NetworkManager")
+    assert run_preflight(node) == {}, "an empty MariaDB, one firewall and NetworkManager are no findings"
+    node.sh(BREAK_DAEMONS)
+    assert "firewalld" not in node.sh("nft list ruleset"), "nftables must have removed the rules"
+    findings = run_preflight(node)
+    # Without firewalld the firewall in force is one that apply does not support: a finding of its own.
+    assert set(findings) - {"preparation"} == set(BROKEN_DAEMONS)
+    assert all(text in str(findings[name]["message"]) for name, text in BROKEN_DAEMONS.items())
+    findings_after = run_fix(node)
+    assert {name: finding["fixed"] for name, finding in findings_after.items()} == dict.fromkeys(findings, True)
+    assert run_preflight(node) == {}
+    assert node.sh("mariadb -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
+    assert "table inet firewalld" in node.sh("nft list ruleset")
+    node.sh("systemctl restart NetworkManager; sleep 2")
+    assert "198.18.255.1/28" in node.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
 
 
-def test_text_names_what_is_mended(host):
-    host.sh("systemctl mask apache2")
-    ended = host("preflight", "--fix")
-    assert ended.code == 0
-    assert "✓ masked" in ended.out and "fixed: masked units, which nothing can start: apache2.service" in ended.out
-    assert "masked: unmask apache2.service" in ended.err
+def test_text_output_names_what_is_fixed(node: Sandbox) -> None:
+    node.sh("systemctl mask apache2")
+    result = node("preflight", "--fix")
+    assert result.code == 0
+    assert "✓ masked" in result.out and "fixed: masked units, which nothing can start: apache2.service" in result.out
+    assert "masked: unmask apache2.service" in result.err

@@ -1,18 +1,18 @@
-"""CentOS's pitfalls on bare hosts with its layout: built, found, explained, mended by --fix, gone; none when healthy.
+"""Create CentOS's pitfalls on bare nodes with its layout; preflight finds and explains them, --fix removes them.
 
-yum, rpm, systemd, MariaDB, firewalld, iptables, NetworkManager and the loader that breaks facter are real ones, and so
-are the RPMs that the cures install.
+yum, rpm, systemd, MariaDB, firewalld, iptables, NetworkManager and facter's broken loader are real, and so are the
+RPMs that the fixes install.
 
-What a container cannot have is told to the checks in tests/unit/test_preflight_pitfalls.py as facts alone:
+Pitfalls that a container cannot have are tested with facts only, in tests/unit/test_preflight_pitfalls.py:
 
 - SELinux enforcing without openstack-selinux, of another policy, or of another mode after the next boot: the kernel of
-  a container shows no selinuxfs. What stands in /etc/selinux/config is read here.
-- A clock that is wrong or kept by no time server: a container's is the machine's, and is not asked about.
+  a container shows no selinuxfs. /etc/selinux/config is read here.
+- A clock that is wrong or not synchronised: a container has the machine's clock, which is not checked.
 - A module of KVM that is not loaded, and bare metal without virtualisation: a container loads no modules, and systemd
-  says container whatever the firmware says. The makers of hypervisors are read here where DMI would be.
+  reports a container whatever the firmware says. Here DMI is a directory with the names of hypervisors.
 - A volume group, and a device for it: a container has no device mapper (tests/e2e/test_storage.py makes both).
 
-httpd and Python modules that are removed from under a cloud: tests/e2e/test_centos9.py and test_centos7.py.
+Removed httpd and Python modules of a deployed cloud: tests/e2e/test_centos9.py and test_centos7.py.
 """
 
 from __future__ import annotations
@@ -22,46 +22,54 @@ from typing import Iterator
 import pytest
 
 from tests.conftest import Tool
-from tests.e2e.conftest import Sandbox, bare_host
-from tests.e2e.pitfalls import ELSEWHERE, are, goes, looked, stays
+from tests.e2e.conftest import Sandbox, bare_node
+from tests.e2e.pitfalls import (
+    BREAK_PORT_AND_HOSTNAME,
+    assert_findings,
+    assert_fixable,
+    assert_left_alone,
+    run_preflight,
+)
 
 RELEASES = {"el7": "centos-release-openstack-train", "el9": "centos-release-openstack-epoxy"}
-# Which packages EPEL has other versions of than RDO, as the finding names the first of them.
-RIVALS = {"el7": "leatherman*", "el9": "erlang*"}
+# The first package that the finding names as replaced by EPEL's version.
+EPEL_VERSIONS = {"el7": "leatherman*", "el9": "erlang*"}
 
 
 @pytest.fixture(scope="module", params=["el9", "el7"])
-def host(request: pytest.FixtureRequest, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare host with CentOS's layout (E2E_PITFALLS_EL9_SANDBOX and _ANSWERS: see bare_host)."""
+def node(request: pytest.FixtureRequest, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A bare node with CentOS's layout (E2E_PITFALLS_EL9_SANDBOX and _ANSWERS: see bare_node)."""
     distro = request.param
-    with bare_host(tool, tmp_path_factory.mktemp(distro), f"e2e-pitfalls-{distro}", {}, distro) as made:
-        yield made
+    with bare_node(tool, tmp_path_factory.mktemp(distro), f"e2e-pitfalls-{distro}", {}, distro) as node:
+        yield node
 
 
-def test_a_healthy_host_has_no_pitfall_and_fix_does_nothing_to_it(host: Sandbox) -> None:
-    assert looked(host) == {}
-    kept = "find /etc -xdev -type f -exec sha256sum {} + | sort -k2; rpm -qa | sort; ls -A /var/lib/packstack-lite"
-    before = host.sh(kept, check=False)
-    ended = host("preflight", "--fix", "--output", "json")
-    assert ended.code == 0
-    assert "there is nothing that --fix can fix" in ended.err
-    assert host.sh(kept, check=False) == before
+def test_a_healthy_node_has_no_finding_and_fix_changes_nothing(node: Sandbox) -> None:
+    assert run_preflight(node) == {}
+    fingerprint = (
+        "find /etc -xdev -type f -exec sha256sum {} + | sort -k2; rpm -qa | sort; ls -A /var/lib/packstack-lite"
+    )
+    state_before = node.sh(fingerprint, check=False)
+    result = node("preflight", "--fix", "--output", "json")
+    assert result.code == 0
+    assert "there is nothing that --fix can fix" in result.err
+    assert node.sh(fingerprint, check=False) == state_before
 
 
-# The policy's package is not there, as on an image that came without SELinux and was told to have it.
-BUILD = (
+# The policy's package is missing, as on an image without SELinux whose configuration enables it.
+BREAK_FIXABLE = (
     r"""
 set -e
 printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' > /etc/selinux/config
 yum -y -q install httpd
 systemctl mask httpd
 """
-    + ELSEWHERE
+    + BREAK_PORT_AND_HOSTNAME
     + r"""echo LANG=zh_CN.GB18030 > /etc/locale.conf
 mkdir -p /var/tmp/packstack/20200101-000000-abc/manifests /root/packstackca/certs
 """
 )
-BUILT = {
+FIXABLE = {
     "selinux": "says enforcing with the policy targeted, which is not installed: the next boot would stop",
     "masked": "nothing can start: httpd.service",
     "ports": "port 80 is used by perl (otherweb.service)",
@@ -71,137 +79,143 @@ BUILT = {
 }
 
 
-def test_what_is_built_is_found_mended_and_gone(host: Sandbox) -> None:
-    host.sh(BUILD)
-    goes(host, BUILT)
-    assert host.sh("rpm -q --qf '%{NAME}' selinux-policy-targeted") == "selinux-policy-targeted"
-    assert host.sh("ls /.autorelabel; systemctl is-enabled httpd otherweb", check=False).split() == [
+def test_fixable_pitfalls_are_found_fixed_and_gone(node: Sandbox) -> None:
+    node.sh(BREAK_FIXABLE)
+    assert_fixable(node, FIXABLE)
+    assert node.sh("rpm -q --qf '%{NAME}' selinux-policy-targeted") == "selinux-policy-targeted"
+    assert node.sh("ls /.autorelabel; systemctl is-enabled httpd otherweb", check=False).split() == [
         *("/.autorelabel", "disabled", "disabled"),
     ]
-    assert "LANG=zh_CN.GB18030" in host.sh("cat /etc/locale.conf.packstack-lite.orig")
+    assert "LANG=zh_CN.GB18030" in node.sh("cat /etc/locale.conf.packstack-lite.orig")
 
 
-def test_leatherman_of_epel_under_facter(host: Sandbox) -> None:
-    """The loader's own message; the cure is yum's downgrade, and the exclude keeps the next update from undoing it."""
-    release = RELEASES[host.distro]
-    host.sh(f"yum -y -q install {release} && yum -y -q install facter && facter | grep 1.3.0")
-    assert looked(host) == {}
-    host.sh("yum -y -q install epel-release && yum -y -q update leatherman")
-    assert "error while loading shared libraries" in host.sh("facter 2>&1", check=False)
-    goes(
-        host,
+def test_epels_leatherman_is_found_and_downgraded(node: Sandbox) -> None:
+    """The finding has the loader's message; --fix downgrades, and excludes the package from later updates."""
+    release = RELEASES[node.distro]
+    node.sh(f"yum -y -q install {release} && yum -y -q install facter && facter | grep 1.3.0")
+    assert run_preflight(node) == {}
+    node.sh("yum -y -q install epel-release && yum -y -q update leatherman")
+    assert "error while loading shared libraries" in node.sh("facter 2>&1", check=False)
+    assert_fixable(
+        node,
         {
             "leatherman": "facter: error while loading shared libraries: leatherman_curl.so.1.3.0: cannot open",
-            "epel": f"it replaces RDO's versions of {RIVALS[host.distro]}",
+            "epel": f"it replaces RDO's versions of {EPEL_VERSIONS[node.distro]}",
         },
     )
-    assert "leatherman => 1.3.0" in host.sh("yum -y -q update; facter"), "and it stays so"
-    assert "exclude=" in host.sh("cat /etc/yum.repos.d/epel.repo")
-    assert "exclude=" not in host.sh("cat /etc/yum.repos.d/epel.repo.packstack-lite.orig")
+    assert "leatherman => 1.3.0" in node.sh("yum -y -q update; facter"), "a later update must keep it"
+    assert "exclude=" in node.sh("cat /etc/yum.repos.d/epel.repo")
+    assert "exclude=" not in node.sh("cat /etc/yum.repos.d/epel.repo.packstack-lite.orig")
 
 
-def test_old_data_of_mariadb_with_a_password_that_is_not_ours(host: Sandbox) -> None:
-    """The notes' "authentication error": root's password is of an earlier run."""
-    host.sh("yum -y -q install mariadb-server && systemctl start mariadb")
-    assert looked(host) == {}, "an empty MariaDB is no fault"
-    host.sh(
+def test_old_mariadb_data_that_refuse_root_are_found_and_moved(node: Sandbox) -> None:
+    """The "authentication error" of Packstack users' notes: root's password is of an earlier run."""
+    node.sh("yum -y -q install mariadb-server && systemctl start mariadb")
+    assert run_preflight(node) == {}, "an empty MariaDB is no finding"
+    node.sh(
         "mysql -e \"CREATE DATABASE keystone; SET PASSWORD FOR root@localhost = PASSWORD('of an earlier run');"
         " ALTER USER root@localhost IDENTIFIED BY 'of an earlier run'\""
     )
-    goes(host, {"database": "an earlier cloud's data (keystone) is there; it refuses root's login over the socket"})
-    assert host.sh("mysql -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
-    assert "keystone" in host.sh("ls /var/lib/mysql.packstack-lite.orig")
-    host.sh("systemctl stop mariadb")
+    assert_fixable(
+        node, {"database": "an earlier cloud's data (keystone) is there; it refuses root's login over the socket"}
+    )
+    assert node.sh("mysql -N -e 'SELECT CURRENT_USER()'").strip() == "root@localhost"
+    assert "keystone" in node.sh("ls /var/lib/mysql.packstack-lite.orig")
+    node.sh("systemctl stop mariadb")
 
 
-def test_two_firewalls_of_which_one_throws_out_the_others_rules(host: Sandbox) -> None:
-    host.sh("yum -y -q install firewalld iptables-services && systemctl enable --now firewalld")
-    assert looked(host) == {}
-    host.sh("systemctl enable --now iptables")
-    # The fault is real: the one that comes ends the one that is there.
-    host.sh("while systemctl -q is-active firewalld; do sleep 0.2; done")
-    before = looked(host)
-    # Until firewalld is back, the firewall in force is the other one, which apply would have to tell its rules.
-    assert set(before) - {"preparation"} == {"firewall"}, before
-    goes(
-        host,
+def test_two_enabled_firewalls_are_found_and_one_is_disabled(node: Sandbox) -> None:
+    node.sh("yum -y -q install firewalld iptables-services && systemctl enable --now firewalld")
+    assert run_preflight(node) == {}
+    node.sh("systemctl enable --now iptables")
+    # The units conflict: starting iptables stops firewalld.
+    node.sh("while systemctl -q is-active firewalld; do sleep 0.2; done")
+    state_before = run_preflight(node)
+    # Until firewalld is back, iptables is the firewall in force: a finding of its own.
+    assert set(state_before) - {"preparation"} == {"firewall"}, state_before
+    assert_fixable(
+        node,
         {
             "firewall": "firewalld and iptables.service are both enabled: rules are lost",
-            **{name: str(one["message"]) for name, one in before.items() if name == "preparation"},
+            **{name: str(finding["message"]) for name, finding in state_before.items() if name == "preparation"},
         },
     )
-    assert host.sh("systemctl is-active firewalld; systemctl is-enabled iptables", check=False).split() == [
+    assert node.sh("systemctl is-active firewalld; systemctl is-enabled iptables", check=False).split() == [
         *("active", "disabled"),
     ]
-    host.sh("systemctl disable --now firewalld")
+    node.sh("systemctl disable --now firewalld")
 
 
-def test_networkmanager_has_the_bridge(host: Sandbox) -> None:
-    host.sh(
+def test_networkmanager_stops_managing_the_bridge(node: Sandbox) -> None:
+    node.sh(
         "yum -y -q install NetworkManager && mkdir -p /etc/NetworkManager/conf.d &&"
         " printf '[main]\\ndns=none\\n' > /etc/NetworkManager/conf.d/10-test.conf && systemctl start NetworkManager"
     )
-    assert looked(host) == {}, "NetworkManager is no fault"
-    host.sh(
+    assert run_preflight(node) == {}, "NetworkManager is no finding"
+    node.sh(
         "set -e; ip link add br-ex type veth peer name br-ex-peer; ip link set br-ex up; ip link set br-ex-peer up;"
         "nmcli connection add type ethernet ifname br-ex con-name br-ex ipv4.method manual"
         " ipv4.addresses 198.18.255.1/28;"
         "nmcli device set br-ex managed yes; nmcli -w 20 connection up br-ex"
     )
-    goes(host, {"networkmanager": "NetworkManager manages br-ex"})
-    host.sh("systemctl restart NetworkManager; sleep 2")
-    assert "198.18.255.1/28" in host.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
-    host.sh("systemctl disable --now NetworkManager; ip link del br-ex")
+    assert_fixable(node, {"networkmanager": "NetworkManager manages br-ex"})
+    node.sh("systemctl restart NetworkManager; sleep 2")
+    assert "198.18.255.1/28" in node.sh("ip -o -4 addr show dev br-ex"), "the bridge's address has stayed"
+    node.sh("systemctl disable --now NetworkManager; ip link del br-ex")
 
 
-def test_a_source_of_packages_that_does_not_answer(host: Sandbox) -> None:
-    host.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
-    stays(host, {"packages": "packages cannot be fetched: x: Failed ... yum makecache"})
-    host.sh("rm /etc/yum.repos.d/x.repo")
+def test_a_source_of_packages_that_does_not_answer(node: Sandbox) -> None:
+    node.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
+    assert_left_alone(node, {"packages": "packages cannot be fetched: x: Failed ... yum makecache"})
+    node.sh("rm /etc/yum.repos.d/x.repo")
 
 
-def test_an_address_that_is_lent_and_modules_of_pip(host: Sandbox) -> None:
+def test_an_address_that_is_lent_and_modules_of_pip(node: Sandbox) -> None:
     address = "set -- $(ip -o -4 addr show dev host0 scope global | awk '{print $4}'); ip addr change $1 dev host0 "
     module = "/usr/local/lib/python2.7/site-packages/yaml"
-    host.sh(address + f"valid_lft 3000 preferred_lft 3000; mkdir -p {module}")
-    stays(
-        host, {"dhcp": "from DHCP; the cloud stops working ... make it static", "python": f"{module} ... pip uninstall"}
+    node.sh(address + f"valid_lft 3000 preferred_lft 3000; mkdir -p {module}")
+    assert_left_alone(
+        node, {"dhcp": "from DHCP; the cloud stops working ... make it static", "python": f"{module} ... pip uninstall"}
     )
-    host.sh(address + f"valid_lft forever preferred_lft forever; rm -r {module}")
-    assert looked(host) == {}
+    node.sh(address + f"valid_lft forever preferred_lft forever; rm -r {module}")
+    assert run_preflight(node) == {}
 
 
-def test_little_memory(host: Sandbox) -> None:
-    """As lxcfs shows a container its limit: in /proc/meminfo."""
-    for gibibytes, words in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leaves little")):
-        host.sh(
+def test_little_memory(node: Sandbox) -> None:
+    """/proc/meminfo is replaced, as lxcfs does for a container's limit."""
+    for gibibytes, options in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leaves little")):
+        node.sh(
             f"sed 's/^MemTotal:.*/MemTotal: {gibibytes * 1024 * 1024} kB/' /proc/meminfo > /run/meminfo;"
             "mount --bind /run/meminfo /proc/meminfo"
         )
-        stays(host, {"memory": f"{words} ... give the node 8 GiB or more"})
-        host.sh("umount /proc/meminfo")
-    assert looked(host) == {}
+        assert_left_alone(node, {"memory": f"{options} ... give the node 8 GiB or more"})
+        node.sh("umount /proc/meminfo")
+    assert run_preflight(node) == {}
 
 
-def test_little_room(host: Sandbox) -> None:
-    """A file system of its own for /var, too small; what is there goes with it."""
-    host.sh(
+def test_too_little_disk_space_is_explained(node: Sandbox) -> None:
+    """/var is copied to a file system that is too small."""
+    node.sh(
         "set -e; mkdir -p /run/small; mount -t tmpfs -o size=3G small /run/small; cp -a /var/. /run/small/;"
         "mount --bind /run/small /var"
     )
-    stays(host, {"disk": "GiB free on /var; 5 GiB are needed ... yum clean all"})
-    host.sh("umount -l /var; umount -l /run/small")
-    assert looked(host) == {}
+    assert_left_alone(node, {"disk": "GiB free on /var; 5 GiB are needed ... yum clean all"})
+    node.sh("umount -l /var; umount -l /run/small")
+    assert run_preflight(node) == {}
 
 
-def test_no_room_for_volumes(host: Sandbox) -> None:
-    words = ["--os-cinder-install=y", "--cinder-backend=lvm", "--cinder-volumes-size=9000G"]
-    told = [one for one in host("preflight", "--output", "json", *words).data["findings"] if one["name"] == "volumes"]
-    assert any("CONFIG_CINDER_VOLUMES_SIZE is 9000.0 GiB, but" in one["message"] for one in told), told
-    assert any("free space on /" in one["fix"] for one in told), told
+def test_too_little_space_for_volumes_is_explained(node: Sandbox) -> None:
+    options = ["--os-cinder-install=y", "--cinder-backend=lvm", "--cinder-volumes-size=9000G"]
+    findings = [
+        finding
+        for finding in node("preflight", "--output", "json", *options).data["findings"]
+        if finding["name"] == "volumes"
+    ]
+    assert any("CONFIG_CINDER_VOLUMES_SIZE is 9000.0 GiB, but" in finding["message"] for finding in findings), findings
+    assert any("free space on /" in finding["fix"] for finding in findings), findings
 
 
-# What DMI says of the maker and the product, and the words of the way to switch virtualisation on there.
+# Product -> vendor and product name in DMI, and a part of the hint on how to enable virtualisation.
 HYPERVISORS = {
     "VMware": ("VMware, Inc.", "VMware Virtual Platform", 'vhv.enable = "TRUE"'),
     "VirtualBox": ("innotek GmbH", "VirtualBox", "VBoxManage modifyvm NAME --nested-hw-virt on"),
@@ -210,8 +224,8 @@ HYPERVISORS = {
     "Xen": ("Xen", "HVM domU", "nestedhvm=1"),
     "Amazon EC2": ("Amazon EC2", "m5.large", "bare-metal type"),
 }
-# The directory of DMI as it is where there is one, whatever this machine has, and a processor without virtualisation.
-MACHINE = r"""
+# A directory like the kernel's for DMI, and a processor without virtualisation.
+FAKE_DMI = r"""
 set -e
 mkdir -p /run/class
 cp -a /sys/class/. /run/class/ 2>/dev/null || :
@@ -224,18 +238,20 @@ mount --bind /run/cpuinfo /proc/cpuinfo
 """
 
 
-def test_virtualisation_that_is_off_in_each_hypervisor(host: Sandbox) -> None:
-    host.sh(MACHINE)
-    for name, (maker, product, way) in HYPERVISORS.items():
-        host.sh(f"echo '{maker}' > /run/class/dmi/id/sys_vendor; echo '{product}' > /run/class/dmi/id/product_name")
-        stays(host, {"virtualization": f"the processor has no virtualisation enabled ({name}): ... qemu ... {way}"})
-    host.sh("umount /sys/class /proc/cpuinfo; rm /dev/kvm")
-    are(looked(host), {})
+def test_missing_virtualisation_is_explained_for_each_hypervisor(node: Sandbox) -> None:
+    node.sh(FAKE_DMI)
+    for name, (maker, product, hint) in HYPERVISORS.items():
+        node.sh(f"echo '{maker}' > /run/class/dmi/id/sys_vendor; echo '{product}' > /run/class/dmi/id/product_name")
+        assert_left_alone(
+            node, {"virtualization": f"the processor has no virtualisation enabled ({name}): ... qemu ... {hint}"}
+        )
+    node.sh("umount /sys/class /proc/cpuinfo; rm /dev/kvm")
+    assert_findings(run_preflight(node), {})
 
 
-# CentOS 7 as it is found today: its repositories lead to addresses that are gone. The mirror that answers is on the
-# host itself; nothing but its address is different from a real one.
-DEAD = r"""
+# CentOS 7 as installed: its repositories have addresses that no longer exist. The mirror that answers is on the node
+# itself; otherwise it is like a real one.
+USE_DEAD_MIRRORS = r"""
 set -e
 cat > /etc/yum.repos.d/CentOS-Base.repo <<'REPO'
 [base]
@@ -256,19 +272,23 @@ systemd-run -q --unit=mirror /usr/libexec/platform-python -m http.server --bind 
 """
 
 
-def test_dead_mirrors_are_found_and_apply_leads_to_one_that_answers(host: Sandbox) -> None:
-    if host.distro != "el7":
-        pytest.skip("the mirrors of CentOS Stream 9 live")
-    host.sh(DEAD)
-    words = ["--repo-mirror=http://127.0.0.1:8123"]
-    told = {one["name"]: one for one in host("preflight", "--output", "json", *words).data["findings"]}
-    assert "base, extras: fetched from mirrorlist.centos.org, which no longer exists" in told["mirrors"]["message"]
-    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror" in told["mirrors"]["message"]
-    assert looked(host, *words) == {}, "good to know, and no fault: apply does it"
-    applied = host("apply", "--only", "host", "--output", "json", *words)
+def test_dead_mirrors_are_found_and_replaced_by_apply(node: Sandbox) -> None:
+    if node.distro != "el7":
+        pytest.skip("the mirrors of CentOS Stream 9 exist")
+    node.sh(USE_DEAD_MIRRORS)
+    options = ["--repo-mirror=http://127.0.0.1:8123"]
+    findings = {
+        finding["name"]: finding for finding in node("preflight", "--output", "json", *options).data["findings"]
+    }
+    assert "base, extras: fetched from mirrorlist.centos.org, which no longer exists" in findings["mirrors"]["message"]
+    assert "apply rewrites /etc/yum.repos.d/CentOS-Base.repo to a mirror" in findings["mirrors"]["message"]
+    assert run_preflight(node, *options) == {}, "only an info: apply rewrites them"
+    applied = node("apply", "--only", "host", "--output", "json", *options)
     assert applied.code == 0, applied.err
-    assert "http://127.0.0.1:8123/os/x86_64" in host.sh("cat /etc/yum.repos.d/CentOS-Base.repo")
-    assert "mirrorlist.centos.org" in host.sh("cat /etc/yum.repos.d/CentOS-Base.repo.packstack-lite.orig")
-    assert "rsync" in host.sh("yum -q --disablerepo='*' --enablerepo=base list rsync")
-    told = {one["name"]: one for one in host("preflight", "--output", "json", *words).data["findings"]}
-    assert "mirrors" not in told
+    assert "http://127.0.0.1:8123/os/x86_64" in node.sh("cat /etc/yum.repos.d/CentOS-Base.repo")
+    assert "mirrorlist.centos.org" in node.sh("cat /etc/yum.repos.d/CentOS-Base.repo.packstack-lite.orig")
+    assert "rsync" in node.sh("yum -q --disablerepo='*' --enablerepo=base list rsync")
+    findings = {
+        finding["name"]: finding for finding in node("preflight", "--output", "json", *options).data["findings"]
+    }
+    assert "mirrors" not in findings

@@ -1,4 +1,4 @@
-"""Ports that the cloud's own hosts alone may reach, on bare hosts with real kernels and tools; no cloud is needed."""
+"""Test the port filter on bare nodes with real kernels and tools; no cloud is deployed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List, Sequence
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from packstack_lite import services
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.events import Fanout
@@ -25,12 +25,12 @@ from tests.clouds import cloud
 from tests.conftest import Tool
 from tests.e2e.segment import sh
 
-HOST = "e2e-guard"
-PEER = f"{HOST}-2"
-# A database, a display, a migration; then what everybody may reach: an API, something of the user's own.
-CLOSED, OPEN = (3306, 5950, 49160), (5000, 8000)
-LISTEN = "for port in {}; do systemd-run --quiet --unit listen$port python3 -m http.server $port; done"
-ASK = r"""
+NAME = "e2e-guard"
+PEER_NAME = f"{NAME}-2"
+# Database, console and migration; then what everybody may reach: an API, and a server of the user's.
+INTERNAL_PORTS, PUBLIC_PORTS = (3306, 5950, 49160), (5000, 8000)
+LISTEN_SCRIPT = "for port in {}; do systemd-run --quiet --unit listen$port python3 -m http.server $port; done"
+CONNECT_SCRIPT = r"""
 import socket, sys
 for port in map(int, sys.argv[2:]):
     try:
@@ -42,134 +42,142 @@ for port in map(int, sys.argv[2:]):
 
 
 @pytest.fixture(scope="module")
-def hosts(tool: Tool) -> Iterator[List[room.Sandbox]]:
-    tool("sandbox", "down", HOST)
-    up = tool("sandbox", "up", HOST, "--hosts", "2")
+def nodes(tool: Tool) -> Iterator[List[sandbox_api.Sandbox]]:
+    tool("sandbox", "down", NAME)
+    up = tool("sandbox", "up", NAME, "--hosts", "2")
     assert up.code == 0, up.err
-    listen()
-    yield [room.find(name) for name in (HOST, PEER)]
-    assert tool("sandbox", "down", HOST).code == 0
+    start_listeners()
+    yield [sandbox_api.find(name) for name in (NAME, PEER_NAME)]
+    assert tool("sandbox", "down", NAME).code == 0
 
 
-def listen() -> None:
-    sh(HOST, LISTEN.format(" ".join(map(str, (*CLOSED, *OPEN)))))
+def start_listeners() -> None:
+    sh(NAME, LISTEN_SCRIPT.format(" ".join(map(str, (*INTERNAL_PORTS, *PUBLIC_PORTS)))))
     deadline = time.monotonic() + 30
-    while set(from_peer(room.find(HOST).address, HOST)) != {22, *CLOSED, *OPEN}:
-        assert time.monotonic() < deadline, "what is to be reached does not listen"
+    while set(ports_open_from_node(sandbox_api.find(NAME).address, NAME)) != {22, *INTERNAL_PORTS, *PUBLIC_PORTS}:
+        assert time.monotonic() < deadline, "the test's servers do not listen"
         time.sleep(0.5)
 
 
-def from_here(address: str) -> List[int]:
-    """Which ports answer this machine, which is none of the cloud's hosts."""
-    found = []
-    for port in (22, *CLOSED, *OPEN):
+def ports_open_from_here(address: str) -> List[int]:
+    """Return the ports that answer this machine, which is not a node of the cloud."""
+    open_ports = []
+    for port in (22, *INTERNAL_PORTS, *PUBLIC_PORTS):
         try:
             socket.create_connection((address, port), 3).close()
-            found.append(port)
+            open_ports.append(port)
         except OSError:
             continue
-    return found
+    return open_ports
 
 
-def from_peer(address: str, peer: str = PEER) -> List[int]:
-    ports = " ".join(map(str, (22, *CLOSED, *OPEN)))
-    return [int(word) for word in sh(peer, f"python3 -c '{ASK}' {address} {ports}").split()]
+def ports_open_from_node(address: str, peer: str = PEER_NAME) -> List[int]:
+    ports = " ".join(map(str, (22, *INTERNAL_PORTS, *PUBLIC_PORTS)))
+    return [int(word) for word in sh(peer, f"python3 -c '{CONNECT_SCRIPT}' {address} {ports}").split()]
 
 
 @pytest.fixture
-def remote(hosts: List[room.Sandbox]) -> Iterator[SshConnection]:
-    box = hosts[0]
-    connected = SshConnection(
+def connection(nodes: List[sandbox_api.Sandbox]) -> Iterator[SshConnection]:
+    box = nodes[0]
+    connection = SshConnection(
         SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
     )
-    yield connected
-    connected.close()
+    yield connection
+    connection.close()
 
 
-def declared(
-    remote: SshConnection, peers: Sequence[str], on: bool = True, profile: str = "debian12-zed"
+def declare_filter(
+    connection: SshConnection, peers: Sequence[str], on: bool = True, profile: str = "debian12-zed"
 ) -> List[Resource]:
-    facts: Dict[str, str] = {"nft_support": gather.gather_facts(remote).security.nft_support}
-    made = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
-    made = replace(made, other_nodes=tuple(Node(name=peer, address=peer, hostname=peer) for peer in peers))
-    return list(firewall.declare(made, services.services_on_node(made)))
+    facts: Dict[str, str] = {"nft_support": gather.gather_facts(connection).security.nft_support}
+    context = cloud({"CONFIG_FIREWALL": on}, profile=profile, **facts)
+    context = replace(context, other_nodes=tuple(Node(name=peer, address=peer, hostname=peer) for peer in peers))
+    return list(firewall.declare(context, services.services_on_node(context)))
 
 
-def applied(remote: SshConnection, resources: List[Resource]) -> List[str]:
-    report = apply(remote, resources, Fanout([]), Masker([]))
-    assert not apply(remote, resources, Fanout([]), Masker([])).changes
+def apply_twice(connection: SshConnection, resources: List[Resource]) -> List[str]:
+    report = apply(connection, resources, Fanout([]), Masker([]))
+    assert not apply(connection, resources, Fanout([]), Masker([])).changes
     return [change.resource_id.split(":")[0] for change in report.changes]
 
 
-def test_internal_ports_answer_the_host_itself_alone(hosts, remote):
-    address = hosts[0].address
-    assert from_here(address) == [22, *CLOSED, *OPEN], "nothing is closed yet: the test would not see it"
-    assert applied(remote, declared(remote, [])) == ["file", "file", "guard"]
-    assert from_here(address) == from_peer(address) == [22, *OPEN]
-    assert from_peer(address, HOST) == [22, *CLOSED, *OPEN]
+def test_internal_ports_answer_only_the_node_itself(
+    nodes: List[sandbox_api.Sandbox], connection: SshConnection
+) -> None:
+    address = nodes[0].address
+    assert ports_open_from_here(address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS], (
+        "nothing is closed yet: the test would not see it"
+    )
+    assert apply_twice(connection, declare_filter(connection, [])) == ["file", "file", "guard"]
+    assert ports_open_from_here(address) == ports_open_from_node(address) == [22, *PUBLIC_PORTS]
+    assert ports_open_from_node(address, NAME) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
 
 
-def test_another_host_of_the_cloud_is_let_in_and_nobody_else(hosts, remote):
-    assert applied(remote, declared(remote, [hosts[1].address])) == ["peer"]
-    assert from_peer(hosts[0].address) == [22, *CLOSED, *OPEN]
-    assert from_here(hosts[0].address) == [22, *OPEN]
-    assert applied(remote, declared(remote, [])) == ["peers"]
-    assert from_peer(hosts[0].address) == [22, *OPEN], "a host that is the cloud's no longer"
-    assert applied(remote, declared(remote, [hosts[1].address])) == ["peer"]
+def test_a_peer_of_the_cloud_is_admitted_and_no_other_machine(
+    nodes: List[sandbox_api.Sandbox], connection: SshConnection
+) -> None:
+    assert apply_twice(connection, declare_filter(connection, [nodes[1].address])) == ["peer"]
+    assert ports_open_from_node(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
+    assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS]
+    assert apply_twice(connection, declare_filter(connection, [])) == ["peers"]
+    assert ports_open_from_node(nodes[0].address) == [22, *PUBLIC_PORTS], "a node that left the cloud"
+    assert apply_twice(connection, declare_filter(connection, [nodes[1].address])) == ["peer"]
 
 
-def test_rules_that_somebody_threw_out_are_seen_and_loaded_again(hosts, remote):
-    wanted = declared(remote, [hosts[1].address])
-    for harm in (
+def test_removed_rules_are_noticed_and_loaded_again(
+    nodes: List[sandbox_api.Sandbox], connection: SshConnection
+) -> None:
+    resources = declare_filter(connection, [nodes[1].address])
+    for damage in (
         "nft flush ruleset",
         "nft flush chain inet packstack_lite input",
         "systemctl stop packstack-lite-guard",
     ):
-        sh(HOST, harm)
-        assert [change.resource_id.split(":")[0] for change in plan(remote, wanted, False, Masker([]))] == ["guard"], (
-            harm
-        )
-        assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]
-        assert applied(remote, wanted) == ["guard"]
-        assert from_here(hosts[0].address) == [22, *OPEN]
+        sh(NAME, damage)
+        assert [change.resource_id.split(":")[0] for change in plan(connection, resources, False, Masker([]))] == [
+            "guard"
+        ], damage
+        assert ports_open_from_here(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
+        assert apply_twice(connection, resources) == ["guard"]
+        assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS]
 
 
-def test_debians_own_nftables_service_does_not_throw_them_out(hosts):
-    """Its start flushes every rule."""
-    sh(HOST, "systemctl start nftables")
-    for what in ("restart", "reload"):
-        sh(HOST, f"systemctl {what} nftables; sleep 1; systemctl is-active packstack-lite-guard")
-        assert from_here(hosts[0].address) == [22, *OPEN], what
-    sh(HOST, "systemctl disable --now nftables; systemctl restart packstack-lite-guard")
+def test_debians_nftables_service_does_not_remove_the_rules(nodes: List[sandbox_api.Sandbox]) -> None:
+    """Its start flushes all rules."""
+    sh(NAME, "systemctl start nftables")
+    for action in ("restart", "reload"):
+        sh(NAME, f"systemctl {action} nftables; sleep 1; systemctl is-active packstack-lite-guard")
+        assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS], action
+    sh(NAME, "systemctl disable --now nftables; systemctl restart packstack-lite-guard")
 
 
-def test_they_are_there_after_a_boot(hosts):
-    room.stop(HOST)
-    room.start(HOST)
-    listen()
-    assert from_here(hosts[0].address) == [22, *OPEN]
-    assert from_peer(hosts[0].address) == [22, *CLOSED, *OPEN]
+def test_rules_are_loaded_at_boot(nodes: List[sandbox_api.Sandbox]) -> None:
+    sandbox_api.stop(NAME)
+    sandbox_api.start(NAME)
+    start_listeners()
+    assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS]
+    assert ports_open_from_node(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
 
 
-def test_without_the_answer_everything_is_as_it_was(hosts, remote):
-    assert applied(remote, declared(remote, [], on=False)) == ["guard", "peers", "absent", "absent"]
-    assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]
-    left = "nft list ruleset; systemctl list-unit-files; find /etc/packstack-lite /run/packstack-lite -type f"
-    assert "guard" not in sh(HOST, left) and "packstack" not in sh(HOST, "nft list ruleset")
+def test_config_firewall_n_removes_the_filter(nodes: List[sandbox_api.Sandbox], connection: SshConnection) -> None:
+    assert apply_twice(connection, declare_filter(connection, [], on=False)) == ["guard", "peers", "absent", "absent"]
+    assert ports_open_from_here(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
+    leftovers = "nft list ruleset; systemctl list-unit-files; find /etc/packstack-lite /run/packstack-lite -type f"
+    assert "guard" not in sh(NAME, leftovers) and "packstack" not in sh(NAME, "nft list ruleset")
 
 
-def test_iptables_does_the_same_where_there_is_no_nft(hosts, remote):
-    """CentOS 7's way, with Debian's tool."""
-    sh(HOST, "apt-get -q update && apt-get -q -y install --no-install-recommends iptables")
-    sh(HOST, "iptables -I INPUT -p tcp --dport 8000 -j ACCEPT")
-    told = applied(remote, declared(remote, [hosts[1].address], profile="centos7-train"))
-    assert told == ["file", "file", "peer", "guard"]
-    assert from_peer(hosts[0].address) == [22, *CLOSED, *OPEN]
-    assert from_here(hosts[0].address) == [22, *OPEN]
-    sh(HOST, "iptables -F INPUT")
-    wanted = declared(remote, [hosts[1].address], profile="centos7-train")
-    assert applied(remote, wanted) == ["guard"]
-    assert from_here(hosts[0].address) == [22, *OPEN]
-    told = applied(remote, declared(remote, [], on=False, profile="centos7-train"))
-    assert told == ["guard", "peers", "absent", "absent"]
-    assert from_here(hosts[0].address) == [22, *CLOSED, *OPEN]
+def test_iptables_is_used_where_there_is_no_nft(nodes: List[sandbox_api.Sandbox], connection: SshConnection) -> None:
+    """With CentOS 7's profile, and Debian's iptables."""
+    sh(NAME, "apt-get -q update && apt-get -q -y install --no-install-recommends iptables")
+    sh(NAME, "iptables -I INPUT -p tcp --dport 8000 -j ACCEPT")
+    changed_kinds = apply_twice(connection, declare_filter(connection, [nodes[1].address], profile="centos7-train"))
+    assert changed_kinds == ["file", "file", "peer", "guard"]
+    assert ports_open_from_node(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]
+    assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS]
+    sh(NAME, "iptables -F INPUT")
+    resources = declare_filter(connection, [nodes[1].address], profile="centos7-train")
+    assert apply_twice(connection, resources) == ["guard"]
+    assert ports_open_from_here(nodes[0].address) == [22, *PUBLIC_PORTS]
+    changed_kinds = apply_twice(connection, declare_filter(connection, [], on=False, profile="centos7-train"))
+    assert changed_kinds == ["guard", "peers", "absent", "absent"]
+    assert ports_open_from_here(nodes[0].address) == [22, *INTERNAL_PORTS, *PUBLIC_PORTS]

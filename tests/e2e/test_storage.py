@@ -1,4 +1,4 @@
-"""Secrets, objects and volumes on the complete cloud: used, applied again with data in them, rebooted."""
+"""Use secrets, objects and volumes on the complete cloud; apply again with data in them; reboot."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from packstack_lite.remote.command import JobResult
 from packstack_lite.remote.connections import SshConnection
 from packstack_lite.remote.session import SshTarget
 from packstack_lite.resources import Diff, FileSystem, Resource, SwiftRings, VolumeGroup
-from tests.e2e.cloud_contract import STORAGE, second_apply_changes_nothing, smoke_proves
+from tests.e2e.cloud_contract import STORAGE_CASES, assert_second_apply_changes_nothing, assert_smoke_passes
 from tests.e2e.conftest import Sandbox
-from tests.e2e.test_jobs import Ear
+from tests.e2e.test_jobs import RecordingWatcher
 
 OPENSTACK = ". /root/keystonerc_admin; "
 
@@ -27,20 +27,20 @@ def storage(complete: Sandbox) -> Sandbox:
     return complete
 
 
-def test_smoke_proves_each_promise(storage: Sandbox) -> None:
-    smoke_proves(storage, STORAGE)
+def test_smoke_passes(storage: Sandbox) -> None:
+    assert_smoke_passes(storage, STORAGE_CASES)
 
 
-def test_a_second_apply_changes_nothing_and_loses_nothing(storage: Sandbox) -> None:
-    _put(storage)
-    before = _kept(storage)
+def test_a_second_apply_changes_nothing_and_keeps_all_data(storage: Sandbox) -> None:
+    _store_data(storage)
+    before = _checksums(storage)
     assert all(before.values()), before
-    second_apply_changes_nothing(storage)
-    assert _kept(storage) == before
+    assert_second_apply_changes_nothing(storage)
+    assert _checksums(storage) == before
 
 
 @pytest.mark.parametrize(
-    ("flag", "code", "words"),
+    ("flag", "code", "expected_text"),
     [
         ("--barbican-kek=" + base64.b64encode(b"a" * 32).decode(), 3, "every secret would be lost"),
         ("--barbican-kek=" + base64.b64encode(b"short").decode(), 2, "has 5 bytes, not 32"),
@@ -49,16 +49,18 @@ def test_a_second_apply_changes_nothing_and_loses_nothing(storage: Sandbox) -> N
         ("--cinder-backend=nfs", 3, "NFS"),
     ],
 )
-def test_what_would_lose_data_or_cannot_be_is_refused_first(storage: Sandbox, flag: str, code: int, words: str) -> None:
+def test_data_loss_and_impossible_storage_are_refused_before_any_change(
+    storage: Sandbox, flag: str, code: int, expected_text: str
+) -> None:
     before = storage.fingerprint()
-    refused = storage("apply", flag)
-    assert refused.code == code, refused.err
-    assert words in " ".join(refused.err.split())
+    result = storage("apply", flag)
+    assert result.code == code, result.err
+    assert expected_text in " ".join(result.err.split())
     assert storage.fingerprint() == before
 
 
-def test_a_deleted_projects_secrets_go_with_it(storage: Sandbox) -> None:
-    """Barbican hears of it from Keystone, by the listener."""
+def test_deleting_a_project_deletes_its_secrets(storage: Sandbox) -> None:
+    """Barbican's listener is notified by Keystone."""
     storage.sh(
         OPENSTACK + "openstack project create going >/dev/null;"
         "openstack role add --project going --user $OS_USERNAME creator;"
@@ -73,54 +75,56 @@ def test_a_deleted_projects_secrets_go_with_it(storage: Sandbox) -> None:
         time.sleep(1)
 
 
-def test_rings_are_extended_and_never_built_anew(storage: Sandbox) -> None:
+def test_rings_are_extended_and_never_rebuilt(storage: Sandbox) -> None:
     storage.sh("rm -rf /tmp/rings; mkdir -p /tmp/rings/nodes")
-    one = SwiftRings(
+    rings_of_one = SwiftRings(
         directory="/tmp/rings",
         devices_root="/tmp/rings/nodes",
         ip="127.0.0.1",
         ports={"object": 6200},
         devices={"a": 1},
     )
-    two = SwiftRings(**{**vars(one), "devices": {"a": 1, "b": 2}, "replicas": 2})
-    assert _rings(storage, one) == {f"rings:{one.directory}": one.desired()}
-    where = (
+    rings_of_two = SwiftRings(**{**vars(rings_of_one), "devices": {"a": 1, "b": 2}, "replicas": 2})
+    assert _rings(storage, rings_of_one) == {f"rings:{rings_of_one.directory}": rings_of_one.desired()}
+    load_builder = (
         'cd /tmp/rings && python3 -c \'from swift.common.ring import RingBuilder as B; b = B.load("object.builder");'
     )
-    first = storage.sh(where + " print(b.id, [list(part) for part in b._replica2part2dev])'")
-    _rings(storage, two)
-    second = storage.sh(where + " print(b.id, [list(part) for part in b._replica2part2dev])'")
-    assert first.split()[0] == second.split()[0], "the builder is another one"
+    first = storage.sh(load_builder + " print(b.id, [list(part) for part in b._replica2part2dev])'")
+    _rings(storage, rings_of_two)
+    second = storage.sh(load_builder + " print(b.id, [list(part) for part in b._replica2part2dev])'")
+    assert first.split()[0] == second.split()[0], "the ring was rebuilt"
     copies = json.loads(second.split(" ", 1)[1])
     assert len(copies) == 2 and {frozenset(pair) for pair in zip(*copies)} == {frozenset((0, 1))}
     storage.sh("rm /tmp/rings/object.builder")
     with pytest.raises(AssertionError, match=r"restore .*object\.builder from a backup"):
-        _rings(storage, two)
+        _rings(storage, rings_of_two)
     storage.sh("rm /tmp/rings/object.ring.gz; mkdir -p /tmp/rings/nodes/a/objects/17")
     with pytest.raises(AssertionError, match="there are objects already"):
-        _rings(storage, two)
+        _rings(storage, rings_of_two)
 
 
-def test_file_systems_and_volume_groups_are_made_where_nothing_is(storage: Sandbox) -> None:
-    """With the real tools, in files; loop devices are this machine's, lent to the sandbox for the test."""
+def test_file_systems_and_volume_groups_are_created_on_empty_files_only(storage: Sandbox) -> None:
+    """With the real tools, in files; the sandbox uses loop devices of this machine."""
     nodes = "[ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237; for n in 0 1 2 3 4 5 6 7; do"
     storage.sh(nodes + " [ -e /dev/loop$n ] || mknod /dev/loop$n b 7 $n; done; mkdir -p /root/proof")
     if "works" not in storage.sh("truncate -s 1M /root/proof/l && losetup -f --show /root/proof/l && echo works; true"):
-        pytest.skip("this machine has no loop device to lend to a container")
+        pytest.skip("this machine has no loop device that a container can use")
     storage.sh("losetup -d $(losetup -j /root/proof/l | cut -d: -f1)")
-    system = FileSystem(path="/root/proof/xfs", type="xfs", size="400M")
+    file_system = FileSystem(path="/root/proof/xfs", type="xfs", size="400M")
     group = VolumeGroup(name="proof", path="/root/proof/group", size_mib=100)
-    occupied = VolumeGroup(name="occupied", path=system.path, size_mib=100)
+    occupied = VolumeGroup(name="occupied", path=file_system.path, size_mib=100)
     try:
-        with _host(storage) as host:
-            assert _made(host, system).ok and _seen(host, system) == {system.id: {"type": "xfs"}}
-            assert _made(host, group).ok and _seen(host, group) == {group.id: {"exists": True}}
-            refused = _made(host, occupied)
-            assert (refused.ok, "holds xfs" in refused.out) == (False, True), refused.out
+        with _connect(storage) as connection:
+            assert _run_fix(connection, file_system).ok and _probe(connection, file_system) == {
+                file_system.id: {"type": "xfs"}
+            }
+            assert _run_fix(connection, group).ok and _probe(connection, group) == {group.id: {"exists": True}}
+            result = _run_fix(connection, occupied)
+            assert (result.ok, "holds xfs" in result.out) == (False, True), result.out
             identity = storage.sh("vgs --noheadings -o vg_uuid proof")
             storage.sh("losetup -d $(losetup -j /root/proof/group | cut -d: -f1)")
-            assert _seen(host, group) == {group.id: None}
-            assert _made(host, group).ok, "as after a boot"
+            assert _probe(connection, group) == {group.id: None}
+            assert _run_fix(connection, group).ok, "as after a boot"
             assert storage.sh("vgs --noheadings -o vg_uuid proof") == identity
     finally:
         storage.sh(
@@ -128,10 +132,10 @@ def test_file_systems_and_volume_groups_are_made_where_nothing_is(storage: Sandb
         )
 
 
-def test_everything_comes_back_after_a_reboot(storage: Sandbox) -> None:
-    before = _kept(storage)
-    room.stop(storage.name)
-    room.start(storage.name)
+def test_all_services_and_data_are_back_after_a_reboot(storage: Sandbox) -> None:
+    before = _checksums(storage)
+    sandbox_api.stop(storage.name)
+    sandbox_api.start(storage.name)
     end = time.monotonic() + 600
     while True:
         verified = storage("verify", "--output", "json")
@@ -139,11 +143,11 @@ def test_everything_comes_back_after_a_reboot(storage: Sandbox) -> None:
             break
         assert time.monotonic() < end, verified.out + verified.err[-2000:]
         time.sleep(5)
-    assert _kept(storage) == before
+    assert _checksums(storage) == before
 
 
-def _put(storage: Sandbox) -> None:
-    """An object, a secret, a plain and an encrypted volume with content, all of the administrator's."""
+def _store_data(storage: Sandbox) -> None:
+    """Store an object, a secret, a plain and an encrypted volume with content, as the administrator."""
     storage.sh(
         OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
         "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
@@ -157,12 +161,12 @@ def _put(storage: Sandbox) -> None:
     )
 
 
-def _kept(storage: Sandbox) -> Dict[str, Any]:
-    """Checksums of all that was put there, and of the rings."""
+def _checksums(storage: Sandbox) -> Dict[str, Any]:
+    """Return checksums of the stored data and of the rings."""
     volume = (
         "rbd --id cinder export --no-progress volumes/volume-$(openstack volume show -f value -c id {}) - | sha256sum"
     )
-    looks = {
+    commands = {
         "object": "openstack object save --file - kept kept.bin | sha256sum",
         "as put": "sha256sum < /root/kept.bin",
         "secret": "openstack secret get -p -f value -c Payload"
@@ -172,36 +176,38 @@ def _kept(storage: Sandbox) -> Dict[str, Any]:
         "image": "openstack image save cirros | sha256sum",
         "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
     }
-    found = {name: storage.sh(OPENSTACK + look).strip() for name, look in looks.items()}
-    assert found["object"] == found["as put"]
-    assert found["secret"] == "kept for long"
-    return found
+    checksums = {name: storage.sh(OPENSTACK + probe).strip() for name, probe in commands.items()}
+    assert checksums["object"] == checksums["as put"]
+    assert checksums["secret"] == "kept for long"
+    return checksums
 
 
 def _rings(storage: Sandbox, rings: SwiftRings) -> Any:
-    """Close the gap with the very commands that an apply would run, then look."""
-    with _host(storage) as host:
-        reply = host.run(SwiftRings.fix([Diff(rings, None, ())]))[0]  # type: ignore[arg-type]
+    """Run the commands that apply would run; return the observed state."""
+    with _connect(storage) as connection:
+        reply = connection.run(SwiftRings.fix([Diff(rings, None, ())]))[0]  # type: ignore[arg-type]
         assert reply.ok, reply.err
-        return _seen(host, rings)
+        return _probe(connection, rings)
 
 
 @contextlib.contextmanager
-def _host(storage: Sandbox) -> Iterator[SshConnection]:
-    box = room.find(storage.name)
-    host = SshConnection(SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts)))
+def _connect(storage: Sandbox) -> Iterator[SshConnection]:
+    box = sandbox_api.find(storage.name)
+    connection = SshConnection(
+        SshTarget(box.address, "root", key_file=str(box.key), known_hosts_file=str(box.known_hosts))
+    )
     try:
-        yield host
+        yield connection
     finally:
-        host.close()
+        connection.close()
 
 
-def _seen(host: SshConnection, resource: Resource) -> Any:
-    look = type(resource).probe([resource])[0]
-    return look.parse(host.run([look.command])[0])
+def _probe(connection: SshConnection, resource: Resource) -> Any:
+    probe = type(resource).probe([resource])[0]
+    return probe.parse(connection.run([probe.command])[0])
 
 
-def _made(host: SshConnection, resource: Resource) -> JobResult:
-    """The outcome of the job that closes a resource's gap."""
+def _run_fix(connection: SshConnection, resource: Resource) -> JobResult:
+    """Run the job that apply would run for a missing resource; return its result."""
     (job,) = type(resource).fix([Diff(resource, None, ())])
-    return host.run_jobs([job], Ear())[0]  # type: ignore[list-item]
+    return connection.run_jobs([job], RecordingWatcher())[0]  # type: ignore[list-item]

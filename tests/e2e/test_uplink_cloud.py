@@ -1,4 +1,4 @@
-"""A whole cloud whose deployment moves the host's only interface into the bridge to the outside: OVN on Debian 12."""
+"""Deploy a cloud that moves the node's only interface into the external bridge: OVN on Debian 12."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Iterator
 
 import pytest
 
-from packstack_lite import sandbox as room
+from packstack_lite import sandbox as sandbox_api
 from tests.conftest import Tool
-from tests.e2e.cloud_contract import smoke_proves
-from tests.e2e.conftest import Sandbox, alone, bare_host, changed
+from tests.e2e.cloud_contract import assert_smoke_passes
+from tests.e2e.conftest import Sandbox, bare_node, change_answers, other_sandboxes_stopped
 
 pytestmark = pytest.mark.slow
 
-MAKE = """
+CREATE = """
 flavor create --ram 256 --disk 1 --vcpus 1 up
 security group create up
 security group rule create --protocol icmp up
@@ -33,26 +33,26 @@ floating ip create --port up public
 
 @pytest.fixture(scope="module")
 def moved(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Floating addresses are of the network that the host itself is in, as with one network card on a desk."""
-    with alone(), bare_host(tool, tmp_path_factory.mktemp("moved"), "e2e-moved", {}) as host:
-        start = room.find(host.name).address.rpartition(".")[0]
+    """A bare node whose floating addresses are in its own network, as on a machine with one network card."""
+    with other_sandboxes_stopped(), bare_node(tool, tmp_path_factory.mktemp("moved"), "e2e-moved", {}) as node:
+        prefix = sandbox_api.find(node.name).address.rpartition(".")[0]
         answers = {
             "CONFIG_PROVISION_DEMO": "y",
             "CONFIG_NEUTRON_OVN_BRIDGE_IFACES": "br-ex:host0",
-            "CONFIG_PROVISION_DEMO_FLOATRANGE": f"{start}.0/24",
-            "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": f'["start={start}.100,end={start}.200"]',
+            "CONFIG_PROVISION_DEMO_FLOATRANGE": f"{prefix}.0/24",
+            "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": f'["start={prefix}.100,end={prefix}.200"]',
         }
-        changed(host.answers, answers)
-        yield host
+        change_answers(node.answers, answers)
+        yield node
 
 
-def reached(address: str, seconds: float = 240) -> bool:
-    """Whether somebody outside the host, this machine, gets an answer of the floating address."""
+def neighbour_answers(address: str, seconds: float = 240) -> bool:
+    """Return whether the floating address answers this machine's ARP requests within ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        # The kernel asks for the neighbour before it sends anything; no ping is needed here.
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as knock:
-            knock.sendto(b"", (address, 9))
+        # To send a packet, the kernel first asks for the neighbour's address; that suffices, without ping.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
+            udp_socket.sendto(b"", (address, 9))
         shown = subprocess.run(["ip", "neigh", "show", address], check=False, capture_output=True, text=True).stdout
         if "lladdr" in shown:
             return True
@@ -60,7 +60,7 @@ def reached(address: str, seconds: float = 240) -> bool:
     return False
 
 
-def test_the_deployment_moves_the_interface_and_ends_with_a_cloud(moved: Sandbox) -> None:
+def test_apply_moves_the_interface_and_deploys_the_cloud(moved: Sandbox) -> None:
     applied = moved("apply", "--output", "json")
     assert applied.code == 0, applied.err[-6000:]
     assert "uplink:host0" in {change["resource"] for change in applied.data["changes"]}
@@ -69,21 +69,21 @@ def test_the_deployment_moves_the_interface_and_ends_with_a_cloud(moved: Sandbox
     assert (again.code, again.data["changes"]) == (0, []), again.err[-3000:]
 
 
-def test_smoke_proves_each_promise(moved: Sandbox) -> None:
-    smoke_proves(moved)
+def test_smoke_passes(moved: Sandbox) -> None:
+    assert_smoke_passes(moved)
 
 
-def test_a_floating_address_is_reached_from_outside_also_after_a_reboot(moved: Sandbox) -> None:
-    moved.sh(f". /root/keystonerc_admin; openstack <<'END' >/root/up.log 2>&1\n{MAKE.strip()}\nEND\ntrue")
+def test_a_floating_address_answers_from_outside_before_and_after_a_reboot(moved: Sandbox) -> None:
+    moved.sh(f". /root/keystonerc_admin; openstack <<'END' >/root/up.log 2>&1\n{CREATE.strip()}\nEND\ntrue")
     shown = moved.sh(". /root/keystonerc_admin; openstack floating ip list --port up -f value")
     address = shown.split()[1]
-    assert reached(address), moved.sh("tail -n 20 /root/up.log")
-    room.stop(moved.name)
-    room.start(moved.name)
+    assert neighbour_answers(address), moved.sh("tail -n 20 /root/up.log")
+    sandbox_api.stop(moved.name)
+    sandbox_api.start(moved.name)
     subprocess.run(["ip", "neigh", "flush", "to", address], check=False)
     assert moved.sh("ip -4 route show default").split()[4] == "br-ex"
-    assert reached(address)
-    # What a boot is still starting is a gap that apply closes, and tells.
+    assert neighbour_answers(address)
+    # Units that the boot is still starting would be changes of apply.
     end = time.monotonic() + 240
     while (verified := moved("verify", "--output", "json")).code:
         assert time.monotonic() < end, verified.out + verified.err[-2000:]
