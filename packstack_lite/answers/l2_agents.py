@@ -40,9 +40,9 @@ def router_feature_is_enabled(answers: Mapping[str, Any], name: str) -> bool:
 
 
 def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, str, str]]:
-    """Yield the optional package groups of a profile that answers request.
+    """Yield (group, answer, alternative) for optional package groups that are needed.
 
-    Each is (group, the answer that requests it, the answer that would not).
+    The answer requests the group, the alternative would not; both are texts for a message.
     """
     agent = str(answers.get(L2_AGENT, ""))
     if agent in ("openvswitch", "linuxbridge"):
@@ -56,7 +56,11 @@ def requested_package_groups(answers: Mapping[str, Any]) -> Iterator[Tuple[str, 
 
 
 def find_unpackaged_answers(answers: Mapping[str, Any], package_groups: Container[str]) -> Iterator[Tuple[str, str]]:
-    """Yield answers without packages in a release, each with an alternative."""
+    """Yield (answer, alternative) for answers whose packages a release lacks.
+
+    ``package_groups`` are those of the release's profile. Both are texts for a message, such as
+    ``CONFIG_NEUTRON_METERING_AGENT_INSTALL=y`` and ``...=n``.
+    """
     for group, requested_answer, alternative in requested_package_groups(answers):
         if group not in package_groups:
             yield requested_answer, alternative

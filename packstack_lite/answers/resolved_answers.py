@@ -26,7 +26,7 @@ _ORIGINS_IN_WORDS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: text as written in a file, typed value, and origin.
+    """One answer: its text in an answer file, its typed value, and its origin.
 
     ``Answers.origin`` lists the origins.
     """
@@ -81,7 +81,10 @@ class Answers(Mapping[str, Any]):
         return name if origin == ORIGIN_DEFAULT else f"{name} ({origin})"
 
     def text(self, name: str) -> str:
-        """Return an answer as it is written in a file. For a secret this is the secret."""
+        """Return an answer's text as an answer file has it, such as ``y`` or ``a,b``.
+
+        For a secret this is the secret itself.
+        """
         return self._answers[name].text
 
     def applies(self, name: str) -> bool:

@@ -165,7 +165,10 @@ def _parse_address(text: str) -> Any:
 
 
 def _parse_cidr(text: str) -> str:
-    """Check a network such as 198.18.2.0/24; the text stays unchanged."""
+    """Check a network such as 198.18.2.0/24 and return the text as it is.
+
+    Host bits may be set.
+    """
     try:
         _parse_address(text.partition("/")[0])
         ipaddress.ip_network(text, strict=False)

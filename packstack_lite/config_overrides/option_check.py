@@ -1,6 +1,8 @@
-"""Check the user's options against the option lists installed on the node.
+"""Check the options in --config-dir against those that the node's services know.
 
-The check runs after the packages are installed and before any file is written. Used by ``config_overrides.overlay``.
+``overlay`` declares a RunOnce resource for each file. It runs on the node after the packages are installed and before
+any file is written: oslo-config-validator looks the options up in the option lists (entry points ``oslo.config.opts``)
+of the installed packages. An unknown option fails the run; an option under an old name is a warning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Apply --config-dir: merge the user's files into the declared resources.
 
-Called by ``deployment.node_sessions`` after all services have declared theirs.
+A file that no service declares is added, if a service of the node reads its directory. Called by
+``deployment.node_sessions`` after all services have declared theirs.
 """
 
 from __future__ import annotations

@@ -59,9 +59,10 @@ def normalize_newlines(text: str) -> str:
 
 
 def _secret_values(text: str) -> Iterable[str]:
-    """Yield secret values line by line, whatever the format.
+    """Yield values of options with secret names, and passwords in URLs of any option.
 
-    An indented line continues the value above it.
+    A line is ``NAME = VALUE`` or ``NAME: VALUE``, as in INI, YAML and JSON. An indented line that is neither continues
+    the value above it and is yielded by itself.
     """
     hidden = False
     for line in normalize_newlines(text).split("\n"):

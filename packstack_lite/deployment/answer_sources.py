@@ -1,6 +1,6 @@
 """Resolve the answers of a run from their sources.
 
-Sources are files, the environment, the command line and the sandbox.
+Sources are, each overriding the one before: answer files, the sandbox, the environment, the command line.
 """
 
 from __future__ import annotations

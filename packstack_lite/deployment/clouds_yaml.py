@@ -26,10 +26,10 @@ def find_clouds_yaml() -> Path:
 
 
 def add_to_clouds_yaml(deployment: Deployment) -> str:
-    """Add a deployment's cloud to this user's clouds.yaml, also for its demo user.
+    """Add a deployed cloud to this user's clouds.yaml and return its name there.
 
-    Return the cloud's name there.
-    A file that cannot be changed is a warning: the cloud itself works.
+    With the demo, a second entry NAME-demo is for the demo's user. A file that cannot be changed is a warning, because
+    the cloud itself works; the name is returned all the same.
     """
     target = deployment.controller_target
     name = f"packstack-lite-{target.sandbox.name if target.sandbox else target.address}"

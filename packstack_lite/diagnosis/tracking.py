@@ -67,7 +67,7 @@ class Rendering:
 
 
 class TrackedAnswers(Mapping[str, Any]):
-    """Answers that note each read."""
+    """Answers that note each read in a Tracker, with the parameter and its value."""
 
     def __init__(self, answers: Mapping[str, Any], tracker: Tracker) -> None:
         self._answers = answers

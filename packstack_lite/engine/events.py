@@ -55,7 +55,10 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class Output:
-    """A line that the node printed during a step, secrets masked."""
+    """A line that a job printed during its step, secrets masked.
+
+    ``step`` is the step's title, as in StepStarted.
+    """
 
     node: str
     phase: Phase
@@ -177,5 +180,8 @@ class Finding:
 
 
 def blocking_findings(findings: Sequence[Finding], ignored_checks: Tuple[str, ...] = ()) -> List[Finding]:
-    """Return the findings that are errors and not ignored."""
+    """Return the errors among the findings that stop a run: those not ignored.
+
+    ``ignored_checks`` are the names of checks that the user gave to ``--ignore``.
+    """
     return [finding for finding in findings if finding.level == "error" and finding.check not in ignored_checks]

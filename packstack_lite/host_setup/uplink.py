@@ -67,9 +67,10 @@ def _declare_uplink(context: NodeContext, bridge: str, interface: str) -> Uplink
 
 
 def network_manager_bridges(context: NodeContext) -> List[str]:
-    """List the bridges that NetworkManager creates at boot.
+    """List the declared bridges whose interface NetworkManager configures.
 
-    Nobody else may create them: NetworkManager refuses a bridge that exists already.
+    At each boot NetworkManager creates them from our connection profiles, and it refuses a bridge that exists already.
+    The unit that creates the other bridges only waits for these.
     """
     return [
         uplink.bridge

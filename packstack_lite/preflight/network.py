@@ -89,6 +89,10 @@ def _find_interface(context: CheckContext, name: str) -> Optional[Interface]:
 
 
 def _check_usable(interface: Optional[Interface], name: str, parameter: str = "") -> Findings:
+    """Check that an interface exists, is up, and has an MTU that tunnels can use.
+
+    ``parameter`` is the one whose answer names the interface; "" if no answer does.
+    """
     suffix = f" ({parameter})" if parameter else ""
     if interface is None:
         yield error(f"there is no interface {name}{suffix}", _LIST_INTERFACES_HINT)

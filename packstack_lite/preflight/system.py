@@ -1,4 +1,4 @@
-"""Checks of the machine: operating system, init, boot, memory, disk, clock."""
+"""Checks of the machine: operating system, systemd, boot, memory, disk, clock."""
 
 from __future__ import annotations
 

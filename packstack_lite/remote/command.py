@@ -135,7 +135,10 @@ class Connection(Protocol):
         ...
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> "list[JobResult]":
-        """Run the jobs in parallel, as their needs allow; survive a lost connection."""
+        """Run jobs in parallel, as their needs allow; return results in the jobs' order.
+
+        After a lost connection the running jobs are joined again. A job whose need failed is not started.
+        """
         ...
 
     def close(self) -> None:

@@ -241,6 +241,9 @@ class Nat(IndividualResource[NatState]):
 
 
 def _iptables_args(action: str, rule: Tuple[str, str]) -> str:
-    """Return arguments for iptables, whose default table is filter."""
+    """Return iptables' arguments for a rule, which is one of ``Nat.rules``.
+
+    ``action`` is ``-A``, ``-C`` or ``-D``. The default table, filter, is not named.
+    """
     table, text = rule
     return f"{action} {text}" if table == "filter" else f"-t {table} {action} {text}"

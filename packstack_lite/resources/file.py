@@ -86,7 +86,7 @@ class _PathResource(TypedResource[PathState]):
 
     @property
     def extra_probe_paths(self) -> Tuple[str, ...]:
-        """Return further paths to probe, which ``missing_state`` needs."""
+        """Return paths whose existence is probed too, because ``missing_state`` needs it."""
         return ()
 
     def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
@@ -198,9 +198,11 @@ class Absent(_PathResource):
 
     @property
     def extra_probe_paths(self) -> Tuple[str, ...]:
+        """Return the package's directory: without it, the path may still come."""
         return (self.package_directory,) if self.package_directory else ()
 
     def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
+        """Return None, or Unknown while the package is not installed."""
         if self.package_directory and self.package_directory not in existing_paths:
             return Unknown(Phase.PACKAGES, f"{self.package_directory} does not exist yet")
         return None

@@ -179,6 +179,7 @@ class IniSettings(IndividualResource[SettingsState]):
         return Description(f"change {self.label}", describe_keys(diff))
 
     def probe_one(self) -> Probe[SettingsState]:
+        """Return the probe that reads the values of these keys, and the file's mode."""
         return Probe(self._command(_PROBE_SCRIPT, f"probe settings in {self.path}"), self._parse)
 
     def _command(self, script: str, description: str) -> Command:

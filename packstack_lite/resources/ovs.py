@@ -61,7 +61,7 @@ class OvsSetting(TypedResource[OvsSettingState]):
 
     @classmethod
     def probe(cls, resources: Sequence["OvsSetting"]) -> List[Probe[OvsSettingState]]:
-        """Read all settings by one command: each command starts a program on the node."""
+        """Return one probe for all settings: a single call of ovs-vsctl reads them."""
         arguments = " ".join(
             f"-- --if-exists get {setting.table} . {quote_sh(setting.column)}" for setting in resources
         )

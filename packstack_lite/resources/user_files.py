@@ -95,4 +95,5 @@ class UserFiles(IndividualResource[UserFilesState]):
 
 
 def _format_paths(paths: Sequence[str]) -> str:
+    """Return the value of ``UserFilesState.files``: "a, b", sorted, or "none"."""
     return ", ".join(sorted(path for path in paths if path)) or "none"

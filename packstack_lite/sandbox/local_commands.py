@@ -45,7 +45,7 @@ IMAGE_TOOLS = {
 def run_command(argv: Sequence[str], env: Optional[Mapping[str, str]] = None, stdin: str = "") -> str:
     """Run a command on this machine and return its stdout.
 
-    Raises SandboxError with its last line of output if it fails.
+    ``env`` is added to the environment. An exit code other than 0 raises SandboxError with the command's last line.
     """
     process = subprocess.run(
         list(argv), input=stdin, env={**os.environ, "LC_ALL": "C", **(env or {})}, text=True, capture_output=True

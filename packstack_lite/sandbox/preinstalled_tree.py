@@ -1,4 +1,4 @@
-"""Make trees with packages installed, for new virtual machines.
+"""Make root file systems with packages installed, for new virtual machines.
 
 None of the packages' services is started or enabled.
 

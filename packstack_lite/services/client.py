@@ -24,7 +24,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_credentials_file(context: NodeContext, project: str, user: str, password: Secret) -> File:
-    """Declare a file of environment variables, readable by root only."""
+    """Declare /root/keystonerc_PROJECT: a login as variables, readable by root only."""
     return File(
         path=f"/root/keystonerc_{project}",
         content=context.render("client/root/keystonerc.j2", project=project, user=user, password=password),

@@ -54,6 +54,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_key_repository(context: NodeContext, path_key: str) -> KeyRepository:
+    """Declare the directory of Fernet keys that is at ``path_key`` of the profile."""
     user = context.profile.user("keystone")
     return KeyRepository(
         directory=context.profile.path(path_key),
@@ -65,7 +66,7 @@ def _declare_key_repository(context: NodeContext, path_key: str) -> KeyRepositor
 
 
 def _declare_key_rotation(context: NodeContext) -> List[Resource]:
-    """Declare the timer that rotates the Fernet keys."""
+    """Declare the systemd timer that rotates the Fernet keys daily, and its service."""
     files = [
         context.render_file("keystone", path_key, user=context.profile.user("keystone"))
         for path_key in ("fernet-service", "fernet-timer")
@@ -119,6 +120,7 @@ def _declare_bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
 
 
 def _declare_unit(context: NodeContext, restart_triggers: Sequence[Resource], schema: RunOnce) -> Unit:
+    """Declare Keystone's unit, which is up when its API answers."""
     ready = context.http_check(context.endpoint_url("keystone", "/v3"))
     return context.declare_unit(
         "keystone", "keystone", restart_triggers, needs=[schema.id], ready=ready, phase=Phase.SCHEMA

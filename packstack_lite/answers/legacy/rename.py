@@ -1,6 +1,6 @@
-"""Read old names as today's parameters and record every change.
+"""Read old names as today's parameters, and record every change.
 
-Used by ``reader``.
+Answers that an old release implied are added. Used by ``reader``.
 """
 
 from __future__ import annotations
@@ -248,7 +248,10 @@ def _add_bridge_mapping(result: RenameResult, pairs: Sequence[str], line_number:
 
 
 def _add_flat_type_driver(result: RenameResult) -> None:
-    """Add flat to the type drivers of a file that sets them without it."""
+    """Add flat to the type drivers of an answer file that sets them without it.
+
+    The external network is a flat network today. The change is recorded for the user.
+    """
     drivers, line_number = result.answers.get(_TYPE_DRIVERS, ("", 0))
     if line_number and "flat" not in split_list(drivers):
         _add_answer(

@@ -12,6 +12,8 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, Type, Ty
 from packstack_lite.remote.command import Reply
 
 Values = Sequence[str]
+"""The values of the lines with one KEY, in their order; empty without such a line."""
+
 T = TypeVar("T")
 
 # A shell function for the scripts. It prints nothing for an empty value.
@@ -55,7 +57,7 @@ def parse_key_values(replies: Sequence[Reply]) -> Dict[str, List[str]]:
 
 
 def first_text(values: Values) -> str:
-    """Return the first value, "" without one."""
+    """Return the first value; "" if there is none."""
     return values[0] if values else ""
 
 

@@ -150,7 +150,10 @@ class NodeContext:
 
     @property
     def timeout_factor(self) -> int:
-        """The factor by which timeouts grow: more than 1 on an emulated node."""
+        """The factor of the ``ready_timeout`` of units: 5 on an emulated node, else 1.
+
+        An emulated node is user-mode Linux, or a virtual machine of QEMU without KVM.
+        """
         return EMULATION_TIMEOUT_FACTOR if self.facts.system.virtualization in EMULATORS else 1
 
     @property

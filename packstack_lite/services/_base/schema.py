@@ -40,9 +40,9 @@ def declare_database(
 
 
 def read_program(name: str) -> bytes:
-    """Read the source of a hostside program.
+    """Return the source of a program in ``services/hostside``.
 
-    The node's interpreter takes it from standard input.
+    Python or sh on the node takes it from standard input, so no file is left there.
     """
     return (resources.files("packstack_lite.services") / "hostside" / name).read_bytes()
 

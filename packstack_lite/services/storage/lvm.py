@@ -68,5 +68,5 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_initiator(context: NodeContext) -> Unit:
-    """Declare the daemon by which a node attaches volumes."""
+    """Declare the iSCSI initiator: the daemon by which a node attaches volumes."""
     return context.declare_unit("iscsi-initiator", "cinder", phase=Phase.PLATFORM)

@@ -71,7 +71,7 @@ def floating_ip(smoke):
 
 
 def ping(smoke):
-    """Ping the floating IP."""
+    """Ping the floating IP until it answers, for at most BOOT seconds."""
 
     def probe():
         is_answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])

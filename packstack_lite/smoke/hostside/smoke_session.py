@@ -1,6 +1,7 @@
 # mypy: ignore-errors
 """Shared by all smoke cases: the Keystone session, API calls, waiting, and commands in the instance.
 
+A case is a function that takes the Smoke and returns the detail to report, a text. It raises Failed or Skip.
 Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack client depends.
 """
 
@@ -93,11 +94,14 @@ class Smoke(object):
         return self.clients[service]
 
     def get(self, service, path):
-        """Return the JSON of a GET request."""
+        """Send a GET request and return the reply's JSON.
+
+        ``service`` is the type in the catalog. This and the other methods raise keystoneauth's errors for HTTP errors.
+        """
         return self.client(service).get(path).json()
 
     def post(self, service, path, body):
-        """Return the reply to a POST request."""
+        """Send ``body`` as JSON in a POST request; return the reply (requests.Response)."""
         return self.client(service).post(path, json=body)
 
     def delete(self, service, path):
@@ -114,11 +118,17 @@ class Smoke(object):
         return any(entry["type"] == service for entry in access.service_catalog.catalog)
 
     def list_own(self, service, path, key):
-        """List the entries named smoke-*, those of earlier runs included."""
+        """List the entries named smoke-*, those of earlier runs included.
+
+        ``key`` is the one that holds the list in the reply's JSON.
+        """
         return [entry for entry in self.get(service, path)[key] if entry["name"].startswith("smoke-")]
 
     def put(self, service, path, **arguments):
-        """Return the reply to a PUT request."""
+        """Send a PUT request and return the reply (requests.Response).
+
+        ``arguments`` are those of requests, such as ``data`` and ``headers``.
+        """
         return self.client(service).put(path, **arguments)
 
     def wait(self, failure, seconds, probe):

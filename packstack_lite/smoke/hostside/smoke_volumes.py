@@ -16,7 +16,10 @@ VOLUME_API = {"OpenStack-API-Version": "volume 3.42"}
 
 
 def wait_for_status(smoke, kind, identity, status, seconds=180):
-    """Wait until a volume, snapshot or backup has this status. Raises Failed."""
+    """Wait until a volume, snapshot or backup has this status. Raises Failed.
+
+    ``kind`` is ``volume``, ``snapshot`` or ``backup``; ``identity`` is its id.
+    """
 
     def probe():
         entry = smoke.get("volumev3", "/%ss/%s" % (kind, identity))[kind]
@@ -198,7 +201,7 @@ def boot_from_volume(smoke):
 
 
 def wait_until_gone(smoke, kind, identities, seconds=120):
-    """Wait until none of these volumes, snapshots or backups exists."""
+    """Wait until no volume (or snapshot, or backup, by ``kind``) has one of these ids."""
 
     def probe():
         statuses = {entry["id"]: entry["status"] for entry in list_own_entries(smoke, kind)}
@@ -215,7 +218,10 @@ def list_own_entries(smoke, kind):
 
 
 def delete_entries(smoke, kind, entries):
-    """Delete volumes, snapshots or backups and wait until they are gone."""
+    """Delete entries of ``list_own_entries`` and wait until they are gone.
+
+    ``kind`` is ``volume``, ``snapshot`` or ``backup``.
+    """
     for entry in entries:
         if entry["status"] != "deleting":
             smoke.delete("volumev3", "/%ss/%s" % (kind, entry["id"]))
