@@ -136,7 +136,7 @@ def test_a_directory_replaces_every_network_repository():
 
 
 def missing_diff(resource):
-    from tests.unit.dash import gap as make_diff
+    from tests.unit.dash import missing_diff as make_diff
 
     return make_diff(resource)
 
