@@ -93,12 +93,15 @@ def hold_lock(
 
 
 def lock_owner(pid: int = 0) -> str:
-    """Return the name of a run as others see it: this process, or another one of this account."""
+    """Return the name that other runs see of this process, or of process ``pid``."""
     return f"{getpass.getuser()}@{socket.gethostname()} (process {pid or os.getpid()})"
 
 
 def owner_is_gone(owner: str) -> bool:
-    """Return whether the owner was a run of this account on this machine whose process has ended."""
+    """Tell whether the owner was a run on this machine that has ended.
+
+    Owners of another account or machine count as alive.
+    """
     pid = int("".join(re.findall(r" \(process ([0-9]{1,10})\)$", owner)) or 0)
     return owner == lock_owner(pid) and not Path(f"/proc/{pid}").exists()
 
