@@ -49,8 +49,8 @@ def run_fix(node: Sandbox, *options: str) -> Findings:
 def assert_findings(findings: Findings, expected_texts: Mapping[str, str]) -> None:
     """Fail unless there are exactly these findings, each with its text in the message."""
     assert set(findings) == set(expected_texts), findings
-    for name, options in expected_texts.items():
-        assert options in str(findings[name]["message"]), findings[name]
+    for name, text in expected_texts.items():
+        assert text in str(findings[name]["message"]), findings[name]
 
 
 def assert_fixable(node: Sandbox, expected_texts: Mapping[str, str], *options: str) -> None:

@@ -58,11 +58,11 @@ def openstack(command: str) -> str:
     return sh(NAME, f". /root/keystonerc_admin && openstack {command}")
 
 
-def create_instance(name: str, host: str) -> str:
+def create_instance(name: str, hypervisor: str) -> str:
     """Create an instance in the demo's private network on this hypervisor; return its floating IP."""
     openstack(
         f"server create {name} --image cirros --flavor m1.tiny --network private"
-        f" --availability-zone nova:{host} --wait -f value -c status"
+        f" --availability-zone nova:{hypervisor} --wait -f value -c status"
     )
     port = openstack(f"port list --server {name} -f value -c ID")
     # The administrator's default security group admits no traffic.
@@ -71,6 +71,7 @@ def create_instance(name: str, host: str) -> str:
 
 
 def wait_for_ping(floating_ip: str, seconds: int = 300) -> None:
+    """Wait until the address answers pings from the controller."""
     end = time.monotonic() + seconds
     while True:
         result = subprocess.run(
@@ -82,6 +83,7 @@ def wait_for_ping(floating_ip: str, seconds: int = 300) -> None:
 
 
 def change_counts(hosts: List[dict]) -> dict:
+    """Return the number of changes by node, from the JSON of apply."""
     return {host["name"]: host["changes"] for host in hosts}
 
 
@@ -159,8 +161,8 @@ def test_adding_a_hypervisor_changes_no_other_node(cloud: Sandbox) -> None:
     changes_by_node = change_counts(result.data["hosts"])
     assert [changes_by_node[address(name)] for name in (NAME, COMPUTE_2, COMPUTE_3)] == [0, 0, 0]
     assert cloud.service_start_times().items() >= before.items(), "a service of the controller was restarted"
-    mapped = {change["resource"] for change in result.data["changes"] if change["host"] == address(fourth)}
-    assert f"once:nova-discover-{fourth}" in mapped
+    changed_resources = {change["resource"] for change in result.data["changes"] if change["host"] == address(fourth)}
+    assert f"once:nova-discover-{fourth}" in changed_resources
     assert fourth in openstack("compute service list --service nova-compute -f value -c Host -c State")
     wait_for_ping(create_instance("on-the-new-one", fourth))
 

@@ -181,14 +181,14 @@ def test_an_address_that_is_lent_and_modules_of_pip(node: Sandbox) -> None:
     assert run_preflight(node) == {}
 
 
-def test_little_memory(node: Sandbox) -> None:
+def test_too_little_memory_is_explained(node: Sandbox) -> None:
     """/proc/meminfo is replaced, as lxcfs does for a container's limit."""
-    for gibibytes, options in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leaves little")):
+    for gibibytes, message in ((4, "4.0 GiB of memory; an all-in-one needs"), (6, "6.0 GiB of memory leaves little")):
         node.sh(
             f"sed 's/^MemTotal:.*/MemTotal: {gibibytes * 1024 * 1024} kB/' /proc/meminfo > /run/meminfo;"
             "mount --bind /run/meminfo /proc/meminfo"
         )
-        assert_left_alone(node, {"memory": f"{options} ... give the node 8 GiB or more"})
+        assert_left_alone(node, {"memory": f"{message} ... give the node 8 GiB or more"})
         node.sh("umount /proc/meminfo")
     assert run_preflight(node) == {}
 

@@ -108,17 +108,21 @@ def test_a_link_can_be_delayed_cut_and_healed(tool: Tool, segment: List[sandbox_
 
 def test_data_pass_a_slow_link_unchanged(tool: Tool, segment: List[sandbox_api.Sandbox]) -> None:
     change_link(tool, NAMES[1], "delay", "5ms")
-    total = "head -c 20000000 /dev/zero | tr '\\0' x"
-    summed = subprocess.run(["sh", "-c", f"{total} | sha256sum"], capture_output=True, text=True, check=True).stdout
+    data_command = "head -c 20000000 /dev/zero | tr '\\0' x"
+    checksum = subprocess.run(
+        ["sh", "-c", f"{data_command} | sha256sum"], capture_output=True, text=True, check=True
+    ).stdout
     argv = sandbox_api.ssh_argv(segment[1], "sha256sum")
-    there = subprocess.run(["sh", "-c", f'{total} | "$@"', "sh", *argv], capture_output=True, text=True, check=True)
+    there = subprocess.run(
+        ["sh", "-c", f'{data_command} | "$@"', "sh", *argv], capture_output=True, text=True, check=True
+    )
     back = subprocess.run(
-        ["sh", "-c", '"$@" | sha256sum', "sh", *sandbox_api.ssh_argv(segment[1], total)],
+        ["sh", "-c", '"$@" | sha256sum', "sh", *sandbox_api.ssh_argv(segment[1], data_command)],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert there.stdout == back.stdout == summed
+    assert there.stdout == back.stdout == checksum
     change_link(tool, NAMES[1], "heal")
 
 
@@ -156,8 +160,8 @@ def test_a_node_can_be_removed_and_another_added(tool: Tool, segment: List[sandb
     ],
 )
 def test_invalid_arguments_are_refused_in_one_sentence_and_change_nothing(
-    tool, segment, arguments, code, expected_text
-):
+    tool: Tool, segment: List[sandbox_api.Sandbox], arguments: List[str], code: int, expected_text: str
+) -> None:
     result = tool("sandbox", *arguments)
     assert (result.code, result.out) == (code, "")
     assert expected_text in result.err and "Traceback" not in result.err

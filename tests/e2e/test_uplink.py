@@ -153,6 +153,7 @@ def assert_restored(node: Sandbox, expected_text: str, seconds: int = 8) -> floa
 
 
 def move_back(node: Sandbox) -> None:
+    """Undo the move with the node's own program."""
     run_detached(node, f"sh {STATE_DIR}/run back > /root/back.log 2>&1; touch /root/back.done")
     for _ in range(100):
         time.sleep(0.5)
