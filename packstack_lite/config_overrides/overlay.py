@@ -239,4 +239,5 @@ def _relative_to_etc(path: str) -> str:
 
 
 def _join_alternatives(names: Iterable[str]) -> str:
+    """Join names as "a or b or c"."""
     return " or ".join(names)

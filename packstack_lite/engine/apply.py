@@ -164,6 +164,10 @@ class ApplyRun:
         executor: Executor,
         skipped: Dict[str, str],
     ) -> None:
+        """Report a fix as changed, skipped or failed.
+
+        ``remaining`` is the diff that a second probe found, None for none; ``skipped`` maps ids to reasons.
+        """
         resource_id = diff.resource.id
         if remaining is None:
             description = self.masker(describe_diff(diff))

@@ -44,6 +44,7 @@ class Executor:
         return self._failures.get(job_name(diff.resource.id)) or self._failures.get(diff.resource.kind, "")
 
     def _run_commands(self, diffs: Sequence[Diff[Resource]], all_resources: Sequence[Resource]) -> Set[str]:
+        """Run the fixes that are files and commands in one round trip, as one step."""
         actions = fix_actions(diffs)
         files = [action for action in actions if isinstance(action, FileItem)]
         commands = [action for action in actions if isinstance(action, Command)]
@@ -59,6 +60,7 @@ class Executor:
         return {diff.resource.id for diff in diffs if self.failure_message(diff)}
 
     def _send_batch(self, files: List[FileItem], before: List[Command], after: List[Command]) -> List[Reply]:
+        """Send files and commands in one round trip; return the commands' replies."""
         if files:
             return self.connection.push(files, before, after)
         return self.connection.run([*before, *after])
@@ -82,6 +84,7 @@ class Executor:
                 self._failures[kind.kind] = text
 
     def _run_jobs(self, diffs: Sequence[Diff[Resource]]) -> Set[str]:
+        """Run the fixes that are jobs, after the commands that come with them."""
         actions = fix_actions(diffs)
         jobs = add_needs([action for action in actions if isinstance(action, Job)], diffs)
         commands = [action for action in actions if isinstance(action, Command)]
@@ -125,6 +128,7 @@ def _invalidate_commands(diffs: Sequence[Diff[Resource]], all_resources: Sequenc
 
 
 def _step_title(files: Sequence[FileItem], commands: Sequence[Command]) -> str:
+    """Return the title of a step that writes files and runs commands."""
     parts = []
     if files:
         parts.append(f"write {len(files)} file{'s' * (len(files) > 1)}")

@@ -111,12 +111,14 @@ class _OwnerGone(LockedError):
 
 
 def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) -> None:
+    """Say once that the lock's owner is over but its last command still runs."""
     error = state.outcome.exception() if state.outcome else None
     if state.attempt_number == 1 and isinstance(error, _OwnerGone):
         announce(f"{error.message}; that run is over, waiting for its last command to end")
 
 
 def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
+    """Take the lock on the node. Raises LockedError, or _OwnerGone to be retried."""
     reply = connection.run([take_command(owner)])[0]
     if reply.code == 7:
         current_owner = _parse_owner(reply.out)
@@ -132,6 +134,7 @@ def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str]
 
 
 def _parse_owner(line: str) -> str:
+    """Return who holds the lock, from the lock file's line."""
     try:
         return str(json.loads(line)["who"])[:_LONGEST_NAME]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -265,6 +265,7 @@ class _NodeWorker:
         )
 
     def _run_phase(self, run: ApplyRun, phase: Phase, resources: Sequence[Resource]) -> None:
+        """Run one phase if it has resources."""
         if resources:
             run.run_phase(phase, resources)
 

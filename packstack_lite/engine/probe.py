@@ -40,6 +40,7 @@ def probe_resources(connection: Connection, resources: Sequence[Resource]) -> Di
 
 
 def _parse_reply(connection: Connection, probe: Probe[State], reply: Reply) -> Mapping[str, Observed[State]]:
+    """Parse a probe's reply. Raises PackstackLiteError with the node and the command."""
     try:
         return probe.parse(reply)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

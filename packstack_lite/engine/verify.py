@@ -24,6 +24,7 @@ def verify(connection: Connection, resources: Sequence[Resource], masker: Masker
 
 
 def _describe_drift(diff: Diff[Resource]) -> str:
+    """Describe what is wrong with a resource, or why its state cannot be read."""
     if isinstance(diff.observed, Unknown):
         reason = diff.observed.reason or f"known after {diff.observed.known_after.value}"
         return f"{diff.resource.label} cannot be read ({reason})"

@@ -104,6 +104,7 @@ def run_checks(
 
 
 def _run_check(name: str, context: CheckContext) -> List[Finding]:
+    """Run one check; an exception in it becomes an error finding, not a crash."""
     try:
         return list(CHECKS[name](context))
     except Exception as bug:

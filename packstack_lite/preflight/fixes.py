@@ -145,6 +145,7 @@ def exclude_packages(repo: Repo, patterns: Sequence[str]) -> FixCommand:
 
 
 def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
+    """Return the script that adds the patterns to the repository's ``exclude``."""
     script = r"""
 [ ! -e @path@ ] || awk -v section=@section@ -v add=@add@ '
     function end() { if (inside && !done) print "exclude=" add; inside = 0 }
@@ -189,6 +190,7 @@ def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Fix
 
 
 def _disablerepo_options(repos: Sequence[Repo]) -> str:
+    """Return yum's options that leave these repositories out."""
     return "".join(f" --disablerepo={quote_sh(repo.name)}" for repo in repos)
 
 

@@ -28,6 +28,7 @@ def check_ineffective_answers(context: CheckContext) -> Findings:
 
 
 def _ineffective_repository_answers(context: CheckContext) -> Iterator[Tuple[str, str, str]]:
+    """Yield (answer, why it has no effect here, what to do) about repositories."""
     assert context.profile
     answers, title = context.answers, context.profile.title
     if context.profile.package_manager == "apt":
@@ -40,6 +41,7 @@ def _ineffective_repository_answers(context: CheckContext) -> Iterator[Tuple[str
 
 
 def _ineffective_selinux_answers(context: CheckContext) -> Iterator[Tuple[str, str, str]]:
+    """Yield (answer, why it has no effect here, what to do) about SELinux."""
     if context.answers.get("CONFIG_SELINUX") != "permissive":
         return
     if context.facts.system.is_container:

@@ -85,6 +85,7 @@ def check_interfaces(context: CheckContext) -> Findings:
 
 
 def _find_interface(context: CheckContext, name: str) -> Optional[Interface]:
+    """Return the node's interface of this name; None if it has none."""
     return next((interface for interface in context.facts.network.interfaces if interface.name == name), None)
 
 
@@ -109,6 +110,10 @@ def _check_usable(interface: Optional[Interface], name: str, parameter: str = ""
 
 
 def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
+    """Warn if the floating range overlaps a network of another interface.
+
+    ``bridge`` is the external one. A deployed cloud is not checked.
+    """
     float_range = str(context.answers.get("CONFIG_PROVISION_DEMO_FLOATRANGE") or "")
     if not float_range or not context.answers.get("CONFIG_PROVISION_DEMO") or context.facts.cloud.deployed_by_us:
         return
@@ -128,6 +133,7 @@ def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
 
 
 def _check_controller_address(context: CheckContext, controller: str) -> Findings:
+    """Check on the controller that the answers' address of it is its own."""
     try:
         is_foreign = str(ip_address(controller)) not in _own_addresses(context)
     except ValueError:
@@ -164,6 +170,10 @@ def _is_port_used(context: CheckContext, port: CheckedPort) -> bool:
 
 
 def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:
+    """Return whether the port's listener is a unit of the cloud.
+
+    ``roles`` are the roles of units, or full unit names, that may hold the port.
+    """
     units = _unit_names(context, roles)
     process, unit = context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, "")
     if unit in ("", "init.scope"):
@@ -174,6 +184,7 @@ def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) 
 
 
 def _unit_names(context: CheckContext, roles: Tuple[str, ...]) -> FrozenSet[str]:
+    """Return the full names of units, by role or name, each socket with its service."""
     unit_table = context.profile.units if context.profile else {}
     names = [unit_table.get(role, role) for role in roles]
     units = [name if "." in name else f"{name}.service" for name in names]
@@ -181,6 +192,7 @@ def _unit_names(context: CheckContext, roles: Tuple[str, ...]) -> FrozenSet[str]
 
 
 def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
+    """Return the error for ports that a foreign process holds, which is in ``unit``."""
     numbers = ", ".join(map(str, sorted(ports)))
     template = "ports {} are" if len(ports) > 1 else "port {} is"
     message = f"{template.format(numbers)} used by {process or 'an unknown process'}"
@@ -191,6 +203,7 @@ def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
 
 
 def _own_addresses(context: CheckContext) -> FrozenSet[str]:
+    """Return the node's addresses, without prefix length and zone."""
     addresses = [address for interface in context.facts.network.interfaces for address in interface.addresses]
     return frozenset(map(_strip_prefix_length, [*addresses, context.facts.network.address]))
 

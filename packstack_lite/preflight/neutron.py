@@ -23,6 +23,7 @@ def check_l2_agent_unchanged(context: CheckContext) -> Findings:
 
 
 def _first_agent(mechanisms: Tuple[str, ...]) -> str:
+    """Return the first of the ML2 drivers that is an L2 agent, else the first driver."""
     return next((name for name in mechanisms if name in ("ovn", "openvswitch", "linuxbridge")), mechanisms[0])
 
 

@@ -96,6 +96,7 @@ def check_leatherman(context: CheckContext) -> Findings:
 
 
 def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
+    """Return the end of a message: the matching packages that came from EPEL, or ""."""
     names = [
         name for name in context.facts.software.epel_rpms if any(fnmatchcase(name, pattern) for pattern in patterns)
     ]
@@ -103,10 +104,12 @@ def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
 
 
 def _is_excluded(pattern: str, repo: Repo) -> bool:
+    """Return whether the repository excludes every package of the pattern."""
     return any(fnmatchcase(pattern.rstrip("*"), excluded) for excluded in repo.excludes)
 
 
 def _epel_repos(context: CheckContext) -> List[Repo]:
+    """List the enabled repositories that are EPEL's, by name or URL."""
     return [
         repo
         for repo in _enabled_repos(context)

@@ -209,6 +209,7 @@ def check_python_modules(context: CheckContext) -> Findings:
 
 
 def _package_column(profile: Profile) -> int:
+    """Return the column of _PYTHON_PACKAGES: 0 for apt, 1 for RPMs of Python 3, else 2."""
     return 0 if profile.package_manager == "apt" else 1 if profile.python.startswith("python3") else 2
 
 
@@ -261,4 +262,5 @@ def _is_requested(context: CheckContext, parameter: str) -> bool:
 
 
 def _service_name(parameter: str) -> str:
+    """Return the service of an install parameter, as its package group is called."""
     return _SERVICE_NAMES.get(parameter, parameter[len("CONFIG_") : -len("_INSTALL")].lower())

@@ -80,6 +80,7 @@ def check_volume_backends(context: CheckContext) -> Findings:
 
 
 def _check_lvm(context: CheckContext) -> Findings:
+    """Check the kernel's drivers and the volume group's device for volumes on LVM."""
     facts, answers = context.facts, context.answers
     group = str(answers.get("CONFIG_CINDER_VOLUME_NAME"))
     device = str(answers.get("CONFIG_CINDER_VOLUMES_DEVICE") or "")
@@ -104,6 +105,7 @@ def _check_lvm(context: CheckContext) -> Findings:
 
 
 def _check_nfs(context: CheckContext) -> Findings:
+    """Check the kernel's client and the exports for volumes on NFS."""
     facts = context.facts
     if not context.answers.get("CONFIG_CINDER_NFS_MOUNTS"):
         yield error("CONFIG_CINDER_BACKEND has nfs, but CONFIG_CINDER_NFS_MOUNTS is empty", "name an export there")
@@ -117,6 +119,7 @@ def _check_nfs(context: CheckContext) -> Findings:
 
 
 def _check_ceph(context: CheckContext) -> Findings:
+    """Check ports and space for a new Ceph cluster, or the files of an existing one."""
     facts, answers = context.facts, context.answers
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
         if "/etc/ceph/ceph.conf" in facts.storage.ceph_files and "ours" not in facts.storage.ceph_files:
@@ -169,10 +172,12 @@ def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal
 
 
 def _parse_mib(size: Any) -> Optional[float]:
+    """Parse a size such as ``20G`` into MiB; None if it is no size."""
     match = re.fullmatch(r"(\d+)([KMG])", str(size))
     return int(match[1]) * _MIB_PER_UNIT[match[2]] if match else None
 
 
 def _free_space(context: CheckContext, path: str) -> Optional[Tuple[int, str]]:
+    """Return (free MiB, mount point) of a directory's file system; None if unknown."""
     free_mib = context.facts.storage.disk_free_mib.get(path)
     return None if free_mib is None else (free_mib, context.facts.storage.mounts.get(path, path))

@@ -70,6 +70,7 @@ def check_memory(context: CheckContext) -> Findings:
 
 
 def _check_non_controller_memory(memory_mib: int, summary: str) -> Findings:
+    """Check the memory of a node that is no controller; ``summary`` names its size."""
     if memory_mib < NON_CONTROLLER_MEMORY_REQUIRED_MIB * VISIBLE_MEMORY_SHARE:
         yield error(
             f"{summary}; this node needs {NON_CONTROLLER_MEMORY_REQUIRED_MIB / 1024:.1f} GiB",
@@ -100,6 +101,7 @@ def check_disk_space(context: CheckContext) -> Findings:
 
 
 def _clean_cache_command(context: CheckContext) -> str:
+    """Return the command that empties the package manager's cache, for a hint."""
     uses_rpm = context.profile is not None and context.profile.package_manager != "apt"
     return "yum clean all" if uses_rpm else "apt-get clean"
 

@@ -173,6 +173,7 @@ def check_dhcp_lease(context: CheckContext) -> Findings:
 
 
 def _static_address_hint(context: CheckContext) -> str:
+    """Return the commands that make the node's present address static, as a hint."""
     facts = context.facts
     prefix_length = next(
         (
@@ -201,6 +202,7 @@ def _static_address_hint(context: CheckContext) -> str:
 
 
 def _unit_name(name: str) -> str:
+    """Return the unit's full name; a name without a suffix is a service's."""
     return name if "." in name else f"{name}.service"
 
 
@@ -211,4 +213,5 @@ def _is_running_or_enabled(context: CheckContext, unit: str) -> bool:
 
 
 def _is_active(context: CheckContext, unit: str) -> bool:
+    """Return whether the service is active; ``unit`` is without its suffix."""
     return context.facts.security.unit_states.get(f"{unit}.service", "").startswith("active ")

@@ -38,6 +38,7 @@ def check_uplinks(context: CheckContext) -> Findings:
 
 
 def _check_interface(context: CheckContext, bridge: str, interface: str) -> Findings:
+    """Check one interface that the answers put into a bridge; a move is announced."""
     uplink = context.facts.network.uplinks.get(interface)
     if interface not in {known.name for known in context.facts.network.interfaces}:
         yield error(
@@ -51,6 +52,10 @@ def _check_interface(context: CheckContext, bridge: str, interface: str) -> Find
 
 
 def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    """Check that the interface is free, wired and with a carrier.
+
+    No other bridge, bond or VLAN may use it, and the bridge may have no other uplink.
+    """
     others = [
         port for port in context.facts.network.uplinks.get(bridge, UplinkFacts()).bridge_ports if port != interface
     ]
@@ -83,6 +88,7 @@ def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, up
 
 
 def _check_config_can_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    """Check that what configures the interface can configure the bridge instead."""
     holder = context.facts.network.uplinks.get(bridge, UplinkFacts()) if uplink.bridge == bridge else uplink
     manager = uplink.managed_by or holder.managed_by
     if manager == "NetworkManager" and not context.facts.network.nm_has_ovs_plugin:
@@ -110,6 +116,7 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
 
 
 def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
+    """Say that apply will move the interface, or that a move was interrupted."""
     if uplink.is_move_pending:
         yield warning(
             f"a move of {interface} into {bridge} was interrupted",

@@ -67,6 +67,7 @@ class ShellConnection(ABC):
         return replies
 
     def _round_trip(self, commands: Sequence[Command]) -> List[Reply]:
+        """Run the commands in the shell, which is opened if there is none; count it."""
         if self._is_aborted:
             raise _ConnectionAborted(f"{self.name}: the run was stopped", "run the same command again: it resumes")
         if self._shell is None:
@@ -140,6 +141,7 @@ class SshConnection(ShellConnection):
         self._shell = self._open_shell()
 
     def _open_shell(self) -> Shell:
+        """Connect and start the root shell, by sudo if the user is not root."""
         if self._session is not None:
             self._session.close()
         self._session = connect(self._target, self._confirm, self._ask_password, self._warn)
@@ -217,5 +219,6 @@ class LocalConnection(ShellConnection):
         self._shell = self._open_shell()
 
     def _open_shell(self) -> Shell:
+        """Start the shell on this machine."""
         marker = make_marker()
         return Shell(_ProcessStream(["sh", "-c", SHELL_LOOP, "sh", marker]), self.name, marker)

@@ -63,6 +63,7 @@ class KnownHosts:
             self._refuse_changed_key(key)
 
     def _refuse_changed_key(self, key: paramiko.PKey) -> None:
+        """Raise ConnectError for a key that differs from the known ones."""
         known_fingerprints = ", ".join(
             f"{known_key.fingerprint} ({known_key.get_name()})" for known_key in self._known_keys
         )
@@ -74,6 +75,7 @@ class KnownHosts:
         )
 
     def _accept_new_key(self, key: paramiko.PKey, confirm: ConfirmPrompt) -> None:
+        """Record an unknown key if the user or --accept-new accepts it, else raise."""
         message = f"{self._route.name}: its host key is not known: {key.fingerprint} ({key.get_name()})"
         if not self._route.accept_new_host_key and not (confirm and confirm(f"{message}. Is it the right one?")):
             raise ConnectError(

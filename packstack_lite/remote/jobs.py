@@ -134,6 +134,7 @@ def make_follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS
 
 
 def _pack_job(job: Job) -> bytes:
+    """Return a tar archive of the job's script and input."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in (("script", job.script.encode()), ("stdin", job.stdin)):
@@ -172,6 +173,7 @@ class JobRunner:
         return [self._results[job.name] for job in jobs]
 
     def _cancel_dependents(self, waiting: Sequence[Job]) -> List[Job]:
+        """Finish the jobs whose needs failed, with code -1; return the other jobs."""
         runnable = []
         for job in waiting:
             failed_needs = [need for need in job.needs if need in self._results and not self._results[need].ok]
@@ -198,6 +200,7 @@ class JobRunner:
         self._parse_follow_reply(replies[-1].out)
 
     def _parse_follow_reply(self, reply_text: str) -> None:
+        """Take output and exit codes from the reply of the follow command."""
         for line in reply_text.splitlines():
             try:
                 name, code, size, text = (line + " ").split(" ")[:4]
@@ -213,6 +216,10 @@ class JobRunner:
                 self._process_output(running, output, length, ended)
 
     def _process_output(self, running: _RunningJob, output: str, size: int, code: Optional[int]) -> None:
+        """Pass a job's new lines to the watcher; with an exit code, finish the job.
+
+        ``size`` is the number of bytes that ``output`` had on the node.
+        """
         running.bytes_read += size
         running.output += output
         *lines, running.partial_line = (running.partial_line + output).split("\n")
@@ -224,5 +231,6 @@ class JobRunner:
             self._finish(running.job, JobResult(running.job.name, code, running.output, seconds))
 
     def _finish(self, job: Job, result: JobResult) -> None:
+        """Record a job's result and tell the watcher."""
         self._results[job.name] = result
         self._watcher.job_finished(job, result)

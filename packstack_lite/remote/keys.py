@@ -30,6 +30,10 @@ def iter_keys(route: ResolvedSshTarget, password: Password, notes: List[str]) ->
 
 
 def _agent_keys(notes: List[str]) -> List[Tuple[str, paramiko.PKey]]:
+    """Return (name, key) of the SSH agent's keys.
+
+    ``notes`` gets the reason if the agent cannot be used.
+    """
     try:
         return [(f"agent key {key.fingerprint}", key) for key in paramiko.Agent().get_keys()]
     except Exception as error:
@@ -60,6 +64,10 @@ def read_key(path: str, password: Password, notes: List[str], explicit: bool) ->
 
 
 def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramiko.PKey]:
+    """Ask for a key file's passphrase and return the key; None if that fails.
+
+    ``notes`` gets the reason.
+    """
     if not password:
         notes.append(f"{path} (has a passphrase; ssh-add it first)")
         return None

@@ -124,6 +124,7 @@ def _read_lines(path: str, warn: Warn) -> List[bytes]:
 
 
 def _broken_lines_warning(path: str, numbers: List[int]) -> str:
+    """Return the warning about broken lines, with the command that removes them."""
     shown = ", ".join(map(str, numbers[:_MAX_LINE_NUMBERS]))
     more = f" and {len(numbers) - _MAX_LINE_NUMBERS} more" if len(numbers) > _MAX_LINE_NUMBERS else ""
     sed_script = ";".join(f"{number}d" for number in numbers[:_MAX_LINE_NUMBERS])

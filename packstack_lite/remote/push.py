@@ -57,6 +57,7 @@ def make_push_command(files: Sequence[FileItem]) -> Command:
 
 
 def _pack_files(files: Sequence[FileItem]) -> bytes:
+    """Return a tar archive of the files and of the list of their modes and owners."""
     listing = "".join(
         f"{number}\t{item.mode:o}\t{item.owner}:{item.group}\t{_check_path(item.path)}\n"
         for number, item in enumerate(files)
@@ -73,6 +74,7 @@ def _pack_files(files: Sequence[FileItem]) -> bytes:
 
 
 def _check_path(path: str) -> str:
+    """Return the path unchanged. Raises ValueError for one that cannot be listed."""
     if not path.startswith("/") or "\n" in path or "\t" in path:
         raise ValueError(f"files cannot be pushed to this path: {quote_sh(path)}")
     return path

@@ -105,6 +105,7 @@ class Shell:
             banner_lines.append(line)
 
     def _no_shell_error(self, banner_lines: Sequence[str]) -> ConnectError:
+        """Return the error for a login that starts no root shell, with its output."""
         banner = " / ".join(line for line in banner_lines if line)[-300:]
         return ConnectError(
             f"{self._name}: the login works, but starts no root shell; its output: {banner or 'none'}",
@@ -125,6 +126,7 @@ class Shell:
         return self._parse_replies(answer, len(commands))
 
     def _send(self, data: bytes) -> None:
+        """Send data; if that fails, close the stream, so that the reader raises."""
         try:
             self._stream.send(data)
         except OSError:
@@ -132,6 +134,7 @@ class Shell:
             self._stream.close()
 
     def _parse_replies(self, answer: bytes, count: int) -> List[Reply]:
+        """Split the answer to a batch into ``count`` replies. Raises ConnectError."""
         codes, *outputs = answer.split(f"\n{self._marker} next\n".encode())
         exit_codes = [int(code) for code in codes.split() if code.isdigit()]
         if len(exit_codes) != count or len(outputs) != 2 * count:
@@ -158,6 +161,7 @@ class Shell:
             self._receive_more()
 
     def _receive_more(self) -> None:
+        """Append more data to the buffer. Raises ConnectError at the end of the stream."""
         data = self._stream.receive(1 << 16)
         if not data:
             raise ConnectError(f"{self._name}: the connection was lost", "run the same command again: it resumes")
@@ -182,6 +186,10 @@ def encode_batch(commands: Sequence[Command]) -> bytes:
 
 
 def _encode_command(index: int, command: Command) -> str:
+    """Return a command's lines for the shell loop.
+
+    ``index`` is the command's number in the batch.
+    """
     stdin_path, read_input = "/dev/null", ""
     if command.stdin:
         stdin_path, read_input = f'"$d/{index}.in"', f"input {index} {len(command.stdin)}\n"

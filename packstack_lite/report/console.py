@@ -88,6 +88,7 @@ class Console:
         self.rich_console.print(Text(text, style=style))
 
     def _print_plain(self, event: Event) -> None:
+        """Print an event as a line with the seconds since the start, without a terminal."""
         if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
             return
         show_node = self.node_count > 1 and not isinstance(event, Note)
@@ -100,6 +101,7 @@ class Console:
             self.rich_console.print(Text(f"         {line}"))
 
     def _update_screen(self, event: Event) -> None:
+        """Update the live part, and print the lines of the event that stay."""
         node = event.node if self.node_count > 1 else ""
         # A new dict each time, because rich draws in another thread.
         self._progress_by_node = {
@@ -125,6 +127,7 @@ class Console:
             self.rich_console.print(line)
 
     def _render(self) -> RenderableType:
+        """Draw the live part: the nodes that work. Called by rich."""
         return Group(*(progress.render() for progress in self._progress_by_node.values() if progress.is_busy))
 
     def _permanent_lines(self, event: Event) -> List[Text]:
@@ -146,6 +149,7 @@ class Console:
 
 
 def _phase_line(event: PhaseFinished, node: str = "") -> Text:
+    """Return the line of a finished phase: sign, name, outcome, seconds, node."""
     if not event.ok:
         sign, style = "✗", "red"
     elif event.change_count:
@@ -245,5 +249,6 @@ class _NodeProgress:
         return Group(*rows)
 
     def _progress(self, steps: Dict[str, float]) -> str:
+        """Return "N of M steps"; "" for a single step."""
         total = self._steps_done + len(steps)
         return f"{self._steps_done} of {total} steps" if total > 1 else ""

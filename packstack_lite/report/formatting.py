@@ -54,6 +54,7 @@ def describe_event(event: Event) -> str:
 def _describe_phase_event(
     event: "PhaseStarted | PhaseFinished | StepStarted | StepFinished | Output | Changed | Failed | Skipped",
 ) -> str:
+    """Describe what an event says after its phase's name."""
     if isinstance(event, PhaseStarted):
         return "begins"
     if isinstance(event, PhaseFinished):

@@ -27,6 +27,7 @@ def plan_payload(changes: Sequence[Change], diff: bool = False) -> Payload:
 
 
 def _change(change: Change, diff: bool = False) -> Payload:
+    """Return a change as JSON; ``diff`` adds the text diff."""
     payload = {"host": change.node, "phase": change.phase, "resource": change.resource_id, "gap": change.description}
     return {**payload, "diff": change.text_diff} if diff else payload
 
@@ -83,6 +84,7 @@ def preflight_payload(findings: Sequence[Finding], fixed: Sequence[Finding] = ()
 
 
 def _finding(finding: Finding, is_fixed: bool) -> Payload:
+    """Return a finding as JSON."""
     payload = {
         "name": finding.check,
         "host": finding.node,

@@ -53,6 +53,7 @@ def findings_to_junit(
 
 
 def _check_to_case(check: str, findings: Sequence[Finding], ignored: Sequence[str]) -> Case:
+    """Return a preflight check as a case: failed by an error that is not ignored."""
     failed = check not in ignored and any(finding.level == "error" for finding in findings)
     return Case(check, "failed" if failed else "passed", 0.0, "\n".join(map(_finding_text, findings)))
 

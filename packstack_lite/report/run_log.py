@@ -61,6 +61,7 @@ def create_run_directory(node: str, base_directory: Path, now: float) -> Path:
 
 
 def _list_runs(node_directory: Path) -> List[Path]:
+    """List the directories of a node's runs, the oldest first."""
     return sorted(path for path in node_directory.iterdir() if _RUN_NAME.fullmatch(path.name) and path.is_dir())
 
 
@@ -109,6 +110,7 @@ class RunLog:
         return json.dumps(masked, ensure_ascii=False)
 
     def _append(self, file: TextIO, text: str) -> None:
+        """Append text to a log file; the first error is kept, and nothing more written."""
         if self.write_error:
             return
         try:
@@ -127,5 +129,6 @@ def open_log(node: str, masker: Masker, base_directory: Optional[Path] = None) -
 
 
 def _open_private(path: Path) -> TextIO:
+    """Create a file of mode 0600 for appending. Raises FileExistsError."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
     return os.fdopen(handle, "w", encoding="utf-8", errors="replace")

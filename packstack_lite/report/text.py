@@ -91,6 +91,7 @@ def print_applied(console: Rich, report: ApplyReport, extra_lines: Sequence[str]
 
 
 def _summarize_report(report: ApplyReport) -> str:
+    """Return the numbers of an apply in words: changes, restarts, round trips, time."""
     parts = [
         format_count(len(report.changes), "change"),
         f"{format_count(len(report.restarted_units), 'service')} restarted",
@@ -155,6 +156,7 @@ def format_finding(finding: Finding, ignored: Sequence[str] = (), width: int = 0
 
 
 def _summarize_findings(levels: Sequence[str]) -> str:
+    """Return the number of findings of each level in words."""
     parts = [
         format_count(levels.count(level_name), level_name)
         for level_name in ("error", "warning")

@@ -294,9 +294,11 @@ def describe_keys(diff: Diff[ResourceT]) -> str:
 
 
 def _describe_value(key: str, old: object, new: object) -> str:
+    """Describe one key that differs: ``KEY OLD → NEW``, or ``KEY NEW`` without an old."""
     return f"{key} {_shorten(new)}" if old is None else f"{key} {_shorten(old)} → {_shorten(new)}"
 
 
 def _shorten(value: object) -> str:
+    """Return a value as text of at most 60 characters."""
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

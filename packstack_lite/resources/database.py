@@ -83,6 +83,7 @@ class Database(TypedResource[DatabaseState]):
         return [Probe(Command(_with_option_file(_PROBE_SCRIPT, resources), description="probe databases"), parse)]
 
     def _parse_state(self, values: Mapping[Tuple[str, str], str]) -> Observed[DatabaseState]:
+        """Return the database's state from the probe's values, by (what, name)."""
         if ("schema", self.name) not in values:
             return None
         users = [f"{self.user}@{host}" for host in self.client_hosts]
@@ -101,6 +102,7 @@ class Database(TypedResource[DatabaseState]):
         return [Command(script, stdin=statements.encode(), description="create databases and their users")]
 
     def _statements(self) -> str:
+        """Return the SQL that creates or corrects the schema, its users and grants."""
         lines = [f"CREATE DATABASE IF NOT EXISTS `{self.name}` CHARACTER SET {self.charset};"]
         lines.append(f"ALTER DATABASE `{self.name}` CHARACTER SET {self.charset};")
         for host in self.client_hosts:
@@ -112,6 +114,7 @@ class Database(TypedResource[DatabaseState]):
 
 
 def _with_option_file(script: str, databases: Sequence[Database]) -> str:
+    """Insert mariadb's option for its client configuration into a script."""
     option_file = databases[0].option_file
     return script.replace("ACCESS", f" --defaults-extra-file={option_file}" if option_file else "")
 

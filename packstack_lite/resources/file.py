@@ -45,6 +45,7 @@ _SET_RELOAD_FLAG = Command(f": >{RELOAD_FLAG}", description="flag units for syst
 
 
 def _probe_command(paths: Sequence[str], description: str) -> Command:
+    """Return the command that prints the state of each path."""
     return Command(_PROBE_SCRIPT, stdin="".join(f"{path}\n" for path in paths).encode(), description=description)
 
 

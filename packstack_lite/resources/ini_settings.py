@@ -183,6 +183,7 @@ class IniSettings(IndividualResource[SettingsState]):
         return Probe(self._command(_PROBE_SCRIPT, f"probe settings in {self.path}"), self._parse)
 
     def _command(self, script: str, description: str) -> Command:
+        """Return a command that runs a script with the file, the section and the values."""
         variables = f"file={quote_sh(self.path)} section={quote_sh(self.section)} mode={quote_sh(self.mode)}"
         lines = "".join(f"{self._operation(value)}\t{key}\t{reveal_text(value)}\n" for key, value in self.values)
         return Command(
@@ -217,6 +218,7 @@ class IniSettings(IndividualResource[SettingsState]):
 
 
 def _comparable_value(value: Union[str, Secret]) -> str:
+    """Return the value as in the state: a secret's is its digest."""
     if isinstance(value, Secret):
         return f"sha256 {hashlib.sha256(value.reveal().encode()).hexdigest()[:12]}"
     return value

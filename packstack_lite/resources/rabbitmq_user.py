@@ -134,11 +134,13 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
         return Command(script, payload.encode(), timeout=120, description=f"create RabbitMQ user {self.name}")
 
     def _terms(self) -> str:
+        """Return name, password hash, vhost and permissions as Erlang terms."""
         password_hash = hash_password(self.password, self.name)
         terms = (self.name, password_hash, self.vhost, ".*", "packstack-lite")
         return f"{{{', '.join(map(_erlang_binary, terms))}}}.\n"
 
     def _definitions(self) -> str:
+        """Return the account, its vhost and permissions as RabbitMQ's definitions (JSON)."""
         password_fields = {"password_hash": hash_password(self.password, self.name), "hashing_algorithm": _ALGORITHM}
         all_permissions = {"configure": ".*", "write": ".*", "read": ".*"}
         definitions = {

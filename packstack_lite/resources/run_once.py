@@ -83,6 +83,7 @@ class RunOnce(TypedResource[RunOnceState]):
         return [Probe(Command(script, timeout=60, description="probe scripts that run once"), parse)]
 
     def _probe_line(self) -> str:
+        """Return the sh line that prints the probe script's exit code and the fingerprint."""
         print_state = f"printf '%s\\t%s\\n' $? \"$(cat {quote_sh(self.fingerprint_file)} 2>/dev/null || echo none)\""
         return f"( {self.probe_script}\n) >/dev/null 2>&1 </dev/null; {print_state}"
 
@@ -91,6 +92,7 @@ class RunOnce(TypedResource[RunOnceState]):
         return [diff.resource._job() for diff in diffs]
 
     def _job(self) -> Job:
+        """Return the job that runs the script and then stores the fingerprint."""
         save_fingerprint = (
             f"umask 077; mkdir -p {FINGERPRINTS_DIR} && "
             f"printf '%s\\n' {quote_sh(self.fingerprint)} > {quote_sh(self.fingerprint_file)}"
@@ -102,6 +104,7 @@ class RunOnce(TypedResource[RunOnceState]):
 
 
 def _parse_state(run_once: RunOnce, code: int, fingerprint: str) -> Observed[RunOnceState]:
+    """Return the state from the probe script's exit code and the stored fingerprint."""
     if code == 75:
         return Unknown(run_once.known_after)
     return None if code else {"done": True, "token": fingerprint}

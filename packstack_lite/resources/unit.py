@@ -215,6 +215,7 @@ class Unit(TypedResource[UnitState]):
         return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="probe units"), parse)]
 
     def _parse_state(self, block: Mapping[str, str], digest: str) -> Observed[UnitState]:
+        """Return the state from systemctl's properties and the digest of the last start."""
         load, active = block["LoadState"], block.get("ActiveState", "")
         if self.state == "running":
             return None if load == "not-found" else {"active": active, "enabled": _enablement(block), "stamp": digest}
@@ -232,12 +233,14 @@ class Unit(TypedResource[UnitState]):
         return [*enable_commands, *(unit._job() for unit in units)]
 
     def _job(self) -> Job:
+        """Return the job that starts, stops or masks the unit."""
         verb = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
         return Job(
             job_name(self.id), self._script(), timeout=self.ready_timeout + 120, description=f"{verb} {self.name}"
         )
 
     def _script(self) -> str:
+        """Return the script of that job."""
         if self.state == "masked":
             return _MASK_SCRIPT % {"unit": quote_sh(self.full_name), "reload_flag": RELOAD_FLAG}
         if self.state == "stopped":
@@ -257,6 +260,7 @@ _ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "genera
 
 
 def _enablement(block: Mapping[str, str]) -> str:
+    """Return ``masked``, ``enabled`` or ``disabled`` from systemctl's properties."""
     if block["LoadState"] == "masked":
         return "masked"
     return "enabled" if block.get("UnitFileState", "") in _ENABLED else "disabled"

@@ -110,6 +110,7 @@ class YumMirrors(IndividualResource[MirrorsState]):
         return Probe(Command(script, stdin=stdin, timeout=240, description=description, concurrent=True), self._parse)
 
     def _tables(self) -> str:
+        """Return the script's input: dead hosts and the paths on mirrors, tab-separated."""
         hosts = "".join(f"dead\t{host}\n" for host in self.dead_hosts)
         return hosts + "".join(f"path\t{name}\t{path}\n" for name, path in self.mirror_paths.items())
 

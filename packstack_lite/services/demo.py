@@ -66,6 +66,7 @@ def _declare_object(
     secrets: Optional[Mapping[str, Secret]] = None,
     phase: Phase = Phase.NETWORKS,
 ) -> ApiObject:
+    """Declare an API object of the demo, made with the administrator's login."""
     return ApiObject(
         type=type_,
         name=name,
@@ -79,6 +80,7 @@ def _declare_object(
 
 
 def _declare_project(context: NodeContext) -> List[Resource]:
+    """Declare the demo's project, and its user with their roles."""
     password = {"password": context["CONFIG_KEYSTONE_DEMO_PW"]}
     # Without Barbican's role a user cannot have an encrypted volume.
     extra_roles = (barbican.CREATOR_ROLE,) if barbican.is_enabled(context) else ()
@@ -116,6 +118,7 @@ def _declare_networks(context: NodeContext) -> List[Resource]:
 
 
 def _public_subnet(context: NodeContext) -> Dict[str, Any]:
+    """Return the body of the external network's subnet: the floating range."""
     floating_range = context.floating_range
     subnet: Dict[str, Any] = {
         "cidr": str(floating_range),
@@ -152,6 +155,7 @@ def parse_allocation_pools(answer: object) -> List[Dict[str, str]]:
 
 
 def _parse_pool(text: str) -> Dict[str, str]:
+    """Parse ``start=A,end=B`` into a pool as Neutron has it. Raises UsageError."""
     match = re.fullmatch(r"\s*start=([\d.]+)\s*,\s*end=([\d.]+)\s*", text)
     if not match:
         raise UsageError(
@@ -174,6 +178,7 @@ def _declare_security_group_rules(context: NodeContext) -> List[Resource]:
 
 
 def _declare_image(context: NodeContext) -> ApiObject:
+    """Declare the image of the answers, as Glance fetches it from its URL."""
     properties = str(context.answers.get("CONFIG_PROVISION_IMAGE_PROPERTIES") or "")
     extra_properties = dict(part.strip().split("=", 1) for part in properties.split(",") if "=" in part)
     body = {

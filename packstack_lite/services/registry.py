@@ -136,6 +136,7 @@ def catalog_types(answers: Mapping[str, Any]) -> List[str]:
 
 
 def _checked_ports() -> Iterator[CheckedPort]:
+    """Yield the ports that have units which may hold them, of all services."""
     for spec in SPECS:
         answers_by_port = {api.port: api.answer for api in spec.apis}
         for port in spec.listening_ports():

@@ -120,6 +120,7 @@ class _CaseCollector:
             self._add(case)
 
     def _add(self, case: Case) -> None:
+        """Keep a case and pass it to the callback."""
         self.cases.append(case)
         if self._on_case:
             self._on_case(case)

@@ -10,6 +10,7 @@ from packstack_lite.remote.command import Command
 
 
 def _mechanisms(values: Values) -> Tuple[str, ...]:
+    """Split the first value, "a, b", into names."""
     return tuple(filter(None, first_text(values).replace(" ", "").split(",")))
 
 

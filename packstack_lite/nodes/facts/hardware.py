@@ -10,10 +10,12 @@ from packstack_lite.remote.command import Command
 
 
 def _words(values: Values) -> Tuple[str, ...]:
+    """Split the first value at its spaces."""
     return tuple(first_text(values).split())
 
 
 def _smallest(values: Values) -> int:
+    """Return the smallest of the values' numbers, 0 without one."""
     return min(map(parse_number, values), default=0)
 
 

@@ -41,6 +41,7 @@ def parse_interfaces(values: Values) -> Tuple[Interface, ...]:
 
 
 def _parse_interface(line: str, addresses: Mapping[str, List[str]]) -> Interface:
+    """Parse a line of ``ip -o -d link``; ``addresses`` are by interface."""
     words = line.split()
     name = words[1].rstrip(":").split("@")[0]
     kind = _KIND.search(line + " ")
@@ -56,6 +57,7 @@ def parse_dhcp_addresses(values: Values) -> Tuple[str, ...]:
 
 
 def _lines_of(kind: str, values: Values) -> Iterable[str]:
+    """Yield the values that begin with ``kind``, without that word."""
     return (line for first, _, line in (value.partition(" ") for value in values) if first == kind)
 
 
@@ -68,14 +70,17 @@ def _split_ports(values: Values) -> List[List[str]]:
 
 
 def _process_names(values: Values) -> Mapping[int, str]:
+    """Map ports to the names of the processes that listen on them."""
     return {int(port): process for port, process, _ in _split_ports(values)}
 
 
 def _port_units(values: Values) -> Mapping[int, str]:
+    """Map ports to the units whose processes listen on them, where known."""
     return {int(port): unit for port, _, unit in _split_ports(values) if unit}
 
 
 def _vf_counts(values: Values) -> Mapping[str, int]:
+    """Map interfaces to the number of their SR-IOV virtual functions."""
     return {interface: parse_number(count) for interface, count in map(str.split, values)}
 
 

@@ -18,6 +18,7 @@ FIREWALLS = ("firewalld", "iptables", "nftables", "ufw")
 
 
 def _active_firewall(values: Values) -> str:
+    """Return the first firewall of FIREWALLS that is active; "" if none is."""
     states = named_texts(values)
     return next((name for name in FIREWALLS if states.get(f"{name}.service", "").startswith("active")), "")
 

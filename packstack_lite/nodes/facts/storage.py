@@ -10,10 +10,12 @@ from packstack_lite.remote.command import Command
 
 
 def _free_mib(values: Values) -> Mapping[str, int]:
+    """Map directories to the free MiB of their file system, from "PATH MIB MOUNT"."""
     return {path: parse_number(free) for path, free, _ in (value.split(" ", 2) for value in values)}
 
 
 def _mounts(values: Values) -> Mapping[str, str]:
+    """Map directories to their file system's mount point, from "PATH MIB MOUNT"."""
     return {path: mount for path, _, mount in (value.split(" ", 2) for value in values)}
 
 

@@ -14,6 +14,7 @@ _CONTAINERS = ("systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "open
 
 
 def _seconds(values: Values) -> float:
+    """Return the first value as seconds, 0 without one."""
     return float(values[0]) if values else 0.0
 
 

@@ -14,6 +14,7 @@ from packstack_lite.remote.command import Command
 
 
 def _has_carrier(values: Values) -> bool:
+    """Return whether the kernel says 1 for the interface's carrier."""
     return first_text(values) == "1"
 
 

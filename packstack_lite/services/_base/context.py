@@ -108,10 +108,12 @@ class NodeContext:
         return self._role_address("queue")
 
     def _role_address(self, role: str) -> str:
+        """Return the address of the first node with a role, else the controller's."""
         addresses = [node.address for node in self.nodes_with_role(role) if node.address]
         return addresses[0] if addresses else self._single_node_address()
 
     def _single_node_address(self) -> str:
+        """Return the controller's address as on a cloud of one node."""
         return reachable_address(str(self.answers.get("CONFIG_CONTROLLER_HOST", "")), self.facts)
 
     @property

@@ -113,6 +113,10 @@ def _offload_setting(context: NodeContext, switch: str, offload: str) -> OvsSett
 
 
 def _declare_bridge(context: NodeContext, name: str, floating_range: Optional[IPv4Network], switch: str) -> OvsBridge:
+    """Declare one bridge after the unit with the id ``switch``.
+
+    The external bridge gets the first address of the floating range.
+    """
     return OvsBridge(
         name=name,
         address=bridge_address(floating_range) if name == context.external_bridge else "",

@@ -126,6 +126,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
 
 
 def _declare_config(context: NodeContext) -> Resource:
+    """Declare cinder.conf, which depends on the node's roles and the backends."""
     return context.render_file(
         "cinder",
         "cinder",
@@ -161,6 +162,7 @@ def _declare_backends(context: NodeContext) -> List[Resource]:
 
 
 def _declare_nfs_shares(context: NodeContext) -> List[Resource]:
+    """Declare the file that lists the NFS exports for Cinder's driver."""
     shares = [str(share) for share in context["CONFIG_CINDER_NFS_MOUNTS"]]
     return [context.render_file("cinder", "nfs-shares", group=context.profile.user("cinder"), shares=shares)]
 
@@ -177,6 +179,7 @@ def _declare_volume_types(context: NodeContext) -> List[Resource]:
 def _declare_volume_type(
     context: NodeContext, name: str, backend: str, encryption: Mapping[str, Any] = {}
 ) -> ApiObject:
+    """Declare a backend's volume type; ``encryption`` is Cinder's, {} for none."""
     body: Dict[str, Any] = {"extra_specs": {"volume_backend_name": backend}}
     return ApiObject(
         type="volume_type",

@@ -132,6 +132,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_masked_unit(context: NodeContext, role: str) -> Unit:
+    """Declare that a role's unit is masked: the package enables what is not used."""
     return Unit(
         name=context.profile.unit(role), state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("swift")
     )
