@@ -68,7 +68,7 @@ class Executor:
     def _record_failures(
         self, diffs: Sequence[Diff[Resource]], commands: Sequence[Command], replies: Sequence[Reply]
     ) -> List[Tuple[Command, Reply]]:
-        """Record and return the commands that failed."""
+        """Record the commands that failed, and return them with their replies."""
         failed = [(command, reply) for command, reply in zip(commands, replies) if not reply.ok]
         for command, reply in failed:
             self._record_failure(diffs, command, reply)

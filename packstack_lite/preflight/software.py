@@ -209,7 +209,7 @@ def check_python_modules(context: CheckContext) -> Findings:
 
 
 def _package_column(profile: Profile) -> int:
-    """Return the column of _PYTHON_PACKAGES: 0 for apt, 1 for RPMs of Python 3, else 2."""
+    """Return the column of _PYTHON_PACKAGES: 0 for apt, 1 for Python 3's RPMs, else 2."""
     return 0 if profile.package_manager == "apt" else 1 if profile.python.startswith("python3") else 2
 
 

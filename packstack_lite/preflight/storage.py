@@ -144,7 +144,10 @@ def _check_ceph(context: CheckContext) -> Findings:
 
 
 def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_point: str) -> Findings:
-    """Check that a device exists and is empty, or mounted at ``mount_point`` by us."""
+    """Check that a device exists and is empty, or mounted at ``mount_point`` by us.
+
+    ``parameter`` is the one whose answer names the device.
+    """
     entry = context.facts.storage.block_devices.get(path)
     if entry is None:
         yield error(f"there is no device {path} ({parameter})", "lsblk lists the devices")
@@ -161,7 +164,10 @@ def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_
 
 
 def _check_free_space(context: CheckContext, parameter: str, path: str, is_fatal: bool = True) -> Findings:
-    """Check that there is space for a file, unless an earlier run has created it."""
+    """Check that a new file, of the size that a parameter gives, fits below ``path``.
+
+    A cloud that is deployed is not checked: an earlier run has created the file.
+    """
     required_mib, free = _parse_mib(context.answers.get(parameter)), _free_space(context, path)
     if context.facts.cloud.deployed_by_us or required_mib is None or free is None or required_mib <= free[0]:
         return

@@ -36,14 +36,14 @@ def declare(context: NodeContext) -> List[Resource]:
     config = nova.declare_config(context)
     resources = [config, *_declare_hypervisor(context, config)]
     if not context.has_role("controller"):
-        return [*resources, *_declare_restart_once(context)]
+        return [*resources, *_declare_restart_after_first_start(context)]
     discover = _discover_host(
         context, context.facts.system.hostname, "nova-discover-hosts", (context.unit_id("nova-compute"),)
     )
     return [
         *resources,
         discover,
-        *_declare_restart_once_known(context, discover),
+        *_declare_restart_after_registration(context, discover),
         _compute_alive(context, context.facts.system.hostname),
     ]
 
@@ -131,7 +131,7 @@ def _compute_alive(context: NodeContext, hostname: str) -> ApiObject:
     )
 
 
-def _declare_restart_once_known(context: NodeContext, discover: RunOnce) -> List[Resource]:
+def _declare_restart_after_registration(context: NodeContext, discover: RunOnce) -> List[Resource]:
     """Declare a restart of nova-compute if it is older than its registration.
 
     Only for releases that need it.
@@ -157,10 +157,10 @@ def _declare_restart_once_known(context: NodeContext, discover: RunOnce) -> List
     return [restart]
 
 
-def _declare_restart_once(context: NodeContext) -> List[Resource]:
-    """Declare the same restart where the database is on another node.
+def _declare_restart_after_first_start(context: NodeContext) -> List[Resource]:
+    """Declare one restart of nova-compute, after its first start.
 
-    It runs once, after the first start.
+    Only for releases that need it, on a node from which its registration in the database cannot be read.
     """
     if "nova-compute-misses-first-events" not in context.profile.quirks:
         return []

@@ -60,7 +60,10 @@ def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
 def _settle_disagreements(
     answers: Dict[str, Tuple[str, int]], changes: List[LineChange]
 ) -> Tuple[Dict[str, Tuple[str, int]], List[LineChange]]:
-    """Choose one answer where old names disagree: the majority's, else the first."""
+    """Choose one answer where old names disagree: the majority's, else the first.
+
+    Returns (answers, changes to report).
+    """
     settled: List[LineChange] = []
     conflicts: Dict[str, List[LineChange]] = {}
     for change in changes:

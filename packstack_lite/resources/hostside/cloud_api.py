@@ -104,12 +104,14 @@ class Cloud(object):
         self.drop_lists()
 
     def login(self, user, password, **scope):
+        """Return a session of a user; ``scope`` is the project, or ``unscoped``."""
         plugin = v3.Password(
             auth_url=self.identity, username=user, password=password, user_domain_name="Default", **scope
         )
         return session.Session(plugin, session=OneRequestSession(), timeout=self.timeout)
 
     def drop_lists(self):
+        """Forget the fetched lists, as a write may have changed them."""
         self.lists, self.list_locks, self.locks_lock = {}, {}, threading.Lock()
 
     def base_url(self, service):
@@ -169,6 +171,10 @@ class Cloud(object):
         return self.session.request(self.base_url(service) + path, method, **kwargs)
 
     def find(self, service, path, key, **match):
+        """Return the list's first item with these values. Raises Absent or Unknown.
+
+        ``key`` is the one that holds the list in the reply's JSON.
+        """
         for item in self.listing(service, path, key):
             if all(item.get(name) == value for name, value in match.items()):
                 return item
@@ -194,9 +200,11 @@ class ObjectType(object):
         self.service, self.path, self.key, self.query, self.update_method = service, path, key, query, update_method
 
     def match(self, cloud, want):
+        """Return the values by which the object is found in the list."""
         return {"name": want["name"]}
 
     def find(self, cloud, want):
+        """Return the object as the API lists it. Raises Absent or Unknown."""
         return cloud.find(self.service, self.path + self.query, self.key + "s", **self.match(cloud, want))
 
     def body(self, cloud, want):
@@ -204,10 +212,12 @@ class ObjectType(object):
         return dict(want["body"], name=want["name"])
 
     def read(self, cloud, want):
+        """Return the object's state, with the keys of the wanted body."""
         item = self.find(cloud, want)
         return {key: item.get(key) for key in want["body"]}
 
     def write(self, cloud, want):
+        """Create the object, or change the keys that differ from the wanted body."""
         body = self.body(cloud, want)
         try:
             item = self.find(cloud, want)
@@ -235,6 +245,7 @@ class User(ObjectType):
         return seen
 
     def roles(self, cloud, user, project):
+        """Return the names of the user's roles in a project; both are ids."""
         assignments = cloud.listing("identity", "/role_assignments?include_names=true", "role_assignments")
         return {
             entry["role"]["name"]
@@ -243,6 +254,7 @@ class User(ObjectType):
         }
 
     def can_log_in(self, cloud, want):
+        """Return whether the wanted password is accepted."""
         try:
             cloud.login(want["name"], want["secrets"]["password"], unscoped=True).get_token()
             return True
@@ -567,6 +579,7 @@ def write_one(cloud, want):
 
 
 def read_all(cloud, wants, login_error):
+    """Return the state of each object by its id; all unknown after a failed login."""
     if login_error:
         return {want["id"]: {"unknown": login_error} for want in wants}
     # Four at once: Keystone hashes a password for each login, in its own threads.
@@ -575,6 +588,7 @@ def read_all(cloud, wants, login_error):
 
 
 def write_all(cloud, wants, login_error):
+    """Create or change the objects in WRITE_ORDER; return each outcome by its id."""
     if login_error:
         return {want["id"]: {"ok": False, "error": login_error} for want in wants}
     return {
@@ -592,6 +606,7 @@ def try_login(cloud):
 
 
 def main():
+    """Read or write the objects of the task on standard input; print JSON."""
     task = json.loads(sys.stdin.read())
     cloud = Cloud(task["api"], REQUEST_TIMEOUT[task["mode"]])
     is_read = task["mode"] == "read"
