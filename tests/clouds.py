@@ -1,4 +1,7 @@
-"""Clouds for tests: answers, facts and a profile, without a node. Used by unit and golden tests."""
+"""Clouds for tests: answers, facts and a profile, without a node.
+
+Used by unit and golden tests.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ settings.load_profile("any machine")
 
 @dataclass(frozen=True)
 class Outcome:
-    """The exit code and output of a run of the tool; ``data`` is stdout parsed as JSON."""
+    """The exit code and output of a run of the tool.
+
+    ``data`` is stdout parsed as JSON.
+    """
 
     code: int
     out: str
@@ -104,7 +107,10 @@ class Tool:
 
 
 def cli_runner(**options: Any) -> CliRunner:
-    """Return click's test runner with separate stdout and stderr; click before 8.2 needs an option for that."""
+    """Return click's test runner with separate stdout and stderr.
+
+    Click before 8.2 needs an option for that.
+    """
     if "mix_stderr" in inspect.signature(CliRunner).parameters:
         options["mix_stderr"] = False
     return CliRunner(**options)
@@ -125,10 +131,16 @@ class CloudScheduling(LoadFileScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Optional[CloudScheduling]:
-    """Distribute by cloud instead of by file; with pytest 9 xdist's own groups do not reach its scheduler."""
+    """Distribute by cloud instead of by file.
+
+    With pytest 9 xdist's own groups do not reach its scheduler.
+    """
     return CloudScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
-    """Sort the tests of tests/e2e by ``E2E_ORDER``; the order within a file and of all other tests stays."""
+    """Sort the tests of tests/e2e by ``E2E_ORDER``.
+
+    The order within a file and of all other tests stays.
+    """
     items.sort(key=lambda item: E2E_ORDER.index(item.path.name) if item.path.parent.name == "e2e" else -1)

@@ -1,4 +1,7 @@
-"""Find the Pythons that host-side programs must run on: this one, and EL7's 2.7 and 3.6 where installed."""
+"""Find the Pythons that host-side programs must run on.
+
+These are this one, and EL7's 2.7 and 3.6 where installed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ HOME = PROJECT / ".pythons"
 
 @lru_cache(maxsize=None)
 def bare(version: str) -> Optional[str]:
-    """Return an interpreter of this version, from PATH or pyenv; None if there is none that runs."""
+    """Return an interpreter of this version, from PATH or pyenv.
+
+    None if there is none that runs.
+    """
     if version == "here":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -33,7 +39,10 @@ def bare(version: str) -> Optional[str]:
 
 @lru_cache(maxsize=None)
 def equipped(version: str, module: str) -> Optional[str]:
-    """Return an interpreter of this version that can import the module; None if there is none."""
+    """Return an interpreter of this version that can import the module.
+
+    None if there is none.
+    """
     path = sys.executable if version == "here" else str(HOME / version / "bin" / "python")
     return path if _runs(path, f"import {module}") else None
 

@@ -1,4 +1,7 @@
-"""Cases of rendered clouds, and their files. Used by golden tests and tests of services."""
+"""Cases of rendered clouds, and their files.
+
+Used by golden tests and tests of services.
+"""
 
 from __future__ import annotations
 

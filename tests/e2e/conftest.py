@@ -151,7 +151,9 @@ def hostile_passwords(passwords: Sequence[str]) -> Dict[str, str]:
 def bare_node(
     tool: Tool, directory: Path, name: str, changes: Mapping[str, str], distro: str = "debian12"
 ) -> Iterator[Sandbox]:
-    """Make a sandbox without OpenStack and an answer file; remove the sandbox at the end.
+    """Make a sandbox without OpenStack and an answer file.
+
+    Remove the sandbox at the end.
 
     Variables for developers begin with the name in capitals, here E2E: E2E_SANDBOX and E2E_ANSWERS name a deployed
     sandbox and its answer file, which are used and kept. E2E_TREE names a saved tree to start from (make quick).
@@ -178,7 +180,10 @@ def bare_node(
 
 @contextmanager
 def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, str]) -> Iterator[Sandbox]:
-    """Make a virtual machine with the packages installed, as ``--kind machine`` does; see ``bare_node``."""
+    """Make a virtual machine with the packages installed, as ``--kind machine`` does.
+
+    See ``bare_node``.
+    """
     environment = [os.environ.get(f"{name.upper().replace('-', '_')}_{what}") for what in ("SANDBOX", "ANSWERS")]
     if environment[0]:
         yield Sandbox(environment[0], tool, Path(environment[1] or ""))
@@ -196,7 +201,10 @@ def bare_machine(tool: Tool, directory: Path, name: str, changes: Mapping[str, s
 
 @contextmanager
 def other_sandboxes_stopped() -> Iterator[None]:
-    """Stop the other sandboxes of this test process meanwhile: there is memory for one cloud."""
+    """Stop the other sandboxes of this test process meanwhile.
+
+    There is memory for one cloud only.
+    """
     stopped_names = list(RUNNING_SANDBOXES)
     for name in stopped_names:
         sandbox_api.stop(name)
@@ -207,7 +215,10 @@ def other_sandboxes_stopped() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare Debian 12 for a cloud with Open vSwitch and no optional service; most tests share it."""
+    """A bare Debian 12 for a cloud with Open vSwitch and no optional service.
+
+    Most tests share it.
+    """
     with bare_node(
         tool, tmp_path_factory.mktemp("answers"), "e2e", {**hostile_passwords(PASSWORDS), **OPENVSWITCH}
     ) as node:
@@ -216,7 +227,9 @@ def sandbox(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
 
 @pytest.fixture(scope="session")
 def complete(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A deployed cloud with every service: Debian 12, OVN (the default), secrets, objects, volumes on Ceph.
+    """A deployed cloud with every service.
+
+    It has Debian 12, OVN (the default), secrets, objects, volumes on Ceph.
 
     Variables for developers: E2E_COMPLETE_SANDBOX, E2E_COMPLETE_ANSWERS, E2E_COMPLETE_TREE (see bare_node).
     """

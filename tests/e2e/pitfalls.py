@@ -1,4 +1,7 @@
-"""Helpers for tests of pitfalls: preflight's findings on a node, before and after --fix."""
+"""Helpers for tests of pitfalls.
+
+Preflight's findings on a node, before and after --fix.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ MOVE_DATA_OPTIONS = ("--move-data", "mariadb", "--move-data", "packstack")
 
 
 def run_fix(node: Sandbox, *options: str) -> Findings:
-    """Run --fix, allowed to move all data; return the findings afterwards. Fail if a fix failed."""
+    """Run --fix, allowed to move all data; return the findings afterwards.
+
+    Fail if a fix failed.
+    """
     result = node("preflight", "--fix", *MOVE_DATA_OPTIONS, "--output", "json", *options)
     assert "--fix failed" not in result.err, result.err
     return findings_by_name(result)

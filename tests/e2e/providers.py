@@ -23,7 +23,10 @@ REMOVE_COMMON = "security group delete provider\nkeypair delete provider\nflavor
 
 @dataclass(frozen=True)
 class Segment:
-    """A provider network: ``tag`` is its VLAN, 0 for flat; ``subnet`` the first three octets of its /24."""
+    """A provider network.
+
+    ``tag`` is its VLAN, 0 for flat. ``subnet`` has the first three octets of its /24.
+    """
 
     physnet: str
     bridge: str
@@ -67,7 +70,10 @@ def openstack(node: Sandbox, commands: str) -> None:
 
 @contextmanager
 def instance_on(node: Sandbox, segment: Segment) -> Iterator[str]:
-    """Yield the address of an instance on the segment; remove the instance and its network afterwards."""
+    """Yield the address of an instance on the segment.
+
+    The instance and its network are removed afterwards.
+    """
     node.sh(f"rm -f {KEY}*; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
     openstack(node, COMMON + segment.create_commands)
     addresses = node.sh(f"{SHOW} port show {segment.name} -f json -c fixed_ips | grep -o '{segment.subnet}[.][0-9]*'")
@@ -89,7 +95,10 @@ def ping_becomes(node: Sandbox, address: str, should_answer: bool = True, second
 
 
 def try_instance(node: Sandbox, segment: Segment) -> Dict[str, str]:
-    """Return what an instance on the segment did: whether it answers in its VLAN, in the next one, and its login."""
+    """Return what an instance on the segment did.
+
+    That is: whether it answers in its VLAN and in the next one, and the host name that ssh shows.
+    """
     with instance_on(node, segment) as address:
         node.sh(segment.plug_command(segment.tag))
         results = {"answers": str(ping_becomes(node, address))}

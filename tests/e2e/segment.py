@@ -13,7 +13,9 @@ def address(name: str) -> str:
 
 
 def sh(name: str, script: str, stdin: str = "") -> str:
-    """Run a script as root in a sandbox and return its stdout, stripped; fail where it fails.
+    """Run a script as root in a sandbox and return its stdout, stripped.
+
+    Fail where it fails.
 
     By ssh directly: starting packstack-lite each time would take long.
     """

@@ -1,4 +1,7 @@
-"""Deploy a complete cloud on a test node with CentOS 7's layout: Train's own code, Open vSwitch."""
+"""Deploy a complete cloud on a test node with CentOS 7's layout.
+
+It runs Train's own code, and Open vSwitch.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ NOVA, GLANCE = "2.79", "v2.9"
 
 @pytest.fixture(scope="module")
 def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare node with CentOS 7's layout (E2E_CENTOS7_SANDBOX, _ANSWERS and _TREE: see bare_node)."""
+    """A bare node with CentOS 7's layout.
+
+    For E2E_CENTOS7_SANDBOX, _ANSWERS and _TREE see bare_node.
+    """
     if not train.find_interpreter():
         pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine: see test_centos7_zed.py")
     directory = tmp_path_factory.mktemp("centos7")

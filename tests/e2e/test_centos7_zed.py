@@ -1,4 +1,7 @@
-"""Deploy on CentOS 7's layout without a CPython 3.6: packages named as in Train hold Debian's code (Zed)."""
+"""Deploy on CentOS 7's layout without a CPython 3.6.
+
+Packages named as in Train hold Debian's code (Zed).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Deploy a complete cloud on a test node with CentOS Stream 9's layout: RDO's names, dnf, httpd, Epoxy's code.
+"""Deploy a complete cloud on a test node with CentOS Stream 9's layout.
+
+It has RDO's names, dnf, httpd, and Epoxy's code.
 
 The node is not a CentOS (docs/decisions/0008-el-layout-host.md). The tests show that the profile centos9s-epoxy has
 RDO's names and paths, and that the cloud works, with secrets, objects and volumes on Ceph.

@@ -1,4 +1,7 @@
-"""Plan, apply, smoke, change, verify: one cloud on a bare node, in the order in which a user does it."""
+"""Plan, apply, smoke, change and verify one cloud on a bare node.
+
+The tests run in the order in which a user does it.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,10 @@ def test_an_override_that_nova_does_not_know_is_refused_before_any_change(sandbo
 
 
 def test_overrides_are_applied_restart_only_their_units_and_can_be_removed(sandbox: Sandbox, tmp_path: Path) -> None:
-    """An option, a multi-valued option, a file that is not rendered, a secret; then without all of them."""
+    """An option, a multi-valued option, a file that is not rendered, a secret.
+
+    The last apply is without all of them.
+    """
     overrides = tmp_path / "mine"
     (overrides / "nova").mkdir(parents=True)
     (overrides / "nova" / "nova.conf").write_text(

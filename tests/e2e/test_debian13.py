@@ -1,4 +1,7 @@
-"""Deploy a complete cloud on a bare Debian 13 with its own OpenStack (Epoxy): OVN, secrets, objects, Ceph."""
+"""Deploy a complete cloud on a bare Debian 13 with its own OpenStack (Epoxy).
+
+The cloud has OVN, secrets, objects, and volumes on Ceph.
+"""
 
 from __future__ import annotations
 

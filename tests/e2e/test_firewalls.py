@@ -1,4 +1,7 @@
-"""Test real firewalls: opened ports stay open, floating addresses are forwarded. firewalld is Debian's."""
+"""Test real firewalls: opened ports stay open, floating addresses are forwarded.
+
+firewalld is Debian's.
+"""
 
 from __future__ import annotations
 

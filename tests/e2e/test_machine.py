@@ -1,4 +1,6 @@
-"""Deploy on a virtual machine: LVM over iSCSI, dm-crypt, Open vSwitch's kernel datapath; apply again, reboot.
+"""Deploy on a virtual machine.
+
+It has LVM over iSCSI, dm-crypt and Open vSwitch's kernel datapath. Apply again, reboot.
 
 Takes most of an hour: make test-machine. For developers, E2E_MACHINE_SANDBOX and E2E_MACHINE_ANSWERS name a deployed
 machine and its answer file (see bare_machine).

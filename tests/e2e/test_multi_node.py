@@ -59,7 +59,10 @@ def openstack(command: str) -> str:
 
 
 def create_instance(name: str, hypervisor: str) -> str:
-    """Create an instance in the demo's private network on this hypervisor; return its floating IP."""
+    """Create an instance in the demo's private network on this hypervisor.
+
+    Return its floating IP.
+    """
     openstack(
         f"server create {name} --image cirros --flavor m1.tiny --network private"
         f" --availability-zone nova:{hypervisor} --wait -f value -c status"
@@ -136,7 +139,10 @@ def test_instances_on_every_hypervisor_are_reachable_over_the_tunnel(cloud: Sand
 
 
 def test_an_instance_migrates_cold_and_live(cloud: Sandbox) -> None:
-    """A cold migration copies the disk over nova's SSH; libvirt does a live one over it."""
+    """A cold migration copies the disk over nova's SSH.
+
+    libvirt does a live migration over it.
+    """
     addresses = openstack(f"server show on-{COMPUTE_2} -f value -c addresses")
     floating_ip = addresses.replace("'", " ").replace("]", " ").split()[-2]
     openstack(f"server migrate on-{COMPUTE_2} --host {COMPUTE_3} --os-compute-api-version 2.56 --wait")

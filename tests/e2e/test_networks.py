@@ -1,4 +1,7 @@
-"""Change the answers of the shared Open vSwitch cloud: a second bridge, VLANs, metering, iptables security groups."""
+"""Change the answers of the shared Open vSwitch cloud.
+
+They add a second bridge, VLANs, metering, iptables security groups.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ OVN = {
 
 @pytest.fixture(scope="module")
 def networks(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The shared cloud with these answers; deployed here if no earlier test has done it."""
+    """The shared cloud with these answers.
+
+    Deployed here if no earlier test has done it.
+    """
     before = sandbox.answers.read_text()
     change_answers(sandbox.answers, NETWORK_ANSWERS)
     applied = sandbox("apply", "--output", "json")

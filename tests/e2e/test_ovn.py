@@ -1,4 +1,7 @@
-"""Use OVN, the default, on the complete cloud; stop parts of it, and refuse a change of agent."""
+"""Use OVN, the default, on the complete cloud.
+
+Stop parts of it, and refuse a change of agent.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,9 @@ def test_the_default_is_ovn_without_the_other_agents(ovn: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def pair(ovn: Sandbox) -> Iterator[Any]:
-    """A function that runs a command on the first of two instances; its ``other`` is the second one's address.
+    """A function that runs a command on the first of two instances.
+
+    Its ``other`` is the second one's address.
 
     The instances are on two private networks behind one router.
     """
@@ -101,7 +106,10 @@ def openstack(ovn: Sandbox, commands: str) -> None:
 
 
 def output_becomes(pair: Any, expected: bool, command: str, text: str, tries: int = 15) -> bool:
-    """Return whether the text appears in the command's output within ``tries``; for ``expected`` False, disappears."""
+    """Return whether the text appears in the command's output within ``tries``.
+
+    With ``expected`` False: whether it disappears.
+    """
     return any((text in pair(command)) == expected for _ in range(tries))
 
 
@@ -159,7 +167,10 @@ def test_changing_the_agent_is_refused_with_the_reason(ovn: Sandbox, tmp_path: A
 
 
 def test_an_instance_in_a_vlan_answers_only_in_that_vlan(ovn: Sandbox) -> None:
-    """Other answers add a second bridge and VLANs; Neutron has to find the bridge at this chassis."""
+    """Other answers add a second bridge and VLANs.
+
+    Neutron has to find the bridge at this chassis.
+    """
     before = ovn.answers.read_text()
     more = {
         "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "geneve,vlan,flat",

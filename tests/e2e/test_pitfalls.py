@@ -1,4 +1,6 @@
-"""Create each pitfall on a real Debian; preflight finds and explains it, --fix removes it.
+"""Create each pitfall on a real Debian.
+
+Preflight finds and explains it, --fix removes it.
 
 CentOS's pitfalls are in test_pitfalls_el.py.
 """

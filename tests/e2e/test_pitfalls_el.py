@@ -1,4 +1,6 @@
-"""Create CentOS's pitfalls on bare nodes with its layout; preflight finds and explains them, --fix removes them.
+"""Create CentOS's pitfalls on bare nodes with its layout.
+
+Preflight finds and explains them, --fix removes them.
 
 yum, rpm, systemd, MariaDB, firewalld, iptables, NetworkManager and facter's broken loader are real, and so are the
 RPMs that the fixes install.
@@ -38,7 +40,10 @@ EPEL_VERSIONS = {"el7": "leatherman*", "el9": "erlang*"}
 
 @pytest.fixture(scope="module", params=["el9", "el7"])
 def node(request: pytest.FixtureRequest, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A bare node with CentOS's layout (E2E_PITFALLS_EL9_SANDBOX and _ANSWERS: see bare_node)."""
+    """A bare node with CentOS's layout.
+
+    For E2E_PITFALLS_EL9_SANDBOX and _ANSWERS see bare_node.
+    """
     distro = request.param
     with bare_node(tool, tmp_path_factory.mktemp(distro), f"e2e-pitfalls-{distro}", {}, distro) as node:
         yield node
@@ -90,7 +95,10 @@ def test_fixable_pitfalls_are_found_fixed_and_gone(node: Sandbox) -> None:
 
 
 def test_epels_leatherman_is_found_and_downgraded(node: Sandbox) -> None:
-    """The finding has the loader's message; --fix downgrades, and excludes the package from later updates."""
+    """The finding has the loader's message.
+
+    --fix downgrades, and excludes the package from later updates.
+    """
     release = RELEASES[node.distro]
     node.sh(f"yum -y -q install {release} && yum -y -q install facter && facter | grep 1.3.0")
     assert run_preflight(node) == {}
@@ -109,7 +117,7 @@ def test_epels_leatherman_is_found_and_downgraded(node: Sandbox) -> None:
 
 
 def test_old_mariadb_data_that_refuse_root_are_found_and_moved(node: Sandbox) -> None:
-    """The "authentication error" of Packstack users' notes: root's password is of an earlier run."""
+    """Root's password is of an earlier run: an "authentication error" with Packstack."""
     node.sh("yum -y -q install mariadb-server && systemctl start mariadb")
     assert run_preflight(node) == {}, "an empty MariaDB is no finding"
     node.sh(

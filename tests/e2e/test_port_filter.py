@@ -1,4 +1,7 @@
-"""Test the port filter on bare nodes with real kernels and tools; no cloud is deployed."""
+"""Test the port filter on bare nodes with real kernels and tools.
+
+No cloud is deployed.
+"""
 
 from __future__ import annotations
 

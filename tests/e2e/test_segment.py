@@ -1,4 +1,7 @@
-"""Make a segment of three bare nodes; delay, cut and heal links; remove everything."""
+"""Make a segment of three bare nodes; delay, cut and heal links.
+
+Remove everything.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ def segment(tool: Tool) -> Iterator[List[sandbox_api.Sandbox]]:
 
 
 def ping(name: str, *addresses: str) -> float:
-    """Ping each address three times; return the slowest address's shortest time in milliseconds.
+    """Ping each address three times.
+
+    Return the slowest address's shortest time in milliseconds.
 
     0 if an address does not answer.
     """
@@ -47,7 +52,10 @@ def change_link(tool: Tool, *arguments: str) -> str:
 
 
 def machine_state() -> List[str]:
-    """Return what a segment may leave behind: interfaces, rules, routes, mounts, cgroups, processes."""
+    """Return what a segment may leave behind.
+
+    These are interfaces, rules, routes, mounts, cgroups, processes.
+    """
     output = [
         subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         for argv in (
@@ -169,7 +177,10 @@ def test_invalid_arguments_are_refused_in_one_sentence_and_change_nothing(
 
 
 def segment_names() -> List[str]:
-    """Return the sandboxes of this segment; another test process may have sandboxes too."""
+    """Return the sandboxes of this segment.
+
+    Another test process may have sandboxes too.
+    """
     return [box.name for box in sandbox_api.list_all() if box.name.startswith(NAME)]
 
 

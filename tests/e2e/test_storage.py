@@ -1,4 +1,7 @@
-"""Use secrets, objects and volumes on the complete cloud; apply again with data in them; reboot."""
+"""Use secrets, objects and volumes on the complete cloud.
+
+Apply again with data in them; reboot.
+"""
 
 from __future__ import annotations
 

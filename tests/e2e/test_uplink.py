@@ -138,7 +138,10 @@ def assert_moved(node: Sandbox) -> None:
 
 
 def assert_restored(node: Sandbox, expected_text: str, seconds: int = 8) -> float:
-    """Apply; fail unless it fails with this text and restores the network. Return the seconds it took."""
+    """Apply; fail unless it fails with this text and restores the network.
+
+    Return the seconds it took.
+    """
     before = config_checksums(node)
     started_at = time.monotonic()
     apply_result = apply(node, "--set", f"CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT={seconds}")
@@ -186,7 +189,10 @@ def test_networkd_when_the_job_is_killed(node: Sandbox) -> None:
 
 
 def test_networkd_when_the_power_fails(node: Sandbox) -> None:
-    """The next boot undoes the incomplete move; the interrupted apply reconnects and repeats it."""
+    """The next boot undoes the incomplete move.
+
+    The interrupted apply reconnects and repeats it.
+    """
     armed = Path(find_record(node.name).root) / STATE_DIR.lstrip("/") / "armed"
     outcomes: List[Outcome] = []
     run = threading.Thread(target=lambda: outcomes.append(apply(node)))
@@ -240,7 +246,10 @@ def test_ifupdown_with_a_wrong_vlan(node: Sandbox) -> None:
 
 
 def test_network_manager_without_its_plug_in(node: Sandbox) -> None:
-    """Debian's NetworkManager has no plug-in for Open vSwitch: preflight refuses the move."""
+    """Debian's NetworkManager has no plug-in for Open vSwitch.
+
+    Preflight refuses the move.
+    """
     node.sh(f"systemctl -q mask NetworkManager && apt-get -qq update && {APT_INSTALL} network-manager")
     box = find_record(node.name)
     node.sh(USE_NETWORKMANAGER % {"address": box.address, "gateway": box.gateway})

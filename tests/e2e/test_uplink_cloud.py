@@ -1,4 +1,7 @@
-"""Deploy a cloud that moves the node's only interface into the external bridge: OVN on Debian 12."""
+"""Deploy a cloud that moves the node's only interface into the external bridge.
+
+It runs OVN on Debian 12.
+"""
 
 from __future__ import annotations
 

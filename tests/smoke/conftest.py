@@ -1,4 +1,7 @@
-"""Fixtures for a deployed node that testinfra reaches: its profile, its services, its listening ports."""
+"""Fixtures for a deployed node that testinfra reaches.
+
+They return its profile, its services and its listening ports.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ CONFIGS = {
 
 
 def rows_for(table, service, services):
-    """The rows of a table for one service; skip the test if the node does not have it."""
+    """Return the rows of a table for one service; skip the test if the node does not have it."""
     if service not in services:
         pytest.skip(f"this node has no {service}")
     return table[service]
