@@ -178,7 +178,7 @@ def _declare_security_group_rules(context: NodeContext) -> List[Resource]:
 
 
 def _declare_image(context: NodeContext) -> ApiObject:
-    """Declare the image of the answers, as Glance fetches it from its URL."""
+    """Declare the image of the answers; the node gets it from its path or URL."""
     properties = str(context.answers.get("CONFIG_PROVISION_IMAGE_PROPERTIES") or "")
     extra_properties = dict(part.strip().split("=", 1) for part in properties.split(",") if "=" in part)
     body = {

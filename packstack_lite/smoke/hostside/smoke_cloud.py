@@ -27,7 +27,7 @@ from smoke_session import Failed, Skip, Smoke, error_text, short_error
 
 
 def token(smoke):
-    """Log in to Keystone as the administrator, whose session all other cases use."""
+    """Log in to Keystone as the administrator, whose session the other cases use."""
     smoke.session.get_token()
     return "project %s" % smoke.task["api"]["project"]
 
