@@ -13,7 +13,7 @@ import pytest
 from packstack_lite import profiles
 from packstack_lite.sandbox import guest_image
 from tests.conftest import PROJECT
-from tests.smoke.test_host import CONFIGS, PORTS, ROLES
+from tests.smoke.test_node import CONFIGS, PORTS, ROLES
 
 VAGRANTFILE = (PROJECT / "Vagrantfile").read_text(encoding="utf-8")
 NETWORK = (PROJECT / "tests/tools/vagrant-lxc-net.sh").read_text(encoding="utf-8")
