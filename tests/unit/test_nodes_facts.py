@@ -122,6 +122,32 @@ def test_every_key_of_an_uplink_is_parsed():
     assert printed == {each.metadata["key"] for each in fields(UplinkFacts)}
 
 
+def undescribed(subjects):
+    """Return a sentence for each field that its class's docstring does not name between double backquotes."""
+    return [
+        f"{subject.__name__}.{each.name}: say in the class's docstring what ``{each.name}`` means"
+        for subject in subjects
+        for each in fields(subject)
+        if f"``{each.name}``" not in (subject.__doc__ or "")
+    ]
+
+
+def test_every_fact_is_described_in_its_class():
+    sentences = undescribed(SUBJECT_CLASSES)
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_fact_that_is_not_described_is_noticed():
+    @dataclass(frozen=True)
+    class MoreFacts:
+        """One more: ``other_fact``."""
+
+        other_fact: str = fact("other_fact", first_text)
+        fact: str = fact("fact", first_text)
+
+    assert undescribed([MoreFacts]) == ["MoreFacts.fact: say in the class's docstring what ``fact`` means"]
+
+
 def test_every_fact_is_read():
     """A fact that nothing reads costs each run a moment on the node."""
     files = [*(PROJECT / "packstack_lite").rglob("*.py"), *(PROJECT / "templates").rglob("*.j2")]

@@ -30,13 +30,20 @@ GOOD = {
 }
 
 
+def find_check(name):
+    """Return a check by its name; fail with a sentence where CHECKS has no such row."""
+    assert name in CHECKS, f"{name} is in no row of CHECKS (packstack_lite/preflight/__init__.py)"
+    return CHECKS[name]
+
+
 def levels_and_messages(check, answers=None, profile=PROFILE, **changes):
     context = CheckContext(facts(**{**GOOD, **changes}), answers or {}, profile, NOW)
-    return [(finding.level, finding.message) for finding in CHECKS[check](context)]
+    return [(finding.level, finding.message) for finding in find_check(check)(context)]
 
 
 def hints(check, **changes):
-    return [finding.hint for finding in CHECKS[check](CheckContext(facts(**{**GOOD, **changes}), {}, PROFILE, NOW))]
+    context = CheckContext(facts(**{**GOOD, **changes}), {}, PROFILE, NOW)
+    return [finding.hint for finding in find_check(check)(context)]
 
 
 @pytest.mark.parametrize("check", CHECKS)

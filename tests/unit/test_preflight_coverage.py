@@ -1,21 +1,28 @@
-"""Every check reports something on a node that is bad for it, and reads facts that are gathered.
+"""Every check reports something on a node that is bad for it, and reads facts that are gathered. So does every fix.
 
 ``test_nodes_facts`` holds that each fact is printed by a script and parsed; together no check can be silent for ever.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+import re
 from dataclasses import fields, replace
 
 import pytest
 
+from packstack_lite import preflight
 from packstack_lite.nodes.facts import Facts, Interface
-from packstack_lite.preflight import CHECKS
-from packstack_lite.preflight.check import CheckContext, warning
+from packstack_lite.preflight import CHECKS, fixes
+from packstack_lite.preflight.check import CheckContext, error, warning
 from tests.clouds import ANSWERS, MACHINE, facts, profile_of
+from tests.conftest import PROJECT
 from tests.unit import test_preflight_checks as checks
 from tests.unit import test_preflight_pitfalls as pitfalls
 from tests.unit import test_preflight_storage as storage
+from tests.unit.test_preflight_fix_commands import public_fixes
 
 # Checks that compare answers with the profile, and need nothing of the node.
 ANSWERS_ONLY = {"driver", "services"}
@@ -59,8 +66,52 @@ class ReadFacts:
         return getattr(self._subject, fact)
 
 
+def list_check_functions():
+    """Return every public function ``check_*`` of the modules in preflight/, by name."""
+    modules = [
+        importlib.import_module(f"{preflight.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(preflight.__path__)
+    ]
+    return {
+        name: function
+        for module in modules
+        for name, function in vars(module).items()
+        if name.startswith("check_") and inspect.isfunction(function) and function.__module__ == module.__name__
+    }
+
+
+def unlisted_checks(functions, all_checks, tables):
+    """Return a sentence for each check that CHECKS lacks: functions, and names in the tables of bad nodes."""
+    rows = list(all_checks.values())
+    names = [
+        *(name for name, function in functions.items() if function not in rows),
+        *sorted({row[0] for row in tables} - set(all_checks)),
+    ]
+    return [f"{name} is in no row of CHECKS (packstack_lite/preflight/__init__.py)" for name in names]
+
+
+def test_every_check_is_in_checks():
+    functions = list_check_functions()
+    assert len(functions) >= len(CHECKS) > 30
+    sentences = unlisted_checks(functions, CHECKS, BAD_NODES)
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_check_that_checks_lacks_is_named():
+    functions = {**list_check_functions(), "check_tmp": silent}
+    assert unlisted_checks(functions, CHECKS, [*BAD_NODES, ("tmp", {}, {}, DEBIAN13)]) == [
+        "check_tmp is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
+        "tmp is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
+    ]
+
+
 def silent_checks(all_checks, bad_nodes):
-    """Return a sentence for each check that reports nothing on every bad node, or reads no fact before it reports."""
+    """Return a sentence for each check that reports nothing on every bad node, or reads no fact before it reports.
+
+    Rows of a check that ``all_checks`` lacks are left to ``unlisted_checks``.
+    """
+    bad_nodes = [row for row in bad_nodes if row[0] in all_checks]
+    in_a_table = {row[0] for row in bad_nodes}
     fires, read = set(), {name: set() for name in all_checks}
     for name, changes, answers, profile in bad_nodes:
         of = facts(**changes)
@@ -69,9 +120,11 @@ def silent_checks(all_checks, bad_nodes):
         context = CheckContext(noted, {**ANSWERS, **answers}, profile_of(profile), checks.NOW)
         if list(all_checks[name](context)):
             fires.add(name)
+    blind_checks = [name for name in all_checks if name in in_a_table and not read[name] and name not in ANSWERS_ONLY]
     return [
-        *(f"{name}: reports nothing on any bad node of the tables" for name in all_checks if name not in fires),
-        *(f"{name}: reads no fact of the node" for name in all_checks if not read[name] and name not in ANSWERS_ONLY),
+        *(f"{name}: has no bad node: add a row to a table BAD" for name in all_checks if name not in in_a_table),
+        *(f"{name}: reports nothing on its bad nodes" for name in all_checks if name in in_a_table - fires),
+        *(f"{name}: reads no fact of the node" for name in blind_checks),
     ]
 
 
@@ -93,7 +146,7 @@ def blind(context):
 @pytest.mark.parametrize(
     ("check", "sentences"),
     [
-        (silent, ["new: reports nothing on any bad node of the tables", "new: reads no fact of the node"]),
+        (silent, ["new: reports nothing on its bad nodes", "new: reads no fact of the node"]),
         (blind, ["new: reads no fact of the node"]),
     ],
 )
@@ -102,10 +155,8 @@ def test_a_check_that_cannot_fire_is_noticed(check, sentences):
 
 
 def test_a_check_that_is_in_no_table_is_noticed():
-    assert silent_checks({"new": CHECKS["memory"]}, []) == [
-        "new: reports nothing on any bad node of the tables",
-        "new: reads no fact of the node",
-    ]
+    """It is not also called one that reads no fact: nobody has run it."""
+    assert silent_checks({"new": CHECKS["memory"]}, []) == ["new: has no bad node: add a row to a table BAD"]
 
 
 def test_a_check_of_a_fact_that_is_not_gathered_is_noticed():
@@ -118,3 +169,74 @@ def test_a_check_of_a_fact_that_is_not_gathered_is_noticed():
 
     with pytest.raises(AttributeError, match="example_fact"):
         silent_checks({**CHECKS, "new": of_a_missing_fact}, [("new", {}, {}, DEBIAN13)])
+
+
+@pytest.fixture
+def offered_fixes(monkeypatch):
+    """Runs checks on bad nodes; returns pairs of a check and the function in fixes.py that made a finding's fix."""
+
+    def run(bad_nodes, all_checks=CHECKS):
+        makers = {}
+
+        def note(name, make):
+            def make_and_note(*arguments, **options):
+                fix = make(*arguments, **options)
+                makers[id(fix)] = (name, fix)  # The fix is kept, so that no other object gets its id.
+                return fix
+
+            return make_and_note
+
+        for name in public_fixes():
+            monkeypatch.setattr(fixes, name, note(name, getattr(fixes, name)))
+        pairs = set()
+        for check, changes, answers, profile in bad_nodes:
+            context = CheckContext(facts(**changes), {**ANSWERS, **answers}, profile_of(profile), checks.NOW)
+            offered = [finding.fix for finding in all_checks[check](context) if finding.fix]
+            pairs |= {(check, makers[id(fix)][0]) for fix in offered}
+        return pairs
+
+    return run
+
+
+def test_every_fix_is_offered_for_a_bad_node(offered_fixes):
+    """A fix that no check offers is never run."""
+    offered = {fix for _, fix in offered_fixes(BAD_NODES)}
+    sentences = [
+        f"{name}: no check offers this fix on a bad node: use it in a check, and add a row to a table BAD"
+        for name in sorted(public_fixes() - offered)
+    ]
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_fix_is_traced_to_the_check_that_offers_it(offered_fixes):
+    def check_new(context):
+        yield error("wrong", "do it", fixes.set_locale())
+
+    assert offered_fixes([("new", {}, {}, DEBIAN13)], {"new": check_new}) == {("new", "set_locale")}
+
+
+def checks_without_a_row(page, fixable):
+    """Return a sentence for each check with a fix that the page's table of --fix lacks, or calls unfixable."""
+    rows = re.findall(r"^\| (`[^|]*`) \| .* \| ([^|]*) \|$", page, re.MULTILINE)
+    cells = {name: cell for names, cell in rows for name in re.findall(r"`(\w+)`", names)}
+    return [
+        f"docs/how-to.md: the table of --fix has no row that says what --fix does for {name}"
+        for name in fixable
+        if cells.get(name, "–").strip() == "–"
+    ]
+
+
+def test_the_how_to_page_says_what_each_fix_does(offered_fixes):
+    fixable = sorted({check for check, _ in offered_fixes(BAD_NODES)})
+    page = (PROJECT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    sentences = checks_without_a_row(page, fixable)
+    assert len(fixable) > 10 and not sentences, "\n".join(sentences)
+
+
+def test_a_check_without_a_row_in_the_how_to_page_is_named():
+    page = "| `clock`, `hostname` | wrong | sets it |\n| `disk` | full | – |\n"
+    assert checks_without_a_row(page, ["clock", "hostname"]) == []
+    assert checks_without_a_row(page, ["disk", "tmp"]) == [
+        "docs/how-to.md: the table of --fix has no row that says what --fix does for disk",
+        "docs/how-to.md: the table of --fix has no row that says what --fix does for tmp",
+    ]

@@ -164,29 +164,56 @@ def test_a_rename_that_fails_leaves_the_server_running(dash):
     assert read(dash, "/var/lib/mysql/keystone/db.opt") == "old"
 
 
+# Each function that makes a fix, with arguments.
 EVERY_FIX = [
-    fixes.set_hosts_entry(ADDRESS, ["cloud1"]),
-    fixes.unmask_units(["httpd.service"]),
-    fixes.disable_unit("nginx.service"),
-    fixes.set_locale(),
-    fixes.rename_to_orig(["/var/tmp/packstack"]),
-    fixes.replace_old_database(),
-    fixes.exclude_packages(repo("epel"), ["leatherman*"]),
-    fixes.downgrade_package("leatherman", [repo("epel")], ["leatherman*"]),
-    fixes.yum_install(["httpd"]),
-    fixes.install_selinux_policy("selinux-policy-targeted"),
-    fixes.apt_install(["python3-yaml"]),
-    fixes.set_selinux_boot_mode("permissive"),
-    fixes.keep_only_firewalld(["nftables.service"]),
-    fixes.unmanage_interfaces(["br-ex"], ["br-int"]),
-    fixes.load_kernel_module("kvm_intel"),
-    fixes.enable_time_sync(),
+    (
+        fixes.set_hosts_entry,
+        (
+            ADDRESS,
+            ["cloud1"],
+        ),
+    ),
+    (fixes.unmask_units, (["httpd.service"],)),
+    (fixes.disable_unit, ("nginx.service",)),
+    (fixes.set_locale, ()),
+    (fixes.rename_to_orig, (["/var/tmp/packstack"],)),
+    (fixes.replace_old_database, ()),
+    (
+        fixes.exclude_packages,
+        (
+            repo("epel"),
+            ["leatherman*"],
+        ),
+    ),
+    (
+        fixes.downgrade_package,
+        (
+            "leatherman",
+            [repo("epel")],
+            ["leatherman*"],
+        ),
+    ),
+    (fixes.yum_install, (["httpd"],)),
+    (fixes.install_selinux_policy, ("selinux-policy-targeted",)),
+    (fixes.apt_install, (["python3-yaml"],)),
+    (fixes.set_selinux_boot_mode, ("permissive",)),
+    (fixes.keep_only_firewalld, (["nftables.service"],)),
+    (
+        fixes.unmanage_interfaces,
+        (
+            ["br-ex"],
+            ["br-int"],
+        ),
+    ),
+    (fixes.load_kernel_module, ("kvm_intel",)),
+    (fixes.enable_time_sync, ()),
 ]
 
 
-@pytest.mark.parametrize("fix", EVERY_FIX, ids=lambda fix: fix.description)
-def test_a_fix_that_renames_removes_or_formats_names_its_data(fix):
+@pytest.mark.parametrize(("make", "arguments"), EVERY_FIX, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_fix_that_renames_removes_or_formats_names_its_data(make, arguments):
     """--fix runs one without ``data``; one with it needs --move-data, after the sizes of its paths are shown."""
+    fix = make(*arguments)
     script = fix.script.replace('rm -rf "$work"', "")
     moves_data = re.search(
         r"(^|[\s;&|{])(move_away|mv|rm|rmdir|dd|shred|truncate|wipefs|mkfs\S*|vgremove|DROP)\s", script
@@ -196,18 +223,20 @@ def test_a_fix_that_renames_removes_or_formats_names_its_data(fix):
     assert fix.data in ("", *fixes.MOVABLE_DATA)
 
 
-def test_every_fix_is_in_the_table():
-    functions = [
+def public_fixes():
+    """Return the names of the functions in fixes.py that make a fix."""
+    names = {
         name
         for name, function in vars(fixes).items()
-        if inspect.isfunction(function) and function.__module__ == fixes.__name__
-    ]
-    public = {name for name in functions if not name.startswith("_")} - {
-        "make_fix",
-        "data_moving_fix",
-        "move_data_command",
+        if inspect.isfunction(function) and function.__module__ == fixes.__name__ and not name.startswith("_")
     }
-    assert len(EVERY_FIX) == len(public), public
+    return names - {"make_fix", "data_moving_fix", "move_data_command"}
+
+
+def test_every_fix_is_in_the_table():
+    missing = public_fixes() - {make.__name__ for make, _ in EVERY_FIX}
+    assert not missing, f"add to EVERY_FIX, with arguments: {', '.join(sorted(missing))}"
+    assert len(EVERY_FIX) == len(public_fixes()), "one row for each"
 
 
 def test_old_data_are_renamed_and_the_server_starts_with_new_data(dash):

@@ -12,6 +12,7 @@ from packstack_lite.preflight import CHECKS
 from packstack_lite.preflight.check import CheckContext
 from packstack_lite.services._base.context import NodeContext
 from tests.clouds import ADDRESS, ANSWERS, MACHINE, facts
+from tests.unit.test_preflight_checks import find_check
 
 NOW = 1_800_000_000.0
 DEBIAN = profiles.load("debian12-zed")
@@ -63,7 +64,7 @@ DEPLOYED = {"deployed_by_us": True, "other_openstack": ("/etc/keystone/keystone.
 
 
 def find(check, changes=None, answers=None, profile=EL7, good=ON_EL7):
-    return [*CHECKS[check](CheckContext(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
+    return [*find_check(check)(CheckContext(facts(**{**good, **(changes or {})}), answers or {}, profile, NOW))]
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check != "system"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite import profiles
-from packstack_lite.preflight import CHECKS
 from packstack_lite.preflight.check import CheckContext
 from packstack_lite.preflight.storage import key_digest
 from packstack_lite.secret import Secret
 from tests.clouds import ANSWERS, MACHINE, facts
+from tests.unit.test_preflight_checks import find_check
 
 PROFILE = profiles.load("debian12-zed")
 KEK = Secret("a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=")
@@ -33,7 +33,7 @@ CONTAINER = {"virtualization": "systemd-nspawn"}
 
 def find(check, answers, **changes):
     context = CheckContext(facts(**{**GOOD, **changes}), {**ANSWERS, **answers}, PROFILE, 0.0)
-    return list(CHECKS[check](context))
+    return list(find_check(check)(context))
 
 
 @pytest.mark.parametrize(

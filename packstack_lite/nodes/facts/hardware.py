@@ -23,6 +23,8 @@ def _smallest(values: Values) -> int:
 class HardwareFacts:
     """Processors, memory and what the kernel offers.
 
+    ``cpus`` is the number of processors that are online, ``cpu_flags`` their features from /proc/cpuinfo.
+    ``has_kvm_device``: /dev/kvm exists. ``has_device_mapper``: the kernel has device-mapper, which LVM needs.
     ``memory_mib`` is what may be used: a container's limit where there is one. ``product`` is the maker's name and
     the product's, from DMI. ``kvm_works``: a virtual processor could be made. ``has_ovs_module``: the kernel has Open
     vSwitch's datapath, with the connection zones that Neutron needs (CONFIG_NF_CONNTRACK_ZONES).

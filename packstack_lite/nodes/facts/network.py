@@ -88,10 +88,12 @@ def _vf_counts(values: Values) -> Mapping[str, int]:
 class NetworkFacts:
     """Interfaces, addresses and who listens.
 
-    ``address`` is the IPv4 address that the default route uses. ``dhcp_addresses`` are IPv4 addresses with a lease.
+    ``default_interface`` and ``default_gateway`` are those of the IPv4 default route, ``address`` is the IPv4 address
+    that it uses. ``interfaces`` are all network interfaces. ``dhcp_addresses`` are IPv4 addresses with a lease.
     ``listening_ports`` maps TCP ports to process names, ``port_units`` to systemd units. ``sriov_vfs`` maps network
     cards with SR-IOV to the number of their virtual functions. ``uplinks`` are the interfaces that go into bridges,
     and these bridges; ``network_files`` are the texts that configure them, by path.
+    ``nm_has_ovs_plugin``: NetworkManager's plug-in for Open vSwitch is installed.
     """
 
     default_interface: str = fact("default_interface", first_text)

@@ -27,11 +27,12 @@ def _active_firewall(values: Values) -> str:
 class SecurityFacts:
     """SELinux, firewalls and units.
 
-    ``selinux`` is the mode of now, ``selinux_boot`` the one of the next boot, ``selinux_policies`` the installed types
-    of policy. ``firewall`` is the firewall in force (one of ``FIREWALLS``). ``nft_support`` is "no" where the kernel
-    takes no rules of nftables, ``nat_support`` where iptables cannot translate addresses. ``masked_units`` are units
-    that nothing can start. ``unit_states`` maps units of ``REPORTED_UNITS`` to "ACTIVE ENABLED", in systemd's words.
-    ``nm_interfaces`` are the interfaces that NetworkManager configures.
+    ``selinux`` is the mode of now, ``selinux_boot`` the one of the next boot. ``selinux_type`` is the policy that
+    /etc/selinux/config names, ``selinux_policies`` are the installed ones. ``firewall`` is the firewall in force (one
+    of ``FIREWALLS``). ``nft_support`` is "no" where the kernel takes no rules of nftables, ``nat_support`` where
+    iptables cannot translate addresses. ``masked_units`` are units that nothing can start. ``unit_states`` maps units
+    of ``REPORTED_UNITS`` to "ACTIVE ENABLED", in systemd's words. ``nm_interfaces`` are the interfaces that
+    NetworkManager configures.
     """
 
     selinux: str = fact("selinux", first_text)

@@ -29,10 +29,11 @@ def _sorted_texts(values: Values) -> Tuple[str, ...]:
 class SoftwareFacts:
     """Package sources and what is installed.
 
-    ``package_source`` is ``reachable``, what went wrong, or "" if the package manager is unknown. ``rpm_versions``
-    maps installed RPMs of ``REPORTED_RPMS`` to their versions; ``epel_rpms`` are the RPMs that came from EPEL.
-    ``facter_error`` is the loader's message if facter cannot run. ``missing_python_modules`` are "INTERPRETER MODULE"
-    that cannot be imported, ``shadowing_modules`` the paths of modules that come before the distribution's.
+    ``package_source`` is ``reachable``, what went wrong, or "" if the package manager is unknown. ``repos`` are the
+    repositories of yum or dnf, disabled ones included. ``rpm_versions`` maps installed RPMs of ``REPORTED_RPMS`` to
+    their versions; ``epel_rpms`` are the RPMs that came from EPEL. ``facter_error`` is the loader's message if facter
+    cannot run. ``missing_python_modules`` are "INTERPRETER MODULE" that cannot be imported, ``shadowing_modules`` the
+    paths of modules that come before the distribution's.
     """
 
     package_source: str = fact("package_source", first_text)

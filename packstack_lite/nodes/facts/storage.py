@@ -24,10 +24,10 @@ class StorageFacts:
     """File systems and devices. Sizes are MiB.
 
     ``disk_free_mib`` and ``mounts`` give, for a few directories, the free space and the mount point of their file
-    system. ``block_devices`` maps devices, and the links to them below /dev/disk, to "MIB CONTENT MOUNT", where "-"
-    is nothing. ``kernel_features`` holds what the kernel can do of ``iscsi`` and ``nfs``. ``ceph_files`` are the files
-    in /etc/ceph, and ``ours`` if packstack-lite wrote their ceph.conf. ``nfs_export_errors`` maps the exports that
-    were asked for to what is wrong with them, "" for nothing.
+    system. ``block_devices`` maps devices, and the links to them below /dev/disk, to "MIB CONTENT MOUNT", where "-" is
+    nothing. ``volume_groups`` are LVM's, by name. ``kernel_features`` holds what the kernel can do of ``iscsi`` and
+    ``nfs``. ``ceph_files`` are the files in /etc/ceph, and ``ours`` if packstack-lite wrote their ceph.conf.
+    ``nfs_export_errors`` maps the exports that were asked for to what is wrong with them, "" for nothing.
     """
 
     disk_free_mib: Mapping[str, int] = fact("disk", _free_mib)

@@ -22,6 +22,10 @@ def _seconds(values: Values) -> float:
 class SystemFacts:
     """The operating system. Empty texts mean "not there".
 
+    ``hostname`` is what ``hostname`` prints, ``fqdn`` what ``hostname -f`` prints, ``hostname_addresses`` what the host
+    name resolves to on the node. ``os_id``, ``os_version`` and ``os_name`` are ID, VERSION_ID and PRETTY_NAME of
+    /etc/os-release. ``arch`` is the machine's word of uname. ``init`` is ``systemd``, or the name of process 1.
+    ``is_time_synchronized``: a time server sets the clock; never in a container.
     ``virtualization`` is the word of systemd-detect-virt. ``epoch`` is the node's clock in seconds. ``is_booting``:
     systemd had not finished the boot after ``BOOT_WAIT_SECONDS``. ``locale`` is LANG; ``missing_locale`` is the same
     if ``locale -a`` does not list it.
