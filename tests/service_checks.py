@@ -24,6 +24,8 @@ PORTS_WITHOUT_CHECK: Mapping[str, str] = {
 }
 # Services whose files are not read by oslo.config, with the reason.
 WITHOUT_OPTION_LISTS: Mapping[str, str] = {"swift": "it reads its files with a parser of its own"}
+# Smoke cases of optional services without an API, which raise Skip where the service is not.
+CASES_THAT_SKIP_THEMSELVES = ("horizon",)
 # Services that a user of the cloud does not see, so that no case of the smoke test is theirs alone.
 WITHOUT_SMOKE_CASE = ("mariadb", "mariadb-client", "rabbitmq", "memcached", "client", "demo")
 
@@ -117,14 +119,39 @@ def missing_smoke_cases(spec: ServiceSpec, cases: Collection[str]) -> List[str]:
     """Name a service without a case of the smoke test, and cases that do not exist."""
     if not spec.smoke_cases and spec.name not in WITHOUT_SMOKE_CASE:
         return [
-            f"no smoke case proves {spec.name}: add one below packstack_lite/smoke/hostside and to CASES in"
-            f" smoke_cloud.py, and name it in smoke_cases of the SPEC of {spec.name}"
+            f"no smoke case proves {spec.name}: add a module smoke_*.py with CASES below"
+            f" packstack_lite/smoke/hostside, and name its cases in smoke_cases of the SPEC of {spec.name}"
         ]
     return [
-        f"{spec.name} names the smoke case {case}: add it to CASES in packstack_lite/smoke/hostside/smoke_cloud.py"
+        f"{spec.name} names the smoke case {case}: add it to CASES of a module below packstack_lite/smoke/hostside"
         for case in spec.smoke_cases
         if case not in cases
     ]
+
+
+def misused_smoke_cases(specs: Sequence[ServiceSpec], optional_cases: Collection[str]) -> Iterator[str]:
+    """Name smoke cases that would run in clouds without their service, or not in clouds with it.
+
+    ``optional_cases`` are those in the CASES of modules of optional services.
+    """
+    optional = [spec for spec in specs if spec.answer and not spec.is_required]
+    others = {case: spec.name for spec in specs if spec not in optional for case in spec.smoke_cases}
+    for spec in optional:
+        for case in spec.smoke_cases:
+            if case in others:
+                yield (
+                    f"the smoke case {case} of {spec.name} is also a case of {others[case]}, and would not run without"
+                    f" {spec.name}: give {spec.name} a case of its own"
+                )
+            elif not spec.apis and case not in CASES_THAT_SKIP_THEMSELVES:
+                yield (
+                    f"the smoke case {case} runs in clouds without {spec.name}, as its SPEC has no apis: raise Skip in"
+                    " the case, and name it in CASES_THAT_SKIP_THEMSELVES in tests/service_checks.py"
+                )
+    named = {case for spec in specs for case in spec.smoke_cases}
+    for case in optional_cases:
+        if case not in named:
+            yield f"no service names the smoke case {case}, so every cloud runs it: add it to smoke_cases of a SPEC"
 
 
 def missing_templates(spec: ServiceSpec, directories: Collection[str]) -> List[str]:

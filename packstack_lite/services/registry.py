@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Collection, Iterator, List, Mapping, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Tuple
 
 from packstack_lite.services import barbican, client, demo, glance, horizon, keystone, nova, nova_compute, placement
 from packstack_lite.services._base.context import PORTS, NodeContext
@@ -133,6 +133,19 @@ def checked_ports() -> Tuple[CheckedPort, ...]:
 def catalog_types(answers: Mapping[str, Any]) -> List[str]:
     """List the service types that the catalog of a cloud with these answers must have."""
     return [api.type for spec in SPECS if spec.is_answered(answers) for api in spec.enabled_apis(answers)]
+
+
+def optional_smoke_cases() -> Dict[str, str]:
+    """Return the smoke cases of services that an answer adds: case -> the service's type in the catalog.
+
+    A cloud without that service does not run them.
+    """
+    return {
+        case: spec.apis[0].type
+        for spec in SPECS
+        if spec.answer and not spec.is_required and spec.apis
+        for case in spec.smoke_cases
+    }
 
 
 def _checked_ports() -> Iterator[CheckedPort]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from graphlib import TopologicalSorter
 from importlib import resources as package_files
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
@@ -12,21 +14,14 @@ from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Connection, Job, JobResult
 from packstack_lite.resources import Credentials
 from packstack_lite.resources.hostside_programs import python_command
-from packstack_lite.services.registry import catalog_types
+from packstack_lite.services.registry import catalog_types, optional_smoke_cases
 
 CaseCallback = Callable[[Case], None]
 EXTERNAL_NETWORK = "public"
 # For the whole smoke test; an emulated node needs a good part of it.
 TIMEOUT_SECONDS = 5400.0
-# In order: each imports only from those before it.
-HOSTSIDE_MODULES = (
-    "smoke_session",
-    "smoke_instance",
-    "smoke_network",
-    "smoke_storage",
-    "smoke_devices",
-    "smoke_volumes",
-)
+_MAIN_MODULE = "smoke_cloud"
+_IMPORTED_MODULE = re.compile(r"^(?:import|from) (smoke_\w+)", re.M)
 # The program is sent as one text; this loader makes modules of its parts on the node.
 _MODULE_LOADER = """
 import sys, types
@@ -38,13 +33,19 @@ def load_module(name, source):
 
 def program_source() -> bytes:
     """Return the source of the program that runs on the node, with its modules."""
+    sources = hostside_sources()
+    main = sources.pop(_MAIN_MODULE)
+    parts = [f"load_module({name!r}, {source!r})\n" for name, source in sources.items()]
+    return "".join([_MODULE_LOADER, *parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
+
+
+def hostside_sources() -> Dict[str, str]:
+    """Return the program's modules, each after those that it imports."""
     hostside_dir = package_files.files("packstack_lite.smoke") / "hostside"
-    parts = [_MODULE_LOADER]
-    for name in HOSTSIDE_MODULES:
-        source = (hostside_dir / f"{name}.py").read_text(encoding="ascii")
-        parts.append(f"load_module({name!r}, {source!r})\n")
-    main = (hostside_dir / "smoke_cloud.py").read_text(encoding="ascii")
-    return "".join([*parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
+    files = {path.name: path for path in hostside_dir.iterdir() if re.fullmatch(r"smoke_\w+\.py", path.name)}
+    sources = {name[: -len(".py")]: files[name].read_text(encoding="ascii") for name in sorted(files)}
+    imports = {name: _IMPORTED_MODULE.findall(source) for name, source in sources.items()}
+    return {name: sources[name] for name in TopologicalSorter(imports).static_order()}
 
 
 def build_task(
@@ -63,6 +64,7 @@ def build_task(
         "external": EXTERNAL_NETWORK,
         "horizon_url": horizon_url,
         "catalog": catalog_types(answers),
+        "optional_cases": optional_smoke_cases(),
         "volumes": {**_volume_task(answers), "here": "storage" in roles},
     }
 

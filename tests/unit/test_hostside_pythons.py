@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from packstack_lite.config_overrides import option_check
 from packstack_lite.resources import SwiftRings
 from packstack_lite.services._base import schema
-from packstack_lite.smoke.runner import HOSTSIDE_MODULES
+from packstack_lite.services.registry import optional_smoke_cases
+from packstack_lite.smoke.runner import hostside_sources
 from packstack_lite.smoke.runner import program_source as smoke_program
 from tests import pythons
 from tests.conftest import PROJECT
@@ -47,7 +49,7 @@ def run(args, text="", **env):
 def test_every_program_is_included():
     names = {path.name for path in PROGRAMS}
     assert names >= {"cloud_api.py", "swift_rings.py", "check_options.py", "keystone_db_sync.py", "nova_cells.py"}
-    assert names >= {"smoke_cloud.py", *(f"{name}.py" for name in HOSTSIDE_MODULES)}
+    assert names >= {"smoke_cloud.py", *(f"{name}.py" for name in hostside_sources())}
 
 
 COMPILE = """
@@ -260,6 +262,7 @@ def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
         "external": "\u00e4u\u00dferes",
         "horizon_url": "",
         "catalog": ["compute", "orchestration"],
+        "optional_cases": optional_smoke_cases(),
         "volumes": {"kind": "", "encrypted_type": ""},
     }
     source = smoke_program()
@@ -343,6 +346,57 @@ def test_cleanup_ignores_objects_that_are_gone_already(version):
     assert (code, errors) == (0, "")
     things = ("floatingips/1", "servers/1", "routers/1", "networks/1", "security-groups/1", "images/1", "flavors/1")
     assert out == "".join(f"/{thing} " for thing in (*things, "os-keypairs/smoke-1")) + "nothing left\n"
+
+
+# The smoke test's program without its last part, main(), which would use a cloud.
+SMOKE_TABLES_PROGRAM = """
+from __future__ import print_function
+import sys
+source = sys.stdin.read()
+exec(source.replace("sys.exit(main())", "pass"))
+print(" ".join(case.__name__ for case, _ in all_cases()))
+print(" ".join(clean.__name__ for _, clean in reversed(collect_rows("CLEANERS"))))
+"""
+SMOKE_CASES = (
+    "token catalog agents image flavor network keypair instance neighbour floating_ip ping ssh metadata console_log"
+    " console horizon secret objects volume volume_snapshot volume_backup volume_extend volume_encrypted"
+    " boot_from_volume two_networks security_group cleanup"
+)
+
+
+@every_python
+def test_the_smoke_test_collects_cases_and_cleaners_of_its_modules_in_order(version):
+    code, out, errors = run(
+        [python(version, "keystoneauth1"), "-c", SMOKE_TABLES_PROGRAM], smoke_program().decode("ascii")
+    )
+    assert (code, errors) == (0, "")
+    assert out == f"{SMOKE_CASES}\nclean_volumes clean_objects clean_secrets\n"
+
+
+# Each module of the smoke test in a process of its own, as an import error of one would hide the others'.
+IMPORT_PROGRAM = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+importlib.import_module(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("name", hostside_sources())
+@every_python
+def test_each_module_of_the_smoke_test_imports_what_it_uses(version, name):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    interpreter = python(version, "keystoneauth1")
+    assert run([interpreter, "-c", IMPORT_PROGRAM, directory, name]) == (0, "", "")
+
+
+def test_a_module_of_the_smoke_test_is_sent_after_those_that_it_imports():
+    sources = hostside_sources()
+    names = list(sources)
+    directory = PROJECT / "packstack_lite/smoke/hostside"
+    assert set(names) == {path.stem for path in directory.glob("smoke_*.py")}
+    for name, source in sources.items():
+        imported = re.findall(r"^(?:import|from) (smoke_\w+)", source, re.M)
+        assert all(names.index(other) < names.index(name) for other in imported), name
 
 
 # An error of Nova as keystoneauth reports it: without the API's message, whose format it does not know.

@@ -15,6 +15,7 @@ from packstack_lite import profiles
 from packstack_lite.answers import PARAMETERS
 from packstack_lite.services import SERVICES, barbican, declare, glance, nova, registry
 from packstack_lite.services._base.spec import Api, Port, ServiceDatabase, ServiceSpec
+from packstack_lite.smoke.runner import hostside_sources
 from tests import service_checks as checks
 from tests.clouds import OVN, THREE, cloud, node_context, profile_of
 from tests.conftest import PROJECT
@@ -67,11 +68,16 @@ def services_by_case() -> Dict[str, List[str]]:
 
 @lru_cache(maxsize=None)
 def smoke_cases() -> List[str]:
-    """Return the names in the smoke test's CASES."""
-    text = (PROJECT / "packstack_lite/smoke/hostside/smoke_cloud.py").read_text()
-    table = re.search(r"^CASES = \((.*?)^\)", text, re.M | re.S)
-    assert table
-    return re.findall(r"^    \((?:\w+\.)?(\w+), \(", table[1], re.M)
+    """Return the names in the CASES of the smoke test's modules."""
+    tables = re.findall(r"^\w*CASES = \((.*?)^\)", "\n".join(hostside_sources().values()), re.M | re.S)
+    return [name for table in tables for name in re.findall(r"^    \((?:\w+\.)?(\w+), \(", table, re.M)]
+
+
+@lru_cache(maxsize=None)
+def optional_smoke_cases() -> List[str]:
+    """Return the names in the CASES of the smoke test's modules, without those of smoke_cloud, which every cloud has."""
+    tables = re.findall(r"^CASES = \((.*?)^\)", "\n".join(hostside_sources().values()), re.M | re.S)
+    return [name for table in tables for name in re.findall(r"^    \((\w+), \(", table, re.M)]
 
 
 def template_dirs() -> List[str]:
@@ -120,6 +126,10 @@ def test_a_service_is_in_the_catalog_and_its_options_are_checked(spec):
         checks.missing_catalog_entries(spec, SERVICES[spec.name].declare(cloud(EVERYTHING))),
         checks.missing_option_checks(spec, rendered_paths(), {*CATALOGUED, *NOT_OSLO}, OPTION_LISTS),
     )
+
+
+def test_cases_of_the_smoke_test_run_where_their_service_is():
+    assert_nothing_missing(checks.misused_smoke_cases(registry.SPECS, optional_smoke_cases()))
 
 
 def test_every_install_parameter_is_answered_or_refused():
@@ -189,7 +199,17 @@ def test_a_missing_golden_case_is_named():
 def test_a_missing_smoke_case_is_named():
     assert "smoke_cases" in sentence(checks.missing_smoke_cases(replace(glance.SPEC, smoke_cases=()), smoke_cases()))
     text = sentence(checks.missing_smoke_cases(glance.SPEC, [case for case in smoke_cases() if case != "image"]))
-    assert "smoke_cloud.py" in text and "case image" in text
+    assert "smoke/hostside" in text and "case image" in text
+
+
+def test_a_smoke_case_that_would_run_in_another_cloud_is_named():
+    shared = replace(barbican.SPEC, smoke_cases=("instance",))
+    text = sentence(checks.misused_smoke_cases([nova.SPEC, shared], []))
+    assert "instance of barbican is also a case of nova" in text
+    without_api = replace(barbican.SPEC, apis=())
+    assert "runs in clouds without barbican" in sentence(checks.misused_smoke_cases([without_api], ["secret"]))
+    text = sentence(checks.misused_smoke_cases([barbican.SPEC], ["secret", "secret_order"]))
+    assert "secret_order" in text and "smoke_cases" in text
 
 
 def test_a_missing_template_directory_is_named():

@@ -77,7 +77,8 @@ class ServiceSpec:
     ``may_lack_packages``: a release may be without it; answers that ask for it are refused there.
     ``databases``: its schemas. ``account_parameter`` holds the password of its account in the catalog.
     ``template_dir`` is its directory below ``templates/``; empty: none.
-    ``smoke_cases``: the cases of the smoke test that prove it.
+    ``smoke_cases``: the cases of the smoke test that prove it. With ``answer`` and ``apis`` they run only in clouds
+    whose catalog has the type of the first API.
     """
 
     name: str

@@ -41,7 +41,9 @@ SPEC = ServiceSpec(
     databases=(ServiceDatabase("cinder", "cinder", "CONFIG_CINDER_DB_PW"),),
     account_parameter="CONFIG_CINDER_KS_PW",
     template_dir="cinder",
-    smoke_cases=("volume",),
+    smoke_cases=(
+        *("volume", "volume_snapshot", "volume_backup", "volume_extend", "volume_encrypted", "boot_from_volume"),
+    ),
 )
 # Backend -> its volume type. Packstack's names, except ceph, which Packstack does not have.
 VOLUME_TYPES: Mapping[str, str] = {"lvm": "iscsi", "nfs": "nfs", "ceph": "ceph"}

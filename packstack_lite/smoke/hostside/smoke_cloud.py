@@ -2,9 +2,13 @@
 """Use the cloud as a user would, and print one line of JSON per case. Runs on a node that reaches floating IPs.
 
 Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url", "catalog": [types],
+"optional_cases": {case: type of the service that it needs in the catalog},
 "volumes": {"kind", "encrypted_type", "here" (this node has them), and where their backend keeps them}}.
 Standard output: {"name", "outcome", "seconds", "detail"} per case.
 Everything that is created is named smoke-ID and deleted at the end, with the leftovers of earlier runs.
+A module smoke_* with the cases of an optional service has CASES as below, and may have CLEANERS: pairs of a service
+type and a function that deletes what is named smoke-*. The modules' cases run in the order of the modules' names, their
+cleaners in the opposite order.
 Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack client depends.
 """
 
@@ -20,8 +24,6 @@ import time
 import requests
 import smoke_instance
 import smoke_network
-import smoke_storage
-import smoke_volumes
 from keystoneauth1 import exceptions
 from smoke_session import Failed, Skip, Smoke, error_text, short_error
 
@@ -117,11 +119,7 @@ def cleanup(smoke):
         return not remaining, "left: " + ", ".join(remaining)
 
     smoke.wait("servers are not deleted", 90, probe)
-    for service, clean in (
-        ("volumev3", smoke_volumes.clean_volumes),
-        ("object-store", smoke_storage.clean_objects),
-        ("key-manager", smoke_storage.clean_secrets),
-    ):
+    for service, clean in reversed(collect_rows("CLEANERS")):
         if smoke.has(service):
             clean(smoke)
     smoke_network.clean_networks(smoke)
@@ -135,8 +133,14 @@ def cleanup(smoke):
     return "nothing left"
 
 
-# Each case, and the cases that it needs.
-CASES = (
+def collect_rows(table):
+    """Return the rows of all modules' tables of this name, CASES or CLEANERS, in the order of the modules."""
+    modules = [sys.modules[name] for name in sorted(sys.modules) if name.startswith("smoke_") and name != __name__]
+    return [row for module in modules for row in getattr(module, table, ())]
+
+
+# Each case, and the cases that it needs. Those of optional services follow from their modules.
+FIRST_CASES = (
     (token, ()),
     (catalog, ("token",)),
     (agents, ("token",)),
@@ -153,26 +157,22 @@ CASES = (
     (smoke_instance.console_log, ("ssh",)),
     (smoke_instance.console, ("instance",)),
     (horizon, ("token",)),
-    (smoke_storage.secret, ("token",)),
-    (smoke_storage.objects, ("token",)),
-    (smoke_volumes.volume, ("ssh",)),
-    (smoke_volumes.volume_snapshot, ("volume",)),
-    (smoke_volumes.volume_backup, ("volume",)),
-    (smoke_volumes.volume_extend, ("volume",)),
-    (smoke_volumes.volume_encrypted, ("volume",)),
-    (smoke_volumes.boot_from_volume, ("instance",)),
+)
+LAST_CASES = (
     (smoke_network.two_networks, ("neighbour", "ssh")),
     (smoke_network.security_group, ("ssh",)),
     (cleanup, ("token",)),
 )
 
-# Cases of optional services, with the service's type in the catalog. A name also stands for NAME_*.
-ONLY_WITH = {"secret": "key-manager", "objects": "object-store", "volume": "volumev3", "boot_from_volume": "volumev3"}
+
+def all_cases():
+    """Return every case with the cases that it needs, in the order in which they run."""
+    return list(FIRST_CASES) + collect_rows("CASES") + list(LAST_CASES)
 
 
 def is_in_cloud(smoke, case, outcomes):
     """Return whether this cloud has the service that a case is about."""
-    service = ONLY_WITH.get(case.__name__) or ONLY_WITH.get(case.__name__.split("_")[0])
+    service = smoke.task["optional_cases"].get(case.__name__)
     return not service or (outcomes.get("token") == "passed" and smoke.has(service))
 
 
@@ -206,7 +206,7 @@ def main():
     smoke = Smoke(json.loads(sys.stdin.read()))
     outcomes = {}
     try:
-        for case, needs in CASES:
+        for case, needs in all_cases():
             if not is_in_cloud(smoke, case, outcomes):
                 continue
             started_at = time.time()

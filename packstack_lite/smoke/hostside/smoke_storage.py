@@ -116,3 +116,13 @@ def clean_secrets(smoke):
         for entry in smoke.get("identity", path)[key]:
             if entry["name"].startswith("smoke-"):
                 smoke.delete("identity", "%s/%s" % (path, entry["id"]))
+
+
+CASES = (
+    (secret, ("token",)),
+    (objects, ("token",)),
+)
+CLEANERS = (
+    ("key-manager", clean_secrets),
+    ("object-store", clean_objects),
+)

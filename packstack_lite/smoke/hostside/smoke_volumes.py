@@ -237,3 +237,14 @@ def clean_volumes(smoke):
     delete_entries(smoke, "volume", [entry for entry in list_own_entries(smoke, "volume") if entry.get("snapshot_id")])
     delete_entries(smoke, "snapshot", list_own_entries(smoke, "snapshot"))
     delete_entries(smoke, "volume", list_own_entries(smoke, "volume"))
+
+
+CASES = (
+    (volume, ("ssh",)),
+    (volume_snapshot, ("volume",)),
+    (volume_backup, ("volume",)),
+    (volume_extend, ("volume",)),
+    (volume_encrypted, ("volume",)),
+    (boot_from_volume, ("instance",)),
+)
+CLEANERS = (("volumev3", clean_volumes),)
