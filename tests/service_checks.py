@@ -67,10 +67,9 @@ def missing_preflight_ports(spec: ServiceSpec) -> List[str]:
 def missing_profile_entries(spec: ServiceSpec, profile: Profile) -> Iterator[str]:
     """Name packages, units and the user that a profile lacks."""
     where = f"in packstack_lite/profiles/{profile.name}.yaml, or in the family that it extends"
-    groups = [*([spec.name] if spec.has_packages else []), *spec.package_groups]
     if spec.may_lack_packages and spec.name not in profile.packages:
         return
-    for group in groups:
+    for group in spec.all_package_groups:
         if not profile.packages.get(group):
             yield f"{profile.name} has no packages for {spec.name}: add services: {group}: packages: [...] {where}"
     held_by = [unit for port in spec.listening_ports() for unit in port.units if "." not in unit]

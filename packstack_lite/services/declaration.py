@@ -6,7 +6,7 @@ Entry point of ``services`` for plan, apply, verify and render.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import packstack_lite.answers.l2_agents as l2_agents
 from packstack_lite.errors import UsageError
@@ -14,9 +14,7 @@ from packstack_lite.host_setup import system, uplink
 from packstack_lite.resources.base import PHASES, Resource
 from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services._base.merge_units import merge_units
-from packstack_lite.services.networking import neutron
-from packstack_lite.services.registry import SERVICES, services_on_node, unsupported_answers
-from packstack_lite.services.storage import cinder
+from packstack_lite.services.registry import SERVICES, requested_services, services_on_node, unsupported_answers
 
 
 def declare(context: NodeContext) -> List[Resource]:
@@ -30,7 +28,7 @@ def declare(context: NodeContext) -> List[Resource]:
     _check_required_services(context)
     _check_packaged(context)
     services = services_on_node(context)
-    resources = system.declare(context, [*services, *_package_groups(context, services)])
+    resources = system.declare(context, [*services, *_package_groups(context)])
     for name in services:
         resources += SERVICES[name].declare(context)
     return _sort_by_phase(uplink.order_units_after_uplinks(merge_units(resources)))
@@ -67,12 +65,14 @@ def _check_packaged(context: NodeContext) -> None:
         )
 
 
-def _package_groups(context: NodeContext, services: List[str]) -> List[str]:
-    """List the further package groups that these services bring to this node."""
-    is_network_node = context.has_role("network")
-    agent_groups = ["neutron-network"] if is_network_node and "neutron-openvswitch" in services else []
-    neutron_groups = neutron.package_groups(context) if is_network_node else []
-    return [*agent_groups, *neutron_groups, *cinder.package_groups(context)]
+def _package_groups(context: NodeContext) -> List[str]:
+    """List the further package groups that the requested services bring to this node."""
+    on_node = [SERVICES[name].SPEC for name in services_on_node(context)]
+    groups = [api.name for spec in on_node for api in spec.enabled_apis(context.answers) if api.answer]
+    for name in requested_services(context):
+        list_groups: Optional[Callable[[NodeContext], List[str]]] = getattr(SERVICES[name], "package_groups", None)
+        groups += list_groups(context) if list_groups else []
+    return groups
 
 
 def _sort_by_phase(resources: Sequence[Resource]) -> List[Resource]:

@@ -75,7 +75,7 @@ def smoke_cases() -> List[str]:
 
 @lru_cache(maxsize=None)
 def optional_smoke_cases() -> List[str]:
-    """Return the names in the CASES of the smoke test's modules, without those of smoke_cloud, which every cloud has."""
+    """Return the names in the CASES of modules of optional services: those of smoke_cloud run in every cloud."""
     tables = re.findall(r"^CASES = \((.*?)^\)", "\n".join(hostside_sources().values()), re.M | re.S)
     return [name for table in tables for name in re.findall(r"^    \((\w+), \(", table, re.M)]
 

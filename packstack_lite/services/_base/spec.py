@@ -36,7 +36,9 @@ class Api:
 
     ``type`` is the service type in the catalog. ``name`` is the key in PORTS, and the catalog's name for the service
     unless ``catalog_name`` differs. ``path`` follows the port in the endpoint's URL. ``units`` are as in ``Port``.
-    ``answer`` is the y/n parameter of an API that is optional within its service.
+    ``answer`` is the y/n parameter of an API that is optional within its service. Its port and catalog entry follow
+    from it, and its packages, which the profiles have as a group with the API's name. ``declare`` of the service leaves
+    out its files and units.
     """
 
     type: str
@@ -73,7 +75,8 @@ class ServiceSpec:
     configuration are included where the package's default is wider. ``group_ports`` are those of package groups.
     ``units`` and ``optional_units`` are roles of units in the profile; optional ones are not in every profile.
     ``user`` is its account in the profile's users.
-    ``package_groups``: further groups of packages that answers or roles may bring.
+    ``package_groups``: further groups of packages that answers or roles may bring. The module's function
+    ``package_groups(context)`` lists those of a node.
     ``may_lack_packages``: a release may be without it; answers that ask for it are refused there.
     ``databases``: its schemas. ``account_parameter`` holds the password of its account in the catalog.
     ``template_dir`` is its directory below ``templates/``; empty: none.
@@ -116,6 +119,12 @@ class ServiceSpec:
     def belongs_on_node(self, context: NodeContext) -> bool:
         """Return whether this node gets the service once it is requested."""
         return context.has_role(*self.roles) and (self.on_node_if is None or self.on_node_if(context))
+
+    @property
+    def all_package_groups(self) -> Tuple[str, ...]:
+        """The package groups that every profile must have for this service."""
+        own = (self.name,) if self.has_packages else ()
+        return (*own, *self.package_groups, *(api.name for api in self.apis if api.answer))
 
     @property
     def password_parameters(self) -> Tuple[str, ...]:

@@ -30,6 +30,11 @@ SPEC = ServiceSpec(
 )
 
 
+def package_groups(context: NodeContext) -> List[str]:
+    """List the package groups of the routing agents, on a network node."""
+    return ["neutron-network"] if context.has_role("network") else []
+
+
 def declare(context: NodeContext) -> List[Resource]:
     """Declare the layer 2 agent, then the routing agents."""
     return [
