@@ -37,15 +37,19 @@ class Secret:
     __str__ = __repr__
 
     def __format__(self, spec: str) -> str:
+        """Return the mask, so that an f-string shows no secret."""
         return MASK
 
     def __eq__(self, other: object) -> bool:
+        """Return whether the other is a Secret of the same value."""
         return isinstance(other, Secret) and other._value == self._value
 
     def __hash__(self) -> int:
+        """Return a hash of the value, so that equal secrets are one key."""
         return hash(("Secret", self._value))
 
     def __bool__(self) -> bool:
+        """Return whether the value is not empty."""
         return bool(self._value)
 
 
@@ -184,7 +188,7 @@ _SECRET_ASSIGNMENT = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_SECRET_WORDS}[\w.\-\
 
 
 def is_secret_option_name(name: str) -> bool:
-    """Whether the name of an option tells that its value is a secret."""
+    """Return whether the name of an option tells that its value is a secret."""
     return bool(re.search(_SECRET_WORDS, name, re.IGNORECASE))
 
 
@@ -246,5 +250,5 @@ class Masker:
         return "\n".join(masked_lines)
 
     def contains_secret(self, text: str) -> bool:
-        """Whether the text contains a known secret, for the rule that no argv does."""
+        """Return whether the text contains a known secret, for the rule that no argv does."""
         return bool(self._distinctive_pattern and self._distinctive_pattern.search(text))

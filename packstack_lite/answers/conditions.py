@@ -17,7 +17,7 @@ _WORD_IN_NAME = re.compile(r"(\S+) in (\w+)")
 
 
 def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
-    """Whether the texts of the answers meet the condition.
+    """Return whether the texts of the answers meet the condition.
 
     Raises KeyError for an unknown parameter.
     """

@@ -32,7 +32,7 @@ def agent_parameter(answers: Mapping[str, Any], suffix: str) -> str:
 
 
 def router_feature_is_enabled(answers: Mapping[str, Any], name: str) -> bool:
-    """Whether a feature of routers (metering, VPN) is wanted and possible.
+    """Return whether a feature of routers (metering, VPN) is wanted and possible.
 
     Both work in routers that are network namespaces; OVN implements routers as flows.
     """

@@ -69,12 +69,12 @@ class Parameter:
 
     @property
     def is_secret(self) -> bool:
-        """Whether the answer is a password or a key."""
+        """Return whether the answer is a password or a key."""
         return self.kind in ("password", "key")
 
     @property
     def has_fact_default(self) -> bool:
-        """Whether a Puppet fact such as %{::processorcount} is a valid answer.
+        """Return whether a Puppet fact such as %{::processorcount} is a valid answer.
 
         It leaves the choice to the services.
         """

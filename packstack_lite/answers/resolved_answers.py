@@ -88,13 +88,13 @@ class Answers(Mapping[str, Any]):
         return self._answers[name].text
 
     def applies(self, name: str) -> bool:
-        """Whether the parameter's condition is met, so that its answer has an effect."""
+        """Return whether the parameter's condition is met: only then the answer counts."""
         return condition_is_met(
             PARAMETERS_BY_NAME[name].condition, {other: answer.text for other, answer in self._answers.items()}
         )
 
     def is_customized(self, name: str) -> bool:
-        """Whether somebody gave an answer other than the default."""
+        """Return whether somebody gave an answer other than the default."""
         parameter = PARAMETERS_BY_NAME[name]
         if self.origin(name) in (ORIGIN_DEFAULT, ORIGIN_RANDOM, *PARAMETERS_BY_NAME):
             return False

@@ -161,7 +161,7 @@ class _Resolver:
                 self.errors.append(f"{origin}: {name}={text}: {retired_value.reason} ({replacement})")
 
     def _asks_for_default(self, parameter: Parameter) -> bool:
-        """Whether the given answer stands for the default.
+        """Return whether the given answer stands for the default.
 
         PW_PLACEHOLDER does, and an empty number or address.
         """

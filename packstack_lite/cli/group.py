@@ -29,6 +29,7 @@ class PackstackGroup(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
 
         def run() -> Any:
+            """Run click's main with our arguments; its exceptions pass."""
             return super(PackstackGroup, self).main(
                 args=arguments, prog_name=prog_name or "packstack-lite", standalone_mode=False, **extra
             )

@@ -50,7 +50,7 @@ class Options:
 
     @property
     def is_json(self) -> bool:
-        """Whether stdout gets one JSON object."""
+        """Return whether stdout gets one JSON object."""
         return self.output == "json"
 
     def with_answer_file(self, path: Path) -> Options:
@@ -69,12 +69,12 @@ class Options:
 
     @property
     def connection_options(self) -> ConnectionOptions:
-        """How nodes are reached over SSH."""
+        """Return the SSH options of the command line: key, ssh_config, new host keys."""
         return ConnectionOptions(self.ssh_key, self.ssh_config, self.accept_new)
 
     @property
     def run_options(self) -> RunOptions:
-        """How a run behaves."""
+        """Return the options of the run: overrides, ignored checks, job timeout, debug."""
         return RunOptions(self.config_dir, tuple(self.ignore), self.timeout, self.debug)
 
 
@@ -88,6 +88,7 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """
 
     def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        """Store the option's value in the Options; a repeated option adds to a list."""
         options = ctx.ensure_object(Options)
         if isinstance(value, tuple):
             getattr(options, name).extend(value)
@@ -101,6 +102,7 @@ def _store_parameter(parameter: Parameter) -> Callable[[click.Context, click.Par
     """Return a click callback that stores the text of a parameter's own option."""
 
     def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        """Store the flag's value as the parameter's answer, if it was given."""
         if value is not None:
             ctx.ensure_object(Options).flags[parameter.name] = value
 
@@ -175,6 +177,7 @@ def shared_options(excluding: str = "", with_parameters: bool = True) -> Callabl
     """
 
     def decorate(command: F) -> F:
+        """Add the options to the command, before its own."""
         options = common_options(excluding) + (parameter_options() if with_parameters else [])
         # click.command reads the options from this attribute, last first.
         existing = getattr(command, "__click_params__", [])

@@ -56,7 +56,7 @@ def _walk_files(directory: Path, errors: List[str]) -> Iterator[Path]:
 
 
 def _is_ignored(name: str) -> bool:
-    """Whether a name is that of a hidden file or of an editor's backup."""
+    """Return whether a name is that of a hidden file or of an editor's backup."""
     return name.startswith(".") or name.endswith("~")
 
 

@@ -230,6 +230,7 @@ def _etc_directory(path: str) -> str:
 
 
 def _base_name(path: str) -> str:
+    """Return the last part of a path."""
     return path.rsplit("/", 1)[-1]
 
 

@@ -97,6 +97,7 @@ def resolve_for_target(
     store = PasswordStore(state_directory() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
 
     def load(sandbox_answers: Mapping[str, str]) -> Answers:
+        """Return the answers from all sources and these answers of a sandbox."""
         return load_answers(
             sources,
             node_answers=node_answers,

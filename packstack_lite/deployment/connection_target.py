@@ -30,7 +30,9 @@ CHOOSE_HINT = "name one with --host, --sandbox or --answer-file; --allinone alon
 
 @dataclass(frozen=True)
 class ConnectionTarget:
-    """How a node is reached. ``is_local`` means this machine, as root and without SSH.
+    """The way to reach a node.
+
+    ``is_local`` means this machine, as root and without SSH.
 
     ``user`` and ``port`` are None where ssh_config(5) decides. ``sandbox`` is the sandbox that has the address.
     With ``has_preinstalled_packages`` the node's packages were installed before the first run.

@@ -76,7 +76,7 @@ class Deployment:
 
     @property
     def controller_target(self) -> ConnectionTarget:
-        """How the controller is reached."""
+        """Return the way to reach the controller."""
         return self.sessions[0].target
 
     @property
@@ -96,7 +96,7 @@ class Deployment:
 
     @property
     def controller_context(self) -> NodeContext:
-        """What a service sees on the controller."""
+        """Return the NodeContext of the controller, from which services declare resources."""
         return self._declarations.context_for(self.sessions[0])
 
     @property
@@ -289,7 +289,10 @@ class Deployment:
         return [self._node_run(session) for session in self.attempted_sessions]
 
     def _node_run(self, session: NodeSession) -> NodeRun:
-        """Return a node's work for apply: its resources, and those delegated to the controller."""
+        """Return a node's work for apply.
+
+        These are its resources and those delegated to the controller.
+        """
         address, roles = session.target.address, session.node.roles
         if not session.is_connected:
             return NodeRun(address, roles, None, error=session.connect_error.message if session.connect_error else "")
@@ -325,6 +328,7 @@ class Deployment:
         )
 
         def report_case(case: Case) -> None:
+            """Report a case to the caller and write it into the run's log."""
             on_case(case)
             if session.log:
                 session.log.write(f"{describe_case(case)}\n{case.detail}")

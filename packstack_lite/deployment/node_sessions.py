@@ -60,7 +60,7 @@ class NodeSession:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the node has a connection and its facts are known."""
+        """Return whether the node has a connection and its facts are known."""
         return self.connection is not None and self.facts is not None
 
 

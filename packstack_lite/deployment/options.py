@@ -44,7 +44,7 @@ class NodeSelection:
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """How nodes are reached over SSH, beyond what ~/.ssh/config says.
+    """Options for reaching nodes over SSH; they override ~/.ssh/config.
 
     ``ssh_config`` is read instead of ~/.ssh/config. With ``accept_new_host_key`` the key of a node that is not in
     known_hosts is accepted and kept; a changed key is always refused.
@@ -57,7 +57,7 @@ class ConnectionOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run behaves.
+    """Options of a run, which all verbs share.
 
     ``config_dir`` holds the configuration overrides. ``ignored_checks`` are preflight checks whose errors do not
     stop apply. ``job_timeout`` replaces the timeout of every job, in seconds. With ``debug`` the run log holds every

@@ -1,1 +1,4 @@
-"""Diagnosis of a cloud: ``explain`` says where a rendered value comes from. Used by ``cli``."""
+"""Diagnosis of a cloud: ``explain`` says where a rendered value comes from.
+
+Used by ``cli``.
+"""

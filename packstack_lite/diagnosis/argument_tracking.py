@@ -1,4 +1,6 @@
-"""Find the reads behind the values that a service passes to a template. Used by ``tracking``.
+"""Find the reads behind the values that a service passes to a template.
+
+Used by ``tracking``.
 
 A service computes values in Python and passes them by keyword: ``render_file(..., path_mtu=tunnel_mtu(context))``.
 Services do no I/O, so an argument's expression can be evaluated once more, alone, while reads are recorded. Names in

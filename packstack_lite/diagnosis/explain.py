@@ -1,4 +1,6 @@
-"""Explain a rendered file: its template, its lines, and the answers and facts in them. Used by ``cli.explain``.
+"""Explain a rendered file: its template, its lines, the answers and facts in them.
+
+Used by ``cli.explain``.
 
 Nothing is read from a node. The files are rendered once more with a ``TrackedContext``.
 """
@@ -79,6 +81,7 @@ def _declare_all(contexts: Mapping[str, NodeContext], user_tree: UserTree) -> Di
 
 
 def _files_by_path(resources: Iterable[Resource]) -> Dict[str, File]:
+    """Return the File resources by path; other kinds are left out."""
     return {resource.path: resource for resource in resources if isinstance(resource, File)}
 
 
@@ -289,10 +292,12 @@ class _Option:
 
     @property
     def key(self) -> Tuple[str, str]:
+        """Return the option's section and name."""
         return self.section, self.name
 
     @property
     def label(self) -> str:
+        """Return ``[SECTION] NAME``, only the name outside of sections."""
         return f"[{self.section}] {self.name}" if self.section else self.name
 
     def is_named(self, text: str, options: Sequence[_Option]) -> bool:
@@ -322,6 +327,7 @@ def _list_options(text: str) -> List[_Option]:
 
 
 def _text(file: File) -> str:
+    """Return a file's content as text; invalid UTF-8 is replaced."""
     return file.data.decode(errors="replace")
 
 
@@ -341,10 +347,12 @@ def _fragments_by_line(fragments: Sequence[Fragment]) -> Dict[int, List[Fragment
 
 
 def _override_label(user_file: UserFile, line: int) -> str:
+    """Return the place of an override: ``FILE:LINE`` in --config-dir."""
     return f"{user_file.source}:{line}"
 
 
 def _line_label(line: TemplateLine) -> str:
+    """Return the place of a template's line: ``templates/NAME:LINE``."""
     return f"templates/{line.template}:{line.number}"
 
 
@@ -374,6 +382,10 @@ def _format_value(value: object) -> str:
 
 
 def _join_values(value: object) -> str:
+    """Return a value as text for people.
+
+    Elements of a tuple are joined by commas, a dataclass is ``FIELD=VALUE ...`` without empty fields.
+    """
     if isinstance(value, tuple):
         return ", ".join(map(_join_values, value))
     if is_dataclass(value):

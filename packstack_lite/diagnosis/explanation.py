@@ -1,4 +1,7 @@
-"""What ``explain`` says of a rendered file, as plain values. Built by ``explain``, printed by ``cli.explain``."""
+"""The explanation of a rendered file, as plain values.
+
+Built by ``explain``, printed by ``cli.explain``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Render a template so that each piece of the text is known by its template line and its reads. Used by ``tracking``.
+"""Render a template so that each piece of text keeps its template line and reads.
+
+Used by ``tracking``.
 
 The template's syntax tree is changed before Jinja2 compiles it. Each output statement is wrapped in marks, characters
 of Unicode's private use area with a number between them, which are taken out of the text afterwards.
@@ -227,6 +229,10 @@ class _TrackingEnvironment(jinja2.Environment):
     """The environment whose templates report to the catalog's current tracker."""
 
     def _parse(self, source: str, name: Any, filename: Any) -> nodes.Template:
+        """Return the template's tree with calls that record lines and reads.
+
+        Overrides jinja2's method, which is called when a template is compiled.
+        """
         tree = super()._parse(source, name, filename)
         tree.body = _Instrumenter(_catalog(), str(name), tree).change_body(tree.body)
         tree.set_environment(self)
@@ -350,10 +356,12 @@ class _Instrumenter:
         return self._call("end", [site, recorded], line)
 
     def _statement(self, function: str, *arguments: Any, node: nodes.Node) -> nodes.Output:
+        """Return a statement that prints the result of a tracking function."""
         return nodes.Output([self._call(function, arguments, node.lineno)], lineno=node.lineno)
 
     @staticmethod
     def _call(function: str, arguments: Sequence[Any], line: int) -> nodes.Call:
+        """Return a call of ``_track_FUNCTION``; plain arguments become constants."""
         expressions = [
             argument if isinstance(argument, nodes.Node) else nodes.Const(argument, lineno=line)
             for argument in arguments

@@ -1,4 +1,6 @@
-"""Record which answers, facts and profile entries are read while files are rendered. Used by ``explain``.
+"""Record the answers, facts and profile entries that rendering files reads.
+
+Used by ``explain``.
 
 A ``TrackedContext`` takes the place of the NodeContext that services get. Its answers, facts, profile and nodes behave
 like the originals and note each read in a ``Tracker``.
@@ -95,6 +97,7 @@ class _TrackedMapping(Dict[str, Any]):
         self._name = (kind, prefix)
 
     def _note(self, key: Any) -> None:
+        """Note in the tracker that the key's value is read."""
         if is_dataclass(self._values.get(key)):
             return  # Its fields are noted when they are read.
         kind, prefix = self._name
@@ -128,6 +131,10 @@ def track(value: Any, tracker: Tracker, kind: str, prefix: str = "") -> Any:
     cache: Dict[str, Any] = {}
 
     def read_attribute(instance: Any, name: str) -> Any:
+        """Return an attribute of the copy, tracked, and note that it is read.
+
+        Becomes ``__getattribute__`` of the copy's class.
+        """
         attribute = original_class.__getattribute__(instance, name)
         if name not in names:
             return attribute

@@ -128,6 +128,7 @@ class Fanout:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def on_event(self, event: Event) -> None:
+        """Pass the event to every listener, one event at a time."""
         with self._lock:
             for listener in self.listeners:
                 listener.on_event(event)
@@ -141,6 +142,7 @@ class NodeFilter:
     listener: Listener
 
     def on_event(self, event: Event) -> None:
+        """Pass the event on if it is of this node."""
         if event.node == self.node:
             self.listener.on_event(event)
 
@@ -159,7 +161,7 @@ class FixCommand(Command):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a preflight check reports about a node.
+    """A message of a preflight check about a node: error, warning or information.
 
     ``level`` is ``error``, ``warning`` or ``info``. ``check`` is the check's name, for ``--ignore``; it and ``node``
     are filled in by ``preflight.run_checks``. ``hint`` is what to type or do. ``fix`` is the command that ``preflight
@@ -175,7 +177,7 @@ class Finding:
 
     @property
     def is_fixable(self) -> bool:
-        """Whether ``--fix`` alone removes the cause: without moving anybody's data."""
+        """Return whether ``--fix`` alone removes the cause: without moving anybody's data."""
         return self.fix is not None and not self.fix.data
 
 

@@ -57,7 +57,7 @@ class NodeRun:
 
 @dataclass(frozen=True)
 class Scope:
-    """What part of the work is done; see ``select_resources``."""
+    """The part of the work that a run does; see ``select_resources``."""
 
     tags: FrozenSet[str] = frozenset()
     start_phase: Optional[Phase] = None

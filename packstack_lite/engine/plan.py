@@ -60,6 +60,7 @@ def _old_texts(connection: Connection, resources: Sequence[Resource]) -> Mapping
 
 
 def _unified_diff(name: str, before: str, after: str) -> str:
+    """Return the unified diff of a file's texts, with one line of context."""
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), name, name, "on the node", "desired", n=1, lineterm=""
     )

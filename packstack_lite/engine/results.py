@@ -37,7 +37,7 @@ class PhaseTime:
 
 @dataclass(frozen=True)
 class ApplyReport:
-    """What apply did on one node, or on several.
+    """The result of apply on one node, or on several.
 
     ``round_trips`` are counted from the start of the connection. ``error`` says in which phase and why it ended early,
     without the node's name; "" when it finished. For several nodes ``node_reports`` holds a report for each, the other

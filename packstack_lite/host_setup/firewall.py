@@ -60,7 +60,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
 
 
 def uses_port_filter(context: NodeContext) -> bool:
-    """Whether our port filter is allowed by the answers and supported by the kernel."""
+    """Return whether the answers allow our port filter and the kernel supports it."""
     is_supported = context.profile.command("port-filter") != "nft" or context.facts.security.nft_support != "no"
     return is_supported and context.is_enabled("CONFIG_FIREWALL")
 

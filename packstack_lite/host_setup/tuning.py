@@ -26,7 +26,7 @@ def required_packages(context: NodeContext) -> Tuple[str, ...]:
 
 
 def _has_selinux(context: NodeContext) -> bool:
-    """Whether SELinux is ours to set up.
+    """Return whether SELinux is ours to set up.
 
     It is not in a container, whose host decides, and not where it is disabled: that is never changed.
     """
@@ -34,7 +34,7 @@ def _has_selinux(context: NodeContext) -> bool:
 
 
 def _has_own_kernel(context: NodeContext) -> bool:
-    """Whether the node is no container, so that kernel settings are its own."""
+    """Return whether the node is no container, so that kernel settings are its own."""
     return not context.facts.system.is_container
 
 

@@ -202,4 +202,5 @@ def _section_lines(sections: Sequence[Section]) -> List[str]:
 
 
 def _join_lines(lines: Sequence[str]) -> str:
+    """Return the lines as one text, each ended by a line break."""
     return "".join(f"{line}\n" for line in lines)

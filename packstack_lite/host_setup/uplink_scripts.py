@@ -39,7 +39,7 @@ def ifupdown_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
 
 
 def _is_moved(text: str, move: UplinkMove) -> bool:
-    """Whether the text already has the bridge with the interface as its port."""
+    """Return whether the text already has the bridge with the interface as its port."""
     lines = [line.split() for stanza in _stanzas(text, move.bridge) for line in stanza]
     return ["ovs_type", "OVSBridge"] in lines and any(
         fields[0] == "ovs_ports" and move.interface in fields[1:] for fields in lines if fields

@@ -1,4 +1,7 @@
-"""List the nodes that the answers name, with their roles. Used by ``deployment`` and ``cli``."""
+"""List the nodes that the answers name, with their roles.
+
+Used by ``deployment`` and ``cli``.
+"""
 
 from __future__ import annotations
 
@@ -56,19 +59,28 @@ def list_nodes(answers: Mapping[str, Any], default_controller: str = "") -> List
 
 
 def _hosts_of_role(answers: Mapping[str, Any], role: str) -> List[str]:
-    """List the nodes to which the answers assign a role; empty if the controller has it."""
+    """List the nodes to which the answers assign a role.
+
+    Empty if the controller has the role.
+    """
     if role in _ROLE_CONDITIONS and not answers.get(*_ROLE_CONDITIONS[role]):
         return []
     return _hosts_in_answer(answers, ROLE_PARAMETERS[role])
 
 
 def format_nodes(nodes: Iterable[Node]) -> str:
-    """Format nodes with their roles for messages: ``a (controller); b (network, compute)``."""
+    """Format nodes with their roles for messages.
+
+    Such as ``a (controller); b (network, compute)``.
+    """
     return "; ".join(f"{node.name} ({', '.join(node.roles)})" for node in nodes)
 
 
 def _hosts_in_answer(answers: Mapping[str, Any], name: str) -> List[str]:
-    """List the names in an answer, each once; the answer is a tuple or comma-separated text."""
+    """List the names in an answer, each once.
+
+    The answer is a tuple or comma-separated text.
+    """
     answer = answers.get(name) or ()
     hosts = answer.split(",") if isinstance(answer, str) else map(str, answer)
     return list(dict.fromkeys(host.strip() for host in hosts if host.strip()))

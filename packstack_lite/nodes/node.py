@@ -1,4 +1,7 @@
-"""A machine of the cloud: its name, addresses and roles. Used by every package above ``remote``."""
+"""A machine of the cloud: its name, addresses and roles.
+
+Used by every package above ``remote``.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ SINGLE_NODE = Node()
 
 
 def reachable_address(name: str, facts: Facts) -> str:
-    """Return ``name`` if it is an IP address other than loopback, otherwise the address in the facts."""
+    """Return ``name`` if it is an IP address, otherwise the address in the facts.
+
+    A loopback address does not count.
+    """
     return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.network.address
 
 

@@ -1,4 +1,4 @@
-"""What a check reads (``CheckContext``) and how it reports a ``Finding``."""
+"""Values for checks: their input (``CheckContext``) and their ``Finding``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CheckContext:
 
     @property
     def is_deployed(self) -> bool:
-        """Whether an earlier run of ours came as far as OpenStack's packages."""
+        """Return whether an earlier run of ours came as far as OpenStack's packages."""
         cloud = self.facts.cloud
         return cloud.deployed_by_us and any(path.endswith(".conf") for path in cloud.other_openstack)
 

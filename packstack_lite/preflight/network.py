@@ -209,4 +209,8 @@ def _own_addresses(context: CheckContext) -> FrozenSet[str]:
 
 
 def _strip_prefix_length(address: str) -> str:
+    """Return an address without prefix length and without interface.
+
+    ``fe80::1%eth0/64`` becomes ``fe80::1``.
+    """
     return address.split("/")[0].split("%")[0]

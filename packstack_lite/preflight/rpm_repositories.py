@@ -118,4 +118,5 @@ def _epel_repos(context: CheckContext) -> List[Repo]:
 
 
 def _enabled_repos(context: CheckContext) -> List[Repo]:
+    """Return the node's enabled yum repositories."""
     return [repo for repo in context.facts.software.repos if repo.is_enabled]

@@ -175,6 +175,7 @@ def _foreign_databases(context: CheckContext) -> List[str]:
 
 
 def _is_openstack_schema(schema: str) -> bool:
+    """Return whether a database's name begins like those of OpenStack's services."""
     return schema.startswith(_SCHEMA_PREFIXES)
 
 

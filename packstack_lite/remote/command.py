@@ -1,4 +1,7 @@
-"""Commands, files and jobs as values: resources return them, a Connection runs them, tests compare them."""
+"""Commands, files and jobs as values.
+
+Resources return them, a Connection runs them, tests compare them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the exit code is 0."""
+        """Return whether the exit code is 0."""
         return self.code == 0
 
 
@@ -91,7 +94,7 @@ class JobResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the exit code is 0."""
+        """Return whether the exit code is 0."""
         return self.code == 0
 
 
@@ -101,11 +104,14 @@ Action = Union[Command, FileItem, Job]
 class JobWatcher(Protocol):
     """A listener for jobs: their start, their end, and each line of their output."""
 
-    def job_started(self, job: Job) -> None: ...
+    def job_started(self, job: Job) -> None:
+        """Handle the start of a job on the node. Called by JobRunner."""
 
-    def job_finished(self, job: Job, result: JobResult) -> None: ...
+    def job_finished(self, job: Job, result: JobResult) -> None:
+        """Handle the end of a job; ``result`` has its exit code, output and duration."""
 
-    def job_output(self, job: Job, line: str) -> None: ...
+    def job_output(self, job: Job, line: str) -> None:
+        """Handle a line that a running job printed, without its line break."""
 
 
 @runtime_checkable

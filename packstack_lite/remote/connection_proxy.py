@@ -1,4 +1,7 @@
-"""A Connection that forwards every call to another one; subclasses change single calls. Used by ``engine``."""
+"""A Connection that forwards every call to another one.
+
+Subclasses change single calls. Used by ``engine``.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +19,32 @@ class ConnectionProxy:
 
     @property
     def round_trips(self) -> int:
-        """The round trips of the other connection."""
+        """Set the number of round trips of the other connection."""
         return self._connection.round_trips
 
     @round_trips.setter
     def round_trips(self, count: int) -> None:
+        """Set the number of round trips of the other connection."""
         self._connection.round_trips = count
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """See Connection."""
+        """Run commands on the other connection; return their replies in order."""
         return self._connection.run(commands)
 
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> List[Reply]:
-        """See Connection."""
+        """Write files through the other connection."""
         return self._connection.push(files, before, after)
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """See Connection."""
+        """Run jobs on the other connection; return their results in order."""
         return self._connection.run_jobs(jobs, watcher)
 
     def close(self) -> None:
-        """See Connection."""
+        """Close the other connection."""
         self._connection.close()
 
     def abort(self) -> None:
-        """See Connection."""
+        """Cut the other connection off, so that a call that waits for it fails."""
         self._connection.abort()

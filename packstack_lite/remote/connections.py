@@ -1,4 +1,7 @@
-"""The two kinds of Connection: over SSH, and to this machine itself. Used by ``deployment`` and ``sandbox``."""
+"""The two kinds of Connection: over SSH, and to this machine itself.
+
+Used by ``deployment`` and ``sandbox``.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class ShellConnection(ABC):
         """Open a new root shell. Raises ConnectError."""
 
     def run(self, commands: Sequence[Command]) -> List[Reply]:
-        """See Connection."""
+        """Run the commands in order, in one round trip; return their replies.
+
+        Raises PackstackLiteError, before anything runs, if a script holds a known secret.
+        """
         for command in commands:
             if self.masker and self.masker.contains_secret(command.script):
                 raise PackstackLiteError(
@@ -82,7 +88,10 @@ class ShellConnection(ABC):
     def push(
         self, files: Sequence[FileItem], before: Sequence[Command] = (), after: Sequence[Command] = ()
     ) -> List[Reply]:
-        """See Connection."""
+        """Write the files in one round trip, with commands ``before`` and ``after`` them.
+
+        Return the commands' replies. Raises PhaseError if a file cannot be written.
+        """
         replies = self.run([*before, make_push_command(files), *after])
         push_reply = replies.pop(len(before))
         if not push_reply.ok:
@@ -92,9 +101,9 @@ class ShellConnection(ABC):
         return replies
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """See Connection. Starting a running job again only joins it.
+        """Run jobs in parallel, as their needs allow; return results in the jobs' order.
 
-        A lost connection is therefore simply retried.
+        A lost connection is opened again for up to 60 seconds: starting a running job again only joins it.
         """
         with_retry = retry(
             retry=retry_if_exception(_is_retryable),
@@ -105,13 +114,16 @@ class ShellConnection(ABC):
         return JobRunner(with_retry(self.run), self.name, watcher).run_all(jobs)
 
     def close(self) -> None:
-        """See Connection."""
+        """Close the shell; the next command opens a new one."""
         if self._shell is not None:
             self._shell.close()
             self._shell = None
 
     def abort(self) -> None:
-        """See Connection."""
+        """Close the shell for good, from any thread.
+
+        Running and later calls raise ConnectError.
+        """
         self._is_aborted = True
         self.close()
 
@@ -182,7 +194,7 @@ class SshConnection(ShellConnection):
         return Shell(stream, self.name, marker)
 
     def close(self) -> None:
-        """See Connection."""
+        """Close the shell and the SSH session; the next command opens new ones."""
         super().close()
         if self._session is not None:
             self._session.close()
@@ -196,16 +208,19 @@ class _ProcessStream(Stream):
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
     def send(self, data: bytes) -> None:
+        """Write all bytes to the process's standard input."""
         assert self._process.stdin is not None
         view = memoryview(data)
         while view:
             view = view[self._process.stdin.write(view) :]
 
     def receive(self, size: int) -> bytes:
+        """Return up to ``size`` bytes that the process printed; b"" at its end."""
         assert self._process.stdout is not None
         return self._process.stdout.read(size)
 
     def close(self) -> None:
+        """Close the process's input and wait for its end, for at most 10 seconds."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         self._process.wait(timeout=10)

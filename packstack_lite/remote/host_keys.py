@@ -1,4 +1,6 @@
-"""Verify a host's key: known keys pass, unknown ones need confirmation, changed or revoked ones are refused.
+"""Verify a host's key.
+
+Known keys pass, unknown ones need confirmation, changed or revoked ones are refused.
 
 Used by ``session``.
 """

@@ -1,4 +1,6 @@
-"""Run long scripts as transient systemd units, in parallel, and follow them. Used by ``connections``.
+"""Run long scripts as transient systemd units, in parallel, and follow them.
+
+Used by ``connections``.
 
 A job's directory, /var/lib/packstack-lite/jobs/NAME, holds its script, input, output and, at the end, its exit code.
 A run that reconnects finds it there. A job that already runs with the same script and input is joined, not restarted.

@@ -1,4 +1,7 @@
-"""Read the private keys that are tried at login: key files and the agent's keys. Used by ``session``."""
+"""Read the private keys that are tried at login: key files and the agent's keys.
+
+Used by ``session``.
+"""
 
 from __future__ import annotations
 

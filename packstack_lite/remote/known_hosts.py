@@ -1,4 +1,6 @@
-"""Read known_hosts as sshd(8) describes it: markers, patterns, hashed names; broken lines are skipped.
+"""Read known_hosts files as sshd(8) describes them.
+
+Markers, patterns and hashed names are understood, broken lines skipped.
 
 Used by ``host_keys``. paramiko's own reader raises an exception at the first line that it does not understand.
 """
@@ -107,6 +109,10 @@ def read_host_keys(path: str, host: str, warn: Warn) -> Tuple[List[paramiko.PKey
 
 
 def _read_lines(path: str, warn: Warn) -> List[bytes]:
+    """Return a known_hosts file's lines; none, with a warning, if it is unusable.
+
+    A missing file gives none without a warning.
+    """
     try:
         if os.path.isdir(path):
             raise IsADirectoryError(None, "Is a directory")

@@ -1,4 +1,7 @@
-"""Write files on the node from one tar stream: stage, fsync, rename. Used by ``connections``."""
+"""Write files on the node from one tar stream: stage, fsync, rename.
+
+Used by ``connections``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Open an SSH session: resolve, connect, verify the host key, log in. Used by ``connections``."""
+"""Open an SSH session: resolve, connect, verify the host key, log in.
+
+Used by ``connections``.
+"""
 
 from __future__ import annotations
 

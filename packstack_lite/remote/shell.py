@@ -1,4 +1,6 @@
-"""One persistent root shell with framed replies: any number of commands in one round trip. Used by ``connections``.
+"""One persistent root shell that runs any number of commands in one round trip.
+
+Replies are framed. Used by ``connections``.
 
 The loop on the node is POSIX sh. A batch is a line with a length and a program of that length, which calls the
 functions of SHELL_LOOP; the commands' payloads follow on the same stream. All of it is written before the reply is
@@ -67,11 +69,14 @@ done
 class Stream(Protocol):
     """A byte stream to and from a root ``sh``; ``receive`` returns b"" at the end."""
 
-    def send(self, data: bytes) -> None: ...
+    def send(self, data: bytes) -> None:
+        """Send all bytes to the shell's standard input."""
 
-    def receive(self, size: int) -> bytes: ...
+    def receive(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the shell's output; b"" at its end."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the stream, which ends the shell."""
 
 
 class Shell:

@@ -1,4 +1,7 @@
-"""Combine the options of a caller with those of ~/.ssh/config. Used by ``session``."""
+"""Combine the options of a caller with those of ~/.ssh/config.
+
+Used by ``session``.
+"""
 
 from __future__ import annotations
 
@@ -109,6 +112,10 @@ def parse_jump(jump: str, target: SshTarget) -> SshTarget:
 
 
 def _read_ssh_config(target: SshTarget) -> Mapping[str, str]:
+    """Return ssh_config's options for the target's host, keywords in lower case.
+
+    Raises UsageError, with file and line, for a file or value that cannot be used.
+    """
     path = os.path.expanduser(target.config_file)
     text = _read_text(path)
     try:
@@ -175,6 +182,7 @@ def _line_label(text: str, key: str, value: object) -> str:
 
 
 def _split_value(value: "str | List[str]") -> List[str]:
+    """Return an option's value as a list; a text is split at white space."""
     return value.split() if isinstance(value, str) else list(value)
 
 
@@ -191,9 +199,11 @@ def _known_hosts_files(target: SshTarget, ssh_options: Mapping[str, str]) -> Tup
 
 
 def _expand_home(paths: List[str]) -> List[str]:
+    """Return the paths with ~ and ~USER replaced; an unknown user's stays."""
     # Path.expanduser would raise RuntimeError for an unknown ~USER.
     return [os.path.expanduser(path) for path in paths]
 
 
 def _default_key_files() -> List[str]:
+    """Return the paths of the default private keys in ~/.ssh that exist."""
     return [str(path) for path in (Path.home() / ".ssh" / name for name in DEFAULT_KEYS) if os.path.exists(path)]

@@ -77,7 +77,7 @@ class Console:
             self._live = None
 
     def on_event(self, event: Event) -> None:
-        """See Listener."""
+        """Show the event: on a terminal in a live display, otherwise as a line."""
         if self._is_interactive:
             self._update_screen(event)
         else:

@@ -1,4 +1,7 @@
-"""Format events, cases, durations and counts as text. Used by the console, the run log and ``text``."""
+"""Format events, cases, durations and counts as text.
+
+Used by the console, the run log and ``text``.
+"""
 
 from __future__ import annotations
 

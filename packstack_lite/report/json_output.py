@@ -1,4 +1,6 @@
-"""The results of the verbs as JSON objects, whose keys scripts rely on (schema 1). Used by ``cli.output``.
+"""The results of the verbs as JSON objects, whose keys scripts rely on (schema 1).
+
+Used by ``cli.output``.
 
 Some keys are older than today's words and stay: ``host`` is a node, ``gap`` a change, ``flights`` are round trips,
 ``faults`` are differences, ``fix`` is a hint.

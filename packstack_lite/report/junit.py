@@ -1,4 +1,7 @@
-"""The results of smoke and preflight as JUnit XML, for CI servers. Used by ``cli``."""
+"""The results of smoke and preflight as JUnit XML, for CI servers.
+
+Used by ``cli``.
+"""
 
 from __future__ import annotations
 
@@ -59,10 +62,12 @@ def _check_to_case(check: str, findings: Sequence[Finding], ignored: Sequence[st
 
 
 def _finding_text(finding: Finding) -> str:
+    """Return a finding as text: ``NODE: LEVEL: MESSAGE``, and a line with its hint."""
     return f"{finding.node}: {finding.level}: {finding.message}" + (f"\n→ {finding.hint}" if finding.hint else "")
 
 
 def _add_case(suite: ElementTree.Element, suite_name: str, case: Case) -> None:
+    """Add a case's element to the suite, with its outcome and its detail."""
     attributes = {"classname": suite_name, "name": _strip_invalid_xml(case.name), "time": f"{case.seconds:.3f}"}
     element = ElementTree.SubElement(suite, "testcase", attributes)
     detail = _strip_invalid_xml(case.detail)
@@ -74,8 +79,10 @@ def _add_case(suite: ElementTree.Element, suite_name: str, case: Case) -> None:
 
 
 def _count(cases: Sequence[Case], outcome: str) -> int:
+    """Return how many cases have this outcome."""
     return sum(case.outcome == outcome for case in cases)
 
 
 def _strip_invalid_xml(text: str) -> str:
+    """Return the text with characters that XML 1.0 forbids replaced by U+FFFD."""
     return _INVALID_XML.sub("�", text)

@@ -1,4 +1,7 @@
-"""Make a rich console that respects --color, NO_COLOR and FORCE_COLOR. Used by ``report`` and ``cli``."""
+"""Make a rich console that respects --color, NO_COLOR and FORCE_COLOR.
+
+Used by ``report`` and ``cli``.
+"""
 
 from __future__ import annotations
 

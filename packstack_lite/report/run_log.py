@@ -1,4 +1,6 @@
-"""Log a run: ``run.log`` for people, ``events.jsonl`` for programs, both without secrets. Used by ``deployment``.
+"""Log a run: ``run.log`` for people, ``events.jsonl`` for programs.
+
+Both are without secrets. Used by ``deployment``.
 
 Both are in ``$XDG_STATE_HOME/packstack-lite/NODE/TIME/`` and readable by the user alone. The newest twenty runs of a
 node are kept.
@@ -81,7 +83,7 @@ class RunLog:
         self._events = _open_private(directory / "events.jsonl")
 
     def on_event(self, event: Event) -> None:
-        """See Listener."""
+        """Write the event into events.jsonl and, as text, into run.log."""
         now = self._clock()
         fields = {_EVENT_KEYS.get(name, name): value for name, value in asdict(event).items()}
         record = {"time": round(now, 3), "event": type(event).__name__, **fields}
@@ -104,6 +106,7 @@ class RunLog:
         self._events.close()
 
     def _to_masked_json(self, record: Mapping[str, object]) -> str:
+        """Return the record as a line of JSON, with secrets in its texts masked."""
         masked = {
             key: self._masker.mask_lines(value) if isinstance(value, str) else value for key, value in record.items()
         }

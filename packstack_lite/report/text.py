@@ -1,4 +1,7 @@
-"""Print results on stdout: plan, changes of apply, findings, differences, cases, sandboxes. Used by ``cli.output``."""
+"""Print results on stdout.
+
+Plan, changes of apply, findings, differences, cases, sandboxes. Used by ``cli.output``.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,7 @@ def print_plan(console: Rich, changes: Sequence[Change], with_diff: bool = False
 
 
 def _print_change(console: Rich, change: Change, with_diff: bool) -> None:
+    """Print a change with its sign, and with ``with_diff`` its coloured diff."""
     sign, style = _change_sign(change.description)
     console.print(Text.assemble((f"  {sign} ", style), change.description))
     for line in color_diff(change.text_diff) if with_diff else ():

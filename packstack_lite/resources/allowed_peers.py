@@ -45,14 +45,19 @@ class AllowedPeer(TypedResource[BlockedState]):
 
     @property
     def id(self) -> str:
+        """Return ``peer:NODE``, for the node that is let in."""
         return f"peer:{self.attributed_to}"
 
     def desired(self) -> BlockedState:
+        """Return that no address of the node is shut out."""
         return {"shut out": ()}
 
     @classmethod
     def probe(cls, resources: Sequence["AllowedPeer"]) -> List[Probe[BlockedState]]:
+        """Return one probe for all peers: a listing of the addresses that are let in."""
+
         def parse(reply: Reply) -> Dict[str, Observed[BlockedState]]:
+            """Return each peer's addresses that the listing lacks, by resource id."""
             allowed = _parse_listing(reply)
             return {
                 peer.id: {"shut out": tuple(address for address in peer.addresses if address not in allowed)}
@@ -62,15 +67,18 @@ class AllowedPeer(TypedResource[BlockedState]):
         return [Probe(Command(_PROBE_SCRIPT, description="probe the port filter's peers"), parse)]
 
     def describe(self, diff: Diff["AllowedPeer"]) -> Description:
+        """Describe that internal ports are opened to the node's addresses."""
         return Description(f"open internal ports to {', '.join(self.addresses)}")
 
     def describe_drift(self, diff: Diff["AllowedPeer"]) -> str:
+        """Describe the node's addresses that the port filter blocks."""
         state = diff.state()
         blocked = state["shut out"] if state else self.addresses
         return f"the port filter blocks {', '.join(blocked)} (should not)"
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["AllowedPeer"]]) -> List[Action]:
+        """Return one command that lets in all these nodes and reloads the port filter."""
         peers = [diff.resource for diff in diffs]
         names = " ".join(quote_sh(address) for peer in peers for address in peer.addresses)
         return [_command(_ALLOW_SCRIPT, names, peers[0].filter_script, "open internal ports to nodes")]
@@ -89,38 +97,52 @@ class OnlyAllowedPeers(IndividualResource[ExtraState]):
 
     @property
     def id(self) -> str:
+        """Return ``peers:no other``: there is one such resource on a node."""
         return "peers:no other"
 
     def desired(self) -> ExtraState:
+        """Return that no address of another machine is let in."""
         return {"let in": ()}
 
     def probe_one(self) -> Probe[ExtraState]:
+        """Return the probe that lists the addresses that are let in."""
+
         def parse(reply: Reply) -> Dict[str, Observed[ExtraState]]:
+            """Return the listed addresses that belong to no node of the cloud."""
             extra = [address for address in _parse_listing(reply) if address not in self.addresses]
             return {self.id: {"let in": tuple(extra)}}
 
         return Probe(Command(_PROBE_SCRIPT, description="probe the port filter's peers"), parse)
 
     def describe(self, diff: Diff["OnlyAllowedPeers"]) -> Description:
+        """Describe that internal ports are closed to the addresses of no node."""
         return Description(f"close internal ports to {', '.join(_extra_addresses(diff))}", "not a node of this cloud")
 
     def describe_drift(self, diff: Diff["OnlyAllowedPeers"]) -> str:
+        """Describe the addresses that are let in and belong to no node of the cloud."""
         return f"the port filter allows {', '.join(_extra_addresses(diff))} (should not: not a node of this cloud)"
 
     def fix_one(self, diff: Diff["OnlyAllowedPeers"]) -> Command:
+        """Return the command that shuts these addresses out and reloads the port filter."""
         names = " ".join(map(quote_sh, _extra_addresses(diff)))
         return _command(_REVOKE_SCRIPT, names, self.filter_script, "close internal ports to other machines")
 
 
 def _parse_listing(reply: Reply) -> List[str]:
+    """Return the addresses that are let in, one per file in PEERS_DIR."""
     require_ok(reply)
     return reply.out.split()
 
 
 def _extra_addresses(diff: Diff[OnlyAllowedPeers]) -> Tuple[str, ...]:
+    """Return the observed addresses that are let in and belong to no node."""
     state = diff.state()
     return state["let in"] if state else ()
 
 
 def _command(script: str, names: str, filter_script: str, description: str) -> Command:
+    """Return the command that runs a script for peers.
+
+    ``names`` are addresses, quoted for sh; ``filter_script`` is the path of the port filter's own script.
+    """
     return Command(script % {"names": names, "script": quote_sh(filter_script)}, timeout=60, description=description)

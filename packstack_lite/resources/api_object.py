@@ -70,31 +70,41 @@ class ApiObject(TypedResource[State]):
     needs: Tuple[str, ...] = ()
 
     def __hash__(self) -> int:
+        """Return a hash of the id, because the mappings in the fields have none."""
         return hash(self.id)
 
     @property
     def id(self) -> str:
+        """Return ``TYPE:NAME``, such as ``user:glance``."""
         return f"{self.type}:{self.name}"
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
+        """Return the keys of the body that hold secrets."""
         return frozenset(self.secrets)
 
     def desired(self) -> State:
+        """Return the comparable body, "as answered" for each secret, and that it exists.
+
+        ``source``, an image's URL, is left out: the API does not return it.
+        """
         desired = {key: _comparable_value(value) for key, value in self.body.items() if key != "source"}
         return {**desired, **dict.fromkeys(self.secrets, "as answered"), "exists": True}
 
     def describe(self, diff: Diff["ApiObject"]) -> Description:
+        """Describe the change; for a service or agent, that the run waits for it."""
         if self.type in _REPORTING_TYPES:
             return Description(f"wait for {self.label}", "does not report" if diff.state() is None else "is not alive")
         return super().describe(diff)
 
     def describe_drift(self, diff: Diff["ApiObject"]) -> str:
+        """Describe the difference; for a service or agent, that it does not report."""
         if self.type in _REPORTING_TYPES:
             return f"{self.label} {'does not report' if diff.state() is None else 'is not alive'}"
         return super().describe_drift(diff)
 
     def describe_failure(self, diff: Diff["ApiObject"]) -> str:
+        """Describe a failed change; for a service or agent, that it does not report."""
         return self.describe_drift(diff) if self.type in _REPORTING_TYPES else super().describe_failure(diff)
 
     def task_item(self) -> Dict[str, object]:
@@ -105,7 +115,10 @@ class ApiObject(TypedResource[State]):
 
     @classmethod
     def probe(cls, resources: Sequence["ApiObject"]) -> List[Probe[State]]:
+        """Return one probe for all objects: a run of cloud_api.py in mode "read"."""
+
         def parse(reply: Reply) -> Dict[str, Observed[State]]:
+            """Return each object's state, by id; Unknown while the APIs do not answer."""
             if reply.code in (MODULE_MISSING, _TIMED_OUT):
                 reason = "the APIs do not answer" if reply.code == _TIMED_OUT else ""
                 return {api_object.id: _unknown_yet(api_object, reason) for api_object in resources}
@@ -118,12 +131,17 @@ class ApiObject(TypedResource[State]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["ApiObject"]]) -> List[Action]:
+        """Return one command for all objects: a run of cloud_api.py in mode "write"."""
         objects = [diff.resource for diff in diffs]
         description = f"create or change {len(objects)} API object{'s' * (len(objects) != 1)}"
         return [_command(objects, "write", 1800, description)]
 
 
 def _command(objects: Sequence[ApiObject], mode: str, timeout: float, description: str) -> Command:
+    """Return the command that runs cloud_api.py on the objects.
+
+    ``mode`` is "read" or "write", ``timeout`` in seconds. Secrets are in its standard input only.
+    """
     task = {
         "mode": mode,
         "api": objects[0].credentials.to_dict(),
@@ -133,11 +151,19 @@ def _command(objects: Sequence[ApiObject], mode: str, timeout: float, descriptio
 
 
 def _unknown_yet(api_object: ApiObject, reason: str) -> Unknown:
+    """Return the Unknown of an object whose API does not answer yet.
+
+    Objects of phase Catalog are known after Schema, all others after Services.
+    """
     # Keystone itself comes up in phase Schema; every other API answers after phase Services.
     return Unknown(Phase.SCHEMA if api_object.phase is Phase.CATALOG else Phase.SERVICES, reason)
 
 
 def _parse_state(api_object: ApiObject, state: object) -> Observed[State]:
+    """Return an object's observed state from its entry in cloud_api.py's reply.
+
+    Raises ValueError if that is neither null nor an object.
+    """
     if state is None:
         return None
     if not isinstance(state, dict):

@@ -118,10 +118,12 @@ class Diff(Generic[ResourceT_co]):
 
     @property
     def is_missing(self) -> bool:
+        """Return whether the resource does not exist on the node."""
         return self.observed is None
 
     @property
     def is_unknown(self) -> bool:
+        """Return whether the state cannot be read before a later phase."""
         return isinstance(self.observed, Unknown)
 
     def state(self: "Diff[TypedResource[StateT]]") -> Optional[StateT]:
@@ -246,6 +248,7 @@ class IndividualResource(TypedResource[StateT_co]):
 
     @classmethod
     def probe(cls, resources: "Sequence[IndividualResource[StateT_co]]") -> List[Probe[StateT_co]]:
+        """Return the probe of each resource, from its ``probe_one``."""
         return [resource.probe_one() for resource in resources]
 
     @abstractmethod
@@ -254,6 +257,7 @@ class IndividualResource(TypedResource[StateT_co]):
 
     @classmethod
     def fix(cls: "Type[IndividualT]", diffs: Sequence[Diff[IndividualT]]) -> List[Action]:
+        """Return the action for each diff, from its resource's ``fix_one``."""
         return [diff.resource.fix_one(diff) for diff in diffs]
 
     @abstractmethod

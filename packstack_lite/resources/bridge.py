@@ -63,13 +63,19 @@ class OvsBridge(IndividualResource[BridgeState]):
 
     @property
     def id(self) -> str:
+        """Return ``bridge:NAME``."""
         return f"bridge:{self.name}"
 
     @property
     def _needs_offload_off(self) -> bool:
+        """Return whether segmentation offload has to be off: on netdev only."""
         return self.datapath == "netdev" and not self.keep_offload
 
     def desired(self) -> BridgeState:
+        """Return the bridge's datapath, its state (up or down) and its address.
+
+        On netdev also offload "off", and checksums "the host's" if the bridge has tunnels.
+        """
         desired = {"datapath": self.datapath or "system", "state": "up" if self.up else "down"}
         if self.address:
             desired["address"] = self.address
@@ -80,7 +86,10 @@ class OvsBridge(IndividualResource[BridgeState]):
         return desired
 
     def probe_one(self) -> Probe[BridgeState]:
+        """Return the probe of the bridge: datapath, address, up or down, offloads."""
+
         def parse(reply: Reply) -> Dict[str, Observed[BridgeState]]:
+            """Return the bridge's state, None without a bridge, Unknown without OVS."""
             if reply.code == 75:
                 return {self.id: OVS_NOT_RUNNING}
             if reply.code == 3:
@@ -96,6 +105,7 @@ class OvsBridge(IndividualResource[BridgeState]):
         )
 
     def fix_one(self, diff: Diff["OvsBridge"]) -> Command:
+        """Return the command that creates the bridge and sets all that it shall have."""
         name, datapath = quote_sh(self.name), self.datapath or "system"
         make = f"--may-exist add-br {name} -- set bridge {name} datapath_type={datapath}"
         lines = [
@@ -138,18 +148,24 @@ class LinuxBridge(IndividualResource[BridgeState]):
 
     @property
     def id(self) -> str:
+        """Return ``linux_bridge:NAME``."""
         return f"linux_bridge:{self.name}"
 
     @property
     def label(self) -> str:
+        """Return ``bridge NAME``."""
         return f"bridge {self.name}"
 
     def desired(self) -> BridgeState:
+        """Return the kind "bridge", the state "up" and the bridge's address, if any."""
         desired = {"kind": "bridge", "state": "up"}
         return {**desired, "address": self.address} if self.address else desired
 
     def probe_one(self) -> Probe[BridgeState]:
+        """Return the probe of the interface: whether it is a bridge, address, up or down."""
+
         def parse(reply: Reply) -> Dict[str, Observed[BridgeState]]:
+            """Return the interface's state, None if it does not exist."""
             if reply.code == 3:
                 return {self.id: None}
             require_ok(reply)
@@ -163,6 +179,7 @@ class LinuxBridge(IndividualResource[BridgeState]):
         )
 
     def fix_one(self, diff: Diff["LinuxBridge"]) -> Command:
+        """Return the command that creates the bridge, sets it up and adds its address."""
         name = quote_sh(self.name)
         lines = [
             f"[ -e /sys/class/net/{name} ] || ip link add {name} type bridge || exit 1",
@@ -191,10 +208,12 @@ class Nat(IndividualResource[NatState]):
 
     @property
     def id(self) -> str:
+        """Return ``nat:CIDR``."""
         return f"nat:{self.source_cidr}"
 
     @property
     def label(self) -> str:
+        """Return ``address translation for CIDR``."""
         return f"address translation for {self.source_cidr}"
 
     @property
@@ -214,9 +233,11 @@ class Nat(IndividualResource[NatState]):
         return replace(self, exempt_bridged=not self.exempt_bridged).rules[0]
 
     def desired(self) -> NatState:
+        """Return that the rules exist."""
         return {"rules": True}
 
     def probe_one(self) -> Probe[NatState]:
+        """Return the probe that checks each rule, and that the obsolete one is gone."""
         checks = [
             f"iptables -w 5 {_iptables_args('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._obsolete_rule)
         ]
@@ -224,6 +245,7 @@ class Nat(IndividualResource[NatState]):
         script = "command -v iptables >/dev/null || exit 75\n" + " && ".join(checks)
 
         def parse(reply: Reply) -> Dict[str, Observed[NatState]]:
+            """Return that the rules exist, None if not, Unknown without iptables."""
             if reply.code == 75:
                 return {self.id: Unknown(Phase.PACKAGES, "iptables is not installed")}
             return {self.id: {"rules": True} if reply.ok else None}
@@ -231,6 +253,7 @@ class Nat(IndividualResource[NatState]):
         return Probe(Command(script, description="probe address translation"), parse)
 
     def fix_one(self, diff: Diff["Nat"]) -> Command:
+        """Return the command that adds missing rules and deletes the obsolete one."""
         pairs = [(_iptables_args("-C", rule), _iptables_args("-A", rule)) for rule in self.rules]
         lines = [
             f"iptables -w 10 {check_args} 2>/dev/null || iptables -w 10 {append_args} || exit 1"

@@ -59,18 +59,24 @@ class Database(TypedResource[DatabaseState]):
 
     @property
     def id(self) -> str:
+        """Return ``database:NAME``."""
         return f"database:{self.name}"
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
+        """Return the keys whose values are not shown: password and grants."""
         return frozenset({"password", "grants"})
 
     def desired(self) -> DatabaseState:
+        """Return the character set, the password hash's digest, and that grants exist."""
         return {"charset": self.charset, "password": _digest_of_hash(mysql_native_hash(self.password)), "grants": True}
 
     @classmethod
     def probe(cls, resources: Sequence["Database"]) -> List[Probe[DatabaseState]]:
+        """Return one probe for all databases, their users and grants."""
+
         def parse(reply: Reply) -> Dict[str, Observed[DatabaseState]]:
+            """Return each database's state, by id; Unknown while MariaDB does not answer."""
             if reply.code == 75:
                 return {database.id: Unknown(Phase.PLATFORM, "MariaDB does not answer") for database in resources}
             if not reply.ok:
@@ -96,6 +102,7 @@ class Database(TypedResource[DatabaseState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Database"]]) -> List[Action]:
+        """Return one command that creates all databases, users and grants."""
         databases = [diff.resource for diff in diffs]
         statements = "".join(database._statements() for database in databases)
         script = _with_option_file(_FIX_SCRIPT, databases)

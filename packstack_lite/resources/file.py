@@ -63,10 +63,12 @@ class _PathResource(TypedResource[PathState]):
 
     @property
     def id(self) -> str:
+        """Return ``KIND:PATH``, such as ``file:/etc/nova/nova.conf``."""
         return f"{self.kind}:{self.path}"
 
     @property
     def label(self) -> str:
+        """Return the path, which names the resource in plan and apply."""
         return self.path
 
     def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> PathState:
@@ -75,7 +77,13 @@ class _PathResource(TypedResource[PathState]):
 
     @classmethod
     def probe(cls, resources: "Sequence[_PathResource]") -> List[Probe[PathState]]:
+        """Return one probe for all paths of this kind.
+
+        Its command gets the paths on standard input and prints a line of tab-separated fields for each that exists.
+        """
+
         def parse(reply: Reply) -> Dict[str, Observed[PathState]]:
+            """Return each path's observed state, by resource id."""
             rows = parse_tsv(reply, 6)
             return {
                 item.id: item.parse_state(*rows[item.path]) if item.path in rows else item.missing_state(rows)
@@ -114,20 +122,27 @@ class File(_PathResource):
 
     @property
     def data(self) -> bytes:
+        """Return the content as bytes, a text encoded as UTF-8."""
         return self.content.encode() if isinstance(self.content, str) else self.content
 
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 
     def desired(self) -> PathState:
+        """Return the content's sha256, the mode, the owner and the group."""
         digest = hashlib.sha256(self.data).hexdigest()
         return {"sha256": digest, "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
     def describe(self, diff: Diff["File"]) -> Description:
+        """Describe the write: ``write PATH``, new or with the keys that differ."""
         return Description(f"write {self.path}", "new" if diff.state() is None else f"changed: {describe_keys(diff)}")
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["File"]]) -> List[Action]:
+        """Return the files for a single push, and systemd's reload flag for unit files.
+
+        The flag makes the run call ``systemctl daemon-reload`` before units start.
+        """
         files = [diff.resource for diff in diffs]
         items = [FileItem(file.path, file.data, file.mode, file.owner, file.group) for file in files]
         has_units = any(file.path.startswith(_UNIT_DIR) for file in files)
@@ -150,6 +165,7 @@ class File(_PathResource):
 
 
 def _decode_text(encoded: str) -> str:
+    """Return the text of a file's content in Base64; invalid UTF-8 is replaced."""
     return base64.b64decode(encoded).decode(errors="replace")
 
 
@@ -167,16 +183,20 @@ class Directory(_PathResource):
 
     @property
     def label(self) -> str:
+        """Return ``directory PATH``."""
         return f"directory {self.path}"
 
     def desired(self) -> PathState:
+        """Return the type "directory", the mode, the owner and the group."""
         return {"type": "directory", "mode": f"{self.mode:04o}", "owner": self.owner, "group": self.group}
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Directory"]]) -> List[Action]:
+        """Return a command for each directory, which creates it or sets mode and owner."""
         return [diff.resource._create_command() for diff in diffs]
 
     def _create_command(self) -> Command:
+        """Return the command that creates the directory and sets its owner and mode."""
         path = quote_sh(self.path)
         script = f"mkdir -p {path} && chown {self.owner}:{self.group} {path} && chmod {self.mode:04o} {path}"
         return Command(script, description=f"create {self.path}")
@@ -209,13 +229,18 @@ class Absent(_PathResource):
         return None
 
     def desired(self) -> None:
-        return None
+        """Return None: the path must not exist."""
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Absent"]]) -> List[Action]:
+        """Return a command for each path, which removes it or moves it aside."""
         return [diff.resource._remove_command() for diff in diffs]
 
     def _remove_command(self) -> Command:
+        """Return the command that removes a file of ours and moves another one aside.
+
+        It is moved to PATH.packstack-lite.orig, unless that exists already.
+        """
         script = (
             f"rm -f -- {quote_sh(self.path)}" if self.created_by_us else _MOVE_ASIDE % {"path": quote_sh(self.path)}
         )
@@ -236,12 +261,15 @@ class Symlink(_PathResource):
     needs: Tuple[str, ...] = ()
 
     def parse_state(self, sha256: str, type_: str, mode: str, owner: str, group: str, target: str) -> PathState:
+        """Return the link's target, "-" if the path is no link."""
         return {"target": target}
 
     def desired(self) -> PathState:
+        """Return the link's target."""
         return {"target": self.target}
 
     def describe(self, diff: Diff["Symlink"]) -> Description:
+        """Describe the new link, and the file or the target that it replaces."""
         state = diff.state()
         old_target = "" if state is None else state["target"]
         # The probe prints "-" where the path is no link.
@@ -250,8 +278,10 @@ class Symlink(_PathResource):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Symlink"]]) -> List[Action]:
+        """Return a command for each link, which replaces what is at its path."""
         return [diff.resource._link_command() for diff in diffs]
 
     def _link_command(self) -> Command:
+        """Return the command that moves a file in the way aside and creates the link."""
         script = f"{_MOVE_ASIDE % {'path': quote_sh(self.path)}} && ln -s {quote_sh(self.target)} {quote_sh(self.path)}"
         return Command(script, description=f"link {self.path}")

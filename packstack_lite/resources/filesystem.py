@@ -60,22 +60,29 @@ class FileSystem(TypedResource[FileSystemState]):
 
     @property
     def id(self) -> str:
+        """Return ``filesystem:PATH``."""
         return f"filesystem:{self.path}"
 
     @property
     def label(self) -> str:
+        """Return ``TYPE file system on PATH``."""
         return f"{self.type} file system on {self.path}"
 
     def desired(self) -> FileSystemState:
+        """Return the file system's type, such as "xfs"."""
         return {"type": self.type}
 
     def describe(self, diff: Diff["FileSystem"]) -> Description:
+        """Describe the creation, and the type of file system that the path holds now."""
         state = diff.state()
         return Description(f"create {self.label}", "" if state is None else f"it holds {state['type']}")
 
     @classmethod
     def probe(cls, resources: Sequence["FileSystem"]) -> List[Probe[FileSystemState]]:
+        """Return one probe for all paths, which prints each one's file system type."""
+
         def parse(reply: Reply) -> Dict[str, Observed[FileSystemState]]:
+            """Return each file system's type, by resource id; None without one."""
             rows = parse_tsv(reply, 1)
             types = {filesystem.id: rows.get(filesystem.path, ["-"])[0] for filesystem in resources}
             return {resource_id: None if type_ == "-" else {"type": type_} for resource_id, type_ in types.items()}
@@ -85,8 +92,13 @@ class FileSystem(TypedResource[FileSystemState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["FileSystem"]]) -> List[Action]:
+        """Return a job for each file system."""
         return [diff.resource._create_job() for diff in diffs]
 
     def _create_job(self) -> Job:
+        """Return the job that creates the file system, and with a size its image file.
+
+        It fails if the path holds anything already.
+        """
         script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": quote_sh(self.size), "type": quote_sh(self.type)}
         return Job(job_name(self.id), script, description=f"create a file system on {self.path}")

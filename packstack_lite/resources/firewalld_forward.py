@@ -95,22 +95,29 @@ class FirewalldForward(IndividualResource[ForwardState]):
 
     @property
     def id(self) -> str:
+        """Return ``firewalld_forward:CIDR``."""
         return f"firewalld_forward:{self.source_cidr}"
 
     def desired(self) -> ForwardState:
+        """Return that packets pass, now and after a boot."""
         return {"passes": True, "passes after a boot": True}
 
     def describe(self, diff: Diff["FirewalldForward"]) -> Description:
+        """Describe that the network's packets are forwarded through firewalld."""
         state = diff.state()
         reason = "blocked after a boot" if state and state["passes"] else ""
         return Description(f"forward {self.source_cidr} through firewalld", reason)
 
     def describe_drift(self, diff: Diff["FirewalldForward"]) -> str:
+        """Describe that firewalld blocks the network, now or after a boot."""
         state = diff.state()
         return f"firewalld blocks {self.source_cidr}{' after a boot' if state and state['passes'] else ''} (should not)"
 
     def probe_one(self) -> Probe[ForwardState]:
+        """Return the probe of firewalld's rules for the network, now and after a boot."""
+
         def parse(reply: Reply) -> Dict[str, Observed[ForwardState]]:
+            """Return whether packets pass, now and after a boot, from two times yes or no."""
             answers = reply.out.split()
             require_ok(reply, len(answers) == 2)
             return {self.id: {"passes": answers[0] == "yes", "passes after a boot": answers[1] == "yes"}}
@@ -118,10 +125,12 @@ class FirewalldForward(IndividualResource[ForwardState]):
         return Probe(self._command(_PROBE_SCRIPT, "probe what firewalld forwards"), parse)
 
     def _command(self, script: str, description: str) -> Command:
+        """Return the command that runs a script with network and bridge as variables."""
         variables = f"source={quote_sh(self.source_cidr)} bridge={quote_sh(self.bridge)}"
         return Command(
             f"{variables}\n{script}", timeout=90, description=description, concurrent=script is _PROBE_SCRIPT
         )
 
     def fix_one(self, diff: Diff["FirewalldForward"]) -> Command:
+        """Return the command that lets the network's packets through firewalld."""
         return self._command(_ALLOW_SCRIPT, f"forward {self.source_cidr} through firewalld")

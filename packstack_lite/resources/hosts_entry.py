@@ -61,27 +61,35 @@ class HostsEntry(IndividualResource[HostsState]):
 
     @property
     def id(self) -> str:
+        """Return ``hosts_entry:NAME``, with the full name."""
         return f"hosts_entry:{self.names[0]}"
 
     @property
     def line(self) -> str:
+        """Return the line for /etc/hosts: the address, then the names."""
         return " ".join((self.address, *self.names))
 
     def desired(self) -> HostsState:
+        """Return the address to which the names shall resolve."""
         return {"leads to": self.address}
 
     def describe(self, diff: Diff["HostsEntry"]) -> Description:
+        """Describe the entry's name and address, and the address it resolved to before."""
         state = diff.state()
         reason = "" if state is None else f"resolved {_describe_target(state['leads to'])}"
         return Description(f"add {self.names[0]} to {HOSTS_FILE} as {self.address}", reason)
 
     def describe_drift(self, diff: Diff["HostsEntry"]) -> str:
+        """Describe the address that the name resolves to, and the desired one."""
         state = diff.state()
         target = _describe_target(state["leads to"] if state else "elsewhere")
         return f"{self.names[0]} resolves {target} (should be {self.address})"
 
     def probe_one(self) -> Probe[HostsState]:
+        """Return the probe that resolves the names and prints our line of /etc/hosts."""
+
         def parse(reply: Reply) -> Dict[str, Observed[HostsState]]:
+            """Return the address that the names lead to, or "elsewhere"."""
             answer, _, line = reply.out.strip().partition("\t")
             require_ok(reply, answer in ("yes", "no"))
             # The address of packstack-lite's own line. A name that resolves to another address in spite of a right
@@ -95,8 +103,10 @@ class HostsEntry(IndividualResource[HostsState]):
         return Probe(Command(script, description="probe the node's name"), parse)
 
     def fix_one(self, diff: Diff["HostsEntry"]) -> Command:
+        """Return the command that writes our line into /etc/hosts."""
         return Command(f"line={quote_sh(self.line)}\n{_WRITE_SCRIPT}", description=f"write {HOSTS_FILE}")
 
 
 def _describe_target(address: str) -> str:
+    """Return "to ADDRESS", or "elsewhere" as it is."""
     return address if address == "elsewhere" else f"to {address}"

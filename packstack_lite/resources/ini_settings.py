@@ -159,21 +159,26 @@ class IniSettings(IndividualResource[SettingsState]):
 
     @property
     def id(self) -> str:
+        """Return ``settings:PATH[SECTION]``."""
         return f"settings:{self.path}" + (f"[{self.section}]" if self.section else "")
 
     @property
     def label(self) -> str:
+        """Return ``PATH [SECTION]``."""
         return self.path + (f" [{self.section}]" if self.section else "")
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
+        """Return the keys whose values are secrets."""
         return frozenset(key for key, value in self.values if isinstance(value, Secret))
 
     def desired(self) -> SettingsState:
+        """Return the comparable value of each key, and the file's mode if it is ours."""
         desired = {key: _comparable_value(value) for key, value in self.values}
         return {**desired, "mode": self.mode} if self.mode else desired
 
     def describe(self, diff: Diff["IniSettings"]) -> Description:
+        """Describe the keys that are set or that differ."""
         if diff.state() is None:
             return Description(f"set {join_names([key for key, _ in self.values])} in {self.label}")
         return Description(f"change {self.label}", describe_keys(diff))
@@ -195,6 +200,10 @@ class IniSettings(IndividualResource[SettingsState]):
         return "secret" if isinstance(value, Secret) else "add" if self.append else "set"
 
     def _parse(self, reply: Reply) -> Dict[str, Observed[SettingsState]]:
+        """Return the keys' values and the file's mode.
+
+        Without the file that is None, or with ``ignore_missing`` the desired state.
+        """
         if reply.code == 3:
             return {self.id: self.desired() if self.ignore_missing else None}
         values = parse_pairs(reply.out)
@@ -213,6 +222,7 @@ class IniSettings(IndividualResource[SettingsState]):
         return value if self.append and set(value.split()) <= present_words else text or "nothing"
 
     def fix_one(self, diff: Diff["IniSettings"]) -> Command:
+        """Return the command that sets the keys in the file and keeps its other lines."""
         keys = ", ".join(key for key, _ in self.values)
         return self._command(_FIX_SCRIPT, f"set {keys} in {self.path}")
 

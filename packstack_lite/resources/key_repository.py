@@ -19,7 +19,7 @@ exit 0
 
 
 class KeyRepositoryState(TypedDict):
-    """Whether there is a staged key; mode and owner of the directory."""
+    """The presence of a staged key, and the directory's mode and owner."""
 
     present: bool
     mode: str
@@ -45,18 +45,24 @@ class KeyRepository(TypedResource[KeyRepositoryState]):
 
     @property
     def id(self) -> str:
+        """Return ``keys:DIRECTORY``."""
         return f"keys:{self.directory}"
 
     @property
     def label(self) -> str:
+        """Return ``fernet keys in DIRECTORY``."""
         return f"fernet keys in {self.directory}"
 
     def desired(self) -> KeyRepositoryState:
+        """Return that a staged key is present, mode 0700, and the directory's owner."""
         return {"present": True, "mode": "0700", "owner": self.owner}
 
     @classmethod
     def probe(cls, resources: Sequence["KeyRepository"]) -> List[Probe[KeyRepositoryState]]:
+        """Return one probe for all directories with a staged key: mode and owner."""
+
         def parse(reply: Reply) -> Dict[str, Observed[KeyRepositoryState]]:
+            """Return each directory's state, by resource id; None without a staged key."""
             rows = parse_tsv(reply, 2)
             states: Dict[str, Observed[KeyRepositoryState]] = {}
             for repository in resources:
@@ -72,9 +78,14 @@ class KeyRepository(TypedResource[KeyRepositoryState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["KeyRepository"]]) -> List[Action]:
+        """Return a command for each directory."""
         return [diff.resource._create_command() for diff in diffs]
 
     def _create_command(self) -> Command:
+        """Return the command that creates missing keys and sets owner and mode.
+
+        The keys are 0 (staged) and 1 (primary): 32 random bytes in URL-safe Base64. Existing keys stay.
+        """
         directory, owner = quote_sh(self.directory), f"{self.owner}:{self.group}"
         script = f"""
 umask 077

@@ -39,16 +39,20 @@ class OpenPorts(IndividualResource[PortState]):
 
     @property
     def id(self) -> str:
+        """Return ``KIND:NODE`` for a node's peers, otherwise ``KIND:ports``."""
         return f"{self.kind}:{self.attributed_to or 'ports'}"
 
     @property
     def label(self) -> str:
+        """Return ``firewall (firewalld)`` or ``firewall (iptables)``."""
         return f"firewall ({self.kind})"
 
     def desired(self) -> PortState:
+        """Return that nothing is closed, neither now nor after a boot."""
         return {"closed": (), "closed after a boot": ()}
 
     def describe(self: OpenPortsT, diff: Diff[OpenPortsT]) -> Description:
+        """Describe the ports that are opened and the addresses that are let in."""
         closed, when = self._closed(diff)
         ports = [name for name in closed if name.isdigit()]
         sources = [name for name in closed if not name.isdigit()]
@@ -59,6 +63,7 @@ class OpenPorts(IndividualResource[PortState]):
         return Description(" and ".join(parts) + zone, f"closed{when}" if when else "")
 
     def describe_drift(self: OpenPortsT, diff: Diff[OpenPortsT]) -> str:
+        """Describe the ports and addresses that the firewall blocks."""
         closed, when = self._closed(diff)
         return f"{self.kind} blocks {join_names(closed, _MAX_PORTS)}{when} (should not)"
 
@@ -116,7 +121,10 @@ class FirewalldPorts(OpenPorts):
     needs: Tuple[str, ...] = ()
 
     def probe_one(self) -> Probe[PortState]:
+        """Return the probe of the zone's ports and rules, now and after a boot."""
+
         def parse(reply: Reply) -> Dict[str, Observed[PortState]]:
+            """Return the ports and peers that the zone lacks, and the zone's name."""
             pairs = [line.split("\t", 1) for line in reply.out.splitlines() if "\t" in line]
             ports = {key: text for key, text in pairs if not key.endswith(" rule")}
             require_ok(reply, {"now", "boot"} <= set(ports))
@@ -139,6 +147,7 @@ class FirewalldPorts(OpenPorts):
         return (*ports, *(peer for peer in self.peers if _rich_rule(peer) not in rules))
 
     def fix_one(self, diff: Diff["FirewalldPorts"]) -> Command:
+        """Return the command that adds ports and peers to the zone, now and for good."""
         options = [f"--add-port={port}/tcp" for port in self.ports]
         options += [f"--add-rich-rule={_rich_rule(peer)}" for peer in self.peers]
         quoted_options = " ".join(map(quote_sh, options))
@@ -212,7 +221,10 @@ class IptablesPorts(OpenPorts):
     needs: Tuple[str, ...] = ()
 
     def probe_one(self) -> Probe[PortState]:
+        """Return the probe of the kernel's rules and of those in the saved file."""
+
         def parse(reply: Reply) -> Dict[str, Observed[PortState]]:
+            """Return the ports and addresses without a rule, now and after a boot."""
             now, separator, saved = reply.out.partition("==\n")
             require_ok(reply, bool(separator))
             return {self.id: {"closed": self._missing(now), "closed after a boot": self._missing(saved)}}
@@ -235,5 +247,6 @@ class IptablesPorts(OpenPorts):
         ]
 
     def fix_one(self, diff: Diff["IptablesPorts"]) -> Command:
+        """Return the command that adds missing rules to the kernel and the saved file."""
         rules = "".join(f"{rule}\n" for _, rule in self._rules())
         return Command(_ADD_RULES, stdin=rules.encode(), description="open ports in iptables")

@@ -46,16 +46,20 @@ class OvsSetting(TypedResource[OvsSettingState]):
 
     @property
     def id(self) -> str:
+        """Return ``ovs_setting:COLUMN``."""
         return f"ovs_setting:{self.column}"
 
     @property
     def label(self) -> str:
+        """Return ``Open vSwitch's COLUMN``."""
         return f"Open vSwitch's {self.column}"
 
     def desired(self) -> OvsSettingState:
+        """Return the setting's value."""
         return {"value": self.value}
 
     def describe(self, diff: Diff["OvsSetting"]) -> Description:
+        """Describe the setting's new value and its old one."""
         state = diff.state()
         return Description(f"set {self.label} to {self.value}", f"was {state['value']}" if state else "")
 
@@ -67,6 +71,7 @@ class OvsSetting(TypedResource[OvsSettingState]):
         )
 
         def parse(reply: Reply) -> Dict[str, Observed[OvsSettingState]]:
+            """Return each setting's value, by resource id; Unknown without Open vSwitch."""
             if reply.code == 75:
                 return {setting.id: OVS_NOT_RUNNING for setting in resources}
             lines = reply.out.splitlines()
@@ -78,15 +83,18 @@ class OvsSetting(TypedResource[OvsSettingState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["OvsSetting"]]) -> List[Action]:
+        """Return a command for each setting."""
         return [diff.resource._set_command() for diff in diffs]
 
     def _set_command(self) -> Command:
+        """Return the command that sets the value, as a string in the OVS database."""
         # In double quotes any value is a string.
         pair = quote_sh(f'{self.column}="{quote_ovs(self.value)}"')
         return Command(f"ovs-vsctl --timeout=10 --no-wait set {self.table} . {pair}", description=f"set {self.column}")
 
 
 def _parse_value(line: str) -> Observed[OvsSettingState]:
+    """Return a setting's value without quotation marks; None for an empty one."""
     value = line.strip().strip('"')
     return {"value": value} if value else None
 
@@ -112,17 +120,23 @@ class OvsManager(IndividualResource[OvsManagerState]):
 
     @property
     def id(self) -> str:
+        """Return ``ovs_manager:TARGET``, such as ``ovs_manager:ptcp:6640:127.0.0.1``."""
         return f"ovs_manager:{self.target}"
 
     @property
     def label(self) -> str:
+        """Return ``Open vSwitch manager TARGET``."""
         return f"Open vSwitch manager {self.target}"
 
     def desired(self) -> OvsManagerState:
+        """Return that the database listens on the target."""
         return {"listens": True}
 
     def probe_one(self) -> Probe[OvsManagerState]:
+        """Return the probe that lists the targets of all managers."""
+
         def parse(reply: Reply) -> Dict[str, Observed[OvsManagerState]]:
+            """Return that the target is listed, None if not, Unknown without Open vSwitch."""
             if reply.code == 75:
                 return {self.id: OVS_NOT_RUNNING}
             require_ok(reply)
@@ -132,6 +146,7 @@ class OvsManager(IndividualResource[OvsManagerState]):
         return Probe(Command(script, description="probe Open vSwitch managers"), parse)
 
     def fix_one(self, diff: Diff["OvsManager"]) -> Command:
+        """Return the command that adds the manager and keeps those of others."""
         # Added, not set: set-manager would remove the managers of others.
         target = quote_sh(f'target="{quote_ovs(self.target)}"')
         make = f"--id=@m create Manager {target} -- add Open_vSwitch . manager_options @m"

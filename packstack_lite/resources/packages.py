@@ -130,22 +130,30 @@ class Packages(IndividualResource[PackagesState]):
 
     @property
     def id(self) -> str:
+        """Return ``packages:BATCH``, with the package manager's name without a batch."""
         return f"packages:{self.batch or self.manager}"
 
     @property
     def label(self) -> str:
+        """Return the number of packages, such as "12 packages"."""
         return _count_packages(self.names)
 
     def desired(self) -> PackagesState:
+        """Return "installed" for each name, and what else the package manager requires.
+
+        For apt that is a node without the policy-rc.d of an interrupted installation.
+        """
         return {**dict.fromkeys(self.names, "installed"), **_MANAGERS[self.manager].required_state}
 
     def describe(self, diff: Diff["Packages"]) -> Description:
+        """Describe the missing packages: their number and the first names."""
         missing = self._missing_names(diff)
         if not missing:
             return Description("complete an interrupted installation", "/usr/sbin/policy-rc.d was left behind")
         return Description(f"install {_count_packages(missing)}: {join_names(missing)}")
 
     def describe_drift(self, diff: Diff["Packages"]) -> str:
+        """Describe the packages that are not installed, or an interrupted installation."""
         missing = self._missing_names(diff)
         if not missing:
             return "/usr/sbin/policy-rc.d was left behind by an interrupted installation"
@@ -153,9 +161,11 @@ class Packages(IndividualResource[PackagesState]):
         return f"{_count_packages(missing)} {verb} not installed: {join_names(missing)}"
 
     def probe_one(self) -> Probe[PackagesState]:
+        """Return the probe that asks the package manager for each name's state."""
         manager = _MANAGERS[self.manager]
 
         def parse(reply: Reply) -> Dict[str, Observed[PackagesState]]:
+            """Return each package's state; "absent" for a name that is not listed."""
             lines = dict(line.split("\t", 1) for line in reply.out.splitlines())
             observed = {name: lines.get(name, "absent") for name in self.names}
             return {
@@ -166,9 +176,11 @@ class Packages(IndividualResource[PackagesState]):
         return Probe(Command(manager.probe_script, stdin=names.encode(), description="probe packages"), parse)
 
     def _missing_names(self, diff: Diff["Packages"]) -> Tuple[str, ...]:
+        """Return the names of packages that the diff has as not installed."""
         return tuple(name for name in self.names if name in diff.keys)
 
     def fix_one(self, diff: Diff["Packages"]) -> Job:
+        """Return the job that installs the missing packages, for an hour at most."""
         missing = self._missing_names(diff)
         repository_options = (
             f"--disablerepo='*' --enablerepo='{self.repository_pattern}'" if self.repository_pattern else ""
@@ -179,4 +191,5 @@ class Packages(IndividualResource[PackagesState]):
 
 
 def _count_packages(names: Tuple[str, ...]) -> str:
+    """Return the number of names in words: "1 package", "12 packages"."""
     return f"{len(names)} package{'s' * (len(names) != 1)}"

@@ -55,14 +55,17 @@ class PortFilter(IndividualResource[PortFilterState]):
 
     @property
     def id(self) -> str:
+        """Return ``guard:UNIT``."""
         return f"guard:{self.unit}"
 
     @property
     def label(self) -> str:
+        """Return ``port filter``."""
         return "port filter"
 
     @property
     def trigger_ids(self) -> Tuple[str, ...]:
+        """Return the ids of the files whose change reloads the rules."""
         return tuple(file.id for file in self.files)
 
     def invalidate(self) -> Optional[Command]:
@@ -70,9 +73,11 @@ class PortFilter(IndividualResource[PortFilterState]):
         return Command("rm -f /run/packstack-lite/guard", description="mark the port filter's rules as outdated")
 
     def desired(self) -> Optional[PortFilterState]:
+        """Return that rules are loaded and the unit enabled; None to have no filter."""
         return {"rules": "loaded", "after a boot": "enabled"} if self.enabled else None
 
     def describe(self, diff: Diff["PortFilter"]) -> Description:
+        """Describe the start, reload, enabling or stop of the port filter."""
         if not self.enabled:
             return Description("stop the port filter", "opens internal ports to every machine")
         state = diff.state()
@@ -85,6 +90,7 @@ class PortFilter(IndividualResource[PortFilterState]):
         return Description("load the port filter's rules")
 
     def describe_drift(self, diff: Diff["PortFilter"]) -> str:
+        """Describe that the filter is in force against the answers, or is not."""
         state = diff.state()
         if not self.enabled:
             return "the port filter is in force (should not be)"
@@ -95,7 +101,10 @@ class PortFilter(IndividualResource[PortFilterState]):
         return f"the port filter is {state['after a boot']} (should be enabled)"
 
     def probe_one(self) -> Probe[PortFilterState]:
+        """Return the probe of the filter's unit and of its rules in the kernel."""
+
         def parse(reply: Reply) -> Dict[str, Observed[PortFilterState]]:
+            """Return the state of rules and unit; None without either."""
             fields = reply.out.split()
             require_ok(reply, len(fields) == 3)
             enabled, active, rules = fields
@@ -106,11 +115,13 @@ class PortFilter(IndividualResource[PortFilterState]):
         return Probe(self._command(_PROBE_SCRIPT, "probe the port filter"), parse)
 
     def _command(self, script: str, description: str) -> Command:
+        """Return the command that runs a script with the unit's and its script's names."""
         return Command(
             script % {"unit": quote_sh(self.unit), "script": quote_sh(self.script)}, timeout=60, description=description
         )
 
     def fix_one(self, diff: Diff["PortFilter"]) -> Command:
+        """Return the command that loads and enables the filter, or removes it."""
         if self.enabled:
             return self._command(_LOAD_SCRIPT, f"load {self.unit}")
         return self._command(_UNLOAD_SCRIPT, f"stop {self.unit}")

@@ -93,25 +93,34 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
 
     @property
     def id(self) -> str:
+        """Return ``message_user:NAME``."""
         return f"message_user:{self.name}"
 
     @property
     def label(self) -> str:
+        """Return ``RabbitMQ user NAME``."""
         return f"RabbitMQ user {self.name}"
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
+        """Return the keys whose values are not shown: password and permissions."""
         return frozenset({"password", "permissions"})
 
     def desired(self) -> RabbitmqUserState:
+        """Return the password as answered, permissions, and no user guest."""
         return {"password": "as answered", "permissions": True, "guest": "none"}
 
     def probe_one(self) -> Probe[RabbitmqUserState]:
+        """Return the probe of the user's password hash and permissions, and of guest."""
         query = _EVAL_QUERY % {"user": _erlang_binary(self.name), "vhost": _erlang_binary(self.vhost)}
         command = Command(_PROBE_SCRIPT % quote_sh(query), description="probe RabbitMQ users", concurrent=True)
         return Probe(command, lambda reply: {self.id: self._parse_state(reply)})
 
     def _parse_state(self, reply: Reply) -> Observed[RabbitmqUserState]:
+        """Return the user's state; None without it, Unknown while RabbitMQ is down.
+
+        Raises ValueError for any other reply.
+        """
         if reply.code == 75:
             return Unknown(Phase.PLATFORM, "RabbitMQ does not answer")
         match = _EVAL_RESULT.fullmatch("".join(reply.out.split()))
@@ -126,6 +135,10 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
         }
 
     def fix_one(self, diff: Diff["RabbitmqUser"]) -> Command:
+        """Return the command that creates the user and deletes guest.
+
+        The password's hash goes through standard input, to a broker before 3.8 as Erlang terms.
+        """
         script, payload = (
             (_FIX_SCRIPT, self._definitions())
             if self.supports_definitions

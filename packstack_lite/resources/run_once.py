@@ -50,6 +50,7 @@ class RunOnce(TypedResource[RunOnceState]):
 
     @property
     def id(self) -> str:
+        """Return ``once:NAME``."""
         return f"once:{self.name}"
 
     @property
@@ -58,19 +59,25 @@ class RunOnce(TypedResource[RunOnceState]):
         return f"{FINGERPRINTS_DIR}/{job_name(self.name)}"
 
     def desired(self) -> RunOnceState:
+        """Return that the script is done with these settings, which ``token`` stands for."""
         return {"done": True, "token": self.fingerprint}
 
     def describe(self, diff: Diff["RunOnce"]) -> Description:
+        """Describe the script's work, and if it was done before with other settings."""
         action = self.description or f"run {self.name}"
         return Description(action, "" if diff.state() is None else "done before with other settings")
 
     def describe_drift(self, diff: Diff["RunOnce"]) -> str:
+        """Describe that the script was not run, or with other settings."""
         result = "was not done" if diff.state() is None else "was done with other settings"
         return f"{self.description or self.name}: {result}"
 
     @classmethod
     def probe(cls, resources: Sequence["RunOnce"]) -> List[Probe[RunOnceState]]:
+        """Return one probe for all scripts: an exit code and a fingerprint of each."""
+
         def parse(reply: Reply) -> Dict[str, Observed[RunOnceState]]:
+            """Return each script's observed state, by resource id."""
             rows = [line.split("\t") for line in reply.out.splitlines()]
             if len(rows) != len(resources):
                 raise ValueError(f"{len(rows)} lines for {len(resources)} scripts: {reply.err.strip()}")
@@ -89,6 +96,7 @@ class RunOnce(TypedResource[RunOnceState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["RunOnce"]]) -> List[Action]:
+        """Return a job for each script."""
         return [diff.resource._job() for diff in diffs]
 
     def _job(self) -> Job:

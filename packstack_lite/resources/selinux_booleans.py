@@ -58,23 +58,30 @@ class SelinuxBooleans(IndividualResource[BooleansState]):
 
     @property
     def id(self) -> str:
+        """Return ``booleans:PACKAGE``, for the policy's package."""
         return f"booleans:{self.package}"
 
     @property
     def label(self) -> str:
+        """Return ``SELinux booleans of PACKAGE``."""
         return f"SELinux booleans of {self.package}"
 
     def desired(self) -> BooleansState:
+        """Return "on" for each boolean."""
         return dict.fromkeys(self.names, "on")
 
     def describe(self, diff: Diff["SelinuxBooleans"]) -> Description:
+        """Describe the booleans to switch on, and those that the policy lacks."""
         state = diff.state() or {}
         absent = [name for name in diff.keys if state.get(name, "off") != "off"]
         reason = f"not in the policy: {join_names(absent)}" if absent else ""
         return Description(f"switch on SELinux booleans {join_names(diff.keys)}", reason)
 
     def probe_one(self) -> Probe[BooleansState]:
+        """Return the probe that prints each boolean's value."""
+
         def parse(reply: Reply) -> Dict[str, Observed[BooleansState]]:
+            """Return each boolean's value; Unknown until the policy's package is installed."""
             values = parse_pairs(reply.out)
             if "policy" not in values:
                 return {self.id: Unknown(Phase.PACKAGES, f"{self.package} brings them")}
@@ -84,5 +91,6 @@ class SelinuxBooleans(IndividualResource[BooleansState]):
         return Probe(Command(script, description="probe SELinux booleans"), parse)
 
     def fix_one(self, diff: Diff["SelinuxBooleans"]) -> Job:
+        """Return the job that switches on the booleans that differ, for good."""
         script, names = _ENABLE_SCRIPT.replace("PACKAGE", self.package), " ".join(diff.keys)
         return Job(job_name(self.id), script, names.encode(), timeout=600, description="switch on SELinux booleans")

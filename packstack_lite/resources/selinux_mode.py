@@ -47,25 +47,36 @@ class SelinuxPermissive(IndividualResource[SelinuxModeState]):
 
     @property
     def id(self) -> str:
+        """Return ``selinux:mode``: a node has one."""
         return "selinux:mode"
 
     @property
     def label(self) -> str:
+        """Return ``SELinux``."""
         return "SELinux"
 
     def desired(self) -> SelinuxModeState:
+        """Return "permissive", now and after a boot."""
         return {"now": "permissive", "after a boot": "permissive"}
 
     def describe(self, diff: Diff["SelinuxPermissive"]) -> Description:
+        """Describe the change to permissive: SELinux enforces now, or after a boot only."""
         reason = "was enforcing" if "now" in diff.keys else "was enforcing after a boot"
         return Description("set SELinux to permissive", reason)
 
     def describe_drift(self, diff: Diff["SelinuxPermissive"]) -> str:
+        """Describe that SELinux is enforcing, now or after a boot."""
         when = "" if "now" in diff.keys else " after a boot"
         return f"SELinux is enforcing{when} (should be permissive)"
 
     def probe_one(self) -> Probe[SelinuxModeState]:
+        """Return the probe of the present mode and the configured one."""
+
         def parse(reply: Reply) -> Dict[str, Observed[SelinuxModeState]]:
+            """Return both modes; "disabled" counts as permissive.
+
+            Raises ValueError if getenforce printed nothing.
+            """
             modes = reply.out.split()
             if not modes:
                 raise ValueError(f"getenforce printed nothing: {reply.err.strip()}")
@@ -75,4 +86,5 @@ class SelinuxPermissive(IndividualResource[SelinuxModeState]):
         return Probe(Command(_PROBE_SCRIPT, description="probe SELinux"), parse)
 
     def fix_one(self, diff: Diff["SelinuxPermissive"]) -> Command:
+        """Return the command that sets SELinux to permissive, now and after a boot."""
         return Command(_SET_PERMISSIVE, description="set SELinux to permissive")

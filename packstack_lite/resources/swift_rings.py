@@ -39,17 +39,21 @@ class SwiftRings(IndividualResource[State]):
     needs: Tuple[str, ...] = ()
 
     def __hash__(self) -> int:
+        """Return a hash of the id, because the mappings in the fields have none."""
         return hash(self.id)
 
     @property
     def id(self) -> str:
+        """Return ``rings:DIRECTORY``."""
         return f"rings:{self.directory}"
 
     @property
     def label(self) -> str:
+        """Return ``Swift's rings in DIRECTORY``."""
         return f"Swift's rings in {self.directory}"
 
     def desired(self) -> State:
+        """Return each ring's devices with their zones, its replicas, and that it is built."""
         devices = ",".join(sorted(f"{name}:{zone}" for name, zone in self.devices.items()))
         return {
             key: value
@@ -62,9 +66,11 @@ class SwiftRings(IndividualResource[State]):
         }
 
     def probe_one(self) -> Probe[State]:
+        """Return the probe of the rings: a run of swift_rings.py in mode "read"."""
         return Probe(self._command("read", 45, "probe Swift's rings"), self._parse)
 
     def fix_one(self, diff: Diff["SwiftRings"]) -> Command:
+        """Return the command that builds or extends the rings on the node."""
         return self._command("write", 300, "build or extend Swift's rings")
 
     def _command(self, mode: str, timeout: float, description: str) -> Command:
@@ -80,6 +86,7 @@ class SwiftRings(IndividualResource[State]):
         return python_command(read_program("swift_rings.py").encode(), task, timeout, description, module="swift")
 
     def _parse(self, reply: Reply) -> Dict[str, Observed[State]]:
+        """Return the rings' state; None without any, Unknown until Swift is installed."""
         if reply.code == MODULE_MISSING:
             return {self.id: Unknown(Phase.PACKAGES, "Swift is not installed yet")}
         states = parse_json_object(reply)

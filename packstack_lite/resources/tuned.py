@@ -38,21 +38,28 @@ class TunedProfile(IndividualResource[TunedState]):
 
     @property
     def id(self) -> str:
+        """Return ``tuned:profile``: a node has one."""
         return "tuned:profile"
 
     @property
     def label(self) -> str:
+        """Return ``tuned``."""
         return "tuned"
 
     def desired(self) -> TunedState:
+        """Return the name of tuned's profile."""
         return {"profile": self.name}
 
     def describe(self, diff: Diff["TunedProfile"]) -> Description:
+        """Describe the new profile and the old one."""
         state = diff.state()
         return Description(f"set tuned's profile to {self.name}", f"was {state['profile']}" if state else "")
 
     def probe_one(self) -> Probe[TunedState]:
+        """Return the probe that prints tuned's active profile."""
+
         def parse(reply: Reply) -> Dict[str, Observed[TunedState]]:
+            """Return the active profile or "none"; Unknown until tuned is installed."""
             if reply.code == 75:
                 return {self.id: Unknown(Phase.PACKAGES, "tuned is not installed yet")}
             return {self.id: {"profile": reply.out.strip() or "none"}}
@@ -60,5 +67,6 @@ class TunedProfile(IndividualResource[TunedState]):
         return Probe(Command(_PROBE_SCRIPT, description="probe tuned"), parse)
 
     def fix_one(self, diff: Diff["TunedProfile"]) -> Command:
+        """Return the command that activates the profile."""
         description = f"set tuned's profile to {self.name}"
         return Command(f"tuned-adm profile {quote_sh(self.name)}", timeout=60, description=description)

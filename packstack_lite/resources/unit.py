@@ -130,10 +130,12 @@ class Unit(TypedResource[UnitState]):
 
     @property
     def id(self) -> str:
+        """Return ``unit:NAME``."""
         return f"unit:{self.name}"
 
     @property
     def label(self) -> str:
+        """Return the unit's name, as the user typed it: often without a suffix."""
         return self.name
 
     @property
@@ -143,6 +145,7 @@ class Unit(TypedResource[UnitState]):
 
     @property
     def trigger_ids(self) -> Tuple[str, ...]:
+        """Return the ids of the resources whose change restarts the unit."""
         return tuple(trigger.id for trigger in self.restart_triggers)
 
     @property
@@ -152,10 +155,18 @@ class Unit(TypedResource[UnitState]):
         return hashlib.sha256(json.dumps(desired, sort_keys=True).encode()).hexdigest()[:32]
 
     def invalidate(self) -> Optional[Command]:
+        """Return the command that removes the digest of the unit's last start.
+
+        Until a start writes it again, the unit counts as outdated and is restarted.
+        """
         digest_file = quote_sh(f"{UNIT_DIGESTS_DIR}/{self.full_name}")
         return Command(f"rm -f {digest_file}", description=f"mark {self.name} for a restart")
 
     def desired(self) -> UnitState:
+        """Return ``active``, ``enabled`` and ``stamp`` as the unit shall have them.
+
+        A stopped unit has only ``active``. Only a running one has ``stamp``, the digest of its configuration.
+        """
         if self.state == "masked":
             return {"enabled": "masked", "active": "inactive"}
         if self.state == "stopped":
@@ -164,6 +175,7 @@ class Unit(TypedResource[UnitState]):
         return {**desired, "enabled": "enabled"} if self.enabled else desired
 
     def describe(self, diff: Diff["Unit"]) -> Description:
+        """Describe the start, restart, enabling, stop or mask of the unit, and its reason."""
         state = diff.state()
         if self.state != "running":
             verb = "mask" if self.state == "masked" else "stop"
@@ -180,6 +192,7 @@ class Unit(TypedResource[UnitState]):
         return Description(f"restart {self.name}", reason)
 
     def describe_drift(self, diff: Diff["Unit"]) -> str:
+        """Describe how the unit's state differs, or that it runs outdated configuration."""
         state, desired = diff.state(), self.desired()
         if state is None:
             return f"{self.name} does not exist (should be {desired['active']})"
@@ -193,12 +206,16 @@ class Unit(TypedResource[UnitState]):
         return f"{self.name} {join_names(parts)}"
 
     def describe_failure(self, diff: Diff["Unit"]) -> str:
+        """Describe that the unit did not start, did not stop or was not masked."""
         ends = {"masked": "was not masked", "stopped": "did not stop"}
         return f"{self.name} {ends.get(self.state, 'did not start')}"
 
     @classmethod
     def probe(cls, resources: Sequence["Unit"]) -> List[Probe[UnitState]]:
+        """Return one probe for all units: systemd's properties and the stored digests."""
+
         def parse(reply: Reply) -> Dict[str, Observed[UnitState]]:
+            """Return each unit's observed state, by resource id."""
             properties, _, digest_lines = reply.out.partition("==\n")
             blocks = [
                 dict(line.split("=", 1) for line in block.splitlines()) for block in properties.strip().split("\n\n")
@@ -224,6 +241,7 @@ class Unit(TypedResource[UnitState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Unit"]]) -> List[Action]:
+        """Return one command that enables all running units, and a job for each unit."""
         units = [diff.resource for diff in diffs]
         running = [unit for unit in units if unit.state == "running"]
         enable_lines = "".join(f"{unit.full_name} {'yes' if unit.enabled else 'no'}\n" for unit in running)

@@ -54,6 +54,7 @@ class NetworkFile:
 
     @property
     def data(self) -> bytes:
+        """Return the content as bytes; none for a file that is to be removed."""
         return (self.content or "").encode(errors="surrogateescape")
 
     @property
@@ -97,17 +98,21 @@ class Uplink(IndividualResource[UplinkState]):
 
     @property
     def id(self) -> str:
+        """Return ``uplink:INTERFACE``."""
         return f"uplink:{self.interface}"
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:
+        """Return the files' paths: their values in the state are digests."""
         return frozenset(file.path for file in self.files)
 
     def desired(self) -> UplinkState:
+        """Return the bridge, its addresses, no unconfirmed move, and the files' digests."""
         desired = {"bridge": self.bridge, "addresses": self._matching_addresses(self.addresses), "unconfirmed": "none"}
         return {**desired, **{file.path: file.digest for file in self.files}}
 
     def describe(self, diff: Diff["Uplink"]) -> Description:
+        """Describe the move of the interface into the bridge, or the files to write."""
         state = diff.state()
         if state is None or {"bridge", "addresses", "unconfirmed"} & set(diff.keys):
             addresses = "its address by DHCP" if self.has_dhcp else ", ".join(self.addresses)
@@ -124,7 +129,10 @@ class Uplink(IndividualResource[UplinkState]):
         return " ".join(matching if len(matching) == len(self.addresses) else present)
 
     def probe_one(self) -> Probe[UplinkState]:
+        """Return the probe of the interface's bridge, its addresses and the files."""
+
         def parse(reply: Reply) -> Dict[str, Observed[UplinkState]]:
+            """Return the uplink's state; Unknown while Open vSwitch does not run."""
             if reply.code == 75:
                 return {self.id: OVS_NOT_RUNNING}
             lines = reply.out.splitlines()
@@ -144,6 +152,7 @@ class Uplink(IndividualResource[UplinkState]):
         )
 
     def fix_one(self, diff: Diff["Uplink"]) -> Job:
+        """Return the job that moves the interface and undoes it unless confirmed in time."""
         variables = {
             "bridge": self.bridge,
             "card": self.interface,

@@ -66,16 +66,20 @@ class UserFiles(IndividualResource[UserFilesState]):
 
     @property
     def id(self) -> str:
+        """Return ``placed:files of yours``: a node has one."""
         return "placed:files of yours"
 
     @property
     def label(self) -> str:
+        """Return ``record of your configuration files``."""
         return "record of your configuration files"
 
     def desired(self) -> UserFilesState:
+        """Return the paths of the user's files, sorted and joined."""
         return {"files": _format_paths(self.paths)}
 
     def describe(self, diff: Diff["UserFiles"]) -> Description:
+        """Describe the files that are recorded and those that are removed."""
         state = diff.state()
         recorded = set() if state is None or state["files"] == "none" else set(state["files"].split(", "))
         added, dropped = sorted(set(self.paths) - recorded), sorted(recorded - set(self.paths))
@@ -84,12 +88,19 @@ class UserFiles(IndividualResource[UserFilesState]):
         return Description(" and ".join(parts), "no longer in --config-dir" if dropped else "")
 
     def probe_one(self) -> Probe[UserFilesState]:
+        """Return the probe that prints the list of recorded paths."""
+
         def parse(reply: Reply) -> Dict[str, Observed[UserFilesState]]:
+            """Return the recorded paths; "none" without any."""
             return {self.id: {"files": _format_paths(reply.out.splitlines())}}
 
         return Probe(Command(f"cat {USER_FILES_LIST} 2>/dev/null || :", description="probe your files"), parse)
 
     def fix_one(self, diff: Diff["UserFiles"]) -> Command:
+        """Return the command that records the paths and removes dropped files.
+
+        Standard input has the user's paths, an empty line, and the paths that other resources manage.
+        """
         lines = "\n".join([*sorted(self.paths), "", *self.managed_paths, ""])
         return Command(_FIX_SCRIPT, stdin=lines.encode(), description="record your configuration files")
 

@@ -72,14 +72,19 @@ class VolumeGroup(TypedResource[VolumeGroupState]):
 
     @property
     def id(self) -> str:
+        """Return ``volume_group:NAME``."""
         return f"volume_group:{self.name}"
 
     def desired(self) -> VolumeGroupState:
+        """Return that the volume group exists."""
         return {"exists": True}
 
     @classmethod
     def probe(cls, resources: Sequence["VolumeGroup"]) -> List[Probe[VolumeGroupState]]:
+        """Return one probe for all, which lists the node's LVM volume groups."""
+
         def parse(reply: Reply) -> Dict[str, Observed[VolumeGroupState]]:
+            """Return that a listed volume group exists, by resource id; None for others."""
             present = set(reply.out.split())
             return {group.id: {"exists": True} if group.name in present else None for group in resources}
 
@@ -87,8 +92,13 @@ class VolumeGroup(TypedResource[VolumeGroupState]):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["VolumeGroup"]]) -> List[Action]:
+        """Return a job for each volume group."""
         return [diff.resource._create_job() for diff in diffs]
 
     def _create_job(self) -> Job:
+        """Return the job that creates the volume group on ``path``.
+
+        That is a block device, or with ``size_mib`` a file that the job creates and puts on a loop device.
+        """
         script = _CREATE_SCRIPT % {"name": quote_sh(self.name), "path": quote_sh(self.path), "mib": self.size_mib}
         return Job(job_name(self.id), script, description=f"create volume group {self.name}")

@@ -69,16 +69,20 @@ class YumMirrors(IndividualResource[MirrorsState]):
 
     @property
     def id(self) -> str:
+        """Return ``repositories:TREE``."""
         return f"repositories:{self.tree}"
 
     @property
     def label(self) -> str:
+        """Return ``TREE repositories``."""
         return f"{self.tree} repositories"
 
     def desired(self) -> MirrorsState:
+        """Return that no repository has a dead URL."""
         return {"dead": ()}
 
     def describe(self, diff: Diff["YumMirrors"]) -> Description:
+        """Describe the repositories, the mirrors they are pointed to, and the dead hosts."""
         state = diff.state()
         if state is None:
             return Description(f"point {self.tree} repositories to a mirror")
@@ -90,6 +94,7 @@ class YumMirrors(IndividualResource[MirrorsState]):
         return Description(f"point {', '.join(state['dead'])} to {target}", reason)
 
     def describe_drift(self, diff: Diff["YumMirrors"]) -> str:
+        """Describe the repositories that use hosts that are gone."""
         state = diff.state()
         if state is None:
             return f"{self.label} are missing"
@@ -97,6 +102,10 @@ class YumMirrors(IndividualResource[MirrorsState]):
         return f"repositories {', '.join(state['dead'])} use {gone}"
 
     def probe_one(self) -> Probe[MirrorsState]:
+        """Return the probe that finds dead URLs and, for each, a mirror that answers.
+
+        It takes up to 240 seconds. curl's settings hold proxy passwords and go through standard input.
+        """
         require_release = (
             f"rpm -q --quiet --whatprovides {quote_sh(self.release_package)} >/dev/null 2>&1 || exit 75\n"
             if self.release_package
@@ -115,6 +124,10 @@ class YumMirrors(IndividualResource[MirrorsState]):
         return hosts + "".join(f"path\t{name}\t{path}\n" for name, path in self.mirror_paths.items())
 
     def _parse(self, reply: Reply) -> Dict[str, Observed[MirrorsState]]:
+        """Return dead repositories, their hosts, those without a mirror, and new URLs.
+
+        Unknown until the package that brings the repositories is installed.
+        """
         if reply.code == 75:
             return {self.id: Unknown(Phase.PREPARE, f"{self.release_package} brings them")}
         require_ok(reply)
@@ -137,6 +150,10 @@ class YumMirrors(IndividualResource[MirrorsState]):
         return "".join(f"{name}\n" for name in state.get("dead", ())), "".join(urls)
 
     def fix_one(self, diff: Diff["YumMirrors"]) -> Command:
+        """Return the command that points the repositories to mirrors.
+
+        Where no mirror answers, the command fails and names the repositories and the mirrors that were tried.
+        """
         state: MirrorsState = diff.state() or {}
         urls, lost = state.get("urls", ()), state.get("lost", ())
         script = f"tree={self.tree}\n{_REWRITE_URLS}"
@@ -151,4 +168,5 @@ class YumMirrors(IndividualResource[MirrorsState]):
 
 
 def _is_or_are(names: Tuple[str, ...]) -> str:
+    """Return the verb for the number of names: "is" or "are"."""
     return "is" if len(names) == 1 else "are"

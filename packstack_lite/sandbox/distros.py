@@ -1,4 +1,4 @@
-"""What a sandbox can run: Debian releases, and distributions that plug-ins bring.
+"""Distributions that a sandbox can run: Debian's releases, and those of plug-ins.
 
 A plug-in is a Python module with a list ``DISTRO_PLUGINS``. PACKSTACK_LITE_SANDBOX_PLUGINS names such modules, or
 directories that are packages, separated by colons; ``tests/hosts`` of the source tree is one. Only new sandboxes need

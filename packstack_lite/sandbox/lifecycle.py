@@ -96,7 +96,7 @@ def _validate_new_nodes(name: str, node_count: int, distro: str, kind: str) -> N
 
 @dataclasses.dataclass(frozen=True)
 class SandboxSpec:
-    """What new nodes are made from, and the callback for progress messages."""
+    """A description of new nodes, and the callback for progress messages."""
 
     distro: str
     kind: str

@@ -1,4 +1,7 @@
-"""Run the smoke test's program as a job on a node and read its cases as they end. Used by ``deployment``."""
+"""Run the smoke test's program as a job on a node and read its cases as they end.
+
+Used by ``deployment``.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ class _CaseCollector:
         self._on_case = on_case
 
     def job_started(self, job: Job) -> None:
-        """See JobWatcher."""
+        """Do nothing: the cases are reported as they end."""
 
     def job_finished(self, job: Job, result: JobResult) -> None:
         """Add a failed case if the program itself failed."""
@@ -116,7 +119,7 @@ class _CaseCollector:
             )
 
     def job_output(self, job: Job, line: str) -> None:
-        """See JobWatcher."""
+        """Keep the case that a line of the program's output has."""
         case = parse_case(line)
         if case:
             self._add(case)

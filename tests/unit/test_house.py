@@ -1,9 +1,10 @@
-"""The rules of the house (CONTRIBUTING.md), checked in the source: imports, I/O, lengths, packages."""
+"""The rules of the house (CONTRIBUTING.md), checked in the source: imports, I/O, lengths, docstrings, packages."""
 
 from __future__ import annotations
 
 import ast
 import configparser
+import re
 import statistics
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +69,15 @@ IMPURE = {
     "pathlib",
     "threading",
 }
+
+LONGEST_DOCSTRING_LINE = 80
+# Methods of Python's own protocols do what their name says; a class's docstring describes its fields.
+NEEDS_NO_DOCSTRING = {
+    *("__init__", "__post_init__", "__enter__", "__exit__", "__repr__", "__str__"),
+    *("__getitem__", "__iter__", "__len__", "__contains__"),
+}
+# A docstring names the thing or begins with a verb; a clause in its place leaves the reader guessing.
+VAGUE_BEGINNING = re.compile(r"(What|Where|Whether|Who|Whose|Which|When|How|The same|Those)\b")
 
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
@@ -233,6 +243,71 @@ def test_functions_are_short():
     lengths = functions()
     assert not [f"{name}: {length} lines" for name, length in lengths if length > LONGEST_FUNCTION]
     assert statistics.median(length for _, length in lengths) <= 10
+
+
+def is_click_command(node: ast.AST) -> bool:
+    """Return whether a function is a click command, whose docstring is the user's help text."""
+    return any(
+        isinstance(decorator, ast.Call) and getattr(decorator.func, "attr", "") in ("command", "group")
+        for decorator in getattr(node, "decorator_list", [])
+    )
+
+
+def docstring_errors(node: ast.AST) -> list[str]:
+    """Return what is wrong with the docstring of a module, class or function."""
+    docstring = ast.get_docstring(node)
+    if docstring is None:
+        return [] if getattr(node, "name", "") in NEEDS_NO_DOCSTRING else ["has no docstring"]
+    first_line = docstring.split("\n", 1)[0]
+    errors = []
+    # A command's help may be longer, and its first sentence may take several lines: click wraps it.
+    if not is_click_command(node):
+        if len(first_line) > LONGEST_DOCSTRING_LINE:
+            errors.append(f"first line has {len(first_line)} characters")
+        if not first_line.endswith("."):
+            errors.append("first line has no full stop")
+    beginning = VAGUE_BEGINNING.match(first_line)
+    if beginning:
+        errors.append(f"begins with {beginning[0]!r}")
+    return errors
+
+
+def test_every_module_class_and_function_has_a_docstring_with_a_short_first_line():
+    """Functions within functions and programs for nodes count; programs for sandboxes' guests do not."""
+    errors = [
+        f"{name_of(path)}:{getattr(node, 'lineno', 1)} {getattr(node, 'name', 'module')}: {error}"
+        for path in MODULES
+        if "guest" not in path.parts and parsed(path).body
+        for node in ast.walk(parsed(path))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        for error in docstring_errors(node)
+    ]
+    assert not errors, "\n" + "\n".join(errors)
+
+
+def test_a_bad_docstring_is_reported():
+    source = """
+@click.command()
+def command():
+    'Print more than fits into the first line of a docstring, because this help text is wrapped by click'
+def no_docstring(): pass
+def __init__(self): pass
+def vague():
+    'What it does.'
+def unended():
+    'Return it'
+def endless():
+    'Return REPEATED.'
+def good():
+    'Return it.'
+""".replace("REPEATED", "it " * 30)
+    errors = {node.name: docstring_errors(node) for node in ast.parse(source).body}
+    assert {name: messages for name, messages in errors.items() if messages} == {
+        "no_docstring": ["has no docstring"],
+        "vague": ["begins with 'What'"],
+        "unended": ["first line has no full stop"],
+        "endless": ["first line has 98 characters"],
+    }
 
 
 def test_setup_cfg_names_every_package():

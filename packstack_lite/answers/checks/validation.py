@@ -70,7 +70,7 @@ def _unsupported_parameters(answers: Answers) -> Iterator[Parameter]:
 
 
 def _is_supported(parameter: Parameter, answers: Answers) -> bool:
-    """Whether this release implements the parameter's answer."""
+    """Return whether this release implements the parameter's answer."""
     supported_values = parameter.supported_values or ()
     if parameter.kind == "list" and answers[parameter.name]:
         return set(answers[parameter.name]) <= set(supported_values)

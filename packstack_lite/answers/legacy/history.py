@@ -94,7 +94,7 @@ def _parse_successors(successors: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether answers under a current or old name are secrets."""
+    """Return whether answers under a current or old name are secrets."""
     if name in PARAMETERS_BY_NAME:
         return PARAMETERS_BY_NAME[name].is_secret
     old_parameter = load_old_parameters().get(name)

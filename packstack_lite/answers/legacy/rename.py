@@ -32,7 +32,7 @@ class OldLine:
 
 @dataclass(frozen=True)
 class LineChange:
-    """What became of one line of an answer file.
+    """A change that reading made to one line of an answer file, and the reason.
 
     ``kind`` is one of
     renamed (read as ``current_name`` with ``new_text``),
@@ -61,7 +61,7 @@ class LineChange:
 
     @property
     def is_secret(self) -> bool:
-        """Whether ``old_text`` and ``new_text`` must not be shown."""
+        """Return whether ``old_text`` and ``new_text`` must not be shown."""
         return self.kind in ("unknown", "unreadable") or is_secret_name(self.current_name) or is_secret_name(self.name)
 
 

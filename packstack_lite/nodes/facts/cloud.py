@@ -22,7 +22,7 @@ def _digests_by_account(values: Values) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class CloudFacts:
-    """What is there of a cloud, ours or another's.
+    """Facts about a cloud that exists on the node, ours or another's.
 
     ``deployed_by_us``: an earlier run of packstack-lite has left its record. ``other_openstack`` are paths that another
     OpenStack may have left; our own cloud has them too, so read ``deployed_by_us`` first. ``ours`` are those of them

@@ -22,6 +22,7 @@ CHECKED_MODULES = (
 
 
 def _sorted_texts(values: Values) -> Tuple[str, ...]:
+    """Return the values as a sorted tuple."""
     return tuple(sorted(values))
 
 

@@ -48,7 +48,7 @@ class SystemFacts:
 
     @property
     def is_container(self) -> bool:
-        """Whether the node is a container, without a kernel and a clock of its own."""
+        """Return whether the node is a container, without a kernel and a clock of its own."""
         return self.virtualization in _CONTAINERS
 
 

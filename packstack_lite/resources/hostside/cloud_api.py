@@ -79,6 +79,7 @@ class OneRequestSession(requests.Session):
     """
 
     def request(self, *args, **kwargs):
+        """Send a request over a connection of its own, without a proxy."""
         with requests.Session() as single_use:
             single_use.headers["Connection"] = "close"
             # These calls go to this cloud, not through a proxy that is meant for downloads.
@@ -181,12 +182,15 @@ class Cloud(object):
         raise Absent("no %s with %s" % (key[:-1], ", ".join("%s=%s" % pair for pair in sorted(match.items()))))
 
     def project_id(self, name):
+        """Return the id of the project of this name. Raises Absent without one."""
         return self.find("identity", "/projects?domain_id=default", "projects", name=name)["id"]
 
     def service_id(self, name):
+        """Return the id of the catalog's service of this name. Raises Absent."""
         return self.find("identity", "/services", "services", name=name)["id"]
 
     def network_id(self, name):
+        """Return the id of the network of this name. Raises Absent without one."""
         return self.find("network", "/networks", "networks", name=name)["id"]
 
 
@@ -236,6 +240,7 @@ class User(ObjectType):
     """
 
     def read(self, cloud, want):
+        """Return the user's project, its wanted roles there, and the password's state."""
         user, body = self.find(cloud, want), want["body"]
         granted = self.roles(cloud, user["id"], cloud.project_id(body["project"]))
         # Further roles are left alone.
@@ -262,6 +267,7 @@ class User(ObjectType):
             return False
 
     def write(self, cloud, want):
+        """Create the user or set its password, and grant missing roles."""
         project = cloud.project_id(want["body"]["project"])
         try:
             user = self.find(cloud, want)
@@ -274,6 +280,7 @@ class User(ObjectType):
             cloud.send("PUT", "identity", "/projects/%s/users/%s/roles/%s" % (project, user["id"], role))
 
     def set_password(self, cloud, want, user):
+        """Set the wanted password, unless the user can log in with it."""
         if "password" in want["secrets"] and not self.can_log_in(cloud, want):
             body = {"password": want["secrets"]["password"], "enabled": True}
             cloud.send("PATCH", "identity", "/users/" + user, json={"user": body})
@@ -283,16 +290,19 @@ class Endpoint(ObjectType):
     """An endpoint of a service. Body: service, interface, url, region."""
 
     def match(self, cloud, want):
+        """Return the query for an endpoint: its service, interface and region."""
         body = want["body"]
         query = {"interface": body["interface"], "region_id": body["region"]}
         return dict(query, service_id=cloud.service_id(body["service"]))
 
     def read(self, cloud, want):
+        """Return the endpoint's service, interface, region and URL."""
         item = self.find(cloud, want)
         state = {"service": want["body"]["service"], "interface": item["interface"], "region": item["region_id"]}
         return dict(state, url=item["url"])
 
     def write(self, cloud, want):
+        """Create the endpoint, or change its URL."""
         body = dict(self.match(cloud, want), url=want["body"]["url"])
         try:
             path, method = "/endpoints/" + self.find(cloud, want)["id"], "PATCH"
@@ -305,6 +315,7 @@ class Flavor(ObjectType):
     """A flavor. Changing one deletes it and creates it again."""
 
     def write(self, cloud, want):
+        """Create the flavor; one of that name is deleted first."""
         # The API cannot change a flavor. Servers keep a copy of the old one.
         for item in cloud.listing("compute", self.path + self.query, "flavors"):
             if item["name"] == want["name"]:
@@ -320,14 +331,17 @@ class Image(ObjectType):
     """
 
     def match(self, cloud, want):
+        """Return the query for an image of this name that is active."""
         return {"name": want["name"], "status": "active"}
 
     def read(self, cloud, want):
+        """Return the image's wanted properties; they do not tell its content."""
         item = self.find(cloud, want)
         state = {key: item.get(key) for key in want["body"] if key != "source"}
         return dict(state, **dict.fromkeys(want["secrets"], "as answered"))
 
     def write(self, cloud, want):
+        """Change the image's properties, or fetch its file and upload it."""
         body = {key: value for key, value in want["body"].items() if key != "source"}
         try:
             self.update(cloud, self.find(cloud, want), body)
@@ -340,6 +354,7 @@ class Image(ObjectType):
                     os.unlink(path)
 
     def update(self, cloud, item, body):
+        """Set the image's properties that differ from ``body``."""
         wrong = {key: value for key, value in body.items() if item.get(key) != value}
         verbs = {key: "replace" if key in item else "add" for key in wrong}
         patch = [{"op": verbs[key], "path": "/" + key, "value": wrong[key]} for key in sorted(wrong)]
@@ -348,6 +363,7 @@ class Image(ObjectType):
             cloud.send("PATCH", "image", "/images/" + item["id"], data=data, headers=headers)
 
     def upload(self, cloud, name, body, path):
+        """Upload the file as an image, into one that a killed run left if there is one."""
         try:
             # A run that was killed during the upload left the image in this state.
             item = cloud.find("image", self.path + self.query, "images", name=name, status="queued")
@@ -407,6 +423,7 @@ class VolumeType(ObjectType):
     """
 
     def read(self, cloud, want):
+        """Return the type's wanted extra specs and its encryption."""
         item = self.find(cloud, want)
         specs = item.get("extra_specs") or {}
         seen = {"extra_specs": {key: specs.get(key) for key in want["body"]["extra_specs"]}}
@@ -416,6 +433,7 @@ class VolumeType(ObjectType):
         return seen
 
     def write(self, cloud, want):
+        """Create the volume type or set its extra specs, then its encryption."""
         body = want["body"]
         try:
             item = self.find(cloud, want)
@@ -428,6 +446,7 @@ class VolumeType(ObjectType):
             self.encrypt(cloud, item["id"], body["encryption"])
 
     def encrypt(self, cloud, type_id, wanted):
+        """Create the type's encryption, or change it where it differs."""
         # Cinder refuses this while there are volumes of the type: they could no longer be read.
         path = "/types/%s/encryption" % type_id
         current = cloud.get(self.service, path)
@@ -441,12 +460,14 @@ class ProjectObject(ObjectType):
     """An object in Neutron that belongs to the project among its parents."""
 
     def match(self, cloud, want):
+        """Return the query for the object: its name and its project."""
         query = {"name": want["name"]}
         if want["parents"].get("project"):
             query["project_id"] = cloud.project_id(want["parents"]["project"])
         return query
 
     def body(self, cloud, want):
+        """Return the request's body: the wanted one, with name and project."""
         return dict(want["body"], **self.match(cloud, want))
 
 
@@ -454,6 +475,7 @@ class Subnet(ProjectObject):
     """A subnet of the network among its parents."""
 
     def match(self, cloud, want):
+        """Return the query for the subnet: name, project and network."""
         return dict(ProjectObject.match(self, cloud, want), network_id=cloud.network_id(want["parents"]["network"]))
 
 
@@ -461,6 +483,7 @@ class Router(ProjectObject):
     """A router. Body: external_network, interfaces (names of subnets)."""
 
     def read(self, cloud, want):
+        """Return the router's external network, and which wanted subnets it serves."""
         item = self.find(cloud, want)
         external = (item.get("external_gateway_info") or {}).get("network_id")
         names = {entry["id"]: entry["name"] for entry in cloud.listing("network", "/networks", "networks")}
@@ -469,6 +492,7 @@ class Router(ProjectObject):
         return {"external_network": names.get(external), "interfaces": sorted(attached)}
 
     def attached_subnets(self, cloud, router):
+        """Return the names of the subnets that the router has a port in."""
         names = {entry["id"]: entry["name"] for entry in cloud.listing("network", "/subnets", "subnets")}
         ports = [
             port
@@ -478,6 +502,7 @@ class Router(ProjectObject):
         return {names.get(ip["subnet_id"], "") for port in ports for ip in port["fixed_ips"]}
 
     def write(self, cloud, want):
+        """Create the router, set its external network, and attach missing subnets."""
         gateway = {"external_gateway_info": {"network_id": cloud.network_id(want["body"]["external_network"])}}
         try:
             item = self.find(cloud, want)
@@ -495,11 +520,13 @@ class SecurityGroupRule(ObjectType):
     """A rule in the default security group of a project."""
 
     def group(self, cloud, want):
+        """Return the project's security group "default", with its rules."""
         # Listing a project's groups creates its default group.
         path = "/security-groups?project_id=" + cloud.project_id(want["parents"]["project"])
         return cloud.find("network", path, "security_groups", name="default")
 
     def read(self, cloud, want):
+        """Return the wanted rule if the group has it. Raises Absent otherwise."""
         wanted = dict({"remote_group_id": None, "remote_ip_prefix": None}, **want["body"])
         for rule in self.group(cloud, want)["security_group_rules"]:
             if all(rule.get(key) == value for key, value in wanted.items()):
@@ -507,6 +534,7 @@ class SecurityGroupRule(ObjectType):
         raise Absent("no such rule")
 
     def write(self, cloud, want):
+        """Create the rule in the project's security group "default"."""
         body = dict(want["body"], security_group_id=self.group(cloud, want)["id"])
         cloud.send("POST", "network", "/security-group-rules", json={"security_group_rule": body})
 
@@ -521,11 +549,17 @@ class ReportingType(object):
         self.service, self.path, self.key, self.field, self.value = service, path, key, field, value
 
     def read(self, cloud, want):
+        """Return whether the service or agent is alive. Raises Absent before its report."""
         binary, host = want["name"].split("@", 1)
         item = cloud.find(self.service, self.path, self.key, binary=binary, host=host)
         return {"alive": item[self.field] == self.value}
 
     def write(self, cloud, want):
+        """Wait until the service or agent is alive.
+
+
+        All objects of a run share one deadline; Impossible is raised after it.
+        """
         cloud.deadline = cloud.deadline or time.time() + AGENTS_TIMEOUT
         while True:
             cloud.drop_lists()

@@ -24,6 +24,7 @@ MIN_PART_HOURS = 1
 
 
 def path_of(task, name, suffix):
+    """Return the path of a ring's file: directory, ring's name, suffix."""
     return os.path.join(task["directory"], name + suffix)
 
 
@@ -106,6 +107,7 @@ def back_up(task, builder_file):
 
 
 def main():
+    """Read or write the rings of the task on standard input; return the exit code."""
     task = json.loads(sys.stdin.read())
     rings = sorted(task["rings"].items())
     if task["mode"] == "read":

@@ -88,7 +88,7 @@ class NodeContext:
 
     @property
     def installs_database(self) -> bool:
-        """Whether this deployment installs the database server.
+        """Return whether this deployment installs the database server.
 
         Otherwise it uses an existing one.
         """
@@ -96,7 +96,7 @@ class NodeContext:
 
     @property
     def has_local_database(self) -> bool:
-        """Whether our database server runs on this node.
+        """Return whether our database server runs on this node.
 
         Then root can query it over its socket.
         """
@@ -123,7 +123,7 @@ class NodeContext:
 
     @property
     def debug(self) -> bool:
-        """Whether the services log at level DEBUG."""
+        """Return whether the services log at level DEBUG."""
         return self.is_enabled("CONFIG_DEBUG_MODE")
 
     @property
@@ -165,12 +165,12 @@ class NodeContext:
 
     @property
     def uses_ovn(self) -> bool:
-        """Whether OVN is the layer 2 agent."""
+        """Return whether OVN is the layer 2 agent."""
         return self.l2_agent == "ovn"
 
     @property
     def manages_firewalld(self) -> bool:
-        """Whether firewalld runs on the node and the answers let us configure it."""
+        """Return whether firewalld runs on the node and the answers let us configure it."""
         return self.facts.security.firewall == "firewalld" and self.is_enabled("CONFIG_FIREWALL")
 
     @property

@@ -1,4 +1,4 @@
-"""What a node waits for on other nodes.
+"""Conditions on other nodes that a node waits for before its own services.
 
 Data; ``engine.multi_node`` orders the nodes' work by it.
 """

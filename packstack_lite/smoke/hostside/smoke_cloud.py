@@ -1,5 +1,7 @@
 # mypy: ignore-errors
-"""Use the cloud as a user would, and print one line of JSON per case. Runs on a node that reaches floating IPs.
+"""Use the cloud as a user would, and print one line of JSON per case.
+
+Runs on a node that reaches floating IPs.
 
 Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url", "catalog": [types],
 "optional_cases": {case: type of the service that it needs in the catalog},
@@ -115,6 +117,7 @@ def cleanup(smoke):
         smoke.delete("compute", "/servers/" + server["id"])
 
     def probe():
+        """Return whether no server of ours is left, and those that are."""
         remaining = [server["name"] for server in smoke.list_own(*all_servers)]
         return not remaining, "left: " + ", ".join(remaining)
 

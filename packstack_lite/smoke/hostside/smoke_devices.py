@@ -1,5 +1,8 @@
 # mypy: ignore-errors
-"""Read a volume from its backend on the node, not through Cinder. Used by smoke_volumes. Python 2.7 and 3."""
+"""Read a volume from its backend on the node, not through Cinder.
+
+Used by smoke_volumes. Python 2.7 and 3.
+"""
 
 from __future__ import print_function
 

@@ -1,5 +1,8 @@
 # mypy: ignore-errors
-"""Smoke cases for an instance: image, flavor, key pair, boot, console. Used by smoke_cloud. Python 2.7 and 3."""
+"""Smoke cases for an instance: image, flavor, key pair, boot, console.
+
+Used by smoke_cloud. Python 2.7 and 3.
+"""
 
 from __future__ import print_function
 
@@ -76,6 +79,7 @@ def wait_until_active(smoke, identity):
     """Wait until an instance is ACTIVE. Raises Failed."""
 
     def probe():
+        """Return whether the server is ACTIVE, and its status. Raises Failed for ERROR."""
         server = smoke.get("compute", "/servers/" + identity)["server"]
         if server["status"] == "ERROR":
             reason = server.get("fault", {}).get("message", "no reason given")

@@ -1,5 +1,7 @@
 # mypy: ignore-errors
-"""Smoke cases for networks: two private ones behind a router, floating IP, metadata, security groups.
+"""Smoke cases for networks.
+
+Two private networks behind a router, floating IP, metadata, security groups.
 
 Used by smoke_cloud. Python 2.7 and 3.
 """
@@ -74,6 +76,7 @@ def ping(smoke):
     """Ping the floating IP until it answers, for at most BOOT seconds."""
 
     def probe():
+        """Return whether the floating IP answers a ping, and the message if not."""
         is_answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
         return is_answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
 
@@ -146,6 +149,7 @@ def two_networks(smoke):
     other_address = find_port(smoke, smoke.created["other"])["fixed_ips"][0]["ip_address"]
 
     def ping(expect_passing):
+        """Return whether a ping from the instance passes or fails as expected, and how."""
         # Only these two words count: a failed login says nothing about the security group.
         succeeded, output = run_ssh(
             smoke, "ping -c 1 -W 2 %s >/dev/null && echo passes || echo blocked" % other_address

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Shared by all smoke cases: the Keystone session, API calls, waiting, and commands in the instance.
+"""Shared by all smoke cases: Keystone session, API calls, waiting, guest commands.
 
 A case is a function that takes the Smoke and returns the detail to report, a text. It raises Failed or Skip.
 Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack client depends.

@@ -1,5 +1,8 @@
 # mypy: ignore-errors
-"""Smoke cases for secrets (Barbican) and objects (Swift). Used by smoke_cloud. Python 2.7 and 3."""
+"""Smoke cases for secrets (Barbican) and objects (Swift).
+
+Used by smoke_cloud. Python 2.7 and 3.
+"""
 
 from __future__ import print_function
 

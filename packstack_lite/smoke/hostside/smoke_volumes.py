@@ -22,6 +22,7 @@ def wait_for_status(smoke, kind, identity, status, seconds=180):
     """
 
     def probe():
+        """Return whether the entry has the status, and its status. Raises Failed."""
         entry = smoke.get("volumev3", "/%ss/%s" % (kind, identity))[kind]
         if entry["status"].startswith("error"):
             reason = entry.get("fail_reason") or "see /var/log/cinder"
@@ -61,6 +62,7 @@ def attach(smoke, identity):
     wait_for_status(smoke, "volume", identity, "in-use")
 
     def probe():
+        """Return whether the instance has a new disk, and its path."""
         new_disks = list_disks(smoke) - before
         if not new_disks:
             return False, "no new disk; see /var/log/nova/nova-compute.log"
@@ -120,6 +122,7 @@ def volume_extend(smoke):
     smoke.client("volumev3").post(path, json={"os-extend": {"new_size": 2}}, headers=VOLUME_API)
 
     def probe():
+        """Return whether a disk of the instance has 2 GiB, and all their sizes."""
         sizes = run_in_guest(smoke, "cat /sys/block/vd*/size").split()
         return str(2 * 2**21) in sizes, "the disks have %s sectors" % ", ".join(sizes)
 
@@ -184,6 +187,7 @@ def boot_from_volume(smoke):
     server_id = smoke.post("compute", "/servers", {"server": body}).json()["server"]["id"]
 
     def probe():
+        """Return whether the instance's console shows a login, and its status."""
         server = smoke.get("compute", "/servers/" + server_id)["server"]
         if server["status"] == "ERROR":
             raise Failed("ERROR: %s" % server.get("fault", {}).get("message", "no reason given"))
@@ -204,6 +208,7 @@ def wait_until_gone(smoke, kind, identities, seconds=120):
     """Wait until no volume (or snapshot, or backup, by ``kind``) has one of these ids."""
 
     def probe():
+        """Return whether the entries are gone, and how many stay in which status."""
         statuses = {entry["id"]: entry["status"] for entry in list_own_entries(smoke, kind)}
         remaining = [statuses[identity] for identity in identities if identity in statuses]
         return not remaining, "%d %ss stay, %s" % (len(remaining), kind, ", ".join(sorted(set(remaining))))
