@@ -108,7 +108,7 @@ class JobWatcher(Protocol):
         """Handle the start of a job on the node. Called by JobRunner."""
 
     def job_finished(self, job: Job, result: JobResult) -> None:
-        """Handle the end of a job; ``result`` has its exit code, output and duration."""
+        """Handle a job's end: exit code, output and seconds; code -1 if it never started."""
 
     def job_output(self, job: Job, line: str) -> None:
         """Handle a line that a running job printed, without its line break."""

@@ -19,7 +19,7 @@ class ConnectionProxy:
 
     @property
     def round_trips(self) -> int:
-        """Set the number of round trips of the other connection."""
+        """Return the number of round trips of the other connection."""
         return self._connection.round_trips
 
     @round_trips.setter

@@ -136,7 +136,9 @@ def catalog_types(answers: Mapping[str, Any]) -> List[str]:
 
 
 def optional_smoke_cases() -> Dict[str, str]:
-    """Return the smoke cases of services that an answer adds: case -> the service's type in the catalog.
+    """Return the smoke cases of services that an answer adds, and their services.
+
+    The value of a case is its service's type in the catalog.
 
     A cloud without that service does not run them.
     """

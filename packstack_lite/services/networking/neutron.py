@@ -70,7 +70,10 @@ def has_vpn(context: NodeContext) -> bool:
 
 
 def package_groups(context: NodeContext) -> List[str]:
-    """List the package groups of optional network features that the answers ask for, on a network node."""
+    """List the package groups of the network features that the answers ask for.
+
+    Empty unless this is a network node.
+    """
     if not context.has_role("network"):
         return []
     return [group for group, _, _ in l2_agents.requested_package_groups(context.answers)]

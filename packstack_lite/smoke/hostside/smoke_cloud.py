@@ -137,7 +137,10 @@ def cleanup(smoke):
 
 
 def collect_rows(table):
-    """Return the rows of all modules' tables of this name, CASES or CLEANERS, in the order of the modules."""
+    """Return the rows of all modules' tables of one name, in the modules' order.
+
+    ``table`` is CASES or CLEANERS.
+    """
     modules = [sys.modules[name] for name in sorted(sys.modules) if name.startswith("smoke_") and name != __name__]
     return [row for module in modules for row in getattr(module, table, ())]
 
