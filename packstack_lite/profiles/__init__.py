@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Tuple, TypeVar
 
 from packstack_lite.errors import UsageError
 from packstack_lite.profiles.documents import (
@@ -157,7 +157,8 @@ class Profile:
         """Return an entry of a table. Raises LookupError that names profile and table."""
         if key not in entries:
             raise LookupError(
-                f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml or its family"
+                f"the profile {self.name} has no {key!r} in its {table}: add it to {self.name}.yaml or its family "
+                "(null removes what the family has)"
             )
         return entries[key]
 
@@ -191,17 +192,34 @@ def load_from(directory: Traversable, name: str) -> Profile:
 def detect(os_id: str, os_version: str) -> Profile:
     """Find the profile for an operating system (ID and VERSION_ID of its os-release).
 
-    Raises UsageError that lists the supported systems.
+    Raises UsageError that lists the supported systems, and ProfileError if two profiles are for the same system.
     """
     profiles = [load(name) for name in list_names()]
-    for profile in profiles:
-        if profile.os_id == os_id and os_version in profile.os_versions:
-            return profile
+    by_system = index_by_system(profiles)
+    if (os_id, os_version) in by_system:
+        return by_system[os_id, os_version]
     supported = "; ".join(f"{profile.title} [{profile.name}]" for profile in profiles)
     raise UsageError(
         f"{os_id or 'this operating system'} {os_version}".rstrip() + " is not supported",
         f"deploy on one of: {supported}",
     )
+
+
+def index_by_system(profiles: Iterable[Profile]) -> Dict[Tuple[str, str], Profile]:
+    """Map each operating system (ID and VERSION_ID) to its profile.
+
+    Raises ProfileError if two profiles are for the same system: none of them could be chosen.
+    """
+    by_system: Dict[Tuple[str, str], Profile] = {}
+    for profile in profiles:
+        for version in profile.os_versions:
+            other = by_system.setdefault((profile.os_id, version), profile)
+            if other is not profile:
+                raise ProfileError(
+                    f"{other.name}.yaml and {profile.name}.yaml are both for os_id {profile.os_id}, "
+                    f"os_versions {version}: only one profile can be for a system"
+                )
+    return by_system
 
 
 def _collect_tables(file_name: str, blocks: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:

@@ -165,7 +165,11 @@ def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
     _check_keys(file_name, data, FILE_KEYS)
     for key in ("services", "host_setup"):
         if not isinstance(data.get(key, {}), dict):
-            raise ProfileError(f"{format_position(file_name, key)}: not a mapping")
+            raise ProfileError(f"{format_position(file_name, key)}: not a mapping; leave it out if nothing differs")
+    for key in ("title", "os_id", "release", "package_manager", "python", "log_pattern"):
+        if not isinstance(data.get(key) or "", str):
+            raise ProfileError(f"{format_position(file_name, key)}: not a string")
+    _check_os_versions(file_name, data.get("os_versions"))
     for service, block in data.get("services", {}).items():
         position = format_position(file_name, "services", service)
         if block is None:
@@ -176,6 +180,20 @@ def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
         for key, value in block.items():
             if value is not None:
                 _check_value(file_name, ("services", service, key), value)
+
+
+def _check_os_versions(file_name: str, versions: Any) -> None:
+    """Check that the VERSION_IDs are strings: YAML reads 24.10 without quotation marks as the number 24.1."""
+    if versions is not None and not (isinstance(versions, list) and versions and all(map(_is_string, versions))):
+        raise ProfileError(
+            f"{format_position(file_name, 'os_versions')}: not a list of strings; put each VERSION_ID of "
+            '/etc/os-release into quotation marks, as in ["24.04"]'
+        )
+
+
+def _is_string(value: Any) -> bool:
+    """Return whether a value is a string that is not empty."""
+    return isinstance(value, str) and bool(value)
 
 
 def _check_keys(position: str, data: Mapping[str, Any], known_keys: Tuple[str, ...]) -> None:

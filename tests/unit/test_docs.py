@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 import click
 import pytest
 
+from packstack_lite import profiles
 from packstack_lite.answers import PARAMETERS
 from packstack_lite.cli.app import cli
 
@@ -275,3 +276,28 @@ def test_each_check_finds_what_it_is_for(tmp_path: Path) -> None:
 def read(page: str) -> str:
     """Return the text of a page."""
     return (ROOT / page).read_text(encoding="utf-8")
+
+
+def find_unnamed(page: str, text: str, names: Iterable[str]) -> List[str]:
+    """Return a sentence for each name that a page does not have between backquotes."""
+    return [f"{page}: add a row for `{name}`" for name in names if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "docs/tested.md"])
+def test_every_profile_is_in_the_pages_of_what_has_run(page):
+    sentences = find_unnamed(page, (ROOT / page).read_text(encoding="utf-8"), profiles.list_names())
+    assert not sentences, "\n".join(sentences)
+
+
+def test_every_file_of_facts_is_in_their_page():
+    page = ROOT / "tests" / "facts" / "README.md"
+    names = [path.name for path in page.parent.iterdir() if path.is_file() and path != page]
+    sentences = find_unnamed("tests/facts/README.md", page.read_text(encoding="utf-8"), sorted(names))
+    assert names and not sentences, "\n".join(sentences)
+
+
+def test_a_profile_that_a_page_lacks_is_named():
+    assert find_unnamed("x.md", "Debian (`debian13-epoxy`), ubuntu2404-caracal", ["debian13-epoxy"]) == []
+    assert find_unnamed("x.md", "ubuntu2404-caracal", ["ubuntu2404-caracal"]) == [
+        "x.md: add a row for `ubuntu2404-caracal`"
+    ]

@@ -115,7 +115,16 @@ def test_an_error_names_file_service_and_key(load, addition, message):
     ("text", "message"),
     [
         ("- a\n", "x.yaml: not a mapping of keys to values"),
-        ("services: []\n", "x.yaml: services: not a mapping"),
+        ("services: []\n", "x.yaml: services: not a mapping; leave it out if nothing differs"),
+        ("extends: debian\nservices:\n", "x.yaml: services: not a mapping; leave it out if nothing differs"),
+        ("extends: debian\nhost_setup:\n", "x.yaml: host_setup: not a mapping; leave it out if nothing differs"),
+        (
+            "extends: debian\nos_versions: [24.10]\n",
+            "x.yaml: os_versions: not a list of strings; put each VERSION_ID of /etc/os-release into quotation marks",
+        ),
+        ("extends: debian\nos_versions: '13'\n", "x.yaml: os_versions: not a list of strings; "),
+        ("extends: debian\nos_versions: []\n", "x.yaml: os_versions: not a list of strings; "),
+        ("extends: debian\nrelease: 2025.1\n", "x.yaml: release: not a string"),
         ("extends: suse\n", "x.yaml: extends: there is no family 'suse'"),
         (
             "title: x\nservices: {}\n",
@@ -128,6 +137,22 @@ def test_an_error_of_a_whole_file_names_the_file(load, text, message):
     with pytest.raises(ProfileError) as error:
         load(text, "x")
     assert error.value.message.startswith(message), error.value.message
+
+
+def test_a_profile_without_services_has_those_of_its_family(load):
+    first_lines, _, _ = UBUNTU.partition("services:")
+    assert dict(load(first_lines).packages) != dict(load(UBUNTU).packages)
+    assert load(first_lines).packages_for("neutron-vpnaas")
+
+
+def test_two_profiles_for_one_system_are_refused(load):
+    first, second = load(UBUNTU), load(UBUNTU.replace('["24.04"]', '["24.10", "24.04"]'), "ubuntu2410-dalmatian")
+    with pytest.raises(ProfileError) as error:
+        profiles.index_by_system([first, second])
+    assert error.value.message == (
+        "ubuntu2404-caracal.yaml and ubuntu2410-dalmatian.yaml are both for os_id ubuntu, os_versions 24.04: "
+        "only one profile can be for a system"
+    )
 
 
 def test_a_family_cannot_extend_another(directory, load):
@@ -152,7 +177,7 @@ def test_families_are_not_profiles():
 
 @pytest.mark.parametrize("name", profiles.list_names())
 def test_every_block_is_a_service_or_a_known_group(name):
-    blocks = {service for text in _texts(name) for service in yaml.safe_load(text)["services"]}
+    blocks = {service for text in _texts(name) for service in yaml.safe_load(text).get("services", {})}
     assert blocks - set(SERVICES) == SHARED_BLOCKS | PACKAGE_GROUPS
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from packstack_lite import profiles, services
 from packstack_lite.errors import UsageError
+from packstack_lite.profiles import Profile
+from packstack_lite.resources import File
+from packstack_lite.services import NodeContext
 from tests.clouds import cloud
 from tests.conftest import PROJECT
 
@@ -66,6 +70,78 @@ def test_profiles_of_a_family_have_their_entries_in_the_same_order(older, newer)
         common = [key for key in older_table if key in newer_table]
         assert common == [key for key in newer_table if key in older_table], name
         assert common or not (older_table and newer_table), name
+
+
+def check_name(profile):
+    """Return a sentence if a profile's name is not ID, VERSION_ID without dots, "-" and release."""
+    versions = "|".join(re.escape(version.replace(".", "")) for version in profile.os_versions)
+    if re.fullmatch(f"{re.escape(profile.os_id)}({versions})[a-z]*-{re.escape(profile.release)}", profile.name):
+        return ""
+    name = f"{profile.os_id}{profile.os_versions[0].replace('.', '')}-{profile.release}"
+    return f"{profile.name}.yaml: name it {name}.yaml, or give it the os_id of its system"
+
+
+def test_a_profile_is_named_by_system_and_release():
+    sentences = list(filter(None, map(check_name, map(profiles.load, profiles.list_names()))))
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_profile_with_the_os_id_of_its_family_is_noticed():
+    ubuntu = replace(profiles.load("debian13-epoxy"), name="ubuntu2404-caracal", os_versions=("24.04",))
+    wrong = replace(ubuntu, release="caracal")
+    sentence = "ubuntu2404-caracal.yaml: name it debian2404-caracal.yaml, or give it the os_id of its system"
+    assert check_name(wrong) == sentence
+    assert check_name(replace(wrong, os_id="ubuntu")) == ""
+
+
+@pytest.fixture
+def rendering_problems(monkeypatch):
+    """Renders every case with a profile; returns a sentence for each file without a path or a template."""
+
+    def render_all(profile):
+        from tests.rendered import CASES, files, on
+
+        sentences = set()
+        path, render_file = Profile.path, NodeContext.render_file
+
+        def path_or_note(self, key):
+            try:
+                return path(self, key)
+            except LookupError as error:
+                sentences.add(str(error))
+                return f"/missing/{key}"
+
+        def render_or_note(self, service, path_key, *arguments, **values):
+            try:
+                return render_file(self, service, path_key, *arguments, **values)
+            except LookupError as error:
+                sentences.update({str(error)} if "/missing/" not in str(error) else ())
+                return File(path=f"/missing/{service}/{path_key}", content="")
+
+        monkeypatch.setattr(Profile, "path", path_or_note)
+        monkeypatch.setattr(NodeContext, "render_file", render_or_note)
+        for make_context in CASES.values():
+            files(replace(on("debian13-epoxy", make_context()), profile=profile))
+        return sorted(sentences)
+
+    return render_all
+
+
+@pytest.mark.parametrize("name", profiles.list_names())
+def test_every_file_of_a_profile_has_a_path_and_a_template(name, rendering_problems):
+    sentences = rendering_problems(profiles.load(name))
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_missing_template_and_a_needed_path_that_is_null_are_named(rendering_problems):
+    profile = profiles.load("debian13-epoxy")
+    paths = {key: path for key, path in profile.paths.items() if key not in ("ml2", "nova-consoleproxy")}
+    changed = replace(profile, paths={**paths, "mariadb": "/etc/my.cnf"})
+    assert rendering_problems(changed) == [
+        "the profile debian13-epoxy has no 'ml2' in its paths: add it to debian13-epoxy.yaml or its family "
+        "(null removes what the family has)",
+        "the profile debian13-epoxy has the path 'mariadb' at /etc/my.cnf: add templates/mariadb/etc/my.cnf.j2",
+    ]
 
 
 def test_a_log_path_follows_the_pattern_or_its_own_entry():

@@ -84,8 +84,8 @@ def load_catalogue(release):
 
 
 def test_a_release_without_an_option_catalogue_is_named():
-    with pytest.raises(LookupError, match=r"^no option catalogue for release caracal: add options-caracal"):
-        load_catalogue("caracal")
+    with pytest.raises(LookupError, match=r"^no option catalogue for release invented: add options-invented"):
+        load_catalogue("invented")
 
 
 def find_problems(profile, *named):

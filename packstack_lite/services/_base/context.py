@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
+from jinja2 import TemplateNotFound
+
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import SINGLE_NODE, Node, reachable_address
 from packstack_lite.profiles import Profile
@@ -257,10 +259,19 @@ class NodeContext:
         """Declare a file of a service, rendered from the template that mirrors its path.
 
         ``path_key`` is a key of the profile's paths, or an absolute path. With a ``group`` the file
-        holds secrets: only that group and root can read it.
+        holds secrets: only that group and root can read it. Raises LookupError that names a missing template.
         """
         path = self.profile.path(path_key) if not path_key.startswith("/") else path_key
-        content = self.render(f"{service}{path}.j2", **values)
+        template = f"{service}{path}.j2"
+        try:
+            content = self.render(template, **values)
+        except TemplateNotFound as error:
+            # Another name is that of a template that this one imports.
+            if error.name != template:
+                raise
+            raise LookupError(
+                f"the profile {self.profile.name} has the path {path_key!r} at {path}: add templates/{template}"
+            ) from None
         if group != "root" and mode == 0o644:
             mode = 0o640
         return File(path=path, content=content, mode=mode, group=group, phase=phase, tags=frozenset({service}))
