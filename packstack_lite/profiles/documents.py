@@ -183,7 +183,10 @@ def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
 
 
 def _check_os_versions(file_name: str, versions: Any) -> None:
-    """Check that the VERSION_IDs are strings: YAML reads 24.10 without quotation marks as the number 24.1."""
+    """Check that the VERSION_IDs are strings.
+
+    YAML reads 24.10 without quotation marks as the number 24.1.
+    """
     if versions is not None and not (isinstance(versions, list) and versions and all(map(_is_string, versions))):
         raise ProfileError(
             f"{format_position(file_name, 'os_versions')}: not a list of strings; put each VERSION_ID of "
