@@ -23,6 +23,8 @@ ADDRESS = "198.18.1.10"
 ANSWERS: Dict[str, Any] = {
     # Passwords of services that have none below.
     **{name: Secret(f"{name.lower()}-value") for spec in SPECS for name in spec.password_parameters},
+    # Every API that is optional within its service.
+    **{api.answer: True for spec in SPECS for api in spec.apis if api.answer},
     "CONFIG_CONTROLLER_HOST": ADDRESS,
     "CONFIG_DEBUG_MODE": False,
     "CONFIG_SERVICE_WORKERS": "%{::processorcount}",
@@ -111,6 +113,14 @@ ANSWERS: Dict[str, Any] = {
     "CONFIG_PROVISION_IMAGE_PROPERTIES": "",
 }
 
+
+class Answers(Dict[str, Any]):
+    """Answers that say where to add one that is missing."""
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(f"add {name} to ANSWERS in tests/clouds.py")
+
+
 FACTS: Dict[str, Any] = {
     "hostname": "aio",
     "fqdn": "aio",
@@ -185,7 +195,7 @@ def cloud(answers: Any = None, profile: str = "debian12-zed", **changes: Any) ->
 
     ``answers`` replace single answers, ``changes`` single facts by their flat names.
     """
-    return NodeContext({**ANSWERS, **(answers or {})}, facts(**changes), profile_of(profile))
+    return NodeContext(Answers({**ANSWERS, **(answers or {})}), facts(**changes), profile_of(profile))
 
 
 OVN: Dict[str, Any] = {

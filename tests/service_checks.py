@@ -26,6 +26,11 @@ PORTS_WITHOUT_CHECK: Mapping[str, str] = {
 WITHOUT_OPTION_LISTS: Mapping[str, str] = {"swift": "it reads its files with a parser of its own"}
 # Smoke cases of optional services without an API, which raise Skip where the service is not.
 CASES_THAT_SKIP_THEMSELVES = ("horizon",)
+# Services whose units write no log file on EL, with the source.
+LOGS_TO_JOURNAL: Mapping[str, str] = {
+    "barbican": "RDO's package has no dist.conf; gunicorn's logs are '-'",
+    "swift": "it logs to syslog",
+}
 # Services that a user of the cloud does not see, so that no case of the smoke test is theirs alone.
 WITHOUT_SMOKE_CASE = ("mariadb", "mariadb-client", "rabbitmq", "memcached", "client", "demo")
 
@@ -78,6 +83,63 @@ def missing_profile_entries(spec: ServiceSpec, profile: Profile) -> Iterator[str
             yield f"{profile.name} has no unit {unit}: add services: {spec.name}: units: {unit}: NAME {where}"
     if spec.user and spec.user not in profile.users:
         yield f"{profile.name} has no user {spec.user}: add services: {spec.name}: user: NAME {where}"
+
+
+def wrong_marker_tables(spec: ServiceSpec, profile: Profile) -> List[str]:
+    """Name a marker table in another schema than the service's own.
+
+    Which table the migrations of a release make is in no file of facts: alembic's are ``alembic_version``,
+    sqlalchemy-migrate's ``migrate_version``.
+    """
+    table = profile.marker_tables.get(spec.name, "")
+    schemas = {database.schema for database in spec.databases}
+    if not table or table.partition(".")[0] in schemas:
+        return []
+    return [
+        f"{profile.name} waits for {table}, which is not in a schema of {spec.name}: set marker_table:"
+        f" {min(schemas, default=spec.name)}.TABLE in its block {spec.name}"
+    ]
+
+
+def missing_logs(spec: ServiceSpec, profile: Profile) -> List[str]:
+    """Name units whose log is not the one that their name suggests.
+
+    EL's units are named openstack-NAME, their logs NAME.log or shorter: the family's ``log_pattern`` does not fit.
+    """
+    if spec.name in LOGS_TO_JOURNAL:
+        return []
+    return [
+        f"{profile.name} has no log of {profile.units[role]}: add services: {spec.name}: logs: {role}: PATH to"
+        f" packstack_lite/profiles, or {spec.name} to LOGS_TO_JOURNAL in tests/service_checks.py"
+        for role in (*spec.units, *spec.optional_units)
+        if profile.units.get(role, "").startswith("openstack-") and role not in profile.logs
+    ]
+
+
+def apis_with_threads(profile: Profile) -> List[str]:
+    """Name APIs that need one thread per process and have several.
+
+    Zed's oslo.log replaces the locks of logging by eventlet's, which fail between threads (profiles/debian12-zed.yaml).
+    """
+    if profile.release != "zed":
+        return []
+    return [
+        f"{profile.name} runs {name} with {api.threads} threads per process, which fails with Zed's oslo.log: set"
+        f" threads: 1 for it in packstack_lite/profiles/{profile.name}.yaml"
+        for name, api in {**profile.uwsgi, **profile.mod_wsgi}.items()
+        if api.threads > 1
+    ]
+
+
+def missing_mentions(spec: ServiceSpec, pages: Mapping[str, str]) -> List[str]:
+    """Name pages that do not mention an optional service with an API; ``pages`` maps names to texts."""
+    if not spec.answer or spec.is_required or not spec.apis:
+        return []
+    return [
+        f"{page} does not mention {spec.name.capitalize()}: add it to the list of what packstack-lite deploys"
+        for page, text in pages.items()
+        if spec.name.capitalize() not in text
+    ]
 
 
 def missing_catalog_entries(spec: ServiceSpec, resources: Sequence[Resource]) -> List[str]:
@@ -171,7 +233,10 @@ def missing_option_checks(
     own = [path for path in paths if path.startswith(f"/etc/{spec.name}/") and path.endswith(".conf")]
     for path in own if spec.apis else []:
         if path not in checked:
-            yield f"the options of {path} are not checked: add it to CATALOGUED in tests/unit/test_services_options.py"
+            yield (
+                f"the options of {path} are not checked: its template must be templates/{spec.name}{path}.j2, or the"
+                " path be in NOT_OSLO of tests/unit/test_services_options.py"
+            )
     if own and spec.apis and f"{spec.name}/*.conf" not in lists and spec.name not in WITHOUT_OPTION_LISTS:
         yield (
             f"overrides of {own[0]} are not checked on the node: add {spec.name}/*.conf to"

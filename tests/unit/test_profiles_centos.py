@@ -7,6 +7,7 @@ import json
 import pytest
 
 from packstack_lite import profiles
+from packstack_lite.answers import PARAMETERS_BY_NAME
 from packstack_lite.profiles.host_setup import load_host_setup
 from tests.clouds import profile_of
 from tests.conftest import PROJECT
@@ -98,11 +99,13 @@ def test_every_package_exists_in_rdo(profile):
 
 
 def test_every_package_of_a_role_is_installed(profile):
-    """The profile installs what the facts name for a role, without other agents, Heat and etcd."""
+    """The profile installs what the facts name for a role, without other agents and what is not deployed."""
     release = RELEASES[profile.name]
     requested = {name for names in profile.packages.values() for name in names}
     requested |= set(load_host_setup(profile.name).selinux_packages)
-    excluded_roles = {"neutron-linuxbridge", "heat", "etcd", "nova-migration"}
+    refused = {name for name, parameter in PARAMETERS_BY_NAME.items() if parameter.supported_values == ("n",)}
+    excluded_roles = {role for role in FACTS["_roles"] if f"CONFIG_{role.upper()}_INSTALL" in refused}
+    excluded_roles |= {"neutron-linuxbridge", "etcd", "nova-migration"}
     for role, by_release in FACTS["_roles"].items():
         if role not in excluded_roles and by_release[release]:
             assert set(by_release[release]["packages"]) <= requested, role

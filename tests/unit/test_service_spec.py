@@ -90,6 +90,15 @@ def reference() -> str:
     return (PROJECT / "docs/reference.md").read_text(encoding="utf-8")
 
 
+@lru_cache(maxsize=None)
+def pages() -> Dict[str, str]:
+    """Return the texts that list the services: README's section in both languages, and the change log."""
+    texts = {name: (PROJECT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
+    sections = {"README.md": "## What it deploys\n", "README.zh.md": "## 部署哪些组件\n"}
+    lists = {name: text.partition(sections[name])[2].partition("\n## ")[0] for name, text in texts.items()}
+    return {**lists, "CHANGELOG.md": (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")}
+
+
 def rendered_paths() -> List[str]:
     """Return the files of a cloud with every service."""
     return list(files(cloud(EVERYTHING)))
@@ -116,6 +125,9 @@ def test_a_service_is_complete(spec):
         checks.missing_golden_cases(spec, services_by_case()),
         checks.missing_smoke_cases(spec, smoke_cases()),
         checks.missing_reference_row(spec, reference()),
+        checks.missing_mentions(spec, pages()),
+        *(checks.missing_logs(spec, profile_of(name)) for name in profiles.list_names()),
+        *(checks.wrong_marker_tables(spec, profile_of(name)) for name in profiles.list_names()),
     )
 
 
@@ -126,6 +138,10 @@ def test_a_service_is_in_the_catalog_and_its_options_are_checked(spec):
         checks.missing_catalog_entries(spec, SERVICES[spec.name].declare(cloud(EVERYTHING))),
         checks.missing_option_checks(spec, rendered_paths(), {*CATALOGUED, *NOT_OSLO}, OPTION_LISTS),
     )
+
+
+def test_an_api_has_one_thread_where_more_would_fail():
+    assert_nothing_missing(*(checks.apis_with_threads(profile_of(name)) for name in profiles.list_names()))
 
 
 def test_cases_of_the_smoke_test_run_where_their_service_is():
@@ -182,6 +198,36 @@ def test_a_missing_profile_entry_is_named(name, table, key):
     assert f"packstack_lite/profiles/{name}.yaml" in text and "services: glance:" in text
 
 
+def test_a_missing_log_is_named():
+    profile = profile_of("centos9s-epoxy")
+    logs = {role: path for role, path in profile.logs.items() if role != "glance-api"}
+    text = sentence(checks.missing_logs(glance.SPEC, replace(profile, logs=logs)))
+    assert "openstack-glance-api" in text and "logs: glance-api:" in text
+
+
+def test_a_marker_table_of_another_schema_is_named():
+    profile = replace(profile_of("debian12-zed"), marker_tables={"glance": "keystone.alembic_version"})
+    assert "marker_table: glance." in sentence(checks.wrong_marker_tables(glance.SPEC, profile))
+
+
+def test_an_api_with_several_threads_on_zed_is_named():
+    profile = profile_of("debian12-zed")
+    uwsgi = {**profile.uwsgi, "barbican": replace(profile.uwsgi["barbican"], threads=8)}
+    text = sentence(checks.apis_with_threads(replace(profile, uwsgi=uwsgi)))
+    assert "barbican with 8 threads" in text and "debian12-zed.yaml" in text
+    assert not checks.apis_with_threads(replace(profile, uwsgi=uwsgi, release="epoxy"))
+
+
+def test_a_page_that_does_not_mention_a_service_is_named():
+    text = sentence(checks.missing_mentions(barbican.SPEC, {**pages(), "README.zh.md": "Swift"}))
+    assert "README.zh.md" in text and "Barbican" in text
+
+
+def test_an_answer_that_the_test_clouds_lack_is_named():
+    with pytest.raises(KeyError, match=r"add CONFIG_ZAQAR_SIZE to ANSWERS in tests/clouds\.py"):
+        cloud()["CONFIG_ZAQAR_SIZE"]
+
+
 def test_a_missing_catalog_entry_is_named():
     context = cloud({"CONFIG_BARBICAN_INSTALL": True})
     rest = [one for one in barbican.declare(context) if one.id != "endpoint:barbican-public"]
@@ -222,7 +268,7 @@ def test_a_config_whose_options_are_not_checked_is_named():
     rest = {one: name for one, name in CATALOGUED.items() if one != path}
     paths = [one for one in rendered_paths() if one != "/etc/glance/glance-swift.conf"]
     text = sentence(checks.missing_option_checks(glance.SPEC, paths, rest, OPTION_LISTS))
-    assert path in text and "tests/unit/test_services_options.py" in text
+    assert path in text and "templates/glance/etc/glance/glance-api.conf.j2" in text
     text = sentence(checks.missing_option_checks(glance.SPEC, paths, CATALOGUED, {}))
     assert "glance/*.conf" in text and "option_lists.yaml" in text
 
