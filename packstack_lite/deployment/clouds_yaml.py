@@ -17,7 +17,7 @@ from packstack_lite.errors import UsageError
 
 
 def find_clouds_yaml() -> Path:
-    """Return where openstacksdk looks for this user's clouds.
+    """Return the path at which openstacksdk looks for this user's clouds.yaml.
 
     The directory follows the XDG base directory specification.
     """

@@ -84,7 +84,9 @@ def _connect_node(
 
 
 def build_fact_queries(answers: Answers) -> Tuple[Sequence[str], Sequence[str]]:
-    """Return what the answers add to the facts that are gathered.
+    """Return the NFS exports and the uplinks whose facts are to be gathered.
+
+    These depend on the answers; an uplink is ``BRIDGE:INTERFACE``.
 
     These are NFS exports, and uplinks as BRIDGE:INTERFACE.
     """

@@ -72,7 +72,7 @@ def choose_target(
     allow_local: bool = False,
     create_sandbox: bool = False,
 ) -> ConnectionTarget:
-    """Choose how the controller is reached.
+    """Choose the controller, and the way to reach it.
 
     ``selection`` wins over ``controller``, the name in the answers. ``allow_local`` permits this machine where
     nothing else is named, ``create_sandbox`` permits to create a missing sandbox. Raises UsageError.
@@ -100,7 +100,7 @@ def _reject_contradictions(selection: NodeSelection) -> None:
 
 
 def find_target(name: str, connection: ConnectionOptions, callbacks: Callbacks = NO_CALLBACKS) -> ConnectionTarget:
-    """Return how a node that the answers name is reached.
+    """Return the way to reach a node that the answers name.
 
     A sandbox's own key is used unless one was given.
     """
@@ -126,14 +126,14 @@ def _find_sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
 
 
 def _sandbox_target(box: sandbox.Sandbox) -> ConnectionTarget:
-    """Return how a sandbox is reached: as root, with the sandbox's own key."""
+    """Return the way to reach a sandbox: as root, with the sandbox's own key."""
     return ConnectionTarget(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
 
 
 def _choose_sandbox(
     selection: NodeSelection, name: str, create_sandbox: bool, callbacks: Callbacks
 ) -> ConnectionTarget:
-    """Return how the selected sandbox is reached; create it if permitted."""
+    """Return the way to reach the selected sandbox; create it if permitted."""
     if create_sandbox:
         box = add_guest_image(_start_sandbox(selection, name, callbacks.progress), callbacks.progress)
     else:

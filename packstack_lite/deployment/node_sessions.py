@@ -101,7 +101,7 @@ class Declarations:
         self._user_tree = user_tree
 
     def context_for(self, session: NodeSession) -> NodeContext:
-        """Return what a service sees on this node."""
+        """Return the NodeContext from which services declare the node's resources."""
         assert session.facts
         context = NodeContext(self._answers, session.facts, session.profile)
         if len(self._sessions) == 1:

@@ -111,14 +111,17 @@ class _OwnerGone(LockedError):
 
 
 def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) -> None:
-    """Say once that the lock's owner is over but its last command still runs."""
+    """Report once that the lock's owner is over but its last command still runs."""
     error = state.outcome.exception() if state.outcome else None
     if state.attempt_number == 1 and isinstance(error, _OwnerGone):
         announce(f"{error.message}; that run is over, waiting for its last command to end")
 
 
 def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
-    """Take the lock on the node. Raises LockedError, or _OwnerGone to be retried."""
+    """Take the node's lock. Raises LockedError if another run has it.
+
+    Raises _OwnerGone, to be retried, if that run is over and only its last command still runs.
+    """
     reply = connection.run([take_command(owner)])[0]
     if reply.code == 7:
         current_owner = _parse_owner(reply.out)

@@ -121,7 +121,7 @@ class _Progress:
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Let no node begin another phase."""
+        """Keep every node from beginning another phase."""
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
@@ -177,7 +177,10 @@ class _NodeWorker:
         return select_resources(resources, self.scope.tags, self.scope.start_phase)
 
     def probe(self) -> None:
-        """Read this node's states, including those of resources delegated to it."""
+        """Probe this node's resources and those delegated to it, in one round trip.
+
+        The states are kept in the runs' ``observed``; an error ends the node's work.
+        """
         if self.own_run is None or self.error:
             return
         delegating_workers = [

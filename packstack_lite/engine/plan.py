@@ -51,7 +51,7 @@ def _text_diffs(connection: Connection, diffs: Sequence[Diff[Resource]], masker:
 
 
 def _old_texts(connection: Connection, resources: Sequence[Resource]) -> Mapping[str, str]:
-    """Read the present texts of files without secrets, by path."""
+    """Return the files' texts on the node, by path, without secret files."""
     files = [resource for resource in resources if isinstance(resource, File) and not resource.is_secret]
     if not files:
         return {}

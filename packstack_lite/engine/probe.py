@@ -26,7 +26,7 @@ def collect_probes(resources: Sequence[Resource]) -> List[Probe[State]]:
 
 
 def probe_resources(connection: Connection, resources: Sequence[Resource]) -> Dict[str, Observed[State]]:
-    """Read each resource's state, by id, in one round trip.
+    """Probe the resources in one round trip; return their observed states by id.
 
     Raises PackstackLiteError when a reply cannot be parsed.
     """

@@ -124,7 +124,7 @@ def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is
 
 
 def _without_port_filter(context: NodeContext) -> List[Resource]:
-    """Remove the port filter of an earlier run.
+    """Declare that the node has no port filter: one of an earlier run is removed.
 
     The rules are removed first, because the files are what removes them.
     """
@@ -137,7 +137,7 @@ def _without_port_filter(context: NodeContext) -> List[Resource]:
 
 
 def _absent_file(path: str, port_filter_id: str) -> Absent:
-    """Remove a file of ours after the port filter has stopped."""
+    """Declare that a file of ours is absent, after the port filter has stopped."""
     return Absent(path, created_by_us=True, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter_id,))
 
 

@@ -109,7 +109,7 @@ def _mirror_urls(context: NodeContext, name: str) -> Tuple[str, ...]:
 
 
 def _declare_enabled_sections(setup: HostSetup) -> List[Resource]:
-    """Enable sections of repository files.
+    """Declare that sections of repository files are enabled.
 
     A node with repositories of its administrator's own may have no such section: it is ignored there.
     """
@@ -124,7 +124,7 @@ def _declare_enabled_sections(setup: HostSetup) -> List[Resource]:
 
 
 def _declare_epel_excludes(setup: HostSetup) -> List[Resource]:
-    """Exclude packages from EPEL that would replace the release's.
+    """Declare that EPEL excludes packages that would replace the release's.
 
     EPEL itself stays: other software may need it.
     """
@@ -167,7 +167,7 @@ def _declare_configured_repos(context: NodeContext, setup: HostSetup) -> List[Re
 def _declare_repo_file(
     context: NodeContext, setup: HostSetup, name: str, url: str, verify_signatures: bool
 ) -> Resource:
-    """Render a repository file with one repository."""
+    """Declare a repository file with one repository."""
     content = context.render("host/etc/yum.repos.d/packstack.repo.j2", name=name, url=url, checked=verify_signatures)
     return File(path=f"{setup.repo_files}/{name}.repo", content=content, phase=Phase.PREPARE, tags=make_tags("host"))
 

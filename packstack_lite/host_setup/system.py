@@ -58,7 +58,7 @@ def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
 
 
 def _declare_masked_unit(name: str) -> Unit:
-    """Mask a unit that a package enables and the cloud does not use."""
+    """Declare a masked unit: a package enables it, and the cloud does not use it."""
     return Unit(name=name, state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("host"))
 
 

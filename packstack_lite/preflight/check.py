@@ -43,7 +43,7 @@ Findings = Iterator[Finding]
 
 
 def error(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
-    """Report that a deployment would fail.
+    """Return a finding that says why a deployment would fail.
 
     ``hint`` is what to type or do; ``fix`` does it with ``--fix``.
     """
@@ -51,7 +51,7 @@ def error(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
 
 
 def warning(message: str, hint: str, fix: Optional[FixCommand] = None) -> Finding:
-    """Report that a deployment would work, but not as expected.
+    """Return a finding for a deployment that would work, but not as expected.
 
     ``hint`` and ``fix`` as in ``error``.
     """
@@ -59,5 +59,5 @@ def warning(message: str, hint: str, fix: Optional[FixCommand] = None) -> Findin
 
 
 def info(message: str, hint: str = "") -> Finding:
-    """Report what is good to know and needs no action."""
+    """Return a finding that is good to know and needs no action."""
     return Finding("", "", "info", message, hint)

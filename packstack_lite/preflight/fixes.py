@@ -38,7 +38,7 @@ MOVABLE_DATA = (MARIADB, PACKSTACK)
 
 
 def make_fix(description: str, script: str, timeout: float = 60.0) -> FixCommand:
-    """Make a fix.
+    """Return a fix that runs a script on the node.
 
     ``description`` says what changes; ``script`` may use the functions keep_original and replace_content.
     """
@@ -48,7 +48,7 @@ def make_fix(description: str, script: str, timeout: float = 60.0) -> FixCommand
 def data_moving_fix(
     data: str, paths: Sequence[str], description: str, script: str, timeout: float = 60.0
 ) -> FixCommand:
-    """Make a fix that renames ``paths``, with the shell function move_away.
+    """Return a fix that renames ``paths``, with the shell function move_away.
 
     It runs only with ``--move-data DATA``.
     """
@@ -67,7 +67,10 @@ def move_data_command(data: str) -> str:
 
 
 def set_hosts_entry(address: str, names: Sequence[str]) -> FixCommand:
-    """Map these names to this address in /etc/hosts, and remove them from other lines."""
+    """Return the fix that maps names to an address in /etc/hosts.
+
+    It removes the names from other lines.
+    """
     script = r"""
 [ -e /etc/hosts ] || : > /etc/hosts
 awk -v address=@address@ -v names=@names@ '
@@ -87,17 +90,23 @@ awk -v address=@address@ -v names=@names@ '
 
 
 def unmask_units(units: Sequence[str]) -> FixCommand:
-    """Unmask units."""
+    """Return the fix that unmasks systemd units."""
     return make_fix(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
 
 
 def disable_unit(unit: str) -> FixCommand:
-    """Stop and disable a unit; ``systemctl enable --now`` undoes it."""
+    """Return the fix that stops and disables a unit.
+
+    ``systemctl enable --now`` undoes it.
+    """
     return make_fix(f"stop and disable {unit}", f"systemctl disable --now {quote_sh(unit)}\n")
 
 
 def set_locale() -> FixCommand:
-    """Set LANG to an installed locale: C.UTF-8, else en_US.UTF-8, else C."""
+    """Return the fix that sets LANG to an installed locale.
+
+    That is C.UTF-8, else en_US.UTF-8, else C.
+    """
     script = r"""
 has() { locale -a 2>/dev/null | tr 'A-Z' 'a-z' | tr -d '-' | grep -qxF "$1"; }
 if has c.utf8; then lang=C.UTF-8; elif has en_us.utf8; then lang=en_US.UTF-8; else lang=C; fi
@@ -111,15 +120,15 @@ done
 
 
 def rename_to_orig(paths: Sequence[str]) -> FixCommand:
-    """Rename files and directories to ``PATH.packstack-lite.orig``."""
+    """Return the fix that renames paths to ``PATH.packstack-lite.orig``."""
     script = "".join(f"move_away {quote_sh(path)} || exit 1\n" for path in paths)
     return data_moving_fix(PACKSTACK, paths, f"rename {', '.join(paths)} to *.packstack-lite.orig", script)
 
 
 def replace_old_database() -> FixCommand:
-    """Rename MariaDB's data.
+    """Return the fix that renames MariaDB's data.
 
-    If a server is installed, create new data, and start it if it was running.
+    If a server is installed, it creates new data, and starts the server if that was running.
     """
     script = r"""
 running=
@@ -140,7 +149,10 @@ install -d -o mysql -g mysql -m 0755 /var/lib/mysql
 
 
 def exclude_packages(repo: Repo, patterns: Sequence[str]) -> FixCommand:
-    """Exclude packages from a repository."""
+    """Return the fix that excludes packages from a yum repository.
+
+    ``patterns`` are added to the repository's ``exclude``.
+    """
     return make_fix(f"exclude {' '.join(patterns)} from {repo.name} in {repo.path}", _exclude_script(repo, patterns))
 
 
@@ -166,7 +178,9 @@ def _exclude_script(repo: Repo, patterns: Sequence[str]) -> str:
 def downgrade_package(
     package: str, repos: Sequence[Repo], patterns: Sequence[str], dead_repos: Sequence[Repo] = ()
 ) -> FixCommand:
-    """Downgrade an RPM without ``repos``, which then exclude ``patterns``.
+    """Return the fix that downgrades an RPM without ``repos``.
+
+    These repositories then exclude ``patterns``.
 
     ``dead_repos`` are disabled for the command: a repository that does not answer stops yum.
     """
@@ -180,7 +194,10 @@ def downgrade_package(
 
 
 def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> FixCommand:
-    """Install RPMs without ``dead_repos``: one that does not answer stops yum."""
+    """Return the fix that installs RPMs without ``dead_repos``.
+
+    A repository that does not answer stops yum.
+    """
     names = " ".join(packages)
     return make_fix(
         f"yum install {names}",
@@ -195,7 +212,10 @@ def _disablerepo_options(repos: Sequence[Repo]) -> str:
 
 
 def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> FixCommand:
-    """Install a SELinux policy, and let the next boot label all files (/.autorelabel)."""
+    """Return the fix that installs an SELinux policy.
+
+    The next boot labels all files (/.autorelabel).
+    """
     script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
     return make_fix(
         f"yum install {package}, and let the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
@@ -203,19 +223,25 @@ def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Fix
 
 
 def apt_install(packages: Sequence[str]) -> FixCommand:
-    """Install Debian packages from the configured sources."""
+    """Return the fix that installs Debian packages from the configured sources."""
     script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
     return make_fix(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
 
 
 def set_selinux_boot_mode(mode: str) -> FixCommand:
-    """Set SELinux's mode for the next boot; the current mode stays."""
+    """Return the fix that sets SELinux's mode for the next boot.
+
+    The current mode stays.
+    """
     script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | replace_content /etc/selinux/config\n"
     return make_fix(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
 def keep_only_firewalld(units: Sequence[str]) -> FixCommand:
-    """Disable firewalls other than firewalld, unless that would close our SSH port."""
+    """Return the fix that disables firewalls other than firewalld.
+
+    It starts firewalld, and fails before it disables any if firewalld does not let SSH in.
+    """
     names = " ".join(map(quote_sh, units))
     script = f"""
 port=$(printf '%s\\n' "${{SSH_CONNECTION:-}}" | cut -d' ' -f4)
@@ -228,7 +254,7 @@ systemctl disable --now {names} && systemctl restart firewalld.service
 
 
 def unmanage_interfaces(managed: Sequence[str], others: Sequence[str]) -> FixCommand:
-    """Let NetworkManager stop managing interfaces.
+    """Return the fix that lets NetworkManager stop managing interfaces.
 
     It removes their addresses and routes, so these are set again.
     """
@@ -257,13 +283,13 @@ done
 
 
 def load_kernel_module(module: str) -> FixCommand:
-    """Load a kernel module, now and at every boot."""
+    """Return the fix that loads a kernel module, now and at every boot."""
     script = f"modprobe {module} && echo {module} | replace_content /etc/modules-load.d/packstack-lite-kvm.conf\n"
     return make_fix(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
 
 
 def enable_time_sync() -> FixCommand:
-    """Enable time synchronisation, and set the clock at once."""
+    """Return the fix that enables time synchronisation and sets the clock at once."""
     script = r"""
 for unit in chronyd chrony; do
     systemctl cat $unit.service >/dev/null 2>&1 || continue

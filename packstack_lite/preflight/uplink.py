@@ -116,7 +116,7 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
 
 
 def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
-    """Say that apply will move the interface, or that a move was interrupted."""
+    """Report that apply will move the interface, or undo an interrupted move first."""
     if uplink.is_move_pending:
         yield warning(
             f"a move of {interface} into {bridge} was interrupted",

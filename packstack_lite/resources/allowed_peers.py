@@ -33,7 +33,10 @@ ExtraState = TypedDict("ExtraState", {"let in": Tuple[str, ...]})
 
 @dataclass(frozen=True)
 class AllowedPeer(TypedResource[BlockedState]):
-    """The port filter lets in the node ``attributed_to``, by all its ``addresses``."""
+    """A node that the port filter lets in, by all its ``addresses``.
+
+    ``attributed_to`` is that node's name; ``filter_script`` is the path of the port filter's script.
+    """
 
     kind: ClassVar[str] = "peer"
     addresses: Tuple[str, ...]
@@ -86,7 +89,7 @@ class AllowedPeer(TypedResource[BlockedState]):
 
 @dataclass(frozen=True)
 class OnlyAllowedPeers(IndividualResource[ExtraState]):
-    """The port filter lets in no address but ``addresses``."""
+    """The rule that the port filter lets in no address but ``addresses``."""
 
     kind: ClassVar[str] = "peers"
     addresses: Tuple[str, ...]

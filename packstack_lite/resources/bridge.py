@@ -68,7 +68,7 @@ class OvsBridge(IndividualResource[BridgeState]):
 
     @property
     def _needs_offload_off(self) -> bool:
-        """Return whether segmentation offload has to be off: on netdev only."""
+        """Return whether offload has to be off: on netdev without ``keep_offload``."""
         return self.datapath == "netdev" and not self.keep_offload
 
     def desired(self) -> BridgeState:

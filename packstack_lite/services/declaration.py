@@ -76,7 +76,7 @@ def _package_groups(context: NodeContext) -> List[str]:
 
 
 def _sort_by_phase(resources: Sequence[Resource]) -> List[Resource]:
-    """Sort by phase and keep the order within each phase."""
+    """Return the resources sorted by phase; the order within a phase stays."""
     return sorted(resources, key=lambda resource: PHASES.index(resource.phase))
 
 

@@ -40,7 +40,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _absent_site(site: str) -> Absent:
-    """Declare that a site of the distribution is absent."""
+    """Declare that a web site that the distribution's package enables is absent."""
     return Absent(
         path=site, package_directory=posixpath.dirname(site), phase=Phase.CONFIGURE, tags=make_tags("horizon")
     )

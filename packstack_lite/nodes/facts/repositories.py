@@ -1,4 +1,7 @@
-"""Read yum's and dnf's repository files. ``SoftwareFacts.repos`` has the result."""
+"""Parse yum's and dnf's repository files, as read from the node.
+
+``SoftwareFacts.repos`` has the result.
+"""
 
 from __future__ import annotations
 

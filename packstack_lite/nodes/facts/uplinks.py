@@ -1,4 +1,4 @@
-"""Read uplinks: interfaces that go into bridges, and what configures them.
+"""Facts of uplinks: interfaces that go into bridges, and what configures them.
 
 ``network.NetworkFacts`` holds the result in ``uplinks``, ``network_files`` and ``nm_has_ovs_plugin``.
 """

@@ -549,7 +549,7 @@ class ReportingType(object):
         self.service, self.path, self.key, self.field, self.value = service, path, key, field, value
 
     def read(self, cloud, want):
-        """Return whether the service or agent is alive. Raises Absent before its report."""
+        """Return {"alive": whether it is}. Raises Absent before its first report."""
         binary, host = want["name"].split("@", 1)
         item = cloud.find(self.service, self.path, self.key, binary=binary, host=host)
         return {"alive": item[self.field] == self.value}

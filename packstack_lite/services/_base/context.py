@@ -55,7 +55,7 @@ class NodeContext:
         return self.answers[name]
 
     def is_enabled(self, name: str) -> bool:
-        """Return a y/n answer; False for a parameter that the table does not have."""
+        """Return whether a y/n parameter is answered with y; False for an unknown one."""
         return bool(self.answers.get(name, False))
 
     def has_role(self, *roles: str) -> bool:
@@ -327,7 +327,7 @@ class NodeContext:
         return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {quote_sh(url)}"
 
     def run_as(self, service: str, command: str) -> str:
-        """Return a shell command that runs as a service's account, with its environment."""
+        """Return a shell command that runs ``command`` as the account of a service."""
         return f"runuser -u {self.profile.user(service)} -- {command}"
 
     def sql_check(self, query: str) -> str:
@@ -344,5 +344,5 @@ class NodeContext:
 
 
 def make_tags(*services: str) -> FrozenSet[str]:
-    """Return the tags of a resource."""
+    """Return a resource's tags: the names of services, by which ``--only`` selects it."""
     return frozenset(services)

@@ -29,7 +29,10 @@ def merge_units(resources: Sequence[Resource]) -> List[Resource]:
 
 
 def _merge_pair(one: Unit, other: Unit) -> Unit:
-    """Merge two declarations of one unit."""
+    """Merge two declarations of one unit.
+
+    The result has the triggers, needs, logs and tags of both, both checks, the longer timeout and the earlier phase.
+    """
     checks = [ready for ready in dict.fromkeys((one.ready_script, other.ready_script)) if ready != "true"]
     return replace(
         other,

@@ -147,7 +147,7 @@ def _smaller_mtus(context: NodeContext) -> Dict[str, int]:
 
 
 def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
-    """Return the command that migrates the schema.
+    """Return the shell command that migrates Neutron's schema to the release.
 
     It reads the URL from the first file and the plugin's models from the second.
     """

@@ -69,7 +69,7 @@ def _declare_bridges(context: NodeContext) -> List[Resource]:
 
 
 def _agent_options(context: NodeContext) -> Dict[str, Any]:
-    """Return the template's values for the layer 2 agent."""
+    """Return the values for the template of the Linux bridge agent's configuration."""
     return {
         "interfaces": [
             f"{name}:{interface}" for name, interface in network_settings.interface_mappings(context).items()

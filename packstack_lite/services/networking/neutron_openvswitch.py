@@ -49,7 +49,7 @@ def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resour
 
 
 def _agent_options(context: NodeContext) -> Dict[str, Any]:
-    """Return the template's values for the layer 2 agent."""
+    """Return the values for the template of the Open vSwitch agent's configuration."""
     return {
         "mappings": bridge_mapping_pairs(context),
         "l2population": "l2population" in split_list(context["CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"]),

@@ -102,7 +102,11 @@ def _uses_checksum_offload(context: NodeContext) -> bool:
 
 
 def _offload_setting(context: NodeContext, switch: str, offload: str) -> OvsSetting:
-    """Declare the offload setting, which the drop-in sets before the switch starts."""
+    """Declare the setting that lets the user space switch offload TCP segments.
+
+    ``offload`` is "true" or "false". The drop-in sets it too, before the switch starts. ``switch`` is the id of the
+    switch's unit.
+    """
     return OvsSetting(
         column="other_config:userspace-tso-enable",
         value=offload,
@@ -129,7 +133,7 @@ def _declare_bridge(context: NodeContext, name: str, floating_range: Optional[IP
 
 
 def uses_kernel_bridges(context: NodeContext) -> bool:
-    """Return whether instances are behind kernel bridges.
+    """Return whether instances are connected through bridges of the kernel.
 
     The node's firewall sees their packets too.
     """

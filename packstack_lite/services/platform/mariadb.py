@@ -32,7 +32,7 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def _declare_root_password(context: NodeContext) -> RunOnce:
-    """Declare root's logins.
+    """Declare the script that sets root's logins in MariaDB.
 
     Over the socket, and with CONFIG_MARIADB_PW as with Packstack.
     """
@@ -52,7 +52,7 @@ def _declare_root_password(context: NodeContext) -> RunOnce:
 
 
 def _root_logins(context: NodeContext, password: Secret) -> List[str]:
-    """Return the statements for root's logins.
+    """Return SQL statements that set root's logins.
 
     One account has both login methods, except in releases where an account has only one: there the password
     belongs to root at the controller's address.
@@ -72,7 +72,7 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
 
 
 def _close_open_accounts(context: NodeContext) -> List[str]:
-    """Return the statements that remove accounts without a password.
+    """Return SQL statements that remove accounts without a password.
 
     As mysql_secure_installation does; empty where the package has none.
     """
@@ -91,7 +91,7 @@ def _close_open_accounts(context: NodeContext) -> List[str]:
 
 
 def _is_other_name(name: str) -> bool:
-    """Return whether a name differs from ``localhost``.
+    """Return whether a host name is neither empty nor ``localhost``.
 
     By that name root logs in over the socket.
     """

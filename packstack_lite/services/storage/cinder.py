@@ -194,7 +194,7 @@ def _declare_volume_type(
 
 
 def _declare_services_alive(context: NodeContext, node: NodeContext) -> Sequence[Resource]:
-    """Declare that each service reports itself.
+    """Declare that a node's Cinder services report themselves to the API.
 
     A volume service that cannot reach its backend does not.
     """

@@ -181,7 +181,7 @@ def _declare_device(context: NodeContext, device: StorageDevice) -> List[Resourc
 
 
 def _rings(context: NodeContext, devices: Sequence[StorageDevice]) -> SwiftRings:
-    """Declare the rings of all devices."""
+    """Declare the account, container and object rings, which hold all devices."""
     return SwiftRings(
         directory=posixpath.dirname(context.profile.path("swift")),
         devices_root=context.profile.path("swift-devices"),
