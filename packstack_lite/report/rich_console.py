@@ -14,9 +14,9 @@ AUTO, ALWAYS, NEVER = "auto", "always", "never"
 
 
 def make_console(stream: Optional[TextIO] = None, color: str = AUTO, stderr: bool = False) -> Rich:
-    """Return a console on the stream (default.
+    """Return a rich console that neither cuts nor wraps lines.
 
-    Stdout, or stderr) that neither cuts nor wraps lines.
+    ``stream`` is the file to write to; by default that is stdout, or stderr with ``stderr``.
     """
     if color == NEVER:
         # Without a color system rich drops bold and dim too, which are escape codes as colours are.
