@@ -105,14 +105,17 @@ def _quote_value(text: str) -> str:
 
 
 def _parse_boolean(text: str) -> bool:
-    """Parse y or n."""
+    """Return True for ``y`` and False for ``n``. Raises ValueError for other texts."""
     if text not in ("y", "n"):
         raise ValueError(f"{_quote_value(text)} is neither y nor n")
     return text == "y"
 
 
 def _parse_boolean_word(text: str) -> bool:
-    """Parse y, n or one of Packstack's words for them, in any case."""
+    """Return whether a word means yes: y, n or one of Packstack's words, in any case.
+
+    Raises ValueError for other words.
+    """
     if text.lower() not in _BOOLEAN_WORDS:
         raise ValueError(f"{_quote_value(text)} is neither y nor n")
     return _BOOLEAN_WORDS[text.lower()]
@@ -133,7 +136,7 @@ def _parse_float(text: str) -> float:
 
 
 def _parse_port(text: str) -> int:
-    """Parse a port, 1 to 65535."""
+    """Return the port, 1 to 65535. Raises ValueError for anything else."""
     port = _parse_integer(text)
     if not 0 < port < 65536:
         raise ValueError(f"{_quote_value(text)} is not a port (1 to 65535)")

@@ -22,7 +22,7 @@ from packstack_lite.resources.base import Phase
 
 
 def _always_confirm(deployment: Deployment) -> bool:
-    """Agree without asking."""
+    """Return True: deploy without asking."""
     return True
 
 

@@ -87,7 +87,7 @@ def _target_option(options: Options, deployment: Deployment) -> str:
 
 
 def _ask_destination(options: Options) -> Tuple[Options, str]:
-    """Ask where to deploy.
+    """Ask for the machine to deploy to: a sandbox, this machine or an SSH host.
 
     Returns options that name the machine, and its address ("" for a new sandbox).
     """
@@ -106,7 +106,7 @@ def _ask_destination(options: Options) -> Tuple[Options, str]:
 
 
 def _check_host(text: str) -> str:
-    """Return the text if it is a host.
+    """Return the text if it is ``[user@]host[:port]``.
 
     Raises click.UsageError, upon which click asks again.
     """

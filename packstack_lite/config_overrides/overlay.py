@@ -163,7 +163,7 @@ class _OverrideApplier:
         return ""
 
     def _file_template(self, user_file: UserFile) -> File:
-        """Return a file with the owner, mode and phase of an added one.
+        """Return a File with owner, mode and phase, to be filled in for an added file.
 
         They are those of the rendered files in its directory of /etc.
         """

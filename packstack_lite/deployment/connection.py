@@ -63,5 +63,5 @@ class JobTimeoutConnection(ConnectionProxy):
         self._timeout = timeout
 
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
-        """Run the jobs with this connection's timeout; see Connection."""
+        """Run jobs with this connection's timeout in place of their own; return results."""
         return super().run_jobs([replace(job, timeout=self._timeout) for job in jobs], watcher)

@@ -89,7 +89,7 @@ def explain_rendered_file(
 
 
 def _imagine_sessions(answers: Answers, profile: Profile, controller: str) -> List[NodeSession]:
-    """Return a session with imagined facts for every node that the answers name."""
+    """Return an unconnected session, with sample facts, for every node of the answers."""
     sessions = []
     for index, node in enumerate(list_nodes(answers, controller)):
         # A node's name is used as its address: no lookup is made.

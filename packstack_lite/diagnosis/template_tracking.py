@@ -165,12 +165,15 @@ class TemplateTracker:
     # What the changed templates call while they are rendered.
 
     def begin(self, site: int) -> bool:
-        """Begin to record an expression."""
+        """Begin to record the reads of the expression at a site; return True.
+
+        The changed template calls it before the expression.
+        """
         self._tracker.begin()
         return True
 
     def end(self, site_number: int, value: Any) -> Any:
-        """End the record of an expression and return its value unchanged."""
+        """End the record of a site's reads and return the expression's value unchanged."""
         site = _catalog().sites[site_number]
         reads = dict(self._tracker.end())
         for name in site.names:
@@ -203,7 +206,7 @@ class TemplateTracker:
         return ""
 
     def leave_condition(self) -> str:
-        """Leave a branch."""
+        """Leave the innermost branch, which ``enter_condition`` entered."""
         self._conditions.pop()
         return ""
 

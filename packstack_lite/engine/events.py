@@ -116,7 +116,7 @@ class Listener(Protocol):
     """Receives every event, in order. Must not raise."""
 
     def on_event(self, event: Event) -> None:
-        """Receive one event."""
+        """Handle an event. The engine calls it from the thread of the node's run."""
         ...
 
 

@@ -94,11 +94,14 @@ class Executor:
         return {diff.resource.id for diff in diffs if job_name(diff.resource.id) in failed}
 
     def job_started(self, job: Job) -> None:
-        """Report the job's start; see JobWatcher."""
+        """Emit StepStarted for the job. Called by JobRunner when the job is started."""
         self.listener.on_event(StepStarted(self.connection.name, self.phase, job.description or job.name))
 
     def job_finished(self, job: Job, result: JobResult) -> None:
-        """Report the job's end, and the warnings in its output; see JobWatcher."""
+        """Emit StepFinished for the job, and a Note for each warning in its output.
+
+        A failed job's output is kept, masked, for ``failure_message``. JobRunner calls it when the job has ended.
+        """
         title, detail = job.description or job.name, ""
         if not result.ok:
             output_tail = result.out.strip()[-3000:]
@@ -111,7 +114,7 @@ class Executor:
                 self.listener.on_event(Note(self.connection.name, text, "warning"))
 
     def job_output(self, job: Job, line: str) -> None:
-        """Report a line that the job printed; see JobWatcher."""
+        """Emit Output with a line that the job printed, secrets masked."""
         self.listener.on_event(
             Output(self.connection.name, self.phase, job.description or job.name, self.masker.mask_lines(line))
         )

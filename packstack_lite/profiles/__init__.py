@@ -136,14 +136,14 @@ class Profile:
         return self._look_up("marker_tables", self.marker_tables, service)
 
     def driver(self, key: str) -> str:
-        """Return this release's name of an implementation.
+        """Return the name that this release has for an implementation.
 
         Example: ``driver("key-manager")`` is ``barbican``.
         """
         return self._look_up("drivers", self.drivers, key)
 
     def packages_for(self, service: str) -> Tuple[str, ...]:
-        """Return the packages of a service."""
+        """Return the names of a service's packages in this distribution."""
         return self._look_up("packages", self.packages, service)
 
     def all_packages(self) -> Tuple[str, ...]:

@@ -145,7 +145,7 @@ def child_pids(pid: int) -> List[int]:
 
 
 def _grandchild_pids(keeper: int) -> List[int]:
-    """Return the container's first process.
+    """Return the process ids of the keeper's grandchildren: the container's init.
 
     It is a child of systemd-nspawn, which is the keeper's child.
     """

@@ -46,7 +46,7 @@ def validate_names(name: str, node_count: int, records: Sequence[Record]) -> Non
 
 
 def missing_records(first: Record, node_count: int, existing: Sequence[Record]) -> List[Record]:
-    """Return the records that a segment lacks.
+    """Return records for the nodes that a segment still lacks.
 
     ``first`` is the record of its first node, which has the segment's number.
     """

@@ -96,7 +96,7 @@ def missing_keyring_error(error: SandboxError, suite: str) -> Optional[SandboxEr
 
 
 def _configure_base(root: Path, distro: str) -> None:
-    """Set up what all sandboxes of a base tree share.
+    """Set up a new base tree, for all sandboxes that are made from it.
 
     That is apt sources, CA certificates, systemd-networkd, and no identity.
     """
@@ -116,7 +116,7 @@ def _remove_identity(root: Path) -> None:
 
 
 def create_root(record: Record, tree: Path) -> bool:
-    """Give a sandbox its root.
+    """Create a sandbox's root file system from a tree.
 
     Returns True for an overlay over the tree, False for a copy, where overlays fail.
     """

@@ -73,7 +73,7 @@ def build_task(
 
 
 def _volume_task(answers: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return where the backend of the default volume type keeps its data.
+    """Return the backend of the default volume type and the place of its data.
 
     A case of the smoke test reads them there.
     """

@@ -62,7 +62,10 @@ def _lines_of(kind: str, values: Values) -> Iterable[str]:
 
 
 def _split_ports(values: Values) -> List[List[str]]:
-    """Split ``PORT<tab>PROCESS<tab>UNIT``."""
+    """Split each ``PORT<tab>PROCESS<tab>UNIT`` into its three parts.
+
+    Raises ValueError for a line of another form.
+    """
     rows = [value.split("\t") for value in values]
     if any(len(row) != 3 for row in rows):
         raise ValueError("a listening port without process and unit")

@@ -90,7 +90,9 @@ def wait_until_active(smoke, identity):
 
 
 def console_log(smoke):
-    """Read the instance's console.
+    """Find the instance's message on its console that it is ready and has its name.
+
+    Skipped for an image that prints none.
 
     The sandbox's image prints there that it got its name and key.
     """

@@ -93,7 +93,7 @@ def ssh(smoke):
 
 
 def metadata(smoke):
-    """Read the instance's own address from the metadata service.
+    """Ask the metadata service, from the instance, for the instance's own address.
 
     The service has to identify the instance for it.
     """

@@ -146,7 +146,7 @@ def volume_backup(smoke):
 
 
 def volume_encrypted(smoke):
-    """Write to an encrypted volume.
+    """Write to an encrypted volume; its backend does not hold the text in clear.
 
     The node can read the plain volume's text, but not this one's. The key is deleted with the volume.
     """
