@@ -6,7 +6,9 @@ Used by golden tests and tests of services.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
+
+import pytest
 
 from packstack_lite import services
 from packstack_lite.nodes.facts import Interface
@@ -107,6 +109,31 @@ def on(profile: str, of: NodeContext) -> NodeContext:
 def files(of: NodeContext) -> Dict[str, File]:
     """Return the files of a node by path."""
     return {resource.path: resource for resource in services.declare(of) if isinstance(resource, File)}
+
+
+# Profile -> what was rendered first with a path or a template missing, and the error.
+_FIRST_ERRORS: Dict[str, Tuple[str, str]] = {}
+
+
+def files_of_case(profile: str, case: str) -> Dict[str, File]:
+    """Return the files of a case with a profile, by path; errors as in ``files_once``."""
+    return files_once(on(profile, CASES[case]()), case)
+
+
+def files_once(of: NodeContext, label: str) -> Dict[str, File]:
+    """Return the files of a node by path; ``label`` says what is rendered.
+
+    A path or a template that the profile lacks fails the tests of the first label. Those of others are skipped: they
+    would all repeat the same sentence.
+    """
+    try:
+        return files(of)
+    except LookupError as error:
+        failure = (label, str(error))
+        first = _FIRST_ERRORS.setdefault(of.profile.name, failure)
+        if first != failure and first[1] == str(error):
+            pytest.skip(f"not rendered, as {first[0]}, which fails: {error}")
+        raise
 
 
 def text(file: File) -> str:

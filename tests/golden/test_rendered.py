@@ -6,7 +6,7 @@ import pytest
 
 from packstack_lite import profiles
 from tests.golden.update import golden_path
-from tests.rendered import CASES, files, on, text
+from tests.rendered import CASES, files_of_case, text
 
 UPDATE = ".venv/bin/python -m tests.golden.update"
 CASES_OF_PROFILES = [(profile, case) for profile in profiles.list_names() for case in CASES]
@@ -25,13 +25,13 @@ def test_the_same_files_are_rendered(profile, case):
     if not directory.is_dir():
         return
     golden = {"/" + str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
-    rendered = set(files(on(profile, CASES[case]())))
+    rendered = set(files_of_case(profile, case))
     assert rendered == golden, f"{', '.join(sorted(rendered ^ golden))}: rendered or golden only: run {UPDATE}"
 
 
 @pytest.mark.parametrize(("profile", "case"), CASES_OF_PROFILES)
 def test_files_have_the_same_content(profile, case):
     """A file without a golden one is the subject of the test above."""
-    for path, file in files(on(profile, CASES[case]())).items():
+    for path, file in files_of_case(profile, case).items():
         golden = golden_path(profile, case, path)
         assert not golden.is_file() or text(file) == golden.read_text(), f"{path}: run {UPDATE}"

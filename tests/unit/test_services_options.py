@@ -15,7 +15,7 @@ from packstack_lite.services import NodeContext
 from packstack_lite.services.registry import SPECS
 from tests.clouds import cloud, profile_of
 from tests.conftest import PROJECT
-from tests.rendered import CASES, files, on, text
+from tests.rendered import CASES, files, files_of_case, files_once, on, text
 
 # Services with files of their own below /etc/NAME.
 SERVICES = tuple(spec.name for spec in SPECS if spec.apis)
@@ -118,7 +118,7 @@ def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
         "spread-storage": 1,
     }
     least = parts.get(case, 8)
-    assert find_wrong_options(profile, files(on(profile, CASES[case]())), tmp_path, least) == []
+    assert find_wrong_options(profile, files_of_case(profile, case), tmp_path, least) == []
 
 
 @pytest.mark.parametrize("case", SOME_RELEASES)
@@ -126,7 +126,7 @@ def test_no_unknown_removed_or_deprecated_option(profile, case, tmp_path):
 def test_answers_of_some_releases_are_right_there_and_refused_elsewhere(profile, case, tmp_path):
     context = cloud(SOME_RELEASES[case], profile)
     if f"neutron-{'vpnaas' if case == 'vpn' else case}" in context.profile.packages:
-        assert find_wrong_options(profile, files(context), tmp_path) == []
+        assert find_wrong_options(profile, files_once(context, case), tmp_path) == []
         return
     with pytest.raises(UsageError, match=f"{re.escape(context.profile.title)} is without: CONFIG_NEUTRON_") as refused:
         files(context)
@@ -145,7 +145,7 @@ def test_every_sample_answer_file_renders_only_known_options(profile, sample, tm
     loaded = profile_of(profile)
     resolved = answers.resolve_answers([sample], address="198.18.1.10")
     context = NodeContext(resolved, sample_facts(loaded.os_id, loaded.os_versions[0], "198.18.1.10"), loaded)
-    problems = find_wrong_options(profile, files(context), tmp_path)
+    problems = find_wrong_options(profile, files_once(context, sample.name), tmp_path)
     # Passwords of hostile.txt look suspicious on purpose.
     assert [problem for problem in problems if problem["code"] != "suspicious-value"] == []
 
