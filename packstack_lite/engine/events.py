@@ -122,7 +122,7 @@ class Listener(Protocol):
 
 @dataclass
 class Fanout:
-    """Passes events to several listeners, one event at a time, from any thread."""
+    """A Listener that passes events to several others, one at a time, from any thread."""
 
     listeners: List[Listener] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -136,7 +136,7 @@ class Fanout:
 
 @dataclass(frozen=True)
 class NodeFilter:
-    """Passes on only the events of one node."""
+    """A Listener that passes on only the events of one node."""
 
     node: str
     listener: Listener

@@ -137,7 +137,7 @@ def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str]
 
 
 def _parse_owner(line: str) -> str:
-    """Return who holds the lock, from the lock file's line."""
+    """Return the name of the lock's owner from the line in the lock's file."""
     try:
         return str(json.loads(line)["who"])[:_LONGEST_NAME]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -150,7 +150,7 @@ class _Progress:
 
 @dataclass
 class _NodeWorker:
-    """Runs one node's work in a thread."""
+    """The worker that runs one node's work in a thread of its own."""
 
     node_run: NodeRun
     listener: Listener

@@ -39,7 +39,7 @@ def next_batch(open_diffs: Sequence[Diff[Resource]]) -> Batch:
 
 
 def _runnable_together(job_diffs: List[Diff[Resource]], open_ids: Set[str]) -> List[Diff[Resource]]:
-    """Drop diffs that need an open resource outside the list, until none does."""
+    """Return the diffs whose open needs are all among the returned ones."""
     while True:
         ids = {diff.resource.id for diff in job_diffs}
         runnable = [diff for diff in job_diffs if not (open_ids - ids) & set(diff.resource.needs)]
@@ -49,7 +49,10 @@ def _runnable_together(job_diffs: List[Diff[Resource]], open_ids: Set[str]) -> L
 
 
 def add_needs(jobs: Sequence[Job], diffs: Sequence[Diff[Resource]]) -> List[Job]:
-    """Return the jobs with their resources' needs among the same batch."""
+    """Return the jobs, each with the names of those jobs of the batch that it needs.
+
+    They come from the needs of the jobs' resources.
+    """
     names = {job.name for job in jobs}
     needs = {job_name(diff.resource.id): {job_name(need) for need in diff.resource.needs} for diff in diffs}
     return [

@@ -84,7 +84,7 @@ ForwardState = TypedDict("ForwardState", {"passes": bool, "passes after a boot":
 
 @dataclass(frozen=True)
 class FirewalldForward(IndividualResource[ForwardState]):
-    """firewalld forwards and masquerades traffic of a network on a bridge."""
+    """A network on a bridge whose traffic firewalld forwards and masquerades."""
 
     kind: ClassVar[str] = "firewalld_forward"
     source_cidr: str

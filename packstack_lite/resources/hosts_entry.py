@@ -47,7 +47,7 @@ HostsState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class HostsEntry(IndividualResource[HostsState]):
-    """Each of ``names`` (the full one first) resolves to ``address``.
+    """The node's names, each of which resolves to ``address``; the full one is first.
 
     A line in /etc/hosts does it where nothing else does.
     """

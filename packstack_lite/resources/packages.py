@@ -113,7 +113,7 @@ PackagesState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Packages(IndividualResource[PackagesState]):
-    """These packages are installed. Services that come with them are not started.
+    """Packages that are installed. Services that come with them are not started.
 
     ``manager`` is apt, yum (EL 7) or dnf (EL 9); with yum and dnf a name may be one that a package provides.
     ``repository_pattern`` limits the repositories used. ``batch`` names packages that are installed before the others.

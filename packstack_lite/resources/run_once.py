@@ -59,11 +59,11 @@ class RunOnce(TypedResource[RunOnceState]):
         return f"{FINGERPRINTS_DIR}/{job_name(self.name)}"
 
     def desired(self) -> RunOnceState:
-        """Return that the script is done with these settings, which ``token`` stands for."""
+        """Return that the script has been run, and the fingerprint as ``token``."""
         return {"done": True, "token": self.fingerprint}
 
     def describe(self, diff: Diff["RunOnce"]) -> Description:
-        """Describe the script's work, and if it was done before with other settings."""
+        """Describe the script's work, and that it was done before with other settings."""
         action = self.description or f"run {self.name}"
         return Description(action, "" if diff.state() is None else "done before with other settings")
 

@@ -44,7 +44,7 @@ BooleansState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class SelinuxBooleans(IndividualResource[BooleansState]):
-    """These booleans are on, for good.
+    """SELinux booleans that are on, now and after each boot.
 
     ``package`` brings the policy module that defines them.
     """

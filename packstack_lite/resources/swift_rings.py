@@ -74,7 +74,10 @@ class SwiftRings(IndividualResource[State]):
         return self._command("write", 300, "build or extend Swift's rings")
 
     def _command(self, mode: str, timeout: float, description: str) -> Command:
-        """Return the command that runs swift_rings.py; ``mode`` says what it does."""
+        """Return the command that runs swift_rings.py on the node.
+
+        ``mode`` is "read" or "write", ``timeout`` in seconds.
+        """
         common = {
             "power": self.partition_power,
             "replicas": self.replicas,

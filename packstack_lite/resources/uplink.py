@@ -75,7 +75,7 @@ UplinkState = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Uplink(IndividualResource[UplinkState]):
-    """``interface`` is a port of ``bridge``, and the bridge has its addresses.
+    """An interface that is a port of ``bridge``, which has the interface's addresses.
 
     These are ``addresses`` or, with ``has_dhcp``, one by DHCP. ``managed_by`` (as in the facts: ``networkd`` and so on,
     "" for none) sets it up at each boot, from ``files``. The move is one job: it saves the present state, moves the

@@ -50,7 +50,7 @@ class UserFilesState(TypedDict):
 
 @dataclass(frozen=True)
 class UserFiles(IndividualResource[UserFilesState]):
-    """Exactly ``paths`` are recorded as files that the user gave.
+    """The list, on the node, of the files that the user gave: exactly ``paths``.
 
     They come from --config-dir, and no other resource writes them. A file that is no longer among them is removed if
     packstack-lite wrote it, and the original is restored. ``managed_paths`` are the paths of all other File resources:

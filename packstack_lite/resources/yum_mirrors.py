@@ -47,7 +47,7 @@ class MirrorsState(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class YumMirrors(IndividualResource[MirrorsState]):
-    """No enabled repository in /etc/yum.repos.d has a URL on a host that is gone.
+    """Repositories in /etc/yum.repos.d, none of which uses a host that is gone.
 
     Dead URLs are replaced by the first of ``mirror_roots`` (URLs above the trees, tried for each repository) whose
     repomd.xml the node can fetch. ``dead_hosts`` and ``mirror_paths`` come from the profile's Mirrors. ``tree`` is

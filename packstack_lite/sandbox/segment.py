@@ -31,7 +31,7 @@ def node_names(name: str, node_count: int) -> List[str]:
 
 
 def validate_names(name: str, node_count: int, records: Sequence[Record]) -> None:
-    """Check the names of a segment's nodes.
+    """Check that the names of a segment's nodes are free.
 
     Raises UsageError where a sandbox outside the segment has one of them.
     """
