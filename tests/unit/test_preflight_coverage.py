@@ -98,10 +98,11 @@ def test_every_check_is_in_checks():
 
 
 def test_a_check_that_checks_lacks_is_named():
-    functions = {**list_check_functions(), "check_tmp": silent}
-    assert unlisted_checks(functions, CHECKS, [*BAD_NODES, ("tmp", {}, {}, DEBIAN13)]) == [
-        "check_tmp is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
-        "tmp is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
+    functions = {"check_memory": CHECKS["memory"], "check_invented": silent}
+    tables = [("memory", {}, {}, DEBIAN13), ("invented", {}, {}, DEBIAN13)]
+    assert unlisted_checks(functions, CHECKS, tables) == [
+        "check_invented is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
+        "invented is in no row of CHECKS (packstack_lite/preflight/__init__.py)",
     ]
 
 
@@ -190,6 +191,8 @@ def offered_fixes(monkeypatch):
             monkeypatch.setattr(fixes, name, note(name, getattr(fixes, name)))
         pairs = set()
         for check, changes, answers, profile in bad_nodes:
+            if check not in all_checks:
+                continue  # test_every_check_is_in_checks names it.
             context = CheckContext(facts(**changes), {**ANSWERS, **answers}, profile_of(profile), checks.NOW)
             offered = [finding.fix for finding in all_checks[check](context) if finding.fix]
             pairs |= {(check, makers[id(fix)][0]) for fix in offered}
