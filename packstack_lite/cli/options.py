@@ -177,7 +177,7 @@ def shared_options(excluding: str = "", with_parameters: bool = True) -> Callabl
     """
 
     def decorate(command: F) -> F:
-        """Add the options to the command, before its own."""
+        """Add the shared options to the command, after its own."""
         options = common_options(excluding) + (parameter_options() if with_parameters else [])
         # click.command reads the options from this attribute, last first.
         existing = getattr(command, "__click_params__", [])

@@ -135,7 +135,7 @@ class _Reader:
         self._add_block(Block(self._section or "", [line], number))
 
     def _add_block(self, block: Block) -> None:
-        """Append a block to the file that is read."""
+        """Append a block to the IniFile that is being built."""
         self.ini.blocks.append(block)
 
 

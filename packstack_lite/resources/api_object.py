@@ -86,7 +86,7 @@ class ApiObject(TypedResource[State]):
     def desired(self) -> State:
         """Return the comparable body, "as answered" for each secret, and that it exists.
 
-        ``source``, an image's URL, is left out: the API does not return it.
+        ``source``, an image's path or URL, is left out: the API does not return it.
         """
         desired = {key: _comparable_value(value) for key, value in self.body.items() if key != "source"}
         return {**desired, **dict.fromkeys(self.secrets, "as answered"), "exists": True}

@@ -31,9 +31,8 @@ OpenPortsT = TypeVar("OpenPortsT", bound="OpenPorts")
 class OpenPorts(IndividualResource[PortState]):
     """Ports that the node's firewall opens, and addresses that it lets in.
 
-    TCP ``ports`` are open to everyone, every port to the addresses ``peers``.
-
-    With ``attributed_to`` the peers are that node's addresses.
+    TCP ``ports`` are open to everyone, every port to the addresses ``peers``. With ``attributed_to`` the
+    peers are that node's addresses.
     """
 
     ports: Tuple[int, ...]

@@ -135,7 +135,7 @@ class Unit(TypedResource[UnitState]):
 
     @property
     def label(self) -> str:
-        """Return the unit's name, as the user typed it: often without a suffix."""
+        """Return the unit's name as the profile has it, often without ``.service``."""
         return self.name
 
     @property

@@ -335,7 +335,7 @@ class Image(ObjectType):
         return {"name": want["name"], "status": "active"}
 
     def read(self, cloud, want):
-        """Return the image's wanted properties; they do not tell its content."""
+        """Return the image's wanted properties, and "as answered" for each secret."""
         item = self.find(cloud, want)
         state = {key: item.get(key) for key in want["body"] if key != "source"}
         return dict(state, **dict.fromkeys(want["secrets"], "as answered"))

@@ -117,7 +117,7 @@ def cleanup(smoke):
         smoke.delete("compute", "/servers/" + server["id"])
 
     def probe():
-        """Return whether no server of ours is left, and those that are."""
+        """Return whether no server named smoke-* is left, and a text with those that are."""
         remaining = [server["name"] for server in smoke.list_own(*all_servers)]
         return not remaining, "left: " + ", ".join(remaining)
 
