@@ -149,7 +149,7 @@ def two_networks(smoke):
     other_address = find_port(smoke, smoke.created["other"])["fixed_ips"][0]["ip_address"]
 
     def ping(expect_passing):
-        """Return whether a ping from the instance passes or fails as expected, and how."""
+        """Return whether a ping passes or is blocked as expected, and a text about it."""
         # Only these two words count: a failed login says nothing about the security group.
         succeeded, output = run_ssh(
             smoke, "ping -c 1 -W 2 %s >/dev/null && echo passes || echo blocked" % other_address

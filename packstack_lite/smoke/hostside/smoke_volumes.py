@@ -62,7 +62,7 @@ def attach(smoke, identity):
     wait_for_status(smoke, "volume", identity, "in-use")
 
     def probe():
-        """Return whether the instance has a new disk, and its path."""
+        """Return whether the instance has a new disk, and its path or where to look."""
         new_disks = list_disks(smoke) - before
         if not new_disks:
             return False, "no new disk; see /var/log/nova/nova-compute.log"
