@@ -112,6 +112,16 @@ BAD = [
         "not OpenStack's (shop)",
         {"other_openstack": ("/var/lib/mysql/mysql",), "mariadb_databases": ("shop",)},
     ),
+    (
+        "python",
+        "warning",
+        "python3 cannot import yaml",
+        {
+            "deployed_by_us": True,
+            "other_openstack": ("/etc/nova/nova.conf",),
+            "missing_python_modules": ("python3 yaml",),
+        },
+    ),
 ]
 
 
