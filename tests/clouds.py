@@ -118,7 +118,8 @@ class Answers(Dict[str, Any]):
     """Answers that say where to add one that is missing."""
 
     def __missing__(self, name: str) -> Any:
-        raise KeyError(f"add {name} to ANSWERS in tests/clouds.py")
+        # Not a KeyError, which Jinja turns into an undefined value.
+        raise AssertionError(f"add {name} to ANSWERS in tests/clouds.py")
 
 
 FACTS: Dict[str, Any] = {

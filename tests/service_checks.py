@@ -135,10 +135,11 @@ def missing_mentions(spec: ServiceSpec, pages: Mapping[str, str]) -> List[str]:
     """Name pages that do not mention an optional service with an API; ``pages`` maps names to texts."""
     if not spec.answer or spec.is_required or not spec.apis:
         return []
+    words = {page: spec.answer if page == "CHANGELOG.md" else spec.name.capitalize() for page in pages}
     return [
-        f"{page} does not mention {spec.name.capitalize()}: add it to the list of what packstack-lite deploys"
+        f"{page} does not mention {words[page]}: add it to the list of what packstack-lite deploys"
         for page, text in pages.items()
-        if spec.name.capitalize() not in text
+        if words[page] not in text
     ]
 
 
