@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 from typing import Any, Dict, Mapping, Tuple, Type, TypeVar
 
 from packstack_lite import profiles
+from packstack_lite.answers import PARAMETERS
+from packstack_lite.answers.values import parse_value
 from packstack_lite.nodes.facts import Facts, Interface
 from packstack_lite.nodes.facts.fields import parse_fields, parse_key_values
 from packstack_lite.nodes.node import Node
@@ -20,7 +22,21 @@ from packstack_lite.services.registry import SPECS
 T = TypeVar("T")
 ADDRESS = "198.18.1.10"
 
+
+def answers_of_optional_services() -> Dict[str, Any]:
+    """Return the parameters that apply with an optional service: the defaults, and a text for each secret."""
+    conditions = {f"{spec.answer} == y" for spec in SPECS if spec.answer and not spec.is_required}
+    answers: Dict[str, Any] = {}
+    for parameter in PARAMETERS:
+        if parameter.condition in conditions and parameter.is_secret:
+            answers[parameter.name] = Secret(f"{parameter.name.lower()}-value")
+        elif parameter.condition in conditions and not parameter.computed:
+            answers[parameter.name] = parse_value(parameter, parameter.default)
+    return answers
+
+
 ANSWERS: Dict[str, Any] = {
+    **answers_of_optional_services(),
     # Passwords of services that have none below.
     **{name: Secret(f"{name.lower()}-value") for spec in SPECS for name in spec.password_parameters},
     # Every API that is optional within its service.
