@@ -21,9 +21,11 @@ _STORED_VALUE = re.compile(r"[A-Za-z0-9+/_=\-]+")
 
 
 class PasswordStore:
-    """Passwords and keys by parameter name, in a file that only its owner can read.
+    """The generated passwords and keys of a cloud, by parameter name.
 
-    Without a path nothing is stored. Raises UsageError if the file exists but cannot be read.
+    ``save`` writes them to the file ``path`` on this machine, which only its owner can read, and the next run reads
+    them there. Without a path they live as long as this object. Raises UsageError if the file exists but cannot be
+    read.
     """
 
     def __init__(self, path: Optional[Path] = None) -> None:

@@ -47,6 +47,7 @@ class Answers(Mapping[str, Any]):
         self.warnings = tuple(warnings)
 
     def __getitem__(self, name: str) -> Any:
+        """Return the typed value of a parameter. Raises KeyError for an unknown name."""
         return self._answers[name].value
 
     def __iter__(self) -> Iterator[str]:

@@ -76,7 +76,10 @@ def resolve_answers(
 
 
 def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
-    """Sort errors by file and line, those of other sources last."""
+    """Return an error's sort key: its file's index and its line, read from the text.
+
+    An error that does not begin with FILE:LINE is of another source and comes last.
+    """
     for rank, path in enumerate(files):
         match = re.match(rf"{re.escape(str(path))}:(\d+): ", error)
         if match:

@@ -87,7 +87,10 @@ def _check_choices(parameter: Parameter, text: str) -> None:
 
 
 def _check_pattern(parameter: Parameter, value: Any) -> None:
-    """Raise ValueError unless the value, or each item, matches the pattern."""
+    """Check that the value, or each of its items, matches the parameter's pattern.
+
+    Without a pattern everything does. Raises ValueError, whose message does not show a secret.
+    """
     items: Sequence[Any] = value if isinstance(value, tuple) else (value,)
     invalid_items = [
         text

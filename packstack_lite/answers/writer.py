@@ -26,7 +26,7 @@ def write_answer_file(path: Path, answers: Answers) -> None:
 def write_answer_text(path: Path, text: str) -> None:
     """Write the text of an answer file, atomically and with mode 0600.
 
-    Raises UsageError if the file cannot be written.
+    An existing file is replaced. Raises UsageError if the file cannot be written.
     """
     try:
         write_private_file(path, text)

@@ -61,9 +61,10 @@ def deploy_answer_files(
     start_phase: Optional[Phase] = None,
     confirm: Callable[[Deployment], bool] = _always_confirm,
 ) -> int:
-    """Deploy what the answer files describe if ``confirm`` agrees.
+    """Deploy what the answer files describe; with ``dry_run`` only print the plan.
 
-    With ``dry_run`` only print the plan.
+    ``only`` and ``start_phase`` are those of ``Deployment.apply``. ``confirm`` is asked after the preflight checks, not
+    in a dry run. Return the exit code: SUCCESS too if ``confirm`` declines.
     """
     # Created first: its clock counts from the start of the run.
     console = Console(color=options.color, verbose=options.debug)

@@ -122,7 +122,11 @@ def _packstack_options(command: click.Command) -> Set[str]:
 
 
 def _takes_next_word(command: click.Command, word: str, name: str, remaining_args: Sequence[str]) -> bool:
-    """Return whether the next argument is the value of this option."""
+    """Return whether the next argument is the value of the option in ``word``.
+
+    ``name`` is the option's full name; ``word`` may have ``=VALUE`` after it. An option whose value may be left out
+    takes the next argument unless that is an option or a verb.
+    """
     if not remaining_args or word != name:
         return False
     if name in _OPTIONAL_VALUE:

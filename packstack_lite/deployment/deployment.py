@@ -111,7 +111,10 @@ class Deployment:
         return Declarations(self.answers, self.sessions, self.user_tree)
 
     def resources_for(self, session: NodeSession) -> List[Resource]:
-        """Return the resources declared for a node, configuration overrides applied."""
+        """Return a node's own resources, with the configuration overrides in its files.
+
+        They are ordered by phase. Those that are delegated to the node are not among them.
+        """
         return self._resources_by_node[session.node.name]
 
     @cached_property

@@ -1,6 +1,6 @@
 """Render the files that apply would write, without connecting to a node.
 
-Used by ``render`` and ``explain``.
+Facts are samples, so what depends on a node's hardware or addresses may differ. Used by ``render`` and ``explain``.
 """
 
 from __future__ import annotations

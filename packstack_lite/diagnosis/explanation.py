@@ -24,9 +24,10 @@ class Source:
 
 @dataclass(frozen=True)
 class ConditionExplanation:
-    """An ``if`` or ``for`` of a template, with what it depends on.
+    """An ``if``, ``elif`` or ``for`` of a template that encloses a rendered line.
 
-    ``template_line`` is PATH:LINE, ``text`` the line there.
+    ``template_line`` is its PATH:LINE, ``text`` the template's text there, ``sources`` are what the branch depends on.
+    A line in an ``else`` has the last test before it.
     """
 
     template_line: str
@@ -36,12 +37,13 @@ class ConditionExplanation:
 
 @dataclass(frozen=True)
 class LineExplanation:
-    """A line of the file as the node gets it.
+    """A line of the file as the node gets it, and where it comes from.
 
-    ``template_lines`` are PATH:LINE, the line itself first, then the lines that call the macro that it is in.
-    ``override`` is the FILE:LINE of --config-dir that sets the option; ``replaces`` is the rendered line that it
-    replaces; a replaced line's number is that in the text without the override. ``section`` is "" in a file that is no
-    INI file. ``number`` counts from 1.
+    ``number`` counts from 1. ``section`` is "" in a file that is no INI file. A line of the template has
+    ``template_lines``, ``conditions`` and ``sources``; a line of --config-dir has ``override`` and ``replaces``.
+    ``template_lines`` are PATH:LINE: the line of the template, then those that call the macro that it is in.
+    ``override`` is the FILE:LINE in --config-dir. ``replaces`` are the lines that the template gives for the same
+    option, numbered as in the file without the override.
     """
 
     number: int

@@ -68,9 +68,9 @@ class Output:
 
 @dataclass(frozen=True)
 class Changed:
-    """A resource was changed and then found right.
+    """A resource was changed, and a second probe found it as desired.
 
-    ``description`` is the change in words.
+    ``node`` is the one that it was changed for, also where a delegate did it. ``description`` is the change in words.
     """
 
     node: str

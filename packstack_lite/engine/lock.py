@@ -49,9 +49,10 @@ take "$lock" || { sed -n 1p "$lock/holder"; exit 7; }
 
 
 def take_command(owner: str) -> Command:
-    """Return a command that takes the lock, even a stale one.
+    """Return a command that takes the node's lock, unless another run holds it.
 
-    It exits with 7 and prints the owner's line when another run holds the lock.
+    ``owner`` is a name as ``lock_owner`` returns it. A stale lock, whose owner's root shell has ended, is replaced.
+    The command exits with 7 and prints the owner's line (JSON) when another run holds the lock.
     """
     return Command(
         _TAKE_SCRIPT % {"lock": LOCK_DIR}, stdin=json.dumps({"who": owner}).encode(), description="take the lock"
@@ -76,7 +77,7 @@ def hold_lock(
     awaited for up to OWNER_GONE_TIMEOUT seconds, which ``announce`` reports once.
     """
     for attempt in Retrying(
-        retry=retry_if_exception_type(_OwnerGone),
+        retry=retry_if_exception_type(_OwnerEndingError),
         stop=stop_after_delay(OWNER_GONE_TIMEOUT),
         wait=wait_fixed(1),
         before_sleep=lambda state: _announce_waiting(state, announce),
@@ -106,26 +107,29 @@ def owner_is_gone(owner: str) -> bool:
     return owner == lock_owner(pid) and not Path(f"/proc/{pid}").exists()
 
 
-class _OwnerGone(LockedError):
-    """The owner's run is over, but its last command on the node has not ended."""
+class _OwnerEndingError(LockedError):
+    """The owner's run is over, but its last command on the node still runs.
+
+    Until that ends the lock is not stale and cannot be taken.
+    """
 
 
 def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) -> None:
     """Report once that the lock's owner is over but its last command still runs."""
     error = state.outcome.exception() if state.outcome else None
-    if state.attempt_number == 1 and isinstance(error, _OwnerGone):
+    if state.attempt_number == 1 and isinstance(error, _OwnerEndingError):
         announce(f"{error.message}; that run is over, waiting for its last command to end")
 
 
 def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
     """Take the node's lock. Raises LockedError if another run has it.
 
-    Raises _OwnerGone, to be retried, if that run is over and only its last command still runs.
+    Raises _OwnerEndingError, to be retried, if that run is over and only its last command still runs.
     """
     reply = connection.run([take_command(owner)])[0]
     if reply.code == 7:
         current_owner = _parse_owner(reply.out)
-        raise (_OwnerGone if owner_is_gone(current_owner) else LockedError)(
+        raise (_OwnerEndingError if owner_is_gone(current_owner) else LockedError)(
             f"{connection.name}: locked by another run: {current_owner}",
             "wait for it to end, then run the same command again",
         )

@@ -119,7 +119,11 @@ def _check_nfs(context: CheckContext) -> Findings:
 
 
 def _check_ceph(context: CheckContext) -> Findings:
-    """Check ports and space for a new Ceph cluster, or the files of an existing one."""
+    """Check the node for a new Ceph cluster, or for the files of an existing one.
+
+    A new cluster needs its ports, free space, and no ceph.conf of another cluster. Of an existing one, the ceph.conf
+    and the keyring that the answers name must be on the node; only in /etc/ceph they are looked for.
+    """
     facts, answers = context.facts, context.answers
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
         if "/etc/ceph/ceph.conf" in facts.storage.ceph_files and "ours" not in facts.storage.ceph_files:

@@ -107,9 +107,10 @@ def _clean_cache_command(context: CheckContext) -> str:
 
 
 def check_clock(context: CheckContext) -> Findings:
-    """Check that the clock is right and synchronised.
+    """Check that the clock is right, and that a time server sets it.
 
-    Tokens, certificates and package signatures depend on it. The node is compared with this machine.
+    Tokens, certificates and package signatures depend on it. The node's clock, as the facts have it, is compared with
+    this machine's: more than an hour apart is an error, more than a minute a warning, and so is no time server.
     """
     facts = context.facts
     offset = facts.system.epoch - context.local_time

@@ -71,6 +71,8 @@ class Profile:
     ``drivers`` are the release's names of implementations that a configuration chooses by name. ``quirks`` name faults
     and limits of the packaged release for which a service has a workaround. An API is in ``uwsgi``, in ``mod_wsgi``, or
     in neither: then its unit serves it.
+
+    The methods raise LookupError for a role, service or key that the profile does not have.
     """
 
     name: str
@@ -115,7 +117,7 @@ class Profile:
     def command(self, key: str) -> str:
         """Return the name of a program in the node's PATH.
 
-        ``key`` names it by its use: ``mariadb`` is ``mysql`` on EL 7.
+        ``key`` names it by its use. Example: ``command("port-filter")`` is ``nft`` on Debian.
         """
         return self._look_up("commands", self.commands, key)
 

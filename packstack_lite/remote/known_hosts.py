@@ -33,9 +33,10 @@ _DIGEST_LENGTH = 20
 
 @dataclass(frozen=True)
 class KnownHostsLine:
-    """A line with a key.
+    """A line of a known_hosts file: some hosts and a key of theirs.
 
-    It has a marker (b"" without one), host names or patterns, a key type, and the key in base64.
+    ``marker`` is b"@revoked", b"@cert-authority", or b"" for a plain key. ``names`` are host names, hashed names and
+    patterns. ``key`` is in base64.
     """
 
     marker: bytes

@@ -82,10 +82,12 @@ class Stream(Protocol):
 class Shell:
     """Run batches of commands in SHELL_LOOP over a stream.
 
-    ``marker`` is the word that the loop was started with. ``name`` is the node's name in messages.
+    ``marker`` is the random word that the loop was started with: a line that begins with it says that the loop is
+    ready, or ends an output in a reply. ``name`` is the node's name in messages.
     """
 
     def __init__(self, stream: Stream, name: str, marker: str) -> None:
+        """Wait until the loop is ready. Raises ConnectError if it does not start."""
         self._stream = stream
         self._name = name
         self._marker = marker

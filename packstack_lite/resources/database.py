@@ -109,7 +109,10 @@ class Database(TypedResource[DatabaseState]):
         return [Command(script, stdin=statements.encode(), description="create databases and their users")]
 
     def _statements(self) -> str:
-        """Return the SQL that creates or corrects the schema, its users and grants."""
+        """Return the SQL that creates the database and its users, or corrects them.
+
+        It sets character set and passwords as declared, and adds missing rights; it takes none away.
+        """
         lines = [f"CREATE DATABASE IF NOT EXISTS `{self.name}` CHARACTER SET {self.charset};"]
         lines.append(f"ALTER DATABASE `{self.name}` CHARACTER SET {self.charset};")
         for host in self.client_hosts:

@@ -105,7 +105,7 @@ class _PathResource(TypedResource[PathState]):
 
 @dataclass(frozen=True)
 class File(_PathResource):
-    """A file with exactly this content, mode and owner.
+    """A file with exactly this content, mode, owner and group.
 
     The content of a secret file is never shown.
     """

@@ -1,6 +1,7 @@
-"""The node's own name in /etc/hosts.
+"""The node's own names in /etc/hosts.
 
-The line is added only where the name does not resolve to the node anyway.
+Where a name does not resolve to the node's address (a loopback address is another one), our line is put first in the
+file, where it wins over others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""SELinux booleans, the switches of its policy."""
+"""SELinux booleans: switches of the SELinux policy, on now and after each boot.
+
+One that the policy does not have is a difference, and its fix fails.
+"""
 
 from __future__ import annotations
 

@@ -192,7 +192,10 @@ class Unit(TypedResource[UnitState]):
         return Description(f"restart {self.name}", reason)
 
     def describe_drift(self, diff: Diff["Unit"]) -> str:
-        """Describe how the unit's state differs, or that it runs outdated configuration."""
+        """Describe how the unit's state differs, or that it runs outdated configuration.
+
+        It does if its last start was with another configuration, by the digest that was kept then.
+        """
         state, desired = diff.state(), self.desired()
         if state is None:
             return f"{self.name} does not exist (should be {desired['active']})"

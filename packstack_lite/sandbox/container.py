@@ -196,9 +196,9 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def last_console_line(console: str) -> str:
-    """Return the last line of a console that says something about the sandbox.
+    """Return the last console line that may tell why a container did not come up.
 
-    Messages of systemd-nspawn about its own clean-up are skipped.
+    Messages of systemd-nspawn about its own clean-up are skipped. Without such a line it is "its console is empty".
     """
     lines = [line.strip() for line in console.splitlines() if line.strip()]
     messages = [line for line in lines if not line.startswith(NSPAWN_CLEANUP_NOISE)]

@@ -218,7 +218,7 @@ def find(name: str) -> Sandbox:
 def start(name: str) -> Sandbox:
     """Boot a stopped sandbox, or all nodes of a segment.
 
-    Running ones stay as they are.
+    Running ones stay as they are. Return the sandbox of that name, which is a segment's first node.
     """
     local_commands.require_root()
     with local_commands.lock_sandbox(find_group_name(name)):
@@ -232,7 +232,10 @@ def _ensure_running(record: Record) -> Sandbox:
 
 
 def stop(name: str) -> Sandbox:
-    """Shut down a sandbox, or all nodes of a segment; the tree stays for ``start``."""
+    """Shut down a sandbox, or all nodes of a segment; their files stay for ``start``.
+
+    Stopped ones stay as they are. Return the sandbox of that name, which is a segment's first node.
+    """
     local_commands.require_root()
     with local_commands.lock_sandbox(find_group_name(name)):
         run_parallel(_stop, find_records(name))

@@ -1,4 +1,4 @@
-"""The demo: flavors, an image, networks and a project, as with Packstack."""
+"""Packstack's flavors and its demo: a project with networks, rules and an image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def declare_flavors(context: NodeContext) -> List[Resource]:
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the flavors, and the demo if CONFIG_PROVISION_DEMO is y."""
+    """Declare Packstack's flavors and, if CONFIG_PROVISION_DEMO is y, the demo.
+
+    The flavors do not depend on that answer: CONFIG_NOVA_MANAGE_FLAVORS=n leaves them out.
+    """
     if not context.is_enabled("CONFIG_PROVISION_DEMO"):
         return declare_flavors(context)
     return [

@@ -49,9 +49,9 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """Declare the controller's part for a hypervisor on another node.
+    """Declare what the controller does for another node's hypervisor.
 
-    It registers the hypervisor and checks that it is alive.
+    It registers the hypervisor and waits until it reports itself to Nova's API.
     """
     name = node.facts.system.hostname
     return [_discover_host(controller, name, f"nova-discover-{name}"), _compute_alive(controller, name)]

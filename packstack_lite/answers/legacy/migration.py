@@ -54,7 +54,7 @@ def migrate_answer_file(answer_file: AnswerFile) -> MigrationResult:
             return f"{parameter.name}={answers[parameter.name][0]}"
         return f"#{parameter.name}={_default_text(parameter, controller)}"
 
-    return MigrationResult(render_parameter_lines(render_line) + _render_dropped_lines(changes), tuple(changes))
+    return MigrationResult(render_parameter_lines(render_line) + _render_old_lines(changes), tuple(changes))
 
 
 def _settle_disagreements(
@@ -94,8 +94,11 @@ def _default_text(parameter: Parameter, controller: str) -> str:
     )
 
 
-def _render_dropped_lines(changes: List[LineChange]) -> str:
-    """Render each line that the new file does not contain unchanged as a comment."""
+def _render_old_lines(changes: List[LineChange]) -> str:
+    """Render as comments the old lines that the new file changes or leaves out.
+
+    A comment has the change's kind, the line's number, and the line with its secrets. It is "" if there are none.
+    """
     renamed_by_line = {
         (change.line_number, change.current_name): change for change in changes if change.kind == "renamed"
     }

@@ -23,7 +23,10 @@ _EXTERNAL_BRIDGE, _TYPE_DRIVERS = "CONFIG_NEUTRON_L3_EXT_BRIDGE", "CONFIG_NEUTRO
 
 @dataclass(frozen=True)
 class OldLine:
-    """A line of an answer file under an old name."""
+    """A line of an answer file under an old name.
+
+    ``text`` is the answer's text, what follows the equals sign.
+    """
 
     name: str
     text: str
@@ -137,7 +140,7 @@ def _resolve_current_names(
 
 def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChange:
     """Record an old line that no current parameter replaces."""
-    last_parameter = _follow_renames(load_old_parameters()[line.name])
+    last_parameter = _last_old_parameter(load_old_parameters()[line.name])
     had_effect = bool(last_parameter.condition and line.text) and condition_is_met(last_parameter.condition, texts)
     was_requested = had_effect or (
         last_parameter.inert_values is not None and line.text not in last_parameter.inert_values
@@ -156,10 +159,13 @@ def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChang
     )
 
 
-def _follow_renames(old_parameter: OldParameter) -> OldParameter:
-    """Return the last old name reached from one through unconditional renames."""
+def _last_old_parameter(old_parameter: OldParameter) -> OldParameter:
+    """Return the old parameter at the end of a chain of unconditional renames.
+
+    A name of Quantum may lead to one of Neutron, which is old as well. The last one explains what became of it.
+    """
     next_parameter = load_old_parameters().get(next(iter(old_parameter.successors), ""))
-    return _follow_renames(next_parameter) if next_parameter and not old_parameter.condition else old_parameter
+    return _last_old_parameter(next_parameter) if next_parameter and not old_parameter.condition else old_parameter
 
 
 def _apply_candidates(result: RenameResult, current_name: str, candidates: Sequence[Tuple[OldLine, str, bool]]) -> None:

@@ -15,7 +15,10 @@ def _mechanisms(values: Values) -> Tuple[str, ...]:
 
 
 def _digests_by_account(values: Values) -> Mapping[str, str]:
-    """Map accounts to digests, from "DIGEST ACCOUNT"; skip values without a space."""
+    """Map MariaDB's accounts (USER@HOST) to digests of their passwords' hashes.
+
+    A value is "DIGEST ACCOUNT"; values without a space are skipped.
+    """
     rows = (value.partition(" ") for value in values)
     return {account: digest for digest, space, account in rows if space}
 

@@ -88,24 +88,31 @@ class OneRequestSession(requests.Session):
 
 
 class Cloud(object):
-    """A session with the given account.
+    """The APIs of the cloud, used with the login of the task.
 
     Lists are fetched once per path until something is written.
     """
 
     def __init__(self, api, timeout):
+        """Prepare the session; it logs in with its first request.
+
+        ``api`` is a dict: auth_url, user, password, project, region. ``timeout`` is for each request, in seconds.
+        """
         self.api, self.timeout = api, timeout
         self.identity = api["auth_url"].rstrip("/")
         if not self.identity.endswith("/v3"):
             self.identity += "/v3"
         scope = {"project_name": api["project"], "project_domain_name": "Default"}
-        self.session = self.login(api["user"], api["password"], **scope)
+        self.session = self.make_session(api["user"], api["password"], **scope)
         self.bases = {"identity": self.identity}
         self.deadline = None
         self.drop_lists()
 
-    def login(self, user, password, **scope):
-        """Return a session of a user; ``scope`` is the project, or ``unscoped``."""
+    def make_session(self, user, password, **scope):
+        """Return a session of a user of the domain Default; nothing is sent yet.
+
+        ``scope`` are keystoneauth's arguments: project_name and project_domain_name, or unscoped.
+        """
         plugin = v3.Password(
             auth_url=self.identity, username=user, password=password, user_domain_name="Default", **scope
         )
@@ -201,6 +208,11 @@ class ObjectType(object):
     """
 
     def __init__(self, service, path, key, query="", update_method="PATCH"):
+        """Set how the type is called in its API.
+
+        ``service`` is the API's type in the catalog. ``path`` is that of the list, to which ``query`` is added for
+        reading. ``key`` holds one object in the JSON, ``key`` with an "s" the list.
+        """
         self.service, self.path, self.key, self.query, self.update_method = service, path, key, query, update_method
 
     def match(self, cloud, want):
@@ -261,7 +273,7 @@ class User(ObjectType):
     def can_log_in(self, cloud, want):
         """Return whether the wanted password is accepted."""
         try:
-            cloud.login(want["name"], want["secrets"]["password"], unscoped=True).get_token()
+            cloud.make_session(want["name"], want["secrets"]["password"], unscoped=True).get_token()
             return True
         except exceptions.Unauthorized:
             return False
@@ -546,6 +558,11 @@ class ReportingType(object):
     """
 
     def __init__(self, service, path, key, field, value):
+        """Set where the API lists what reports, and how.
+
+        ``service`` is the API's type in the catalog, ``path`` that of the list, ``key`` the one that holds the list in
+        the JSON. What is alive has ``value`` in ``field``.
+        """
         self.service, self.path, self.key, self.field, self.value = service, path, key, field, value
 
     def read(self, cloud, want):
@@ -556,7 +573,6 @@ class ReportingType(object):
 
     def write(self, cloud, want):
         """Wait until the service or agent is alive.
-
 
         All objects of a run share one deadline; Impossible is raised after it.
         """

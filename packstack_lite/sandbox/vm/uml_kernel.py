@@ -109,9 +109,9 @@ def link_kernel(directory: Path, build: KernelBuild) -> None:
 
 
 def linked_kernel(directory: Path) -> KernelBuild:
-    """Return the kernel that a sandbox boots.
+    """Return the kernel to which the link in a sandbox's directory points.
 
-    Raises SandboxError where it no longer exists.
+    The sandbox boots it. Raises SandboxError where that kernel no longer exists.
     """
     link = directory / "kernel"
     if not Path(KernelBuild(link).program).is_file():

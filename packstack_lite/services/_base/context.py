@@ -52,6 +52,7 @@ class NodeContext:
     other_nodes: Tuple[Node, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
+        """Return the typed value of a parameter. Raises KeyError for an unknown name."""
         return self.answers[name]
 
     def is_enabled(self, name: str) -> bool:

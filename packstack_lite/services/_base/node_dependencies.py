@@ -1,4 +1,4 @@
-"""Conditions on other nodes that a node waits for before its own services.
+"""The order of work between nodes: which phase waits for phases of other nodes.
 
 Data; ``engine.multi_node`` orders the nodes' work by it.
 """

@@ -46,7 +46,10 @@ VPN_MARKER_TABLE = "neutron.alembic_version_vpnaas"
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the server with ML2 and the mechanism drivers of the answers."""
+    """Declare Neutron's server: configuration, databases, catalog entries and unit.
+
+    ml2_conf.ini has the mechanism drivers of the answers. Agents and OVN have modules of their own.
+    """
     configuration, ml2 = declare_config(context), _declare_ml2_config(context)
     return [
         configuration,

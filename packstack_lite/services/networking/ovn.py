@@ -46,7 +46,10 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """Declare the controller's part for another node: its agents are alive."""
+    """Declare that another node's agents report themselves to Neutron's API.
+
+    The controller waits for that on the node's behalf.
+    """
     return _declare_agents_alive(controller, node, [])
 
 

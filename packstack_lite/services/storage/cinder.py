@@ -123,7 +123,10 @@ def declare(context: NodeContext) -> List[Resource]:
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:
-    """Declare the controller's part for another node: its volume services are alive."""
+    """Declare that another node's Cinder services report themselves to the API.
+
+    The controller waits for that on the node's behalf.
+    """
     return list(_declare_services_alive(controller, node))
 
 

@@ -51,15 +51,23 @@ class Smoke(object):
     """
 
     def __init__(self, task):
+        """Prepare the administrator's session; it logs in with its first request.
+
+        ``task`` is the input from packstack-lite, a dict: ``api`` (auth_url, user, password, project, region) and
+        what the cases need.
+        """
         self.task = task
         api = task["api"]
-        self.session = self.login(api["user"], api["password"], api["project"])
+        self.session = self.make_session(api["user"], api["password"], api["project"])
         self.created = {}
         self.keys = tempfile.mkdtemp(prefix="packstack-lite-smoke.")
         self.clients = {}
 
-    def login(self, user, password, project):
-        """Open a session as a user of a project in the domain Default."""
+    def make_session(self, user, password, project):
+        """Return a session of a user of a project, both of the domain Default.
+
+        It logs in with its first request.
+        """
         auth = v3.Password(
             auth_url=self.task["api"]["auth_url"],
             username=user,
@@ -156,9 +164,9 @@ def run(argv):
 
 
 def run_ssh(smoke, command):
-    """Run a command in the instance.
+    """Run a command in the test instance over SSH, once: a failure is not retried.
 
-    Return whether it succeeded, and the end of its output.
+    The instance is the one at ``smoke.address``. Return whether it succeeded, and the end of its output.
     """
     argv = [
         "ssh",

@@ -31,7 +31,7 @@ def login_to_other_project(smoke):
             if role["name"] in ("member", "creator"):
                 path = "/projects/%s/users/%s/roles/%s" % (project["id"], user["id"], role["id"])
                 smoke.put("identity", path)
-    return smoke.login(NAME, TEXT, NAME)
+    return smoke.make_session(NAME, TEXT, NAME)
 
 
 def secret(smoke):
