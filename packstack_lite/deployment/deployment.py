@@ -113,7 +113,7 @@ class Deployment:
     def resources_for(self, session: NodeSession) -> List[Resource]:
         """Return a node's own resources, with the configuration overrides in its files.
 
-        They are ordered by phase. Those that are delegated to the node are not among them.
+        Those that the overrides add come first, then the declared ones by phase. Delegated ones are not among them.
         """
         return self._resources_by_node[session.node.name]
 

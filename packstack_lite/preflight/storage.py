@@ -122,7 +122,7 @@ def _check_ceph(context: CheckContext) -> Findings:
     """Check the node for a new Ceph cluster, or for the files of an existing one.
 
     A new cluster needs its ports, free space, and no ceph.conf of another cluster. Of an existing one, the ceph.conf
-    and the keyring that the answers name must be on the node; only in /etc/ceph they are looked for.
+    and the keyring that the answers name must be on the node; a path outside /etc/ceph is not checked.
     """
     facts, answers = context.facts, context.answers
     if answers.get("CONFIG_CINDER_CEPH_CREATE"):
