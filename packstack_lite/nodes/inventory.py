@@ -1,6 +1,6 @@
 """List the nodes that the answers name, with their roles.
 
-Used by ``deployment`` and ``cli``.
+Used by ``deployment``.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -38,9 +39,118 @@ def test_the_table_has_exactly_packstacks_parameters_and_our_own():
     assert len(PACKSTACK_PARAMETERS) == 315
 
 
-def test_every_parameter_of_our_own_is_among_the_differences():
+def undocumented_extensions(names, differences, page):
+    """Return a sentence for each of our own parameters that the differences or docs/packstack.md lack."""
+    shown = [name.replace("*", ".*") for name in re.findall(r"`(CONFIG_[A-Z0-9_*]+)`", page)]
+    problems = []
+    for name in sorted(names):
+        if differences.get(name, {}).get("packstack", "") is not None:
+            problems.append(f"{name}: add it to packstack_lite/answers/differences.yaml with packstack: null")
+        if not any(re.fullmatch(pattern, name) for pattern in shown):
+            problems.append(f"{name}: name it in docs/packstack.md, below 'Compare parameters'")
+    if f" and {len(names)} more" not in " ".join(page.split()):
+        problems.append(f"docs/packstack.md: write 'and {len(names)} more' below 'Compare parameters'")
+    return problems
+
+
+def test_every_parameter_of_our_own_is_documented():
     assert EXTENSIONS
-    assert {name for name in EXTENSIONS if DIFFERENCES.get(name, {}).get("packstack", "") is not None} == set()
+    problems = undocumented_extensions(EXTENSIONS, DIFFERENCES, (PROJECT / "docs/packstack.md").read_text())
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_an_undocumented_parameter_of_our_own_is_named():
+    assert undocumented_extensions({"CONFIG_NEW"}, {}, "315 parameters and 2 more: `CONFIG_NE*_X`") == [
+        "CONFIG_NEW: add it to packstack_lite/answers/differences.yaml with packstack: null",
+        "CONFIG_NEW: name it in docs/packstack.md, below 'Compare parameters'",
+        "docs/packstack.md: write 'and 1 more' below 'Compare parameters'",
+    ]
+
+
+# Packstack's parameters without effect and without a warning, each with its reason.
+WITHOUT_EFFECT = {
+    "CONFIG_AMQP_BACKEND": "RabbitMQ is its only choice",
+    "CONFIG_AMQP_ENABLE_AUTH": "RabbitMQ always requires a name and a password; its help says so",
+    "CONFIG_KEYSTONE_ADMIN_TOKEN": "Keystone's bootstrap needs no token; its help says so",
+    "CONFIG_KEYSTONE_TOKEN_FORMAT": "FERNET is its only choice",
+    "CONFIG_SAHARA_HOST": "Sahara is not deployed: CONFIG_SAHARA_INSTALL warns",
+    "CONFIG_NOVA_DB_PURGE_ENABLE": "no cron job yet; docs/packstack.md says so",
+    "CONFIG_CINDER_DB_PURGE_ENABLE": "no cron job yet; docs/packstack.md says so",
+}
+# CONFIG_SSL_*: certificates are made only with parameters that are refused. UEC: the demo has one image.
+WITHOUT_EFFECT_PATTERN = re.compile(r"CONFIG_SSL_\w+|CONFIG_PROVISION_UEC_IMAGE_\w+")
+
+
+def condition_words(condition):
+    """Yield each parameter in a condition with the answer that it has to have, "" for any."""
+    for word, name, other, answer, alone in re.findall(
+        r"(\w+) in (CONFIG_\w+)|(CONFIG_\w+) == (\w+)|(CONFIG_\w+)(?! (?:==|in))", condition
+    ):
+        yield name or other or alone, word or answer
+
+
+def unread_parameters(table, text):
+    """Return a sentence for each parameter that ``text`` (the package's source) does not read.
+
+    A parameter may go unread that is refused (``supported_values``), or that applies only if such a one is set.
+    """
+    composed = re.findall(r"CONFIG_[A-Z0-9]+_(?:[A-Z0-9_]|\{[^}]*\})*\{[^}]*\}[A-Z0-9_]*", text)
+    patterns = [re.sub(r"\{[^}]*\}", "[A-Z0-9_]+", name) for name in composed]
+    read = set(re.findall(r"\b[A-Z]+_[A-Z0-9_]+", text))
+
+    def is_refused(name):
+        return table[name].supported_values is not None or any(
+            other != name and other in table and is_refused_answer(table[other], word)
+            for other, word in condition_words(table[name].condition)
+        )
+
+    def is_refused_answer(parameter, word):
+        supported = parameter.supported_values
+        if supported is None:
+            return parameter.name not in read and is_refused(parameter.name)
+        return word not in supported if word else supported == ("",)
+
+    return [
+        f'nothing reads {name}: use it, or add supported_values: ["{parameter.default}"] to it below'
+        " packstack_lite/answers/parameters"
+        for name, parameter in table.items()
+        if name not in read and not is_refused(name) and not any(re.fullmatch(one, name) for one in patterns)
+    ]
+
+
+def package_source():
+    """Return the text of code, templates and profiles, without the table of parameters."""
+    package = PROJECT / "packstack_lite"
+    paths = [*package.rglob("*.py"), *(PROJECT / "templates").rglob("*.j2"), *(package / "profiles").rglob("*.yaml")]
+    return "\n".join(path.read_text() for path in paths)
+
+
+def test_every_parameter_is_read_or_refused():
+    problems = {
+        name: problem
+        for problem in unread_parameters(PARAMETERS_BY_NAME, package_source())
+        for name in re.findall(r"^nothing reads (\w+):", problem)
+    }
+    outdated = [
+        f"WITHOUT_EFFECT names {name}, which is read or refused" for name in set(WITHOUT_EFFECT) - set(problems)
+    ]
+    new = [
+        problem
+        for name, problem in problems.items()
+        if name not in WITHOUT_EFFECT and not WITHOUT_EFFECT_PATTERN.fullmatch(name)
+    ]
+    assert not new + outdated, "\n" + "\n".join(new + outdated)
+
+
+def test_a_parameter_that_nothing_reads_is_named():
+    zone = replace(PARAMETERS_BY_NAME["CONFIG_REPO_DIRECTORY"], name="CONFIG_TIMEZONE")
+    assert unread_parameters({"CONFIG_TIMEZONE": zone}, "CONFIG_TIMEZONES, CONFIG_{name}") == [
+        'nothing reads CONFIG_TIMEZONE: use it, or add supported_values: [""] to it below'
+        " packstack_lite/answers/parameters"
+    ]
+    assert not unread_parameters({"CONFIG_TIMEZONE": zone}, 'context["CONFIG_TIMEZONE"]')
+    assert not unread_parameters({"CONFIG_TIMEZONE": replace(zone, supported_values=("",))}, "")
+    assert not unread_parameters({"CONFIG_OVS_TIMEZONE": zone}, 'f"CONFIG_OVS_{suffix}"')
 
 
 def test_rules_agree_with_packstack():

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Iterable, Iterator, List, Sequence
 
+import click
 import pytest
 from click.testing import Result
 from rich.text import Text
 
+from packstack_lite import cli as cli_package
 from packstack_lite.answers import PARAMETERS, read_answer_file
 from packstack_lite.cli import deploy
 from packstack_lite.cli.app import cli
@@ -19,7 +24,10 @@ from packstack_lite.cli.terminal import stdout_console
 from packstack_lite.errors import ExitCode
 from tests.conftest import cli_runner
 
-VERBS = ["answers", "apply", "completion", "plan", "preflight", "render", "sandbox", "smoke", "verify"]
+VERBS = [
+    *("answers", "apply", "completion", "explain", "plan", "preflight", "render", "sandbox", "smoke", "verify"),
+]
+HELP_LINES = 48
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +58,58 @@ def deploy_calls(monkeypatch):
 def test_help_fits_a_screen_and_names_every_verb():
     result = run("--help")
     assert result.exit_code == 0
-    assert len(result.output.splitlines()) <= 48
+    line_count = len(result.output.splitlines())
+    assert line_count <= HELP_LINES, (
+        f"--help has {line_count} lines: shorten the help of an option that takes two lines; only if none can be"
+        " shortened, raise HELP_LINES (a screen has 50 lines at most)"
+    )
     assert max(map(len, result.output.splitlines())) <= 80
     for verb in VERBS:
         assert f"  {verb} " in result.output
     assert "--os-debug-mode" not in result.output
+
+
+def missing_verbs(commands: Iterable[click.Command], group: click.Group, listed: Sequence[str]) -> List[str]:
+    """Return a sentence for each command that no group offers, and for each verb that is not listed here."""
+    offered = {group, *offered_commands(group)}
+    unregistered = [
+        f"nothing offers the command {command.name}: add it to the loop at the end of packstack_lite/cli/app.py,"
+        " or to its group"
+        for command in commands
+        if command not in offered
+    ]
+    unlisted = sorted(set(group.commands) - set(listed))
+    return [
+        *unregistered,
+        *(f"{name} has no test of its help: add it to VERBS of test_cli_app" for name in unlisted),
+    ]
+
+
+def offered_commands(group: click.Group) -> Iterator[click.Command]:
+    """Yield every command below a group."""
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from offered_commands(command)
+
+
+def defined_commands() -> Iterator[click.Command]:
+    """Yield every command that a module of packstack_lite/cli defines."""
+    for info in pkgutil.iter_modules(cli_package.__path__, f"{cli_package.__name__}."):
+        yield from (value for value in vars(import_module(info.name)).values() if isinstance(value, click.Command))
+
+
+def test_every_command_is_offered_and_listed():
+    problems = missing_verbs(defined_commands(), cli, VERBS)
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_a_command_that_nothing_offers_is_named():
+    nodes, plan = click.Command("nodes"), click.Command("plan")
+    assert missing_verbs([nodes, plan], click.Group(commands=[plan]), []) == [
+        "nothing offers the command nodes: add it to the loop at the end of packstack_lite/cli/app.py, or to its group",
+        "plan has no test of its help: add it to VERBS of test_cli_app",
+    ]
 
 
 def test_no_arguments_show_the_help():

@@ -289,6 +289,25 @@ def test_every_profile_is_in_the_pages_of_what_has_run(page):
     assert not sentences, "\n".join(sentences)
 
 
+def find_unused_verbs(page: str, text: str, verbs: Iterable[str]) -> List[str]:
+    """Return a sentence for each verb of which a page has no command line."""
+    return [
+        f"{page}: show a command of the verb {verb}"
+        for verb in verbs
+        if not re.search(rf"packstack-lite (?:\S+ )*{verb}\b|`{verb}\b", text)
+    ]
+
+
+def test_the_how_to_shows_every_verb():
+    sentences = find_unused_verbs("docs/how-to.md", read("docs/how-to.md"), cli.commands)
+    assert not sentences, "\n".join(sentences)
+
+
+def test_a_verb_that_a_page_does_not_show_is_named():
+    assert find_unused_verbs("x.md", "    packstack-lite --host a plan\n`apply --host a`", ["plan", "apply"]) == []
+    assert find_unused_verbs("x.md", "the nodes", ["nodes"]) == ["x.md: show a command of the verb nodes"]
+
+
 def test_every_file_of_facts_is_in_their_page():
     page = ROOT / "tests" / "facts" / "README.md"
     names = [path.name for path in page.parent.iterdir() if path.is_file() and path != page]

@@ -155,7 +155,8 @@ def test_every_free_parameter_has_a_valid_sample():
     """Without one, an answer might be refused for another reason than the text."""
     for parameter in FREE_PARAMETERS:
         assert is_valid(parameter, sample(parameter)) or (parameter.required and not sample(parameter)), parameter.name
-        assert sample(parameter) or not parameter.pattern or parameter.is_secret or parameter.condition, parameter.name
+        has_sample = sample(parameter) or not parameter.pattern or parameter.is_secret or parameter.condition
+        assert has_sample, f"{parameter.name}: add a valid answer to SAMPLES of test_injection.py"
 
 
 NAME_PARAMETERS = [one for one in PARAMETERS if one.grammar and not one.is_secret and one.grammar != "repository"]

@@ -14,6 +14,7 @@ from tests.conftest import PROJECT
 from tests.unit.check_each import check_each
 
 PAGE = PROJECT / "docs/reference.md"
+UPDATE = "run .venv/bin/python docs/reference.py"
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +23,16 @@ def page():
 
 
 def test_the_page_is_up_to_date(page):
-    assert page == runpy.run_path(str(PROJECT / "docs/reference.py"))["page"](), "run make reference"
+    assert page == runpy.run_path(str(PROJECT / "docs/reference.py"))["page"](), (
+        f"docs/reference.md is not up to date: {UPDATE}"
+    )
 
 
 def test_every_parameter_has_its_row(page):
     def check(parameter):
-        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{parameter.name}`")]
+        rows = [line for line in page.splitlines() if line.startswith(f"| `{parameter.name}`")]
+        assert len(rows) == 1, f"docs/reference.md has {len(rows)} rows of it: {UPDATE}"
+        (row,) = rows
         assert not parameter.flag or f"`--{parameter.flag}`" in row
         assert row.count("|") - row.count("\\|") == 4
         assert not parameter.is_secret or parameter.default in ("", "random", "PW_PLACEHOLDER", "CONFIG_TROVE_KS_PW")
@@ -43,6 +48,6 @@ def test_every_verb_and_exit_code_is_on_the_page(page):
                 yield from walk(f"{path} {name}", child)
 
     for path in walk("packstack-lite", cli):
-        assert f"### {path}" in page
+        assert f"### {path}" in page, f"docs/reference.md lacks {path}: {UPDATE}"
     for code in ExitCode:
         assert f"| {int(code)} | {code.meaning} |" in page

@@ -9,6 +9,7 @@ from packstack_lite.engine.verify import verify
 from packstack_lite.remote.command import Command, Reply
 from packstack_lite.resources import (
     Absent,
+    AllowedPeer,
     ApiObject,
     Credentials,
     Database,
@@ -17,21 +18,34 @@ from packstack_lite.resources import (
     File,
     FileSystem,
     FirewalldForward,
+    FirewalldPorts,
     HostsEntry,
     IniSettings,
     IptablesPorts,
+    KeyRepository,
+    LinuxBridge,
+    Nat,
+    OnlyAllowedPeers,
+    OvsBridge,
+    OvsManager,
+    OvsSetting,
     Packages,
     Phase,
     PortFilter,
     RabbitmqUser,
     RunOnce,
+    SelinuxBooleans,
+    SelinuxPermissive,
+    SwiftRings,
     Symlink,
     Sysctl,
+    TunedProfile,
     Unit,
     Unknown,
     Uplink,
     UserFiles,
     VolumeGroup,
+    YumMirrors,
 )
 from packstack_lite.secret import Masker, Secret
 
@@ -60,89 +74,143 @@ def diff_of(resource, observed, triggered_by=()):
     return Diff(resource, observed, keys, triggered_by)
 
 
-@pytest.mark.parametrize(
-    ("resource", "observed", "sentence"),
-    [
-        (CONFIG, None, "write /etc/nova/nova.conf (new)"),
-        (
-            CONFIG,
-            {**CONFIG.desired(), "sha256": "0", "mode": "0644"},
-            "write /etc/nova/nova.conf (changed: content, mode 0644 → 0640)",
-        ),
-        (Directory(path="/srv/node"), None, "create directory /srv/node"),
-        (Absent(path="/etc/x"), {"type": "file"}, "remove /etc/x"),
-        (Symlink(path="/etc/a", target="/b"), {"target": "/c"}, "link /etc/a to /b (was a link to /c)"),
-        (Symlink(path="/etc/a", target="/b"), {"target": "-"}, "link /etc/a to /b (was a file)"),
-        (Unit(name="mariadb"), None, "start mariadb (new)"),
-        (CONDUCTOR, {**RUNNING, "active": "inactive"}, "start nova-conductor (was inactive)"),
-        (CONDUCTOR, {**RUNNING, "enabled": "disabled"}, "enable and restart nova-conductor (was disabled)"),
-        (CONDUCTOR, {**RUNNING, "stamp": "0"}, "restart nova-conductor (configuration changed since its start)"),
-        (Unit(name="ntp", state="stopped"), {"active": "active", "enabled": "enabled"}, "stop ntp (was active)"),
-        (Unit(name="ntp", state="masked"), {"active": "inactive", "enabled": "enabled"}, "mask ntp"),
-        (
-            PACKAGES,
-            {**dict.fromkeys("abcdefg", "absent"), "policy-rc.d": "none"},
-            "install 7 packages: a, b, c, d and 3 more",
-        ),
-        (
-            PACKAGES,
-            {**PACKAGES.desired(), "policy-rc.d": "left behind"},
-            "complete an interrupted installation (/usr/sbin/policy-rc.d was left behind)",
-        ),
-        (Database(name="nova", user="nova", password=Secret("x")), None, "create database nova"),
-        (
-            Database(name="nova", user="nova", password=Secret("x")),
-            {"charset": "latin1", "password": "0", "grants": True},
-            "change database nova (charset latin1 → utf8mb3, password)",
-        ),
-        (RabbitmqUser(name="openstack", password=Secret("x")), None, "create RabbitMQ user openstack"),
-        (USER, None, "create user glance"),
-        (USER, {**USER.desired(), "password": "another"}, "change user glance (password)"),
-        (
-            USER,
-            Unknown(Phase.SCHEMA, "the APIs do not answer"),
-            "create user glance if needed (known after Schema: the APIs do not answer)",
-        ),
-        (AGENT, None, "wait for compute service nova-compute@aio (does not report)"),
-        (SYNC, None, "sync nova's schema"),
-        (SYNC, {"done": True, "token": "zed"}, "sync nova's schema (done before with other settings)"),
-        (VolumeGroup(name="cinder-volumes"), None, "create volume group cinder-volumes"),
-        (FileSystem(path="/dev/vdb"), {"type": "ext4"}, "create xfs file system on /dev/vdb (it holds ext4)"),
-        (
-            Sysctl(settings=(("net.ipv4.ip_forward", "1"),)),
-            {"net.ipv4.ip_forward": "0"},
-            "set net.ipv4.ip_forward = 1 (was 0)",
-        ),
-        (
-            IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"), ("pw", Secret("x")))),
-            {"proxy": "nothing", "pw": "nothing"},
-            "change /etc/yum.conf [main] (proxy nothing → http://p:1, pw)",
-        ),
-        (
-            HostsEntry(address="198.18.1.10", names=("aio",)),
-            {"leads to": "127.0.1.1"},
-            "add aio to /etc/hosts as 198.18.1.10 (resolved to 127.0.1.1)",
-        ),
-        (
-            FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"),
-            {"passes": True, "passes after a boot": False},
-            "forward 198.18.2.0/24 through firewalld (blocked after a boot)",
-        ),
-        (FILTER, None, "start the port filter (closes internal ports to all but the cloud's nodes)"),
-        (FILTER, {"rules": "lost", "after a boot": "enabled"}, "load the port filter's rules (were lost)"),
-        (FILTER, {"rules": "loaded", "after a boot": "disabled"}, "enable the port filter (was disabled)"),
-        (
-            Uplink("br-ex", "eth1", addresses=("198.18.1.10/24",)),
-            {"bridge": "", "addresses": "", "unconfirmed": "none"},
-            "move eth1 with 198.18.1.10/24 into br-ex",
-        ),
-        (
-            UserFiles(("/etc/a", "/etc/b")),
-            {"files": "/etc/b, /etc/c"},
-            "record your /etc/a and remove your /etc/c (no longer in --config-dir)",
-        ),
-    ],
-)
+# Resource, observed state, and the sentence. test_resources_kinds.py demands a row of every kind.
+SENTENCES = [
+    (CONFIG, None, "write /etc/nova/nova.conf (new)"),
+    (
+        CONFIG,
+        {**CONFIG.desired(), "sha256": "0", "mode": "0644"},
+        "write /etc/nova/nova.conf (changed: content, mode 0644 → 0640)",
+    ),
+    (Directory(path="/srv/node"), None, "create directory /srv/node"),
+    (Absent(path="/etc/x"), {"type": "file"}, "remove /etc/x"),
+    (Symlink(path="/etc/a", target="/b"), {"target": "/c"}, "link /etc/a to /b (was a link to /c)"),
+    (Symlink(path="/etc/a", target="/b"), {"target": "-"}, "link /etc/a to /b (was a file)"),
+    (Unit(name="mariadb"), None, "start mariadb (new)"),
+    (CONDUCTOR, {**RUNNING, "active": "inactive"}, "start nova-conductor (was inactive)"),
+    (CONDUCTOR, {**RUNNING, "enabled": "disabled"}, "enable and restart nova-conductor (was disabled)"),
+    (CONDUCTOR, {**RUNNING, "stamp": "0"}, "restart nova-conductor (configuration changed since its start)"),
+    (Unit(name="ntp", state="stopped"), {"active": "active", "enabled": "enabled"}, "stop ntp (was active)"),
+    (Unit(name="ntp", state="masked"), {"active": "inactive", "enabled": "enabled"}, "mask ntp"),
+    (
+        PACKAGES,
+        {**dict.fromkeys("abcdefg", "absent"), "policy-rc.d": "none"},
+        "install 7 packages: a, b, c, d and 3 more",
+    ),
+    (
+        PACKAGES,
+        {**PACKAGES.desired(), "policy-rc.d": "left behind"},
+        "complete an interrupted installation (/usr/sbin/policy-rc.d was left behind)",
+    ),
+    (Database(name="nova", user="nova", password=Secret("x")), None, "create database nova"),
+    (
+        Database(name="nova", user="nova", password=Secret("x")),
+        {"charset": "latin1", "password": "0", "grants": True},
+        "change database nova (charset latin1 → utf8mb3, password)",
+    ),
+    (RabbitmqUser(name="openstack", password=Secret("x")), None, "create RabbitMQ user openstack"),
+    (USER, None, "create user glance"),
+    (USER, {**USER.desired(), "password": "another"}, "change user glance (password)"),
+    (
+        USER,
+        Unknown(Phase.SCHEMA, "the APIs do not answer"),
+        "create user glance if needed (known after Schema: the APIs do not answer)",
+    ),
+    (AGENT, None, "wait for compute service nova-compute@aio (does not report)"),
+    (SYNC, None, "sync nova's schema"),
+    (SYNC, {"done": True, "token": "zed"}, "sync nova's schema (done before with other settings)"),
+    (VolumeGroup(name="cinder-volumes"), None, "create volume group cinder-volumes"),
+    (FileSystem(path="/dev/vdb"), {"type": "ext4"}, "create xfs file system on /dev/vdb (it holds ext4)"),
+    (
+        Sysctl(settings=(("net.ipv4.ip_forward", "1"),)),
+        {"net.ipv4.ip_forward": "0"},
+        "set net.ipv4.ip_forward = 1 (was 0)",
+    ),
+    (
+        IniSettings(path="/etc/yum.conf", section="main", values=(("proxy", "http://p:1"), ("pw", Secret("x")))),
+        {"proxy": "nothing", "pw": "nothing"},
+        "change /etc/yum.conf [main] (proxy nothing → http://p:1, pw)",
+    ),
+    (
+        HostsEntry(address="198.18.1.10", names=("aio",)),
+        {"leads to": "127.0.1.1"},
+        "add aio to /etc/hosts as 198.18.1.10 (resolved to 127.0.1.1)",
+    ),
+    (
+        FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"),
+        {"passes": True, "passes after a boot": False},
+        "forward 198.18.2.0/24 through firewalld (blocked after a boot)",
+    ),
+    (FILTER, None, "start the port filter (closes internal ports to all but the cloud's nodes)"),
+    (FILTER, {"rules": "lost", "after a boot": "enabled"}, "load the port filter's rules (were lost)"),
+    (FILTER, {"rules": "loaded", "after a boot": "disabled"}, "enable the port filter (was disabled)"),
+    (
+        Uplink("br-ex", "eth1", addresses=("198.18.1.10/24",)),
+        {"bridge": "", "addresses": "", "unconfirmed": "none"},
+        "move eth1 with 198.18.1.10/24 into br-ex",
+    ),
+    (
+        UserFiles(("/etc/a", "/etc/b")),
+        {"files": "/etc/b, /etc/c"},
+        "record your /etc/a and remove your /etc/c (no longer in --config-dir)",
+    ),
+    (
+        AllowedPeer(("198.18.1.11",), "/etc/packstack-lite/guard", attributed_to="compute-1"),
+        {"shut out": ("198.18.1.11",)},
+        "open internal ports to 198.18.1.11",
+    ),
+    (
+        OnlyAllowedPeers(("198.18.1.11",), "/etc/packstack-lite/guard"),
+        {"let in": ("198.18.1.12",)},
+        "close internal ports to 198.18.1.12 (not a node of this cloud)",
+    ),
+    (OvsBridge("br-ex"), None, "create bridge br-ex"),
+    (OvsBridge("br-ex"), {"datapath": "system", "state": "down"}, "change bridge br-ex (state down → up)"),
+    (LinuxBridge("brq-ex"), None, "create bridge brq-ex"),
+    (Nat("198.18.2.0/24"), None, "create address translation for 198.18.2.0/24"),
+    (
+        KeyRepository("/etc/keystone/fernet-keys", "keystone", "keystone"),
+        None,
+        "create fernet keys in /etc/keystone/fernet-keys",
+    ),
+    (FirewalldPorts((5000, 8774), "eth0"), {"closed": ("5000",), "closed after a boot": ("5000",)}, "open ports 5000"),
+    (
+        IptablesPorts(ports=(5000, 8774)),
+        {"closed": (), "closed after a boot": ("5000",)},
+        "open ports 5000 (closed after a boot)",
+    ),
+    (OvsSetting("other_config:a", "true"), {"value": "unset"}, "set Open vSwitch's other_config:a to true (was unset)"),
+    (OvsManager("ptcp:6640:127.0.0.1"), None, "create Open vSwitch manager ptcp:6640:127.0.0.1"),
+    (
+        SelinuxBooleans(("os_a", "os_b"), "openstack-selinux"),
+        {"os_a": "on", "os_b": "off"},
+        "switch on SELinux booleans os_b",
+    ),
+    (
+        SelinuxPermissive(),
+        {"now": "enforcing", "after a boot": "enforcing"},
+        "set SELinux to permissive (was enforcing)",
+    ),
+    (
+        SwiftRings("/etc/swift", "/srv/node", "198.18.1.10", {"account": 6202}, {"device0": 1}),
+        {"account devices": "device0:2", "account replicas": 1, "account made": True},
+        "change Swift's rings in /etc/swift (account devices device0:2 → device0:1)",
+    ),
+    (TunedProfile("virtual-host"), {"profile": "none"}, "set tuned's profile to virtual-host (was none)"),
+    (
+        YumMirrors("base", ("http://vault.example",), ("mirror.example",)),
+        {
+            "dead": ("base",),
+            "hosts": ("mirror.example",),
+            "lost": (),
+            "urls": ("os/x86_64\thttp://vault.example/os/x86_64",),
+        },
+        "point base to http://vault.example (mirror.example is gone)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("resource", "observed", "sentence"), SENTENCES)
 def test_a_change_is_verb_object_and_reason(resource, observed, sentence):
     assert describe_diff(diff_of(resource, observed)) == sentence
 
