@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,16 @@ def template_line(label):
     return path.read_text().split("\n")[int(number) - 1]
 
 
+def track(context, tracker):
+    """Return a tracked context; its answers are a plain dict, as the tracker's ``get`` needs a KeyError."""
+    return TrackedContext.wrap(replace(context, answers=dict(context.answers)), tracker)
+
+
 @pytest.mark.parametrize("profile", profiles.list_names())
 def test_tracking_changes_no_file_and_finds_every_rendering(profile):
     for case, make_context in CASES.items():
         context, tracker = on(profile, make_context()), Tracker()
-        resources = services.declare(TrackedContext.wrap(context, tracker))
+        resources = services.declare(track(context, tracker))
         tracked = {file.path: text(file) for file in resources if isinstance(file, File)}
         assert tracked == {path: text(file) for path, file in files(context).items()}, case
         with_header = {content for content in tracked.values() if "packstack-lite from templates/" in content[:200]}
@@ -70,7 +76,7 @@ def test_tracking_changes_no_file_and_finds_every_rendering(profile):
 
 def test_each_piece_of_text_comes_from_the_template_line_that_is_named():
     tracker = Tracker()
-    services.declare(TrackedContext.wrap(on("debian12-zed", CASES["answers"]()), tracker))
+    services.declare(track(on("debian12-zed", CASES["answers"]()), tracker))
     checked = 0
     for rendering in tracker.renderings:
         for fragment in rendering.fragments:
