@@ -9,7 +9,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 import click
 import pytest
 
-from packstack_lite import profiles
+from packstack_lite import deployment, profiles
 from packstack_lite.answers import PARAMETERS
 from packstack_lite.cli.app import cli
 
@@ -306,6 +306,21 @@ def test_the_how_to_shows_every_verb():
 def test_a_verb_that_a_page_does_not_show_is_named():
     assert find_unused_verbs("x.md", "    packstack-lite --host a plan\n`apply --host a`", ["plan", "apply"]) == []
     assert find_unused_verbs("x.md", "the nodes", ["nodes"]) == ["x.md: show a command of the verb nodes"]
+
+
+def find_unnamed_exports(page: str, text: str, names: Iterable[str]) -> List[str]:
+    """Return a sentence for each name of the Python API that a page does not have as a word."""
+    return [f"{page}: describe {name}" for name in names if not re.search(rf"\b{name}\b", text)]
+
+
+def test_the_page_of_the_python_api_names_every_export():
+    sentences = find_unnamed_exports("docs/api.md", read("docs/api.md"), deployment.__all__)
+    assert not sentences, "\n".join(sentences)
+
+
+def test_an_export_that_a_page_lacks_is_named():
+    assert find_unnamed_exports("x.md", "`load_answers(sources)`", ["load_answers"]) == []
+    assert find_unnamed_exports("x.md", "list_nodes_of", ["list_nodes"]) == ["x.md: describe list_nodes"]
 
 
 def test_every_file_of_facts_is_in_their_page():
