@@ -80,9 +80,10 @@ def read_answer_file(path: Path) -> AnswerFile:
 
 
 def _count_invalid_lines(answer_file: AnswerFile) -> int:
-    """Count the invalid lines so far.
+    """Count the lines read so far that no real answer file has.
 
-    Old names that are repeated without end count too.
+    These are errors, names that belong to no release, and lines under old names beyond the number of old names that
+    there are. A file with too many of them is refused as no answer file.
     """
     return (
         len(answer_file.errors)

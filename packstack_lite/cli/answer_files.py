@@ -74,9 +74,9 @@ def _find_own_address(options: Options) -> str:
 
 
 def validate_answer_file(options: Options, path: Path) -> int:
-    """Check an answer file, on top of the options' other sources.
+    """Check an answer file, print that it is valid and its warnings, return SUCCESS.
 
-    Raises AnswersError with every error.
+    It is read together with the options' other sources of answers. Raises AnswersError with every error.
     """
     answers = answer_sources.load_answers(options.with_answer_file(path).answer_sources)
     print_warnings(options, answers)

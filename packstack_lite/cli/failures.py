@@ -109,9 +109,10 @@ def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[st
 
 
 def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
-    """Write a bug report, mode 0600, without values of options.
+    """Write a bug report, mode 0600, without values that may be secrets.
 
-    Return its path, None if it cannot be written.
+    Of ``arguments`` it has the names of options and the ``verbs``, which are names of commands. All other words are
+    masked, in the traceback too. Return the path, None if it cannot be written.
     """
     masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
     masked_arguments = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]

@@ -139,7 +139,7 @@ def _source_options() -> List[click.Option]:
 
 
 def _behaviour_options() -> List[click.Option]:
-    """Return the options that say how to connect, what to ignore and what to print."""
+    """Return the options for SSH, ignored preflight checks, and what is printed."""
     config_help = "Read this file instead of ~/.ssh/config."
     ignore_help = "Ignore a failed preflight check; may be repeated."
     return [

@@ -185,6 +185,6 @@ def _all_option_lines(options_by_name: Dict[str, List[Block]]) -> List[str]:
     return [line for values in options_by_name.values() for line in _option_lines(values)]
 
 
-def _option_lines(options: List[Block]) -> List[str]:
-    """Return the lines of one option's values, each with its leading comments."""
-    return [line for option in options for line in (*option.leading_comments, *option.lines)]
+def _option_lines(values: List[Block]) -> List[str]:
+    """Return the lines of one option's values, each below its leading comments."""
+    return [line for value in values for line in (*value.leading_comments, *value.lines)]

@@ -230,7 +230,7 @@ def _etc_directory(path: str) -> str:
 
 
 def _base_name(path: str) -> str:
-    """Return the last part of a path."""
+    """Return the file name at the end of a path."""
     return path.rsplit("/", 1)[-1]
 
 

@@ -54,7 +54,7 @@ class NodeSession:
 
     @property
     def live_connection(self) -> Connection:
-        """The connection of a node that is connected."""
+        """The node's connection. Only for a connected node: an assertion fails otherwise."""
         assert self.connection
         return self.connection
 

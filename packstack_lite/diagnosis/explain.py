@@ -327,7 +327,7 @@ def _list_options(text: str) -> List[_Option]:
 
 
 def _text(file: File) -> str:
-    """Return a file's content as text; invalid UTF-8 is replaced."""
+    """Return a File resource's content as text; invalid UTF-8 is replaced."""
     return file.data.decode(errors="replace")
 
 

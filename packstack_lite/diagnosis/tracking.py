@@ -112,7 +112,7 @@ class _TrackedMapping(Dict[str, Any]):
         return super().__contains__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the key's value, as dict.get does."""
+        """Return the key's value, as dict.get does; note in the tracker that it is read."""
         self._note(key)
         return super().get(key, default)
 

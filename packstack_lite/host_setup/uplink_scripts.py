@@ -25,10 +25,11 @@ _REPLACED_KEYS = re.compile(r"\s*(TYPE|DEVICETYPE|OVS_BRIDGE|NM_CONTROLLED|ONBOO
 
 
 def ifupdown_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Rewrite the files of /etc/network that name the interface.
+    """Return the files of /etc/network that name the interface, with new content.
 
     The bridge takes the place of the interface in its stanzas, and the interface gets a stanza of its own as a port
-    (README of Debian's openvswitch-switch). Every other line stays as it is.
+    (README of Debian's openvswitch-switch). Every other line stays as it is. Files that have that already are returned
+    unchanged.
     """
     texts = {path: text for path, text in move.network_files.items() if path.startswith(IFUPDOWN_DIR)}
     bridge_paths = [path for path, text in texts.items() if _stanzas(text, move.bridge)]
@@ -138,7 +139,7 @@ def _port_stanza(move: UplinkMove, mtu_lines: Sequence[str]) -> List[str]:
 
 
 def network_scripts_files(move: UplinkMove) -> Tuple[NetworkFile, ...]:
-    """Render the ifcfg files of the bridge and of the interface.
+    """Return the ifcfg files of the bridge and of the interface, with new content.
 
     The bridge's has all that belongs to addresses, the interface's the rest; files of routes and rules move along.
     Source: README.RHEL of Open vSwitch, whose ifup-ovs reads them.

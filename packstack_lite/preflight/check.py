@@ -33,8 +33,11 @@ class CheckContext:
         return bool(set(roles) & set(self.roles))
 
     @property
-    def is_deployed(self) -> bool:
-        """Return whether an earlier run of ours came as far as OpenStack's packages."""
+    def has_our_packages(self) -> bool:
+        """Return whether an earlier run of ours installed OpenStack's packages.
+
+        It may have failed after that. Its record and a service's configuration file show it.
+        """
         cloud = self.facts.cloud
         return cloud.deployed_by_us and any(path.endswith(".conf") for path in cloud.other_openstack)
 

@@ -97,7 +97,7 @@ def unmask_units(units: Sequence[str]) -> FixCommand:
 def disable_unit(unit: str) -> FixCommand:
     """Return the fix that stops and disables a unit.
 
-    ``systemctl enable --now`` undoes it.
+    A user can undo it with ``systemctl enable --now UNIT``.
     """
     return make_fix(f"stop and disable {unit}", f"systemctl disable --now {quote_sh(unit)}\n")
 

@@ -104,7 +104,10 @@ def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
 
 
 def _is_excluded(pattern: str, repo: Repo) -> bool:
-    """Return whether the repository excludes every package of the pattern."""
+    """Return whether one of the repository's excludes covers the pattern.
+
+    Both are glob patterns of package names: ``python*`` covers ``python-six*``.
+    """
     return any(fnmatchcase(pattern.rstrip("*"), excluded) for excluded in repo.excludes)
 
 

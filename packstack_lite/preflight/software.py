@@ -192,7 +192,7 @@ def check_python_modules(context: CheckContext) -> Findings:
         for entry in facts.software.missing_python_modules
         if profile.python.startswith(entry.split(" ")[0])
     ]
-    if context.is_deployed and missing:
+    if context.has_our_packages and missing:
         uses_rpm = profile.package_manager != "apt"
         names = [_PYTHON_PACKAGES[module][_package_column(profile)] for module in missing]
         yield warning(

@@ -39,7 +39,7 @@ def check_selinux(context: CheckContext) -> Findings:
         )
     if (
         current_mode == "enforcing"
-        and context.is_deployed
+        and context.has_our_packages
         and not permissive
         and "openstack-selinux" not in facts.software.rpm_versions
     ):
@@ -79,7 +79,7 @@ def check_httpd(context: CheckContext) -> Findings:
     facts, profile = context.facts, context.profile
     if (
         profile is None
-        or not context.is_deployed
+        or not context.has_our_packages
         or profile.package_manager == "apt"
         or not facts.software.rpm_versions
     ):

@@ -11,9 +11,13 @@ from packstack_lite.remote.command import Command, Connection, FileItem, Job, Jo
 
 
 class ConnectionProxy:
-    """Forward every call to ``connection``, under a different ``name``."""
+    """A connection that forwards every call to another one. Subclasses change some."""
 
     def __init__(self, connection: Connection, name: str) -> None:
+        """Forward to ``connection``, as a connection of the node ``name``.
+
+        Messages have that name, which differs from the other connection's where a delegate works for a node.
+        """
         self._connection = connection
         self.name = name
 

@@ -104,7 +104,10 @@ class ApiObject(TypedResource[State]):
         return super().describe_drift(diff)
 
     def describe_failure(self, diff: Diff["ApiObject"]) -> str:
-        """Describe a failed change; for a service or agent, that it does not report."""
+        """Describe a failed change.
+
+        Of a service or agent that was waited for: that it does not report to the API, or that the API says it is dead.
+        """
         return self.describe_drift(diff) if self.type in _REPORTING_TYPES else super().describe_failure(diff)
 
     def task_item(self) -> Dict[str, object]:

@@ -120,7 +120,10 @@ class OvsBridge(IndividualResource[BridgeState]):
 
 
 def _matching_address(desired: str, present: str) -> str:
-    """Return the desired address if the bridge has it, else all that it has."""
+    """Return the desired address if the bridge has it, else all its addresses.
+
+    ``present`` are the bridge's addresses, separated by white space.
+    """
     return desired if desired in present.split() else present.strip()
 
 
@@ -162,7 +165,7 @@ class LinuxBridge(IndividualResource[BridgeState]):
         return {**desired, "address": self.address} if self.address else desired
 
     def probe_one(self) -> Probe[BridgeState]:
-        """Return the probe of the interface: whether it is a bridge, address, up or down."""
+        """Return the probe of the interface: its kind, its addresses, and up or down."""
 
         def parse(reply: Reply) -> Dict[str, Observed[BridgeState]]:
             """Return the interface's state, None if it does not exist."""

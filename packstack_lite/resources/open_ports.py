@@ -53,7 +53,7 @@ class OpenPorts(IndividualResource[PortState]):
         return {"closed": (), "closed after a boot": ()}
 
     def describe(self: OpenPortsT, diff: Diff[OpenPortsT]) -> Description:
-        """Describe the ports that are opened and the addresses that are let in."""
+        """Describe what is blocked now: ports to open and addresses to let in."""
         closed, when = self._closed(diff)
         ports = [name for name in closed if name.isdigit()]
         sources = [name for name in closed if not name.isdigit()]

@@ -177,7 +177,7 @@ def hash_password(password: Secret, name: str) -> str:
 def matches_password(stored_hash: str, password: Secret) -> bool:
     """Tell whether RabbitMQ's stored hash is of this password.
 
-    The digest's length gives the algorithm.
+    The length of the digest in it gives the algorithm. Raises ValueError for a text that is not base64.
     """
     try:
         raw = base64.b64decode(stored_hash, validate=True)

@@ -1,4 +1,4 @@
-"""The active profile of tuned."""
+"""tuned's active profile: its set of system settings, such as ``virtual-guest``."""
 
 from __future__ import annotations
 

@@ -69,12 +69,12 @@ class YumMirrors(IndividualResource[MirrorsState]):
 
     @property
     def id(self) -> str:
-        """Return ``repositories:TREE``."""
+        """Return ``repositories:base`` or ``repositories:sig``."""
         return f"repositories:{self.tree}"
 
     @property
     def label(self) -> str:
-        """Return ``TREE repositories``."""
+        """Return ``base repositories`` or ``sig repositories``."""
         return f"{self.tree} repositories"
 
     def desired(self) -> MirrorsState:

@@ -148,6 +148,6 @@ def _copy_files(source: Path, target: Path) -> None:
 
 
 def _copy_missing(source: Path, target: Path) -> None:
-    """Copy a file unless the target exists."""
+    """Copy a file with its mode, if it exists and the target does not."""
     if source.is_file() and not target.exists():
         shutil.copy2(source, target)

@@ -28,9 +28,9 @@ MAX_FRAME_BYTES = 65536 + 64
 
 
 def open_cable(interface: str) -> socket.socket:
-    """Open a packet socket on the cable.
+    """Open a packet socket on ``interface``, this machine's end of a node's cable.
 
-    It receives the node's frames and sends frames to it.
+    It receives the frames that the node sends; what is sent on it goes to the node.
     """
     cable = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     cable.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)

@@ -145,9 +145,9 @@ def child_pids(pid: int) -> List[int]:
 
 
 def _grandchild_pids(keeper: int) -> List[int]:
-    """Return the process ids of the keeper's grandchildren: the container's init.
+    """Return the id of the container's process 1, in a list; empty if it has ended.
 
-    It is a child of systemd-nspawn, which is the keeper's child.
+    ``keeper`` is the process id of the keeper, whose child is systemd-nspawn, whose child is process 1.
     """
     return [grandchild for child in child_pids(keeper) for grandchild in child_pids(child)]
 

@@ -298,7 +298,10 @@ def down(name: str, progress: ProgressCallback = _ignore_progress) -> None:
 
 
 def _remove(record: Record) -> None:
-    """Remove everything of one sandbox, or of one that was made only in part."""
+    """Remove one sandbox, or what exists of it: processes, network, directory.
+
+    Its downloaded packages stay in the cache.
+    """
     _tear_down(record)
     trees.collect_debs(record)
     local_commands.remove_directory(record.directory)

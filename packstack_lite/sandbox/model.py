@@ -27,7 +27,10 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 class SandboxError(PackstackLiteError):
-    """This machine cannot make, start or stop a sandbox; partial work was removed."""
+    """This machine cannot make, start or stop a sandbox.
+
+    Nodes that are new in a call that fails are removed again; a sandbox that existed before stays.
+    """
 
     exit_code = ExitCode.PREFLIGHT_FAILED
 

@@ -81,7 +81,7 @@ def requested_services(context: NodeContext) -> List[str]:
 
 
 def services_on_node(context: NodeContext) -> List[str]:
-    """List the names of the requested services that this node gets."""
+    """List the requested services that this node gets, in order of their declaration."""
     return [spec.name for spec in SPECS if spec.is_requested(context) and spec.belongs_on_node(context)]
 
 

@@ -1,4 +1,4 @@
-"""Facts of an existing cloud on the node: ours or another tool's, and its data."""
+"""Facts of a cloud that exists on the node: whose it is, its keys and databases."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class NodeContext:
 
     @property
     def controller_address(self) -> str:
-        """The controller's IP address, which URLs hold and its services listen on."""
+        """The controller's IP address: in URLs, and for its services to listen on."""
         return self._role_address("controller")
 
     @property

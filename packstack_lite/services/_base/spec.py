@@ -72,7 +72,9 @@ class ServiceSpec:
     ``on_node_if`` is a further condition on the node.
     ``l2_agents``: the layer 2 agents that the service belongs to; empty for all.
     ``internal_ports``: ports for the cloud's own nodes only; ``A-B`` is a range. Ports that listen on loopback by our
-    configuration are included where the package's default is wider. ``group_ports`` are those of package groups.
+    configuration are included where the package's default is wider. ``group_ports`` maps a package group to further
+    internal ports, of nodes that get that group.
+    ``apis`` are its APIs, each with a port of its own; ``ports`` are the other ports that it listens on.
     ``units`` and ``optional_units`` are roles of units in the profile; optional ones are not in every profile.
     ``user`` is its account in the profile's users.
     ``package_groups``: further groups of packages that answers or roles may bring. The module's function
@@ -80,8 +82,8 @@ class ServiceSpec:
     ``may_lack_packages``: a release may be without it; answers that ask for it are refused there.
     ``databases``: its schemas. ``account_parameter`` holds the password of its account in the catalog.
     ``template_dir`` is its directory below ``templates/``; empty: none.
-    ``smoke_cases``: the cases of the smoke test that prove it. With ``answer`` and ``apis`` they run only in clouds
-    whose catalog has the type of the first API.
+    ``smoke_cases``: the cases of the smoke test that prove it. If it has ``answer`` and ``apis`` and is not required,
+    they run only in clouds whose catalog has the type of its first API; otherwise they run in each cloud.
     """
 
     name: str

@@ -31,9 +31,10 @@ def agent_answer(context: NodeContext, key: str) -> Any:
 
 
 def agent_parameter_name(context: NodeContext, key: str) -> str:
-    """Return the layer 2 agent's parameter for a key such as ``BRIDGE_MAPPINGS``.
+    """Return the name of the parameter that ``key`` stands for with the chosen agent.
 
-    Empty if the agent has none.
+    ``BRIDGE_MAPPINGS`` is ``CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS`` with the layer 2 agent Open vSwitch. "" if the agent
+    has none.
     """
     return agent_parameter(context.answers, key)
 

@@ -85,7 +85,10 @@ def ping(smoke):
 
 
 def ssh(smoke):
-    """Log in with the key pair, which the instance got from the metadata service."""
+    """Log in to the instance, which got the key from the metadata service.
+
+    Its host name comes from there too. Return USER@ADDRESS. Raises Failed if no login works within BOOT seconds.
+    """
     name = smoke.wait("no login", BOOT, lambda: run_ssh(smoke, "hostname"))
     if name.split(".")[0] != NAME:
         raise Failed("the instance's host name is %s, not %s: metadata did not reach it" % (name, NAME))

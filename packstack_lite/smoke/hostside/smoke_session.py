@@ -156,7 +156,10 @@ class Smoke(object):
 
 
 def run(argv):
-    """Run a command; return whether it succeeded, and the end of its output."""
+    """Run a command; return whether it succeeded, and the end of its output.
+
+    The output includes standard error; its end is 200 characters.
+    """
     with open(os.devnull) as empty:
         process = subprocess.Popen(argv, stdin=empty, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate()[0].decode("utf-8", "replace").strip()
