@@ -197,7 +197,11 @@ class _Resolver:
         return self._derived_default(parameter)[0]
 
     def _derived_default(self, parameter: Parameter) -> Tuple[str, str]:
-        """Return a default and its origin: the parameter that implies it, or ``default``."""
+        """Return a parameter's default and where it comes from.
+
+        The origin is the name of the parameter whose answer implies another default than the usual one; otherwise it is
+        ``default``.
+        """
         text, origin = derived_defaults.derive_default(parameter.name, self.given_texts, self._l2_agent()) or (
             parameter.default,
             ORIGIN_DEFAULT,

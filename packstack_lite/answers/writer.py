@@ -43,7 +43,10 @@ def render_answer_file(answers: Answers) -> str:
 
 
 def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
-    """Render an answer file with one line per parameter, grouped and commented."""
+    """Return an answer file's text: all parameters, grouped, each with its comment.
+
+    ``render_line`` returns the line of a parameter, such as ``NAME=VALUE``.
+    """
     lines = [FILE_HEADING, "[general]"]
     group = ""
     for parameter in PARAMETERS:

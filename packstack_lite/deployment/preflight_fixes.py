@@ -67,9 +67,9 @@ def _error_line(text: str) -> str:
 
 
 def measure_data(deployment: Deployment, findings: Sequence[Finding]) -> Dict[Tuple[str, str], str]:
-    """Return the size of the data that fixes would move.
+    """Return the size of the data that fixes would rename, as texts.
 
-    The sizes are texts, by node and by the data's name.
+    The keys are the node and the data's name in ``--move-data``, such as ``mariadb``.
     Takes one round trip to each node that has such data.
     """
     sizes = {}

@@ -122,9 +122,11 @@ class _Catalog:
 
 
 class TemplateTracker:
-    """Track one rendering of a template.
+    """Render a template once, into fragments that know what they come from.
 
-    ``reads_by_argument`` holds the reads behind each value that is passed to the template.
+    Each fragment of the text has its template lines and its reads: the answers, facts and profile entries that were
+    read for it. ``explain`` shows them. ``reads_by_argument`` are the reads behind each value that is passed to the
+    template; ``tracker`` notes those that happen while it is rendered.
     """
 
     def __init__(self, tracker: Tracker, reads_by_argument: Mapping[str, Reads]) -> None:

@@ -196,7 +196,10 @@ def _declare_yum_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]
 
 
 def _declare_apt_proxy(context: NodeContext, setup: HostSetup) -> List[Resource]:
-    """Declare apt's proxy file; without an answer, that ours is absent."""
+    """Declare apt's proxy file, with the proxy of CONFIG_HTTP_PROXY.
+
+    Without that answer, declare that the file is absent. ``setup`` names the file; only a profile with apt has one.
+    """
     if not setup.proxy_file:
         return []
     if not _proxy_answer(context):

@@ -99,7 +99,10 @@ def order_units_after_uplinks(resources: Sequence[Resource]) -> List[Resource]:
 
 
 def _transitive_needs(resources: Sequence[Resource], ids: Sequence[str]) -> Set[str]:
-    """Return the ids that ``ids`` need, directly or through others."""
+    """Return the ids of all that ``ids`` need, directly or through others.
+
+    ``ids`` themselves are not among them, unless one needs another.
+    """
     needs = {resource.id: resource.needs for resource in resources}
     needed: Set[str] = set()
     pending = list(ids)

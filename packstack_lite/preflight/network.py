@@ -170,9 +170,10 @@ def _is_port_used(context: CheckContext, port: CheckedPort) -> bool:
 
 
 def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:
-    """Return whether the port's listener is a unit of the cloud.
+    """Return whether the cloud itself listens on the port, not a foreign process.
 
-    ``roles`` are the roles of units, or full unit names, that may hold the port.
+    ``roles`` are names of units: the profile's keys, such as ``mariadb``, or full unit names. The listener has to be
+    one of them.
     """
     units = _unit_names(context, roles)
     process, unit = context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, "")

@@ -40,7 +40,7 @@ class ProfileError(PackstackLiteError):
 
 
 class _UniqueKeyLoader(YamlLoader):
-    """Refuse a key that occurs twice.
+    """Load YAML; raise YAMLError for a key that occurs twice in a mapping.
 
     YAML itself would keep the second and drop the first silently.
     """

@@ -143,7 +143,8 @@ class Connection(Protocol):
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> "list[JobResult]":
         """Run jobs in parallel, as their needs allow; return results in the jobs' order.
 
-        After a lost connection the running jobs are joined again. A job whose need failed is not started.
+        After a lost connection the running jobs are joined again. A job that needs a failed one is not started; its
+        result has code -1. The watcher is called at the start and end of each job, and for each line of its output.
         """
         ...
 

@@ -124,9 +124,9 @@ class RunLog:
 
 
 def open_log(node: str, masker: Masker, base_directory: Optional[Path] = None) -> RunLog:
-    """Open the log of a run that begins now.
+    """Open the log of a run that begins now, of what it does on this node.
 
-    Raises OSError if its directory cannot be made.
+    ``masker`` hides secrets in it. Raises OSError if its directory cannot be made.
     """
     return RunLog(create_run_directory(node, base_directory or state_directory(), time.time()), masker)
 

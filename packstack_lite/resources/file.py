@@ -233,7 +233,10 @@ class Absent(_PathResource):
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Absent"]]) -> List[Action]:
-        """Return a command for each path, which removes it or moves it aside."""
+        """Return a command for each path, which removes it or moves it aside.
+
+        A file that we created is removed; any other is kept under another name.
+        """
         return [diff.resource._remove_command() for diff in diffs]
 
     def _remove_command(self) -> Command:

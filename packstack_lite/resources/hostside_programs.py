@@ -28,7 +28,7 @@ exec(compile(source.read(int(source.readline())), "cloud_api", "exec"))'
 
 
 def read_program(name: str) -> str:
-    """Return the source of a file below ``hostside/``."""
+    """Return the source of a program in ``resources/hostside``."""
     return (package_files.files("packstack_lite.resources") / "hostside" / name).read_text(encoding="utf-8")
 
 

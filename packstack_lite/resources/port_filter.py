@@ -69,7 +69,11 @@ class PortFilter(IndividualResource[PortFilterState]):
         return tuple(file.id for file in self.files)
 
     def invalidate(self) -> Optional[Command]:
-        """Mark the loaded rules as outdated; they stay in force until replaced."""
+        """Return the command that marks the loaded rules as outdated.
+
+        It runs before a file of the rules changes, so that a run killed in between is completed by the next one. The
+        rules stay in force until they are replaced.
+        """
         return Command("rm -f /run/packstack-lite/guard", description="mark the port filter's rules as outdated")
 
     def desired(self) -> Optional[PortFilterState]:
@@ -115,7 +119,10 @@ class PortFilter(IndividualResource[PortFilterState]):
         return Probe(self._command(_PROBE_SCRIPT, "probe the port filter"), parse)
 
     def _command(self, script: str, description: str) -> Command:
-        """Return the command that runs a script with the unit's and its script's names."""
+        """Return the command that runs a template of an sh script.
+
+        ``%(unit)s`` and ``%(script)s`` in it become the port filter's unit and the path of its own script.
+        """
         return Command(
             script % {"unit": quote_sh(self.unit), "script": quote_sh(self.script)}, timeout=60, description=description
         )

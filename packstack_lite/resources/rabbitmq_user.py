@@ -111,7 +111,7 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
         return {"password": "as answered", "permissions": True, "guest": "none"}
 
     def probe_one(self) -> Probe[RabbitmqUserState]:
-        """Return the probe of the user's password hash and permissions, and of guest."""
+        """Return the probe of the user: password, permissions, and whether guest exists."""
         query = _EVAL_QUERY % {"user": _erlang_binary(self.name), "vhost": _erlang_binary(self.vhost)}
         command = Command(_PROBE_SCRIPT % quote_sh(query), description="probe RabbitMQ users", concurrent=True)
         return Probe(command, lambda reply: {self.id: self._parse_state(reply)})

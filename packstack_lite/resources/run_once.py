@@ -100,7 +100,10 @@ class RunOnce(TypedResource[RunOnceState]):
         return [diff.resource._job() for diff in diffs]
 
     def _job(self) -> Job:
-        """Return the job that runs the script and then stores the fingerprint."""
+        """Return the job that runs the script, and after a success stores the fingerprint.
+
+        The next run compares it, and runs the script again if it differs.
+        """
         save_fingerprint = (
             f"umask 077; mkdir -p {FINGERPRINTS_DIR} && "
             f"printf '%s\\n' {quote_sh(self.fingerprint)} > {quote_sh(self.fingerprint_file)}"

@@ -96,7 +96,10 @@ def _validate_new_nodes(name: str, node_count: int, distro: str, kind: str) -> N
 
 @dataclasses.dataclass(frozen=True)
 class SandboxSpec:
-    """A description of new nodes, and the callback for progress messages."""
+    """A description of new nodes, and the callback for progress messages.
+
+    ``kind`` is container, qemu or uml. ``tree`` is the name of the tree that they are made from.
+    """
 
     distro: str
     kind: str

@@ -159,7 +159,10 @@ def tree_dir(distro: str, tree: str) -> Path:
 
 
 def archives_dir(distro: str) -> Path:
-    """Return the directory of all packages that were downloaded for a Debian release."""
+    """Return the directory of all packages that were downloaded for a distribution.
+
+    Only Debian releases have one. It is not made here.
+    """
     return SANDBOX_HOME / "archives" / distro
 
 

@@ -1,4 +1,4 @@
-"""Run every check of several answers together.
+"""Run all checks of whether answers fit each other.
 
 Called by ``resolver`` once each answer is valid by itself.
 """

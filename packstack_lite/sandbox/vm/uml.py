@@ -49,9 +49,9 @@ def install_kernel(record: Record) -> None:
 
 
 def boot_argv(record: Record, memory_mib: int) -> List[str]:
-    """Return the command line that boots the machine with its console on stdout.
+    """Mount a tmpfs for the machine's memory; return the command line that boots it.
 
-    A tmpfs for the machine's memory is mounted first.
+    The tmpfs is mounted here, by this call. The command line starts User Mode Linux with the console on stdout.
     """
     memory = record.directory / "memory"
     memory.mkdir(exist_ok=True)

@@ -80,7 +80,10 @@ def find_hypervisor(kind: str) -> Hypervisor:
 
 
 def make_disks(record: Record) -> None:
-    """Make the disk files from the mounted tree, then unmount and remove the tree."""
+    """Make the disk files from the sandbox's mounted root directory, then empty it.
+
+    The sandbox's layer over its tree is removed too. The tree itself stays, for other sandboxes.
+    """
     root = record.root
     find_hypervisor(record.kind).install_kernel(record)
     (root / "etc/fstab").write_text(FSTAB)

@@ -152,7 +152,8 @@ def _smaller_mtus(context: NodeContext) -> Dict[str, int]:
 def _migrate_command(context: NodeContext, subproject_option: str = "") -> str:
     """Return the shell command that migrates Neutron's schema to the release.
 
-    It reads the URL from the first file and the plugin's models from the second.
+    It reads the database's URL from neutron.conf and the plugin's models from ml2_conf.ini. ``subproject_option`` is ""
+    or an option with a space at its end: ``--subproject neutron-vpnaas ``.
     """
     files = " ".join(f"--config-file {context.profile.path(path_key)}" for path_key in ("neutron", "ml2"))
     return context.run_as("neutron", f"neutron-db-manage {files} {subproject_option}upgrade heads")

@@ -31,9 +31,9 @@ BRIDGE_USERS: Mapping[str, Tuple[str, ...]] = {
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the switch and the bridges.
+    """Declare the switch, its bridges and uplinks, and the translation of addresses.
 
-    The bridges exist now, and a unit of ours creates them after each boot.
+    The bridges are declared twice: as resources, and in a unit of ours that creates them after each boot.
     """
     userspace = context.ovs_datapath == "netdev"
     offload = "true" if _uses_checksum_offload(context) else "false"

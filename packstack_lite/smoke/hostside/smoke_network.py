@@ -18,7 +18,10 @@ SSH = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 
 
 def network(smoke):
-    """Create a private network behind a router, and a security group."""
+    """Create a private network behind a router, and a security group.
+
+    Their ids go into ``smoke.created``, for later cases. The cleanup finds them by their names.
+    """
     external = [
         n
         for n in smoke.get("network", "/networks?router:external=true")["networks"]

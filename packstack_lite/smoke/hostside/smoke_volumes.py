@@ -16,9 +16,10 @@ VOLUME_API = {"OpenStack-API-Version": "volume 3.42"}
 
 
 def wait_for_status(smoke, kind, identity, status, seconds=180):
-    """Wait until a volume, snapshot or backup has this status. Raises Failed.
+    """Wait until a volume, snapshot or backup has this status.
 
-    ``kind`` is ``volume``, ``snapshot`` or ``backup``; ``identity`` is its id.
+    ``kind`` is ``volume``, ``snapshot`` or ``backup``; ``identity`` is its id. Raises Failed after ``seconds``, and at
+    once for a status of error.
     """
 
     def probe():
