@@ -111,7 +111,9 @@ def unread_parameters(table, text):
         return word not in supported if word else supported == ("",)
 
     return [
-        f'nothing reads {name}: use it, or add supported_values: ["{parameter.default}"] to it below'
+        f"nothing reads {name}: use it, or add it to WITHOUT_EFFECT in tests/unit/test_answers_table.py"
+        if parameter.is_secret
+        else f'nothing reads {name}: use it, or add supported_values: ["{parameter.default}"] to it below'
         " packstack_lite/answers/parameters"
         for name, parameter in table.items()
         if name not in read and not is_refused(name) and not any(re.fullmatch(one, name) for one in patterns)

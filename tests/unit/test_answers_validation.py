@@ -7,6 +7,7 @@ import re
 import pytest
 
 from packstack_lite.answers import PARAMETERS_BY_NAME, derive_node_answers, resolve_answers
+from packstack_lite.answers.checks import validation
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 
@@ -188,3 +189,14 @@ def test_unsupported_answers_of_a_service_that_is_off_give_no_warning():
 def test_dedicated_hosts_give_no_warning():
     flags = {"CONFIG_MARIADB_HOST": "198.18.1.99", "CONFIG_AMQP_HOST": "198.18.1.98"}
     assert resolve_answers(flags={**flags, "CONFIG_COMPUTE_HOSTS": "198.18.1.9"}, node_answers=HOSTS).warnings == ()
+
+
+def test_a_warning_about_ignored_answers_masks_secrets(monkeypatch):
+    """A password of a service that is not implemented yet is a secret all the same."""
+    secrets = [parameter for parameter in PARAMETERS_BY_NAME.values() if parameter.is_secret]
+    monkeypatch.setattr(validation, "_unsupported_parameters", lambda answers: secrets)
+    answers = resolve_answers(node_answers=HOSTS)
+    (warning,) = validation._warn_unsupported_values(answers)
+    assert warning.count("=***") == len(secrets)
+    texts = [answers.text(parameter.name) for parameter in secrets]
+    assert [text for text in texts if len(text) > 3 and text in warning] == []

@@ -10,13 +10,14 @@ import yaml
 from packstack_lite import profiles
 from packstack_lite.profiles.documents import ProfileError
 from packstack_lite.services import SERVICES
+from packstack_lite.services.registry import SPECS
 from tests.conftest import PROJECT
 
 PROFILES = PROJECT / "packstack_lite" / "profiles"
 
 # Blocks that are no service of the registry: shared programs, and package groups that an answer brings.
 SHARED_BLOCKS = {"host", "chrony", "httpd", "libvirt", "iscsi", "ceph"}
-PACKAGE_GROUPS = {"neutron-network", "neutron-metering", "neutron-vpnaas", "cinder-lvm", "cinder-nfs", "cinder-ceph"}
+PACKAGE_GROUPS = {group for spec in SPECS for group in spec.all_package_groups} - set(SERVICES)
 
 UBUNTU = """\
 extends: debian

@@ -89,9 +89,9 @@ def _warn_unsupported_services(answers: Answers) -> Iterator[str]:
 
 
 def _warn_unsupported_values(answers: Answers) -> Iterator[str]:
-    """Warn in one message about all other answers without effect."""
+    """Warn in one message about all other answers without effect; secrets are masked."""
     unsupported = [
-        f"{answers.origin_label(parameter.name)}={answers.text(parameter.name)}"
+        f"{answers.origin_label(parameter.name)}={'***' if parameter.is_secret else answers.text(parameter.name)}"
         for parameter in _unsupported_parameters(answers)
         if not _INSTALL_PARAMETER.fullmatch(parameter.name)
     ]
