@@ -181,7 +181,7 @@ def test_keystones_migration_accepts_a_percent_sign(version, put_module, alembic
 def test_rings_are_created_and_extended(version, tmp_path):
     dash = Dash(tmp_path)
     dash.tool("python3", f'exec {python(version, "swift.common.ring")} "$@"')
-    common = {"directory": str(tmp_path / "rings"), "root": str(tmp_path / "node"), "ip": "127.0.0.1"}
+    common = {"directory": str(tmp_path / "rings"), "devices_root": str(tmp_path / "node"), "ip": "127.0.0.1"}
     (tmp_path / "rings").mkdir()
     one_device = SwiftRings(ports={"object": 6200}, devices={"a": 1}, partition_power=4, **common)
     two_devices = SwiftRings(ports={"object": 6200}, devices={"a": 1, "b": 2}, replicas=2, partition_power=4, **common)
