@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Tool
+from packstack_lite.cli.app import cli
+from tests.conftest import PROJECT, Tool, cli_runner
 
 CASES = {
     "no such file": (["plan", "--answer-file", "{tmp}/none.txt"], None, 2, "no such file"),
@@ -36,15 +37,19 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_gives_a_message_and_an_exit_code(name, tmp_path):
+def test_bad_input_gives_a_message_and_an_exit_code(name, tmp_path, monkeypatch):
+    """In this process: starting the tool costs more than all cases. Other tests here start it."""
     arguments, content, code, message = CASES[name]
     if content is not None:
         (tmp_path / "a.txt").write_bytes(content)
     before = sorted(path.name for path in tmp_path.iterdir())
-    outcome = Tool(tmp_path / "home")(*[argument.format(tmp=tmp_path) for argument in arguments])
-    assert outcome.code == code, outcome.err
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err + outcome.out
+    monkeypatch.chdir(PROJECT)
+    env = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home/state"), "NO_COLOR": "1"}
+    outcome = cli_runner(env=env).invoke(cli, [argument.format(tmp=tmp_path) for argument in arguments])
+    assert isinstance(outcome.exception, SystemExit), outcome.exception
+    assert outcome.exit_code == code, outcome.stderr
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr + outcome.stdout
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == before
 
 
