@@ -11,6 +11,7 @@ import paramiko
 import pytest
 from hypothesis import given, settings
 
+from packstack_lite.cli.app import cli
 from packstack_lite.cli.options import Options
 from packstack_lite.cli.terminal import warn_once
 from packstack_lite.errors import ConnectError, UsageError
@@ -20,7 +21,7 @@ from packstack_lite.remote.keys import read_key
 from packstack_lite.remote.session import connect
 from packstack_lite.remote.ssh_config import SshTarget, parse_jump, resolve_ssh_target
 from packstack_lite.secret import Secret
-from tests.conftest import Tool
+from tests.conftest import cli_runner
 from tests.unit.damage import damaged
 
 KEY_TYPES = {"ed25519": (), "ecdsa": (), "rsa": ("-b", "1024")}
@@ -205,10 +206,12 @@ def silent_server():
 def test_the_command_line_goes_on_with_a_warning(tmp_path, silent_server, line, is_warned):
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/known_hosts").write_bytes(line + b"\n")
-    outcome = Tool(tmp_path)("plan", "--host", f"root@127.0.0.1:{silent_server}")
-    assert outcome.code == 4, outcome.err
-    assert "no SSH connection on port" in outcome.err
-    assert (f"warning: {tmp_path}/.ssh/known_hosts: line 1 is broken" in outcome.err) is is_warned
+    env = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "NO_COLOR": "1"}
+    outcome = cli_runner(env=env).invoke(cli, ["plan", "--host", f"root@127.0.0.1:{silent_server}"])
+    assert isinstance(outcome.exception, SystemExit), outcome.exception
+    assert outcome.exit_code == 4, outcome.stderr
+    assert "no SSH connection on port" in outcome.stderr
+    assert (f"warning: {tmp_path}/.ssh/known_hosts: line 1 is broken" in outcome.stderr) is is_warned
 
 
 def test_a_warning_is_printed_once_in_a_run(capsys):
