@@ -26,9 +26,9 @@ from packstack_lite.answers import (
 )
 from packstack_lite.answers.values import MAX_ANSWER_LENGTH, parse_value
 from packstack_lite.answers.writer import render_parameter_lines
-from packstack_lite.cli.app import main
+from packstack_lite.cli.app import cli, main
 from packstack_lite.errors import UsageError
-from tests.conftest import Tool
+from tests.conftest import Tool, cli_runner
 
 MAX_BYTES = 990_000
 START = b"[general]\n"
@@ -100,10 +100,12 @@ def test_an_endless_file_is_not_read_to_its_end():
 def test_the_command_refuses_such_files_with_a_short_message(tmp_path, name):
     path = tmp_path / "a.txt"
     path.write_bytes(CONTENTS[name]())
-    outcome = Tool(tmp_path / "home")(f"--validate-answer-file={path}")
-    assert outcome.code == 2
-    assert f"{path}: is no" in outcome.err
-    assert len(outcome.err.splitlines()) < 5
+    env = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home/state"), "NO_COLOR": "1"}
+    outcome = cli_runner(env=env).invoke(cli, [f"--validate-answer-file={path}"])
+    assert isinstance(outcome.exception, SystemExit), outcome.exception
+    assert outcome.exit_code == 2
+    assert f"{path}: is no" in outcome.stderr
+    assert len(outcome.stderr.splitlines()) < 5
 
 
 PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" "), max_size=60)
@@ -187,7 +189,7 @@ def test_packstack_reads_passwords_as_we_do_except_what_python_2_cuts(tmp_path_f
 WITHOUT_SOCKETS = """
 import socket
 import sys
-from packstack_lite.cli.app import main
+from packstack_lite.cli.app import cli, main
 def refuse(event, arguments):
     is_udp_connect = event == "socket.connect" and arguments[0].type == socket.SOCK_DGRAM
     if event.startswith("socket.") and not is_udp_connect and event not in ("socket.__new__", "socket.gethostname"):
