@@ -5,7 +5,9 @@ Used by ``session``.
 
 from __future__ import annotations
 
+import base64
 import os
+from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
 import paramiko
@@ -60,10 +62,26 @@ def read_key(path: str, password: Password, notes: List[str], explicit: bool) ->
     except Exception as error:
         # cryptography's TypeError means a passphrase. For damaged files both raise more than they document:
         # ValueError, UnsupportedAlgorithm, UnknownKeyType, struct.error, IndexError ...
-        if isinstance(error, paramiko.PasswordRequiredException) or "assword" in str(error):
+        if isinstance(error, paramiko.PasswordRequiredException) or "assword" in str(error) or _is_encrypted(path):
             return _unlock(path, password, notes)
         notes.append(f"{path} (cannot be used: {_reason(error)})")
         return None
+
+
+def _is_encrypted(path: str) -> bool:
+    """Return whether a file holds an OpenSSH private key with a cipher.
+
+    paramiko before 5 reports such a key, read without its passphrase, like a damaged one. Format: PROTOCOL.key of
+    OpenSSH: "openssh-key-v1", NUL, then the cipher's name with its length in four bytes; "none" without one.
+    """
+    try:
+        text = Path(path).read_bytes()
+        body = b"".join(line for line in text.splitlines() if not line.startswith(b"-----"))
+        head = base64.b64decode(body[:64])
+    except (OSError, ValueError):
+        return False
+    magic = b"openssh-key-v1\0"
+    return head.startswith(magic) and head[len(magic) + 4 : len(magic) + 8] != b"none"
 
 
 def _unlock(path: str, password: Password, notes: List[str]) -> Optional[paramiko.PKey]:
