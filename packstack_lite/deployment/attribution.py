@@ -10,6 +10,7 @@ from typing import List, Mapping, Sequence, Tuple, TypeVar
 
 from packstack_lite.deployment.node_sessions import NodeSession
 from packstack_lite.engine.events import Finding
+from packstack_lite.engine.multi_node import failed_reports
 from packstack_lite.engine.results import ApplyReport, Change, Drift
 from packstack_lite.errors import PhaseError
 
@@ -46,7 +47,7 @@ def raise_for_failures(reports: Sequence[ApplyReport]) -> None:
 
     The message is like "1 of 3 nodes failed: compute-2 (Services: nova-compute did not start)".
     """
-    failures = [f"{report.node} ({report.error})" for report in reports if report.error]
+    failures = [f"{report.node} ({report.error})" for report in failed_reports(reports)]
     if not failures:
         return
     completed = [report.node for report in reports if not report.error]

@@ -83,10 +83,6 @@ class Console:
         else:
             self._print_plain(event)
 
-    def print_line(self, text: str, style: str = "") -> None:
-        """Print a line above the live part."""
-        self.rich_console.print(Text(text, style=style))
-
     def _print_plain(self, event: Event) -> None:
         """Print an event as a line with the seconds since the start, without a terminal."""
         if isinstance(event, PhaseStarted) or (isinstance(event, Output) and not self.verbose):
