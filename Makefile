@@ -13,6 +13,8 @@ LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/memin
 PER_CLOUD := -n $(LANES) --dist loadfile
 TOOL   := $(BIN)/packstack-lite
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Without compiled files each process of the tests compiles the tool, and pytest the tests: 5 s of CPU in each at least.
+unexport PYTHONDONTWRITEBYTECODE
 # Plug-ins of --distro: el7 and el9, test nodes with CentOS's layout.
 export PACKSTACK_LITE_SANDBOX_PLUGINS ?= $(CURDIR)/tests/hosts
 
@@ -26,7 +28,7 @@ exit $$worst
 endef
 
 .DEFAULT_GOAL := venv
-.PHONY: all venv check unit unit-all test test-all test-machine test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
+.PHONY: all venv check unit unit-all fuzz test test-all test-machine test-faults test-tools quick quick13 allinone el7 el9 vagrant-smoke reference bench clean help
 
 venv: $(VENV)/.made ## install the tool and its development tools in .venv (the default)
 
@@ -49,6 +51,9 @@ unit: venv ## run the unit and golden tests: no root, no network
 unit-all: venv ## run unit on Python 3.9 to 3.13, and with the oldest libraries that setup.cfg allows
 	sh tests/tools/unit-all.sh .pythons
 
+fuzz: venv ## give each input of the tool damaged texts for FUZZ_MINUTES=N in all (default 30): test_fuzz.py
+	FUZZ_MINUTES=$(or $(FUZZ_MINUTES),30) $(PYTEST) -q -s tests/unit/test_fuzz.py
+
 test-tools: ## install what the tests use: missing system tools (apt), environments of EL7's Pythons where pyenv has these
 	sh tests/tools/install.sh
 	PYTHON="$(PYTHON)" sh tests/tools/hostside-pythons.sh .pythons
@@ -61,6 +66,9 @@ test-all: check test-tools ## run make test, and the tests that take longer
 
 test-machine: venv test-tools ## test LVM volumes, encryption and the kernel's switch, in a virtual machine
 	$(PYTEST) --durations=15 -m machine tests/e2e/test_machine.py
+
+test-faults: venv test-tools ## interrupt a deployment in every phase, build every fault on its cloud, and run smoke after each (hours)
+	FAULTS_SMOKE=each $(PYTEST) --durations=15 tests/e2e/test_faults.py
 
 quick: venv test-tools ## test the cloud on a node with its packages installed already (a saved tree, made once)
 	E2E_TREE=$$($(BIN)/python tests/tools/packages_tree.py debian12-zed debian12) \

@@ -1,7 +1,8 @@
-"""Writes docs/reference.md from the tool itself: ``make reference``."""
+"""Writes docs/reference.md, and README's list of optional services, from the tool itself: ``make reference``."""
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
@@ -13,7 +14,7 @@ from packstack_lite.answers import PARAMETERS, Parameter, describe_parameter
 from packstack_lite.cli.app import cli
 from packstack_lite.errors import ExitCode
 from packstack_lite.services._base.spec import ServiceSpec
-from packstack_lite.services.registry import SERVICES, SPECS
+from packstack_lite.services.registry import SERVICES, SPECS, STORED_KEYS
 
 PAGE = Path(__file__).with_name("reference.md")
 START = """\
@@ -23,9 +24,16 @@ Written from the tool itself by `make reference`; `make unit` fails while it is 
 """
 
 
+# README's item of optional services, by language: its beginning, what is between two names, its end.
+OPTIONAL_SERVICES = {
+    "README.md": ("- On demand (`CONFIG_..._INSTALL=y`): ", ", ", "."),
+    "README.zh.md": ("- 按需部署（`CONFIG_..._INSTALL=y`）：", "、", "。"),
+}
+
+
 def page() -> str:
     """The whole page."""
-    parts = [START, *verbs(), shared(), exit_codes(), checks(), services(), *parameters()]
+    parts = [START, *verbs(), shared(), exit_codes(), checks(), services(), stored_keys(), *parameters()]
     return "\n".join(parts)
 
 
@@ -63,6 +71,21 @@ def services() -> str:
     """Return the table of services, from their specs."""
     heads = ["service", "what it is", "installed by", "roles", "ports for users", "ports between nodes", "databases"]
     return "## Services\n\n" + table(heads, [_service_row(spec) for spec in SPECS])
+
+
+def stored_keys() -> str:
+    """Return the table of keys without which stored data is lost."""
+    rows = [[f"`{key.parameter}`", f"`{key.option}` in `{key.path}`", key.data] for _, key in STORED_KEYS]
+    return "## Keys of stored data\n\n" + table(["answer to keep", "where the node keeps it", "lost without it"], rows)
+
+
+def list_optional_services(readme: str, text: str) -> str:
+    """Return README's text with the services that are installed on demand."""
+    start, separator, end = OPTIONAL_SERVICES[readme]
+    names = [spec.name.capitalize() for spec in SPECS if spec.answer and not spec.is_required and spec.apis]
+    before, _, after = text.partition(start)
+    item = textwrap.fill(f"{start}{separator.join(names)}{end}", 100, subsequent_indent="  ")
+    return f"{before}{item}\n- {after.partition(chr(10) + '- ')[2]}"
 
 
 def _service_row(spec: ServiceSpec) -> List[str]:
@@ -152,3 +175,6 @@ def _default(parameter: Parameter) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    for readme in OPTIONAL_SERVICES:
+        path = PAGE.parents[1] / readme
+        path.write_text(list_optional_services(readme, path.read_text(encoding="utf-8")), encoding="utf-8")

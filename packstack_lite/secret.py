@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Iterable, Optional, Pattern, Union
+from typing import Iterable, List, Optional, Pattern, Tuple, Union
 from urllib.parse import quote
 
 MASK = "***"
@@ -98,7 +98,8 @@ def quote_url(value: Quotable) -> str:
 
     Only letters, digits and ``_.-~`` stay as they are.
     """
-    return quote(reveal_text(value), safe="")
+    # An argument that is not UTF-8 has halves of surrogate pairs.
+    return quote(reveal_text(value), safe="", errors="surrogatepass")
 
 
 def quote_ini_url(value: Quotable) -> str:
@@ -182,14 +183,42 @@ def quote_yaml(value: Quotable) -> str:
     return json.dumps(reveal_text(value))
 
 
-_USERINFO = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+(@)")
+# Each scan ends at the next ":" or "/", and a name at its "=": a text of a megabyte takes no quadratic time.
+_USERINFO = re.compile(r"://[^:/]*:(?=.)", re.DOTALL)
+_ASSIGNMENT = re.compile(r"[+\- ]?\s*([\w.\-\"']+)\s*[=:]\s*")
 _SECRET_WORDS = r"(?:passw(?:or)?d|(?<![a-z])pass(?:phrase)?(?![a-z])|_pw|secret|token|credential|kek|_key|hash_)"
-_SECRET_ASSIGNMENT = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{_SECRET_WORDS}[\w.\-\"']*\s*[=:]\s*).+$", re.IGNORECASE)
 
 
 def is_secret_option_name(name: str) -> bool:
     """Return whether the name of an option tells that its value is a secret."""
     return bool(re.search(_SECRET_WORDS, name, re.IGNORECASE))
+
+
+def split_url_passwords(line: str) -> List[Tuple[str, str]]:
+    """Split a line into pairs of text and the password that follows it, or "".
+
+    Passwords are those of SCHEME://USER:PASSWORD@HOST. The pairs, joined, are the line.
+    """
+    *parts, rest = line.split("@")
+    pairs: List[Tuple[str, str]] = []
+    for part in parts:
+        word = "" if not part or part[-1].isspace() else part.split()[-1]
+        userinfo = _USERINFO.search(word)
+        length = len(word) - userinfo.end() if userinfo else 0
+        pairs += [(part[: len(part) - length], part[len(part) - length :]), ("@", "")]
+    return [*pairs, (rest, "")]
+
+
+def _mask_url_passwords(line: str) -> str:
+    """Replace the passwords in the URLs of a line with ``***``."""
+    return "".join(text + (MASK if password else "") for text, password in split_url_passwords(line))
+
+
+def _mask_assignment(line: str) -> str:
+    """Replace the value of NAME=VALUE or NAME: VALUE if the name tells of a secret."""
+    assignment = _ASSIGNMENT.match(line)
+    is_secret = assignment and assignment.end() < len(line) and is_secret_option_name(assignment.group(1))
+    return line[: assignment.end()] + MASK if assignment and is_secret else line
 
 
 def _compile_alternatives(texts: Iterable[str]) -> Optional[Pattern[str]]:
@@ -243,11 +272,7 @@ class Masker:
 
     def mask_lines(self, text: str) -> str:
         """Mask known secrets, values of keys named like a secret, and passwords in URLs."""
-        masked_lines = []
-        for line in self(text).split("\n"):
-            line = _USERINFO.sub(rf"\1{MASK}\2", line)
-            masked_lines.append(_SECRET_ASSIGNMENT.sub(rf"\1{MASK}", line))
-        return "\n".join(masked_lines)
+        return "\n".join(_mask_assignment(_mask_url_passwords(line)) for line in self(text).split("\n"))
 
     def contains_secret(self, text: str) -> bool:
         """Return whether the text contains a known secret, for the rule that no argv does."""

@@ -1,10 +1,14 @@
-"""Paths of packstack-lite's own state on a node.
+"""Paths of packstack-lite's own state, on a node and on this machine.
 
-Used by ``remote``, ``resources`` and ``engine``. Nodes deployed by earlier releases have these paths: a value may not
-change.
+Used by ``remote``, ``resources``, ``engine``, ``deployment`` and ``cli``. Nodes deployed by earlier releases have these
+paths: a value may not change.
 """
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Mapping, Optional
 
 STATE_DIR = "/var/lib/packstack-lite"
 
@@ -27,3 +31,13 @@ LOCK_DIR = f"{STATE_DIR}/lock"
 MANIFEST_FILE = f"{STATE_DIR}/manifest.json"
 # One line per run: time and JSON.
 JOURNAL_FILE = f"{STATE_DIR}/journal"
+
+
+def state_directory(environment: Optional[Mapping[str, str]] = None) -> Path:
+    """Return the directory of this user's runs and stored passwords.
+
+    It follows the XDG base directory specification.
+    """
+    variables = os.environ if environment is None else environment
+    base = variables.get("XDG_STATE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "packstack-lite"

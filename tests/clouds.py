@@ -6,11 +6,12 @@ Used by unit and golden tests.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any, Dict, Mapping, Tuple, Type, TypeVar
+from typing import Any, Dict, Iterable, Mapping, Tuple, Type, TypeVar
 
 from packstack_lite import profiles
-from packstack_lite.answers import PARAMETERS
-from packstack_lite.answers.values import parse_value
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME
+from packstack_lite.answers.parameter_table import Parameter
+from packstack_lite.answers.values import is_valid, parse_value
 from packstack_lite.nodes.facts import Facts, Interface
 from packstack_lite.nodes.facts.fields import parse_fields, parse_key_values
 from packstack_lite.nodes.node import Node
@@ -23,28 +24,43 @@ T = TypeVar("T")
 ADDRESS = "198.18.1.10"
 
 
+def sample_secrets(parameters: Iterable[Parameter]) -> Dict[str, Any]:
+    """Return a secret for each parameter: a text with its name, as long as its pattern demands.
+
+    Parameters whose kind or pattern demands more than a length are omitted.
+    """
+    secrets: Dict[str, Any] = {}
+    for parameter in parameters:
+        text = f"{parameter.name.lower()}-value"
+        candidates = [text, *(text.ljust(length, "x")[:length] for length in range(1, 65))]
+        valid = [candidate for candidate in candidates if is_valid(parameter, candidate)]
+        if valid:
+            secrets[parameter.name] = Secret(valid[0])
+    return secrets
+
+
 def answers_of_optional_services() -> Dict[str, Any]:
     """Return the parameters that apply with an optional service: the defaults, and a text for each secret."""
     conditions = {f"{spec.answer} == y" for spec in SPECS if spec.answer and not spec.is_required}
-    answers: Dict[str, Any] = {}
-    for parameter in PARAMETERS:
-        if parameter.condition in conditions and parameter.is_secret:
-            answers[parameter.name] = Secret(f"{parameter.name.lower()}-value")
-        elif parameter.condition in conditions and not parameter.computed:
-            answers[parameter.name] = parse_value(parameter, parameter.default)
-    return answers
+    conditional = [parameter for parameter in PARAMETERS if parameter.condition in conditions]
+    return {
+        **{one.name: parse_value(one, one.default) for one in conditional if not one.is_secret and not one.computed},
+        **sample_secrets(one for one in conditional if one.is_secret),
+    }
 
 
 ANSWERS: Dict[str, Any] = {
     **answers_of_optional_services(),
     # Passwords of services that have none below.
-    **{name: Secret(f"{name.lower()}-value") for spec in SPECS for name in spec.password_parameters},
+    **sample_secrets(PARAMETERS_BY_NAME[name] for spec in SPECS for name in spec.password_parameters),
     # Every API that is optional within its service.
     **{api.answer: True for spec in SPECS for api in spec.apis if api.answer},
     "CONFIG_CONTROLLER_HOST": ADDRESS,
     "CONFIG_DEBUG_MODE": False,
     "CONFIG_SERVICE_WORKERS": "%{::processorcount}",
     "CONFIG_NTP_SERVERS": (),
+    "CONFIG_NEUTRON_DNS_SERVERS": (),
+    "CONFIG_PROVISION_DEMO_PRIVATE_RANGE": "10.0.0.0/24",
     "CONFIG_HORIZON_INSTALL": True,
     "CONFIG_CLIENT_INSTALL": True,
     "CONFIG_CINDER_INSTALL": False,
@@ -92,8 +108,8 @@ ANSWERS: Dict[str, Any] = {
     "CONFIG_GLANCE_KS_PW": Secret("glance-ks-pw"),
     "CONFIG_NOVA_DB_PW": Secret("nova-db-pw"),
     "CONFIG_NOVA_KS_PW": Secret("nova-ks-pw"),
-    "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "16.0",
-    "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO": "1.5",
+    "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": 16.0,
+    "CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO": 1.5,
     "CONFIG_NOVA_MANAGE_FLAVORS": True,
     "CONFIG_NOVA_MIGRATION_KEY": Secret("bWlncmF0aW9uLW1pZ3JhdGlvbi1taWdyYXRpb24tbWk="),
     "CONFIG_NEUTRON_DB_PW": Secret("neutron-db-pw"),
@@ -122,9 +138,10 @@ ANSWERS: Dict[str, Any] = {
     "CONFIG_PROVISION_DEMO": True,
     "CONFIG_PROVISION_OVS_BRIDGE": True,
     "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/24",
-    "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": (),
+    "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS": "[]",
     "CONFIG_PROVISION_IMAGE_NAME": "cirros",
     "CONFIG_PROVISION_IMAGE_URL": "/var/lib/packstack-lite/guest.qcow2",
+    "CONFIG_PROVISION_IMAGE_SSH_USER": "root",
     "CONFIG_PROVISION_IMAGE_FORMAT": "qcow2",
     "CONFIG_PROVISION_IMAGE_PROPERTIES": "",
 }
@@ -139,6 +156,7 @@ class Answers(Dict[str, Any]):
 
 
 FACTS: Dict[str, Any] = {
+    "resolvers": ("198.18.0.1",),
     "hostname": "aio",
     "fqdn": "aio",
     "hostname_addresses": (ADDRESS,),

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Optional
 
@@ -43,7 +44,9 @@ def equipped(version: str, module: str) -> Optional[str]:
 
     None if there is none.
     """
-    path = sys.executable if version == "here" else str(HOME / version / "bin" / "python")
+    if version == "here":
+        return sys.executable if find_spec(module) else None
+    path = str(HOME / version / "bin" / "python")
     return path if _runs(path, f"import {module}") else None
 
 

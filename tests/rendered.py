@@ -6,13 +6,16 @@ Used by golden tests and tests of services.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Tuple
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Tuple
 
 import pytest
 
 from packstack_lite import services
 from packstack_lite.nodes.facts import Interface
 from packstack_lite.resources import File
+from packstack_lite.resources.base import Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services import NodeContext
 from packstack_lite.services.registry import SPECS
@@ -37,6 +40,9 @@ DISKS: Dict[str, Any] = {
     "CONFIG_CINDER_NFS_MOUNTS": ("198.18.9.9:/srv/volumes",),
 }
 
+# Every API that is optional within its service, switched off. The case "storage" has them.
+WITHOUT_OPTIONAL_APIS: Dict[str, Any] = {api.answer: False for spec in SPECS for api in spec.apis if api.answer}
+
 TUNNELS: Dict[str, Any] = {"CONFIG_NEUTRON_OVN_TUNNEL_IF": "eth1"}
 VOLUMES: Dict[str, Any] = {"CONFIG_CINDER_INSTALL": True}
 
@@ -48,13 +54,15 @@ CASES = {
         {
             "CONFIG_FIREWALL": True,
             "CONFIG_DEBUG_MODE": True,
-            "CONFIG_SERVICE_WORKERS": "3",
+            "CONFIG_SERVICE_WORKERS": 3,
             "CONFIG_NTP_SERVERS": ("198.18.0.1", "198.18.0.2"),
+            "CONFIG_NEUTRON_DNS_SERVERS": ("198.18.0.53", "2001:db8::53"),
+            "CONFIG_PROVISION_DEMO_PRIVATE_RANGE": "10.1.0.0/24",
             "CONFIG_REPO": ("http://198.18.0.9/more/",),
             "CONFIG_HTTP_PROXY": Secret("http://me:p%40ss@198.18.0.9:3128"),
             "CONFIG_KEYSTONE_REGION": "Here",
             "CONFIG_KEYSTONE_ADMIN_USERNAME": "root",
-            "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": "7.5",
+            "CONFIG_NOVA_SCHED_CPU_ALLOC_RATIO": 7.5,
             "CONFIG_NOVA_LIBVIRT_VIRT_TYPE": "qemu",
             "CONFIG_NEUTRON_L3_EXT_BRIDGE": "br-out",
             "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": ("vxlan", "gre", "geneve", "vlan", "flat"),
@@ -90,7 +98,7 @@ CASES = {
         ),
     ),
     "storage": lambda: cloud(STORAGE),
-    "disks": lambda: cloud(DISKS, **MACHINE),
+    "disks": lambda: cloud({**DISKS, **WITHOUT_OPTIONAL_APIS}, **MACHINE),
     "hosts-controller": lambda: node_context("controller", {**OVN, **TUNNELS}),
     "hosts-compute": lambda: node_context("compute-2", {**OVN, **TUNNELS}),
     "hosts-compute-ovs": lambda: node_context("compute-1", **MACHINE),
@@ -108,16 +116,30 @@ def on(profile: str, of: NodeContext) -> NodeContext:
 
 def files(of: NodeContext) -> Dict[str, File]:
     """Return the files of a node by path."""
-    return {resource.path: resource for resource in services.declare(of) if isinstance(resource, File)}
+    return _files_among(services.declare(of))
+
+
+def _files_among(resources: Iterable[Resource]) -> Dict[str, File]:
+    """Return the files among resources, by path."""
+    return {resource.path: resource for resource in resources if isinstance(resource, File)}
 
 
 # Profile -> what was rendered first with a path or a template missing, and the error.
 _FIRST_ERRORS: Dict[str, Tuple[str, str]] = {}
 
 
-def files_of_case(profile: str, case: str) -> Dict[str, File]:
+@lru_cache(maxsize=None)
+def resources_of_case(profile: str, case: str) -> Tuple[Resource, ...]:
+    """Return the resources of a case with a profile; a dozen tests look at those of each."""
+    return tuple(services.declare(on(profile, CASES[case]())))
+
+
+@lru_cache(maxsize=None)
+def files_of_case(profile: str, case: str) -> Mapping[str, File]:
     """Return the files of a case with a profile, by path; errors as in ``files_once``."""
-    return files_once(on(profile, CASES[case]()), case)
+    return MappingProxyType(
+        _files_or_first_error(profile, case, lambda: _files_among(resources_of_case(profile, case)))
+    )
 
 
 def files_once(of: NodeContext, label: str) -> Dict[str, File]:
@@ -126,11 +148,16 @@ def files_once(of: NodeContext, label: str) -> Dict[str, File]:
     A path or a template that the profile lacks fails the tests of the first label. Those of others are skipped: they
     would all repeat the same sentence.
     """
+    return _files_or_first_error(of.profile.name, label, lambda: files(of))
+
+
+def _files_or_first_error(profile: str, label: str, render: Callable[[], Dict[str, File]]) -> Dict[str, File]:
+    """Return the files that ``render`` returns; errors as in ``files_once``."""
     try:
-        return files(of)
+        return render()
     except LookupError as error:
         failure = (label, str(error))
-        first = _FIRST_ERRORS.setdefault(of.profile.name, failure)
+        first = _FIRST_ERRORS.setdefault(profile, failure)
         if first != failure and first[1] == str(error):
             pytest.skip(f"not rendered, as {first[0]}, which fails: {error}")
         raise

@@ -36,12 +36,13 @@ WITHOUT_SMOKE_CASE = ("mariadb", "mariadb-client", "rabbitmq", "memcached", "cli
 
 
 def unregistered_modules(sources: Mapping[str, str], registered: Collection[str]) -> List[str]:
-    """Name modules that define a SPEC and are not in the registry.
+    """Name modules that define a SPEC and that the registry did not find.
 
     ``sources`` maps paths below packstack_lite/services to their text, ``registered`` are the paths in the registry.
     """
     return [
-        f"services/{path} defines a SPEC: import it in services/registry.py and add it to _MODULES"
+        f"services/registry.py does not find the SPEC of services/{path}: give it a name that no other SPEC has, and"
+        " its directory an __init__.py"
         for path, text in sources.items()
         if "\nSPEC = ServiceSpec(" in text and path not in registered
     ]
@@ -125,22 +126,35 @@ def apis_with_threads(profile: Profile) -> List[str]:
         return []
     return [
         f"{profile.name} runs {name} with {api.threads} threads per process, which fails with Zed's oslo.log: set"
-        f" threads: 1 for it in packstack_lite/profiles/{profile.name}.yaml"
+        f" api_threads: 1 in packstack_lite/profiles/{profile.name}.yaml"
         for name, api in {**profile.uwsgi, **profile.mod_wsgi}.items()
         if api.threads > 1
     ]
 
 
-def missing_mentions(spec: ServiceSpec, pages: Mapping[str, str]) -> List[str]:
-    """Name pages that do not mention an optional service with an API; ``pages`` maps names to texts."""
-    if not spec.answer or spec.is_required or not spec.apis:
+def missing_change(spec: ServiceSpec, changes: str) -> List[str]:
+    """Name an optional service with an API that the change log, ``changes``, does not mention."""
+    if not spec.answer or spec.is_required or not spec.apis or spec.answer in changes:
         return []
-    words = {page: spec.answer if page == "CHANGELOG.md" else spec.name.capitalize() for page in pages}
-    return [
-        f"{page} does not mention {words[page]}: add it to the list of what packstack-lite deploys"
-        for page, text in pages.items()
-        if words[page] not in text
-    ]
+    return [f"CHANGELOG.md does not mention {spec.answer}: add a line that says what it deploys"]
+
+
+def leftovers_of_apis(spec: ServiceSpec, switched_off: Sequence[Resource], paths: Mapping[str, str]) -> Iterator[str]:
+    """Name what a service declares of its optional APIs although they are switched off.
+
+    ``switched_off`` are its resources then, ``paths`` those of the profile.
+    """
+    for api in spec.apis if spec.apis else ():
+        if not api.answer:
+            continue
+        own_paths = {path for key, path in paths.items() if key == api.name or key.startswith(f"{api.name}-")}
+        for resource in switched_off:
+            is_own_file = resource.id.partition(":")[2] in own_paths
+            if is_own_file or resource.id in {f"unit:{unit}" for unit in api.units}:
+                yield (
+                    f"{spec.name} declares {resource.id} with {api.answer}=n: declare it only if"
+                    f' context.is_enabled("{api.answer}")'
+                )
 
 
 def missing_catalog_entries(spec: ServiceSpec, resources: Sequence[Resource]) -> List[str]:
@@ -234,10 +248,7 @@ def missing_option_checks(
     own = [path for path in paths if path.startswith(f"/etc/{spec.name}/") and path.endswith(".conf")]
     for path in own if spec.apis else []:
         if path not in checked:
-            yield (
-                f"the options of {path} are not checked: its template must be templates/{spec.name}{path}.j2, or the"
-                " path be in NOT_OSLO of tests/unit/test_services_options.py"
-            )
+            yield (f"the options of {path} are not checked: its template must be templates/{spec.name}{path}.j2")
     if own and spec.apis and f"{spec.name}/*.conf" not in lists and spec.name not in WITHOUT_OPTION_LISTS:
         yield (
             f"overrides of {own[0]} are not checked on the node: add {spec.name}/*.conf to"

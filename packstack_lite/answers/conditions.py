@@ -26,6 +26,19 @@ def condition_is_met(condition: str, texts: Mapping[str, str]) -> bool:
     )
 
 
+def find_unmet_parameter(condition: str, texts: Mapping[str, str]) -> str:
+    """Return the parameter that keeps a condition from being met, "" if it is met.
+
+    Of several the first, in the order of the condition.
+    """
+    if condition_is_met(condition, texts):
+        return ""
+    terms = [term.strip() for part in condition.split(" or ") for term in part.split(" and ")]
+    term = next(term for term in terms if not _term_is_met(term, texts))
+    word_in_name = _WORD_IN_NAME.fullmatch(term)
+    return word_in_name.group(2) if word_in_name and not _NAME_IN_LIST.fullmatch(term) else term.split()[0]
+
+
 def _term_is_met(term: str, texts: Mapping[str, str]) -> bool:
     """Evaluate one comparison of a condition."""
     equal = _EQUAL.fullmatch(term)

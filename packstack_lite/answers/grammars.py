@@ -13,8 +13,8 @@ from typing import Dict, Tuple
 _GRAMMARS: Dict[str, Tuple[str, str]] = {
     # dev_valid_name() in the kernel, without the characters that a shell or systemd interprets.
     "interface": (
-        r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}",
-        "an interface name (letters, digits, _ . @ -; 15 at most, the first a letter, a digit or _)",
+        r"(?!\d+\.\d+\.\d+\.\d+(?:$|:))[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}",
+        "an interface name (letters, digits, _ . @ -; 15 at most, the first a letter, a digit or _; no address)",
     ),
     # Neutron's column has 64 characters; "," and ":" separate its mappings.
     "physnet": (

@@ -10,7 +10,17 @@ from typing import Any, Container, Iterator, Mapping, Tuple
 L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
 METERING_AGENT, VPNAAS = "CONFIG_NEUTRON_METERING_AGENT_INSTALL", "CONFIG_NEUTRON_VPNAAS"
 MECHANISM_DRIVERS = "CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS"
+TYPE_DRIVERS, TENANT_TYPES = "CONFIG_NEUTRON_ML2_TYPE_DRIVERS", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES"
+INTERFACE_MAPPINGS = "CONFIG_NEUTRON_LB_INTERFACE_MAPPINGS"
+VLAN_RANGES = "CONFIG_NEUTRON_ML2_VLAN_RANGES"
 SRIOV_MAPPINGS = "CONFIG_NEUTRON_ML2_SRIOV_INTERFACE_MAPPINGS"
+# The tunnels that each agent sets up (Train to Epoxy: TUNNEL_NETWORK_TYPES of Neutron's Open vSwitch agent; the
+# linuxbridge agent has VXLAN only; OVN's tunnels are Geneve here, ovn-encap-type).
+TUNNEL_TYPES: Mapping[str, Tuple[str, ...]] = {
+    "openvswitch": ("gre", "vxlan", "geneve"),
+    "linuxbridge": ("vxlan",),
+    "ovn": ("geneve",),
+}
 # Some parameters exist once per agent: CONFIG_NEUTRON_OVS_..., CONFIG_NEUTRON_OVN_...
 AGENT_NAME_PARTS: Mapping[str, str] = {"openvswitch": "OVS", "ovn": "OVN"}
 # The Open vSwitch parameters that apply to Linux bridges too, as with Packstack.

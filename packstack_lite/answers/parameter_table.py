@@ -32,6 +32,8 @@ class Parameter:
     ``flag`` is its command line option without dashes. ``kind`` is string, boolean (y/n), integer, float, port,
     password, key (32 bytes in base64), cidr, ip, host, hosts or list.
 
+    ``other_defaults`` are the defaults that other releases of Packstack wrote into every file.
+
     ``default`` is text. Where ``computed`` is set, it is ``random`` (a password of ``length`` hexadecimal
     characters), ``address`` (that of the controller) or the parameter whose answer is repeated.
     ``ignores_default_password``: CONFIG_DEFAULT_PASSWORD never replaces its generated password.
@@ -41,6 +43,7 @@ class Parameter:
     regular expression for the whole answer or for each item of a list, ``pattern_description`` says it in words,
     and ``grammar`` (see ``grammars``) sets both. ``accepts_boolean_words``: True, yes and the like are valid too.
     ``supported_values`` are the answers (of a list: the words) that this release implements; None means all.
+    ``without_effect`` says why nothing reads the answer: whoever gives another than the default is warned.
 
     ``set_by_allinone``: Packstack's --allinone sets it (here it sets only hosts). ``old_names`` are its names in
     older releases. ``extension``: Packstack does not have this parameter.
@@ -64,6 +67,8 @@ class Parameter:
     grammar: str = ""
     accepts_boolean_words: bool = False
     supported_values: Optional[Tuple[str, ...]] = None
+    without_effect: str = ""
+    other_defaults: Tuple[str, ...] = ()
     old_names: Tuple[str, ...] = ()
     extension: bool = False
 
@@ -99,7 +104,9 @@ def _make_parameter(entry: Dict[str, Any]) -> Parameter:
         pattern, description = grammar(entry["grammar"])
         entry = {**entry, "pattern": pattern, "pattern_description": description}
     tuples: Dict[str, Any] = {
-        name: tuple(entry[name]) for name in ("choices", "supported_values", "old_names") if name in entry
+        name: tuple(entry[name])
+        for name in ("choices", "supported_values", "old_names", "other_defaults")
+        if name in entry
     }
     return Parameter(**{**entry, **tuples})
 

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
+from packstack_lite.answers import truncation
 from packstack_lite.answers.legacy import messages
 from packstack_lite.answers.legacy.history import load_old_parameters
 from packstack_lite.answers.legacy.rename import LineChange, OldLine, rename_old_parameters
 from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
+from packstack_lite.answers.suggestions import suggest_name
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]\s*")
 _SEPARATOR = re.compile(r"[=:]")
+# What git, diff3 and others leave where two versions disagree; ======= alone is a line of decoration.
+_CONFLICT_MARKER = re.compile(r"(<{7}|>{7}|\|{7}|={7})( .*)?")
+# What Python 2 strips from bytes; Python 3 strips more, such as a space that does not break.
+_WHITE_SPACE = " \t\n\r\x0b\x0c"
+_COMMENT_WORD = re.compile(rf"rem([{_WHITE_SPACE}]|$)", re.IGNORECASE)
 _FIRST_WORD = re.compile(r"[A-Za-z_]+\b")
 # A file with every parameter and its help has 50 kB.
 _MAX_BYTES = 1_000_000
 # A file with more invalid lines is not an answer file. No release removed so many names.
 _MAX_INVALID_LINES = 200
-_MAX_NAME_LENGTH = 100
+_WRITE_HINT = f"{recommend('--gen-answer-file', 'FILE')} writes an answer file"
+# How many line numbers a message lists.
+_MAX_LISTED = 12
 
 
 @dataclass
@@ -44,21 +53,24 @@ def read_answer_file(path: Path) -> AnswerFile:
     """Read an answer file.
 
     Raises UsageError if it is no text file or clearly no answer file. The rules are those of Packstack's parser
-    (Python's RawConfigParser): one section [general], names in any case, ``=`` or ``:``, no interpolation, white
-    space around a value dropped, ``#`` and ``;`` start a comment at the start of a line only. Lines that this parser
-    ignores silently are errors or warnings here. Names of older releases are read as today's (see ``legacy.rename``).
+    (RawConfigParser of Python 2.7): one section [general], names in any case, ``=`` or ``:``, no interpolation, white
+    space around a value dropped, comments are lines that start with ``#``, ``;`` or ``rem``. docs/packstack.md lists
+    where this reader differs. Lines that the parser ignores silently are errors or warnings here. Names of older
+    releases are read as today's (see ``legacy.rename``).
     """
     answer_file = AnswerFile(path)
     section = ""
-    for number, line in enumerate(_read_text(answer_file).split("\n"), 1):
-        text = line.strip()
-        if not text or text[0] in "#;":
+    lines = _read_text(answer_file).split("\n")
+    _refuse_conflicts(path, lines)
+    for number, line in enumerate(lines, 1):
+        text = line.strip(_WHITE_SPACE)
+        if not text or text[0] in "#;" or _COMMENT_WORD.match(line):
             continue
         heading = _SECTION.fullmatch(text)
         if _count_invalid_lines(answer_file) > _MAX_INVALID_LINES:
             raise UsageError(
                 f"{path}: is not an answer file: more than {_MAX_INVALID_LINES} of its {number} first lines are bad",
-                f"packstack-lite --gen-answer-file={path}.new writes one",
+                f"{recommend(f'--gen-answer-file={path}.new')} writes one",
             )
         if heading:
             section = heading.group(1)
@@ -76,7 +88,20 @@ def read_answer_file(path: Path) -> AnswerFile:
     if not section:
         answer_file.errors.append(f"{path}:1: has no answers; write [general] into its first line")
     _rename_old_parameters(answer_file)
+    answer_file.warnings += truncation.find_warnings(path, lines, list(answer_file.answers))
     return answer_file
+
+
+def _refuse_conflicts(path: Path, lines: Sequence[str]) -> None:
+    """Raise UsageError if the file holds two versions: merge-conflict markers."""
+    markers = [(number, line) for number, line in enumerate(lines, 1) if _CONFLICT_MARKER.fullmatch(line.rstrip("\r"))]
+    if any(line[0] in "<>" for _, line in markers):
+        numbers = ", ".join(str(number) for number, _ in markers[:_MAX_LISTED])
+        more = f" and {len(markers) - _MAX_LISTED} more" if len(markers) > _MAX_LISTED else ""
+        raise UsageError(
+            f"{path}:{markers[0][0]}: has merge-conflict markers (lines {numbers}{more}): it holds two versions",
+            "keep one version of each conflict, and remove the markers",
+        )
 
 
 def _count_invalid_lines(answer_file: AnswerFile) -> int:
@@ -114,7 +139,7 @@ def _split_pair(text: str) -> Optional[Tuple[str, str]]:
     separator = _SEPARATOR.search(text)
     if not separator or not separator.start():
         return None
-    return text[: separator.start()].rstrip(), text[separator.end() :].lstrip()
+    return text[: separator.start()].rstrip(), text[separator.end() :].lstrip(_WHITE_SPACE)
 
 
 def _add_answer(answer_file: AnswerFile, number: int, given_name: str, text: str) -> None:
@@ -140,8 +165,9 @@ def _rename_old_parameters(answer_file: AnswerFile) -> None:
     result = rename_old_parameters(answer_file.answers, answer_file.old_lines)
     answer_file.answers = result.answers
     answer_file.changes = sorted(answer_file.changes + result.changes, key=lambda change: change.line_number)
-    answer_file.errors += messages.describe_errors(answer_file.path, answer_file.changes)
-    answer_file.warnings += messages.describe_warnings(answer_file.path, answer_file.changes)
+    places = messages.Places(answer_file.path)
+    answer_file.errors += messages.describe_errors(places, answer_file.changes)
+    answer_file.warnings += messages.describe_warnings(places, answer_file.changes)
 
 
 def _describe_line_start(text: str) -> str:
@@ -164,10 +190,8 @@ def suggest_parameter(name: str) -> str:
     """
     if f"CONFIG_{name}" in PARAMETERS_BY_NAME:
         return f"; did you mean CONFIG_{name}?"
-    if len(name) > _MAX_NAME_LENGTH:
-        return ""
-    matches = difflib.get_close_matches(name, PARAMETERS_BY_NAME, 1, 0.75)
-    return f"; did you mean {matches[0]}?" if matches else ""
+    suggestion = suggest_name(name, PARAMETERS_BY_NAME)
+    return f"; did you mean {suggestion}?" if suggestion else ""
 
 
 def _read_text(answer_file: AnswerFile) -> str:
@@ -177,13 +201,13 @@ def _read_text(answer_file: AnswerFile) -> str:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file", f"packstack-lite --gen-answer-file={path} writes one") from None
+        raise UsageError(f"{path}: no such file", f"{recommend(f'--gen-answer-file={path}')} writes one") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}", "check its owner and mode") from None
     if len(data) > _MAX_BYTES:
         raise UsageError(
             f"{path}: is not an answer file: it is larger than {_MAX_BYTES // 1_000_000} MB",
-            "packstack-lite --gen-answer-file=FILE writes an answer file",
+            _WRITE_HINT,
         )
     if data.startswith(codecs.BOM_UTF8):
         answer_file.warnings.append(
@@ -194,5 +218,5 @@ def _read_text(answer_file: AnswerFile) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UsageError(f"{path}: is not a text file", "packstack-lite --gen-answer-file=FILE writes an answer file")
+        raise UsageError(f"{path}: is not a text file", _WRITE_HINT)
     return text.replace("\r\n", "\n").replace("\r", "\n")

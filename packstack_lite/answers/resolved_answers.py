@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterator, List, Mapping, Sequence
 
-from packstack_lite.answers.conditions import condition_is_met
+from packstack_lite.answers.conditions import condition_is_met, find_unmet_parameter
 from packstack_lite.answers.parameter_table import ADDRESS_DEFAULT, PARAMETERS_BY_NAME
 from packstack_lite.secret import Secret
 
@@ -44,6 +44,8 @@ class Answers(Mapping[str, Any]):
 
     def __init__(self, answers: Mapping[str, Answer], warnings: Sequence[str] = ()) -> None:
         self._answers = dict(answers)
+        # What conditions compare with; each parameter has one, so it is not made for each again.
+        self._texts = {name: answer.text for name, answer in self._answers.items()}
         self.warnings = tuple(warnings)
 
     def __getitem__(self, name: str) -> Any:
@@ -90,14 +92,16 @@ class Answers(Mapping[str, Any]):
 
     def applies(self, name: str) -> bool:
         """Return whether the parameter's condition is met: only then the answer counts."""
-        return condition_is_met(
-            PARAMETERS_BY_NAME[name].condition, {other: answer.text for other, answer in self._answers.items()}
-        )
+        return condition_is_met(PARAMETERS_BY_NAME[name].condition, self._texts)
+
+    def unmet_parameter(self, name: str) -> str:
+        """Return the parameter whose answer keeps this one from counting, "" if it counts."""
+        return find_unmet_parameter(PARAMETERS_BY_NAME[name].condition, self._texts)
 
     def is_customized(self, name: str) -> bool:
         """Return whether somebody gave an answer other than the default."""
         parameter = PARAMETERS_BY_NAME[name]
-        if self.origin(name) in (ORIGIN_DEFAULT, ORIGIN_RANDOM, *PARAMETERS_BY_NAME):
+        if self.origin(name) in (ORIGIN_DEFAULT, ORIGIN_RANDOM) or self.origin(name) in PARAMETERS_BY_NAME:
             return False
         if parameter.default == ADDRESS_DEFAULT and name != CONTROLLER_HOST:
             return self.text(name) != self.text(CONTROLLER_HOST)

@@ -12,6 +12,7 @@ from packstack_lite.answers.checks.validation import check_answers
 from packstack_lite.answers.conditions import condition_is_met
 from packstack_lite.answers.l2_agents import L2_AGENT
 from packstack_lite.answers.legacy.history import load_retired_values, modernize_value
+from packstack_lite.answers.network_rewrites import rewrite_network_answers
 from packstack_lite.answers.overrides import Overrides, read_overrides
 from packstack_lite.answers.parameter_table import (
     ADDRESS_DEFAULT,
@@ -32,11 +33,15 @@ from packstack_lite.answers.resolved_answers import (
     Answer,
     Answers,
 )
-from packstack_lite.answers.values import UnwritableError, empty_value, parse_value
+from packstack_lite.answers.templates import describe_templates, has_text_behind, is_template
+from packstack_lite.answers.values import UnwritableError, empty_value, given_text, is_valid, parse_value
+from packstack_lite.counts import format_count
 from packstack_lite.errors import AnswersError
+from packstack_lite.recommended import recommend
 from packstack_lite.secret import Secret
 
 DEFAULT_PASSWORD_PARAMETER = "CONFIG_DEFAULT_PASSWORD"
+_COMMENT_HINT = "text behind a value is no comment"
 # Kinds whose answer cannot be empty; Packstack accepts an empty one and fails later.
 _NEVER_EMPTY = ("integer", "float", "port", "cidr", "ip", "host", "hosts")
 
@@ -50,17 +55,20 @@ def resolve_answers(
     sandbox_answers: Mapping[str, str] = {},
     environment: Mapping[str, str] = {},
     settings: Sequence[str] = (),
+    named_nodes: Mapping[str, str] = {},
 ) -> Answers:
     """Resolve the answer of every parameter; a later source overrides an earlier one.
 
-    Sources: defaults, ``node_answers`` (--allinone, --install-hosts), ``files``, ``sandbox_answers``,
+    Sources: defaults, ``node_answers`` (--allinone, --install-hosts), ``files``, ``named_nodes`` (those of
+    ``node_answers`` that win over a remembered file), ``sandbox_answers``,
     ``environment`` (PACKSTACK_CONFIG_X), ``settings`` (--set ``NAME=VALUE``) and ``flags`` (text by parameter).
     ``address`` is the default of the controller, and the controller is the default of the other hosts.
     Passwords that nobody gave come from ``password_store``. Raises AnswersError with the errors of all
     sources, and UsageError if a file cannot be read.
     """
     resolver = _Resolver(address, password_store or PasswordStore())
-    resolver.collect_sources(files, node_answers, sandbox_answers, read_overrides(environment, settings, flags))
+    overrides = read_overrides(environment, settings, flags)
+    resolver.collect_sources(files, node_answers, named_nodes, sandbox_answers, overrides)
     resolver.resolve_all()
     answers = Answers(resolver.answers)
     if not resolver.errors:
@@ -89,10 +97,9 @@ def _sort_key(error: str, files: Sequence[Path]) -> Tuple[int, int]:
 
 def _answers_error(errors: Sequence[str], files: Sequence[Path], warnings: Sequence[str]) -> AnswersError:
     """Make the exception that reports all errors and warnings."""
-    count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
     in_files = f" ({', '.join(map(str, files))})" if files else ""
-    hint = "correct the answers above; packstack-lite never changes your answer file"
-    return AnswersError(f"{count} in the answers{in_files}", errors, hint, warnings)
+    hint = "correct the answers above" + ("; packstack-lite never changes your answer file" if files else "")
+    return AnswersError(f"{format_count(len(errors), 'error')} in the answers{in_files}", errors, hint, warnings)
 
 
 @dataclass
@@ -115,6 +122,7 @@ class _Resolver:
         self,
         files: Sequence[Path],
         node_answers: Mapping[str, str],
+        named_nodes: Mapping[str, str],
         sandbox_answers: Mapping[str, str],
         overrides: Overrides,
     ) -> None:
@@ -127,17 +135,38 @@ class _Resolver:
             self.given_answers.update(
                 {name: (text, f"{path}:{line_number}") for name, (text, line_number) in answer_file.answers.items()}
             )
+        self.given_answers.update({name: (text, ORIGIN_ALLINONE) for name, text in named_nodes.items()})
         self.given_answers.update({name: (text, ORIGIN_SANDBOX) for name, text in sandbox_answers.items()})
         self.given_answers.update(overrides.answers)
         self.errors += overrides.errors
         self.warnings += overrides.warnings
-        self.default_address = self.given_answers.get(CONTROLLER_HOST, ("", ""))[0] or self.default_address
+        self.given_answers = {
+            name: (given_text(PARAMETERS_BY_NAME[name], text), origin)
+            for name, (text, origin) in self.given_answers.items()
+        }
+        controller = self.given_answers.get(CONTROLLER_HOST, ("", ""))[0]
+        self.default_address = "" if is_template(controller, False) else controller or self.default_address
         for name in [parameter.name for parameter in PARAMETERS if self._asks_for_default(parameter)]:
             del self.given_answers[name]
         self._modernize_values()
         self.given_texts = {name: text for name, (text, _) in self.given_answers.items()}
+        self._rewrite_network_answers()
         self.condition_texts = {parameter.name: self._condition_text(parameter) for parameter in PARAMETERS}
         self._reject_retired_values()
+        self._reject_templates()
+
+    def _reject_templates(self) -> None:
+        """Report all answers still to be filled in as one error, and leave them out."""
+        templates = {
+            name: answer
+            for name, answer in self.given_answers.items()
+            if is_template(answer[0], PARAMETERS_BY_NAME[name].is_secret)
+            and condition_is_met(PARAMETERS_BY_NAME[name].condition, self.condition_texts)
+        }
+        if templates:
+            self.errors.append(describe_templates(templates))
+        for name in templates:
+            del self.given_answers[name]
 
     def _modernize_values(self) -> None:
         """Replace retired values by equivalent ones, with a warning."""
@@ -150,6 +179,16 @@ class _Resolver:
                     f"{origin}: {name}={text} is read as {retired_value.new_value or 'empty'}: {retired_value.reason}"
                 )
 
+    def _rewrite_network_answers(self) -> None:
+        """Replace network answers that the L2 agent cannot have, with a warning each."""
+        for name, text, reason in list(rewrite_network_answers(self.given_texts, self._l2_agent())):
+            given_text, origin = self.given_answers[name]
+            if not is_valid(PARAMETERS_BY_NAME[name], given_text):
+                continue  # Reported as an error with the text that was given.
+            self.warnings.append(f"{origin}: {name}: {reason}; {text} is used instead of {given_text or 'nothing'}")
+            self.given_answers[name] = (text, origin)
+            self.given_texts[name] = text
+
     def _reject_retired_values(self) -> None:
         """Report an error for each retired value without an equivalent today."""
         for name in [name for name in load_retired_values() if name in self.given_answers]:
@@ -160,7 +199,7 @@ class _Resolver:
                 and retired_value.is_error
                 and condition_is_met(PARAMETERS_BY_NAME[name].condition, self.condition_texts)
             ):
-                replacement = f"`packstack-lite answers migrate` writes {retired_value.new_value}"
+                replacement = f"`{recommend('answers', 'migrate', 'FILE')}` writes {retired_value.new_value}"
                 self.errors.append(f"{origin}: {name}={text}: {retired_value.reason} ({replacement})")
 
     def _asks_for_default(self, parameter: Parameter) -> bool:
@@ -182,11 +221,7 @@ class _Resolver:
         So an invalid answer hides no errors of the parameters that depend on it.
         """
         text = self.given_answers.get(parameter.name, (self._default_text(parameter), ""))[0]
-        try:
-            parse_value(parameter, text)
-        except ValueError:
-            return self._default_text(parameter)
-        return text
+        return text if is_valid(parameter, text) else self._default_text(parameter)
 
     def _default_text(self, parameter: Parameter) -> str:
         """Return the default known before passwords are generated, for conditions."""
@@ -219,20 +254,8 @@ class _Resolver:
             if applies and parameter.name in self.empty_origins:
                 label = f"{self.empty_origins[parameter.name]}: {parameter.name}"
                 self.warnings.append(f"{label}: is empty; the default is used: {self._default_text(parameter)}")
-            text, origin = self._corrected_answer(parameter) or self._default_answer(parameter, applies)
+            text, origin = self.given_answers.get(parameter.name) or self._default_answer(parameter, applies)
             self.answers[parameter.name] = Answer(text, self._parse_answer(parameter, text, origin, applies), origin)
-
-    def _corrected_answer(self, parameter: Parameter) -> Optional[Tuple[str, str]]:
-        """Return the given answer, or with a warning the one that must replace it."""
-        given_answer = self.given_answers.get(parameter.name)
-        required_driver = given_answer and derived_defaults.required_mechanism_driver(
-            parameter.name, given_answer[0], self._l2_agent()
-        )
-        if not given_answer or not required_driver:
-            return given_answer
-        message = f"{given_answer[1]}: {parameter.name}: does not contain {required_driver}, the {L2_AGENT}"
-        self.warnings.append(f"{message}; {required_driver} is used instead of {given_answer[0] or 'nothing'}")
-        return required_driver, L2_AGENT
 
     def _default_answer(self, parameter: Parameter, applies: bool) -> Tuple[str, str]:
         """Return the text and origin of a parameter without a given answer."""
@@ -258,9 +281,15 @@ class _Resolver:
         if parameter.is_secret and text == PASSWORD_PLACEHOLDER:
             return Secret("")
         try:
-            return parse_value(parameter, text)
+            value = parse_value(parameter, text)
+            if applies and has_text_behind(text):
+                self.warnings.append(
+                    f"{origin}: {parameter.name}: the answer has # or ; behind a space: {_COMMENT_HINT}"
+                )
+            return value
         except ValueError as error:
-            message = f"{origin}: {parameter.name}: {error}"
+            hint = f"; {_COMMENT_HINT}" if has_text_behind(text) else ""
+            message = f"{origin}: {parameter.name}: {error}{hint}"
             if text == self.default_address and origin == ORIGIN_DEFAULT and parameter.name != CONTROLLER_HOST:
                 return empty_value(parameter)  # The controller's answer is invalid and reported there.
             if applies or isinstance(error, UnwritableError):

@@ -36,6 +36,29 @@ class UnwritableError(ValueError):
     """
 
 
+# What people write for "no answer"; Python 2's ConfigParser reads "" as empty, other programs write the rest.
+_NOTHING = ("", '""', "''", "[]")
+_NO_WORDS = ("none", "null")
+
+
+def is_given(text: str, is_secret: bool = False, choices: Sequence[str] = ()) -> bool:
+    """Return whether a text is an answer, and not one of the ways to write none.
+
+    A secret may be any word but an empty one; ``none`` is an answer where it is a choice.
+    """
+    if is_secret:
+        return text not in _NOTHING[:3]
+    return text not in _NOTHING and (text.lower() not in _NO_WORDS or text in choices)
+
+
+def given_text(parameter: Parameter, text: str) -> str:
+    """Return the text of an answer, "" if it stands for none.
+
+    A default such as the JSON list [] stays.
+    """
+    return text if text == parameter.default or is_given(text, parameter.is_secret, parameter.choices) else ""
+
+
 def parse_value(parameter: Parameter, text: str) -> Any:
     """Return the typed value.
 
@@ -55,6 +78,15 @@ def parse_value(parameter: Parameter, text: str) -> Any:
     value = _PARSERS[parameter.kind](text)
     _check_pattern(parameter, value)
     return value
+
+
+def is_valid(parameter: Parameter, text: str) -> bool:
+    """Return whether the text is a valid answer to the parameter."""
+    try:
+        parse_value(parameter, text)
+    except ValueError:
+        return False
+    return True
 
 
 def empty_value(parameter: Parameter) -> Any:

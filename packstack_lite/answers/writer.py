@@ -10,12 +10,11 @@ from typing import Callable, List
 from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
 from packstack_lite.answers.password_store import write_private_file
 from packstack_lite.answers.resolved_answers import Answers
+from packstack_lite.answers.truncation import END_ANNOUNCEMENT, FILE_END, FILE_HEADING
 from packstack_lite.errors import UsageError
 
 # packstack-answers-YYYYmmdd-HHMMSS.txt, as Packstack names them.
 ANSWER_FILE_PATTERN = f"packstack-answers-{'[0-9]' * 8}-{'[0-9]' * 6}.txt"
-
-FILE_HEADING = "# Answers for packstack-lite, in Packstack's format. It contains passwords: keep its mode 0600."
 
 
 def write_answer_file(path: Path, answers: Answers) -> None:
@@ -47,14 +46,14 @@ def render_parameter_lines(render_line: Callable[[Parameter], str]) -> str:
 
     ``render_line`` returns the line of a parameter, such as ``NAME=VALUE``.
     """
-    lines = [FILE_HEADING, "[general]"]
+    lines = [FILE_HEADING, "[general]", END_ANNOUNCEMENT]
     group = ""
     for parameter in PARAMETERS:
         if parameter.group != group:
             group = parameter.group
             lines += ["", "", f"# === {group} ==="]
         lines += ["", *_render_comment(parameter), render_line(parameter)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", FILE_END]) + "\n"
 
 
 def describe_parameter(parameter: Parameter) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-import click
-
 from packstack_lite.answers import (
     PARAMETERS,
     Answers,
@@ -17,13 +15,14 @@ from packstack_lite.answers import (
     describe_parameter,
     write_answer_file,
 )
-from packstack_lite.cli.deploy import split_hosts
-from packstack_lite.cli.options import Options
+from packstack_lite.cli.echo import echo
+from packstack_lite.cli.options import Options, split_hosts
 from packstack_lite.cli.terminal import make_callbacks, print_json, print_stderr, stdout_console
+from packstack_lite.counts import format_count
 from packstack_lite.deployment import answer_sources
 from packstack_lite.deployment.connection_target import choose_target, find_own_address
 from packstack_lite.errors import ExitCode, UsageError
-from packstack_lite.report.formatting import format_count
+from packstack_lite.recommended import recommend
 
 _LOOPBACK = "127.0.0.1"
 
@@ -54,7 +53,7 @@ def generate_answer_file(options: Options, path: Path, install_hosts: Optional[s
         print_json({"written": str(path)})
     else:
         print_stderr(options, f"written: {path}")
-        print_stderr(options, f"next: packstack-lite plan --answer-file {path}")
+        print_stderr(options, f"next: {recommend('plan', '--answer-file', path)}")
     return ExitCode.SUCCESS
 
 
@@ -96,8 +95,8 @@ def print_parameters() -> int:
     for parameter in PARAMETERS:
         if parameter.group != group:
             group = parameter.group
-            click.echo(f"{group}\n{'-' * len(group)}\n")
-        click.echo(f"**{parameter.name}** (``--{parameter.flag}``)\n    {describe_parameter(parameter)}\n")
+            echo(f"{group}\n{'-' * len(group)}\n")
+        echo(f"**{parameter.name}** (``--{parameter.flag}``)\n    {describe_parameter(parameter)}\n")
     return ExitCode.SUCCESS
 
 

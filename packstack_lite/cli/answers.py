@@ -21,6 +21,7 @@ from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, stdout_console
 from packstack_lite.deployment import answer_sources
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.secret import MASK
 
 
@@ -79,7 +80,7 @@ def _match_names(names: Sequence[str]) -> Set[str]:
         matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}
         if not matched:
             raise UsageError(
-                f"{name}: no such parameter{suggest_parameter(name.upper())}", "packstack-lite answers show"
+                f"{name}: no such parameter{suggest_parameter(name.upper())}", recommend("answers", "show")
             )
         matches |= matched
     return matches

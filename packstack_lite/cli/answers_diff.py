@@ -11,6 +11,7 @@ from rich.text import Text
 from packstack_lite.answers import Difference, PasswordStore, compare_answers, resolve_answers
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, print_stderr, stdout_console
+from packstack_lite.counts import format_count
 from packstack_lite.errors import ExitCode
 from packstack_lite.secret import MASK
 
@@ -63,7 +64,7 @@ def _print_differences(options: Options, differences: Sequence[Difference], one:
             text = "differs" if difference.is_secret else side.text or "(empty)"
             stdout_console(options).print(Text.assemble((f"  {sign} {text}", style), (f"  from {side.origin}", "dim")))
     without_effect = sum(not difference.applies for difference in differences)
-    summary = f"{len(differences)} differences" if len(differences) > 1 else "1 difference"
+    summary = format_count(len(differences), "difference")
     print_stderr(
         options,
         summary + (f", {without_effect} of them without effect in either file" if without_effect else ""),

@@ -21,7 +21,10 @@ from packstack_lite.answers import (
 )
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import print_json, print_stderr
+from packstack_lite.counts import format_count
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
+from packstack_lite.report.escape import escape_text
 
 _FILE = click.Path(path_type=Path)
 
@@ -54,8 +57,8 @@ def migrate(options: Options, old: Path, new: Optional[Path]) -> None:
         return
     for sentence in describe_changes(old, migration.changes):
         print_stderr(options, sentence)
-    print_stderr(options, f"{len(migration.changes)} changes" if len(migration.changes) != 1 else "1 change")
-    print_stderr(options, f"next: packstack-lite --validate-answer-file {new or 'NEW'}")
+    print_stderr(options, format_count(len(migration.changes), "change"))
+    print_stderr(options, f"next: {recommend('--validate-answer-file', new or 'NEW')}")
 
 
 def _write_to_stdout(text: str) -> None:
@@ -68,7 +71,8 @@ def _write_to_stdout(text: str) -> None:
         status = os.fstat(sys.stdout.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
             os.fchmod(sys.stdout.fileno(), 0o600)
-    sys.stdout.write(text)
+    # A file or a program gets the text as it is.
+    sys.stdout.write(escape_text(text) if sys.stdout.isatty() else text)
 
 
 def _change_to_json(change: LineChange) -> Dict[str, Any]:

@@ -6,36 +6,41 @@
 from __future__ import annotations
 
 import platform
-import signal
 from pathlib import Path
 from typing import Optional, Sequence
 
 import click
 
 from packstack_lite import __version__
-from packstack_lite.cli import answer_files, deploy, interview
-from packstack_lite.cli.answers import answers
-from packstack_lite.cli.apply import apply
-from packstack_lite.cli.completion import COMPLETE_VARIABLE, completion
-from packstack_lite.cli.explain import explain
+from packstack_lite.cli.completion import COMPLETE_VARIABLE
+from packstack_lite.cli.echo import echo
 from packstack_lite.cli.group import PackstackGroup, show_full_help
+from packstack_lite.cli.interrupt import GUARD
 from packstack_lite.cli.options import Options, pass_options, shared_options
-from packstack_lite.cli.plan import plan
-from packstack_lite.cli.preflight import preflight
-from packstack_lite.cli.render import render
-from packstack_lite.cli.sandbox import sandbox
-from packstack_lite.cli.smoke import smoke
-from packstack_lite.cli.terminal import is_interactive
-from packstack_lite.cli.verify import verify
 from packstack_lite.errors import ExitCode, UsageError
+from packstack_lite.recommended import recommend
 
 VERSION_TEXT = f"packstack-lite {__version__} (Python {platform.python_version()})"
-HELP_HINT = "packstack-lite --help lists options and verbs; to try it out: packstack-lite --allinone --sandbox"
+# The verbs, each a command of this name in a module of this name, and their lines in --help.
+VERBS = {
+    "preflight": "Check the nodes before anything is changed.",
+    "plan": "Show what apply would change.",
+    "apply": "Bring the nodes to their declared state.",
+    "verify": "Report drift from the declared state.",
+    "smoke": "Test the cloud by using it.",
+    "render": "Write the configs to a directory; no node needed.",
+    "explain": "Show where a rendered value comes from; no node needed.",
+    "answers": "Show, compare and convert answers.",
+    "sandbox": "Manage throw-away nodes on this machine.",
+    "completion": "Print a shell completion script.",
+}
+HELP_HINT = f"{recommend('--help')} lists options and verbs; to try it out: {recommend('--allinone', '--sandbox')}"
 
 
 @click.command(
     "packstack-lite",
     cls=PackstackGroup,
+    short_helps=VERBS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Every parameter of an answer file is also an option: --help-all.",
@@ -64,8 +69,9 @@ HELP_HINT = "packstack-lite --help lists options and verbs; to try it out: packs
     callback=show_full_help,
     help="Show this help with every parameter.",
 )
-@click.version_option(message=VERSION_TEXT)
-@shared_options()
+# Without the number click would look for it in the metadata of all that is installed.
+@click.version_option(__version__, message=VERSION_TEXT)
+@shared_options(with_parameters=False)
 @pass_options
 @click.pass_context
 def cli(
@@ -95,6 +101,9 @@ def cli(
                 HELP_HINT,
             )
         return ExitCode.SUCCESS
+    # Not above: --version and --help do not wait for them.
+    from packstack_lite.cli import answer_files, deploy
+
     if list_all:
         return answer_files.print_parameters()
     if len(given_options) > 1 and given_options[0] != "--gen-answer-file":
@@ -112,6 +121,9 @@ def cli(
 
 def _run_without_options(ctx: click.Context, options: Options) -> int:
     """Start the interview on a terminal, otherwise print the help."""
+    from packstack_lite.cli import interview
+    from packstack_lite.cli.terminal import is_interactive
+
     from_terminal = any(
         ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
         for param in ctx.command.params
@@ -120,12 +132,8 @@ def _run_without_options(ctx: click.Context, options: Options) -> int:
         raise UsageError("nothing to do: add --allinone, --install-hosts, --answer-file or a verb", HELP_HINT)
     if is_interactive():
         return interview.run_interview(options)
-    click.echo(ctx.get_help(), color=ctx.color)
+    echo(ctx.get_help(), color=ctx.color)
     return ExitCode.SUCCESS
-
-
-for _verb in (preflight, plan, apply, verify, smoke, render, explain, answers, sandbox, completion):
-    cli.add_command(_verb)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
@@ -133,7 +141,5 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
 
     SIGTERM and SIGHUP are treated like Ctrl-C, so that partial work is cleaned up.
     """
-    for signal_number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signal_number) is signal.SIG_DFL:
-            signal.signal(signal_number, signal.default_int_handler)
-    cli.main(args=arguments, prog_name="packstack-lite", complete_var=COMPLETE_VARIABLE)
+    with GUARD:
+        cli.main(args=arguments, prog_name="packstack-lite", complete_var=COMPLETE_VARIABLE)

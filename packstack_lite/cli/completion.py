@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from packstack_lite.cli.echo import echo
 from packstack_lite.errors import UsageError
 
 COMPLETE_VARIABLE = "_PACKSTACK_LITE_COMPLETE"
@@ -21,4 +22,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     completion_class = get_completion_class(shell)
     if completion_class is None:
         raise UsageError(f"the installed version of click has no completion for {shell}", "use bash, zsh or fish")
-    click.echo(completion_class(ctx.find_root().command, {}, "packstack-lite", COMPLETE_VARIABLE).source())
+    echo(completion_class(ctx.find_root().command, {}, "packstack-lite", COMPLETE_VARIABLE).source())

@@ -6,19 +6,24 @@ Used by --allinone, --install-hosts, --answer-file and ``apply``.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, FrozenSet, List, Optional
+from typing import TYPE_CHECKING, Callable, FrozenSet, List, Optional
 
 from packstack_lite.cli import output
 from packstack_lite.cli.opening import open_from_options
-from packstack_lite.cli.options import Options
+from packstack_lite.cli.options import Options, split_hosts
 from packstack_lite.cli.plan import plan_and_print
 from packstack_lite.cli.terminal import make_callbacks, print_stderr, stderr_console
-from packstack_lite.deployment import Deployment, clouds_yaml, write_new_answer_file
+from packstack_lite.deployment import write_new_answer_file
+from packstack_lite.deployment.sandbox_lifetime import remove_unused_sandbox
 from packstack_lite.engine.events import Finding
 from packstack_lite.errors import ExitCode
+from packstack_lite.recommended import recommend_here
 from packstack_lite.report.console import Console
 from packstack_lite.report.text import format_finding
 from packstack_lite.resources.base import Phase
+
+if TYPE_CHECKING:
+    from packstack_lite.deployment import Deployment
 
 
 def _always_confirm(deployment: Deployment) -> bool:
@@ -27,8 +32,12 @@ def _always_confirm(deployment: Deployment) -> bool:
 
 
 def deploy_new(options: Options, install_hosts: Optional[str], dry_run: bool) -> int:
-    """Write the answer file of --allinone or --install-hosts, then deploy it."""
-    return deploy_answer_files(write_answer_file(options, install_hosts, not dry_run), dry_run)
+    """Write the answer file of --allinone or --install-hosts, then deploy it.
+
+    A sandbox that this run made is removed if nothing is deployed in it.
+    """
+    with remove_unused_sandbox(options.sandbox, make_callbacks(options).progress):
+        return deploy_answer_files(write_answer_file(options, install_hosts, not dry_run), dry_run)
 
 
 def write_answer_file(options: Options, install_hosts: Optional[str], create_sandbox: bool) -> Options:
@@ -46,12 +55,7 @@ def write_answer_file(options: Options, install_hosts: Optional[str], create_san
         create_sandbox=create_sandbox,
     )
     print_stderr(options, f"answers for {', '.join(new.addresses)}: {new.path}")
-    return replace(options, answer_files=[new.path], host=new.selection.host)
-
-
-def split_hosts(install_hosts: Optional[str]) -> List[str]:
-    """Split the value of --install-hosts into hosts."""
-    return [host.strip() for host in (install_hosts or "").split(",") if host.strip()]
+    return replace(options, answer_files=[new.path], host=new.selection.host, new_answers=new)
 
 
 def deploy_answer_files(
@@ -68,7 +72,9 @@ def deploy_answer_files(
     """
     # Created first: its clock counts from the start of the run.
     console = Console(color=options.color, verbose=options.debug)
-    with open_from_options(options, create_sandbox=not dry_run) as deployment:
+    # An answer file that was written for this machine belongs to it, deployed or not.
+    remember = not dry_run or options.new_answers is not None
+    with open_from_options(options, remember=remember) as deployment:
         if dry_run:
             return plan_and_print(options, deployment)
         deployment.require_preflight(lambda finding: _print_finding(options, deployment, finding))
@@ -91,13 +97,14 @@ def _print_finding(options: Options, deployment: Deployment, finding: Finding) -
 
 def _next_steps(deployment: Deployment) -> List[str]:
     """Add the cloud to clouds.yaml; return lines that say how to use it."""
+    from packstack_lite.deployment import clouds_yaml
+
     cloud_name = clouds_yaml.add_to_clouds_yaml(deployment)
-    target = deployment.controller_target
-    target_option = f"--sandbox {target.sandbox.name}" if target.sandbox else f"--host {target.address}"
     return [
+        f"on {deployment.nodes_text}",
         "",
         f"dashboard    {deployment.controller_context.dashboard_url}",
         "on the node  . /root/keystonerc_admin; openstack server list",
         f"from here    openstack --os-cloud {cloud_name} server list",
-        f"next         packstack-lite smoke {target_option}",
+        f"next         {recommend_here('smoke')}",
     ]

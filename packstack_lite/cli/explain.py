@@ -99,7 +99,7 @@ def _format_line(line: LineExplanation) -> Iterator[str]:
 
 
 def _format_source(source: Source) -> str:
-    """Return an answer or fact as ``KIND NAME = VALUE (ORIGIN)``."""
+    """Return a Source as ``KIND NAME = VALUE (ORIGIN)``; secrets are masked in it."""
     repeats = "as " if source.origin in PARAMETERS_BY_NAME else ""
     origin = _ORIGIN_LABELS.get(source.origin, f" ({repeats}{source.origin})")
     return f"{source.kind:9} {source.name} = {source.value or 'empty'}{origin}"

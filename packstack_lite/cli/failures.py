@@ -6,6 +6,7 @@ No traceback reaches the terminal.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import platform
 import sys
@@ -17,9 +18,12 @@ from typing import Callable, Container, List, Optional, Sequence
 import click
 
 from packstack_lite import __version__
+from packstack_lite.cli.echo import echo
+from packstack_lite.cli.interrupt import GUARD
 from packstack_lite.errors import AnswersError, ExitCode, PackstackLiteError
-from packstack_lite.report.run_log import state_directory
+from packstack_lite.report.escape import escape_text
 from packstack_lite.secret import Masker, Secret
+from packstack_lite.state_paths import state_directory
 
 # Errors that a file of the user's can cause. ENOENT is not one: the missing file may be ours.
 _USER_FILE_ERRNOS = {
@@ -40,10 +44,12 @@ def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: 
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
     except click.ClickException as click_error:
-        click_error.show()
+        usage = io.StringIO()
+        click_error.show(usage)
+        echo(usage.getvalue().rstrip("\n"), err=True)
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        _print_error("interrupted", RESUME_HINT)
+        _print_interrupted()
         return ExitCode.INTERRUPTED
     except PackstackLiteError as known_error:
         _print_known_error(known_error)
@@ -64,9 +70,16 @@ def run_guarded(command: Callable[[], object], arguments: Sequence[str], verbs: 
 
 def _print_error(message: str, hint: str = "") -> None:
     """Print an error message and its hint on stderr."""
-    click.echo(f"packstack-lite: {message}", err=True)
+    echo(f"packstack-lite: {message}", err=True)
     if hint:
-        click.echo(f"  → {hint}", err=True)
+        echo(f"  → {hint}", err=True)
+
+
+def _print_interrupted() -> None:
+    """Print that the run was interrupted, and what goes on on the nodes."""
+    _print_error("interrupted", RESUME_HINT)
+    for line in GUARD.describe():
+        echo(f"  {line}", err=True)
 
 
 def _print_known_error(error: PackstackLiteError) -> None:
@@ -74,9 +87,9 @@ def _print_known_error(error: PackstackLiteError) -> None:
     _print_error(error.message)
     if isinstance(error, AnswersError):
         for line in [*error.errors, *(f"warning: {warning}" for warning in error.warnings)]:
-            click.echo(f"  {line}", err=True)
+            echo(f"  {line}", err=True)
     if error.hint:
-        click.echo(f"  → {error.hint}", err=True)
+        echo(f"  → {error.hint}", err=True)
 
 
 def _report_bug(error: BaseException, arguments: Sequence[str], verbs: Container[str]) -> int:
@@ -111,8 +124,8 @@ def _argument_values(arguments: Sequence[str], verbs: Container[str]) -> List[st
 def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Container[str] = ()) -> Optional[Path]:
     """Write a bug report, mode 0600, without values that may be secrets.
 
-    Of ``arguments`` it has the names of options and the ``verbs``, which are names of commands. All other words are
-    masked, in the traceback too. Return the path, None if it cannot be written.
+    Of ``arguments`` it has the names of options and the ``verbs``, which are names of commands. Every other word of
+    them is masked, in the traceback too. Return the path, None if it cannot be written.
     """
     masker = Masker(Secret(value) for value in _argument_values(arguments, verbs))
     masked_arguments = [word.partition("=")[0] if word.startswith("-") or word in verbs else "…" for word in arguments]
@@ -128,7 +141,7 @@ def write_bug_report(error: BaseException, arguments: Sequence[str], verbs: Cont
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(escape_text(text), encoding="utf-8")
     except OSError:
         return None
     return path

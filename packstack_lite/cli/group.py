@@ -10,12 +10,14 @@ from typing import Any, List, Optional, Sequence
 
 import click
 
+from packstack_lite.cli.echo import echo
 from packstack_lite.cli.failures import run_guarded
+from packstack_lite.cli.lazy import LazyGroup
 from packstack_lite.cli.option_abbreviations import expand_options
 from packstack_lite.cli.options import DEFAULT_SANDBOX
 
 
-class PackstackGroup(click.Group):
+class PackstackGroup(LazyGroup):
     """A click group that turns every failure into a message and an exit code."""
 
     def main(  # type: ignore[override]
@@ -81,11 +83,13 @@ def show_full_help(ctx: click.Context, param: click.Parameter, value: bool) -> N
     """
     if not value or ctx.resilient_parsing:
         return
+    if isinstance(ctx.command, PackstackGroup):
+        ctx.command.add_parameter_options()
     hidden = [option for option in ctx.command.params if isinstance(option, click.Option) and option.hidden]
     for option in hidden:
         option.hidden = False
     try:
-        click.echo(ctx.get_help(), color=ctx.color)
+        echo(ctx.get_help(), color=ctx.color)
     finally:
         for option in hidden:
             option.hidden = True

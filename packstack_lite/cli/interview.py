@@ -7,19 +7,32 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Callable, Dict, List, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple
 
 import click
 
 from packstack_lite import sandbox
 from packstack_lite.answers import Answers
 from packstack_lite.cli import deploy
+from packstack_lite.cli.echo import confirm, echo, prompt
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options
 from packstack_lite.cli.plan import plan_and_print
-from packstack_lite.cli.terminal import print_stderr
-from packstack_lite.deployment import Deployment, answer_sources
-from packstack_lite.deployment.connection_target import find_own_address, parse_target, resolve_address
+from packstack_lite.cli.terminal import make_callbacks, print_stderr
+from packstack_lite.deployment import answer_sources
+from packstack_lite.deployment.connection_target import (
+    ConnectionTarget,
+    find_own_address,
+    find_target,
+    parse_target,
+    sandbox_target,
+)
+from packstack_lite.deployment.remembered import find_record
+from packstack_lite.deployment.sandbox_lifetime import remove_unused_sandbox
 from packstack_lite.errors import ExitCode, UsageError
+from packstack_lite.recommended import recommend_here
+
+if TYPE_CHECKING:
+    from packstack_lite.deployment import Deployment
 
 DESTINATIONS = {
     "sandbox": "a throw-away node on this machine",
@@ -51,16 +64,17 @@ def run_interview(options: Options) -> int:
     print_stderr(
         options, "No options were given, so a few questions; Enter takes the value in [ ], Ctrl-C changes nothing."
     )
-    options, address = _ask_destination(options)
-    earlier_files = answer_sources.find_earlier_answer_files(address) if address else ()
+    options, target = _ask_destination(options)
+    earlier_files = answer_sources.remembered_files(target, find_record(target)) if target else ()
     if earlier_files:
         print_stderr(options, f"answers of an earlier run are the defaults: {earlier_files[0]}")
     defaults = answer_sources.load_answers(replace(options.answer_sources, files=earlier_files))
     flags = {**options.flags, **_ask_services(defaults, bool(earlier_files))}
-    written = deploy.write_answer_file(replace(options, flags=flags), None, create_sandbox=True)
-    # The file holds the answers now; as flags they would count as given on the command line.
-    written = replace(written, flags={})
-    return deploy.deploy_answer_files(written, confirm=lambda deployment: confirm_plan(written, deployment))
+    with remove_unused_sandbox(options.sandbox, make_callbacks(options).progress):
+        written = deploy.write_answer_file(replace(options, flags=flags), None, create_sandbox=True)
+        # The file holds the answers now; as flags they would count as given on the command line.
+        written = replace(written, flags={})
+        return deploy.deploy_answer_files(written, confirm=lambda deployment: confirm_plan(written, deployment))
 
 
 def confirm_plan(options: Options, deployment: Deployment) -> bool:
@@ -70,39 +84,29 @@ def confirm_plan(options: Options, deployment: Deployment) -> bool:
     """
     if plan_and_print(options, deployment, exit_code=True) == ExitCode.SUCCESS:
         return True
-    if click.confirm("Apply this plan?", err=True):
+    if confirm("Apply this plan?"):
         return True
-    files = " ".join(f"--answer-file {path}" for path in options.answer_files)
-    print_stderr(
-        options,
-        f"nothing was changed; to apply it later: packstack-lite apply {_target_option(options, deployment)} {files}",
-    )
+    print_stderr(options, f"nothing was changed; to apply it later: {recommend_here('apply')}")
     return False
 
 
-def _target_option(options: Options, deployment: Deployment) -> str:
-    """Return the option that reaches the controller of this deployment."""
-    target = deployment.controller_target
-    return f"--sandbox={target.sandbox.name}" if target.sandbox else f"--host {options.host or target.address}"
-
-
-def _ask_destination(options: Options) -> Tuple[Options, str]:
+def _ask_destination(options: Options) -> Tuple[Options, Optional[ConnectionTarget]]:
     """Ask for the machine to deploy to: a sandbox, this machine or an SSH host.
 
-    Returns options that name the machine, and its address ("" for a new sandbox).
+    Returns options that name the machine, and the way to reach it (None for a new sandbox).
     """
     # Only root may create or list sandboxes.
     destinations = [destination for destination in DESTINATIONS if destination != "sandbox" or os.geteuid() == 0]
     print_stderr(options, "; ".join(f"{destination}: {DESTINATIONS[destination]}" for destination in destinations))
-    destination = click.prompt("Where to", default=destinations[0], type=click.Choice(destinations), err=True)
+    destination = prompt("Where to", default=destinations[0], type=click.Choice(destinations))
     if destination == "here":
-        return options, find_own_address()
+        return options, find_target(find_own_address(), options.connection_options)
     if destination == "host":
-        host = click.prompt("Which host ([USER@]HOST[:PORT])", value_proc=_check_host, err=True)
-        return replace(options, host=host), resolve_address(parse_target(host).address)
-    name = click.prompt("Name of the sandbox", default=DEFAULT_SANDBOX, err=True)
-    addresses: List[str] = [box.address for box in sandbox.list_all() if box.name == name]
-    return replace(options, sandbox=name), addresses[0] if addresses else ""
+        host = prompt("Which host ([USER@]HOST[:PORT])", value_proc=_check_host)
+        return replace(options, host=host), find_target(host, options.connection_options)
+    name = prompt("Name of the sandbox", default=DEFAULT_SANDBOX)
+    targets = [sandbox_target(box) for box in sandbox.list_all() if box.name == name]
+    return replace(options, sandbox=name), next(iter(targets), None)
 
 
 def _check_host(text: str) -> str:
@@ -121,13 +125,13 @@ def _ask_services(defaults: Answers, has_earlier_answers: bool) -> Dict[str, str
     """Ask which services to deploy; return the answers that differ from ``defaults``."""
     agent_parameter = "CONFIG_NEUTRON_L2_AGENT"
     answers = {
-        agent_parameter: click.prompt(
-            "Network", default=defaults.text(agent_parameter), type=click.Choice(["ovn", "openvswitch"]), err=True
+        agent_parameter: prompt(
+            "Network", default=defaults.text(agent_parameter), type=click.Choice(["ovn", "openvswitch"])
         )
     }
     for name, question in SERVICE_QUESTIONS:
         if all(answers[required] == "y" for required in REQUIRED_SERVICES.get(name, ())):
-            answers[name] = "y" if click.confirm(question, default=bool(defaults[name]), err=True) else "n"
+            answers[name] = "y" if confirm(question, default=bool(defaults[name])) else "n"
     if not has_earlier_answers:
         answers[DEFAULT_PASSWORD] = _ask_password()
     return {name: text for name, text in answers.items() if text != defaults.text(name)}
@@ -140,12 +144,12 @@ def _ask_password() -> str:
         password = _prompt_hidden(question, value_proc=_check_password)
         if not password or _prompt_hidden("Once more") == password:
             return password
-        click.echo("Error: the two passwords differ", err=True)
+        echo("Error: the two passwords differ", err=True)
 
 
 def _prompt_hidden(question: str, value_proc: Callable[[str], str] = str) -> str:
     """Ask for a text without showing it; Enter gives an empty one."""
-    text: str = click.prompt(question, "", hide_input=True, show_default=False, value_proc=value_proc, err=True)
+    text: str = prompt(question, "", hide_input=True, show_default=False, value_proc=value_proc)
     return text
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Set, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, TypeVar
 
 import click
 
-from packstack_lite.answers import PARAMETERS, Parameter
 from packstack_lite.deployment import AnswerSources, ConnectionOptions, NodeSelection, RunOptions
 from packstack_lite.sandbox import DEFAULT_DISTRO
+
+if TYPE_CHECKING:
+    from packstack_lite.answers import Parameter
+    from packstack_lite.deployment import NewAnswerFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_SANDBOX = "aio"
@@ -27,7 +30,8 @@ class Options:
 
     Only ``cli`` knows this class.
     ``flags`` maps parameter names to the text given for them, ``settings`` are the NAME=VALUE of --set. ``timeout``
-    is in seconds, for one job. ``warned`` holds the warnings that this run has printed.
+    is in seconds, for one job. ``warned`` holds the warnings that this run has printed. ``new_answers`` is the answer
+    file that --allinone or --install-hosts chose, which is then the only one of ``answer_files``.
     """
 
     answer_files: List[Path] = field(default_factory=list)
@@ -47,6 +51,7 @@ class Options:
     flags: Dict[str, str] = field(default_factory=dict)
     settings: List[str] = field(default_factory=list)
     warned: Set[str] = field(default_factory=set)
+    new_answers: Optional[NewAnswerFile] = None
 
     @property
     def is_json(self) -> bool:
@@ -56,6 +61,33 @@ class Options:
     def with_answer_file(self, path: Path) -> Options:
         """Return a copy with one more answer file, which wins over the others."""
         return replace(self, answer_files=[*self.answer_files, path])
+
+    @property
+    def target_words(self) -> List[str]:
+        """The options with which another command means the cloud of this run.
+
+        Answer files of earlier runs are found without being named. Passwords are left out.
+        """
+        words: List[str] = []
+        if self.sandbox:
+            words += ["--sandbox", self.sandbox]
+        elif self.host or self.new_answers:
+            words += ["--host", self.host or (self.new_answers.addresses[0] if self.new_answers else "")]
+        words += [word for path in self.answer_files if not self.new_answers for word in ("--answer-file", str(path))]
+        for name, path in (
+            ("--ssh-key", self.ssh_key),
+            ("--ssh-config", self.ssh_config),
+            ("--config-dir", self.config_dir),
+        ):
+            words += [name, str(path)] if path else []
+        if self.new_answers:
+            return words
+        # Only a run with nodes asks for these words; --help does not wait for the table of parameters.
+        from packstack_lite.answers import PARAMETERS_BY_NAME, read_overrides
+
+        given = read_overrides({}, self.settings, self.flags).answers
+        public = {name: text for name, (text, _) in given.items() if not PARAMETERS_BY_NAME[name].is_secret}
+        return [*words, *(f"--set={name}={text}" for name, text in public.items())]
 
     @property
     def answer_sources(self) -> AnswerSources:
@@ -155,6 +187,9 @@ def _behaviour_options() -> List[click.Option]:
 
 def parameter_options() -> List[click.Option]:
     """Return one hidden click option per parameter; --help-all shows them."""
+    # Reading the table takes as long as all of --version.
+    from packstack_lite.answers import PARAMETERS
+
     return [
         click.Option(
             [f"--{parameter.flag}", parameter.name.lower()],
@@ -185,3 +220,8 @@ def shared_options(excluding: str = "", with_parameters: bool = True) -> Callabl
         return command
 
     return decorate
+
+
+def split_hosts(install_hosts: Optional[str]) -> List[str]:
+    """Split the value of --install-hosts into hosts."""
+    return [host.strip() for host in (install_hosts or "").split(",") if host.strip()]

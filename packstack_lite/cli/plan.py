@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from packstack_lite.cli import output
 from packstack_lite.cli.opening import open_from_options
 from packstack_lite.cli.options import Options, pass_options, shared_options
-from packstack_lite.deployment import Deployment
 from packstack_lite.errors import ExitCode
+
+if TYPE_CHECKING:
+    from packstack_lite.deployment import Deployment
 
 
 @click.command("plan", short_help="Show what apply would change.")

@@ -10,6 +10,7 @@ from typing import List, Sequence, Tuple
 import click
 
 from packstack_lite.cli import output
+from packstack_lite.cli.echo import confirm
 from packstack_lite.cli.opening import open_from_options
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import is_interactive, print_stderr
@@ -101,4 +102,4 @@ def _confirm_fixes(chosen: Sequence[Finding], yes: bool) -> bool:
     """Ask on a terminal; where data would be moved, Enter alone means no."""
     if yes or not is_interactive():
         return True
-    return click.confirm("Do it?", default=all(finding.is_fixable for finding in chosen), err=True)
+    return confirm("Do it?", default=all(finding.is_fixable for finding in chosen))

@@ -12,8 +12,10 @@ from packstack_lite.cli import answer_files
 from packstack_lite.cli.opening import default_target
 from packstack_lite.cli.options import Options, pass_options, shared_options
 from packstack_lite.cli.terminal import make_callbacks, print_json, print_stderr
+from packstack_lite.counts import format_count
 from packstack_lite.deployment import answer_sources, render_files
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 
 
 @click.command("render", short_help="Write the configs to a directory; no node needed.")
@@ -43,7 +45,7 @@ def render(options: Options, directory: Optional[Path], profile_name: str, outpu
     """
     output_directory = directory or (Path(output) if output else None)
     if output_directory is None:
-        raise UsageError("render needs a directory", "packstack-lite render --output DIR")
+        raise UsageError("render needs a directory", recommend("render", "--output", "DIR"))
     target = default_target(options)
     answers = answer_sources.resolve_answers(options.answer_sources, target)
     answer_files.print_warnings(options, answers)
@@ -52,7 +54,7 @@ def render(options: Options, directory: Optional[Path], profile_name: str, outpu
     paths = [f"/{file.node}{file.path}" if is_multi_node else file.path for file in rendered]
     for path, file in zip(paths, rendered):
         _write_private(output_directory / path.lstrip("/"), file.data)
-    print_stderr(options, f"{len(rendered)} files below {output_directory}")
+    print_stderr(options, f"{format_count(len(rendered), 'file')} below {output_directory}")
     if options.is_json:
         print_json({"files": paths})
 

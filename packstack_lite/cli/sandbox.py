@@ -12,8 +12,11 @@ from rich.table import Table
 from packstack_lite import sandbox as sandbox_api
 from packstack_lite.cli.options import DEFAULT_SANDBOX, Options, pass_options, shared_options
 from packstack_lite.cli.terminal import make_callbacks, print_json, print_stderr, stdout_console
+from packstack_lite.counts import format_count
 from packstack_lite.deployment.connection_target import add_guest_image
+from packstack_lite.deployment.sandbox_lifetime import remove_sandbox as remove_sandbox_and_memory
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 
 _COLUMNS = ("name", "kind", "distro", "address", "state")
 # Only nodes of a segment have these; otherwise the columns are omitted.
@@ -38,12 +41,12 @@ def start_sandbox(options: Options, name: str, hosts: Optional[int]) -> None:
     later. NAME means all nodes of the segment, for this verb and for down.
     """
     if hosts is not None and hosts < 1:
-        raise UsageError(f"a segment of {hosts} nodes is not possible", "--hosts takes 1 or more")
+        raise UsageError(f"a segment of {format_count(hosts, 'node')} is not possible", "--hosts takes 1 or more")
     progress = make_callbacks(options).progress
     created = sandbox_api.up(name, progress, options.distro, options.kind, node_count=hosts or 0)
     sandboxes = [box for box in sandbox_api.list_all() if created.segment and box.segment == created.name] or [created]
     _print_sandboxes(options, *[add_guest_image(box, progress) for box in sandboxes])
-    print_stderr(options, f"log in as root: packstack-lite sandbox ssh {created.name}")
+    print_stderr(options, f"log in as root: {recommend('sandbox', 'ssh', created.name)}")
 
 
 @sandbox.command("list")
@@ -85,7 +88,7 @@ def change_link(options: Options, name: str, what: str, amount: str, interface: 
 @pass_options
 def remove_sandbox(options: Options, name: str) -> None:
     """Remove sandbox NAME and everything in it, with all nodes of its segment."""
-    sandbox_api.down(name, progress=lambda text: print_stderr(options, text))
+    remove_sandbox_and_memory(name, lambda text: print_stderr(options, text))
     if options.is_json:
         print_json({"removed": name})
 
@@ -97,7 +100,7 @@ def _print_sandboxes(options: Options, *sandboxes: sandbox_api.Sandbox) -> None:
         print_json({"sandboxes": rows})
         return
     if not rows:
-        print_stderr(options, "no sandbox; create one: packstack-lite sandbox up")
+        print_stderr(options, f"no sandbox; create one: {recommend('sandbox', 'up')}")
         return
     columns = [key for key in rows[0] if key in _COLUMNS or any(row[key] for row in rows)]
     table = Table(box=None, pad_edge=False)

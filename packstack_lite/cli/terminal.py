@@ -7,18 +7,33 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any, Mapping
+from functools import lru_cache
+from typing import Any, Mapping, TextIO
 
-import click
 from rich.console import Console
 
+from packstack_lite.cli.echo import PAUSES, confirm, paused, prompt
 from packstack_lite.cli.options import Options
 from packstack_lite.deployment import Callbacks
 from packstack_lite.report.json_output import to_json
 from packstack_lite.report.rich_console import make_console
+from packstack_lite.report.wait_line import WaitLine
 from packstack_lite.secret import Secret
 
 _WARNING_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _line_on(stream: TextIO) -> WaitLine:
+    """Return the line on this stream: the same while stderr is not replaced."""
+    return WaitLine(stream)
+
+
+def _wait_line() -> WaitLine:
+    """Return the line on stderr that says what is waited for."""
+    line = _line_on(sys.stderr)
+    PAUSES[:] = [line.paused]
+    return line
 
 
 def is_interactive() -> bool:
@@ -38,7 +53,8 @@ def stderr_console(options: Options) -> Console:
 
 def print_stderr(options: Options, text: str) -> None:
     """Print a line on stderr; markup in it is not interpreted."""
-    stderr_console(options).print(text, markup=False)
+    with paused():
+        stderr_console(options).print(text, markup=False)
 
 
 def warn_once(options: Options, text: str) -> None:
@@ -64,16 +80,12 @@ def make_callbacks(options: Options) -> Callbacks:
     return Callbacks(
         warn=lambda text: warn_once(options, text),
         progress=lambda text: print_stderr(options, text),
-        confirm=_confirm if can_ask else None,
+        working=_wait_line().working,
+        confirm=confirm if can_ask else None,
         ask_password=_prompt_password if can_ask else None,
     )
 
 
-def _confirm(question: str) -> bool:
-    """Ask a yes-or-no question on stderr; Enter means no."""
-    return click.confirm(question, default=False, err=True)
-
-
 def _prompt_password(question: str) -> Secret:
     """Ask for a password on stderr without showing it."""
-    return Secret(str(click.prompt(question, hide_input=True, err=True)))
+    return Secret(str(prompt(question, hide_input=True)))

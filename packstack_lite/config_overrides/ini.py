@@ -62,16 +62,16 @@ def normalize_section(section: str) -> str:
 
 def parse_ini(text: str) -> IniFile:
     """Parse a text; never raises. Errors are in ``IniFile.errors``."""
-    reader = _Reader()
+    parser = _IniParser()
     for number, line in enumerate(text.split("\n"), 1):
-        reader.read_line(number, line)
+        parser.read_line(number, line)
     if text.endswith("\n") or not text:
-        reader.ini.blocks.pop()
-    return reader.ini
+        parser.ini.blocks.pop()
+    return parser.ini
 
 
-class _Reader:
-    """Collects blocks and errors, line by line."""
+class _IniParser:
+    """Builds an IniFile line by line: its Blocks and its errors."""
 
     def __init__(self) -> None:
         self.ini = IniFile()

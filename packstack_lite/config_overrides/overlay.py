@@ -13,6 +13,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 from packstack_lite.config_overrides import ini
 from packstack_lite.config_overrides.option_check import checkable_options, declare_option_check, option_lists
 from packstack_lite.config_overrides.user_files import ETC, UserFile, UserTree, normalize_newlines
+from packstack_lite.counts import format_count
 from packstack_lite.errors import ConfigOverrideError
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import Absent, Directory, File, KeyRepository, Symlink, Unit, UserFiles
@@ -24,7 +25,7 @@ SHARED_DIRECTORIES = ("", "default", "sysconfig", "systemd", "sysctl.d", "tmpfil
 
 @dataclass
 class AppliedOverrides:
-    """The resources with the overrides applied, and warnings for the user."""
+    """The resources of a node with the overrides applied, and warnings for the user."""
 
     resources: List[Resource] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
@@ -56,7 +57,7 @@ def apply_overrides_to_nodes(
     errors = [*dict.fromkeys(errors)]
     if errors:
         raise ConfigOverrideError(
-            f"--config-dir: {len(errors)} error{'s' * (len(errors) > 1)}", errors, "nothing was changed on any node"
+            f"--config-dir: {format_count(len(errors), 'error')}", errors, "nothing was changed on any node"
         )
     return {name: AppliedOverrides(applier.build_resources(), applier.warnings) for name, applier in appliers.items()}
 
@@ -178,8 +179,16 @@ class _OverrideApplier:
                 if _etc_directory(_resource_path(resource)) == user_file.etc_directory
             ]
             return File(user_file.path, mode=0o640, phase=Phase.CONFIGURE, tags=matching[0].tags)
-        user = self.profile.users.get(user_file.etc_directory)
+        user = self._account(user_file.etc_directory)
         return replace(neighbours[0], mode=0o640, group=user) if user else neighbours[0]
+
+    def _account(self, etc_directory: str) -> str:
+        """Return the account of the service that a directory of /etc is named after.
+
+        Its name is the service's, or that of its unit: apache2 is Debian's httpd. "" if there is none.
+        """
+        names = [etc_directory, *(role for role, unit in self.profile.units.items() if unit == etc_directory)]
+        return next((self.profile.users[name] for name in names if name in self.profile.users), "")
 
     def build_resources(self) -> List[Resource]:
         """Return all resources: option checks, added files, and the declared ones.

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Iterable, List, Tuple
 
-from packstack_lite.secret import Secret, is_secret_option_name
+from packstack_lite.secret import Secret, is_secret_option_name, split_url_passwords
 
 ETC = "/etc/"
 
-_USERINFO = re.compile(r"://[^:/@\s]*:([^@\s]+)@")
 _PAIR = re.compile(r"""\s*["']?([\w.\-]+)["']?\s*[=:]\s*(.*)""")
 
 
@@ -75,4 +74,4 @@ def _secret_values(text: str) -> Iterable[str]:
             yield line.strip()
         else:
             hidden = False
-        yield from _USERINFO.findall(line)
+        yield from (password for _, password in split_url_passwords(line) if password)

@@ -5,18 +5,31 @@ Sources are, each overriding the one before: answer files, the sandbox, the envi
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from packstack_lite import answers as answer_api
 from packstack_lite.answers import PARAMETERS_BY_NAME, Answers, PasswordStore
+from packstack_lite.answers.templates import is_template
+from packstack_lite.answers.values import is_given
 from packstack_lite.answers.writer import ANSWER_FILE_PATTERN
-from packstack_lite.deployment.connection_target import ConnectionTarget, resolve_address
+from packstack_lite.deployment.connection_target import (
+    LOOPBACK_NAMES,
+    ConnectionTarget,
+    find_own_address,
+    resolve_address,
+)
 from packstack_lite.deployment.options import AnswerSources
+from packstack_lite.deployment.remembered import (
+    NodeRecord,
+    claimed_files,
+    find_record,
+    known_identity,
+    list_records,
+    password_file,
+)
 from packstack_lite.errors import AnswersError, UsageError
-from packstack_lite.report.run_log import state_directory
 from packstack_lite.sandbox import Sandbox, guest_image
 
 CONTROLLER_PARAMETER = "CONFIG_CONTROLLER_HOST"
@@ -32,10 +45,13 @@ def load_answers(
     address: str = "127.0.0.1",
     password_store: Optional[PasswordStore] = None,
     sandbox_answers: Optional[Mapping[str, str]] = None,
+    named_nodes: Optional[Mapping[str, str]] = None,
 ) -> Answers:
     """Resolve the answers of these sources.
 
-    The parameters are those of ``answers.resolve_answers``. Raises AnswersError.
+    ``node_answers`` name the nodes; ``named_nodes`` are those of them that win over a remembered file.
+    ``sandbox_answers`` are defaults that suit a sandbox, ``address`` is the controller's default. Passwords that nobody
+    gave come from ``password_store``. Raises AnswersError, and UsageError if a file cannot be read.
     """
     return answer_api.resolve_answers(
         sources.files,
@@ -46,6 +62,7 @@ def load_answers(
         sandbox_answers=sandbox_answers or {},
         environment=sources.environment,
         settings=sources.settings,
+        named_nodes=named_nodes or {},
     )
 
 
@@ -60,27 +77,57 @@ def find_controller(sources: AnswerSources) -> str:
 def find_controller_with_origin(sources: AnswerSources) -> Tuple[str, str]:
     """Return the controller that the answers name, and its origin.
 
-    Only the origin of a file contains a colon.
+    Only the origin of a file contains a colon. Raises AnswersError if it has still to be filled in.
     """
     controller = ("", "")
     for path in sources.files:
         text, line = answer_api.read_answer_file(path).answers.get(CONTROLLER_PARAMETER, ("", 0))
-        controller = (text, f"{path}:{line}") if line else controller
+        controller = (text, f"{path}:{line}") if is_given(text) else controller
     overrides = answer_api.read_overrides(sources.environment, sources.settings, sources.flags)
-    return overrides.answers.get(CONTROLLER_PARAMETER, controller)
+    controller = overrides.answers.get(CONTROLLER_PARAMETER, controller)
+    if is_template(controller[0], is_secret=False):
+        load_answers(sources)  # Raises the error that names every value to fill in.
+    return controller
 
 
 def resolve_answers(sources: AnswerSources, target: ConnectionTarget, required: bool = False) -> Answers:
     """Resolve the answers for a controller.
 
-    Without an answer file, the one that an earlier ``--allinone`` wrote for this controller is used. With ``required``
-    its absence is a UsageError: otherwise new passwords would be made for a cloud that has others.
+    Without an answer file, those of the machine's last deployment are used. With ``required`` their absence is a
+    UsageError: otherwise new passwords would be made for a cloud that has others.
     """
     address = resolve_address(target.address)
-    files = sources.files or find_earlier_answer_files(address)
-    if required and not files:
-        raise UsageError(f"no answers are known for {address}", "name its answer file with --answer-file FILE")
+    record = None if sources.files else find_record(target)
+    files = sources.files or remembered_files(target, record)
+    # A record without files is of a deployment whose answers were all defaults and overrides.
+    if required and not files and not (record and not record.answer_files):
+        lost = f": {', '.join(record.answer_files)} is gone" if record else ""
+        raise UsageError(f"no answers are known for {address}{lost}", "name its answer file with --answer-file FILE")
     return resolve_for_target(replace(sources, files=files), target, address)
+
+
+def use_recorded_address(target: ConnectionTarget) -> ConnectionTarget:
+    """Return the target with the address that its cloud has.
+
+    This machine may have several. A loopback name becomes an address of this machine that the other nodes can use.
+    """
+    if not target.is_local:
+        return target
+    address = find_own_address() if target.address in LOOPBACK_NAMES else target.address
+    target = replace(target, address=address)
+    record = find_record(target)
+    return replace(target, address=record.address) if record else target
+
+
+def remembered_files(target: ConnectionTarget, record: Optional[NodeRecord]) -> Tuple[Path, ...]:
+    """Return the answer files of earlier runs that belong to a machine.
+
+    ``record`` is the machine's, None without one. A file that no machine was deployed with yet belongs to the address
+    in it, unless that is a sandbox: the next sandbox has the same address.
+    """
+    if record:
+        return record.files
+    return () if target.sandbox else find_earlier_answer_files(resolve_address(target.address))
 
 
 def resolve_for_target(
@@ -88,13 +135,15 @@ def resolve_for_target(
     target: ConnectionTarget,
     address: str,
     node_answers: Optional[Mapping[str, str]] = None,
+    named_nodes: Optional[Mapping[str, str]] = None,
 ) -> Answers:
     """Resolve the answers for a controller at ``address``.
 
     Its stored passwords are used, and the defaults that suit its sandbox.
-    ``node_answers`` are the answers that name the nodes, as ``answers.derive_node_answers`` builds them.
+    ``node_answers`` are the answers that name the nodes, as ``answers.derive_node_answers`` builds them. Answer files
+    win over them, but not over ``named_nodes``, which the command line names.
     """
-    store = PasswordStore(state_directory() / re.sub(r"[^\w.\-]", "_", address) / "passwords.json")
+    store = PasswordStore(_password_file_of(target, address))
 
     def load(sandbox_answers: Mapping[str, str]) -> Answers:
         """Return the answers from all sources and these answers of a sandbox."""
@@ -104,6 +153,7 @@ def resolve_for_target(
             address=address,
             password_store=store,
             sandbox_answers=sandbox_answers,
+            named_nodes=named_nodes,
         )
 
     if not target.sandbox:
@@ -113,6 +163,19 @@ def resolve_for_target(
     overrides = {} if is_named else node_answers or answer_api.derive_node_answers([address])
     preliminary = load(overrides)
     return load({**overrides, **_sandbox_defaults(preliminary, target.sandbox)})
+
+
+def _password_file_of(target: ConnectionTarget, address: str) -> Path:
+    """Return the file with the generated passwords of the machine at an address.
+
+    It is another one where the address is known to have been another machine's.
+    """
+    identity = known_identity(target)
+    others = [record for record in list_records() if record.address == address]
+    is_known = identity.machine_id or identity.host_key
+    if is_known and others and not any(record.identity.matches(identity) for record in others):
+        return password_file(address, identity.machine_id or identity.host_key)
+    return password_file(address)
 
 
 def _sandbox_defaults(preliminary: Answers, box: Sandbox) -> Dict[str, str]:
@@ -157,12 +220,15 @@ def _tunnel_defaults(answers: Answers, box: Sandbox) -> Dict[str, str]:
 
 
 def find_earlier_answer_files(address: str) -> Tuple[Path, ...]:
-    """Return the newest answer file in the home directory for this controller.
+    """Return the newest answer file in the home directory that names this controller.
 
-    The result is empty without one.
+    Files with which a machine was deployed are its own, and left out. The result is empty without one.
     Raises UsageError for a damaged file: if it were skipped, all passwords would be made anew.
     """
-    for path in _answer_files_in_home():
+    claimed = claimed_files()
+    for path in answer_files_in_home():
+        if str(path) in claimed:
+            continue
         try:
             content = answer_api.read_answer_file(path)
         except UsageError as error:
@@ -175,7 +241,7 @@ def find_earlier_answer_files(address: str) -> Tuple[Path, ...]:
     return ()
 
 
-def _answer_files_in_home() -> List[Path]:
+def answer_files_in_home() -> List[Path]:
     """Return the generated answer files in the home directory, newest first."""
     return sorted(Path.home().glob(ANSWER_FILE_PATTERN), key=lambda path: path.name, reverse=True)
 

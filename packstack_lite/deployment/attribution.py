@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping, Sequence, Tuple, TypeVar
 
+from packstack_lite.counts import format_count
 from packstack_lite.deployment.node_sessions import NodeSession
 from packstack_lite.engine.events import Finding
 from packstack_lite.engine.multi_node import failed_reports
@@ -52,7 +53,7 @@ def raise_for_failures(reports: Sequence[ApplyReport]) -> None:
         return
     completed = [report.node for report in reports if not report.error]
     raise PhaseError(
-        f"{len(failures)} of {len(reports)} nodes failed: {', '.join(failures)}"
+        f"{len(failures)} of {format_count(len(reports), 'node')} failed: {', '.join(failures)}"
         + (f"; completed: {', '.join(completed)}" if completed else ""),
         "fix the causes named above, then run the same command again: each node resumes where it failed",
     )

@@ -45,6 +45,20 @@ def add_to_clouds_yaml(deployment: Deployment) -> str:
     return name
 
 
+def remove_from_clouds_yaml(sandbox_name: str) -> None:
+    """Remove the entries of a sandbox that is gone; other entries stay."""
+    path = find_clouds_yaml()
+    try:
+        current = _read_yaml(path)
+        names = (f"packstack-lite-{sandbox_name}", f"packstack-lite-{sandbox_name}-demo")
+        clouds = {name: entry for name, entry in (current.get("clouds") or {}).items() if name not in names}
+        if clouds != (current.get("clouds") or {}):
+            _write_yaml(path, {**current, "clouds": clouds})
+    except UsageError:
+        # A damaged file holds nothing that a program could use; the user is told when the next cloud is added.
+        return
+
+
 def make_cloud_entry(auth_url: str, user: str, password: str, project: str, region: str) -> Dict[str, Any]:
     """Build the entry of one cloud, as openstacksdk reads it."""
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Iterator, Sequence, Tuple
 
+from packstack_lite import activity, profiles
 from packstack_lite.answers import Answers, l2_agents
 from packstack_lite.config_overrides.user_files import UserTree
 from packstack_lite.deployment.connection import JobTimeoutConnection, open_connection
@@ -16,8 +17,15 @@ from packstack_lite.deployment.node_sessions import NodeSession, run_parallel
 from packstack_lite.deployment.options import Callbacks, ConnectionOptions, RunOptions
 from packstack_lite.errors import ConnectError, PackstackLiteError, UsageError
 from packstack_lite.nodes.facts import gather
+from packstack_lite.nodes.facts.cloud import StoredKeyPlace
+from packstack_lite.nodes.facts.package_source import PackageNames
+from packstack_lite.nodes.node import Node
 from packstack_lite.report.run_log import RunLog, open_log
 from packstack_lite.secret import Masker
+from packstack_lite.services.declaration import list_packages
+from packstack_lite.services.registry import STORED_KEYS
+
+FactQueries = Tuple[Sequence[str], Sequence[str], Sequence[StoredKeyPlace], PackageNames]
 
 
 @contextmanager
@@ -38,9 +46,8 @@ def connect_nodes(
     included = [session for session in sessions if not session.node.is_excluded]
     for session in included:
         session.log = _open_run_log(session.target, masker)
-    fact_queries = build_fact_queries(answers)
     try:
-        run_parallel(lambda session: _connect_node(session, masker, fact_queries, connection, run, callbacks), included)
+        run_parallel(lambda session: _connect_node(session, masker, answers, connection, run, callbacks), included)
         if included[0].connect_error:
             raise included[0].connect_error
         yield masker
@@ -49,6 +56,13 @@ def connect_nodes(
         for log in logs:
             log.write(f"{error.message}\n{error.hint}")
         callbacks.progress(f"log of this run: {', '.join(str(log.directory) for log in logs)}")
+        raise
+    except KeyboardInterrupt:
+        for session in included:
+            if session.log:
+                session.log.write("\n".join(["interrupted", *activity.describe_activities(activity.list_activities())]))
+            if session.connection:
+                session.connection.abort()
         raise
     finally:
         for session in included:
@@ -61,7 +75,7 @@ def connect_nodes(
 def _connect_node(
     session: NodeSession,
     masker: Masker,
-    fact_queries: Tuple[Sequence[str], Sequence[str]],
+    answers: Answers,
     options: ConnectionOptions,
     run: RunOptions,
     callbacks: Callbacks,
@@ -70,7 +84,8 @@ def _connect_node(
     log = session.log
     assert log
     try:
-        connection = open_connection(session.target, options, callbacks)
+        with callbacks.working(f"{session.target.address}: connecting"):
+            connection = open_connection(session.target, options, callbacks)
     except ConnectError as error:
         session.connect_error = error
         return
@@ -80,17 +95,28 @@ def _connect_node(
             connection.name, command.description, command.script, reply.code, reply.out, reply.err
         )
     session.connection = JobTimeoutConnection(connection, run.job_timeout) if run.job_timeout else connection
-    session.facts = gather.gather_facts(session.connection, *fact_queries)
+    with callbacks.working(f"{session.target.address}: reading its facts"):
+        session.facts = gather.gather_facts(session.connection, *build_fact_queries(answers, session.node))
 
 
-def build_fact_queries(answers: Answers) -> Tuple[Sequence[str], Sequence[str]]:
-    """Return the NFS exports and the uplinks whose facts are to be gathered.
+def build_fact_queries(answers: Answers, node: Node) -> FactQueries:
+    """Return what facts to gather of a node beyond those of every node.
 
-    These depend on the answers; an uplink is ``BRIDGE:INTERFACE``.
-
-    These are NFS exports, and uplinks as BRIDGE:INTERFACE.
+    These are NFS exports, uplinks as BRIDGE:INTERFACE, where the services keep keys of stored data, and the packages
+    that apt would install on the node.
     """
-    return _nfs_exports(answers), _bridge_uplinks(answers)
+    stored_keys = tuple((key.parameter, key.path, key.option) for _, key in STORED_KEYS)
+    return _nfs_exports(answers), _bridge_uplinks(answers), stored_keys, _package_names(answers, node)
+
+
+def _package_names(answers: Answers, node: Node) -> PackageNames:
+    """Return what apt would install on the node, by operating system."""
+    return [
+        (profile.os_id, version, list_packages(answers, profile, node))
+        for profile in map(profiles.load, profiles.list_names())
+        if profile.package_manager == "apt"
+        for version in profile.os_versions
+    ]
 
 
 def _nfs_exports(answers: Answers) -> Sequence[str]:

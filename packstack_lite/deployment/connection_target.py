@@ -21,8 +21,11 @@ from packstack_lite.deployment.options import (
     NodeSelection,
 )
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox import guest_image
 
+# What a name that cannot be looked up raises: a label of 64 characters or a NUL is no OSError.
+_UNRESOLVED = (OSError, ValueError)
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@\[\]]+)(?::(?P<port>\d{1,5}))?")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 CHOOSE_HINT = "name one with --host, --sandbox or --answer-file; --allinone alone means this machine"
@@ -80,8 +83,10 @@ def choose_target(
     _reject_contradictions(selection)
     if selection.sandbox:
         return _choose_sandbox(selection, selection.sandbox, create_sandbox, callbacks)
-    if selection.host:
+    if selection.host and (connection.ssh_key or connection.ssh_config):
         return replace(parse_target(selection.host), key_file=connection.ssh_key)
+    if selection.host:
+        return find_target(selection.host, connection, callbacks)
     if controller:
         return find_target(controller, connection, callbacks)
     if allow_local:
@@ -100,20 +105,23 @@ def _reject_contradictions(selection: NodeSelection) -> None:
 
 
 def find_target(name: str, connection: ConnectionOptions, callbacks: Callbacks = NO_CALLBACKS) -> ConnectionTarget:
-    """Return the way to reach a node that the answers name.
+    """Return the way to reach a node that the answers or --host name.
 
-    A sandbox's own key is used unless one was given.
+    Root needs no SSH to this machine, unless a user or a port asks for it. A sandbox's own key is used unless one was
+    given.
     """
+    parsed = replace(parse_target(name), key_file=connection.ssh_key)
+    if parsed.user or parsed.port:
+        return parsed
     try:
-        box = None if connection.ssh_key else _find_sandbox_at(name)
+        box = None if connection.ssh_key else _find_sandbox_at(parsed.address)
     except UsageError as damaged:
         # The damaged record may be another sandbox's.
         callbacks.warn(f"{damaged.message}; the sandboxes of this machine are unknown to this run")
         box = None
     if box:
-        return _sandbox_target(box)
-    is_local = os.geteuid() == 0 and is_this_machine(name)
-    return replace(parse_target(name), key_file=connection.ssh_key, is_local=is_local)
+        return sandbox_target(box)
+    return replace(parsed, is_local=os.geteuid() == 0 and is_this_machine(parsed.address))
 
 
 def _find_sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
@@ -125,7 +133,7 @@ def _find_sandbox_at(address: str) -> Optional[sandbox.Sandbox]:
     return next((box for box in boxes if box.address == address), None)
 
 
-def _sandbox_target(box: sandbox.Sandbox) -> ConnectionTarget:
+def sandbox_target(box: sandbox.Sandbox) -> ConnectionTarget:
     """Return the way to reach a sandbox: as root, with the sandbox's own key."""
     return ConnectionTarget(box.address, "root", 22, box.key, box.known_hosts, sandbox=box)
 
@@ -139,8 +147,8 @@ def _choose_sandbox(
     else:
         box = sandbox.require_matching(sandbox.find(name), selection.distro, selection.kind)
         if box.state != "running":
-            raise UsageError(f"the sandbox {name} is {box.state}", f"packstack-lite sandbox up {name}")
-    return replace(_sandbox_target(box), has_preinstalled_packages=box.kind != "container")
+            raise UsageError(f"the sandbox {name} is {box.state}", recommend("sandbox", "up", name))
+    return replace(sandbox_target(box), has_preinstalled_packages=box.kind != "container")
 
 
 def _start_sandbox(selection: NodeSelection, name: str, progress: Callable[[str], None]) -> sandbox.Sandbox:
@@ -176,7 +184,7 @@ def resolve_address(host: str) -> str:
     """
     try:
         return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
-    except OSError:
+    except _UNRESOLVED:
         return host
 
 
@@ -187,7 +195,7 @@ def is_this_machine(host: str) -> bool:
     """
     try:
         addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
-    except OSError:
+    except _UNRESOLVED:
         return False
     return any(_can_bind(family, address) for family, _, _, _, address in addresses)
 

@@ -14,7 +14,7 @@ from packstack_lite import preflight, services, smoke
 from packstack_lite.answers import Answers
 from packstack_lite.config_overrides import loader
 from packstack_lite.config_overrides.user_files import UserTree
-from packstack_lite.deployment import answer_sources
+from packstack_lite.deployment import answer_sources, run_record
 from packstack_lite.deployment.attribution import (
     UNREACHABLE_CHECK,
     Attributable,
@@ -23,8 +23,12 @@ from packstack_lite.deployment.attribution import (
     unreachable_finding,
 )
 from packstack_lite.deployment.connect import build_fact_queries, connect_nodes
-from packstack_lite.deployment.connection_target import ConnectionTarget, choose_target
+from packstack_lite.deployment.connection_target import ConnectionTarget
+from packstack_lite.deployment.manifests import NodeManifests
+from packstack_lite.deployment.new_answer_file import NewAnswerFile
+from packstack_lite.deployment.node_checks import check_arguments
 from packstack_lite.deployment.node_sessions import Declarations, NodeSession, build_node_sessions, run_parallel
+from packstack_lite.deployment.obvious_target import choose_known_target, is_found_here
 from packstack_lite.deployment.options import (
     CONTROLLER_OF_ANSWERS,
     DEFAULT_CONNECTION,
@@ -37,17 +41,18 @@ from packstack_lite.deployment.options import (
     NodeSelection,
     RunOptions,
 )
+from packstack_lite.deployment.remembered import find_record
 from packstack_lite.engine.apply import apply
-from packstack_lite.engine.events import Fanout, Finding, Listener, NodeFilter, blocking_findings
-from packstack_lite.engine.journal import record_run
+from packstack_lite.engine.events import Fanout, Finding, Listener, NodeFilter, WaitEnd, blocking_findings
 from packstack_lite.engine.lock import hold_lock, lock_owner, owner_is_gone
 from packstack_lite.engine.multi_node import NodeRun, Scope, apply_nodes
 from packstack_lite.engine.plan import plan
 from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, merge_reports
 from packstack_lite.engine.verify import verify
-from packstack_lite.errors import PackstackLiteError, PreflightError
+from packstack_lite.errors import PreflightError
 from packstack_lite.nodes.facts import gather
-from packstack_lite.profiles import Profile
+from packstack_lite.nodes.inventory import describe_nodes
+from packstack_lite.recommended import recommend_here
 from packstack_lite.remote.command import Command, Connection, Reply
 from packstack_lite.report.formatting import describe_case
 from packstack_lite.resources.base import PHASES, Phase, Resource
@@ -85,6 +90,11 @@ class Deployment:
         return self.sessions[0].live_connection
 
     @property
+    def nodes_text(self) -> str:
+        """The number of nodes, with the roles of each, in words."""
+        return describe_nodes([session.node for session in self.sessions])
+
+    @property
     def connected_sessions(self) -> List[NodeSession]:
         """The nodes that are connected: neither excluded nor unreachable."""
         return [session for session in self.sessions if session.is_connected]
@@ -113,9 +123,14 @@ class Deployment:
     def resources_for(self, session: NodeSession) -> List[Resource]:
         """Return a node's own resources, with the configuration overrides in its files.
 
-        Those that the overrides add come first, then the declared ones by phase. Delegated ones are not among them.
+        Those that overrides add, the declared ones by phase, then removals. Delegated ones are not among them.
         """
-        return self._resources_by_node[session.node.name]
+        return [*self._resources_by_node[session.node.name], *self._manifests.removals_for(session)]
+
+    @cached_property
+    def _manifests(self) -> NodeManifests:
+        """The manifests of these nodes."""
+        return NodeManifests(self.answers, self.sessions, self._declarations, self._resources_by_node)
 
     @cached_property
     def _resources_by_node(self) -> Dict[str, List[Resource]]:
@@ -132,17 +147,12 @@ class Deployment:
 
         Unsupported systems and unreachable nodes are findings too.
         """
-        findings = [finding for session in self.connected_sessions for finding in self._check_node(session)]
+        findings = [
+            finding
+            for session in self.connected_sessions
+            for finding in preflight.run_checks(*check_arguments(session, self.sessions, self.answers))
+        ]
         return findings + [unreachable_finding(session) for session in self.sessions if session.connect_error]
-
-    def _check_node(self, session: NodeSession) -> List[Finding]:
-        """Run every preflight check on one node."""
-        assert session.connection and session.facts
-        try:
-            profile: Optional[Profile] = session.profile
-        except PackstackLiteError:
-            profile = None
-        return preflight.run_checks(session.facts, self.answers, profile, session.connection.name, session.node.roles)
 
     def require_preflight(self, on_finding: Callable[[Finding], None] = lambda finding: None) -> None:
         """Run every check and pass each finding to ``on_finding``.
@@ -158,7 +168,7 @@ class Deployment:
             names = ", ".join(dict.fromkeys(finding.check for finding in blocking))
             nodes = ", ".join(dict.fromkeys(finding.node for finding in blocking))
             fixable = dict.fromkeys(finding.check for finding in blocking if finding.is_fixable)
-            fix_hint = f" (packstack-lite preflight --fix does it for {', '.join(fixable)})" if fixable else ""
+            fix_hint = f" ({recommend_here('preflight', '--fix')} does it for {', '.join(fixable)})" if fixable else ""
             raise PreflightError(
                 f"{nodes}: preflight failed: {names}",
                 f"do what the findings say{fix_hint}, or go on with --ignore NAME",
@@ -169,7 +179,7 @@ class Deployment:
 
         Gather facts anew and return the replies.
         """
-        for cached_name in ("_declarations", "_resources_by_node"):
+        for cached_name in ("_declarations", "_resources_by_node", "_manifests"):
             self.__dict__.pop(cached_name, None)
         replies: List[Reply] = []
         for session in self.connected_sessions:
@@ -177,7 +187,7 @@ class Deployment:
             if node_fixes:
                 with self._lock_node(session):
                     fix_replies, session.facts = gather.run_and_gather_facts(
-                        session.live_connection, node_fixes, *build_fact_queries(self.answers)
+                        session.live_connection, node_fixes, *build_fact_queries(self.answers, session.node)
                     )
                 replies += fix_replies
         return replies
@@ -189,10 +199,12 @@ class Deployment:
         Raises ConnectError if a node is unreachable.
         """
         self._require_all_connected()
-        changes_by_node = run_parallel(
-            lambda session: plan(session.live_connection, self._resources_to_probe(session), diff, self.masker),
-            self.connected_sessions,
-        )
+        self._manifests.report_kept(self.callbacks.warn)
+        with self.callbacks.working("reading the state of every resource"):
+            changes_by_node = run_parallel(
+                lambda session: plan(session.live_connection, self._resources_to_probe(session), diff, self.masker),
+                self.connected_sessions,
+            )
         addresses = [session.target.address for session in self.sessions]
         attributed = self._attribute_to_nodes([change for changes in changes_by_node for change in changes])
         return sorted(attributed, key=lambda change: (addresses.index(change.node), PHASES.index(Phase(change.phase))))
@@ -203,10 +215,16 @@ class Deployment:
         Raises ConnectError if a node is unreachable.
         """
         self._require_all_connected()
-        drift_by_node = run_parallel(
-            lambda session: verify(session.live_connection, self._resources_to_probe(session), self.masker),
-            self.connected_sessions,
-        )
+        self._manifests.report_kept(self.callbacks.warn)
+        with self.callbacks.working("reading the state of every resource"):
+            drift_by_node = run_parallel(
+                lambda session: verify(
+                    session.live_connection,
+                    [*self._resources_to_probe(session), *self._manifests.service_list(session)],
+                    self.masker,
+                ),
+                self.connected_sessions,
+            )
         return self._attribute_to_nodes([drifted for drift in drift_by_node for drifted in drift])
 
     def _require_all_connected(self) -> None:
@@ -260,32 +278,34 @@ class Deployment:
         these tags, ``start_phase`` to that phase and later ones. A failed node stops only the nodes that need it.
         Raises PhaseError if a node failed, LockedError if another run holds a lock.
         """
-        resources_by_node = self._resources_by_node
-        listener = self._with_run_logs(listener)
-        with ExitStack() as locks:
+        scope = Scope(only, start_phase)
+        waiting = ExitStack()
+        listener = self._with_run_logs(listener, WaitEnd(waiting))
+        with waiting, ExitStack() as locks:
+            waiting.enter_context(self.callbacks.working("reading the state of every resource"))
             for session in self.connected_sessions:
                 locks.enter_context(self._lock_node(session))
+            run_parallel(self._manifests.write_before, self.connected_sessions)
             if len(self.sessions) == 1:
-                resources = resources_by_node[self.sessions[0].node.name]
-                reports = [
-                    apply(self.controller_connection, resources, listener, self.masker, only, start_phase),
-                ]
+                resources = self.resources_for(self.sessions[0])
+                reports = [apply(self.controller_connection, resources, listener, self.masker, only, start_phase)]
             else:
                 dependencies = node_dependencies.select_dependencies(
                     services.requested_services(self.controller_context)
                 )
-                reports = apply_nodes(self._node_runs(), dependencies, listener, self.masker, Scope(only, start_phase))
-            run_parallel(
-                lambda session_and_report: self._write_journal(*session_and_report),
-                [*zip(self.attempted_sessions, reports)],
-            )
+                reports = apply_nodes(self._node_runs(), dependencies, listener, self.masker, scope)
+            pairs = [*zip(self.attempted_sessions, reports)]
+            run_parallel(lambda pair: self._manifests.write_after(*pair, scope), pairs)
         raise_for_failures(reports)
         return merge_reports(self._attribute_reports(reports))
 
-    def _with_run_logs(self, listener: Optional[Listener]) -> Listener:
-        """Return a listener that passes each event on, and to the run log of its node."""
+    def _with_run_logs(self, listener: Optional[Listener], first: Listener) -> Listener:
+        """Return a listener that passes each event on, and to the run log of its node.
+
+        ``first`` gets each event before all others.
+        """
         logs = [NodeFilter(session.target.address, session.log) for session in self.sessions if session.log]
-        return Fanout([*([listener] if listener else []), *logs])
+        return Fanout([first, *([listener] if listener else []), *logs])
 
     def _node_runs(self) -> List[NodeRun]:
         """Return the work of every node for apply, unreachable ones included."""
@@ -309,21 +329,17 @@ class Deployment:
             self.controller_connection if delegated else None,
         )
 
-    def _write_journal(self, session: NodeSession, report: ApplyReport) -> None:
-        """Record a successful apply in the node's journal."""
-        if session.connection and not report.error:
-            session.connection.run(
-                [record_run(self.resources_for(session), report, lock_owner(), session.profile.name)]
-            )
-
     def _lock_node(self, session: NodeSession) -> ContextManager[None]:
         """Return a context manager that holds the node's lock."""
         return hold_lock(session.live_connection, lock_owner(), owner_is_gone, self.callbacks.progress)
 
-    def smoke(self, on_case: Callable[[Case], None] = lambda case: None) -> List[Case]:
+    def smoke(
+        self, on_case: Callable[[Case], None] = lambda case: None, external: Optional[smoke.ExternalNetwork] = None
+    ) -> List[Case]:
         """Use the cloud as a user does.
 
-        Return every case, each passed to ``on_case`` and the log as it ends.
+        Return every case, each passed to ``on_case`` and the log as it ends. ``external`` is a network that is made for
+        the test (``parse_external_network``).
         """
         # Floating addresses are behind a bridge of the network node.
         session = next(
@@ -336,14 +352,15 @@ class Deployment:
             if session.log:
                 session.log.write(f"{describe_case(case)}\n{case.detail}")
 
-        return smoke.run_cases(
-            session.live_connection,
-            self.controller_context.admin_credentials,
-            self.answers,
-            self.sessions[0].profile,
-            report_case,
-            session.node.roles,
-        )
+        with self.callbacks.working("the smoke test runs"):
+            return smoke.run_cases(
+                session.live_connection,
+                self.controller_context.admin_credentials,
+                self._declarations.context_for(session),
+                self.sessions[0].profile,
+                report_case,
+                external,
+            )
 
 
 @contextmanager
@@ -355,27 +372,27 @@ def open_deployment(
     callbacks: Callbacks = NO_CALLBACKS,
     require_answers: bool = False,
     create_sandbox: bool = False,
+    new_answers: Optional[NewAnswerFile] = None,
+    remember: bool = False,
 ) -> Iterator[Deployment]:
     """Resolve the answers, connect to the nodes they name, and gather facts.
 
     Close the connections at the end.
-    ``nodes`` names the controller where the answers do not. Answer files without a controller mean this machine, as
-    in Packstack. ``require_answers`` refuses to invent answers for a node without an answer file; ``create_sandbox``
-    permits to create the sandbox that ``nodes`` names. Raises UsageError, AnswersError, and ConnectError if the
-    controller is out of reach; ``preflight`` reports other unreachable nodes.
+    ``nodes`` says where to connect for the controller, if not to CONFIG_CONTROLLER_HOST. Answer files without a
+    controller mean this machine, as in Packstack. Where neither is given, the only known deployment is opened.
+    ``require_answers`` refuses to invent answers for a node without an answer file; ``create_sandbox`` permits to
+    create the sandbox that ``nodes`` names. ``new_answers`` is what ``write_new_answer_file`` returned, if the answers
+    come from there. With ``remember`` a later run finds these answers again for this machine. Raises UsageError,
+    AnswersError, and ConnectError if the controller is out of reach; ``preflight`` reports other unreachable nodes.
     """
     user_tree = loader.load_directory(run.config_dir)
-    target = choose_target(
-        nodes,
-        connection,
-        callbacks,
-        answer_sources.find_controller(answers),
-        allow_local=bool(answers.files),
-        create_sandbox=create_sandbox,
-    )
-    resolved = answer_sources.resolve_answers(answers, target, require_answers)
+    target = choose_known_target(answers, nodes, connection, callbacks, create_sandbox)
+    record = None if answers.files else find_record(target)
+    resolved = answer_sources.resolve_answers(answers, target, require_answers or is_found_here(target, answers, nodes))
     for warning in resolved.warnings:
         callbacks.warn(warning)
     sessions = build_node_sessions(resolved, target, connection, callbacks)
+    callbacks.progress(describe_nodes([session.node for session in sessions]))
     with connect_nodes(sessions, resolved, user_tree, connection, run, callbacks) as masker:
+        run_record.check_and_remember(sessions[0], answers, run, record, new_answers, remember, callbacks)
         yield Deployment(resolved, sessions, masker, user_tree, run, callbacks)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 from packstack_lite import answers as answer_api
+from packstack_lite.counts import format_count
 from packstack_lite.deployment.answer_sources import (
     CONTROLLER_PARAMETER,
+    answer_files_in_home,
     find_controller,
     find_controller_with_origin,
-    find_earlier_answer_files,
+    remembered_files,
     resolve_for_target,
 )
 from packstack_lite.deployment.connection_target import (
@@ -37,19 +39,25 @@ from packstack_lite.deployment.options import (
     ConnectionOptions,
     NodeSelection,
 )
+from packstack_lite.deployment.remembered import NodeRecord, find_record
+from packstack_lite.deployment.remembered_nodes import select_named_nodes
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 
 
 @dataclass(frozen=True)
 class NewAnswerFile:
     """An answer file for a new deployment, and how its controller is selected.
 
-    ``addresses`` are those of the controller and of the compute nodes, as they were named.
+    ``addresses`` are those of the controller and of the compute nodes, as they were named. ``is_new`` means that this
+    call wrote the file. ``record`` is that of the machine whose earlier answers it holds, None without any.
     """
 
     path: Path
     selection: NodeSelection
     addresses: Tuple[str, ...]
+    is_new: bool = True
+    record: Optional[NodeRecord] = None
 
 
 def write_new_answer_file(
@@ -66,11 +74,11 @@ def write_new_answer_file(
     to the machine in ``nodes`` or to this one. An earlier file of the same controller keeps its passwords, and is
     returned if nothing would differ. Raises UsageError.
     """
-    if len(install_hosts) > 1 and (nodes.host or nodes.sandbox):
+    if (nodes.sandbox and install_hosts) or (nodes.host and len(install_hosts) > 1):
         option = "--host" if nodes.host else "--sandbox"
         raise UsageError(
-            f"--install-hosts names {len(install_hosts)} hosts, and {option} names a host too",
-            f"leave {option} out; nodes in sandboxes are named by their addresses (packstack-lite sandbox list)",
+            f"--install-hosts names {format_count(len(install_hosts), 'host')}, and {option} names a host too",
+            f"leave {option} out; nodes in sandboxes are named by their addresses ({recommend('sandbox', 'list')})",
         )
     first_host = install_hosts[0] if install_hosts else ""
     compute_nodes = [parse_target(host).address for host in install_hosts[1:]]
@@ -80,8 +88,11 @@ def write_new_answer_file(
     else:
         implied_host = parse_target(first_host).address if first_host else find_own_address()
         target, nodes = _choose_implied_target(answers, nodes, connection, callbacks, first_host, implied_host)
-    path = _ensure_answer_file(answers, target, implied_host, compute_nodes)
-    return NewAnswerFile(path, nodes, (target.address, *compute_nodes))
+    record = None if answers.files else find_record(target)
+    earlier_files = remembered_files(target, record)
+    option = "--install-hosts" if install_hosts else "--allinone"
+    path, is_new = _ensure_answer_file(answers, target, implied_host, compute_nodes, earlier_files, option, callbacks)
+    return NewAnswerFile(path, nodes, (target.address, *compute_nodes), is_new, record)
 
 
 def _choose_implied_target(
@@ -127,24 +138,43 @@ def find_overriding_controller(sources: AnswerSources, implied_host: str, is_all
 
 
 def _ensure_answer_file(
-    sources: AnswerSources, target: ConnectionTarget, implied_host: str, compute_nodes: Sequence[str]
-) -> Path:
-    """Return the answer file of this controller.
+    sources: AnswerSources,
+    target: ConnectionTarget,
+    implied_host: str,
+    compute_nodes: Sequence[str],
+    earlier_files: Sequence[Path],
+    option: str,
+    callbacks: Callbacks,
+) -> Tuple[Path, bool]:
+    """Return the answer file of this controller, and whether it was written now.
 
-    Write a new one only if it would differ from the newest.
-    The user's own files are sources of answers and stay as they are.
+    A new one is written only if it would differ from every earlier one. The user's own files are sources of answers and
+    stay as they are. ``option`` is the one that names the nodes; it wins over ``earlier_files``.
     """
     address = resolve_address(target.address)
-    earlier_files = find_earlier_answer_files(address)
-    sources = replace(sources, files=sources.files or earlier_files)
+    is_remembered = not sources.files and bool(earlier_files)
+    sources = replace(sources, files=sources.files or tuple(earlier_files))
     named_controller = find_controller(sources)
     controller = (
         named_controller if named_controller in LOOPBACK_NAMES else resolve_address(implied_host or target.address)
     )
     node_answers = answer_api.derive_node_answers([controller, *map(resolve_address, compute_nodes)])
-    answers = resolve_for_target(sources, target, address, node_answers)
-    if earlier_files and answer_api.render_answer_file(answers) == earlier_files[0].read_text(encoding="utf-8"):
-        return earlier_files[0]
+    named_nodes = {}
+    if is_remembered or option == "--install-hosts":
+        named_nodes = select_named_nodes(sources, node_answers, option, is_remembered, callbacks.progress)
+    answers = resolve_for_target(sources, target, address, node_answers, named_nodes)
+    text = answer_api.render_answer_file(answers)
+    for path in [*earlier_files, *answer_files_in_home()]:
+        if has_text(path, text):
+            return path, False
     path = Path.home() / f"packstack-answers-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     answer_api.write_answer_file(path, answers)
-    return path
+    return path, True
+
+
+def has_text(path: Path, text: str) -> bool:
+    """Return whether a file has this text; False for one that cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False

@@ -81,12 +81,18 @@ def build_node_sessions(
 def run_parallel(function: Callable[[T], R], items: Sequence[T]) -> List[R]:
     """Call the function for each item, in one thread per item if there are several.
 
-    Return the results in order.
+    Return the results in order. After an interrupt it does not wait for the threads: they may wait for a node.
     """
     if len(items) < 2:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(len(items), "node") as pool:
-        return list(pool.map(function, items))
+    pool = ThreadPoolExecutor(len(items), "node")
+    try:
+        results = list(pool.map(function, items))
+    except BaseException as error:
+        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt))
+        raise
+    pool.shutdown()
+    return results
 
 
 class Declarations:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Mapping, Optional, Tuple
 
 from packstack_lite.secret import Secret
 
@@ -29,11 +30,12 @@ class AnswerSources:
 
 @dataclass(frozen=True)
 class NodeSelection:
-    """The controller, where the answers do not decide.
+    """The machine that a run connects to as the controller.
 
-    Without any field the answers decide.
+    If no field is set, it is the one that CONFIG_CONTROLLER_HOST names.
     ``host`` is [USER@]HOST[:PORT] of a machine reached over SSH, ``sandbox`` the name of a sandbox; only one may be
-    set. ``distro`` and ``kind`` (container or machine) describe a sandbox that is created.
+    set. ``host`` does not change the answer, which stays the controller's address in the cloud. ``distro`` and ``kind``
+    (container or machine) are what a new sandbox gets and an existing one must have.
     """
 
     host: Optional[str] = None
@@ -74,6 +76,11 @@ def _ignore_message(message: str) -> None:
     """Drop a message."""
 
 
+def _show_nothing(description: str) -> ContextManager[None]:
+    """Return a context manager that shows nothing."""
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class Callbacks:
     """Functions that a deployment calls while it works.
@@ -81,11 +88,13 @@ class Callbacks:
     By default it is silent and asks nothing.
     ``warn`` gets a warning without the word "warning", ``progress`` a line for the person who waits. Both may be
     called from several threads. ``confirm`` answers whether to trust a host key, ``ask_password`` gives a password
-    of sudo or of a key; None means that nobody can answer.
+    of sudo or of a key; None means that nobody can answer. ``working`` returns a context manager that shows what is
+    being waited for, outside of apply's phases, which tell by events.
     """
 
     warn: Callable[[str], None] = _ignore_message
     progress: Callable[[str], None] = _ignore_message
+    working: Callable[[str], ContextManager[None]] = _show_nothing
     confirm: Optional[Callable[[str], bool]] = None
     ask_password: Optional[Callable[[str], Secret]] = None
 

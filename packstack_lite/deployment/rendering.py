@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from packstack_lite import profiles
 from packstack_lite.answers import Answers
@@ -15,13 +15,14 @@ from packstack_lite.config_overrides import loader
 from packstack_lite.deployment.connection_target import ConnectionTarget
 from packstack_lite.deployment.node_sessions import Declarations, NodeSession
 from packstack_lite.deployment.options import NO_CALLBACKS, Callbacks
-from packstack_lite.diagnosis.explain import explain_file
-from packstack_lite.diagnosis.explanation import FileExplanation
 from packstack_lite.nodes.facts import Interface, sample_facts
 from packstack_lite.nodes.inventory import list_nodes
 from packstack_lite.nodes.node import is_ip_address
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import File
+
+if TYPE_CHECKING:
+    from packstack_lite.diagnosis.explanation import FileExplanation
 
 # Parameters that name an interface whose address other nodes need.
 _TUNNEL_PARAMETERS = ("CONFIG_NEUTRON_OVS_TUNNEL_IF", "CONFIG_NEUTRON_OVN_TUNNEL_IF")
@@ -78,9 +79,13 @@ def explain_rendered_file(
     """Explain a file that apply would write.
 
     The result names template, code, units, and the answers and facts behind an option's lines.
-    ``file_name`` is a path on the node or its unique end, ``option`` NAME, SECTION.NAME or "[SECTION] NAME"; the other
-    parameters are those of ``render_files``. Raises UsageError with close matches for an unknown file, option or node.
+    ``file_name`` is a path on the node or its unique end, ``option`` NAME, SECTION.NAME or "[SECTION] NAME". An empty
+    ``option`` explains no line; an empty ``node`` chooses the first that has the file. The other parameters are those
+    of ``render_files``. Raises UsageError for an unknown node, file or option, and for the end of several paths.
     """
+    # render and plan do not need it.
+    from packstack_lite.diagnosis.explain import explain_file
+
     user_tree = loader.load_directory(config_dir)
     sessions = _imagine_sessions(answers, profiles.load(profile_name), controller)
     declarations = Declarations(answers, sessions, user_tree)

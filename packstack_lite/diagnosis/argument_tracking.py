@@ -14,8 +14,8 @@ import linecache
 import os
 import sys
 from functools import lru_cache
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Container, Dict, Iterator, List, Optional, Set, Tuple, Union
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any, Container, Dict, List, Optional, Set, Tuple, Union
 
 from packstack_lite.services._base.context import NodeContext
 
@@ -70,8 +70,7 @@ class ArgumentTracker:
         reads: Reads = {}
         scope = _scope(frame)
         with self._tracker.recording() as direct_reads:
-            code = compile(ast.Expression(expression), frame.f_code.co_filename, "eval")
-            eval(code, scope)
+            eval(_compile_expression(expression, frame.f_code.co_filename), scope)
         reads.update(direct_reads)
         for node in ast.walk(expression):
             if isinstance(node, ast.Name) and node.id not in frame.f_globals and node.id in scope:
@@ -88,7 +87,7 @@ class ArgumentTracker:
         if function is None:
             return {}
         reads: Reads = {}
-        for expression in _assigned_expressions(function, name):
+        for expression in _assigned_expressions(function).get(name, ()):
             reads.update(self._expression_reads(expression, frame))
         argument = _find_argument(function, name, owner)
         if argument is not None and owner.f_back is not None:
@@ -143,8 +142,16 @@ def _find_function(frame: FrameType) -> Optional[_Function]:
     return None
 
 
-def _assigned_expressions(function: _Function, name: str) -> Iterator[ast.expr]:
-    """Yield the expressions assigned to a name in a function, loops included."""
+@lru_cache(maxsize=None)
+def _compile_expression(expression: ast.expr, filename: str) -> CodeType:
+    """Compile an expression of a module; every node renders with the same ones."""
+    return compile(ast.Expression(expression), filename, "eval")
+
+
+@lru_cache(maxsize=None)
+def _assigned_expressions(function: _Function) -> Dict[str, List[ast.expr]]:
+    """Return the expressions assigned to each name in a function, loops included."""
+    expressions: Dict[str, List[ast.expr]] = {}
     for node in ast.walk(function):
         targets: List[ast.expr] = []
         value: Optional[ast.expr] = None
@@ -155,8 +162,10 @@ def _assigned_expressions(function: _Function, name: str) -> Iterator[ast.expr]:
         elif isinstance(node, (ast.For, ast.comprehension)):
             targets, value = [node.target], node.iter
         names = {inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name)}
-        if value is not None and name in names:
-            yield value
+        if value is not None:
+            for name in names:
+                expressions.setdefault(name, []).append(value)
+    return expressions
 
 
 def _find_argument(function: _Function, name: str, frame: FrameType) -> Optional[ast.expr]:

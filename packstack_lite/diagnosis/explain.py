@@ -23,6 +23,7 @@ from packstack_lite.diagnosis.explanation import ConditionExplanation, FileExpla
 from packstack_lite.diagnosis.template_tracking import Fragment, TemplateLine
 from packstack_lite.diagnosis.tracking import Reads, Rendering, TrackedContext, Tracker
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend_here
 from packstack_lite.resources import File, Unit
 from packstack_lite.resources.base import Resource
 from packstack_lite.secret import MASK, Masker, Secret
@@ -45,10 +46,11 @@ class _NodeFiles:
 def explain_file(
     contexts: Mapping[str, NodeContext], answers: Answers, user_tree: UserTree, file_name: str, option: str, node: str
 ) -> FileExplanation:
-    """Explain a file of the cloud, and the lines of an option in it.
+    """Explain a file that apply would write, and the lines of an option in it.
 
-    ``contexts`` are the nodes by name; ``file_name`` is a path or its unique end; an empty ``option`` or ``node`` means
-    none. Raises UsageError with close matches for a node, file or option that does not exist.
+    ``contexts`` are the nodes by name. ``file_name`` is a path or its unique end, ``option`` NAME, SECTION.NAME or
+    "[SECTION] NAME". An empty ``option`` explains no line; an empty ``node`` chooses the first that has the file.
+    Raises UsageError for an unknown node, file or option, and for the end of several paths.
     """
     if node and node not in contexts:
         raise UsageError(f"--node {node}: the answers name no such node", f"choose one of: {', '.join(contexts)}")
@@ -105,12 +107,12 @@ def _find_path(nodes: Mapping[str, _NodeFiles], file_name: str, node: str) -> st
     if edited:
         raise UsageError(
             f"{file_name}: packstack-lite does not render this file, it declares {edited[0].id}",
-            "packstack-lite plan --diff shows what changes there",
+            f"{recommend_here('plan', '--diff')} shows what changes there",
         )
     close_matches = _close_paths(paths, file_name)
-    hint = (
-        f"close matches: {', '.join(close_matches)}" if close_matches else "packstack-lite render --to DIR writes all"
-    )
+    hint = f"close matches: {', '.join(close_matches)}"
+    if not close_matches:
+        hint = f"{recommend_here('render', '--to', 'DIR')} writes all"
     raise UsageError(f"{file_name}: no such file is rendered{where}", hint)
 
 

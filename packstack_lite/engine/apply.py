@@ -9,15 +9,23 @@ import time
 from typing import Dict, FrozenSet, List, Optional, Sequence, Set
 
 from packstack_lite.engine.diff import describe_diff, diff_resources, group_by_phase
-from packstack_lite.engine.events import Changed, Failed, Listener, PhaseFinished, PhaseStarted, Skipped
+from packstack_lite.engine.events import Changed, Failed, Listener, Note, PhaseFinished, PhaseStarted, Skipped
 from packstack_lite.engine.executor import Executor
 from packstack_lite.engine.probe import probe_resources
 from packstack_lite.engine.results import ApplyReport, Change, PhaseTime, merge_phase_times
 from packstack_lite.engine.schedule import next_batch
 from packstack_lite.errors import PackstackLiteError, PhaseError
-from packstack_lite.remote.command import Connection
+from packstack_lite.remote.command import Command, Connection
+from packstack_lite.resources import Unit
 from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource, State, join_names
+from packstack_lite.resources.rabbitmq_user import QUEUE_ALARM_SH
 from packstack_lite.secret import Masker
+
+# Prints the state in a line, then why the message queue of this node takes no message, if it does not.
+_SYSTEM_STATE = Command(
+    "systemctl is-system-running 2>/dev/null || :\ncommand -v rabbitmqctl >/dev/null || exit 0\n" + QUEUE_ALARM_SH,
+    description="ask for the system's state",
+)
 
 
 class NodePhaseError(PhaseError):
@@ -126,6 +134,8 @@ class ApplyRun:
         """Fix the diffs, probe again, report each outcome; return failures in words."""
         executor = Executor(self.connection, phase, self.listener, self.masker)
         skipped = self._fix_in_batches(diffs, executor)
+        if executor.has_failures:
+            self._look_for_common_cause()
         self.observed.update(probe_resources(self.connection, [diff.resource for diff in diffs]))
         remaining = {
             diff.resource.id: diff
@@ -136,6 +146,21 @@ class ApplyRun:
             self._report_outcome(phase, diff, remaining.get(diff.resource.id), executor, skipped)
         failed = [diff for diff in diffs if diff.resource.id in remaining and diff.resource.id not in skipped]
         return [self.masker(diff.resource.describe_failure(diff)) for diff in failed]
+
+    def _look_for_common_cause(self) -> None:
+        """Raise PhaseError if the node is shutting down; warn of an alarm of its queue.
+
+        A shutdown ends jobs and refuses units, and an alarm keeps services waiting; each then fails with an error of
+        its own, which says nothing of the cause.
+        """
+        state, *alarms = [*self.connection.run([_SYSTEM_STATE])[0].out.splitlines(), ""]
+        for alarm in filter(None, alarms):
+            self.listener.on_event(Note(self.connection.name, alarm, "warning"))
+        if state == "stopping":
+            raise PhaseError(
+                f"{self.connection.name}: the node is shutting down",
+                "wait until it has booted again, then run the same command again: it resumes",
+            )
 
     def _fix_in_batches(self, diffs: Sequence[Diff[Resource]], executor: Executor) -> Dict[str, str]:
         """Fix the diffs batch by batch; return the ids that were skipped, with reasons."""
@@ -172,7 +197,7 @@ class ApplyRun:
         if remaining is None:
             description = self.masker(describe_diff(diff))
             self.changes.append(Change(self.connection.name, phase.value, resource_id, description))
-            if diff.resource.kind == "unit":
+            if isinstance(diff.resource, Unit) and diff.resource.state == "running":
                 self.restarted_units.append(resource_id.split(":", 1)[1])
             self.listener.on_event(Changed(self.connection.name, phase, resource_id, description))
         elif resource_id in skipped:

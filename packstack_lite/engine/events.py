@@ -6,6 +6,7 @@ Console, run log, JSON lines and JUnit subscribe as listeners.
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import List, Optional, Protocol, Sequence, Tuple, Union
 
@@ -145,6 +146,17 @@ class NodeFilter:
         """Pass the event on if it is of this node."""
         if event.node == self.node:
             self.listener.on_event(event)
+
+
+@dataclass(frozen=True)
+class WaitEnd:
+    """A Listener that leaves the contexts of ``waiting`` at the first event."""
+
+    waiting: ExitStack
+
+    def on_event(self, event: Event) -> None:
+        """End the wait; later events find it ended."""
+        self.waiting.close()
 
 
 @dataclass(frozen=True, repr=False)

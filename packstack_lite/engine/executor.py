@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from typing import Dict, List, Sequence, Set, Tuple
 
+from packstack_lite.counts import format_count
 from packstack_lite.engine.events import Listener, Note, Output, StepFinished, StepStarted
 from packstack_lite.engine.schedule import Batch, add_needs, fix_actions
 from packstack_lite.remote.command import Command, Connection, FileItem, Job, JobResult, Reply
 from packstack_lite.resources.base import Diff, Phase, Resource, job_name
 from packstack_lite.resources.run_once import WARNING_PREFIX
+from packstack_lite.resources.unit_start import WAIT_PREFIX
 from packstack_lite.secret import Masker
 
 
@@ -38,6 +40,11 @@ class Executor:
         if batch.has_jobs:
             return self._run_jobs(batch.diffs)
         return self._run_commands(batch.diffs, all_resources)
+
+    @property
+    def has_failures(self) -> bool:
+        """Return whether a job or command failed."""
+        return bool(self._failures)
 
     def failure_message(self, diff: Diff[Resource]) -> str:
         """Return the error of this resource's job or its kind's commands; or ""."""
@@ -104,7 +111,8 @@ class Executor:
         """
         title, detail = job.description or job.name, ""
         if not result.ok:
-            output_tail = result.out.strip()[-3000:]
+            lines = [line for line in result.out.strip().splitlines() if not line.startswith(WAIT_PREFIX)]
+            output_tail = "\n".join(lines)[-3000:]
             detail = self.masker.mask_lines(f"{title} failed with exit code {result.code}: {output_tail}")
             self._failures[job.name] = detail
         self.listener.on_event(StepFinished(self.connection.name, self.phase, title, result.seconds, result.ok, detail))
@@ -134,8 +142,8 @@ def _step_title(files: Sequence[FileItem], commands: Sequence[Command]) -> str:
     """Return the title of a step that writes files and runs commands."""
     parts = []
     if files:
-        parts.append(f"write {len(files)} file{'s' * (len(files) > 1)}")
+        parts.append(f"write {format_count(len(files), 'file')}")
     parts.extend(command.description for command in commands if command.description)
     if len(parts) > 3:
-        parts = [*parts[:2], f"{len(parts) - 2} more commands"]
+        parts = [*parts[:2], f"{format_count(len(parts) - 2, 'more command')}"]
     return ", ".join(parts) if parts else "run commands"

@@ -1,6 +1,6 @@
 """The record of runs on the node: manifest and journal. Used by ``deployment``.
 
-The manifest holds the ids of all resources, the journal a line per run.
+The manifest holds what runs made (``packstack_lite.manifest``), the journal a line per run.
 """
 
 from __future__ import annotations
@@ -9,23 +9,21 @@ import json
 from typing import Sequence
 
 from packstack_lite.engine.results import ApplyReport
+from packstack_lite.manifest import Manifest, format_manifest
 from packstack_lite.remote.command import Command
 from packstack_lite.resources.base import Resource
 from packstack_lite.state_paths import JOURNAL_FILE, MANIFEST_FILE, STATE_DIR
 
+_WRITE_MANIFEST = f"cat > {MANIFEST_FILE}.new && mv {MANIFEST_FILE}.new {MANIFEST_FILE}\n"
 
-def record_run(resources: Sequence[Resource], report: ApplyReport, owner: str, profile: str) -> Command:
+
+def record_run(
+    manifest: Manifest, resources: Sequence[Resource], report: ApplyReport, owner: str, profile: str
+) -> Command:
     """Return the command that replaces the manifest and appends to the journal.
 
     Only root can read them. Neither holds a secret: ids and counts.
     """
-    manifest = {
-        "schema": 1,
-        "profile": profile,
-        "resources": [
-            {"id": resource.id, "kind": resource.kind, "phase": resource.phase.value} for resource in resources
-        ],
-    }
     line = {
         "who": owner,
         "changes": [change.resource_id for change in report.changes],
@@ -36,7 +34,21 @@ def record_run(resources: Sequence[Resource], report: ApplyReport, owner: str, p
 mkdir -p {STATE_DIR}
 read -r line
 printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$line" >> {JOURNAL_FILE}
-cat > {MANIFEST_FILE}.new && mv {MANIFEST_FILE}.new {MANIFEST_FILE}
-"""
-    payload = json.dumps(line) + "\n" + json.dumps(manifest, indent=1) + "\n"
+{_WRITE_MANIFEST}"""
+    payload = json.dumps(line) + "\n" + _format(manifest, resources, profile)
     return Command(script, stdin=payload.encode(), description="write the journal")
+
+
+def record_manifest(manifest: Manifest, resources: Sequence[Resource], profile: str) -> Command:
+    """Return the command that replaces the manifest, before a run makes what is new.
+
+    A run that is interrupted leaves nothing that no manifest lists.
+    """
+    script = f"umask 077\nmkdir -p {STATE_DIR}\n{_WRITE_MANIFEST}"
+    return Command(script, stdin=_format(manifest, resources, profile).encode(), description="write the manifest")
+
+
+def _format(manifest: Manifest, resources: Sequence[Resource], profile: str) -> str:
+    """Return the manifest's text, with the ids of the declared resources."""
+    listed = [{"id": resource.id, "kind": resource.kind, "phase": resource.phase.value} for resource in resources]
+    return format_manifest(manifest, profile, listed) + "\n"

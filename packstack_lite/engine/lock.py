@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import re
+import secrets
 import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from packstack_lite.errors import ConnectError, LockedError, PhaseError
 from packstack_lite.remote.command import Command, Connection
-from packstack_lite.state_paths import LOCK_DIR
+from packstack_lite.state_paths import LOCK_DIR, STATE_DIR
 
 # Seconds. A killed run holds the lock until the last command of its shell on the node ends; the longest of these waits
 # for a unit (resources.unit).
@@ -28,40 +29,56 @@ _LONGEST_NAME = 200
 
 # The lock belongs to the root shell of the connection. When that process has ended, the run is over (sshd ends it with
 # the connection) and the lock is stale. A process number can be reused after a reboot, hence the start time, field 22
-# of /proc/PID/stat.
-_TAKE_SCRIPT = r"""
+# of /proc/PID/stat. Whoever looks at the lock or changes it holds a flock(2) on the state directory meanwhile: of many
+# rivals that find a stale lock one takes it over, and the others then find that one's. The kernel ends the flock with
+# the script, however that ends.
+_GUARD_SCRIPT = r"""
+set -f
 umask 077
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
-take() {
-    mkdir "$1" 2>/dev/null || return 1
-    { cat; printf '\n%%s %%s\n' "$PACKSTACK_LITE_SHELL" "$(started "$PACKSTACK_LITE_SHELL")"; } > "$1/holder.new"
-    mv "$1/holder.new" "$1/holder"
-}
 lock=%(lock)s
-mkdir -p "${lock%%/*}"
-take "$lock" && exit 0
-for i in 1 2 3 4 5 6 7 8 9 10; do [ -s "$lock/holder" ] && break; sleep 0.1; done
+mkdir -p "${lock%%/*}" || exit 1
+exec 9< "${lock%%/*}"
+flock -w 60 9 || { echo "another run has been looking at it for 60 seconds" >&2; exit 1; }
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+me="$PACKSTACK_LITE_SHELL $(started "$PACKSTACK_LITE_SHELL")"
 set -- $(sed -n 2p "$lock/holder" 2>/dev/null)
-if [ -n "${2:-}" ] && [ "$(started "$1")" = "$2" ]; then sed -n 1p "$lock/holder"; exit 7; fi
-mv "$lock" "$lock.stale.$$" && rm -rf "$lock.stale.$$"
-take "$lock" || { sed -n 1p "$lock/holder"; exit 7; }
 """
+_TAKE_SCRIPT = (
+    _GUARD_SCRIPT
+    + r"""
+owner=$(cat)
+if [ -n "${2:-}" ] && [ "$(started "$1")" = "$2" ] && [ "$(sed -n 1p "$lock/holder")" != "$owner" ]; then
+    sed -n 1p "$lock/holder"
+    exit 7
+fi
+rm -rf "$lock"
+mkdir "$lock" && printf '%%s\n%%s\n' "$owner" "$me" > "$lock/holder.new" && mv "$lock/holder.new" "$lock/holder"
+"""
+)
+# A run that lost its lock with its connection leaves that of its successor alone.
+_RELEASE_SCRIPT = (
+    _GUARD_SCRIPT
+    + r"""
+[ "${1:-} ${2:-}" != "$me" ] || rm -rf "$lock"
+"""
+)
 
 
-def take_command(owner: str) -> Command:
+def take_command(owner: str, run: str) -> Command:
     """Return a command that takes the node's lock, unless another run holds it.
 
-    ``owner`` is a name as ``lock_owner`` returns it. A stale lock, whose owner's root shell has ended, is replaced.
-    The command exits with 7 and prints the owner's line (JSON) when another run holds the lock.
+    ``owner`` is a name as ``lock_owner`` returns it. ``run`` is a random word: a lock with this word is the run's own,
+    taken by a shell whose connection was lost but which the node may not have ended yet. A stale lock, whose owner's
+    root shell has ended, is replaced. The command exits with 7 and prints the owner's line (JSON) when another run
+    holds the lock.
     """
-    return Command(
-        _TAKE_SCRIPT % {"lock": LOCK_DIR}, stdin=json.dumps({"who": owner}).encode(), description="take the lock"
-    )
+    payload = json.dumps({"who": owner, "run": run}).encode()
+    return Command(_TAKE_SCRIPT % {"lock": LOCK_DIR}, stdin=payload, description="take the lock")
 
 
 def release_command() -> Command:
-    """Return the command that releases the lock."""
-    return Command(f"rm -rf {LOCK_DIR}", description="release the lock")
+    """Return the command that releases the lock if this root shell still has it."""
+    return Command(_RELEASE_SCRIPT % {"lock": LOCK_DIR}, description="release the lock")
 
 
 @contextmanager
@@ -76,6 +93,7 @@ def hold_lock(
     ``owner_is_gone`` tells of an owner whether that run is known to be over. Then its last command on the node is
     awaited for up to OWNER_GONE_TIMEOUT seconds, which ``announce`` reports once.
     """
+    run = secrets.token_hex(8)
     for attempt in Retrying(
         retry=retry_if_exception_type(_OwnerEndingError),
         stop=stop_after_delay(OWNER_GONE_TIMEOUT),
@@ -84,10 +102,17 @@ def hold_lock(
         reraise=True,
     ):
         with attempt:
-            _take_lock(connection, owner, owner_is_gone)
+            _take_lock(connection, owner, run, owner_is_gone)
+    # The lock ends with the root shell that took it. A new shell takes it again, or stops the run if another has it.
+    connection.after_reopening(lambda: _take_lock(connection, owner, run, owner_is_gone))
     try:
         yield
+    except KeyboardInterrupt:
+        # No command can be sent before the one that runs has ended. The shell ends after it, and with it the lock.
+        connection.abort()
+        raise
     finally:
+        connection.after_reopening(None)
         # A lost connection has ended the shell that owns the lock, so the lock is stale already.
         with suppress(ConnectError):
             connection.run([release_command()])
@@ -121,12 +146,12 @@ def _announce_waiting(state: RetryCallState, announce: Callable[[str], None]) ->
         announce(f"{error.message}; that run is over, waiting for its last command to end")
 
 
-def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str], bool]) -> None:
+def _take_lock(connection: Connection, owner: str, run: str, owner_is_gone: Callable[[str], bool]) -> None:
     """Take the node's lock. Raises LockedError if another run has it.
 
     Raises _OwnerEndingError, to be retried, if that run is over and only its last command still runs.
     """
-    reply = connection.run([take_command(owner)])[0]
+    reply = connection.run([take_command(owner, run)])[0]
     if reply.code == 7:
         current_owner = _parse_owner(reply.out)
         raise (_OwnerEndingError if owner_is_gone(current_owner) else LockedError)(
@@ -136,7 +161,7 @@ def _take_lock(connection: Connection, owner: str, owner_is_gone: Callable[[str]
     if not reply.ok:
         raise PhaseError(
             f"{connection.name}: cannot take the lock {LOCK_DIR}: {reply.err.strip()}",
-            f"on the node, look for a full disk (df /var/lib) and for a file in the way: ls -ld {LOCK_DIR}",
+            f"on the node, look for a full disk (df {STATE_DIR}) and for a file in the way: ls -ld {LOCK_DIR}",
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from packstack_lite.engine.apply import ApplyRun, NodePhaseError, select_resources
-from packstack_lite.engine.diff import group_by_phase
+from packstack_lite.engine.diff import diff_resources, group_by_phase
 from packstack_lite.engine.events import Listener, Skipped
 from packstack_lite.engine.probe import probe_resources
 from packstack_lite.engine.results import ApplyReport
@@ -84,17 +84,20 @@ def apply_nodes(
         worker.other_workers = {
             other_worker.node_run.name: other_worker for other_worker in workers if other_worker is not worker
         }
-    with ThreadPoolExecutor(max(1, len(workers)), "node") as pool:
-        try:
-            list(pool.map(_NodeWorker.probe, workers))
-            return list(pool.map(_NodeWorker.run, workers))
-        except BaseException:
-            # Only this thread gets the interrupt. The others shall end now and not when their jobs do.
-            progress.stop()
-            for node_run in node_runs:
-                if node_run.connection:
-                    node_run.connection.abort()
-            raise
+    pool = ThreadPoolExecutor(max(1, len(workers)), "node")
+    try:
+        list(pool.map(_NodeWorker.probe, workers))
+        reports = list(pool.map(_NodeWorker.run, workers))
+    except BaseException:
+        # Only this thread gets the interrupt. The others shall end now and not when their jobs do; it does not wait.
+        progress.stop()
+        for node_run in node_runs:
+            if node_run.connection:
+                node_run.connection.abort()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return reports
 
 
 class _Progress:
@@ -228,6 +231,9 @@ class _NodeWorker:
         for phase_index, phase in enumerate(PHASES):
             self.progress.mark_reached(self.node_run, phase_index)
             if phase not in own_phases and phase not in delegated_phases:
+                continue
+            if phase is Phase.REMOVE and not diff_resources(own_phases.get(phase, []), self.own_run.observed):
+                # Nothing appears that has to be removed: there is no need to wait for other nodes.
                 continue
             reason = self.progress.wait_for_others(self.node_run, phase)
             if reason:

@@ -9,7 +9,7 @@ import difflib
 from typing import Dict, List, Mapping, Sequence
 
 from packstack_lite.engine.diff import describe_diff, diff_resources
-from packstack_lite.engine.probe import probe_resources
+from packstack_lite.engine.probe import probe_resources, unreadable_reply_error
 from packstack_lite.engine.results import Change
 from packstack_lite.remote.command import Connection
 from packstack_lite.resources import File
@@ -56,7 +56,10 @@ def _old_texts(connection: Connection, resources: Sequence[Resource]) -> Mapping
     if not files:
         return {}
     command, parse = File.content_probe(files)
-    return parse(connection.run([command])[0])
+    try:
+        return parse(connection.run([command])[0])
+    except ValueError as error:
+        raise unreadable_reply_error(connection, command, error) from error
 
 
 def _unified_diff(name: str, before: str, after: str) -> str:

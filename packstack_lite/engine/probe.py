@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Sequence, Type
 
 from packstack_lite.errors import PackstackLiteError
-from packstack_lite.remote.command import Connection, Reply
+from packstack_lite.remote.command import Command, Connection, Reply
 from packstack_lite.resources.base import Observed, Probe, Resource, State
 
 
@@ -44,7 +44,12 @@ def _parse_reply(connection: Connection, probe: Probe[State], reply: Reply) -> M
     try:
         return probe.parse(reply)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise PackstackLiteError(
-            f"{connection.name}: cannot parse the reply to '{probe.command.description or 'a probe'}': {error}",
-            "run again with --debug and attach the run log to a bug report",
-        ) from error
+        raise unreadable_reply_error(connection, probe.command, error) from error
+
+
+def unreadable_reply_error(connection: Connection, command: Command, error: Exception) -> PackstackLiteError:
+    """Return the error for a reply of the node that cannot be parsed."""
+    return PackstackLiteError(
+        f"{connection.name}: cannot parse the reply to '{command.description or 'a probe'}': {error}",
+        "run again with --debug and attach the run log to a bug report",
+    )

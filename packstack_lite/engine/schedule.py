@@ -28,8 +28,8 @@ def needs_job(diff: Diff[Resource]) -> bool:
 def next_batch(open_diffs: Sequence[Diff[Resource]]) -> Batch:
     """Return what can be fixed now; an empty batch means that the needs are circular.
 
-    Files and commands come first. Else every job whose open needs are jobs of the same batch: the job runner orders
-    those itself.
+    ``open_diffs`` is not empty. Files and commands without open needs are the batch. If there are none, it is every job
+    whose open needs are jobs of the same batch: the job runner orders those itself.
     """
     open_ids = {diff.resource.id for diff in open_diffs}
     without_jobs = [diff for diff in open_diffs if not needs_job(diff) and not open_ids & set(diff.resource.needs)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Sequence, Tuple
 
+from packstack_lite.host_setup import repositories
 from packstack_lite.resources import (
     Absent,
     AllowedPeer,
@@ -17,6 +18,7 @@ from packstack_lite.resources import (
     IptablesPorts,
     Nat,
     OnlyAllowedPeers,
+    Packages,
     PortFilter,
     allowed_peers,
 )
@@ -66,27 +68,32 @@ def uses_port_filter(context: NodeContext) -> bool:
 
 
 def _declare_port_filter(context: NodeContext, closed_ports: Sequence[str]) -> List[Resource]:
-    """Declare the port filter's script and unit, and the peers that it lets in."""
+    """Declare the port filter's script and unit, and the peers that it lets in.
+
+    It is in force before the first package of a service is installed. Its own program may be a package.
+    """
     script = context.render_file(
         "host",
         "port-filter",
         mode=0o755,
-        phase=Phase.PLATFORM,
+        phase=Phase.PREPARE,
         tool=context.profile.command("port-filter"),
         ports=closed_ports,
         peers=allowed_peers.PEERS_DIR,
     )
-    unit = context.render_file("host", "port-filter-unit", phase=Phase.PLATFORM, script=script.path)
+    unit = context.render_file("host", "port-filter-unit", phase=Phase.PREPARE, script=script.path)
     peers = [
-        AllowedPeer(peer_addresses, script.path, attributed_to=name, phase=Phase.PLATFORM, tags=make_tags("host"))
+        AllowedPeer(peer_addresses, script.path, attributed_to=name, phase=Phase.PREPARE, tags=make_tags("host"))
         for name, peer_addresses in _peer_addresses(context)
     ]
-    port_filter = _port_filter_unit(context, files=(script, unit))
+    tool = _declare_tool(context)
+    port_filter = _port_filter_unit(context, files=(script, unit), needs=(tool.id,))
     # Peers come before the port filter, which would shut them out for a moment.
     port_filter = replace(port_filter, needs=(*port_filter.needs, *(allowed_peer.id for allowed_peer in peers)))
     # A node that could not be reached may have addresses that we do not know.
     all_known = all(node.hostname for node in context.other_nodes)
     return [
+        tool,
         script,
         unit,
         *peers,
@@ -95,10 +102,26 @@ def _declare_port_filter(context: NodeContext, closed_ports: Sequence[str]) -> L
     ]
 
 
+def _declare_tool(context: NodeContext) -> Packages:
+    """Declare the package of the port filter's program.
+
+    Most systems have it from the start.
+    """
+    return Packages(
+        names=context.profile.packages_for("port-filter"),
+        manager=context.profile.package_manager,
+        repository_pattern=repositories.allowed_repositories(context),
+        batch="port-filter",
+        phase=Phase.PREPARE,
+        tags=make_tags("host"),
+        needs=repositories.prepared_resource_ids(context),
+    )
+
+
 def _only_peers(peers: Tuple[str, ...], port_filter: PortFilter) -> OnlyAllowedPeers:
     """Declare that the port filter lets no other peers in than these."""
     return OnlyAllowedPeers(
-        peers, port_filter.script, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter.id,)
+        peers, port_filter.script, phase=Phase.PREPARE, tags=make_tags("host"), needs=(port_filter.id,)
     )
 
 
@@ -110,16 +133,18 @@ def _peer_addresses(context: NodeContext) -> List[Tuple[str, Tuple[str, ...]]]:
     return [(node.name, node.addresses) for node in context.other_nodes if node.addresses]
 
 
-def _port_filter_unit(context: NodeContext, files: Tuple[Resource, ...] = (), is_wanted: bool = True) -> PortFilter:
+def _port_filter_unit(
+    context: NodeContext, files: Tuple[Resource, ...] = (), needs: Tuple[str, ...] = (), is_wanted: bool = True
+) -> PortFilter:
     """Declare the unit of the port filter, running or, unless ``is_wanted``, stopped."""
     return PortFilter(
         unit=f"{context.profile.unit('port-filter')}.service",
         script=context.profile.path("port-filter"),
         files=files,
         enabled=is_wanted,
-        phase=Phase.PLATFORM,
+        phase=Phase.PREPARE,
         tags=make_tags("host"),
-        needs=tuple(file.id for file in files),
+        needs=(*needs, *(file.id for file in files)),
     )
 
 
@@ -138,7 +163,7 @@ def _without_port_filter(context: NodeContext) -> List[Resource]:
 
 def _absent_file(path: str, port_filter_id: str) -> Absent:
     """Declare that a file of ours is absent, after the port filter has stopped."""
-    return Absent(path, created_by_us=True, phase=Phase.PLATFORM, tags=make_tags("host"), needs=(port_filter_id,))
+    return Absent(path, created_by_us=True, phase=Phase.PREPARE, tags=make_tags("host"), needs=(port_filter_id,))
 
 
 def _forward_rule(nat: Nat, ports_id: str) -> Resource:

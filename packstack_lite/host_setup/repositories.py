@@ -46,6 +46,14 @@ def required_resource_ids(context: NodeContext) -> Tuple[str, ...]:
     return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PACKAGES)
 
 
+def prepared_resource_ids(context: NodeContext) -> Tuple[str, ...]:
+    """List the ids that every installation has to wait for.
+
+    They are the distribution's repositories and the proxy.
+    """
+    return tuple(resource.id for resource in declare(context) if resource.phase is Phase.PREPARE)
+
+
 def _declare_distribution_repos(context: NodeContext, setup: HostSetup) -> List[Resource]:
     """Declare the distribution's repositories, then those of the OpenStack release.
 
@@ -77,18 +85,18 @@ def _declare_distribution_repos(context: NodeContext, setup: HostSetup) -> List[
     ]
 
 
-def _declare_mirrored_repos(context: NodeContext, setup: HostSetup, tree: str) -> List[Resource]:
-    """Declare mirrors for one tree of repositories.
+def _declare_mirrored_repos(context: NodeContext, setup: HostSetup, repo_group: str) -> List[Resource]:
+    """Declare mirrors for one group of repositories.
 
-    ``tree`` is ``base`` (the distribution's repositories) or ``sig`` (those of the OpenStack release).
+    ``repo_group`` is ``base`` (the distribution's repositories) or ``sig`` (those of the OpenStack release).
     """
     if not setup.mirror_table:
         return []
     table = load_mirror_table(setup.mirror_table)
-    release = setup.release_packages[0] if tree == "sig" else ""
+    release = setup.release_packages[0] if repo_group == "sig" else ""
     return [
         YumMirrors(
-            tree=tree,
+            repo_group=repo_group,
             mirror_roots=_mirror_urls(context, setup.mirror_table),
             dead_hosts=table.retired_hosts,
             mirror_paths=table.repository_paths,

@@ -33,7 +33,7 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
         *tuning.declare(context),
         *firewall.declare(context, services),
         Packages(
-            names=_all_packages(context, services),
+            names=list_packages(context, services),
             manager=context.profile.package_manager,
             repository_pattern=repositories.allowed_repositories(context),
             phase=Phase.PACKAGES,
@@ -41,12 +41,14 @@ def declare(context: NodeContext, services: List[str]) -> List[Resource]:
         ),
         context.render_file("host", "sysctl", phase=Phase.PREPARE, settings=KERNEL_SETTINGS),
         Sysctl(settings=KERNEL_SETTINGS, phase=Phase.PREPARE, tags=make_tags("host")),
-        *[_declare_masked_unit(name) for name in context.profile.masked_units],
+        # Before the package that enables the socket.
+        *(context.render_optional_files("host", "rpcbind", phase=Phase.PREPARE) if "cinder-nfs" in services else []),
+        *[_declare_masked_unit(name) for name in context.profile.masked_units_for(services)],
         *([] if context.facts.system.is_container else _declare_time_sync(context)),
     ]
 
 
-def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
+def list_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
     """List every package that the node needs, each once.
 
     They are installed in one batch.
@@ -58,7 +60,7 @@ def _all_packages(context: NodeContext, services: List[str]) -> Tuple[str, ...]:
 
 
 def _declare_masked_unit(name: str) -> Unit:
-    """Declare a masked unit: a package enables it, and the cloud does not use it."""
+    """Declare a masked unit: a package brings it, and the cloud does not use it."""
     return Unit(name=name, state="masked", enabled=False, phase=Phase.PLATFORM, tags=make_tags("host"))
 
 

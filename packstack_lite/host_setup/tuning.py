@@ -39,7 +39,10 @@ def _has_own_kernel(context: NodeContext) -> bool:
 
 
 def _declare_hosts_entry(context: NodeContext) -> List[Resource]:
-    """Declare that the node's names resolve to its address, in /etc/hosts."""
+    """Declare that the node's own names resolve to its address, in /etc/hosts.
+
+    Empty where the profile does not allow it, without a host name, and with an IPv6 address.
+    """
     facts = context.facts
     if (
         not load_host_setup(context.profile.name).writes_hosts_file

@@ -30,7 +30,7 @@ CONFIG_WRITERS: Mapping[str, Callable[[UplinkMove], Tuple[NetworkFile, ...]]] = 
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare one move for each interface that the answers put into a bridge."""
+    """Declare an Uplink for each interface that the answers put into a bridge."""
     return [_declare_uplink(context, bridge, interface) for bridge, interface in bridge_interfaces(context)]
 
 
@@ -101,7 +101,7 @@ def order_units_after_uplinks(resources: Sequence[Resource]) -> List[Resource]:
 def _transitive_needs(resources: Sequence[Resource], ids: Sequence[str]) -> Set[str]:
     """Return the ids of all that ``ids`` need, directly or through others.
 
-    ``ids`` themselves are not among them, unless one needs another.
+    A needed id that no resource has is among them. One of ``ids`` is only if another needs it.
     """
     needs = {resource.id: resource.needs for resource in resources}
     needed: Set[str] = set()

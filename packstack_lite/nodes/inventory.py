@@ -5,8 +5,9 @@ Used by ``deployment``.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from packstack_lite.counts import format_count
 from packstack_lite.errors import UsageError
 from packstack_lite.nodes.node import ROLES, Node
 
@@ -68,12 +69,18 @@ def _hosts_of_role(answers: Mapping[str, Any], role: str) -> List[str]:
     return _hosts_in_answer(answers, ROLE_PARAMETERS[role])
 
 
-def format_nodes(nodes: Iterable[Node]) -> str:
-    """Format nodes with their roles for messages.
+def _format_node(node: Node) -> str:
+    """Return a node with its roles in words, and whether it is left alone."""
+    roles = "all roles" if node.roles == ROLES else ", ".join(node.roles)
+    return f"{node.name} ({roles}{', excluded' if node.is_excluded else ''})"
 
-    Such as ``a (controller); b (network, compute)``.
+
+def describe_nodes(nodes: Sequence[Node]) -> str:
+    """Return how many nodes a cloud has, and their roles.
+
+    Such as ``2 nodes: a (controller, network); b (compute)``.
     """
-    return "; ".join(f"{node.name} ({', '.join(node.roles)})" for node in nodes)
+    return f"{format_count(len(nodes), 'node')}: {'; '.join(map(_format_node, nodes))}"
 
 
 def _hosts_in_answer(answers: Mapping[str, Any], name: str) -> List[str]:

@@ -6,6 +6,7 @@ Used by every package above ``remote``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Tuple
 
@@ -49,6 +50,8 @@ def reachable_address(name: str, facts: Facts) -> str:
     return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.network.address
 
 
+# Each service asks for the same few addresses, a hundred times per node.
+@lru_cache(maxsize=1024)
 def is_ip_address(text: str) -> bool:
     """Return whether the text is an IPv4 or IPv6 address rather than a name."""
     try:

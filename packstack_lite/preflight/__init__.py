@@ -16,9 +16,13 @@ from packstack_lite.engine.events import Finding
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import ROLES
 from packstack_lite.preflight import (
+    duplicates,
+    guest_networks,
+    identity,
     ineffective_answers,
     network,
     neutron,
+    packages,
     rpm_repositories,
     software,
     storage,
@@ -44,10 +48,14 @@ CHECKS: Mapping[str, Check] = {
     "clock": system.check_clock,
     "locale": software.check_locale,
     "hostname": network.check_hostname,
+    "clones": duplicates.check_duplicates,
     "route": network.check_default_route,
     "dhcp": system_config.check_dhcp_lease,
     "interfaces": network.check_interfaces,
     "uplink": uplink.check_uplinks,
+    "resolvers": guest_networks.check_name_servers,
+    "private": guest_networks.check_private_range,
+    "identity": identity.check_identity,
     "agent": neutron.check_l2_agent_unchanged,
     "driver": neutron.check_driver_packages,
     "sriov": neutron.check_sriov_vfs,
@@ -57,7 +65,10 @@ CHECKS: Mapping[str, Check] = {
     "translation": system_config.check_nat,
     "ports": network.check_ports,
     "mirrors": rpm_repositories.check_centos_mirrors,
-    "packages": software.check_package_source,
+    "cdrom": packages.check_disc_sources,
+    "dpkg": packages.check_unfinished_packages,
+    "packages": packages.check_package_source,
+    "pins": packages.check_package_limits,
     "epel": rpm_repositories.check_epel_excludes,
     "leatherman": rpm_repositories.check_leatherman,
     "selinux": system_config.check_selinux,
@@ -82,6 +93,8 @@ CHECK_ROLES: Mapping[str, Tuple[str, ...]] = {
     "objects": ("controller",),
     "volumes": ("storage",),
     "agent": ("controller",),
+    "private": ("controller", "network"),
+    "resolvers": ("controller", "network"),
     "services": ("controller",),
     "preparation": ("controller",),
     "uplink": ("compute", "network"),
@@ -89,16 +102,34 @@ CHECK_ROLES: Mapping[str, Tuple[str, ...]] = {
 
 
 def run_checks(
-    facts: Facts, answers: Mapping[str, Any], profile: Optional[Profile], node: str, roles: Tuple[str, ...] = ROLES
+    facts: Facts,
+    answers: Mapping[str, Any],
+    profile: Optional[Profile],
+    node: str,
+    roles: Tuple[str, ...] = ROLES,
+    hosts: Optional[Mapping[str, Tuple[str, ...]]] = None,
+    knows_all_hosts: bool = False,
+    earlier_nodes: Optional[Mapping[str, Facts]] = None,
 ) -> List[Finding]:
     """Run every check that concerns a node with these roles, in the order of CHECKS.
 
-    ``profile`` is None if the operating system is not supported; ``node`` is the node's name, for the findings. A
-    check that fails itself is reported as an error with its name, so that ``--ignore`` can skip it.
+    ``profile`` is None if the operating system is not supported; ``node`` is the node's name, for the findings.
+    ``hosts``, ``knows_all_hosts`` and ``earlier_nodes`` are as in CheckContext. A check that fails itself is reported
+    as an error with its name, so that ``--ignore`` can skip it.
     """
     adopted_facts = adopt(facts, answers)
     adopted = adopted_facts.cloud.deployed_by_us and not facts.cloud.deployed_by_us
-    context = CheckContext(adopted_facts, answers, profile, roles=roles, adopted=adopted)
+    context = CheckContext(
+        adopted_facts,
+        answers,
+        profile,
+        roles=roles,
+        adopted=adopted,
+        hosts=hosts or {},
+        knows_all_hosts=knows_all_hosts,
+        name=node,
+        earlier_nodes=earlier_nodes or {},
+    )
     checks = [name for name in CHECKS if context.has_role(*CHECK_ROLES.get(name, ROLES))]
     return [replace(finding, check=name, node=node) for name in checks for finding in _run_check(name, context)]
 

@@ -11,6 +11,8 @@ from typing import Sequence
 
 from packstack_lite.engine.events import FixCommand
 from packstack_lite.nodes.facts import Repo
+from packstack_lite.preflight import node_commands
+from packstack_lite.recommended import recommend_here
 from packstack_lite.secret import quote_sh
 
 # Downloads of a few packages; the package manager waits for its own lock meanwhile.
@@ -63,35 +65,28 @@ def data_moving_fix(
 
 def move_data_command(data: str) -> str:
     """Return the command line that runs a fix that moves ``data``, for hints."""
-    return f"packstack-lite preflight --fix --move-data {data}"
+    return recommend_here("preflight", "--fix", "--move-data", data)
 
 
 def set_hosts_entry(address: str, names: Sequence[str]) -> FixCommand:
     """Return the fix that maps names to an address in /etc/hosts.
 
-    It removes the names from other lines.
+    It removes the names from other lines. What ``node_commands.set_hosts_entry`` does in one command, but in place:
+    a container may have /etc/hosts mounted.
     """
     script = r"""
-[ -e /etc/hosts ] || : > /etc/hosts
-awk -v address=@address@ -v names=@names@ '
-    BEGIN {count = split(names, list, " "); while (count) ours[list[count--]] = 1}
-    /^[ \t]*(#|$)/ {print; next}
-    {
-        line = $1; left = 0
-        for (i = 2; i <= NF && $i !~ /^#/; i++) if (!($i in ours)) {line = line "\t" $i; left++}
-        changed = left != i - 2
-        if (!changed) print
-        else if (left) print line
-    }
-    END {print address "\t" names}' /etc/hosts | replace_content /etc/hosts
+touch /etc/hosts
+others=$(sed -E @options@ /etc/hosts) || exit 1
+{ [ -z "$others" ] || printf '%s\n' "$others"; echo @line@; } | replace_content /etc/hosts
 """
-    script = script.replace("@address@", quote_sh(address)).replace("@names@", quote_sh(" ".join(names)))
+    script = script.replace("@options@", node_commands.hosts_sed_options(names))
+    script = script.replace("@line@", quote_sh(" ".join([address, *names])))
     return make_fix(f"write into /etc/hosts: {address} {' '.join(names)}", script)
 
 
 def unmask_units(units: Sequence[str]) -> FixCommand:
     """Return the fix that unmasks systemd units."""
-    return make_fix(f"unmask {', '.join(units)}", f"systemctl unmask {' '.join(map(quote_sh, units))}\n")
+    return make_fix(f"unmask {', '.join(units)}", f"{node_commands.unmask_units(units)}\n")
 
 
 def disable_unit(unit: str) -> FixCommand:
@@ -99,7 +94,7 @@ def disable_unit(unit: str) -> FixCommand:
 
     A user can undo it with ``systemctl enable --now UNIT``.
     """
-    return make_fix(f"stop and disable {unit}", f"systemctl disable --now {quote_sh(unit)}\n")
+    return make_fix(f"stop and disable {unit}", f"{node_commands.disable_units([unit])}\n")
 
 
 def set_locale() -> FixCommand:
@@ -186,7 +181,7 @@ def downgrade_package(
     """
     names = ", ".join(repo.name for repo in repos)
     script = "".join(f"{_exclude_script(repo, patterns).strip()} || exit 1\n" for repo in repos)
-    script += f"yum -y{_disablerepo_options([*repos, *dead_repos])} downgrade {quote_sh(package)} > /dev/null\n"
+    script += f"{node_commands.yum_downgrade(package, [*repos, *dead_repos])} > /dev/null\n"
     description = f"yum downgrade {package}" + (
         f", without {names}; exclude {' '.join(patterns)} there" if repos else ""
     )
@@ -198,17 +193,11 @@ def yum_install(packages: Sequence[str], dead_repos: Sequence[Repo] = ()) -> Fix
 
     A repository that does not answer stops yum.
     """
-    names = " ".join(packages)
     return make_fix(
-        f"yum install {names}",
-        f"yum -y{_disablerepo_options(dead_repos)} install {names} >/dev/null\n",
+        f"yum install {' '.join(packages)}",
+        f"{node_commands.yum_install(packages, dead_repos)} >/dev/null\n",
         _INSTALL_TIMEOUT,
     )
-
-
-def _disablerepo_options(repos: Sequence[Repo]) -> str:
-    """Return yum's options that leave these repositories out."""
-    return "".join(f" --disablerepo={quote_sh(repo.name)}" for repo in repos)
 
 
 def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> FixCommand:
@@ -216,16 +205,53 @@ def install_selinux_policy(package: str, dead_repos: Sequence[Repo] = ()) -> Fix
 
     The next boot labels all files (/.autorelabel).
     """
-    script = f"yum -y{_disablerepo_options(dead_repos)} install {package} >/dev/null && : > /.autorelabel\n"
     return make_fix(
-        f"yum install {package}, and let the next boot label all files (/.autorelabel)", script, _INSTALL_TIMEOUT
+        f"yum install {package}, and let the next boot label all files (/.autorelabel)",
+        f"{{ {node_commands.install_selinux_policy(package, dead_repos)}; }} > /dev/null\n",
+        _INSTALL_TIMEOUT,
     )
 
 
 def apt_install(packages: Sequence[str]) -> FixCommand:
     """Return the fix that installs Debian packages from the configured sources."""
-    script = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)} >/dev/null\n"
+    script = f"export DEBIAN_FRONTEND=noninteractive\n{node_commands.apt_install(packages)} >/dev/null\n"
     return make_fix(f"apt-get install {' '.join(packages)}", script, _INSTALL_TIMEOUT)
+
+
+def comment_out_disc_sources(paths: Sequence[str]) -> FixCommand:
+    """Return the fix that comments out CDs and DVDs among apt's sources.
+
+    ``paths`` are files of sources. In a .sources file that is the whole stanza.
+    """
+    script = "".join(f"keep_original {quote_sh(path)}\n" for path in paths)
+    lists = [path for path in paths if not path.endswith(".sources")]
+    script += f"{node_commands.comment_out_disc_sources(lists)} || exit 1\n" if lists else ""
+    script += "".join(
+        _COMMENT_OUT_STANZAS.replace("@path@", quote_sh(path)) for path in paths if path.endswith(".sources")
+    )
+    return make_fix(f"comment out the CDs and DVDs in {', '.join(paths)}", script)
+
+
+_COMMENT_OUT_STANZAS = r"""
+awk '
+    function end(   i) {
+        for (i = 1; i <= count; i++) print (disc && lines[i] !~ /^(#|$)/ ? "# " : "") lines[i]
+        count = disc = 0
+    }
+    {lines[++count] = $0}
+    /^URIs:[ \t]*cdrom:/ {disc = 1}
+    /^[ \t]*$/ {end()}
+    END {end()}' @path@ | replace_content @path@ || exit 1
+"""
+
+
+def finish_packages() -> FixCommand:
+    """Return the fix that lets dpkg finish an interrupted installation."""
+    return make_fix(
+        node_commands.finish_packages(),
+        f"export DEBIAN_FRONTEND=noninteractive\n{node_commands.finish_packages()} > /dev/null\n",
+        _INSTALL_TIMEOUT,
+    )
 
 
 def set_selinux_boot_mode(mode: str) -> FixCommand:
@@ -233,7 +259,7 @@ def set_selinux_boot_mode(mode: str) -> FixCommand:
 
     The current mode stays.
     """
-    script = f"sed 's/^SELINUX=.*/SELINUX={mode}/' /etc/selinux/config | replace_content /etc/selinux/config\n"
+    script = f"keep_original /etc/selinux/config\n{node_commands.set_selinux_boot_mode(mode)}\n"
     return make_fix(f"set SELINUX={mode} in /etc/selinux/config", script)
 
 
@@ -242,13 +268,12 @@ def keep_only_firewalld(units: Sequence[str]) -> FixCommand:
 
     It starts firewalld, and fails before it disables any if firewalld does not let SSH in.
     """
-    names = " ".join(map(quote_sh, units))
     script = f"""
 port=$(printf '%s\\n' "${{SSH_CONNECTION:-}}" | cut -d' ' -f4)
 if [ "${{port:-22}}" = 22 ]; then let=--query-service=ssh; else let=--query-port=$port/tcp; fi
-systemctl start firewalld.service && firewall-cmd -q $let ||
+systemctl start firewalld.service && firewall-cmd -q "$let" ||
     {{ echo "firewalld does not let SSH in (port ${{port:-22}}): open that first" >&2; exit 1; }}
-systemctl disable --now {names} && systemctl restart firewalld.service
+{node_commands.keep_only_firewalld(units, query='"$let"')}
 """
     return make_fix(f"stop and disable {', '.join(units)}, and load firewalld's rules again", script)
 
@@ -284,8 +309,9 @@ done
 
 def load_kernel_module(module: str) -> FixCommand:
     """Return the fix that loads a kernel module, now and at every boot."""
-    script = f"modprobe {module} && echo {module} | replace_content /etc/modules-load.d/packstack-lite-kvm.conf\n"
-    return make_fix(f"load {module}, now and at every boot (/etc/modules-load.d/packstack-lite-kvm.conf)", script)
+    path = node_commands.KVM_MODULE_FILE
+    script = f"keep_original {path}\n{node_commands.load_kvm_module(module)}\n"
+    return make_fix(f"load {module}, now and at every boot ({path})", script)
 
 
 def enable_time_sync() -> FixCommand:
@@ -296,7 +322,7 @@ for unit in chronyd chrony; do
     systemctl enable --now $unit.service && chronyc -a makestep && chronyc waitsync 20 >/dev/null
     exit
 done
-timedatectl set-ntp true
+@command@
 for try in 1 2 3 4 5 6 7 8 9 10; do
     timedatectl 2>/dev/null | grep -q 'synchronized: yes' && exit 0
     sleep 1
@@ -304,4 +330,5 @@ done
 echo 'no time server answered within 10 seconds' >&2
 exit 1
 """
+    script = script.replace("@command@", node_commands.enable_time_sync())
     return make_fix("enable time synchronisation and set the clock", script, 120.0)

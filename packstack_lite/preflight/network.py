@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from packstack_lite.answers import l2_agents
 from packstack_lite.engine.events import Finding
 from packstack_lite.nodes.facts import Interface
-from packstack_lite.preflight import fixes, uplink
-from packstack_lite.preflight.check import CheckContext, Findings, error, warning
+from packstack_lite.preflight import fixes, node_commands, uplink
+from packstack_lite.preflight.check import (
+    CheckContext,
+    Findings,
+    error,
+    list_interfaces,
+    own_addresses,
+    strip_prefix_length,
+    warning,
+)
 from packstack_lite.profiles.host_setup import load_host_setup
 from packstack_lite.services.registry import CheckedPort, checked_ports
 
@@ -18,7 +27,8 @@ from packstack_lite.services.registry import CheckedPort, checked_ports
 MTU_REQUIRED, MTU_RECOMMENDED = 1338, 1400
 # Units that let us in, or may hold other people's data: --fix does not stop them.
 _PROTECTED_UNITS = ("ssh", "dropbear", "mariadb", "mysql", "systemd-", "user@")
-_LIST_INTERFACES_HINT = "ip -brief link lists the interfaces"
+# What inet_aton(3) takes for an address: one to four numbers, decimal, octal or hexadecimal.
+_NUMERIC_NAME = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}", re.I)
 
 
 def check_hostname(context: CheckContext) -> Findings:
@@ -28,22 +38,27 @@ def check_hostname(context: CheckContext) -> Findings:
     """
     facts = context.facts
     names = f"{facts.system.fqdn} {facts.system.hostname}" if "." in facts.system.fqdn else facts.system.hostname
-    resolved = [_strip_prefix_length(address) for address in facts.system.hostname_addresses]
-    hint = f"echo '{facts.network.address} {names}' >> /etc/hosts"
-    fix = fixes.set_hosts_entry(facts.network.address, names.split()) if facts.network.address else None
+    resolved = [strip_prefix_length(address) for address in facts.system.hostname_addresses]
+    address = facts.network.address
+    hint = str(node_commands.set_hosts_entry(address, names.split())) if address else "give the node an address first"
+    fix = fixes.set_hosts_entry(address, names.split()) if address else None
     # Where apply writes the line itself, it is only a warning.
     apply_writes_it = context.profile is not None and load_host_setup(context.profile.name).writes_hosts_file
     make_finding, note = (warning, "; apply writes it into /etc/hosts") if apply_writes_it else (error, "")
     if not facts.system.hostname or facts.system.hostname.split(".")[0] in ("localhost", "(none)"):
         yield error(f"the node's host name is {facts.system.hostname or 'nothing'}", "hostnamectl set-hostname NAME")
+    elif _NUMERIC_NAME.fullmatch(facts.system.hostname) or _NUMERIC_NAME.fullmatch(facts.system.hostname.split(".")[0]):
+        yield error(
+            f"the node's host name {facts.system.hostname} is a number: programs take it for an IPv4 address"
+            f"{f' ({resolved[0]})' if resolved else ''}, whatever /etc/hosts says",
+            node_commands.set_hostname(f"node-{facts.system.hostname.split('.')[0]}", address or "ADDRESS"),
+        )
     elif not resolved:
         yield make_finding(f"the host name {facts.system.hostname} has no address{note}", hint, fix)
     elif all(ip_address(address).is_loopback for address in resolved):
-        message = f"the host name {facts.system.hostname} resolves to {resolved[0]}, not to {facts.network.address}"
-        yield warning(
-            message + note, rf"sed -i '/^{resolved[0]}\b.*\b{facts.system.hostname}\b/d' /etc/hosts; {hint}", fix
-        )
-    elif not _own_addresses(context) & set(resolved):
+        message = f"the host name {facts.system.hostname} resolves to {resolved[0]}, not to {address}"
+        yield warning(message + note, hint, fix)
+    elif not own_addresses(context) & set(resolved):
         message = (
             f"the host name {facts.system.hostname} resolves to {', '.join(resolved)}, which is not this node's address"
         )
@@ -64,9 +79,7 @@ def check_default_route(context: CheckContext) -> Findings:
         name = facts.network.default_interface
         yield error(f"{name} has no IPv4 address", f"ip addr add ADDRESS/LENGTH dev {name}")
     else:
-        yield from _check_usable(
-            _find_interface(context, facts.network.default_interface), facts.network.default_interface
-        )
+        yield from _check_usable(context, facts.network.default_interface)
 
 
 def check_interfaces(context: CheckContext) -> Findings:
@@ -77,7 +90,7 @@ def check_interfaces(context: CheckContext) -> Findings:
     parameter = l2_agents.agent_parameter(answers, "TUNNEL_IF")
     tunnel = str(answers.get(parameter) or "")
     if tunnel and tunnel not in created_bridges and context.has_role("compute", "network"):
-        yield from _check_usable(_find_interface(context, tunnel), tunnel, parameter)
+        yield from _check_usable(context, tunnel, parameter)
     yield from _check_floating_range(context, str(answers.get("CONFIG_NEUTRON_L3_EXT_BRIDGE") or "br-ex"))
     controller = str(answers.get("CONFIG_CONTROLLER_HOST") or facts.network.address)
     if context.has_role("controller") and facts.network.address and controller != facts.network.address:
@@ -89,19 +102,19 @@ def _find_interface(context: CheckContext, name: str) -> Optional[Interface]:
     return next((interface for interface in context.facts.network.interfaces if interface.name == name), None)
 
 
-def _check_usable(interface: Optional[Interface], name: str, parameter: str = "") -> Findings:
+def _check_usable(context: CheckContext, name: str, parameter: str = "") -> Findings:
     """Check that an interface exists, is up, and has an MTU that tunnels can use.
 
     ``parameter`` is the one whose answer names the interface; "" if no answer does.
     """
-    suffix = f" ({parameter})" if parameter else ""
+    interface, suffix = _find_interface(context, name), f" ({parameter})" if parameter else ""
     if interface is None:
-        yield error(f"there is no interface {name}{suffix}", _LIST_INTERFACES_HINT)
+        yield error(f"there is no interface {name}{suffix}", list_interfaces(context))
     elif not interface.is_up:
-        yield error(f"the interface {name}{suffix} is down", f"ip link set {name} up")
+        yield error(f"the interface {name}{suffix} is down", node_commands.set_link_up(name))
     elif interface.mtu < MTU_RECOMMENDED:
         message = f"{name} has an MTU of {interface.mtu} bytes"
-        hint = f"ip link set {name} mtu 1500"
+        hint = node_commands.set_mtu(name)
         yield (
             warning(message, hint)
             if interface.mtu >= MTU_REQUIRED
@@ -135,7 +148,7 @@ def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
 def _check_controller_address(context: CheckContext, controller: str) -> Findings:
     """Check on the controller that the answers' address of it is its own."""
     try:
-        is_foreign = str(ip_address(controller)) not in _own_addresses(context)
+        is_foreign = str(ip_address(controller)) not in own_addresses(context)
     except ValueError:
         # A name: the connection has resolved it.
         return
@@ -169,27 +182,27 @@ def _is_port_used(context: CheckContext, port: CheckedPort) -> bool:
     return all(context.answers.get(name) is not False for name in port.answers)
 
 
-def _is_held_by_cloud(context: CheckContext, port: int, roles: Tuple[str, ...]) -> bool:
+def _is_held_by_cloud(context: CheckContext, port: int, units: Tuple[str, ...]) -> bool:
     """Return whether the cloud itself listens on the port, not a foreign process.
 
-    ``roles`` are names of units: the profile's keys, such as ``mariadb``, or full unit names. The listener has to be
-    one of them.
+    ``units`` are those of ``CheckedPort``: keys of the profile's units, such as ``mariadb``, or full unit names. The
+    listener has to be one of them.
     """
-    units = _unit_names(context, roles)
+    names = _unit_names(context, units)
     process, unit = context.facts.network.listening_ports[port], context.facts.network.port_units.get(port, "")
     if unit in ("", "init.scope"):
         # A socket that systemd holds for a service; or a node without units in /proc/PID/cgroup, deployed by us.
-        by_systemd = process == "systemd" and any(name.endswith(".socket") for name in units)
+        by_systemd = process == "systemd" and any(name.endswith(".socket") for name in names)
         return by_systemd or (not unit and context.facts.cloud.deployed_by_us)
-    return unit in units
+    return unit in names
 
 
-def _unit_names(context: CheckContext, roles: Tuple[str, ...]) -> FrozenSet[str]:
-    """Return the full names of units, by role or name, each socket with its service."""
+def _unit_names(context: CheckContext, units: Tuple[str, ...]) -> FrozenSet[str]:
+    """Return the full names of units, by key or name, each socket with its service."""
     unit_table = context.profile.units if context.profile else {}
-    names = [unit_table.get(role, role) for role in roles]
-    units = [name if "." in name else f"{name}.service" for name in names]
-    return frozenset([*units, *(name.replace(".socket", ".service") for name in units)])
+    names = [unit_table.get(unit, unit) for unit in units]
+    full_names = [name if "." in name else f"{name}.service" for name in names]
+    return frozenset([*full_names, *(name.replace(".socket", ".service") for name in full_names)])
 
 
 def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
@@ -199,19 +212,5 @@ def _port_finding(process: str, unit: str, ports: List[int]) -> Finding:
     message = f"{template.format(numbers)} used by {process or 'an unknown process'}"
     if unit.endswith((".service", ".socket")):
         fix = None if unit.startswith(_PROTECTED_UNITS) else fixes.disable_unit(unit)
-        return error(f"{message} ({unit})", f"systemctl disable --now {unit}", fix)
-    return error(message, f"stop it; ss -ltnp 'sport = :{min(ports)}' shows its process id")
-
-
-def _own_addresses(context: CheckContext) -> FrozenSet[str]:
-    """Return the node's addresses, without prefix length and zone."""
-    addresses = [address for interface in context.facts.network.interfaces for address in interface.addresses]
-    return frozenset(map(_strip_prefix_length, [*addresses, context.facts.network.address]))
-
-
-def _strip_prefix_length(address: str) -> str:
-    """Return an address without prefix length and without interface.
-
-    ``fe80::1%eth0/64`` becomes ``fe80::1``.
-    """
-    return address.split("/")[0].split("%")[0]
+        return error(f"{message} ({unit})", node_commands.disable_units([unit]), fix)
+    return error(message, f"stop it; {node_commands.show_port_holder(min(ports))} shows its process id")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Tuple
 
 from packstack_lite.answers import l2_agents
-from packstack_lite.preflight.check import CheckContext, Findings, error, warning
+from packstack_lite.preflight import node_commands
+from packstack_lite.preflight.check import CheckContext, Findings, error, list_interfaces, warning
 
 
 def check_l2_agent_unchanged(context: CheckContext) -> Findings:
@@ -46,7 +47,7 @@ def check_sriov_vfs(context: CheckContext) -> Findings:
         if interface not in interface_names:
             yield error(
                 f"there is no interface {interface} ({l2_agents.SRIOV_MAPPINGS})",
-                "ip -brief link lists the interfaces",
+                list_interfaces(context),
             )
         elif vfs is None:
             yield error(
@@ -57,5 +58,5 @@ def check_sriov_vfs(context: CheckContext) -> Findings:
         elif not vfs:
             yield warning(
                 f"{interface} has no virtual functions (VFs) for instances",
-                f"echo 4 > /sys/class/net/{interface}/device/sriov_numvfs, and the same at each boot",
+                f"{node_commands.create_virtual_functions(interface)}, and the same at each boot",
             )

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import List
 
 from packstack_lite.nodes.facts import Repo
-from packstack_lite.preflight import fixes
+from packstack_lite.preflight import fixes, node_commands
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.profiles.host_setup import load_host_setup
 
@@ -59,8 +59,7 @@ def check_epel_excludes(context: CheckContext) -> Findings:
             yield warning(
                 f"EPEL is enabled ({repo.name} in {repo.path}); it replaces RDO's versions of {', '.join(missing)}"
                 + _installed_from_epel(context, missing),
-                f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or disable it:"
-                f" yum-config-manager --disable {repo.name}",
+                f"exclude={' '.join(missing)} below [{repo.name}] in {repo.path}; or disable it: enabled=0 there",
                 fixes.exclude_packages(repo, missing),
             )
 
@@ -88,7 +87,7 @@ def check_leatherman(context: CheckContext) -> Findings:
         f"facter cannot run: {reason}"
         + (f" (leatherman {leatherman_version} is from EPEL)" if "leatherman" in facts.software.epel_rpms else "")
         + "; packstack-lite does not need it, Packstack and Puppet do",
-        "yum --disablerepo='epel*' downgrade leatherman; and exclude="
+        f"{node_commands.yum_downgrade('leatherman', [*_epel_repos(context), *find_dead_repos(context)])}; and exclude="
         + " ".join(_LEATHERMAN_PACKAGES)
         + " in EPEL's repo file",
         fixes.downgrade_package("leatherman", _epel_repos(context), _LEATHERMAN_PACKAGES, find_dead_repos(context)),
@@ -106,9 +105,11 @@ def _installed_from_epel(context: CheckContext, patterns: List[str]) -> str:
 def _is_excluded(pattern: str, repo: Repo) -> bool:
     """Return whether one of the repository's excludes covers the pattern.
 
-    Both are glob patterns of package names: ``python*`` covers ``python-six*``.
+    Both are glob patterns of package names: ``python*`` covers ``python-six*``, ``erlang`` does not cover ``erlang*``.
     """
-    return any(fnmatchcase(pattern.rstrip("*"), excluded) for excluded in repo.excludes)
+    # A name that the pattern matches and that no exclude names by chance stands for all of them.
+    sample = pattern.replace("*", "-packstack-lite")
+    return any(fnmatchcase(sample, excluded) for excluded in repo.excludes)
 
 
 def _epel_repos(context: CheckContext) -> List[Repo]:

@@ -1,13 +1,16 @@
-"""Checks of software: package source, leftovers, databases, Python, locale."""
+"""Checks of software: leftovers, databases, Python, locale."""
 
 from __future__ import annotations
 
+import re
 from typing import List
 
+from packstack_lite.answers import PARAMETERS
 from packstack_lite.engine.events import Finding
-from packstack_lite.preflight import adoption, fixes, rpm_repositories
+from packstack_lite.preflight import adoption, fixes, node_commands, rpm_repositories
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.profiles import Profile
+from packstack_lite.recommended import recommend_here
 
 _MYSQL_SYSTEM_DIR = "/var/lib/mysql/mysql"
 # Prefixes of the names of OpenStack's databases.
@@ -15,47 +18,18 @@ _SCHEMA_PREFIXES = (
     *("keystone", "glance", "nova", "placement", "neutron", "cinder", "barbican", "heat", "swift", "manila", "magnum"),
     *("aodh", "gnocchi", "panko", "ceilometer", "sahara", "trove", "ironic", "designate", "octavia", "ovs_neutron"),
 )
-_ROOT_LOGIN_HINT = (
-    "systemctl stop mariadb; mysqld_safe --skip-grant-tables --skip-networking & then, in mysql: FLUSH PRIVILEGES;"
-    " ALTER USER root@localhost IDENTIFIED VIA unix_socket; mysqladmin shutdown; systemctl start mariadb"
-)
-_MOVE_DATA_HINT = f"if nobody needs the data (they are renamed): {fixes.move_data_command(fixes.MARIADB)}"
 # Module -> its package on Debian, on CentOS with Python 3, on CentOS 7.
 _PYTHON_PACKAGES = {
     "yaml": ("python3-yaml", "python3-pyyaml", "PyYAML"),
     "pytz": ("python3-tz", "python3-pytz", "pytz"),
 }
-# Answers whose service has another name in the profile's packages.
-_SERVICE_NAMES = {"CONFIG_HEAT_CFN_INSTALL": "heat", "CONFIG_NEUTRON_METERING_AGENT_INSTALL": "neutron"}
-
-
-def check_package_source(context: CheckContext) -> Findings:
-    """Check that the package source answers.
-
-    Only a warning on a deployed node, which needs it for new packages only, and with a proxy that apply sets first.
-    A repository that apply rewrites to another mirror does not count.
-    """
-    facts, answers = context.facts, context.answers
-    if not facts.software.package_source:
-        yield info("the package manager is unknown, so the package source was not tested", "test it yourself")
-        return
-    redirected = (
-        {repo.name for repo in rpm_repositories.find_dead_repos(context)}
-        if rpm_repositories.has_replacement_mirror(context)
-        else set()
-    )
-    failures = [
-        line for line in facts.software.package_source.splitlines() if line.partition(": ")[0] not in redirected
-    ]
-    if facts.software.package_source == "reachable" or not failures or answers.get("CONFIG_REPO_DIRECTORY"):
-        return
-    proxy = bool(answers.get("CONFIG_HTTP_PROXY"))
-    make_finding = warning if facts.cloud.deployed_by_us or proxy else error
-    details = "\n".join(failures) + (" (apply sets the proxy of CONFIG_HTTP_PROXY first)" if proxy else "")
-    retry_command = "yum makecache" if facts.software.repos else "apt-get update"
-    yield make_finding(
-        f"packages cannot be fetched: {details}", f"repair the source, the proxy or DNS; try: {retry_command}"
-    )
+# Install parameter of a part of a service (an API, an agent) -> that of the service, by the table's conditions.
+_PARENT_PARAMETERS = {
+    parameter.name: condition[1]
+    for parameter in PARAMETERS
+    for condition in [re.fullmatch(r"(CONFIG_\w+_INSTALL) == y", parameter.condition)]
+    if condition and parameter.name.endswith("_INSTALL")
+}
 
 
 def check_leftovers(context: CheckContext) -> Findings:
@@ -104,7 +78,8 @@ def check_database(context: CheckContext) -> Findings:
     if facts.cloud.deployed_by_us:
         if facts.cloud.mariadb_root_error:
             yield error(
-                f"MariaDB refuses root's login over the socket: {facts.cloud.mariadb_root_error}", _ROOT_LOGIN_HINT
+                f"MariaDB refuses root's login over the socket: {facts.cloud.mariadb_root_error}",
+                node_commands.restore_root_login(),
             )
         elif context.adopted:
             yield from _check_passwords(context)
@@ -135,7 +110,7 @@ def _check_passwords(context: CheckContext) -> Findings:
             f" with other passwords than the answers: {', '.join(wrong_answers)}",
             "deploy with that cloud's answer file\n"
             "to give the accounts the passwords of these answers: --ignore database"
-            + (f"\n{_MOVE_DATA_HINT}" if is_movable else ""),
+            + (f"\n{_move_data_hint()}" if is_movable else ""),
             fixes.replace_old_database() if is_movable else None,
         )
 
@@ -149,10 +124,10 @@ def _old_database(context: CheckContext) -> Finding:
         else ""
     )
     if facts.cloud.mariadb_root_error:
-        reason, hint = (
-            f"it refuses root's login over the socket, so that apply cannot use it: {facts.cloud.mariadb_root_error}",
-            _ROOT_LOGIN_HINT,
+        reason = (
+            f"it refuses root's login over the socket, so that apply cannot use it: {facts.cloud.mariadb_root_error}"
         )
+        hint = str(node_commands.restore_root_login())
     elif facts.cloud.accounts:
         reason = (
             f"it has no database {adoption.KEYSTONE.schema} whose account has {adoption.KEYSTONE.password_parameter}"
@@ -160,10 +135,15 @@ def _old_database(context: CheckContext) -> Finding:
         hint = "deploy with that cloud's answer file"
     else:
         reason = "its accounts could not be read and compared with the answers"
-        hint = "systemctl start mariadb, then packstack-lite preflight, which recognises this cloud's data"
+        hint = f"systemctl start mariadb, then {recommend_here('preflight')}, which recognises this cloud's data"
     return error(
-        f"an old MariaDB{contents} is there; {reason}", f"{hint}\n{_MOVE_DATA_HINT}", fixes.replace_old_database()
+        f"an old MariaDB{contents} is there; {reason}", f"{hint}\n{_move_data_hint()}", fixes.replace_old_database()
     )
+
+
+def _move_data_hint() -> str:
+    """Return the hint that names the command line which renames an old MariaDB's data."""
+    return f"if nobody needs the data (they are renamed): {fixes.move_data_command(fixes.MARIADB)}"
 
 
 def _foreign_databases(context: CheckContext) -> List[str]:
@@ -188,16 +168,18 @@ def check_python_modules(context: CheckContext) -> Findings:
     if profile is None:
         return
     missing = [
-        entry.split(" ")[1]
-        for entry in facts.software.missing_python_modules
-        if profile.python.startswith(entry.split(" ")[0])
+        module
+        for interpreter, _, module in (entry.partition(" ") for entry in facts.software.missing_python_modules)
+        if module in _PYTHON_PACKAGES and profile.python.startswith(interpreter)
     ]
     if context.has_our_packages and missing:
         uses_rpm = profile.package_manager != "apt"
         names = [_PYTHON_PACKAGES[module][_package_column(profile)] for module in missing]
         yield warning(
             f"{profile.python} cannot import {', '.join(missing)}, which OpenStack's programs need",
-            f"{'yum' if uses_rpm else 'apt-get'} install {' '.join(names)}",
+            node_commands.yum_install(names, rpm_repositories.find_dead_repos(context))
+            if uses_rpm
+            else node_commands.apt_install(names),
             fixes.yum_install(names, rpm_repositories.find_dead_repos(context))
             if uses_rpm
             else fixes.apt_install(names),
@@ -247,8 +229,9 @@ def check_requested_services(context: CheckContext) -> Findings:
     requested = [name for name in context.answers if name.endswith("_INSTALL") and _is_requested(context, name)]
     missing: List[str] = [name for name in requested if _service_name(name) not in context.profile.packages]
     if missing:
+        services = sorted({_service_name(name) for name in missing})
         yield warning(
-            f"requested, but not in this version of packstack-lite: {', '.join(sorted(map(_service_name, missing)))}",
+            f"requested, but not in this version of packstack-lite: {', '.join(services)}",
             "to go on without them: " + " ".join(f"{name}=n" for name in sorted(missing)),
         )
 
@@ -258,10 +241,10 @@ def _is_requested(context: CheckContext, parameter: str) -> bool:
 
     Packstack's default for Heat's CFN API is y without Heat.
     """
-    parent_parameter = f"CONFIG_{_service_name(parameter).upper()}_INSTALL"
+    parent_parameter = _PARENT_PARAMETERS.get(parameter, parameter)
     return context.answers[parameter] is True and context.answers.get(parent_parameter, True) is True
 
 
 def _service_name(parameter: str) -> str:
     """Return the service of an install parameter, as its package group is called."""
-    return _SERVICE_NAMES.get(parameter, parameter[len("CONFIG_") : -len("_INSTALL")].lower())
+    return _PARENT_PARAMETERS.get(parameter, parameter)[len("CONFIG_") : -len("_INSTALL")].lower()

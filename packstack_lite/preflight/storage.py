@@ -7,14 +7,11 @@ import posixpath
 import re
 from typing import Any, Optional, Tuple
 
+from packstack_lite.preflight import node_commands
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
 from packstack_lite.secret import Secret
+from packstack_lite.services.registry import STORED_KEYS
 
-# Answer -> its service's answer, where the node keeps the key, what is lost without it.
-_STORED_KEYS = {
-    "CONFIG_BARBICAN_KEK": ("CONFIG_BARBICAN_INSTALL", "kek in /etc/barbican/barbican.conf", "every secret"),
-    "CONFIG_SWIFT_HASH": ("CONFIG_SWIFT_INSTALL", "swift_hash_path_suffix in /etc/swift/swift.conf", "every object"),
-}
 _MIB_PER_UNIT = {"K": 1 / 1024, "M": 1.0, "G": 1024.0}
 # Works in a container too.
 _ALTERNATIVES_HINT = (
@@ -25,7 +22,8 @@ _ALTERNATIVES_HINT = (
 
 def check_encryption_keys(context: CheckContext) -> Findings:
     """Check that the keys of stored data are unchanged: other keys cannot read it."""
-    for name, (install_parameter, location, lost_data) in _STORED_KEYS.items():
+    for install_parameter, key in STORED_KEYS:
+        name, lost_data = key.parameter, key.data
         answer, stored_digest = context.answers.get(name), context.facts.cloud.key_digests.get(name)
         if (
             stored_digest
@@ -34,7 +32,8 @@ def check_encryption_keys(context: CheckContext) -> Findings:
             and key_digest(answer) != stored_digest
         ):
             yield error(
-                f"{name} is not the one on this node ({location}): with another one {lost_data} would be lost",
+                f"{name} is not the one on this node ({key.option} in {key.path}):"
+                f" with another one {lost_data} would be lost",
                 f"set {name} to the node's; to lose {lost_data}: --ignore keys",
             )
 
@@ -87,7 +86,7 @@ def _check_lvm(context: CheckContext) -> Findings:
     if not facts.hardware.has_device_mapper:
         yield error(
             "volumes on LVM need the kernel's device mapper, which is missing",
-            f"modprobe dm_mod; {_ALTERNATIVES_HINT}",
+            f"{node_commands.load_kernel_module('dm_mod')}; {_ALTERNATIVES_HINT}",
         )
     if "iscsi" not in facts.storage.kernel_features:
         yield error("instances reach volumes on LVM by iSCSI, and the kernel has no iscsi_tcp", _ALTERNATIVES_HINT)
@@ -132,12 +131,13 @@ def _check_ceph(context: CheckContext) -> Findings:
                 "use that cluster: CONFIG_CINDER_CEPH_CREATE=n; or move the file away",
             )
         taken_ports = [
-            str(port)
-            for port in (3300, 6789)
-            if port in facts.network.listening_ports and not facts.cloud.deployed_by_us
+            port for port in (3300, 6789) if port in facts.network.listening_ports and not facts.cloud.deployed_by_us
         ]
         if taken_ports:
-            yield error(f"Ceph's port {', '.join(taken_ports)} is in use", "ss -ltnp shows the process; stop it")
+            yield error(
+                f"Ceph's port {', '.join(map(str, taken_ports))} is in use",
+                f"{node_commands.show_port_holder(taken_ports[0])} shows the process; stop it",
+            )
         # The file grows as it is written to, so that too little space is only a warning.
         yield from _check_free_space(context, "CONFIG_CINDER_CEPH_SIZE", "/var/lib", is_fatal=False)
         return
@@ -162,8 +162,8 @@ def _check_blank_device(context: CheckContext, path: str, parameter: str, mount_
     contents = f"holds {content}" + (f", mounted at {mounted}" if mounted != "-" else "")
     yield error(
         f"{path} ({parameter}) {contents}: packstack-lite does not format a device with data",
-        f"use another device; or look at its contents (lsblk -f {path}; blkid {path}), and if nobody needs them:"
-        f" wipefs -a {path}",
+        f"use another device; or look at its contents ({node_commands.show_contents(path)}), and if nobody needs them:"
+        f" {node_commands.wipe_device(path)}",
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from packstack_lite import profiles
-from packstack_lite.preflight import fixes
+from packstack_lite.counts import format_count
+from packstack_lite.preflight import fixes, node_commands
 from packstack_lite.preflight.check import CheckContext, Findings, error, warning
+from packstack_lite.recommended import recommend
 
 # Measured for an all-in-one of this project: 5.2 GiB in use (sum of PSS), one small instance included.
 MEMORY_REQUIRED_MIB, MEMORY_RECOMMENDED_MIB = 6 * 1024, 8 * 1024
@@ -41,7 +43,7 @@ def check_init_system(context: CheckContext) -> Findings:
     if context.facts.system.init != "systemd":
         yield error(
             f"process 1 is {context.facts.system.init or 'unknown'}, not systemd, so services cannot run",
-            "use a machine, or a container booted with systemd: packstack-lite sandbox up",
+            f"use a machine, or a container booted with systemd: {recommend('sandbox', 'up')}",
         )
 
 
@@ -53,7 +55,7 @@ def check_boot_finished(context: CheckContext) -> Findings:
     if context.facts.system.is_booting:
         yield warning(
             "the node is still booting after a minute's wait",
-            "systemctl list-jobs shows what it waits for",
+            f"{node_commands.show_boot_jobs()} shows what it waits for",
         )
 
 
@@ -93,7 +95,7 @@ def check_disk_space(context: CheckContext) -> Findings:
         if free is None or mount in checked_mounts:
             continue
         checked_mounts.add(mount)
-        hint = f"free space on {mount}: {_clean_cache_command(context)}; du -xhd1 {mount} | sort -h"
+        hint = f"free space on {mount}: {_clean_cache_command(context)}; {node_commands.show_disk_use(mount)}"
         if free < required:
             yield error(f"{free / 1024:.1f} GiB free on {mount}; {required // 1024} GiB are needed", hint)
         elif free < DISK_RECOMMENDED_MIB and not facts.cloud.deployed_by_us:
@@ -103,7 +105,7 @@ def check_disk_space(context: CheckContext) -> Findings:
 def _clean_cache_command(context: CheckContext) -> str:
     """Return the command that empties the package manager's cache, for a hint."""
     uses_rpm = context.profile is not None and context.profile.package_manager != "apt"
-    return "yum clean all" if uses_rpm else "apt-get clean"
+    return node_commands.clean_package_cache(uses_rpm)
 
 
 def check_clock(context: CheckContext) -> Findings:
@@ -115,12 +117,12 @@ def check_clock(context: CheckContext) -> Findings:
     facts = context.facts
     offset = facts.system.epoch - context.local_time
     fix = None if facts.system.is_container else fixes.enable_time_sync()
-    message = f"the clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} this machine's"
+    distance = f"{format_count(round(abs(offset)), 'second')} {'ahead of' if offset > 0 else 'behind'}"
+    message = f"the clock is {distance} this machine's"
+    sync = node_commands.enable_time_sync()
     if abs(offset) > CLOCK_OFFSET_ERROR_SECONDS:
-        yield error(message, "timedatectl set-ntp true, or date --set=TIME; in a container: on its host", fix)
+        yield error(message, f"{sync}, or date --set=TIME; in a container: on its host", fix)
     elif abs(offset) > CLOCK_OFFSET_WARNING_SECONDS:
-        yield warning(message, "timedatectl set-ntp true; in a container: on its host", fix)
+        yield warning(message, f"{sync}; in a container: on its host", fix)
     elif not facts.system.is_time_synchronized and not facts.system.is_container:
-        yield warning(
-            "no time server synchronises the clock", "timedatectl set-ntp true, or set CONFIG_NTP_SERVERS", fix
-        )
+        yield warning("no time server synchronises the clock", f"{sync}, or set CONFIG_NTP_SERVERS", fix)

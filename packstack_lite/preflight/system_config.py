@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import List
 
 from packstack_lite.nodes.facts import UplinkFacts
-from packstack_lite.preflight import fixes, rpm_repositories, uplink
+from packstack_lite.preflight import fixes, node_commands, rpm_repositories, uplink
 from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
+from packstack_lite.recommended import recommend_here
 
 _NETWORKMANAGER = "NetworkManager"
 
@@ -22,20 +23,20 @@ def check_selinux(context: CheckContext) -> Findings:
         return
     permissive = context.answers.get("CONFIG_SELINUX") == "permissive"
     policy = facts.security.selinux_type or "targeted"
+    dead_repos = rpm_repositories.find_dead_repos(context)
     if boot_mode in ("enforcing", "permissive") and policy not in facts.security.selinux_policies:
         yield error(
             f"/etc/selinux/config says {boot_mode} with the policy {policy}, which is not installed: "
             + ("the next boot would stop" if boot_mode == "enforcing" else "SELinux cannot be enabled"),
-            f"yum install selinux-policy-{policy}; touch /.autorelabel before the next boot",
-            fixes.install_selinux_policy(f"selinux-policy-{policy}", rpm_repositories.find_dead_repos(context)),
+            node_commands.install_selinux_policy(f"selinux-policy-{policy}", dead_repos),
+            fixes.install_selinux_policy(f"selinux-policy-{policy}", dead_repos),
         )
     elif current_mode == "enforcing" and policy != "targeted":
         yield warning(f"openstack-selinux supports the policy targeted, not {policy}", "CONFIG_SELINUX=permissive")
     if current_mode == "disabled" and not permissive and not facts.system.is_container:
         yield info(
             "SELinux is off and stays off: enabling it takes a reboot that labels all files",
-            "sed -i 's/^SELINUX=.*/SELINUX=permissive/' /etc/selinux/config; touch /.autorelabel; reboot; or set"
-            " CONFIG_SELINUX=permissive",
+            f"{node_commands.enable_selinux()}; or set CONFIG_SELINUX=permissive",
         )
     if (
         current_mode == "enforcing"
@@ -45,13 +46,13 @@ def check_selinux(context: CheckContext) -> Findings:
     ):
         yield warning(
             "SELinux is enforcing without openstack-selinux: services will be denied what they need",
-            "yum install openstack-selinux; or set CONFIG_SELINUX=permissive",
-            fixes.yum_install(["openstack-selinux"], rpm_repositories.find_dead_repos(context)),
+            f"{node_commands.yum_install(['openstack-selinux'], dead_repos)}; or set CONFIG_SELINUX=permissive",
+            fixes.yum_install(["openstack-selinux"], dead_repos),
         )
     if current_mode in ("enforcing", "permissive") and boot_mode and boot_mode != current_mode and not permissive:
         yield warning(
             f"SELinux is {current_mode} now and will be {boot_mode} after the next boot",
-            f"sed -i 's/^SELINUX=.*/SELINUX={current_mode}/' /etc/selinux/config",
+            node_commands.set_selinux_boot_mode(current_mode),
             fixes.set_selinux_boot_mode(current_mode),
         )
 
@@ -63,13 +64,13 @@ def check_masked_units(context: CheckContext) -> Findings:
     if profile is None or context.facts.cloud.deployed_by_us:
         return
     cloud_units = {_unit_name(name) for name in profile.units.values()} - {
-        _unit_name(name) for name in profile.masked_units
+        _unit_name(name) for name in profile.masked_units_for(profile.masked_units)
     }
     masked_units = [unit for unit in context.facts.security.masked_units if unit in cloud_units]
     if masked_units:
         yield warning(
             f"masked units, which nothing can start: {', '.join(masked_units)}",
-            f"systemctl unmask {' '.join(masked_units)}",
+            node_commands.unmask_units(masked_units),
             fixes.unmask_units(masked_units),
         )
 
@@ -87,7 +88,7 @@ def check_httpd(context: CheckContext) -> Findings:
     if "httpd" not in facts.software.rpm_versions:
         yield error(
             "httpd is no longer installed: Keystone, Placement and the dashboard run in it",
-            "yum install httpd",
+            node_commands.yum_install(["httpd"], rpm_repositories.find_dead_repos(context)),
             fixes.yum_install(["httpd"], rpm_repositories.find_dead_repos(context)),
         )
 
@@ -99,7 +100,7 @@ def check_single_firewall(context: CheckContext) -> Findings:
         units = [f"{unit}.service" for unit in other_firewalls]
         yield warning(
             f"firewalld and {', '.join(units)} are both enabled: rules are lost at each reload or boot",
-            f"systemctl disable --now {' '.join(units)}; systemctl restart firewalld",
+            node_commands.keep_only_firewalld(units),
             fixes.keep_only_firewalld(units),
         )
 
@@ -154,8 +155,8 @@ def check_networkmanager(context: CheckContext) -> Findings:
     if managed:
         yield error(
             f"NetworkManager manages {', '.join(managed)}: its next restart removes their addresses and routes",
-            f"nmcli device set {managed[0]} managed no; permanently: unmanaged-devices below [keyfile] in"
-            " /etc/NetworkManager/conf.d/",
+            f"{recommend_here('preflight', '--fix')} writes unmanaged-devices into /etc/NetworkManager/conf.d/, and"
+            " keeps addresses and routes, which nmcli alone would remove",
             fixes.unmanage_interfaces(managed, sorted(ovs_interfaces)),
         )
 

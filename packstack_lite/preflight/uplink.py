@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface, ip_network
-from typing import List, Tuple
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any, List, Tuple
 
 from packstack_lite.answers import l2_agents
-from packstack_lite.nodes.facts import UplinkFacts
-from packstack_lite.preflight.check import CheckContext, Findings, error, info, warning
+from packstack_lite.counts import format_count
+from packstack_lite.engine.events import Finding
+from packstack_lite.nodes.facts import Facts, UplinkFacts
+from packstack_lite.preflight import node_commands
+from packstack_lite.preflight.check import CheckContext, Findings, error, info, list_interfaces, warning
+from packstack_lite.services.demo import parse_allocation_pools
 
 
 def bridge_interfaces(context: CheckContext) -> List[Tuple[str, str]]:
@@ -43,7 +47,7 @@ def _check_interface(context: CheckContext, bridge: str, interface: str) -> Find
     if interface not in {known.name for known in context.facts.network.interfaces}:
         yield error(
             f"there is no interface {interface} ({parameter_name(context)})",
-            "ip -brief link lists the interfaces",
+            list_interfaces(context),
         )
     elif uplink:
         yield from _check_uplink_is_free(context, bridge, interface, uplink)
@@ -65,7 +69,7 @@ def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, up
         yield error(
             f"{interface} is a port of the bridge {uplink.bridge} already, not of {bridge}",
             f"set {parameter_name(context)}={uplink.bridge}:{interface}, or:"
-            f" ovs-vsctl del-port {uplink.bridge} {interface}",
+            f" {node_commands.remove_port(uplink.bridge, interface)}",
         )
     if master:
         yield error(f"{interface} is a member of {master}", f"set {parameter_name(context)}={bridge}:{master}")
@@ -77,14 +81,16 @@ def _check_uplink_is_free(context: CheckContext, bridge: str, interface: str, up
     if others:
         yield error(
             f"{bridge} has another interface of the node already: {', '.join(others)}; two could make a loop",
-            f"ovs-vsctl del-port {bridge} {others[0]}, or use another bridge",
+            f"{node_commands.remove_port(bridge, others[0])}, or use another bridge",
         )
     if uplink.is_wireless:
         yield error(
             f"{interface} is wireless: access points do not forward packets of bridges", "use a wired interface"
         )
     elif not uplink.has_carrier:
-        yield error(f"{interface} has no carrier", f"plug in its cable; ip link show {interface} must say LOWER_UP")
+        yield error(
+            f"{interface} has no carrier", f"plug in its cable; {node_commands.show_link(interface)} must say LOWER_UP"
+        )
 
 
 def _check_config_can_move(context: CheckContext, bridge: str, interface: str, uplink: UplinkFacts) -> Findings:
@@ -94,7 +100,7 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
     if manager == "NetworkManager" and not context.facts.network.nm_has_ovs_plugin:
         yield error(
             f"NetworkManager manages {interface}, and its plug-in for Open vSwitch is not installed",
-            "dnf install NetworkManager-ovs && systemctl restart NetworkManager"
+            node_commands.install_ovs_plugin()
             if context.facts.system.os_id not in ("debian", "ubuntu")
             else f"Debian has no such plug-in: let systemd-networkd or ifupdown configure {interface}",
         )
@@ -106,7 +112,7 @@ def _check_config_can_move(context: CheckContext, bridge: str, interface: str, u
     elif manager == "NetworkManager" and not uplink.config_path.endswith(".nmconnection"):
         yield error(
             f"NetworkManager keeps {interface} in {uplink.config_path}, a format without Open vSwitch bridges",
-            "nmcli connection migrate",
+            node_commands.move_connections_to_keyfiles(),
         )
     elif not manager and (holder.addresses or holder.has_dhcp):
         yield error(
@@ -126,7 +132,8 @@ def _announce_move(context: CheckContext, bridge: str, interface: str, uplink: U
         seconds = context.answers.get("CONFIG_NEUTRON_BRIDGE_IFACES_TIMEOUT", 60)
         yield info(
             f"apply puts {interface} into {bridge}, and this connection uses it: addresses, routes and name servers"
-            f" move to {bridge}; if no new connection succeeds within {seconds} seconds, the node undoes the move"
+            f" move to {bridge}; if no new connection succeeds within {format_count(seconds, 'second')}, the node"
+            " undoes the move"
         )
 
 
@@ -146,16 +153,44 @@ def _check_floating_range(context: CheckContext) -> Findings:
     ]
     networks = [address.network for address in addresses if address.version == 4]
     float_network = ip_network(float_range, strict=False)
-    if networks and not any(float_network.version == 4 and float_network.overlaps(network) for network in networks):
+    parts_of = [network for network in networks if _is_part_without_router(float_network, network, facts)]
+    if parts_of:
+        yield _part_of_network(context, float_network, parts_of[0], external_bridge)
+    elif networks and not any(float_network.version == 4 and float_network.overlaps(network) for network in networks):
         yield warning(
             f"CONFIG_PROVISION_DEMO_FLOATRANGE {float_range} is not in the network behind {external_bridge}"
             f" ({networks[0]}): no host there has a route to the floating addresses",
             f"set CONFIG_PROVISION_DEMO_FLOATRANGE={networks[0]}, and CONFIG_PROVISION_DEMO_ALLOCATION_POOLS to"
             " addresses of it that are free",
         )
-    elif networks and not answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"):
+    elif networks and not parse_allocation_pools(answers.get("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS")):
         yield warning(
             f"floating addresses are taken from all of {float_range}, the network behind {external_bridge}, including"
             " addresses of other hosts",
             'set CONFIG_PROVISION_DEMO_ALLOCATION_POOLS=["start=ADDRESS,end=ADDRESS"] to addresses that are free',
         )
+
+
+def _is_part_without_router(float_network: Any, network: Any, facts: Facts) -> bool:
+    """Return whether the floating range is a part of a network that lacks its router."""
+    router = facts.network.default_gateway
+    is_part = float_network.version == network.version == 4 and float_network != network
+    return is_part and float_network.subnet_of(network) and not (router and ip_address(router) in float_network)
+
+
+def _part_of_network(context: CheckContext, part: Any, network: Any, bridge: str) -> Finding:
+    """Report a floating range that is a part of a network.
+
+    Its first address would be the gateway, and no host has it. An error, unless the network exists already.
+    """
+    router = context.facts.network.default_gateway
+    addresses = [address for address in (part[0], part[-1]) if address not in (network[0], network[-1])]
+    start, end = (addresses[0], addresses[-1]) if len(addresses) == 2 else (part[1], part[-2])
+    make_finding = warning if context.facts.cloud.deployed_by_us else error
+    return make_finding(
+        f"CONFIG_PROVISION_DEMO_FLOATRANGE {part} is only a part of {network}, the network behind {bridge}, and"
+        f" {f'its router {router} is' if router else 'a router is'} not in that part: floating addresses would have"
+        f" {part[1]} for a gateway, which no host has",
+        f"say the whole network, and the part as pool: CONFIG_PROVISION_DEMO_FLOATRANGE={network}"
+        f""" CONFIG_PROVISION_DEMO_ALLOCATION_POOLS='["start={start},end={end}"]'""",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping, Tuple
 
-from packstack_lite.preflight import fixes
+from packstack_lite.preflight import fixes, node_commands
 from packstack_lite.preflight.check import CheckContext, Findings, info, warning
 
 _SLOW_NOTE = "instances will run in software (qemu), many times slower"
@@ -69,11 +69,12 @@ def check_virtualization(context: CheckContext) -> Findings:
     elif not facts.hardware.has_kvm_device:
         module = "kvm_intel" if "vmx" in facts.hardware.cpu_flags else "kvm_amd"
         fix = None if facts.system.is_container else fixes.load_kernel_module(module)
-        yield warning(f"/dev/kvm is missing: {_SLOW_NOTE}", f"modprobe {module}; dmesg | grep -i kvm", fix)
+        hint = f"{node_commands.load_kvm_module(module)}; {node_commands.show_kvm_messages()}"
+        yield warning(f"/dev/kvm is missing: {_SLOW_NOTE}", hint, fix)
     else:
         yield warning(
             f"/dev/kvm is there, but no virtual processor can be created: {_SLOW_NOTE}",
-            "dmesg | grep -i kvm; it may be disabled in the firmware, or another hypervisor uses it",
+            f"{node_commands.show_kvm_messages()}; it may be disabled in the firmware, or another hypervisor uses it",
         )
 
 

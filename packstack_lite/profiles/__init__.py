@@ -2,15 +2,16 @@
 
 Each profile is a YAML file with a block per service; it extends a family (``families/``) and holds only what differs
 (docs/decisions/0020). Services look names up by role (``profile.unit("nova-api")``), so that another distribution is
-data, not code.
+data, not code. ``{python}`` in a package's name is the profile's ``python``; ``api_threads`` limits the threads of
+every API.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Mapping, Optional, Tuple, TypeVar
 
 from packstack_lite.errors import UsageError
 from packstack_lite.profiles.documents import (
@@ -61,16 +62,30 @@ class VirtualHost:
 
 
 @dataclass(frozen=True)
+class StateDirectoryEntry:
+    """A directory that a service writes to: owner, mode and what in it is the owner's.
+
+    See ``resources.StateDirectory``. Source: what the packages make (their file lists and scripts).
+    """
+
+    owner: str
+    mode: str = ""
+    content: str = ""
+    excluded: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Profile:
     """A distribution with its OpenStack release.
 
-    ``packages``, ``users`` and ``marker_tables`` have an entry per service, the other tables one per role or file.
+    ``packages``, ``users``, ``marker_tables`` and ``masked_units`` have an entry per service, the others one per role
+    or file.
     ``users`` are the accounts that services run as; the account's group has the same name and owns the configuration
-    (root:GROUP 0640). ``masked_units`` are enabled by their packages and not wanted. ``log_pattern`` holds for roles
-    without an entry in ``logs``. ``marker_tables`` name a table that exists once a service's schema is complete.
+    (root:GROUP 0640). ``masked_units`` come with a service's packages and are not wanted. ``log_pattern`` holds for
+    roles without an entry in ``logs``. ``marker_tables`` name a table that exists once a service's schema is complete.
     ``drivers`` are the release's names of implementations that a configuration chooses by name. ``quirks`` name faults
     and limits of the packaged release for which a service has a workaround. An API is in ``uwsgi``, in ``mod_wsgi``, or
-    in neither: then its unit serves it.
+    in neither: then its unit serves it. ``directories`` are those that each service writes to, by path.
 
     The methods raise LookupError for a role, service or key that the profile does not have.
     """
@@ -85,7 +100,7 @@ class Profile:
     log_pattern: str
     packages: Mapping[str, Tuple[str, ...]]
     units: Mapping[str, str]
-    masked_units: Tuple[str, ...]
+    masked_units: Mapping[str, Tuple[str, ...]]
     users: Mapping[str, str]
     paths: Mapping[str, str]
     logs: Mapping[str, str]
@@ -94,6 +109,7 @@ class Profile:
     drivers: Mapping[str, str]
     uwsgi: Mapping[str, UwsgiApi]
     mod_wsgi: Mapping[str, VirtualHost]
+    directories: Mapping[str, Mapping[str, StateDirectoryEntry]]
     quirks: Tuple[str, ...]
 
     def unit(self, role: str) -> str:
@@ -151,9 +167,13 @@ class Profile:
     def all_packages(self) -> Tuple[str, ...]:
         """List every package that some answer may install, sorted.
 
-        Those of a Ceph cluster are left out.
+        The daemons of a Ceph cluster (``ceph``) are left out; its clients' packages are not.
         """
         return tuple(sorted({name for group, names in self.packages.items() if group != "ceph" for name in names}))
+
+    def masked_units_for(self, services: Iterable[str]) -> Tuple[str, ...]:
+        """Return the unwanted units that the packages of these services bring."""
+        return tuple(dict.fromkeys(unit for service in services for unit in self.masked_units.get(service, ())))
 
     def _look_up(self, table: str, entries: Mapping[str, T], key: str) -> T:
         """Return an entry of a table. Raises LookupError that names profile and table."""
@@ -188,7 +208,12 @@ def load_from(directory: Traversable, name: str) -> Profile:
     """
     document = read_merged(directory, name)
     values = {key: freeze(document[key]) for key in REQUIRED_KEYS if key != "services"}
-    return Profile(name=name, **values, **_collect_tables(f"{name}.yaml", document["services"]))
+    tables = _collect_tables(f"{name}.yaml", document["services"])
+    tables["marker_tables"] = _tables_of_release(f"{name}.yaml", tables["marker_tables"], values["release"])
+    tables["packages"] = _fill_in_python(f"{name}.yaml", tables["packages"], values["python"])
+    for key in ("uwsgi", "mod_wsgi"):
+        tables[key] = _limit_threads(tables[key], document.get("api_threads"))
+    return Profile(name=name, **values, **tables)
 
 
 def detect(os_id: str, os_version: str) -> Profile:
@@ -227,20 +252,70 @@ def index_by_system(profiles: Iterable[Profile]) -> Dict[Tuple[str, str], Profil
 def _collect_tables(file_name: str, blocks: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
     """Turn a block per service into the tables of a Profile.
 
-    Keys that a block has once (``packages``, ``user``, ``marker_table``) become entries under the service's name.
+    Keys that a block has once (``packages``, ``user``, ...) become entries under the service's name.
     """
     tables: Dict[str, Any] = {
         table: {service: freeze(block[key]) for service, block in blocks.items() if key in block}
-        for key, table in (("packages", "packages"), ("user", "users"), ("marker_table", "marker_tables"))
+        for key, table in (
+            ("packages", "packages"),
+            ("user", "users"),
+            ("marker_table", "marker_tables"),
+            ("masked_units", "masked_units"),
+        )
     }
     for key in STRING_MAPPING_KEYS:
         tables[key] = _join_mappings(file_name, blocks, key)
     for key, record_type in (("uwsgi", UwsgiApi), ("mod_wsgi", VirtualHost)):
         joined = _join_mappings(file_name, blocks, key)
         tables[key] = {name: _make_record(file_name, record_type, key, name, entry) for name, entry in joined.items()}
-    for key in ("masked_units", "quirks"):
-        tables[key] = tuple(entry for block in blocks.values() for entry in block.get(key, ()))
+    tables["directories"] = {
+        service: {
+            path: _make_record(file_name, StateDirectoryEntry, f"{service}: directories", path, freeze(entry))
+            for path, entry in block["directories"].items()
+        }
+        for service, block in blocks.items()
+        if "directories" in block
+    }
+    tables["quirks"] = tuple(entry for block in blocks.values() for entry in block.get("quirks", ()))
     return {name: MappingProxyType(table) if isinstance(table, dict) else table for name, table in tables.items()}
+
+
+def _fill_in_python(
+    file_name: str, packages: Mapping[str, Tuple[str, ...]], python: str
+) -> Mapping[str, Tuple[str, ...]]:
+    """Replace ``{python}`` in the names of packages by the profile's ``python``.
+
+    Raises ProfileError for any other word in braces.
+    """
+    filled: Dict[str, Tuple[str, ...]] = {}
+    for service, names in packages.items():
+        try:
+            filled[service] = tuple(name.format(python=python) for name in names)
+        except (LookupError, ValueError) as error:
+            position = format_position(file_name, "services", service, "packages")
+            raise ProfileError(f"{position}: only {{python}} may stand in braces") from error
+    return MappingProxyType(filled)
+
+
+def _tables_of_release(file_name: str, tables: Mapping[str, Any], release: str) -> Mapping[str, str]:
+    """Return each service's marker table in a release.
+
+    Raises ProfileError for a release that such a block lacks.
+    """
+    chosen: Dict[str, str] = {}
+    for service, table in tables.items():
+        chosen[service] = table.get(release, table.get("default", "")) if isinstance(table, Mapping) else table
+        if not chosen[service]:
+            position = format_position(file_name, "services", service, "marker_table")
+            raise ProfileError(f"{position}: there is no entry for release {release}, and no default")
+    return MappingProxyType(chosen)
+
+
+def _limit_threads(apis: Mapping[str, Any], limit: Optional[int]) -> Mapping[str, Any]:
+    """Return the APIs with at most ``limit`` threads per process; None is no limit."""
+    return MappingProxyType(
+        {name: replace(api, threads=min(api.threads, limit or api.threads)) for name, api in apis.items()}
+    )
 
 
 def _join_mappings(file_name: str, blocks: Mapping[str, Mapping[str, Any]], key: str) -> Dict[str, Any]:

@@ -28,11 +28,12 @@ FAMILIES = "families"
 STRING_KEYS = ("user", "marker_table")
 LIST_KEYS = ("packages", "masked_units", "quirks")
 STRING_MAPPING_KEYS = ("units", "paths", "logs", "commands", "drivers")
-WSGI_KEYS = ("uwsgi", "mod_wsgi")
-BLOCK_KEYS = (*STRING_KEYS, *LIST_KEYS, *STRING_MAPPING_KEYS, *WSGI_KEYS)
+RECORD_KEYS = ("uwsgi", "mod_wsgi", "directories")
+BLOCK_KEYS = (*STRING_KEYS, *LIST_KEYS, *STRING_MAPPING_KEYS, *RECORD_KEYS)
 # Keys of a whole file: a profile or a family.
 REQUIRED_KEYS = ("title", "os_id", "os_versions", "release", "package_manager", "python", "log_pattern", "services")
-FILE_KEYS = (*REQUIRED_KEYS, "extends", "host_setup")
+OPTIONAL_KEYS = ("api_threads",)
+FILE_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS, "extends", "host_setup")
 
 
 class ProfileError(PackstackLiteError):
@@ -86,7 +87,7 @@ def _read_merged_packaged(name: str) -> Mapping[str, Any]:
 
 
 def _read_merged(directory: Traversable, name: str) -> Mapping[str, Any]:
-    """Read and merge the files of a profile, see ``read_merged``."""
+    """Read a profile and merge it over its family. Raises ProfileError."""
     own = read_yaml(directory / f"{name}.yaml")
     _check_file(f"{name}.yaml", own)
     family: Mapping[str, Any] = {}
@@ -170,6 +171,9 @@ def _check_file(file_name: str, data: Mapping[str, Any]) -> None:
         if not isinstance(data.get(key) or "", str):
             raise ProfileError(f"{format_position(file_name, key)}: not a string")
     _check_os_versions(file_name, data.get("os_versions"))
+    threads = data.get("api_threads")
+    if threads is not None and not (type(threads) is int and threads > 0):
+        raise ProfileError(f"{format_position(file_name, 'api_threads')}: not a number above 0")
     for service, block in data.get("services", {}).items():
         position = format_position(file_name, "services", service)
         if block is None:
@@ -209,7 +213,10 @@ def _check_keys(position: str, data: Mapping[str, Any], known_keys: Tuple[str, .
 def _check_value(file_name: str, keys: Tuple[str, str, str], value: Any) -> None:
     """Check the type of one value of a block."""
     position, key = format_position(file_name, *keys), keys[-1]
-    if key in STRING_KEYS:
+    if key == "marker_table" and isinstance(value, dict):
+        if not all(_is_string(entry) for entry in (*value, *value.values())):
+            raise ProfileError(f"{position}: not a mapping of releases to strings")
+    elif key in STRING_KEYS:
         if not isinstance(value, str):
             raise ProfileError(f"{position}: not a string")
     elif key in LIST_KEYS:

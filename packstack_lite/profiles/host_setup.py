@@ -65,6 +65,6 @@ def load_host_setup(profile: str) -> HostSetup:
 
 @lru_cache(maxsize=None)
 def load_mirror_table(name: str) -> MirrorTable:
-    """Load mirrors/NAME.yaml."""
+    """Load mirrors/NAME.yaml; NAME is a distribution, such as centos-7."""
     data: Mapping[str, Any] = read_yaml(packaged_directory() / "mirrors" / f"{name}.yaml")
     return MirrorTable(**{key: freeze(value) for key, value in data.items()})

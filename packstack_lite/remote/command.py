@@ -6,7 +6,12 @@ Resources return them, a Connection runs them, tests compare them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Sequence, Tuple, Union, runtime_checkable
+from typing import Callable, Optional, Protocol, Sequence, Tuple, Union, runtime_checkable
+
+# For scripts that wait. uptime_seconds: seconds for measuring a wait. "date" jumps when chrony sets the clock.
+UPTIME_SH = r"""
+uptime_seconds() { read -r uptime _ </proc/uptime && echo "${uptime%.*}"; }
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Job:
 
     It survives a lost connection. ``name`` is unique on the node ([a-z0-9.@_-]). ``needs`` names jobs of the same batch
     that must succeed first. ``script`` and ``stdin`` are those of Command. After ``timeout`` seconds the job is killed
-    and its exit code is 124.
+    and its exit code is 124. A running job of the same name that does something else is stopped first; one that
+    ``must_end`` is followed to its end instead.
     """
 
     name: str
@@ -75,6 +81,7 @@ class Job:
     needs: Tuple[str, ...] = ()
     timeout: float = 600.0
     description: str = ""
+    must_end: bool = False
 
     def __repr__(self) -> str:
         return f"Job({self.name!r})"
@@ -145,6 +152,13 @@ class Connection(Protocol):
 
         After a lost connection the running jobs are joined again. A job that needs a failed one is not started; its
         result has code -1. The watcher is called at the start and end of each job, and for each line of its output.
+        """
+        ...
+
+    def after_reopening(self, action: Optional[Callable[[], None]]) -> None:
+        """Set what to do after a lost connection was opened again; None for nothing.
+
+        It is called before the command that opened the connection, which is not run if ``action`` raises.
         """
         ...
 

@@ -5,7 +5,7 @@ Subclasses change single calls. Used by ``engine``.
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from packstack_lite.remote.command import Command, Connection, FileItem, Job, JobResult, JobWatcher, Reply
 
@@ -44,6 +44,10 @@ class ConnectionProxy:
     def run_jobs(self, jobs: Sequence[Job], watcher: JobWatcher) -> List[JobResult]:
         """Run jobs on the other connection; return their results in order."""
         return self._connection.run_jobs(jobs, watcher)
+
+    def after_reopening(self, action: Optional[Callable[[], None]]) -> None:
+        """Set what to do when the other connection was opened again."""
+        self._connection.after_reopening(action)
 
     def close(self) -> None:
         """Close the other connection."""

@@ -4,6 +4,8 @@ Used by ``connections``.
 
 A job's directory, /var/lib/packstack-lite/jobs/NAME, holds its script, input, output and, at the end, its exit code.
 A run that reconnects finds it there. A job that already runs with the same script and input is joined, not restarted.
+A job of the same name with another script or input, of an earlier run, is stopped; if it must end, it is followed to
+its end first.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ import io
 import tarfile
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Set
 
+from packstack_lite import activity
+from packstack_lite.activity import Activity
 from packstack_lite.errors import PackstackLiteError, PhaseError
-from packstack_lite.remote.command import Command, Job, JobResult, JobWatcher, Reply
+from packstack_lite.remote.command import UPTIME_SH, Command, Job, JobResult, JobWatcher, Reply
 from packstack_lite.state_paths import JOBS_DIR
 
 FOLLOW_SECONDS = 20
+FOLLOW_DESCRIPTION = "follow jobs"
+# Exit code of a start command where another job of that name runs, which must end first (EX_TEMPFAIL).
+_OTHER_RUNS = 75
 
 # Works with systemd 219 of CentOS 7, whose systemd-run has neither --collect (236) nor RuntimeMaxSec= (229): "timeout"
 # kills what takes too long, and the unit always exits with 0, so that systemd does not keep it as failed.
@@ -30,7 +37,10 @@ set -eu
 umask 077
 job=%(home)s/%(name)s
 unit=packstack-lite-job-%(name)s.service
-if [ "$(cat "$job/digest" 2>/dev/null)" = %(digest)s ] && systemctl is-active -q "$unit"; then exit 0; fi
+if systemctl is-active -q "$unit"; then
+    [ "$(cat "$job/digest" 2>/dev/null)" != %(digest)s ] || exit 0
+    [ %(must_end)s = no ] || exit %(other_runs)d
+fi
 systemctl stop "$unit" 2>/dev/null || :
 systemctl reset-failed "$unit" 2>/dev/null || :
 rm -rf "$job"
@@ -41,10 +51,11 @@ echo %(digest)s > "$job/digest"
 cat > "$job/run" <<'END'
 : > "$1/begun"
 cd / || exit 1
-began=$(date +%%s)
+%(uptime_seconds)s
+began=$(uptime_seconds)
 timeout -k 60 "$2" sh "$1/script" < "$1/stdin" >> "$1/out" 2>&1
 code=$?
-[ $code != 137 ] || [ $(($(date +%%s) - began)) -lt "$2" ] || code=124
+[ $code != 137 ] || [ $(($(uptime_seconds) - began)) -lt "$2" ] || code=124
 rm -f "$1/stdin"
 echo $code > "$1/code.new"
 mv "$1/code.new" "$1/code"
@@ -105,7 +116,8 @@ RunCommands = Callable[[Sequence[Command]], List[Reply]]
 class _RunningJob:
     """A job that was started.
 
-    ``bytes_read`` counts its output so far, ``partial_line`` has no newline yet.
+    ``bytes_read`` counts its output so far, ``partial_line`` has no newline yet. ``is_awaited``: what runs is another
+    job of the same name, which an earlier run started; this one starts when it has ended.
     """
 
     job: Job
@@ -113,15 +125,24 @@ class _RunningJob:
     output: str = ""
     bytes_read: int = 0
     partial_line: str = field(default="")
+    is_awaited: bool = False
 
 
 def make_start_command(job: Job) -> Command:
     """Return the command that starts a job, or joins it if it already runs.
 
-    Script and input go through stdin.
+    Script and input go through stdin. Its exit code is 75 while another job of the same name must end.
     """
     digest = hashlib.sha256(job.script.encode() + b"\0" + job.stdin).hexdigest()[:32]
-    values = {"home": JOBS_DIR, "name": job.name, "digest": digest, "timeout": int(job.timeout)}
+    values = {
+        "home": JOBS_DIR,
+        "name": job.name,
+        "digest": digest,
+        "timeout": int(job.timeout),
+        "must_end": "yes" if job.must_end else "no",
+        "other_runs": _OTHER_RUNS,
+        "uptime_seconds": UPTIME_SH,
+    }
     return Command(_START % values, stdin=_pack_job(job), description=f"start {job.description or job.name}")
 
 
@@ -132,7 +153,12 @@ def make_follow_command(offsets: Dict[str, int], seconds: float = FOLLOW_SECONDS
     """
     jobs = " ".join(f"{name}:{offset}" for name, offset in offsets.items())
     script = _FOLLOW % {"home": JOBS_DIR, "jobs": jobs, "turns": int(seconds * 10)}
-    return Command(script, timeout=seconds + 30, description="follow jobs")
+    return Command(script, timeout=seconds + 30, description=FOLLOW_DESCRIPTION)
+
+
+def unit_name(job: Job) -> str:
+    """Return the name of the job's systemd unit, as in _START and _FOLLOW."""
+    return f"packstack-lite-job-{job.name}.service"
 
 
 def _pack_job(job: Job) -> bytes:
@@ -157,6 +183,8 @@ class JobRunner:
         self._node_name = node_name
         self._watcher = watcher
         self._running: Dict[str, _RunningJob] = {}
+        self._waiting: List[Job] = []
+        self._announced: Set[str] = set()
         self._results: Dict[str, JobResult] = {}
 
     def run_all(self, jobs: Sequence[Job]) -> List[JobResult]:
@@ -164,39 +192,46 @@ class JobRunner:
 
         A job whose needs failed is not started; its code is -1.
         """
-        waiting = list(jobs)
-        while waiting or self._running:
-            waiting = self._cancel_dependents(waiting)
-            ready = [job for job in waiting if all(need in self._results for need in job.needs)]
-            if not ready and not self._running and waiting:
-                raise PackstackLiteError(f"the needs of jobs form a loop: {', '.join(job.name for job in waiting)}")
-            waiting = [job for job in waiting if job not in ready]
+        self._waiting = list(jobs)
+        while self._waiting or self._running:
+            self._cancel_dependents()
+            ready = [job for job in self._waiting if all(need in self._results for need in job.needs)]
+            if not ready and not self._running and self._waiting:
+                names = ", ".join(job.name for job in self._waiting)
+                raise PackstackLiteError(f"the needs of jobs form a loop: {names}")
+            self._waiting = [job for job in self._waiting if job not in ready]
             self._advance(ready)
         return [self._results[job.name] for job in jobs]
 
-    def _cancel_dependents(self, waiting: Sequence[Job]) -> List[Job]:
-        """Finish the jobs whose needs failed, with code -1; return the other jobs."""
+    def _cancel_dependents(self) -> None:
+        """Finish the waiting jobs whose needs failed, with code -1."""
         runnable = []
-        for job in waiting:
+        for job in self._waiting:
             failed_needs = [need for need in job.needs if need in self._results and not self._results[need].ok]
             if failed_needs:
                 self._finish(job, JobResult(job.name, -1, f"not started: {', '.join(failed_needs)} failed", 0.0))
             else:
                 runnable.append(job)
-        return runnable
+        self._waiting = runnable
 
     def _advance(self, ready: Sequence[Job]) -> None:
         """Start the ready jobs and follow all running ones, in one round trip."""
         for job in ready:
             self._running[job.name] = _RunningJob(job, time.monotonic())
-            self._watcher.job_started(job)
+            activity.begin(Activity(self._node_name, job.description or job.name, unit_name(job)))
+            if job.name not in self._announced:
+                self._announced.add(job.name)
+                self._watcher.job_started(job)
         if not self._running:
             return
         starts = [make_start_command(job) for job in ready]
         offsets = {name: running.bytes_read for name, running in self._running.items()}
         replies = self._run([*starts, make_follow_command(offsets)])
         for job, reply in zip(ready, replies):
-            if not reply.ok:
+            if reply.code == _OTHER_RUNS:
+                self._running[job.name].is_awaited = True
+                self._watcher.job_output(job, "an earlier run began this with other input: waiting for its end")
+            elif not reply.ok:
                 del self._running[job.name]
                 self._finish(job, JobResult(job.name, reply.code, f"could not be started: {reply.err.strip()}", 0.0))
         self._parse_follow_reply(replies[-1].out)
@@ -229,10 +264,14 @@ class JobRunner:
             self._watcher.job_output(running.job, line)
         if code is not None:
             del self._running[running.job.name]
+            if running.is_awaited:
+                self._waiting.append(running.job)
+                return
             seconds = time.monotonic() - running.started_at
             self._finish(running.job, JobResult(running.job.name, code, running.output, seconds))
 
     def _finish(self, job: Job, result: JobResult) -> None:
         """Record a job's result and tell the watcher."""
         self._results[job.name] = result
+        activity.end(self._node_name, unit_name(job))
         self._watcher.job_finished(job, result)

@@ -17,6 +17,8 @@ from packstack_lite.remote.ssh_config import ResolvedSshTarget
 from packstack_lite.secret import Secret
 
 Password = Optional[Callable[[str], Secret]]
+# Bytes. An RSA key of 16384 bits has 13 KB; what reads them takes quadratic time for a file of many beginnings.
+LARGEST_KEY_FILE = 65536
 
 
 def iter_keys(route: ResolvedSshTarget, password: Password, notes: List[str]) -> Iterator[Tuple[str, paramiko.PKey]]:
@@ -58,6 +60,9 @@ def read_key(path: str, password: Password, notes: List[str], explicit: bool) ->
             notes.append(f"{path} (no such file)")
         return None
     try:
+        if os.path.getsize(path) > LARGEST_KEY_FILE:
+            notes.append(f"{path} (cannot be used: larger than any private key)")
+            return None
         return paramiko.PKey.from_path(path)
     except Exception as error:
         # cryptography's TypeError means a passphrase. For damaged files both raise more than they document:

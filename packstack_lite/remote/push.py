@@ -10,6 +10,7 @@ import io
 import tarfile
 from typing import Sequence
 
+from packstack_lite.counts import format_count
 from packstack_lite.remote.command import Command, FileItem
 from packstack_lite.secret import quote_sh
 from packstack_lite.state_paths import STATE_DIR
@@ -17,6 +18,7 @@ from packstack_lite.state_paths import STATE_DIR
 # A path in HOME/files was written by packstack-lite before; any other existing file is kept once, as
 # PATH.packstack-lite.orig. Each file is copied into its target's directory first, so that the last step is a rename
 # within one file system. A symbolic link is followed, because the package that made it wants the file at its target.
+# mv puts a file into a directory of its name: an empty one is removed, one with files is kept as the original is.
 # "sync FILE" needs coreutils 8.24; the older one of EL7 would sync the whole machine. "dd conv=fsync" works on both.
 _SCRIPT = r"""
 set -u
@@ -30,6 +32,10 @@ touch "$home/files"
 failed=0
 while IFS="$(printf '\t')" read -r number mode owner path; do
     [ -L "$path" ] && path=$(readlink -f -- "$path")
+    if [ -d "$path" ] && ! rmdir -- "$path" 2>/dev/null; then
+        [ ! -e "$path.packstack-lite.orig" ] && mv -T -- "$path" "$path.packstack-lite.orig" ||
+            { echo "cannot write $path: it is a directory with files; move it away" >&2; failed=1; continue; }
+    fi
     dir=${path%%/*}
     [ -d "$dir" ] || (umask 022; mkdir -p -- "$dir") || { failed=1; continue; }
     if ! grep -qxF -e "$path" "$home/files"; then
@@ -43,7 +49,7 @@ while IFS="$(printf '\t')" read -r number mode owner path; do
     new="$dir/.packstack-lite.new.$$"
     if cp -- "$stage/$number" "$new" && \
         chown -- "$owner" "$new" && chmod "$mode" "$new" && \
-        dd if=/dev/null of="$new" conv=notrunc,fsync status=none && mv -f -- "$new" "$path"
+        dd if=/dev/null of="$new" conv=notrunc,fsync status=none && mv -f -T -- "$new" "$path"
     then :; else echo "cannot write $path" >&2; rm -f -- "$new"; failed=1; fi
 done < "$stage/list"
 exit $failed
@@ -55,7 +61,7 @@ def make_push_command(files: Sequence[FileItem]) -> Command:
 
     It exits with 1 and names each file that it cannot write.
     """
-    description = f"write {len(files)} file{'s' * (len(files) > 1)}"
+    description = f"write {format_count(len(files), 'file')}"
     return Command(_SCRIPT % {"home": STATE_DIR}, stdin=_pack_files(files), timeout=120.0, description=description)
 
 

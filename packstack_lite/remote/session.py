@@ -21,6 +21,8 @@ from packstack_lite.remote.ssh_config import ResolvedSshTarget, SshTarget, parse
 CONNECT_TIMEOUT = 20.0
 # Seconds without a TCP acknowledgement until a connection counts as lost; the kernel's default is about 15 minutes.
 ACKNOWLEDGEMENT_TIMEOUT = 60.0
+# Seconds that a login and sudo may take until the root shell answers; pam_systemd alone waits up to 25.
+SHELL_TIMEOUT = 90.0
 # Seconds that a busy sshd may take to close a channel.
 CHANNEL_TIMEOUT = 10.0
 Socket = Union[socket.socket, paramiko.Channel]
@@ -47,6 +49,10 @@ class ChannelStream:
             return self._channel.recv(size)
         except OSError:
             return b""
+
+    def set_timeout(self, seconds: Optional[float]) -> None:
+        """Set after how many silent seconds the stream counts as ended; None for never."""
+        self._channel.settimeout(seconds)
 
     def close(self) -> None:
         """Close the channel; the shell on the node exits."""
@@ -156,15 +162,19 @@ def connect(
     return Session(transport, route, jump_session)
 
 
-def _open_tunnel(session: Session, route: ResolvedSshTarget) -> paramiko.Channel:
-    """Open a connection to the host through its jump host's session."""
+def _open_tunnel(jump_session: Session, route: ResolvedSshTarget) -> paramiko.Channel:
+    """Open a connection to the host of ``route`` through its jump host's session.
+
+    Raises ConnectError.
+    """
     try:
-        return session.transport.open_channel(
+        return jump_session.transport.open_channel(
             "direct-tcpip", (route.address, route.port), ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT
         )
     except (paramiko.SSHException, EOFError) as error:
         raise ConnectError(
-            f"{route.name}: cannot be reached through {session.route.name}: {error}", f"try: ssh {session.route.name}"
+            f"{route.name}: cannot be reached through {jump_session.route.name}: {error}",
+            f"try: ssh {jump_session.route.name}",
         ) from error
 
 

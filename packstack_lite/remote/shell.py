@@ -20,6 +20,9 @@ from packstack_lite.secret import quote_sh
 # Outputs go through files, so that a process left in the background cannot delay the reply. A random marker separates
 # them, because such a process may still write while they are sent. Input goes through a file too, so that a command
 # that does not read it leaves nothing in the stream. "head -c" reads a payload without reading ahead.
+# When the run has ended or was cut off, its sshd process (or sudo, or the run itself on this machine) is gone: then no
+# further command of a batch is begun.
+# "ready" comes with the kernel's boot id and the start time of process 1, which alone changes when a container reboots.
 # C.UTF-8 needs glibc 2.28 (EL 8). On EL 7, LC_CTYPE is en_US.UTF-8 if installed, and the rest (order, messages) is C.
 # With a locale that is not installed bash prints warnings, and Python 2 and 3.6 accept nothing but ASCII.
 SHELL_LOOP = r"""
@@ -38,10 +41,12 @@ trap 'rm -rf "$d"' EXIT
 trap 'exit 1' HUP TERM INT PIPE
 command -v timeout >/dev/null || { printf '\n%s no-timeout\n' "$word"; exit 72; }
 printf '\n%s next\n' "$word" > "$d/next"
-printf '\n%s ready\n' "$word"
+boot="$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) $(sed 's/.*) //' /proc/1/stat 2>/dev/null | cut -d' ' -f20)"
+printf '\n%s ready %s\n' "$word" "$boot"
 script() { printf '%s' "$2" > "$d/$1.sh"; }
 input() { head -c "$2" > "$d/$1.in"; }
 one() {
+    kill -0 $PPID 2>/dev/null || exit 1
     timeout -k 2 "$2" sh "$d/$1.sh" < "$3" > "$d/$1.out" 2> "$d/$1.err"
     echo $? > "$d/$1.code"
     [ "$3" = /dev/null ] || : > "$3"
@@ -83,7 +88,8 @@ class Shell:
     """Run batches of commands in SHELL_LOOP over a stream.
 
     ``marker`` is the random word that the loop was started with: a line that begins with it says that the loop is
-    ready, or ends an output in a reply. ``name`` is the node's name in messages.
+    ready, or ends an output in a reply. ``name`` is the node's name in messages. ``boot_id`` differs after each boot of
+    the node.
     """
 
     def __init__(self, stream: Stream, name: str, marker: str) -> None:
@@ -92,6 +98,7 @@ class Shell:
         self._name = name
         self._marker = marker
         self._buffer = bytearray()
+        self.boot_id = ""
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
@@ -105,7 +112,8 @@ class Shell:
                 line = self._read_until(b"\n").decode(errors="replace").strip()
             except ConnectError as error:
                 raise self._no_shell_error([*banner_lines, self._buffer.decode(errors="replace").strip()]) from error
-            if line == f"{self._marker} ready":
+            if line.startswith(f"{self._marker} ready"):
+                self.boot_id = line[len(f"{self._marker} ready") :].strip()
                 return
             if line == f"{self._marker} no-timeout":
                 raise ConnectError(f"{self._name}: has no 'timeout' command", "install its package coreutils")

@@ -7,6 +7,7 @@ seconds. Without a terminal each event is a line.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, TextIO, Type
@@ -15,6 +16,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from packstack_lite.counts import format_count
 from packstack_lite.engine.events import (
     Changed,
     Event,
@@ -29,6 +31,7 @@ from packstack_lite.engine.events import (
 )
 from packstack_lite.report.formatting import describe_event, format_seconds, phase_outcome
 from packstack_lite.report.rich_console import AUTO, make_console
+from packstack_lite.report.wait_line import QUIET_SECONDS
 
 # Phase names are at most ten letters; outcomes ("nothing to change") at most seventeen.
 _NAME_WIDTH, _OUTCOME_WIDTH = 12, 19
@@ -60,9 +63,14 @@ class Console:
         self._started_at = clock()
         self._progress_by_node: Dict[str, _NodeProgress] = {}
         self._live: Optional[Live] = None
+        self._printed_at = self._started_at
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
         self._is_interactive = self.rich_console.is_terminal and not self.rich_console.is_dumb_terminal
 
     def __enter__(self) -> "Console":
+        if not self._is_interactive:
+            threading.Thread(target=self._tick_until_closed, daemon=True).start()
         return self
 
     def __exit__(
@@ -72,6 +80,7 @@ class Console:
 
     def close(self) -> None:
         """Clear the live part and show the cursor; a second call does nothing."""
+        self._ended.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -80,8 +89,37 @@ class Console:
         """Show the event: on a terminal in a live display, otherwise as a line."""
         if self._is_interactive:
             self._update_screen(event)
-        else:
+            return
+        with self._lock:
+            self._track_progress(event)
             self._print_plain(event)
+
+    def tick(self) -> None:
+        """Without a terminal, say what goes on if nothing was printed for QUIET_SECONDS."""
+        with self._lock:
+            now = self._clock()
+            if now - self._printed_at < QUIET_SECONDS:
+                return
+            for node, progress in self._progress_by_node.items():
+                if progress.is_busy:
+                    self._printed_at = now
+                    prefix = f"{node}: " if node else ""
+                    self.rich_console.print(Text(f"{now - self._started_at:7.1f}  {prefix}{progress.describe()}"))
+
+    def _tick_until_closed(self) -> None:
+        """Call ``tick`` every second until the console is closed."""
+        while not self._ended.wait(1):
+            self.tick()
+
+    def _track_progress(self, event: Event) -> None:
+        """Keep what each node does now."""
+        node = event.node if self.node_count > 1 else ""
+        # A new dict each time, because rich draws in another thread.
+        self._progress_by_node = {
+            **self._progress_by_node,
+            node: self._progress_by_node.get(node) or _NodeProgress(self._clock, node),
+        }
+        self._progress_by_node[node].on_event(event)
 
     def _print_plain(self, event: Event) -> None:
         """Print an event as a line with the seconds since the start, without a terminal."""
@@ -92,19 +130,14 @@ class Console:
             f"{event.node}: {describe_event(event)}" if show_node else describe_event(event)
         ).split("\n")
         detail = event.detail.split("\n") if isinstance(event, StepFinished) and event.detail and self.verbose else []
-        self.rich_console.print(Text(f"{self._clock() - self._started_at:7.1f}  {first_line}"))
+        self._printed_at = self._clock()
+        self.rich_console.print(Text(f"{self._printed_at - self._started_at:7.1f}  {first_line}"))
         for line in more_lines + detail:
             self.rich_console.print(Text(f"         {line}"))
 
     def _update_screen(self, event: Event) -> None:
         """Update the live part, and print the lines of the event that stay."""
-        node = event.node if self.node_count > 1 else ""
-        # A new dict each time, because rich draws in another thread.
-        self._progress_by_node = {
-            **self._progress_by_node,
-            node: self._progress_by_node.get(node) or _NodeProgress(self._clock, node),
-        }
-        self._progress_by_node[node].on_event(event)
+        self._track_progress(event)
         if isinstance(event, PhaseStarted) and self._live is None:
             self._live = Live(
                 console=self.rich_console,
@@ -170,7 +203,9 @@ def _failure_lines(event: Failed) -> List[Text]:
     lines = [Text.assemble(("  ✗ ", "red"), (event.resource_id, "bold red"), (f"  on {event.node}", "dim"))]
     lines.append(Text(f"    {first_line}"))
     if len(more_lines) > _DETAIL_LINES:
-        more_lines = [f"({len(more_lines) - _DETAIL_LINES} more lines are in the log)", *more_lines[-_DETAIL_LINES:]]
+        hidden = len(more_lines) - _DETAIL_LINES
+        verb = "is" if hidden == 1 else "are"
+        more_lines = [f"({format_count(hidden, 'more line')} {verb} in the log)", *more_lines[-_DETAIL_LINES:]]
     lines.extend(Text(f"    │ {line}", style="dim") for line in more_lines)
     if event.hint:
         lines.append(Text.assemble(("    → ", "cyan"), event.hint))
@@ -217,6 +252,16 @@ class _NodeProgress:
             self._steps_done += 1
         elif isinstance(event, Output) and event.line.strip():
             self._last_output = {**self._last_output, event.step: event.line.strip()}
+
+    def describe(self) -> str:
+        """Return the phase, its running steps, and the last line of the first, as a line."""
+        now = self._clock()
+        steps = [f"{step}, {format_seconds(now - began)}" for step, began in self._step_started_at.items()]
+        if not steps:
+            return f"{self._phase}: still running, {format_seconds(now - self._phase_started_at)}"
+        more = f" and {len(steps) - 2} more" if len(steps) > 2 else ""
+        output = next((self._last_output[step] for step in self._step_started_at if step in self._last_output), "")
+        return f"{self._phase}: still {'; '.join(steps[:2])}{more}" + (f" | {output}" if output else "")
 
     def render(self) -> RenderableType:
         """Draw the phase, its running steps, and each step's last output line."""

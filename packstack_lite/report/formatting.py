@@ -5,6 +5,7 @@ Used by the console, the run log and ``text``.
 
 from __future__ import annotations
 
+from packstack_lite.counts import format_count
 from packstack_lite.engine.events import (
     Changed,
     Event,
@@ -28,11 +29,6 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     whole_seconds = round(seconds)
     return f"{whole_seconds // 60} min {whole_seconds % 60:02d} s"
-
-
-def format_count(number: int, noun: str) -> str:
-    """Format a count with its noun: ``1 change``, ``3 changes``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def phase_outcome(event: PhaseFinished) -> str:

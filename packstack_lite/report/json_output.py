@@ -12,7 +12,8 @@ import json
 from typing import Any, Dict, Mapping, Sequence
 
 from packstack_lite.engine.events import Finding
-from packstack_lite.engine.results import ApplyReport, Case, Change, Drift
+from packstack_lite.engine.results import ApplyReport, Case, Change, Drift, unproved_essentials
+from packstack_lite.report.escape import escape_json
 
 SCHEMA_VERSION = 1
 Payload = Dict[str, Any]
@@ -20,7 +21,7 @@ Payload = Dict[str, Any]
 
 def to_json(payload: Mapping[str, Any]) -> str:
     """Return the object as one line of JSON, ``schema`` first."""
-    return json.dumps({"schema": SCHEMA_VERSION, **payload}, ensure_ascii=False)
+    return escape_json(json.dumps({"schema": SCHEMA_VERSION, **payload}, ensure_ascii=False))
 
 
 def plan_payload(changes: Sequence[Change], diff: bool = False) -> Payload:
@@ -37,7 +38,7 @@ def _change(change: Change, diff: bool = False) -> Payload:
 def apply_payload(report: ApplyReport) -> Payload:
     """Return what apply changed and restarted.
 
-    With several nodes ``hosts`` has an entry for each.
+    With several nodes ``hosts`` has an entry for each, and each phase names the slowest one.
     """
     payload = {
         **plan_payload(report.changes),
@@ -45,7 +46,12 @@ def apply_payload(report: ApplyReport) -> Payload:
         "flights": report.round_trips,
         "seconds": round(report.seconds, 2),
         "phases": [
-            {"name": phase.name, "seconds": round(phase.seconds, 2), "changes": phase.change_count}
+            {
+                "name": phase.name,
+                "seconds": round(phase.seconds, 2),
+                "changes": phase.change_count,
+                **({"host": phase.node} if phase.node else {}),
+            }
             for phase in report.phase_times
         ],
     }
@@ -103,16 +109,11 @@ def _finding(finding: Finding, is_fixed: bool) -> Payload:
 
 
 def smoke_payload(cases: Sequence[Case]) -> Payload:
-    """Return the cases of a smoke test."""
+    """Return the cases of a smoke test, and the essential ones that did not run."""
     return {
         "cases": [
             {"name": case.name, "outcome": case.outcome, "seconds": round(case.seconds, 2), "detail": case.detail}
             for case in cases
-        ]
+        ],
+        "unproved": unproved_essentials(cases),
     }
-
-
-def sandboxes_payload(sandboxes: Sequence[Mapping[str, str]]) -> Payload:
-    """Return name, kind, distro, address and state of each sandbox."""
-    keys = ("name", "kind", "distro", "address", "state")
-    return {"sandboxes": [{key: box[key] for key in keys} for box in sandboxes]}

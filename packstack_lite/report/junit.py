@@ -1,4 +1,4 @@
-"""The results of smoke and preflight as JUnit XML, for CI servers.
+"""The results of smoke as JUnit XML, for CI servers.
 
 Used by ``cli``.
 """
@@ -9,7 +9,6 @@ import re
 import xml.etree.ElementTree as ElementTree
 from typing import Sequence
 
-from packstack_lite.engine.events import Finding
 from packstack_lite.engine.results import Case
 
 # Characters that XML 1.0 does not allow, not even escaped (its production Char).
@@ -37,33 +36,6 @@ def cases_to_junit(suite_name: str, cases: Sequence[Case]) -> str:
         _add_case(suite_element, suite_name, case)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def findings_to_junit(
-    suite_name: str, checks: Sequence[str], findings: Sequence[Finding], ignored: Sequence[str] = ()
-) -> str:
-    """Return a test suite with one case per check.
-
-    Errors that are not ignored fail it.
-    """
-    return cases_to_junit(
-        suite_name,
-        [
-            _check_to_case(check, [finding for finding in findings if finding.check == check], ignored)
-            for check in checks
-        ],
-    )
-
-
-def _check_to_case(check: str, findings: Sequence[Finding], ignored: Sequence[str]) -> Case:
-    """Return a preflight check as a case: failed by an error that is not ignored."""
-    failed = check not in ignored and any(finding.level == "error" for finding in findings)
-    return Case(check, "failed" if failed else "passed", 0.0, "\n".join(map(_finding_text, findings)))
-
-
-def _finding_text(finding: Finding) -> str:
-    """Return a finding as text: ``NODE: LEVEL: MESSAGE``, and a line with its hint."""
-    return f"{finding.node}: {finding.level}: {finding.message}" + (f"\n→ {finding.hint}" if finding.hint else "")
 
 
 def _add_case(suite: ElementTree.Element, suite_name: str, case: Case) -> None:

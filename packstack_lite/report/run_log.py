@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Callable, List, Mapping, Optional, TextIO
 
 from packstack_lite.engine.events import Event
+from packstack_lite.report.escape import escape_json, escape_text
 from packstack_lite.report.formatting import describe_event
 from packstack_lite.secret import Masker
+from packstack_lite.state_paths import state_directory
 
 KEPT_RUNS = 20
 _RUN_NAME = re.compile(r"\d{8}-\d{6}(?:\.\d+)?")
@@ -31,16 +33,6 @@ _EVENT_KEYS = {
     "change_count": "changes",
     "reason": "why",
 }
-
-
-def state_directory(environment: Optional[Mapping[str, str]] = None) -> Path:
-    """Return the directory of this user's runs and stored passwords.
-
-    It follows the XDG base directory specification.
-    """
-    variables = os.environ if environment is None else environment
-    base = variables.get("XDG_STATE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "packstack-lite"
 
 
 def create_run_directory(node: str, base_directory: Path, now: float) -> Path:
@@ -93,7 +85,7 @@ class RunLog:
     def write(self, text: str, now: Optional[float] = None) -> None:
         """Write a text to run.log with the time; further lines are indented."""
         stamp = time.strftime("%H:%M:%S", time.localtime(self._clock() if now is None else now))
-        lines = self._masker.mask_lines(text).rstrip("\n").replace("\n", "\n         ")
+        lines = escape_text(self._masker.mask_lines(text)).rstrip("\n").replace("\n", "\n         ")
         self._append(self._log, f"{stamp} {lines}\n")
 
     def write_exchange(self, node: str, description: str, script: str, code: int, out: str, err: str) -> None:
@@ -110,7 +102,7 @@ class RunLog:
         masked = {
             key: self._masker.mask_lines(value) if isinstance(value, str) else value for key, value in record.items()
         }
-        return json.dumps(masked, ensure_ascii=False)
+        return escape_json(json.dumps(masked, ensure_ascii=False))
 
     def _append(self, file: TextIO, text: str) -> None:
         """Append text to a log file; the first error is kept, and nothing more written."""

@@ -6,15 +6,17 @@ Plan, changes of apply, findings, differences, cases, sandboxes. Used by ``cli.o
 from __future__ import annotations
 
 from itertools import groupby
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from rich.console import Console as Rich
 from rich.table import Table
 from rich.text import Text
 
+from packstack_lite.counts import format_count
 from packstack_lite.engine.events import Finding
-from packstack_lite.engine.results import ApplyReport, Case, Change, Drift
-from packstack_lite.report.formatting import format_count, format_seconds
+from packstack_lite.engine.results import OUTCOMES, ApplyReport, Case, Change, Drift, unproved_essentials
+from packstack_lite.recommended import recommend_here
+from packstack_lite.report.formatting import format_seconds
 
 _SIGNS = {
     "error": ("✗", "red"),
@@ -77,13 +79,13 @@ def print_applied(console: Rich, report: ApplyReport, extra_lines: Sequence[str]
 
     ``extra_lines`` follow the summary.
     """
-    table = _make_table("phase", changes="right", time="right")
+    columns = {"slowest node": "left"} if report.node_reports else {}
+    table = _make_table("phase", changes="right", time="right", **columns)
     for phase in report.phase_times:
         style = "" if phase.change_count else "dim"
         changes = str(phase.change_count) if phase.change_count else "–"
-        table.add_row(
-            Text(phase.name, style=style), Text(changes, style=style), Text(format_seconds(phase.seconds), style=style)
-        )
+        cells = [phase.name, changes, format_seconds(phase.seconds), *([phase.node] if columns else [])]
+        table.add_row(*(Text(cell, style=style) for cell in cells))
     if report.phase_times:
         console.print(table)
         console.print()
@@ -134,9 +136,9 @@ def print_findings(
     fixable = [
         finding for finding in sorted_findings if finding.is_fixable and finding_level(finding, ignored) != "ignored"
     ]
-    console.print(
-        Text(summary + (f"; preflight --fix can fix {len(fixable)} of them" if fixable else ""), style="bold")
-    )
+    if fixable:
+        summary += f"; {recommend_here('preflight', '--fix')} can fix {len(fixable)} of them"
+    console.print(Text(summary, style="bold"))
 
 
 def finding_level(finding: Finding, ignored: Sequence[str] = ()) -> str:
@@ -171,7 +173,10 @@ def _summarize_findings(levels: Sequence[str]) -> str:
 
 
 def print_cases(console: Rich, cases: Sequence[Case]) -> None:
-    """Print the cases of a smoke test with seconds, and the count per outcome."""
+    """Print the cases of a smoke test with seconds, and the count per outcome.
+
+    A line names the essential cases that did not run.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column()
@@ -182,25 +187,15 @@ def print_cases(console: Rich, cases: Sequence[Case]) -> None:
         table.add_row(Text(sign, style=style), Text(case.name), format_seconds(case.seconds), Text(case.detail))
     console.print(table)
     outcomes = [case.outcome for case in cases]
-    counts = [
-        f"{outcomes.count(outcome)} {outcome}" for outcome in ("passed", "failed", "skipped") if outcome in outcomes
-    ]
+    counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in OUTCOMES if outcome in outcomes]
     console.print(
         Text(
             f"{', '.join(counts) or 'no cases'} in {format_seconds(sum(case.seconds for case in cases))}", style="bold"
         )
     )
-
-
-def print_sandboxes(console: Rich, sandboxes: Sequence[Mapping[str, str]]) -> None:
-    """Print a table of sandboxes."""
-    if not sandboxes:
-        console.print(Text("no sandbox"))
-        return
-    table = _make_table("name", kind="left", distro="left", address="left", state="left")
-    for box in sandboxes:
-        table.add_row(*(Text(box[key]) for key in ("name", "kind", "distro", "address", "state")))
-    console.print(table)
+    unproved = unproved_essentials(cases)
+    if unproved:
+        console.print(Text(f"this does not prove the cloud: not tried: {', '.join(unproved)}", style="bold red"))
 
 
 def _make_table(first_column: str, **columns: str) -> Table:

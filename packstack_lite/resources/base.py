@@ -50,6 +50,7 @@ class Phase(str, Enum):
     NETWORKS = "Networks"
     DEMO = "Demo"
     VERIFY = "Verify"
+    REMOVE = "Remove"
 
 
 PHASES: Tuple[Phase, ...] = tuple(Phase)
@@ -65,6 +66,8 @@ IndividualT = TypeVar("IndividualT", bound="IndividualResource[State]")
 
 # Keys whose values are digests: they show that something differs, not what.
 DIGEST_KEYS = frozenset({"sha256", "stamp", "token"})
+# Why a thing of an earlier run is removed.
+NO_LONGER_DECLARED = "no longer in the answers"
 # Differences and names that are spelled out in one description; further ones are counted.
 _MAX_ITEMS = 5
 
@@ -173,6 +176,14 @@ class TypedResource(ABC, Generic[StateT_co]):
         """Return the ids of resources whose change this one has to follow.
 
         A unit follows its configuration files.
+        """
+        return ()
+
+    @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return what this makes and what is taken back once it is not declared.
+
+        Each is ``KIND:NAME``, for the node's manifest; ``services.removals`` knows the kinds.
         """
         return ()
 
@@ -303,6 +314,6 @@ def _describe_value(key: str, old: object, new: object) -> str:
 
 
 def _shorten(value: object) -> str:
-    """Return a value as text of at most 60 characters."""
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """Return a value as text of at most 60 characters; "none" for an empty one."""
+    text = (",".join(map(str, value)) if isinstance(value, tuple) else str(value)) or "none"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -67,14 +67,20 @@ class OvsBridge(IndividualResource[BridgeState]):
         return f"bridge:{self.name}"
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``bridge:NAME``."""
+        return (f"bridge:{self.name}",)
+
+    @property
     def _needs_offload_off(self) -> bool:
         """Return whether offload has to be off: on netdev without ``keep_offload``."""
         return self.datapath == "netdev" and not self.keep_offload
 
     def desired(self) -> BridgeState:
-        """Return the bridge's datapath, its state (up or down) and its address.
+        """Return the bridge's datapath, its state (up or down) and its address, if any.
 
-        On netdev also offload "off", and checksums "the host's" if the bridge has tunnels.
+        On netdev without ``keep_offload`` also that segmentation offload is off; with tunnels, that the node computes
+        the checksums (``the host's``), not the card.
         """
         desired = {"datapath": self.datapath or "system", "state": "up" if self.up else "down"}
         if self.address:
@@ -155,6 +161,11 @@ class LinuxBridge(IndividualResource[BridgeState]):
         return f"linux_bridge:{self.name}"
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``bridge:NAME``."""
+        return (f"bridge:{self.name}",)
+
+    @property
     def label(self) -> str:
         """Return ``bridge NAME``."""
         return f"bridge {self.name}"
@@ -215,13 +226,21 @@ class Nat(IndividualResource[NatState]):
         return f"nat:{self.source_cidr}"
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``nat:CIDR BRIDGE``."""
+        return (f"nat:{self.source_cidr} {self.bridge}",)
+
+    @property
     def label(self) -> str:
         """Return ``address translation for CIDR``."""
         return f"address translation for {self.source_cidr}"
 
     @property
     def rules(self) -> List[Tuple[str, str]]:
-        """Return table and rule, the rule from its chain on, quoted for sh."""
+        """Return iptables' rules as (table, rule), the rule from its chain on.
+
+        They are quoted for sh.
+        """
         bridge = quote_sh(self.bridge)
         routed = " -m physdev ! --physdev-is-bridged" if self.exempt_bridged else ""
         return [
@@ -242,7 +261,7 @@ class Nat(IndividualResource[NatState]):
     def probe_one(self) -> Probe[NatState]:
         """Return the probe that checks each rule, and that the obsolete one is gone."""
         checks = [
-            f"iptables -w 5 {_iptables_args('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._obsolete_rule)
+            f"iptables -w 5 {iptables_args('-C', rule)} 2>/dev/null" for rule in (*self.rules, self._obsolete_rule)
         ]
         checks[-1] = f"! {checks[-1]}"
         script = "command -v iptables >/dev/null || exit 75\n" + " && ".join(checks)
@@ -257,16 +276,16 @@ class Nat(IndividualResource[NatState]):
 
     def fix_one(self, diff: Diff["Nat"]) -> Command:
         """Return the command that adds missing rules and deletes the obsolete one."""
-        pairs = [(_iptables_args("-C", rule), _iptables_args("-A", rule)) for rule in self.rules]
+        pairs = [(iptables_args("-C", rule), iptables_args("-A", rule)) for rule in self.rules]
         lines = [
             f"iptables -w 10 {check_args} 2>/dev/null || iptables -w 10 {append_args} || exit 1"
             for check_args, append_args in pairs
         ]
-        lines.append(f"iptables -w 10 {_iptables_args('-D', self._obsolete_rule)} 2>/dev/null || true")
+        lines.append(f"iptables -w 10 {iptables_args('-D', self._obsolete_rule)} 2>/dev/null || true")
         return Command("\n".join(lines), description=f"translate addresses of {self.source_cidr}")
 
 
-def _iptables_args(action: str, rule: Tuple[str, str]) -> str:
+def iptables_args(action: str, rule: Tuple[str, str]) -> str:
     """Return iptables' arguments for a rule, which is one of ``Nat.rules``.
 
     ``action`` is ``-A``, ``-C`` or ``-D``. The default table, filter, is not named.

@@ -10,9 +10,12 @@ from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import Diff, Observed, Phase, Probe, TypedResource, Unknown
 from packstack_lite.secret import Secret, quote_sql
 
+# ACCESS is replaced by the client's option for its option file, or by nothing.
+SQL_CLIENT_SH = 'client="$(command -v mariadb || command -v mysql)ACCESS" || exit 75\n'
 # mysql.user is a table before MariaDB 10.4 and a view since; both have these columns.
-_PROBE_SCRIPT = r"""
-client="$(command -v mariadb || command -v mysql)ACCESS" || exit 75
+_PROBE_SCRIPT = (
+    SQL_CLIENT_SH
+    + r"""
 $client -e 'SELECT 1' >/dev/null 2>&1 || exit 75
 exec $client --skip-column-names --batch <<'END'
 SELECT 'schema', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA;
@@ -21,9 +24,8 @@ SELECT 'grant', CONCAT(User, '@', Host, ' ', REPLACE(Db, '\\', '')), 'all'
     FROM mysql.db WHERE Select_priv = 'Y' AND Create_priv = 'Y' AND Drop_priv = 'Y';
 END
 """
-_FIX_SCRIPT = (
-    'client="$(command -v mariadb || command -v mysql)ACCESS" || exit 1\nexec $client --default-character-set=utf8'
 )
+_FIX_SCRIPT = SQL_CLIENT_SH + "exec $client --default-character-set=utf8"
 
 
 class DatabaseState(TypedDict):
@@ -63,6 +65,11 @@ class Database(TypedResource[DatabaseState]):
         return f"database:{self.name}"
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``database_user:USER@HOST`` for each account; the database is data."""
+        return tuple(f"database_user:{self.user}@{host}" for host in self.client_hosts)
+
+    @property
     def opaque_keys(self) -> FrozenSet[str]:
         """Return the keys whose values are not shown: password and grants."""
         return frozenset({"password", "grants"})
@@ -86,7 +93,11 @@ class Database(TypedResource[DatabaseState]):
             values = {(kind, name): value for kind, name, value in rows}
             return {database.id: database._parse_state(values) for database in resources}
 
-        return [Probe(Command(_with_option_file(_PROBE_SCRIPT, resources), description="probe databases"), parse)]
+        return [
+            Probe(
+                Command(with_option_file(_PROBE_SCRIPT, resources[0].option_file), description="probe databases"), parse
+            )
+        ]
 
     def _parse_state(self, values: Mapping[Tuple[str, str], str]) -> Observed[DatabaseState]:
         """Return the database's state from the probe's values, by (what, name)."""
@@ -105,7 +116,7 @@ class Database(TypedResource[DatabaseState]):
         """Return one command that creates all databases, users and grants."""
         databases = [diff.resource for diff in diffs]
         statements = "".join(database._statements() for database in databases)
-        script = _with_option_file(_FIX_SCRIPT, databases)
+        script = with_option_file(_FIX_SCRIPT, databases[0].option_file)
         return [Command(script, stdin=statements.encode(), description="create databases and their users")]
 
     def _statements(self) -> str:
@@ -123,9 +134,8 @@ class Database(TypedResource[DatabaseState]):
         return "\n".join(lines) + "\n"
 
 
-def _with_option_file(script: str, databases: Sequence[Database]) -> str:
-    """Insert mariadb's option for its client configuration into a script."""
-    option_file = databases[0].option_file
+def with_option_file(script: str, option_file: str) -> str:
+    """Replace ACCESS in a script by mariadb's option for an option file; "" for none."""
     return script.replace("ACCESS", f" --defaults-extra-file={option_file}" if option_file else "")
 
 

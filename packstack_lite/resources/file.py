@@ -125,6 +125,11 @@ class File(_PathResource):
         """Return the content as bytes, a text encoded as UTF-8."""
         return self.content.encode() if isinstance(self.content, str) else self.content
 
+    @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``file:PATH``."""
+        return (self.id,)
+
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 

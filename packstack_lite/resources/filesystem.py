@@ -101,4 +101,4 @@ class FileSystem(TypedResource[FileSystemState]):
         It fails if the path holds anything already.
         """
         script = _MKFS_SCRIPT % {"path": quote_sh(self.path), "size": quote_sh(self.size), "type": quote_sh(self.type)}
-        return Job(job_name(self.id), script, description=f"create a file system on {self.path}")
+        return Job(job_name(self.id), script, description=f"create a file system on {self.path}", must_end=True)

@@ -99,7 +99,7 @@ class FirewalldForward(IndividualResource[ForwardState]):
         return f"firewalld_forward:{self.source_cidr}"
 
     def desired(self) -> ForwardState:
-        """Return that packets pass, now and after a boot."""
+        """Return that the network's packets are forwarded, now and after a boot."""
         return {"passes": True, "passes after a boot": True}
 
     def describe(self, diff: Diff["FirewalldForward"]) -> Description:

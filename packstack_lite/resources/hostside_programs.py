@@ -1,11 +1,15 @@
 """Programs below ``hostside/``, and commands that run them on the node.
 
+A program of several modules is sent as one text (``bundle_modules``).
+
 Used by the kinds that need one (api_object, swift_rings, uplink, yum_mirrors) and by ``smoke``.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from graphlib import TopologicalSorter
 from importlib import resources as package_files
 from typing import Dict, Mapping
 
@@ -25,6 +29,34 @@ exec $python -c 'import sys
 source = getattr(sys.stdin, "buffer", sys.stdin)
 exec(compile(source.read(int(source.readline())), "cloud_api", "exec"))'
 """
+
+
+# Makes modules of the parts of a program on the node.
+_MODULE_LOADER = """
+import sys, types
+def load_module(name, source):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+"""
+
+
+def read_modules(package: str, prefix: str) -> Dict[str, str]:
+    """Return the modules of a program, each after those of them that it imports.
+
+    They are the files PREFIX*.py in ``hostside`` of the package.
+    """
+    hostside_dir = package_files.files(package) / "hostside"
+    files = {path.name: path for path in hostside_dir.iterdir() if re.fullmatch(rf"{prefix}\w+\.py", path.name)}
+    sources = {name[: -len(".py")]: files[name].read_text(encoding="ascii") for name in sorted(files)}
+    imported_module = re.compile(rf"^(?:import|from) ({prefix}\w+)", re.M)
+    imports = {name: imported_module.findall(source) for name, source in sources.items()}
+    return {name: sources[name] for name in TopologicalSorter(imports).static_order()}
+
+
+def bundle_modules(sources: Mapping[str, str], main: str) -> bytes:
+    """Return a program as one text: its modules in this order, ``main`` as the last."""
+    parts = [f"load_module({name!r}, {source!r})\n" for name, source in sources.items() if name != main]
+    return "".join([_MODULE_LOADER, *parts, f"exec(compile({sources[main]!r}, {main!r}, 'exec'))\n"]).encode("ascii")
 
 
 def read_program(name: str) -> str:

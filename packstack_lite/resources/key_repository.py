@@ -10,16 +10,21 @@ from packstack_lite.resources.base import Diff, Observed, Phase, Probe, TypedRes
 from packstack_lite.resources.shell import parse_tsv
 from packstack_lite.secret import quote_sh
 
+# Standard input, one line per directory: OWNER DIRECTORY. Printed: the directory, its mode, and its owner, or the owner
+# of a key in it that is another's. A key that others may read has its own mode printed in the directory's place.
 _PROBE_SCRIPT = r"""
-for directory in DIRECTORIES; do
-    [ -s "$directory/0" ] && printf '%s\t%s\n' "$directory" "$(stat -c '0%a	%U' "$directory")"
+while read -r owner directory; do
+    [ -s "$directory/0" ] || continue
+    wrong=$(find "$directory" ! -user "$owner" -print -quit)
+    open=$(find "$directory" -mindepth 1 -perm /077 -print -quit)
+    printf '%s\t%s\t%s\n' "$directory" "$(stat -c '0%a' "${open:-$directory}")" "$(stat -c %U "${wrong:-$directory}")"
 done
 exit 0
 """
 
 
 class KeyRepositoryState(TypedDict):
-    """The presence of a staged key, and the directory's mode and owner."""
+    """The presence of a staged key, and mode and owner of the directory and its keys."""
 
     present: bool
     mode: str
@@ -59,7 +64,10 @@ class KeyRepository(TypedResource[KeyRepositoryState]):
 
     @classmethod
     def probe(cls, resources: Sequence["KeyRepository"]) -> List[Probe[KeyRepositoryState]]:
-        """Return one probe for all directories with a staged key: mode and owner."""
+        """Return one probe for all directories with a staged key.
+
+        It reads mode and owner, of the keys too.
+        """
 
         def parse(reply: Reply) -> Dict[str, Observed[KeyRepositoryState]]:
             """Return each directory's state, by resource id; None without a staged key."""
@@ -72,9 +80,8 @@ class KeyRepository(TypedResource[KeyRepositoryState]):
                     states[repository.id] = {"present": True, "mode": mode, "owner": owner}
             return states
 
-        directories = " ".join(quote_sh(repository.directory) for repository in resources)
-        script = _PROBE_SCRIPT.replace("DIRECTORIES", directories)
-        return [Probe(Command(script, description="probe key repositories"), parse)]
+        lines = "".join(f"{repository.owner} {repository.directory}\n" for repository in resources)
+        return [Probe(Command(_PROBE_SCRIPT, stdin=lines.encode(), description="probe key repositories"), parse)]
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["KeyRepository"]]) -> List[Action]:

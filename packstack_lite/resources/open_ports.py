@@ -130,22 +130,23 @@ class FirewalldPorts(OpenPorts):
             ports = {key: text for key, text in pairs if not key.endswith(" rule")}
             require_ok(reply, {"now", "boot"} <= set(ports))
             rules = {when: [text for key, text in pairs if key == f"{when} rule"] for when in ("now", "boot")}
-            closed, closed_after_boot = (self._missing(ports[when], rules[when]) for when in ("now", "boot"))
+            closed, closed_after_boot = (self._find_blocked(ports[when], rules[when]) for when in ("now", "boot"))
             zone = ports.get("zone", "")
             return {self.id: {"closed": closed, "closed after a boot": closed_after_boot, "zone": zone}}
 
         command = _PROBE_SCRIPT % {"interface": quote_sh(self.interface), "peers": " ".join(self.peers)}
         return Probe(Command(command, description="probe firewalld", concurrent=True), parse)
 
-    def _missing(self, open_ports: str, rules: Sequence[str]) -> Tuple[str, ...]:
-        """Return ports and peers that firewalld does not let through.
+    def _find_blocked(self, open_ports: str, rich_rules: Sequence[str]) -> Tuple[str, ...]:
+        """Return the declared ports, then the peers' addresses, that firewalld blocks.
 
-        ``open_ports`` is printed by ``--list-ports``, like ``80/tcp 5000-6000/tcp``.
+        ``open_ports`` is printed by ``--list-ports``, like ``80/tcp 5000-6000/tcp``; ``rich_rules`` are the lines of
+        ``--list-rich-rules`` without quotation marks. A peer is let in by a rule of its own.
         """
         spans = [entry[: -len("/tcp")].split("-") for entry in open_ports.split() if entry.endswith("/tcp")]
         open_ranges = [range(int(span[0]), int(span[-1]) + 1) for span in spans]
         ports = [str(port) for port in self.ports if not any(port in span for span in open_ranges)]
-        return (*ports, *(peer for peer in self.peers if _rich_rule(peer) not in rules))
+        return (*ports, *(peer for peer in self.peers if _rich_rule(peer) not in rich_rules))
 
     def fix_one(self, diff: Diff["FirewalldPorts"]) -> Command:
         """Return the command that adds ports and peers to the zone, now and for good."""
@@ -228,11 +229,11 @@ class IptablesPorts(OpenPorts):
             """Return the ports and addresses without a rule, now and after a boot."""
             now, separator, saved = reply.out.partition("==\n")
             require_ok(reply, bool(separator))
-            return {self.id: {"closed": self._missing(now), "closed after a boot": self._missing(saved)}}
+            return {self.id: {"closed": self._find_blocked(now), "closed after a boot": self._find_blocked(saved)}}
 
         return Probe(Command(_PROBE_RULES, description="probe iptables"), parse)
 
-    def _missing(self, text: str) -> Tuple[str, ...]:
+    def _find_blocked(self, text: str) -> Tuple[str, ...]:
         """Return ports, peers and networks without a rule in ``iptables -S`` or the file."""
         present_rules = {line.strip().replace('"', "") for line in text.splitlines()}
         return tuple(dict.fromkeys(name for name, rule in self._rules() if rule not in present_rules))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict
+from typing import ClassVar, Dict, FrozenSet, List, Optional, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Reply
 from packstack_lite.resources.base import (
@@ -31,7 +31,7 @@ class OvsSettingState(TypedDict):
 
 @dataclass(frozen=True)
 class OvsSetting(TypedResource[OvsSettingState]):
-    """A setting of Open vSwitch.
+    """A setting of Open vSwitch; an empty ``value`` means that it shall not be set.
 
     Some have to be set before ovs-vswitchd starts: order by ``needs``.
     """
@@ -50,17 +50,24 @@ class OvsSetting(TypedResource[OvsSettingState]):
         return f"ovs_setting:{self.column}"
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``ovs_setting:COLUMN`` of a setting of the switch itself."""
+        return (self.id,) if self.table == "Open_vSwitch" and self.value else ()
+
+    @property
     def label(self) -> str:
         """Return ``Open vSwitch's COLUMN``."""
         return f"Open vSwitch's {self.column}"
 
-    def desired(self) -> OvsSettingState:
-        """Return the setting's value."""
-        return {"value": self.value}
+    def desired(self) -> Optional[OvsSettingState]:
+        """Return the setting's value; None if it shall not be set."""
+        return {"value": self.value} if self.value else None
 
     def describe(self, diff: Diff["OvsSetting"]) -> Description:
         """Describe the setting's new value and its old one."""
         state = diff.state()
+        if not self.value:
+            return Description(f"unset {self.label}", f"was {state['value']}" if state else "")
         return Description(f"set {self.label} to {self.value}", f"was {state['value']}" if state else "")
 
     @classmethod
@@ -87,7 +94,14 @@ class OvsSetting(TypedResource[OvsSettingState]):
         return [diff.resource._set_command() for diff in diffs]
 
     def _set_command(self) -> Command:
-        """Return the command that sets the value, as a string in the OVS database."""
+        """Return the command that sets the value, as a string in the OVS database.
+
+        An empty value removes the setting.
+        """
+        if not self.value:
+            map_column, _, key = self.column.partition(":")
+            script = f"ovs-vsctl --timeout=10 --no-wait remove {self.table} . {map_column} {quote_sh(key)}"
+            return Command(script, description=f"unset {self.column}")
         # In double quotes any value is a string.
         pair = quote_sh(f'{self.column}="{quote_ovs(self.value)}"')
         return Command(f"ovs-vsctl --timeout=10 --no-wait set {self.table} . {pair}", description=f"set {self.column}")

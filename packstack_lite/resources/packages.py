@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Dict, FrozenSet, Mapping, Tuple
 
-from packstack_lite.remote.command import Command, Job, Reply
+from packstack_lite.counts import format_count
+from packstack_lite.remote.command import UPTIME_SH, Command, Job, Reply
 from packstack_lite.resources.base import (
     Description,
     Diff,
@@ -16,14 +17,41 @@ from packstack_lite.resources.base import (
     job_name,
     join_names,
 )
+from packstack_lite.state_paths import JOBS_DIR
 
+# Seconds. A slow mirror needs more than an hour for a gigabyte.
+_INSTALL_TIMEOUT = 4 * 3600
 MARKER = "packstack-lite: no service starts before it is configured"
+
+# await_other_batches JOB: wait while an older installation of ours runs under another job's name than JOB.
+_AWAIT_SH = r"""
+await_other_batches() {
+    waited=0
+    while older=$(older_batch "$1"); do
+        [ $((waited % 60)) != 0 ] || echo "waiting for packstack-lite-job-$older, which an earlier run began"
+        waited=$((waited + 2))
+        sleep 2
+    done
+}
+older_batch() {
+    for directory in JOBS/packages-*; do
+        [ "$directory/begun" -ot "JOBS/$1/begun" ] || continue
+        systemctl is-active -q "packstack-lite-job-${directory##*/}.service" && echo "${directory##*/}" && return 0
+    done
+    return 1
+}
+""".replace("JOBS", JOBS_DIR)
 
 # policy-rc.d makes invoke-rc.d and deb-systemd-invoke start nothing; it also suppresses the
 # reload of dbus, without which polkit cannot own its name and libvirt stalls 25 s per connect.
-_APT_INSTALL = r"""
+_APT_INSTALL = (
+    _AWAIT_SH
+    + UPTIME_SH
+    + r"""
 set -u
 export DEBIAN_FRONTEND=noninteractive
+# First: at its end the other one removes its policy-rc.d, which has this name too.
+await_other_batches JOB
 policy=/usr/sbin/policy-rc.d
 ours() { grep -qs 'MARK' "$policy"; }
 if [ -e "$policy" ] && ! ours; then
@@ -34,28 +62,33 @@ trap 'ours && rm -f "$policy"' EXIT
 trap 'exit 143' HUP INT TERM
 printf '#!/bin/sh\n# MARK\nexit 101\n' > "$policy" && chmod 755 "$policy"
 names=$(cat)
-# A run that was killed leaves packages half configured; dpkg itself does not wait for its lock.
-end=$(($(date +%s) + 300))
-until output=$(LC_ALL=C dpkg --configure -a 2>&1); do
-    case $output in *" locked by "*) ;; *) echo "$output" >&2; exit 1 ;; esac
-    [ "$(date +%s)" -lt "$end" ] || { echo "$output" >&2; exit 1; }
+configure() { LC_ALL=C dpkg --force-confdef --force-confold --configure -a 2>&1; }
+# An installation that was killed leaves packages half configured; dpkg itself does not wait for its lock.
+end=$(($(uptime_seconds) + 300)) incomplete=
+until output=$(configure); do
+    case $output in *" locked by "*) ;; *) incomplete=yes; break ;; esac
+    [ "$(uptime_seconds)" -lt "$end" ] || { echo "$output" >&2; exit 1; }
     sleep 2
 done
 known() { [ -z "$names" ] || apt-cache show --no-all-versions $names >/dev/null 2>&1; }
 if ! known || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" ]; then
     apt-get -q -o DPkg::Lock::Timeout=300 update || exit 1
 fi
-install() {
+apt() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold install --no-install-recommends $names
+        -o Dpkg::Options::=--force-confold --no-install-recommends "$@"
 }
+install() { apt install $names; }
+# Killed while it unpacked: apt brings what the unpacked packages depend on, and unpacks the damaged ones again.
+[ -z "$incomplete" ] || apt --fix-broken install || { echo "$output" >&2; exit 1; }
 # A download or a package's own setup can fail once and pass when tried again, as openstack-dashboard's compression of
 # style sheets did.
-install || { echo "the installation failed, trying once more" >&2; dpkg --configure -a && install; } || exit 1
+install || { echo "the installation failed, trying once more" >&2; configure && install; } || exit 1
 rm -f "$policy"
 systemctl daemon-reload
 systemctl reload dbus 2>/dev/null || :
-""".replace("MARK", MARKER)
+"""
+).replace("MARK", MARKER)
 
 _DPKG_PROBE = r"""
 names=$(cat)
@@ -74,10 +107,13 @@ exit 0
 
 # An RPM starts no service when it is installed. yum and dnf wait for each other's lock by themselves.
 # yum skips names that it does not know and exits with 0, unless an option forbids it.
-_RPM_INSTALL = r"""
+_RPM_INSTALL = (
+    _AWAIT_SH
+    + r"""
 set -u
 names=$(cat)
 [ -n "$names" ] || exit 0
+await_other_batches JOB
 TOOL -y OPTIONS ONLY install $names || exit 1
 missing=''
 for name in $names; do
@@ -86,6 +122,7 @@ done
 [ -z "$missing" ] || { echo "TOOL reported success without installing:$missing" >&2; exit 1; }
 systemctl daemon-reload
 """
+)
 _YUM_INSTALL = _RPM_INSTALL.replace("TOOL", "yum").replace("OPTIONS", "--setopt=skip_missing_names_on_install=False")
 _DNF_INSTALL = _RPM_INSTALL.replace("TOOL", "dnf").replace(
     "OPTIONS", "--setopt=install_weak_deps=False --setopt=strict=True"
@@ -143,7 +180,14 @@ class Packages(IndividualResource[PackagesState]):
 
         For apt that is a node without the policy-rc.d of an interrupted installation.
         """
-        return {**dict.fromkeys(self.names, "installed"), **_MANAGERS[self.manager].required_state}
+        return {**dict.fromkeys(self.names, "installed"), **self._required_state()}
+
+    def _required_state(self) -> Mapping[str, str]:
+        """Return what else is required.
+
+        Of an early batch that is nothing, because another installation may run.
+        """
+        return {} if self.batch else _MANAGERS[self.manager].required_state
 
     def describe(self, diff: Diff["Packages"]) -> Description:
         """Describe the missing packages: their number and the first names."""
@@ -169,7 +213,7 @@ class Packages(IndividualResource[PackagesState]):
             lines = dict(line.split("\t", 1) for line in reply.out.splitlines())
             observed = {name: lines.get(name, "absent") for name in self.names}
             return {
-                self.id: {**observed, **{key: lines.get(key, value) for key, value in manager.required_state.items()}}
+                self.id: {**observed, **{key: lines.get(key, value) for key, value in self._required_state().items()}}
             }
 
         names = " ".join(self.names)
@@ -180,16 +224,27 @@ class Packages(IndividualResource[PackagesState]):
         return tuple(name for name in self.names if name in diff.keys)
 
     def fix_one(self, diff: Diff["Packages"]) -> Job:
-        """Return the job that installs the missing packages, for an hour at most."""
+        """Return the job that installs the missing packages.
+
+        It is never stopped by a later run, and has hours: a package manager that is killed leaves a half configured
+        system.
+        """
         missing = self._missing_names(diff)
         repository_options = (
             f"--disablerepo='*' --enablerepo='{self.repository_pattern}'" if self.repository_pattern else ""
         )
         script = _MANAGERS[self.manager].install_script.replace("ONLY", repository_options)
-        description = f"install {_count_packages(missing)}"
-        return Job(job_name(self.id), script, " ".join(missing).encode(), timeout=3600, description=description)
+        name, description = job_name(self.id), f"install {_count_packages(missing)}"
+        return Job(
+            name,
+            script.replace("await_other_batches JOB", f"await_other_batches {name}"),
+            " ".join(missing).encode(),
+            timeout=_INSTALL_TIMEOUT,
+            description=description,
+            must_end=True,
+        )
 
 
 def _count_packages(names: Tuple[str, ...]) -> str:
     """Return the number of names in words: "1 package", "12 packages"."""
-    return f"{len(names)} package{'s' * (len(names) != 1)}"
+    return format_count(len(names), "package")

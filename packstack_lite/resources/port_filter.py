@@ -8,6 +8,7 @@ from typing import ClassVar, Dict, FrozenSet, Mapping, Optional, Tuple
 from packstack_lite.remote.command import Command, Reply
 from packstack_lite.resources.base import Description, Diff, IndividualResource, Observed, Phase, Probe, Resource
 from packstack_lite.resources.shell import RELOAD_FLAG, RELOAD_IF_FLAGGED, require_ok
+from packstack_lite.resources.unit_start import EXPLAIN_START_SH
 from packstack_lite.secret import quote_sh
 
 # Rules are compared with the kernel's list right after they were loaded: each release lists them in its own form.
@@ -21,8 +22,10 @@ printf '%%s %%s %%s\n' "${enabled:-absent}" "${active:-unknown}" "$rules"
 _LOAD_SCRIPT = rf"""
 systemctl enable --quiet --no-reload %(unit)s && : >{RELOAD_FLAG} || exit 1
 {RELOAD_IF_FLAGGED}
-systemctl restart %(unit)s && exit 0
-journalctl --no-pager -q -n 5 -u %(unit)s >&2
+unit=%(unit)s
+{EXPLAIN_START_SH.replace("%", "%%")}
+systemctl restart "$unit" && exit 0
+{{ cause; new_lines; }} >&2
 exit 1
 """
 _UNLOAD_SCRIPT = r"""

@@ -29,6 +29,14 @@ _PROBE_SCRIPT = r"""
 command -v rabbitmqctl >/dev/null && systemctl is-active -q rabbitmq-server || exit 75
 rabbitmqctl -q eval %s || exit 75
 """
+# Print why the broker takes no message; nothing when it takes them or cannot be asked. The function is in every release
+# from 3.6 (EL 7) on; rabbitmq-diagnostics check_local_alarms is not.
+QUEUE_ALARM_SH = r"""
+case $(timeout 20 rabbitmqctl -q eval 'rabbit_alarm:get_alarms().' < /dev/null 2>/dev/null) in
+(*resource_limit,memory*) echo "RabbitMQ takes no messages: its memory alarm is set (free -m; rabbitmqctl status)" ;;
+(*resource_limit,disk*) echo "RabbitMQ takes no messages: its disk alarm is set (df /var/lib/rabbitmq)" ;;
+esac
+"""
 _ALGORITHM = "rabbit_password_hashing_sha256"
 _EVAL_RESULT = re.compile(r'\{<<"([A-Za-z0-9+/=]+)">>,(\d+),(ok|error)\}')
 
@@ -100,6 +108,11 @@ class RabbitmqUser(IndividualResource[RabbitmqUserState]):
     def label(self) -> str:
         """Return ``RabbitMQ user NAME``."""
         return f"RabbitMQ user {self.name}"
+
+    @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``message_user:NAME``."""
+        return (self.id,)
 
     @property
     def opaque_keys(self) -> FrozenSet[str]:

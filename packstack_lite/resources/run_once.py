@@ -7,6 +7,7 @@ from typing import ClassVar, Dict, FrozenSet, List, Sequence, Tuple, TypedDict
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
 from packstack_lite.resources.base import Description, Diff, Observed, Phase, Probe, TypedResource, Unknown, job_name
+from packstack_lite.resources.shell import STORED_LINE_SH
 from packstack_lite.secret import quote_sh
 from packstack_lite.state_paths import FINGERPRINTS_DIR
 
@@ -31,7 +32,7 @@ class RunOnce(TypedResource[RunOnceState]):
     ``probe_script`` exits with 0 (done), 1 (not done) or 75 (unknown before phase ``known_after``). ``fingerprint``
     stands for what the result depends on, such as a release: the script runs again when it differs from the
     fingerprint kept on the node. Lines of its output that begin with WARNING_PREFIX become warnings. ``description``
-    is verb and object.
+    is verb and object. ``makes`` are the manifest's entries for what the script makes.
     """
 
     kind: ClassVar[str] = "once"
@@ -44,6 +45,7 @@ class RunOnce(TypedResource[RunOnceState]):
     timeout: float = 600.0
     description: str = ""
     always_run: bool = False
+    makes: Tuple[str, ...] = ()
     phase: Phase = Phase.SCHEMA
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -52,6 +54,11 @@ class RunOnce(TypedResource[RunOnceState]):
     def id(self) -> str:
         """Return ``once:NAME``."""
         return f"once:{self.name}"
+
+    @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``makes``."""
+        return self.makes
 
     @property
     def fingerprint_file(self) -> str:
@@ -86,12 +93,12 @@ class RunOnce(TypedResource[RunOnceState]):
                 for run_once, (code, fingerprint) in zip(resources, rows)
             }
 
-        script = "\n".join(run_once._probe_line() for run_once in resources)
+        script = STORED_LINE_SH + "\n".join(run_once._probe_line() for run_once in resources)
         return [Probe(Command(script, timeout=60, description="probe scripts that run once"), parse)]
 
     def _probe_line(self) -> str:
         """Return the sh line that prints the probe script's exit code and the fingerprint."""
-        print_state = f"printf '%s\\t%s\\n' $? \"$(cat {quote_sh(self.fingerprint_file)} 2>/dev/null || echo none)\""
+        print_state = f"code=$?; stored_line {quote_sh(self.fingerprint_file)}; printf '%s\\t%s\\n' $code \"$stored\""
         return f"( {self.probe_script}\n) >/dev/null 2>&1 </dev/null; {print_state}"
 
     @classmethod
@@ -110,7 +117,13 @@ class RunOnce(TypedResource[RunOnceState]):
         )
         script = f"( {self.script}\n) || exit $?\n{save_fingerprint}\n"
         return Job(
-            job_name(self.id), script, self.stdin, timeout=self.timeout, description=self.description or self.name
+            job_name(self.id),
+            script,
+            self.stdin,
+            timeout=self.timeout,
+            description=self.description or self.name,
+            # Half a migration of a schema cannot be taken back.
+            must_end=True,
         )
 
 
@@ -118,4 +131,4 @@ def _parse_state(run_once: RunOnce, code: int, fingerprint: str) -> Observed[Run
     """Return the state from the probe script's exit code and the stored fingerprint."""
     if code == 75:
         return Unknown(run_once.known_after)
-    return None if code else {"done": True, "token": fingerprint}
+    return None if code else {"done": True, "token": fingerprint or "none"}

@@ -96,4 +96,11 @@ class SelinuxBooleans(IndividualResource[BooleansState]):
     def fix_one(self, diff: Diff["SelinuxBooleans"]) -> Job:
         """Return the job that switches on the booleans that differ, for good."""
         script, names = _ENABLE_SCRIPT.replace("PACKAGE", self.package), " ".join(diff.keys)
-        return Job(job_name(self.id), script, names.encode(), timeout=600, description="switch on SELinux booleans")
+        return Job(
+            job_name(self.id),
+            script,
+            names.encode(),
+            timeout=600,
+            description="switch on SELinux booleans",
+            must_end=True,
+        )

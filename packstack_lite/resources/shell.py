@@ -33,6 +33,16 @@ put() {
 }
 """.replace("$HOME", STATE_DIR).replace("$FILES", WRITTEN_FILES_LIST)
 
+# stored_line PATH: set $stored to the first line of a file of ours; to nothing if there is none, or it is damaged. No
+# process is started: each run reads dozens of such files.
+STORED_LINE_SH = r"""
+stored_line() {
+    stored=
+    [ ! -f "$1" ] || IFS= read -r stored <"$1" || :
+    case $stored in *[![:print:]]*) stored= ;; esac
+}
+"""
+
 # A scratch directory $work that only root can read, removed at the end. LC_ALL=C: awk compares bytes, whatever the
 # file's encoding is.
 SCRATCH_DIR_SH = r"""

@@ -9,6 +9,7 @@ from typing import ClassVar, Dict, FrozenSet, List, Mapping, Optional, Sequence,
 
 from packstack_lite.remote.command import Action, Command, Job, Reply
 from packstack_lite.resources.base import (
+    NO_LONGER_DECLARED,
     Description,
     Diff,
     Observed,
@@ -19,20 +20,32 @@ from packstack_lite.resources.base import (
     job_name,
     join_names,
 )
-from packstack_lite.resources.shell import RELOAD_FLAG, RELOAD_IF_FLAGGED
+from packstack_lite.resources.shell import RELOAD_FLAG, RELOAD_IF_FLAGGED, STORED_LINE_SH
+from packstack_lite.resources.unit_holds import HOLD_SH
+from packstack_lite.resources.unit_start import start_script
 from packstack_lite.secret import quote_sh
 from packstack_lite.state_paths import UNIT_DIGESTS_DIR
 
-_PROBE_SCRIPT = r"""
+_PROBE_SCRIPT = (
+    HOLD_SH
+    + STORED_LINE_SH
+    + r"""
 units=$(cat)
 RELOAD_UNITS
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
 echo ==
 for unit in $units; do
-    [ -f "DIGESTS/$unit" ] && printf '%s %s\n' "$unit" "$(cat "DIGESTS/$unit")"
+    stored_line "DIGESTS/$unit"
+    # A damaged one counts as none: the unit is started again.
+    case $stored in '' | *[!0-9a-f]*) ;; *) printf '%s %s\n' "$unit" "$stored" ;; esac
+done
+echo ==
+for unit in $units; do
+    [ -e "$(hold_of "$unit")" ] && printf '%s held\n' "$unit"
 done
 exit 0
 """.replace("DIGESTS", UNIT_DIGESTS_DIR).replace("RELOAD_UNITS", RELOAD_IF_FLAGGED)
+)
 
 # Debian's packages bring a SysV script next to a unit's file, for which update-rc.d makes systemd reload in spite of
 # --no-reload. Only a unit that has no other file than such a script needs that.
@@ -40,16 +53,19 @@ _SKIP_SYSV_SH = """
 by_file() { SYSTEMCTL_SKIP_SYSV=1 systemctl "$@" 2>/dev/null || systemctl "$@"; }
 """
 
-# All units are enabled before any starts: a unit that is enabled while it runs may get an alias by that, and systemd,
-# which knows the alias as a missing unit, then takes the running one for dead (252: OVN's databases).
+# All units are freed of their holds and enabled before any starts: a unit that is enabled while it runs may get an
+# alias by that, and systemd, which knows the alias as a missing unit, then takes the running one for dead (252: OVN's
+# databases).
 # Standard input, one line per unit: UNIT yes|no, whether to enable it.
 _ENABLE_SCRIPT = (
     _SKIP_SYSV_SH
+    + HOLD_SH
     + r"""
 units= enable=
 while read -r unit wanted; do
     units="$units $unit"
     enable="$enable $wanted"
+    free "$unit"
 done
 systemctl show --property=LoadState,NeedDaemonReload $units |
     awk -v units="$units" -v enable="$enable" '
@@ -69,51 +85,47 @@ systemctl show --property=LoadState,NeedDaemonReload $units |
     % {"reload_flag": RELOAD_FLAG, "reload": RELOAD_IF_FLAGGED}
 )
 
-_START_SCRIPT = r"""
-set -u
-unit=%(unit)s
-systemctl reset-failed "$unit" 2>/dev/null
-fail() {
-    echo "$unit $1" >&2
-    systemctl status --no-pager --lines=0 "$unit" 2>&1 | head -n 6 >&2
-    journalctl --no-pager -q -n 15 -u "$unit" >&2
-    for log in %(logs)s; do [ -f "$log" ] && { echo "last lines of $log:" >&2; tail -n 15 "$log" >&2; }; done
-    exit 1
-}
-systemctl restart "$unit" || fail "did not start"
-end=$(($(date +%%s) + %(seconds)d))
-until ( %(ready)s
-) >/dev/null 2>&1; do
-    systemctl is-failed -q "$unit" && fail "failed after its start"
-    [ "$(date +%%s)" -ge $end ] && fail "is not ready after %(seconds)d seconds"
-    sleep 0.3
-done
-mkdir -p -m 0700 %(digests)s && echo %(digest)s > "%(digests)s/$unit"
-"""
-
 _MASK_SCRIPT = (
     _SKIP_SYSV_SH
+    + HOLD_SH
     + r"""
 unit=%(unit)s
 by_file disable --no-reload --now "$unit" 2>/dev/null
-systemctl mask --no-reload "$unit" && : >%(reload_flag)s
+systemctl mask --no-reload "$unit" || exit 1
+free "$unit"
+: >%(reload_flag)s
+"""
+)
+
+_REMOVE_SCRIPT = (
+    _SKIP_SYSV_SH
+    + r"""
+unit=%(unit)s
+systemctl stop "$unit" || exit 1
+by_file disable --quiet "$unit" || exit 1
+systemctl reset-failed "$unit" 2>/dev/null
+rm -f "%(digests)s/$unit"
 """
 )
 
 
 UnitState = Mapping[str, str]
-"""``active`` and ``enabled`` in systemd's words; ``stamp``: the digest of the configuration of its last start."""
+"""``active`` and ``enabled`` in systemd's words; ``stamp``: the digest of the configuration of its last start.
+
+``enabled`` is ``held`` where a hold keeps the unit from starting (``unit_holds``).
+"""
 
 
 @dataclass(frozen=True)
 class Unit(TypedResource[UnitState]):
     """A systemd unit that runs its present configuration, is stopped or masked.
 
-    A running unit is restarted when one of its ``restart_triggers`` changes. ``state`` is running, stopped or masked.
+    A running unit is restarted when one of its ``restart_triggers`` changes. ``state`` is running, stopped, masked, or
+    removed: stopped, and not started at boot either.
     ``ready_script`` is a sh command that succeeds once the unit does its work; when it does not within
-    ``ready_timeout`` seconds, the last lines of ``logs`` are shown. The digest of what the unit was started with is
-    kept on the node and removed before a trigger changes: a run that is killed in between restarts the unit the next
-    time.
+    ``ready_timeout`` seconds, the new lines of ``logs`` are shown, and what ``blocked_script`` prints about something
+    that the unit waits for. The digest of what the unit was started with is kept on the node and removed before a
+    trigger changes: a run that is killed in between restarts the unit the next time.
     """
 
     kind: ClassVar[str] = "unit"
@@ -124,6 +136,7 @@ class Unit(TypedResource[UnitState]):
     ready_script: str = "true"
     ready_timeout: int = 120
     logs: Tuple[str, ...] = ()
+    blocked_script: str = "true"
     phase: Phase = Phase.SERVICES
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
@@ -149,6 +162,11 @@ class Unit(TypedResource[UnitState]):
         return tuple(trigger.id for trigger in self.restart_triggers)
 
     @property
+    def manifest_entries(self) -> Tuple[str, ...]:
+        """Return ``unit:NAME`` of a unit that shall run."""
+        return (self.id,) if self.state == "running" else ()
+
+    @property
     def config_digest(self) -> str:
         """Return a digest of the desired states of all restart triggers."""
         desired = [[trigger.id, dict(trigger.desired() or {})] for trigger in self.restart_triggers]
@@ -165,18 +183,23 @@ class Unit(TypedResource[UnitState]):
     def desired(self) -> UnitState:
         """Return ``active``, ``enabled`` and ``stamp`` as the unit shall have them.
 
-        A stopped unit has only ``active``. Only a running one has ``stamp``, the digest of its configuration.
+        A stopped unit has only ``active``; a removed one is not enabled either. Only a running one has ``stamp``, the
+        digest of its configuration.
         """
         if self.state == "masked":
             return {"enabled": "masked", "active": "inactive"}
         if self.state == "stopped":
             return {"active": "inactive"}
+        if self.state == "removed":
+            return {"active": "inactive", "enabled": "disabled"}
         desired = {"active": "active", "stamp": self.config_digest}
         return {**desired, "enabled": "enabled"} if self.enabled else desired
 
     def describe(self, diff: Diff["Unit"]) -> Description:
         """Describe the start, restart, enabling, stop or mask of the unit, and its reason."""
         state = diff.state()
+        if self.state == "removed":
+            return Description(f"stop and disable {self.name}", NO_LONGER_DECLARED)
         if self.state != "running":
             verb = "mask" if self.state == "masked" else "stop"
             was_active = state is not None and "active" in diff.keys
@@ -210,7 +233,7 @@ class Unit(TypedResource[UnitState]):
 
     def describe_failure(self, diff: Diff["Unit"]) -> str:
         """Describe that the unit did not start, did not stop or was not masked."""
-        ends = {"masked": "was not masked", "stopped": "did not stop"}
+        ends = {"masked": "was not masked", "stopped": "did not stop", "removed": "did not stop"}
         return f"{self.name} {ends.get(self.state, 'did not start')}"
 
     @classmethod
@@ -219,28 +242,37 @@ class Unit(TypedResource[UnitState]):
 
         def parse(reply: Reply) -> Dict[str, Observed[UnitState]]:
             """Return each unit's observed state, by resource id."""
-            properties, _, digest_lines = reply.out.partition("==\n")
+            properties, digest_lines, held_lines, *_ = [*reply.out.split("==\n"), "", ""]
             blocks = [
                 dict(line.split("=", 1) for line in block.splitlines()) for block in properties.strip().split("\n\n")
             ]
             if len(blocks) != len(resources) or not all("LoadState" in block for block in blocks):
                 raise ValueError(f"{len(blocks)} units for {len(resources)} names: {reply.err.strip()}")
             digests = dict(line.split(" ", 1) for line in digest_lines.splitlines())
+            held = {line.split(" ", 1)[0] for line in held_lines.splitlines()}
             return {
-                unit.id: unit._parse_state(block, digests.get(unit.full_name, "none"))
+                unit.id: unit._parse_state(block, digests.get(unit.full_name, "none"), unit.full_name in held)
                 for unit, block in zip(resources, blocks)
             }
 
         names = " ".join(unit.full_name for unit in resources)
         return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="probe units"), parse)]
 
-    def _parse_state(self, block: Mapping[str, str], digest: str) -> Observed[UnitState]:
-        """Return the state from systemctl's properties and the digest of the last start."""
+    def _parse_state(self, block: Mapping[str, str], digest: str, is_held: bool) -> Observed[UnitState]:
+        """Return the state from systemctl's properties and what is kept on the node.
+
+        ``digest`` is that of the last start; ``is_held``: a hold exists.
+        """
         load, active = block["LoadState"], block.get("ActiveState", "")
+        enabled = "held" if is_held else _enablement(block)
         if self.state == "running":
-            return None if load == "not-found" else {"active": active, "enabled": _enablement(block), "stamp": digest}
+            return None if load == "not-found" else {"active": active, "enabled": enabled, "stamp": digest}
         # A unit that is not installed or has failed does not run either.
-        return {"active": "inactive" if active == "failed" else active, "enabled": _enablement(block)}
+        if self.state == "removed":
+            enabled = _enablement(block)
+            if enabled == "masked" or not _starts_at_boot(block):
+                enabled = "disabled"
+        return {"active": "inactive" if active == "failed" else active, "enabled": enabled}
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Unit"]]) -> List[Action]:
@@ -255,7 +287,7 @@ class Unit(TypedResource[UnitState]):
 
     def _job(self) -> Job:
         """Return the job that starts, stops or masks the unit."""
-        verb = {"masked": "mask", "stopped": "stop"}.get(self.state, "start")
+        verb = {"masked": "mask", "stopped": "stop", "removed": "stop and disable"}.get(self.state, "start")
         return Job(
             job_name(self.id), self._script(), timeout=self.ready_timeout + 120, description=f"{verb} {self.name}"
         )
@@ -264,20 +296,25 @@ class Unit(TypedResource[UnitState]):
         """Return the script of that job."""
         if self.state == "masked":
             return _MASK_SCRIPT % {"unit": quote_sh(self.full_name), "reload_flag": RELOAD_FLAG}
+        if self.state == "removed":
+            return _REMOVE_SCRIPT % {"unit": quote_sh(self.full_name), "digests": UNIT_DIGESTS_DIR}
         if self.state == "stopped":
             return f"systemctl stop {quote_sh(self.full_name)}"
-        return _START_SCRIPT % {
-            "unit": quote_sh(self.full_name),
-            "ready": self.ready_script,
-            "seconds": self.ready_timeout,
-            "digests": UNIT_DIGESTS_DIR,
-            "digest": self.config_digest,
-            "logs": " ".join(map(quote_sh, self.logs)),
-        }
+        return start_script(
+            self.full_name, self.config_digest, self.ready_script, self.ready_timeout, self.logs, self.blocked_script
+        )
 
 
 # Values of UnitFileState: the unit starts by itself, or nothing needs to enable it.
 _ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "generated"}
+
+
+def _starts_at_boot(block: Mapping[str, str]) -> bool:
+    """Return whether a link that ``disable`` removes starts the unit at boot.
+
+    A static or generated unit has none: it runs if another unit or a program starts it.
+    """
+    return block.get("UnitFileState", "") in ("enabled", "enabled-runtime", "alias")
 
 
 def _enablement(block: Mapping[str, str]) -> str:

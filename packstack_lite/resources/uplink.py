@@ -169,6 +169,8 @@ class Uplink(IndividualResource[UplinkState]):
             stdin="".join(file.stdin_line for file in self.files).encode(),
             timeout=self.confirm_timeout + 600.0,
             description=f"move {self.interface} into {self.bridge}",
+            # Stopped half way, the node may have no address.
+            must_end=True,
         )
 
     def diff_texts(self, diff: Diff["Uplink"]) -> Tuple[str, str]:

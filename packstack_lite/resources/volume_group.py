@@ -101,4 +101,4 @@ class VolumeGroup(TypedResource[VolumeGroupState]):
         That is a block device, or with ``size_mib`` a file that the job creates and puts on a loop device.
         """
         script = _CREATE_SCRIPT % {"name": quote_sh(self.name), "path": quote_sh(self.path), "mib": self.size_mib}
-        return Job(job_name(self.id), script, description=f"create volume group {self.name}")
+        return Job(job_name(self.id), script, description=f"create volume group {self.name}", must_end=True)

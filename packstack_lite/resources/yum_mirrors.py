@@ -25,7 +25,8 @@ _REWRITE_URLS = (
 cat > "$work/tables"
 for file in REPOS_DIR/*.repo; do
     [ -f "$file" ] || continue
-    awk -v mode=edit -v tree="$tree" -v ends="$(ends "$file")" "$program" "$work/tables" "$file" > "$work/new" || exit 1
+    awk -v mode=edit -v repo_group="$repo_group" -v ends="$(ends "$file")" "$program" "$work/tables" "$file" \
+        > "$work/new" || exit 1
     put "$file" "$work/new" || exit 1
 done
 """
@@ -49,15 +50,15 @@ class MirrorsState(TypedDict, total=False):
 class YumMirrors(IndividualResource[MirrorsState]):
     """Repositories in /etc/yum.repos.d, none of which uses a host that is gone.
 
-    Dead URLs are replaced by the first of ``mirror_roots`` (URLs above the trees, tried for each repository) whose
-    repomd.xml the node can fetch. ``dead_hosts`` and ``mirror_paths`` come from the profile's Mirrors. ``tree`` is
-    ``base`` (the distribution's own repositories) or ``sig`` (those of special interest groups). With
-    ``release_package``, which brings the repository files, the state is unknown until that is installed.
-    ``curl_config`` are lines of curl's configuration (a proxy).
+    Dead URLs are replaced by the first of ``mirror_roots`` (tried for each repository) whose repomd.xml the node can
+    fetch. ``dead_hosts`` and ``mirror_paths`` come from the profile's Mirrors. ``repo_group`` is ``base`` (the
+    distribution's own repositories) or ``sig`` (those of special interest groups). With ``release_package``, which
+    brings the repository files, the state is unknown until that is installed. ``curl_config`` are lines of curl's
+    configuration (a proxy).
     """
 
     kind: ClassVar[str] = "repositories"
-    tree: str
+    repo_group: str
     mirror_roots: Tuple[str, ...]
     dead_hosts: Tuple[str, ...]
     mirror_paths: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -70,12 +71,12 @@ class YumMirrors(IndividualResource[MirrorsState]):
     @property
     def id(self) -> str:
         """Return ``repositories:base`` or ``repositories:sig``."""
-        return f"repositories:{self.tree}"
+        return f"repositories:{self.repo_group}"
 
     @property
     def label(self) -> str:
         """Return ``base repositories`` or ``sig repositories``."""
-        return f"{self.tree} repositories"
+        return f"{self.repo_group} repositories"
 
     def desired(self) -> MirrorsState:
         """Return that no repository has a dead URL."""
@@ -85,7 +86,7 @@ class YumMirrors(IndividualResource[MirrorsState]):
         """Describe the repositories, the mirrors they are pointed to, and the dead hosts."""
         state = diff.state()
         if state is None:
-            return Description(f"point {self.tree} repositories to a mirror")
+            return Description(f"point {self.repo_group} repositories to a mirror")
         urls = dict(line.split("\t") for line in state["urls"])
         roots = dict.fromkeys(url[: -len(path) - 1] for path, url in urls.items())
         target = ", ".join(roots) or "a mirror"
@@ -111,10 +112,10 @@ class YumMirrors(IndividualResource[MirrorsState]):
             if self.release_package
             else ""
         )
-        script = f"{require_release}tree={self.tree}\n{_FIND_MIRRORS}"
+        script = f"{require_release}repo_group={self.repo_group}\n{_FIND_MIRRORS}"
         roots = "".join(f"root\t{root}\n" for root in self.mirror_roots)
         curl = "".join(f"curl\t{line}\n" for line in self.curl_config.reveal().splitlines())
-        description = f"probe {self.tree} repositories"
+        description = f"probe {self.repo_group} repositories"
         stdin = (self._tables() + roots + curl).encode()
         return Probe(Command(script, stdin=stdin, timeout=240, description=description, concurrent=True), self._parse)
 
@@ -156,14 +157,14 @@ class YumMirrors(IndividualResource[MirrorsState]):
         """
         state: MirrorsState = diff.state() or {}
         urls, lost = state.get("urls", ()), state.get("lost", ())
-        script = f"tree={self.tree}\n{_REWRITE_URLS}"
+        script = f"repo_group={self.repo_group}\n{_REWRITE_URLS}"
         if lost or not urls:
             message = (
                 f"no mirror answers for {', '.join(lost) or 'any repository'}; tried {', '.join(self.mirror_roots)}"
             )
             script += f"echo {quote_sh(message)} >&2\nexit 1\n"
         stdin = self._tables() + "".join(f"url\t{line}\n" for line in urls)
-        description = f"point {self.tree} repositories to a mirror"
+        description = f"point {self.repo_group} repositories to a mirror"
         return Command(script, stdin=stdin.encode(), timeout=60, description=description)
 
 

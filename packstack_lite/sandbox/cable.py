@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import List
 
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox import cable_relay, local_commands
 from packstack_lite.sandbox.local_commands import ProgressCallback, run_command
 from packstack_lite.sandbox.model import Record, SandboxError, find_record
@@ -53,7 +54,7 @@ def change_cable(name: str, action: str, amount: str, interface: str, progress: 
     if not device:
         raise UsageError(f"the sandbox {name!r} has no tunnel interface", hint="sandboxes made with --hosts have one")
     if not record.running_pid():
-        raise UsageError(f"the sandbox {name!r} is stopped", hint=f"packstack-lite sandbox up {record.group_name}")
+        raise UsageError(f"the sandbox {name!r} is stopped", hint=recommend("sandbox", "up", record.group_name))
     with local_commands.lock_sandbox(f"{name}_link"):
         heal_cable(record, device)
         if action == "cut":
@@ -72,7 +73,7 @@ def _validate_change(action: str, amount: str, interface: str) -> float:
         return parse_delay(amount)
     if amount:
         raise UsageError(
-            f"{action} takes no argument, but got {amount!r}", hint=f"packstack-lite sandbox link HOST {action}"
+            f"{action} takes no argument, but got {amount!r}", hint=recommend("sandbox", "link", "HOST", action)
         )
     return 0.0
 
@@ -112,7 +113,8 @@ def delay_cable(record: Record, device: str, delay: float, progress: ProgressCal
     if not record.segment:
         raise SandboxError(
             f"this machine's kernel has no netem, and the sandbox {record.name!r} has no bridge for a relay",
-            hint=f"make it with --hosts 1: packstack-lite sandbox down {record.name}",
+            hint=f"make it with --hosts 1: {recommend('sandbox', 'down', record.name)},"
+            f" then {recommend('sandbox', 'up', record.name, '--hosts', 1)}",
         )
     progress("this machine's kernel has no netem: a relay in user space delays the link")
     cut_cable(record, device)

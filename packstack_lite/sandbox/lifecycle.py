@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import List, Optional, Protocol, Sequence
 
+from packstack_lite.activity import cleanup
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox import apt_sources, cable, container, identity, local_commands, network, segment, trees
 from packstack_lite.sandbox.distros import DEBIAN_SUITES, DEFAULT_DISTRO, notice
@@ -78,7 +79,8 @@ def up(
         try:
             run_parallel(_ensure_running, [*existing, *created])
         except BaseException:
-            run_parallel(_remove, created)
+            with cleanup("removing the unfinished sandbox"):
+                run_parallel(_remove, created)
             raise
     return find_record(name).to_sandbox()
 
@@ -132,7 +134,8 @@ def _create_all(name: str, node_count: int, existing: Sequence[Record], spec: Sa
         if node_count:
             identity.write_known_hosts([*existing, *created])
     except BaseException:
-        run_parallel(_remove, created)
+        with cleanup("removing the unfinished sandbox"):
+            run_parallel(_remove, created)
         raise
     return created
 
@@ -157,8 +160,9 @@ def _create(record: Record, base_tree: Path, others: Sequence[Record], progress:
             record = dataclasses.replace(record, layered=False)
         record.save()
     except BaseException:
-        trees.unmount_tree(record)
-        local_commands.remove_directory(record.directory)
+        with cleanup("removing the unfinished sandbox"):
+            trees.unmount_tree(record)
+            local_commands.remove_directory(record.directory)
         raise
     return record
 
@@ -174,7 +178,8 @@ def _boot(record: Record) -> Sandbox:
         network.set_up_network(record)
         _backend(record).boot(record)
     except BaseException:
-        _tear_down(record)
+        with cleanup("stopping the sandbox"):
+            _tear_down(record)
         raise
     return record.to_sandbox()
 

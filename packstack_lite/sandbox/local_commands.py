@@ -17,6 +17,7 @@ from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, 
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
+from packstack_lite.activity import cleanup
 from packstack_lite.errors import UsageError
 from packstack_lite.sandbox.model import SANDBOX_HOME, SandboxError
 
@@ -146,7 +147,8 @@ def run_parallel(function: Callable[[T], object], items: Sequence[T]) -> None:
 
     When all are done, raise the first error.
     """
-    with ThreadPoolExecutor(max(len(items), 1)) as pool:
+    # An interrupted run waits for its threads, so that it can remove what they make.
+    with cleanup("working on the sandbox"), ThreadPoolExecutor(max(len(items), 1)) as pool:
         futures = [pool.submit(function, item) for item in items]
     for future in futures:
         future.result()

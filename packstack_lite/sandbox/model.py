@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterable, List, Optional
 
 from packstack_lite.errors import ExitCode, PackstackLiteError, UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox import record_file
 from packstack_lite.sandbox.addresses import Addresses
 from packstack_lite.sandbox.distros import DEBIAN_SUITES, find_plugin
@@ -208,12 +209,15 @@ def find_group_name(name: str) -> str:
 def find_record(name: str) -> Record:
     """Return the record of one sandbox.
 
-    Raises UsageError, with the command that makes it, where there is none.
+    Raises UsageError, with the names that there are, where there is none.
     """
-    for record in list_records():
+    records = list_records()
+    for record in records:
         if record.name == name:
             return record
-    raise UsageError(f"there is no sandbox {name!r}", hint=f"packstack-lite sandbox up {name}")
+    names = ", ".join(record.name for record in records)
+    hint = recommend("sandbox", "up", name)
+    raise UsageError(f"there is no sandbox {name!r}", f"there is {names}; to make another: {hint}" if names else hint)
 
 
 def require_matching(sandbox: Sandbox, distro: Optional[str], kind: Optional[str] = None) -> Sandbox:
@@ -224,12 +228,12 @@ def require_matching(sandbox: Sandbox, distro: Optional[str], kind: Optional[str
     if kind and kind != sandbox.kind and (kind != "machine" or sandbox.kind == "container"):
         raise UsageError(
             f"the sandbox {sandbox.name!r} is a {sandbox.kind}, not a {kind}",
-            hint=f"leave out --kind, name another sandbox, or: packstack-lite sandbox down {sandbox.name}",
+            hint=f"leave out --kind, name another sandbox, or: {recommend('sandbox', 'down', sandbox.name)}",
         )
     if distro and distro != sandbox.distro:
         raise UsageError(
             f"the sandbox {sandbox.name!r} runs {sandbox.distro}, not {distro}",
-            hint=f"leave out --distro, name another sandbox, or: packstack-lite sandbox down {sandbox.name}",
+            hint=f"leave out --distro, name another sandbox, or: {recommend('sandbox', 'down', sandbox.name)}",
         )
     return sandbox
 
@@ -247,7 +251,7 @@ def find_free_number(used_numbers: Iterable[int], routes: str) -> int:
         if number not in busy and not any(prefix in routes for prefix in prefixes):
             return number
     raise SandboxError(
-        f"all {MAX_NETWORKS} sandbox networks in 198.18.0.0/16 are in use", hint="packstack-lite sandbox list"
+        f"all {MAX_NETWORKS} sandbox networks in 198.18.0.0/16 are in use", hint=recommend("sandbox", "list")
     )
 
 

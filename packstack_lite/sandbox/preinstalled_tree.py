@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Sequence
 
+from packstack_lite.activity import cleanup
+from packstack_lite.counts import format_count
 from packstack_lite.sandbox import debs, trees
 from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree
 from packstack_lite.sandbox.model import BASE_TREE, archives_dir, tree_dir
@@ -39,7 +41,8 @@ def ensure_preinstalled_tree(distro: str, packages: Sequence[str], progress: Pro
     with lock_tree(f"{distro}-{tree}"):
         directory = tree_dir(distro, tree)
         if not directory.is_dir():
-            progress(f"installing {len(packages)} packages and what they need in a tree; this happens once")
+            count = format_count(len(packages), "package")
+            progress(f"installing {count} and what they need in a tree; this happens once")
             _make_tree(distro, base, directory, names)
     return tree
 
@@ -60,5 +63,6 @@ def _make_tree(distro: str, base: Path, directory: Path, names: str) -> None:
             path.unlink()
         os.rename(unfinished, directory)
     except BaseException:
-        unmount_and_remove(unfinished)
+        with cleanup("removing an unfinished tree"):
+            unmount_and_remove(unfinished)
         raise

@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 from typing import List, Sequence
 
+from packstack_lite.counts import format_count
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox.model import Record
 
 # Memory is the limit in practice; two digits also keep interface names below 16 characters.
@@ -26,7 +28,8 @@ def node_names(name: str, node_count: int) -> List[str]:
     Raises UsageError for a count out of range.
     """
     if not 0 <= node_count <= MAX_NODES:
-        raise UsageError(f"a segment of {node_count} nodes is not possible", hint=f"--hosts takes 1 to {MAX_NODES}")
+        count = format_count(node_count, "node")
+        raise UsageError(f"a segment of {count} is not possible", hint=f"--hosts takes 1 to {MAX_NODES}")
     return [name, *(f"{name}-{member}" for member in range(2, node_count + 1))]
 
 
@@ -41,7 +44,7 @@ def validate_names(name: str, node_count: int, records: Sequence[Record]) -> Non
             owner = f"belongs to the segment {record.segment!r}" if record.segment else "was made without --hosts"
             raise UsageError(
                 f"the sandbox {record.name!r} {owner}",
-                hint=f"choose another name, or: packstack-lite sandbox down {record.name}",
+                hint=f"choose another name, or: {recommend('sandbox', 'down', record.name)}",
             )
 
 

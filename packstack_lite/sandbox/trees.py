@@ -13,7 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Optional
 
+from packstack_lite.activity import cleanup
 from packstack_lite.errors import UsageError
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox import apt_sources, debs
 from packstack_lite.sandbox.distros import DEBIAN_SUITES, find_plugin
 from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, run_command
@@ -62,7 +64,8 @@ def _build_base(distro: str, directory: Path, progress: ProgressCallback) -> Non
         _configure_base(unfinished, distro)
         os.rename(unfinished, directory)
     except BaseException:
-        unmount_and_remove(unfinished)
+        with cleanup("removing an unfinished tree"):
+            unmount_and_remove(unfinished)
         raise
 
 
@@ -144,7 +147,7 @@ def mount_tree(record: Record, tree: Path) -> None:
         if not mount_overlay(tree, record.directory):
             raise UsageError(
                 f"the tree of sandbox {record.name!r} cannot be mounted",
-                hint=f"packstack-lite sandbox down {record.name}",
+                hint=recommend("sandbox", "down", record.name),
             )
 
 
@@ -182,7 +185,7 @@ def save_copy(record: Record, tree: str) -> Path:
     if used_by and directory.exists():
         raise UsageError(
             f"the saved tree {tree!r} is in use by sandbox {used_by[0]!r}",
-            hint=f"packstack-lite sandbox down {used_by[0]}",
+            hint=recommend("sandbox", "down", used_by[0]),
         )
     unfinished = directory.with_name(directory.name + ".part")
     try:
@@ -192,6 +195,7 @@ def save_copy(record: Record, tree: str) -> Path:
         unmount_and_remove(directory)
         os.rename(unfinished, directory)
     except BaseException:
-        unmount_and_remove(unfinished)
+        with cleanup("removing an unfinished tree"):
+            unmount_and_remove(unfinished)
         raise
     return directory

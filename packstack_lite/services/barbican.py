@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.resources import ApiObject
-from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.base import Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync
-from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
+from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec, StoredKey
 from packstack_lite.services._base.wsgi import wsgi_files
 
 SPEC = ServiceSpec(
@@ -20,17 +19,15 @@ SPEC = ServiceSpec(
     user="barbican",
     databases=(ServiceDatabase("barbican", "barbican", "CONFIG_BARBICAN_DB_PW"),),
     account_parameter="CONFIG_BARBICAN_KS_PW",
+    stored_keys=(StoredKey("CONFIG_BARBICAN_KEK", "barbican/barbican.conf", "kek", "every secret"),),
+    # Lets a user of a project create and delete secrets (Barbican's default policy), encrypted volumes too.
+    user_roles=("creator",),
+    # The others of that policy (barbican/common/policies/base.py). Until Barbican enforces its newer defaults alone,
+    # observer and audit read a project's secrets, and the last one sets the quotas of projects.
+    admin_roles=("observer", "audit", "key-manager:service-admin"),
     template_dir="barbican",
     smoke_cases=("secret",),
 )
-
-# The role that lets a user of a project create and delete secrets (Barbican's default policy).
-CREATOR_ROLE = "creator"
-
-
-def is_enabled(context: NodeContext) -> bool:
-    """Return whether the answers ask for a key manager."""
-    return SPEC.is_requested(context)
 
 
 def declare(context: NodeContext) -> List[Resource]:
@@ -49,13 +46,6 @@ def declare(context: NodeContext) -> List[Resource]:
         *api_files,
         *declare_databases(context, SPEC),
         declare_schema_sync(context, "barbican", context.run_as("barbican", "barbican-manage db upgrade")),
-        ApiObject(
-            type="role",
-            name=CREATOR_ROLE,
-            credentials=context.admin_credentials,
-            phase=Phase.CATALOG,
-            tags=make_tags("barbican"),
-        ),
         *catalog.declare_catalog(context, SPEC),
         context.declare_unit("barbican-api", "barbican", [config, *api_files], ready=ready),
         context.declare_unit("barbican-worker", "barbican", [config]),

@@ -8,9 +8,11 @@ from packstack_lite.resources import File
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
 from packstack_lite.services._base.context import NodeContext, make_tags
-from packstack_lite.services._base.spec import ServiceSpec
+from packstack_lite.services._base.spec import EVERY_SERVICE, ServiceSpec
 
-SPEC = ServiceSpec(name="client", answer="CONFIG_CLIENT_INSTALL", template_dir="client")
+SPEC = ServiceSpec(
+    name="client", after=(EVERY_SERVICE, "horizon"), answer="CONFIG_CLIENT_INSTALL", template_dir="client"
+)
 
 
 def declare(context: NodeContext) -> List[Resource]:

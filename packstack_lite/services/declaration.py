@@ -5,14 +5,19 @@ Entry point of ``services`` for plan, apply, verify and render.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Callable, List, Optional, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 import packstack_lite.answers.l2_agents as l2_agents
 from packstack_lite.errors import UsageError
 from packstack_lite.host_setup import system, uplink
-from packstack_lite.resources.base import PHASES, Resource
-from packstack_lite.services._base.context import NodeContext
+from packstack_lite.nodes.facts import sample_facts
+from packstack_lite.nodes.node import Node
+from packstack_lite.profiles import Profile
+from packstack_lite.resources import File, StateDirectory, Unit, UnitHolds
+from packstack_lite.resources.base import PHASES, Phase, Resource
+from packstack_lite.resources.unit_holds import UNIT_DIR
+from packstack_lite.services._base.context import NodeContext, make_tags
 from packstack_lite.services._base.merge_units import merge_units
 from packstack_lite.services.registry import SERVICES, requested_services, services_on_node, unsupported_answers
 
@@ -28,10 +33,47 @@ def declare(context: NodeContext) -> List[Resource]:
     _check_required_services(context)
     _check_packaged(context)
     services = services_on_node(context)
-    resources = system.declare(context, [*services, *_package_groups(context)])
+    groups = [*services, *_package_groups(context)]
+    resources = [*system.declare(context, groups), *_declare_state_directories(context, groups)]
     for name in services:
         resources += SERVICES[name].declare(context)
-    return _sort_by_phase(uplink.order_units_after_uplinks(merge_units(resources)))
+    resources = uplink.order_units_after_uplinks(merge_units(resources))
+    return _sort_by_phase([*_declare_holds(resources), *resources])
+
+
+def _declare_state_directories(context: NodeContext, groups: Sequence[str]) -> List[Resource]:
+    """Declare the directories that the services on the node write to.
+
+    They are right before the first service starts.
+    """
+    return [
+        StateDirectory(path, **asdict(entry), phase=Phase.PLATFORM, tags=make_tags(group))
+        for group in groups
+        for path, entry in context.profile.directories.get(group, {}).items()
+    ]
+
+
+def _declare_holds(resources: Sequence[Resource]) -> List[Resource]:
+    """Declare that packages bring their units held: none starts before its phase.
+
+    Units whose file we write ourselves need no hold: their files come in their phase.
+    """
+    own_files = {resource.path for resource in resources if isinstance(resource, File)}
+    units = [
+        resource.full_name
+        for resource in resources
+        if isinstance(resource, Unit)
+        and resource.state in ("running", "masked")
+        and f"{UNIT_DIR}/{resource.full_name}" not in own_files
+    ]
+    return [UnitHolds(units=tuple(sorted(units)), tags=make_tags("host"))] if units else []
+
+
+def list_packages(answers: Mapping[str, Any], profile: Profile, node: Node) -> Tuple[str, ...]:
+    """List the packages that a node would get, before its facts are known."""
+    facts = sample_facts(profile.os_id, profile.os_versions[0], node.address)
+    context = NodeContext(answers, facts, profile, node)
+    return system.list_packages(context, [*services_on_node(context), *_package_groups(context)])
 
 
 def declare_delegated(controller: NodeContext, node: NodeContext) -> List[Resource]:

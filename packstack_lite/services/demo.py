@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from typing import Any, Dict, List, Mapping, Optional, Sequence, cast
 
 from packstack_lite.errors import UsageError
 from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import Secret
-from packstack_lite.services import barbican
 from packstack_lite.services._base.context import NodeContext
-from packstack_lite.services._base.spec import ServiceSpec
+from packstack_lite.services._base.spec import EVERY_SERVICE, REGISTERED_SPECS, ServiceSpec
 from packstack_lite.services.networking.network_settings import (
     bridges_with_interface,
     external_physnet,
     tenant_network_types,
 )
 
-SPEC = ServiceSpec(name="demo", has_packages=False)
+SPEC = ServiceSpec(name="demo", after=(EVERY_SERVICE, "client"), has_packages=False)
 # Packstack's flavors: id, name, RAM in MiB, virtual processors, disk in GiB.
 FLAVORS = (
     ("1", "m1.tiny", 512, 1, 1),
@@ -29,7 +28,6 @@ FLAVORS = (
     ("4", "m1.large", 8192, 4, 80),
     ("5", "m1.xlarge", 16384, 8, 160),
 )
-PRIVATE_CIDR = "10.0.0.0/24"
 
 
 def declare_flavors(context: NodeContext) -> List[Resource]:
@@ -85,8 +83,7 @@ def _declare_object(
 def _declare_project(context: NodeContext) -> List[Resource]:
     """Declare the demo's project, and its user with their roles."""
     password = {"password": context["CONFIG_KEYSTONE_DEMO_PW"]}
-    # Without Barbican's role a user cannot have an encrypted volume.
-    extra_roles = (barbican.CREATOR_ROLE,) if barbican.is_enabled(context) else ()
+    extra_roles = [role for spec in REGISTERED_SPECS if spec.is_requested(context) for role in spec.user_roles]
     roles = {"project": "demo", "roles": ("member", *extra_roles)}
     return [
         _declare_object(context, "project", "demo", {"description": "default tenant"}, phase=Phase.CATALOG),
@@ -102,6 +99,13 @@ def _declare_networks(context: NodeContext) -> List[Resource]:
         "provider:physical_network": external_physnet(context),
     }
     demo = {"project": "demo"}
+    private_range = IPv4Network(str(context["CONFIG_PROVISION_DEMO_PRIVATE_RANGE"]), strict=False)
+    private = {
+        "cidr": str(private_range),
+        "ip_version": 4,
+        "enable_dhcp": True,
+        "gateway_ip": str(next(private_range.hosts())),
+    }
     router = {"external_network": "public", "interfaces": ("private_subnet",)}
     return [
         _declare_object(context, "network", "public", external),
@@ -109,13 +113,7 @@ def _declare_networks(context: NodeContext) -> List[Resource]:
         _declare_object(
             context, "network", "private", {"provider:network_type": tenant_network_types(context)[0]}, demo
         ),
-        _declare_object(
-            context,
-            "subnet",
-            "private_subnet",
-            {"cidr": PRIVATE_CIDR, "ip_version": 4, "enable_dhcp": True, "gateway_ip": "10.0.0.1"},
-            {"network": "private", **demo},
-        ),
+        _declare_object(context, "subnet", "private_subnet", private, {"network": "private", **demo}),
         _declare_object(context, "router", "router1", router, demo),
     ]
 

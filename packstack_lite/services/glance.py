@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import List
 
-from packstack_lite.resources import Directory
-from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.base import Resource
 from packstack_lite.services._base import catalog
-from packstack_lite.services._base.context import NodeContext, make_tags
+from packstack_lite.services._base.context import NodeContext
 from packstack_lite.services._base.schema import database_account, declare_databases, declare_schema_sync
 from packstack_lite.services._base.spec import Api, ServiceDatabase, ServiceSpec
 
 SPEC = ServiceSpec(
     name="glance",
+    after=("keystone",),
     answer="CONFIG_GLANCE_INSTALL",
     is_required=True,
     apis=(Api("image", "glance", 9292, description="OpenStack Image", units=("glance-api",)),),
@@ -20,6 +20,7 @@ SPEC = ServiceSpec(
     user="glance",
     databases=(ServiceDatabase("glance", "glance", "CONFIG_GLANCE_DB_PW"),),
     account_parameter="CONFIG_GLANCE_KS_PW",
+    stores_data=True,
     template_dir="glance",
     smoke_cases=("image",),
 )
@@ -39,19 +40,10 @@ def declare(context: NodeContext) -> List[Resource]:
     connection = context.database_url(database_account(context, SPEC.databases[0]))
     config = context.render_file("glance", "glance", group=user, connection=connection, swift=stores_in_swift(context))
     swift_config = [context.render_file("glance", "glance-swift", group=user)] if stores_in_swift(context) else []
-    images = Directory(
-        path=context.profile.path("images"),
-        mode=0o750,
-        owner=user,
-        group=user,
-        phase=Phase.CONFIGURE,
-        tags=make_tags("glance"),
-    )
     ready = context.http_check(context.endpoint_url("glance", "/healthcheck"))
     return [
         config,
         *swift_config,
-        images,
         *declare_databases(context, SPEC),
         declare_schema_sync(context, "glance", context.run_as("glance", "glance-manage db_sync")),
         *catalog.declare_catalog(context, SPEC),

@@ -8,10 +8,11 @@ from typing import List
 from packstack_lite.resources import Absent
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.services._base.context import NodeContext, make_tags
-from packstack_lite.services._base.spec import Port, ServiceSpec
+from packstack_lite.services._base.spec import EVERY_SERVICE, Port, ServiceSpec
 
 SPEC = ServiceSpec(
     name="horizon",
+    after=(EVERY_SERVICE,),
     answer="CONFIG_HORIZON_INSTALL",
     ports=(Port("dashboard", 80, ("httpd",), is_public=True),),
     units=("httpd",),
@@ -20,20 +21,23 @@ SPEC = ServiceSpec(
     smoke_cases=("horizon",),
 )
 
+# Where the dashboard is with Packstack, and with Debian's packages: both paths lead to it.
+WEB_ROOTS = ("/dashboard", "/horizon")
 # Sites of the distribution that keep the web server from starting.
 DEFAULT_SITES = ("site-default-ssl", "site-default")
 
 
 def declare(context: NodeContext) -> List[Resource]:
-    """Declare the dashboard's settings and the sites to remove.
-
-    The WSGI configuration is included where the distribution's does not work.
-    """
+    """Declare the dashboard's settings, its site, and the sites to remove."""
+    webroot = context.profile.path("webroot")
+    aliases = [path for path in WEB_ROOTS if path != webroot]
     settings = context.render_file("horizon", "horizon", group=context.profile.user("httpd"))
-    wsgi_config = context.render_optional_files("horizon", "horizon-wsgi")
-    sites = [_absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths]
-    page = f"http://{context.controller_address}{context.profile.path('webroot')}/auth/login/"
-    restart_triggers = [settings, *wsgi_config, *sites]
+    site = context.render_file("horizon", "horizon-site", webroot=webroot, aliases=aliases)
+    removed_sites = [
+        _absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths
+    ]
+    page = f"http://{context.controller_address}{webroot}/auth/login/"
+    restart_triggers = [settings, site, *removed_sites]
     # RDO's unit collects and compresses the static files before each start, which may take five minutes.
     unit = context.declare_unit("httpd", "horizon", restart_triggers, ready=context.http_check(page), ready_timeout=300)
     return [*restart_triggers, unit]

@@ -16,6 +16,7 @@ from packstack_lite.services._base.wsgi import wsgi_files
 
 SPEC = ServiceSpec(
     name="keystone",
+    after=("openvswitch",),
     apis=(Api("identity", "keystone", 5000, "/v3", "OpenStack Identity", units=("keystone",)),),
     units=("keystone",),
     user="keystone",
@@ -113,6 +114,8 @@ def _declare_bootstrap(context: NodeContext, schema: RunOnce) -> RunOnce:
         probe_script=context.sql_check("SELECT COUNT(*) > 0 FROM keystone.local_user"),
         fingerprint=hashlib.sha256(token.encode()).hexdigest(),
         known_after=Phase.DATABASES,
+        description="create Keystone's administrator, project and endpoints",
+        makes=(f"user:{user}",),
         phase=Phase.SCHEMA,
         tags=make_tags("keystone"),
         needs=(schema.id,),

@@ -18,6 +18,7 @@ from packstack_lite.services.storage import cinder
 HYPERVISOR_PORTS = ("5900-6079", "16509", "16514", "49152-49215")
 SPEC = ServiceSpec(
     name="nova",
+    after=("placement",),
     answer="CONFIG_NOVA_INSTALL",
     is_required=True,
     apis=(Api("compute", "nova", 8774, "/v2.1", "OpenStack Compute", units=("nova-api",)),),

@@ -16,6 +16,7 @@ from packstack_lite.services.storage import ceph, lvm
 LIBVIRT_ROLES = ("libvirt", "libvirt-nodedev", "libvirt-secret", "libvirt-storage")
 SPEC = ServiceSpec(
     name="nova-compute",
+    after=("nova",),
     answer="CONFIG_NOVA_INSTALL",
     is_required=True,
     roles=("compute",),
@@ -113,6 +114,7 @@ def _discover_host(context: NodeContext, hostname: str, name: str, needs: Sequen
         script=wait + context.run_as("nova", "nova-manage cell_v2 discover_hosts --by-service"),
         probe_script=context.sql_check(f"SELECT COUNT(*) > 0 FROM nova_api.host_mappings WHERE host = '{hostname}'"),
         known_after=Phase.SERVICES,
+        description=f"map {hostname} to Nova's cell",
         phase=Phase.SERVICES,
         tags=make_tags("nova"),
         needs=tuple(needs),

@@ -1,4 +1,7 @@
-"""Migration between hypervisors: SSH between nova's accounts, one key pair."""
+"""Migration between hypervisors, cold and live: SSH between nova's accounts.
+
+One key pair serves the whole cloud; it is derived from CONFIG_NOVA_MIGRATION_KEY.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from packstack_lite.services._base.wsgi import wsgi_files
 
 SPEC = ServiceSpec(
     name="placement",
+    after=("glance",),
     answer="CONFIG_NOVA_INSTALL",
     is_required=True,
     apis=(Api("placement", "placement", 8778, description="OpenStack Placement", units=("placement-api",)),),

@@ -5,58 +5,59 @@ Used by ``services.declaration``, ``host_setup.firewall``, preflight, the smoke 
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
-from typing import Any, Collection, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Tuple
 
-from packstack_lite.services import barbican, client, demo, glance, horizon, keystone, nova, nova_compute, placement
+from packstack_lite import services
 from packstack_lite.services._base.context import PORTS, NodeContext
-from packstack_lite.services._base.spec import ServiceDatabase, ServiceSpec
-from packstack_lite.services.networking import (
-    neutron,
-    neutron_linuxbridge,
-    neutron_openvswitch,
-    neutron_sriov,
-    openvswitch,
-    ovn,
-    ovn_central,
-)
-from packstack_lite.services.platform import mariadb, mariadb_client, memcached, rabbitmq
-from packstack_lite.services.storage import cinder, swift
+from packstack_lite.services._base.spec import EVERY_SERVICE, REGISTERED_SPECS, ServiceDatabase, ServiceSpec, StoredKey
 
-# In the order in which a person would name them. Each module has a SPEC and declare(context).
-_MODULES: Tuple[ModuleType, ...] = (
-    mariadb,
-    mariadb_client,
-    rabbitmq,
-    memcached,
-    openvswitch,
-    keystone,
-    glance,
-    placement,
-    nova,
-    nova_compute,
-    neutron,
-    neutron_openvswitch,
-    neutron_linuxbridge,
-    neutron_sriov,
-    ovn_central,
-    ovn,
-    barbican,
-    swift,
-    cinder,
-    horizon,
-    client,
-    demo,
-)
-SPECS: Tuple[ServiceSpec, ...] = tuple(module.SPEC for module in _MODULES)
+# Modules that import this one.
+_NOT_SERVICES = (__name__, f"{services.__name__}.declaration", f"{services.__name__}.removals")
+
+
+def order_services(specs: Iterable[ServiceSpec]) -> List[str]:
+    """Return the names of services in the order of their ``after``; equals by name.
+
+    Raises ValueError for a service that comes after an unknown one, or after itself.
+    """
+    after = {spec.name: set(spec.after) for spec in specs}
+    early = {name for name, others in after.items() if EVERY_SERVICE not in others}
+    waiting = {name: others - {EVERY_SERVICE} | (set() if name in early else early) for name, others in after.items()}
+    ordered: List[str] = []
+    while waiting:
+        ready = sorted(name for name, others in waiting.items() if others <= set(ordered))
+        if not ready:
+            problems = "; ".join(f"{name} after {', '.join(sorted(waiting[name]))}" for name in sorted(waiting))
+            raise ValueError(f"no order of services: after in a SPEC names a circle or an unknown service: {problems}")
+        ordered.append(ready[0])
+        del waiting[ready[0]]
+    return ordered
+
+
+def _find_modules() -> Dict[str, ModuleType]:
+    """Import this package's modules; return those with a SPEC by their service's name."""
+    names = [info.name for info in pkgutil.walk_packages(services.__path__, f"{services.__name__}.")]
+    modules = [import_module(name) for name in names if name not in _NOT_SERVICES]
+    by_name = {module.SPEC.name: module for module in modules if isinstance(getattr(module, "SPEC", None), ServiceSpec)}
+    return {name: by_name[name] for name in order_services(module.SPEC for module in by_name.values())}
+
+
+# Each module has a SPEC and declare(context).
+SERVICES: Mapping[str, ModuleType] = _find_modules()
+SPECS: Tuple[ServiceSpec, ...] = tuple(module.SPEC for module in SERVICES.values())
+REGISTERED_SPECS[:] = SPECS
 SPECS_BY_NAME: Mapping[str, ServiceSpec] = {spec.name: spec for spec in SPECS}
-SERVICES: Mapping[str, ModuleType] = {module.SPEC.name: module for module in _MODULES}
 PORTS.update({port.name: port.number for spec in SPECS for port in spec.listening_ports()})
 DATABASES: Tuple[Tuple[ServiceSpec, ServiceDatabase], ...] = tuple(
     (spec, database) for spec in SPECS for database in spec.databases
 )
+# The keys of stored data, each with the answer that installs its service.
+STORED_KEYS: Tuple[Tuple[str, StoredKey], ...] = tuple((spec.answer, key) for spec in SPECS for key in spec.stored_keys)
 _INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
 
 
@@ -64,8 +65,9 @@ _INSTALL_PARAMETER = re.compile(r"CONFIG_[A-Z0-9]+_INSTALL")
 class CheckedPort:
     """A port that preflight checks, and where it is used.
 
-    ``units`` may hold the port. ``role`` is the role of the node that listens. ``answers`` are the y/n parameters that
-    must not be ``n``. ``l2_agents`` are the layer 2 agents that use it; empty for all.
+    ``units`` are those of the cloud that listen on it; any other listener is an error. ``role`` is the role of the node
+    that listens. ``answers`` are y/n parameters, of which none may be ``n``: it leaves the port unused. ``l2_agents``
+    are the layer 2 agents that use it; empty for all.
     """
 
     number: int

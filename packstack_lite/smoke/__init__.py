@@ -3,6 +3,6 @@
 Used by ``deployment``.
 """
 
-from packstack_lite.smoke.runner import run_cases
+from packstack_lite.smoke.runner import ExternalNetwork, run_cases
 
-__all__ = ["run_cases"]
+__all__ = ["ExternalNetwork", "run_cases"]

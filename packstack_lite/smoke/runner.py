@@ -6,69 +6,92 @@ Used by ``deployment``.
 from __future__ import annotations
 
 import json
-import re
-from graphlib import TopologicalSorter
-from importlib import resources as package_files
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from packstack_lite.engine.results import Case
-from packstack_lite.nodes.node import ROLES
+from packstack_lite.engine.results import OUTCOMES, Case
 from packstack_lite.profiles import Profile
 from packstack_lite.remote.command import Connection, Job, JobResult
 from packstack_lite.resources import Credentials
-from packstack_lite.resources.hostside_programs import python_command
+from packstack_lite.resources.hostside_programs import bundle_modules, python_command, read_modules
+from packstack_lite.secret import Secret
+from packstack_lite.services._base.context import NodeContext
+from packstack_lite.services.networking import network_settings
 from packstack_lite.services.registry import catalog_types, optional_smoke_cases
 
 CaseCallback = Callable[[Case], None]
 EXTERNAL_NETWORK = "public"
 # For the whole smoke test; an emulated node needs a good part of it.
 TIMEOUT_SECONDS = 5400.0
-_MAIN_MODULE = "smoke_cloud"
-_IMPORTED_MODULE = re.compile(r"^(?:import|from) (smoke_\w+)", re.M)
-# The program is sent as one text; this loader makes modules of its parts on the node.
-_MODULE_LOADER = """
-import sys, types
-def load_module(name, source):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
-"""
+
+
+@dataclass(frozen=True)
+class ExternalNetwork:
+    """A temporary external network: its range, first and last address, and gateway."""
+
+    cidr: str
+    first: str
+    last: str
+    gateway: str
 
 
 def program_source() -> bytes:
     """Return the source of the program that runs on the node, with its modules."""
-    sources = hostside_sources()
-    main = sources.pop(_MAIN_MODULE)
-    parts = [f"load_module({name!r}, {source!r})\n" for name, source in sources.items()]
-    return "".join([_MODULE_LOADER, *parts, f"exec(compile({main!r}, 'smoke_cloud', 'exec'))\n"]).encode("ascii")
+    return bundle_modules(hostside_sources(), "smoke_cloud")
 
 
 def hostside_sources() -> Dict[str, str]:
     """Return the program's modules, each after those that it imports."""
-    hostside_dir = package_files.files("packstack_lite.smoke") / "hostside"
-    files = {path.name: path for path in hostside_dir.iterdir() if re.fullmatch(r"smoke_\w+\.py", path.name)}
-    sources = {name[: -len(".py")]: files[name].read_text(encoding="ascii") for name in sorted(files)}
-    imports = {name: _IMPORTED_MODULE.findall(source) for name, source in sources.items()}
-    return {name: sources[name] for name in TopologicalSorter(imports).static_order()}
+    return read_modules("packstack_lite.smoke", "smoke_")
 
 
 def build_task(
-    credentials: Credentials, answers: Mapping[str, Any], profile: Profile, roles: Sequence[str] = ROLES
+    credentials: Credentials,
+    context: NodeContext,
+    profile: Profile,
+    external: Optional[ExternalNetwork] = None,
 ) -> Dict[str, Any]:
-    """Return the program's input for a node with these roles.
+    """Return the program's input for the node of the context.
 
-    It holds the administrator's password.
+    ``profile`` is the controller's. The input holds the administrator's password.
     """
+    answers = context.answers
     address = credentials.auth_url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
     horizon_url = f"http://{address}{profile.path('webroot')}" if answers["CONFIG_HORIZON_INSTALL"] else ""
     return {
         "api": credentials.to_dict(),
-        "image_source": str(answers["CONFIG_PROVISION_IMAGE_URL"]) if "controller" in roles else "",
+        "image": _image_task(answers),
         "user": str(answers["CONFIG_PROVISION_IMAGE_SSH_USER"] or "root"),
-        "external": EXTERNAL_NETWORK,
+        "external": _external_task(context, external),
         "horizon_url": horizon_url,
         "catalog": catalog_types(answers),
         "optional_cases": optional_smoke_cases(),
-        "volumes": {**_volume_task(answers), "here": "storage" in roles},
+        "volumes": {**_volume_task(answers), "here": context.has_role("storage")},
+    }
+
+
+def _image_task(answers: Mapping[str, Any]) -> Dict[str, str]:
+    """Return the name and source of the answers' image, and the proxy for a download."""
+    proxy = answers.get("CONFIG_HTTP_PROXY") or ""
+    return {
+        "name": str(answers["CONFIG_PROVISION_IMAGE_NAME"]),
+        "source": str(answers["CONFIG_PROVISION_IMAGE_URL"]),
+        "proxy": proxy.reveal() if isinstance(proxy, Secret) else str(proxy),
+    }
+
+
+def _external_task(context: NodeContext, temporary: Optional[ExternalNetwork]) -> Dict[str, Any]:
+    """Return the demo's external network, and what a temporary one is made of."""
+    bridges = network_settings.bridges_with_interface(context)
+    mapped_interface = network_settings.interface_mappings(context).get(network_settings.external_physnet(context))
+    return {
+        "name": EXTERNAL_NETWORK,
+        "is_demo": bool(context.answers.get("CONFIG_PROVISION_DEMO")),
+        "physnet": network_settings.external_physnet(context),
+        "bridge": context.external_bridge,
+        "has_interface": context.external_bridge in bridges or bool(mapped_interface),
+        "temporary": asdict(temporary) if temporary else None,
     }
 
 
@@ -91,9 +114,11 @@ def parse_case(line: str) -> Optional[Case]:
     """Parse a line of the program's output; None if it is not a case."""
     try:
         fields = json.loads(line)
-        return Case(str(fields["name"]), str(fields["outcome"]), float(fields["seconds"]), str(fields["detail"]))
-    except (ValueError, KeyError, TypeError):
+        case = Case(str(fields["name"]), str(fields["outcome"]), float(fields["seconds"]), str(fields["detail"]))
+    # OverflowError: a number of 400 digits. RecursionError: a thousand nested brackets.
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return case if case.outcome in OUTCOMES and math.isfinite(case.seconds) else None
 
 
 class _CaseCollector:
@@ -134,18 +159,18 @@ class _CaseCollector:
 def run_cases(
     node: Connection,
     credentials: Credentials,
-    answers: Mapping[str, Any],
+    context: NodeContext,
     profile: Profile,
     on_case: Optional[CaseCallback] = None,
-    roles: Sequence[str] = ROLES,
+    external: Optional[ExternalNetwork] = None,
 ) -> List[Case]:
-    """Run every case, in order, from this node, and return them.
+    """Run every case, in order, from the node of the context, and return them.
 
-    ``on_case`` gets each as it ends. ``roles`` are the node's roles. The program deletes what it creates.
+    ``on_case`` gets each as it ends. ``profile`` is the controller's. ``external`` is made for the test if given. The
+    program deletes what it creates.
     """
-    command = python_command(
-        program_source(), build_task(credentials, answers, profile, roles), TIMEOUT_SECONDS, "use the cloud"
-    )
+    task = build_task(credentials, context, profile, external)
+    command = python_command(program_source(), task, TIMEOUT_SECONDS, "use the cloud")
     collector = _CaseCollector(on_case)
     node.run_jobs(
         [Job("smoke", command.script, command.stdin, timeout=TIMEOUT_SECONDS, description="smoke")], collector

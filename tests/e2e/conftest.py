@@ -64,7 +64,7 @@ OPTIONAL_PASSWORDS = [
 # The smoke cases of every cloud.
 COMMON_CASES = {
     *("token", "catalog", "agents", "image", "instance", "console", "console_log", "horizon"),
-    *("floating_ip", "ping", "ssh", "metadata", "neighbour", "two_networks", "security_group"),
+    *("floating_ip", "ping", "ssh", "metadata", "name_server", "neighbour", "two_networks", "security_group"),
 }
 # The sandboxes that this test process has made and not yet removed.
 RUNNING_SANDBOXES: List[str] = []

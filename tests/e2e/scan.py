@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import List, Set
+import socket
+import threading
+from contextlib import contextmanager
+from typing import Iterator, List, Sequence, Set
 from urllib.parse import urlsplit
 
 from packstack_lite import sandbox as sandbox_api
 from packstack_lite.services._base.context import PORTS
+from packstack_lite.services.registry import SPECS
 from tests.e2e.conftest import Sandbox
 
 # A closed port refuses at once; one that does not answer within TIMEOUT_SECONDS counts as closed too.
@@ -38,12 +42,55 @@ def open_ports(address: str) -> Set[int]:
     return asyncio.run(_scan_all_ports(address))
 
 
+# What Debian's packages of MariaDB, RabbitMQ and memcached open by themselves, beside the ports of our services.
+PACKAGE_PORTS = (3306, 4369, 5672, 11211, 25672)
+
+
+@contextmanager
+def watched_ports(address: str) -> Iterator[Set[int]]:
+    """Try the ports of services and packages again and again; yield the set of those that answered.
+
+    The set is complete at the end of the block, after one more try of each.
+    """
+    ports, answered, is_over = sorted({SSH, *PORTS.values(), *PACKAGE_PORTS}), set[int](), threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            answered.update(_ports_that_answer(address, ports))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield answered
+    finally:
+        is_over.set()
+        thread.join()
+    answered.update(_ports_that_answer(address, ports))
+
+
+def _ports_that_answer(address: str, ports: Sequence[int]) -> Set[int]:
+    answered = set()
+    for port in ports:
+        try:
+            socket.create_connection((address, port), timeout=0.5).close()
+        except OSError:
+            continue
+        answered.add(port)
+    return answered
+
+
 def public_ports(cloud: Sandbox) -> Set[int]:
     """Return the ports of the catalog's public endpoints, the dashboard, the console and SSH."""
     script = ". /root/keystonerc_admin; openstack endpoint list --interface public -f value -c URL"
     urls = [urlsplit(line) for line in cloud.sh(script).splitlines()]
     assert len(urls) >= 5
     return {SSH, DASHBOARD, PORTS["novnc"], *(url.port or 80 for url in urls)}
+
+
+def all_public_ports() -> Set[int]:
+    """Return all that may ever answer other machines: SSH, the dashboard and the services' public ports."""
+    ports = [port for spec in SPECS for port in spec.listening_ports() if port.is_public]
+    return {SSH, DASHBOARD, *(port.number for port in ports)}
 
 
 def assert_only_public_ports_open(cloud: Sandbox) -> None:

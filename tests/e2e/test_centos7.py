@@ -29,6 +29,7 @@ from tests.e2e.conftest import (
 )
 from tests.e2e.pitfalls import assert_fixable
 from tests.hosts import train
+from tests.rehearsal_services import without_absent_services
 
 # The version that each service's program prints in Train.
 PROGRAMS = {
@@ -54,7 +55,11 @@ def centos7(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     if not train.find_interpreter():
         pytest.skip("Train's own code needs a CPython 3.6, and pyenv has none on this machine: see test_centos7_zed.py")
     directory = tmp_path_factory.mktemp("centos7")
-    answers = {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **COMPLETE, **OPENVSWITCH}
+    answers = {
+        **hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS),
+        **without_absent_services(COMPLETE, "el7"),
+        **OPENVSWITCH,
+    }
     with other_sandboxes_stopped(), bare_node(tool, directory, "e2e-centos7", answers, "el7") as node:
         yield node
 

@@ -28,6 +28,7 @@ from tests.e2e.conftest import (
     other_sandboxes_stopped,
 )
 from tests.hosts import train
+from tests.rehearsal_services import without_absent_services
 
 # Where Train's own code runs, test_centos7.py is enough for every change.
 pytestmark = [pytest.mark.slow] if train.find_interpreter() else []
@@ -48,7 +49,11 @@ def without_pyenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def node(without_pyenv: None, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A bare node (E2E_ZED_SANDBOX, _ANSWERS and _TREE: see bare_node)."""
-    answers = {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **COMPLETE, **OPENVSWITCH}
+    answers = {
+        **hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS),
+        **without_absent_services(COMPLETE, "el7"),
+        **OPENVSWITCH,
+    }
     with other_sandboxes_stopped(), bare_node(tool, tmp_path_factory.mktemp("zed"), NAME, answers, "el7") as node:
         yield node
 

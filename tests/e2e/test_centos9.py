@@ -30,6 +30,7 @@ from tests.e2e.conftest import (
     other_sandboxes_stopped,
 )
 from tests.e2e.pitfalls import assert_fixable
+from tests.rehearsal_services import without_absent_services
 
 # The version that each service's program prints in Epoxy (2025.1), and the program's package.
 PROGRAMS = {
@@ -67,7 +68,7 @@ def centos9(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
     """A bare node with CentOS Stream 9's layout (E2E_CENTOS9_SANDBOX, _ANSWERS and _TREE: see bare_node)."""
     directory, answers = (
         tmp_path_factory.mktemp("centos9"),
-        {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **COMPLETE},
+        {**hostile_passwords(PASSWORDS + OPTIONAL_PASSWORDS), **without_absent_services(COMPLETE, "el9")},
     )
     with other_sandboxes_stopped(), bare_node(tool, directory, "e2e-centos9", answers, "el9") as node:
         yield node

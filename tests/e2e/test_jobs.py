@@ -10,6 +10,7 @@ import pytest
 from packstack_lite import sandbox as sandbox_api
 from packstack_lite.remote.command import Command, Job, JobResult
 from packstack_lite.remote.connections import SshConnection
+from packstack_lite.remote.jobs import make_start_command
 from packstack_lite.remote.session import SshTarget
 from tests.e2e.conftest import Sandbox
 
@@ -92,3 +93,17 @@ def test_a_job_survives_a_lost_connection_and_runs_once(connection: SshConnectio
     assert lines_at_loss == ["one"]
     assert (result.code, result.out) == (0, "one\ntwo\n")
     assert connection.run([Command("cat /tmp/t-lives")])[0].out == "began\n"
+
+
+@pytest.mark.parametrize("must_end", [True, False])
+def test_a_job_of_an_earlier_run_is_stopped_unless_it_must_end(connection: SshConnection, must_end: bool) -> None:
+    connection.run([Command("rm -f /tmp/t-ends")])
+    earlier = Job("t-ends", "echo begun; sleep 4; echo earlier >> /tmp/t-ends", must_end=must_end)
+    assert connection.run([make_start_command(earlier)])[0].ok
+    watcher = RecordingWatcher()
+    result = connection.run_jobs([Job("t-ends", "echo ours >> /tmp/t-ends", must_end=must_end)], watcher)[0]
+    assert result.code == 0 and watcher.started == watcher.finished == ["t-ends"]
+    waiting = "t-ends: an earlier run began this with other input: waiting for its end"
+    assert watcher.lines == ([waiting, "t-ends: begun"] if must_end else [])
+    lines = connection.run([Command("cat /tmp/t-ends")])[0].out.split()
+    assert lines == (["earlier", "ours"] if must_end else ["ours"])

@@ -9,7 +9,7 @@ machine and its answer file (see bare_machine).
 from __future__ import annotations
 
 import time
-from typing import Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
@@ -17,7 +17,7 @@ from packstack_lite import sandbox as sandbox_api
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import STORAGE_CASES, assert_smoke_passes
 from tests.e2e.conftest import OPTIONAL_PASSWORDS, PASSWORDS, Sandbox, bare_machine, hostile_passwords
-from tests.e2e.test_storage import OPENSTACK
+from tests.e2e.stored_data import OPENSTACK, checksums, store_data
 
 pytestmark = pytest.mark.machine
 
@@ -37,6 +37,11 @@ apt-get -qq update && apt-get -qq -y install nfs-kernel-server >/dev/null || exi
 mkdir -p /srv/shares && echo '/srv/shares 127.0.0.1(rw,no_root_squash,no_subtree_check)' > /etc/exports
 systemctl enable --now nfs-kernel-server && exportfs -ra
 """
+# As CEPH_VOLUME in stored_data.
+LVM_VOLUME = (
+    "lvchange -ay -K cinder-volumes/volume-$(openstack volume show -f value -c id {0}) 2>/dev/null;"
+    " sha256sum < /dev/cinder-volumes/volume-$(openstack volume show -f value -c id {0})"
+)
 HOUR = 3600
 SECOND_DISK = "/dev/ubdb"
 
@@ -139,17 +144,8 @@ def _network(cloud: Sandbox) -> str:
 
 
 def _store_data(cloud: Sandbox) -> None:
-    """Store an object, a secret and two volumes with content, and create an instance."""
-    cloud.sh(
-        OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
-        "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
-        "openstack object create --name kept.bin kept /root/kept.bin >/dev/null;"
-        "openstack secret store --name kept --payload 'kept for long' >/dev/null;"
-        "openstack volume create --size 1 --image cirros kept >/dev/null;"
-        "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null"
-    )
-    for volume in ("kept", "kept-encrypted"):
-        _wait_for(cloud, f"volume show -f value -c status {volume}", "available")
+    """Store data of every kind, and create an instance."""
+    store_data(cloud, seconds=600)
     boot = f"openstack server create --flavor m1.tiny --image cirros --network {_network(cloud)} kept >/dev/null"
     cloud.sh(OPENSTACK + boot)
     _wait_for(cloud, "server show -f value -c status kept", "ACTIVE")
@@ -157,22 +153,6 @@ def _store_data(cloud: Sandbox) -> None:
     _wait_for(cloud, "server show -f value -c status kept", "SHUTOFF")
 
 
-def _checksums(cloud: Sandbox) -> Dict[str, str]:
-    """Return checksums of the stored data."""
-    volume = (
-        "lvchange -ay -K cinder-volumes/volume-$(openstack volume show -f value -c id {0}) 2>/dev/null;"
-        " sha256sum < /dev/cinder-volumes/volume-$(openstack volume show -f value -c id {0})"
-    )
-    commands = {
-        "object": "openstack object save --file - kept kept.bin | sha256sum",
-        "as put": "sha256sum < /root/kept.bin",
-        "secret": "openstack secret get -p -f value -c Payload"
-        " $(openstack secret list --name kept -f value -c 'Secret href')",
-        "volume": volume.format("kept"),
-        "encrypted": volume.format("kept-encrypted"),
-        "group": "vgs --noheadings -o vg_uuid cinder-volumes",
-        "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
-    }
-    checksums = {name: cloud.sh(OPENSTACK + look).strip() for name, look in commands.items()}
-    assert checksums["object"] == checksums["as put"] and all(checksums.values()), checksums
-    return checksums
+def _checksums(cloud: Sandbox) -> Dict[str, Any]:
+    """Return checksums of the stored data; volumes are on LVM."""
+    return checksums(cloud, LVM_VOLUME, {"group": "vgs --noheadings -o vg_uuid cinder-volumes"})

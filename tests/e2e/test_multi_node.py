@@ -14,7 +14,7 @@ import pytest
 from packstack_lite import sandbox as sandbox_api
 from tests.conftest import Tool
 from tests.e2e.cloud_contract import assert_smoke_passes
-from tests.e2e.conftest import RUNNING_SANDBOXES, Sandbox, other_sandboxes_stopped, write_answers
+from tests.e2e.conftest import RUNNING_SANDBOXES, Sandbox, change_answers, other_sandboxes_stopped, write_answers
 from tests.e2e.segment import address, sh
 
 pytestmark = pytest.mark.slow
@@ -171,6 +171,67 @@ def test_adding_a_hypervisor_changes_no_other_node(cloud: Sandbox) -> None:
     assert f"once:nova-discover-{fourth}" in changed_resources
     assert fourth in openstack("compute service list --service nova-compute -f value -c Host -c State")
     wait_for_ping(create_instance("on-the-new-one", fourth))
+
+
+def change_hypervisors(cloud: Sandbox, *names: str) -> None:
+    """Answer with these nodes as the compute nodes."""
+    change_answers(cloud.answers, {"CONFIG_COMPUTE_HOSTS": ",".join(map(address, names))})
+
+
+def test_a_node_that_loses_its_compute_role_is_no_hypervisor_any_more(cloud: Sandbox) -> None:
+    """Row D6: an all-in-one that becomes a controller with compute nodes.
+
+    Its nova-compute stayed and got instances, its metadata agent kept an address that nobody listened on any more, and
+    verify was clean. Instances are refused by name; after that everything of the role goes.
+    """
+    others = (COMPUTE_2, COMPUTE_3, f"{NAME}-4")
+    change_hypervisors(cloud, NAME, *others)
+    result = cloud("apply", "--output", "json", timeout=2400)
+    assert result.code == 0, result.err[-3000:]
+    create_instance("on-the-controller", NAME)
+    change_hypervisors(cloud, *others)
+    refused = cloud("apply", "--output", "json")
+    assert refused.code == 3, refused.err[-3000:]
+    assert (
+        f"{NAME} is no compute node in the answers any more, and instances are on it: on-the-controller" in refused.err
+    )
+    assert sh(NAME, "systemctl is-active nova-compute").strip() == "active"
+
+    openstack("server delete on-the-controller --wait")
+    planned = {change["gap"] for change in cloud("plan", "--output", "json").data["changes"]}
+    reason = "(no longer in the answers)"
+    assert {
+        f"give no more instances to nova-compute@{NAME} (no longer a compute node in the answers)",
+        f"stop and disable nova-compute {reason}",
+        f"stop and disable neutron-ovn-metadata-agent {reason}",
+        f"remove compute service nova-compute@{NAME} {reason}",
+        f"remove network agent neutron-ovn-metadata-agent@{NAME} {reason}",
+    } <= planned
+    result = cloud("apply", "--output", "json", timeout=2400)
+    assert result.code == 0, result.err[-3000:]
+    hypervisors = set(openstack("compute service list --service nova-compute -f value -c Host").split())
+    assert hypervisors == set(others)
+    agents = openstack("network agent list -f value -c Host -c Binary").splitlines()
+    assert [line for line in agents if line.split()[0] == NAME] == [f"{NAME} ovn-controller"]
+    assert sh(NAME, "systemctl is-active nova-compute; systemctl is-enabled nova-compute; true").split() == [
+        "inactive",
+        "disabled",
+    ]
+    again = cloud("apply", "--output", "json")
+    assert (again.data["changes"], again.data["restarted"]) == ([], [])
+    assert all(host["flights"] <= 10 for host in again.data["hosts"]), again.data["hosts"]
+    assert cloud("verify", "--output", "json").data["faults"] == []
+
+
+def test_verify_names_a_hypervisor_that_is_in_no_answer(cloud: Sandbox) -> None:
+    """Its node is out of reach, so its service stays until it is dead; nobody else's is touched."""
+    change_hypervisors(cloud, COMPUTE_2, COMPUTE_3)
+    sh(f"{NAME}-4", "systemctl stop nova-compute")
+    named = cloud("verify", "--output", "json")
+    change_hypervisors(cloud, COMPUTE_2, COMPUTE_3, f"{NAME}-4")
+    sh(f"{NAME}-4", "systemctl start nova-compute")
+    messages = " ".join(fault["message"] for fault in named.data["faults"])
+    assert named.code == 6 and f"nova-compute@{NAME}-4 is listed, but not in the answers" in messages, messages
 
 
 def test_smoke_passes(cloud: Sandbox) -> None:

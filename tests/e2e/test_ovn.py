@@ -10,9 +10,10 @@ from typing import Any, Iterator
 
 import pytest
 
+from packstack_lite import sandbox as sandbox_api
 from tests.e2e.conftest import OPENVSWITCH, Sandbox, change_answers
 from tests.e2e.providers import Segment, try_instance
-from tests.e2e.scan import assert_only_public_ports_open
+from tests.e2e.scan import assert_only_public_ports_open, public_ports
 
 CREATE = """
 flavor create --ram 256 --disk 1 --vcpus 1 ovn-tiny
@@ -122,6 +123,17 @@ def test_security_groups_filter_traffic_between_routed_networks(ovn: Sandbox, pa
     assert output_becomes(pair, True, ssh, "SSH-"), "an added rule admits it"
     openstack(ovn, "port unset --security-group inner ovn-b")
     assert output_becomes(pair, False, ping, "1 packets received"), "without its group nothing is admitted"
+
+
+@pytest.mark.slow
+def test_an_instance_reaches_public_ports_of_the_node_only(ovn: Sandbox, pair: Any) -> None:
+    """Its packets come through the router: not from a peer of the cloud, and not from the node itself."""
+    address = sandbox_api.find(ovn.name).address
+    listening = {int(line.rsplit(":", 1)[1]) for line in ovn.sh("ss -tlnH | awk '{print $4}'").splitlines()}
+    assert {3306, 5672} <= listening
+    tries = " ".join(f"{port}" for port in sorted(listening))
+    script = f"for port in {tries}; do nc -w 2 {address} $port </dev/null >/dev/null 2>&1 && echo $port; done; true"
+    assert {int(port) for port in pair(script).split()} == public_ports(ovn)
 
 
 def test_packets_fit_the_tunnel(pair: Any) -> None:

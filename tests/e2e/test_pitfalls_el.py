@@ -174,7 +174,9 @@ def test_networkmanager_stops_managing_the_bridge(node: Sandbox) -> None:
 
 def test_a_source_of_packages_that_does_not_answer(node: Sandbox) -> None:
     node.sh("printf '[x]\nbaseurl=http://127.0.0.1:9/x' > /etc/yum.repos.d/x.repo")
-    assert_left_alone(node, {"packages": "packages cannot be fetched: x: Failed ... yum makecache"})
+    assert_left_alone(
+        node, {"packages": "packages cannot be fetched: /etc/yum.repos.d/x.repo:1: x: Failed ... yum makecache"}
+    )
     node.sh("rm /etc/yum.repos.d/x.repo")
 
 

@@ -93,6 +93,11 @@ def test_every_node_reaches_every_other_one_on_both_networks_and_the_internet(
     assert expected_text.stdout.strip() == NAMES[2]
 
 
+def test_a_node_cannot_set_this_machines_clock(segment: List[sandbox_api.Sandbox]) -> None:
+    """A container shares it. The time that is tried is the node's own, so that nothing breaks where it can."""
+    assert sh(NAMES[0], 'date -s "@$(date +%s)" 2>&1 || echo refused').splitlines()[-1] == "refused"
+
+
 def test_the_tunnel_network_has_no_route_on_this_machine(segment: List[sandbox_api.Sandbox]) -> None:
     assert "198.19." not in subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
     assert sh(NAME, "ip -o route show dev tunnel0").split()[0].endswith(".0/24")

@@ -9,7 +9,7 @@ import base64
 import contextlib
 import json
 import time
-from typing import Any, Dict, Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -20,9 +20,9 @@ from packstack_lite.remote.session import SshTarget
 from packstack_lite.resources import Diff, FileSystem, Resource, SwiftRings, VolumeGroup
 from tests.e2e.cloud_contract import STORAGE_CASES, assert_second_apply_changes_nothing, assert_smoke_passes
 from tests.e2e.conftest import Sandbox
+from tests.e2e.scan import assert_only_public_ports_open
+from tests.e2e.stored_data import OPENSTACK, checksums, store_data
 from tests.e2e.test_jobs import RecordingWatcher
-
-OPENSTACK = ". /root/keystonerc_admin; "
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def test_smoke_passes(storage: Sandbox) -> None:
 
 
 def test_a_second_apply_changes_nothing_and_keeps_all_data(storage: Sandbox) -> None:
-    _store_data(storage)
-    before = _checksums(storage)
+    store_data(storage)
+    before = checksums(storage)
     assert all(before.values()), before
     assert_second_apply_changes_nothing(storage)
-    assert _checksums(storage) == before
+    assert checksums(storage) == before
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_file_systems_and_volume_groups_are_created_on_empty_files_only(storage:
 
 
 def test_all_services_and_data_are_back_after_a_reboot(storage: Sandbox) -> None:
-    before = _checksums(storage)
+    before = checksums(storage)
     sandbox_api.stop(storage.name)
     sandbox_api.start(storage.name)
     end = time.monotonic() + 600
@@ -146,43 +146,26 @@ def test_all_services_and_data_are_back_after_a_reboot(storage: Sandbox) -> None
             break
         assert time.monotonic() < end, verified.out + verified.err[-2000:]
         time.sleep(5)
-    assert _checksums(storage) == before
+    assert checksums(storage) == before
+    # Sockets of packages, such as MariaDB's, would listen from the first boot on.
+    assert_only_public_ports_open(storage)
 
 
-def _store_data(storage: Sandbox) -> None:
-    """Store an object, a secret, a plain and an encrypted volume with content, as the administrator."""
-    storage.sh(
-        OPENSTACK + "set -e; openstack container show kept >/dev/null 2>&1 && exit 0;"
-        "openstack container create kept >/dev/null; head -c 3000000 /dev/urandom > /root/kept.bin;"
-        "openstack object create --name kept.bin kept /root/kept.bin >/dev/null;"
-        "openstack secret store --name kept --payload 'kept for long' >/dev/null;"
-        "openstack volume create --size 1 --image cirros kept >/dev/null;"
-        "openstack volume create --size 1 --type LUKS --image cirros kept-encrypted >/dev/null;"
-        "for v in kept kept-encrypted; do n=0; while s=$(openstack volume show -f value -c status $v);"
-        " [ $s != available ]; do n=$((n+1)); [ $n -lt 60 ] && [ $s != error ] ||"
-        " { echo $v is $s; tail -n 40 /var/log/cinder/cinder-volume.log; exit 1; }; sleep 2; done; done"
-    )
-
-
-def _checksums(storage: Sandbox) -> Dict[str, Any]:
-    """Return checksums of the stored data and of the rings."""
-    volume = (
-        "rbd --id cinder export --no-progress volumes/volume-$(openstack volume show -f value -c id {}) - | sha256sum"
-    )
-    commands = {
-        "object": "openstack object save --file - kept kept.bin | sha256sum",
-        "as put": "sha256sum < /root/kept.bin",
-        "secret": "openstack secret get -p -f value -c Payload"
-        " $(openstack secret list --name kept -f value -c 'Secret href')",
-        "volume": volume.format("kept"),
-        "encrypted": volume.format("kept-encrypted"),
-        "image": "openstack image save cirros | sha256sum",
-        "rings": "cat /etc/swift/*.builder /etc/swift/*.ring.gz | sha256sum",
-    }
-    checksums = {name: storage.sh(OPENSTACK + probe).strip() for name, probe in commands.items()}
-    assert checksums["object"] == checksums["as put"]
-    assert checksums["secret"] == "kept for long"
-    return checksums
+@pytest.mark.slow
+def test_a_state_directory_of_another_owner_is_named_and_mended(storage: Sandbox) -> None:
+    """Verify called everything fine while no instance could boot."""
+    directories = ["/var/lib/nova/instances", "/var/lib/glance/images", "/etc/keystone/fernet-keys"]
+    storage.sh(f"mkdir -p /var/lib/nova/instances/_base; chown -R root:root {' '.join(directories)}")
+    verified = storage("verify", "--output", "json")
+    assert verified.code == 6, verified.err
+    drifted = {fault["resource"].split(":", 1)[1] for fault in verified.data["faults"]}
+    assert drifted == set(directories), verified.out
+    assert storage("apply").code == 0
+    owners = storage.sh(
+        f"find {' '.join(directories)} /var/lib/nova/instances/_base -maxdepth 0 -printf '%u\\n'"
+    ).split()
+    assert owners == ["nova", "glance", "keystone", "nova"]
+    assert storage("verify").code == 0
 
 
 def _rings(storage: Sandbox, rings: SwiftRings) -> Any:

@@ -162,7 +162,7 @@ def _ensure_stage(distro: ElDistro, layout: Layout, plain_tree: Path, progress: 
 def _ensure_repositories(name: str, layout: Layout, stage: Path, progress: ProgressCallback) -> Path:
     """Return the directory of the RPM repositories, built if they are missing.
 
-    They are built in an overlay over the stage.
+    They are built in an overlay over the stage. After an error the RPMs built so far stay, for the next attempt.
     """
     directory = SANDBOX_HOME / "repositories" / name
     if directory.is_dir():
@@ -170,10 +170,26 @@ def _ensure_repositories(name: str, layout: Layout, stage: Path, progress: Progr
     directory.parent.mkdir(parents=True, exist_ok=True)
     with scratch_tree(stage, directory.with_name(directory.name + ".build")) as tree:
         pools.make_payloads(tree, layout, POOL_FILLERS[layout.name], progress)
-        rpms.build_rpms(tree, [entry.rpm for entry in layout.entries], "/build/repositories", progress)
+        with _resumed(tree / "build/repositories", directory.with_name(directory.name + ".built")):
+            rpms.build_rpms(tree, [entry.rpm for entry in layout.entries], "/build/repositories", progress)
         with write_atomically(directory) as unfinished:
             copy_tree(tree / "build/repositories", unfinished)
     return directory
+
+
+@contextlib.contextmanager
+def _resumed(directory: Path, kept: Path) -> Iterator[None]:
+    """Begin with what an interrupted attempt left in ``kept``; keep what ``directory`` holds after an error."""
+    if kept.is_dir():
+        copy_tree(kept, directory)
+    try:
+        yield
+    except BaseException:
+        remove_directory(kept)
+        if directory.is_dir():
+            copy_tree(directory, kept)
+        raise
+    remove_directory(kept)
 
 
 def _make_base(directory: Path, layout: Layout, stage: Path, repositories: Path) -> None:

@@ -180,9 +180,11 @@ def empty_packages_spec_text(rpms: Sequence[Rpm]) -> str:
     return f"{SPEC_MACROS}Name: empty\n{main}\n%description\n{DESCRIPTION}\n\n" + "\n\n".join([*parts, *files]) + "\n"
 
 
-# $1 is the package, $2 the directory for it. Two lines of rpmbuild's output are shown where it fails.
+# $1 is the package, $2 the directory for it. Two lines of rpmbuild's output are shown where it fails. What an earlier
+# attempt has built is not built again.
 BUILD_SCRIPT = """#!/bin/sh
 set -eu
+[ ! -e "$2/.built/$1" ] || exit 0
 log=/build/payload/$1.log
 rpmbuild -bb --quiet --nodeps --define "_buildhost localhost" --define "_topdir /build/rpm" \\
     --define "_builddir /build/rpm/$1" --define "_rpmdir $2" \\
@@ -191,14 +193,18 @@ rpmbuild -bb --quiet --nodeps --define "_buildhost localhost" --define "_topdir 
     exit 255
 }
 rm -rf "/build/rpm/$1"
+: >"$2/.built/$1"
 """
+# rpmbuild makes them if they are missing: of two that run at once, the second fails ("File exists").
+TOP_DIRECTORIES = ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS")
 
 
 def build_rpms(tree: Path, rpms: Sequence[Rpm], repositories: str, progress: ProgressCallback) -> None:
     """Build all packages from ``tree``/build/payload/KEY, and index them.
 
     ``tree`` must have rpmbuild and createrepo_c; ``repositories`` is a path inside it, of a directory with one
-    subdirectory for each repository. Raises SandboxError with rpmbuild's last lines of output.
+    subdirectory for each repository. Raises SandboxError with rpmbuild's last lines of output. The directories then
+    hold what was built so far; a further call builds the rest.
     """
     payloads = tree / "build/payload"
     owned = {path for rpm in rpms for path in (*rpm.owned_dirs, *rpm.modes)}
@@ -213,9 +219,10 @@ def build_rpms(tree: Path, rpms: Sequence[Rpm], repositories: str, progress: Pro
     (tree / "build/one").write_text(BUILD_SCRIPT)
     run_script(
         tree,
-        f"cd / && mkdir -p /build/rpm {repositories} && cd {repositories} && mkdir -p {' '.join(repository_names)}\n"
+        f"cd / && mkdir -p {' '.join(f'/build/rpm/{name}' for name in TOP_DIRECTORIES)} {repositories}\n"
+        f"cd {repositories} && mkdir -p {' '.join(f'{name}/.built' for name in repository_names)}\n"
         f"xargs -P {os.cpu_count() or 1} -L 1 sh /build/one <<'EOF'\n{''.join(jobs)}EOF\n"
-        f"for name in {' '.join(repository_names)}; do createrepo_c --quiet $name; done\n",
+        f"for name in {' '.join(repository_names)}; do rm -rf $name/.built; createrepo_c --quiet $name; done\n",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -29,9 +30,16 @@ AllowTcpForwarding yes
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that is free now, outside the range that the kernel gives to clients.
+
+    A server that restarts leaves its port free for a moment. Another test's connection or listener on port 0 could
+    take it then, if it were in net.ipv4.ip_local_port_range (32768 to 60999 by default).
+    """
+    for port in random.SystemRandom().sample(range(20000, 32000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("none of 100 ports is free on 127.0.0.1")
 
 
 def make_key(path: Path) -> None:
@@ -64,20 +72,22 @@ class Server:
 
 
 def start_sshd(home: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start sshd, and wait until this process itself says that it listens: another one may answer on its port."""
     sshd = shutil.which("sshd") or "/usr/sbin/sshd"
     assert os.path.exists(sshd), "tests/ssh needs OpenSSH's server: make test-tools installs it"
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    log = (home / "log").open("ab")
-    process = subprocess.Popen(
-        [sshd, "-D", "-e", "-f", str(home / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
-    )
+    log = home / "log"
+    logged_before = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sshd, "-D", "-e", "-f", str(home / "sshd_config")], stdin=subprocess.DEVNULL, stderr=stderr
+        )
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return process
+    while time.monotonic() < deadline and process.poll() is None:
+        if b"Server listening on" in log.read_bytes()[logged_before:]:
+            return process
         time.sleep(0.05)
-    raise AssertionError((home / "log").read_text())
+    raise AssertionError(f"sshd does not listen on port {port}:\n{log.read_text()}")
 
 
 def start_server(home: Path, sessions: int = 10) -> Server:
@@ -105,9 +115,19 @@ class CountingRelay:
     port: int = 0
     round_trips: int = 0
     _last_direction: str = "down"
+    _thawed: threading.Event = field(default_factory=threading.Event)
     _sockets: List[socket.socket] = field(default_factory=list)
 
+    def freeze(self) -> None:
+        """Pass nothing on and read nothing more, with every connection open."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        """Go on after ``freeze``."""
+        self._thawed.set()
+
     def open(self) -> "CountingRelay":
+        self.thaw()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -132,7 +152,9 @@ class CountingRelay:
     def _pump(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
         while True:
             try:
+                self._thawed.wait()
                 data = source.recv(1 << 20)
+                self._thawed.wait()
                 if not data:
                     break
                 if direction == "up" and self._last_direction == "down":
@@ -155,5 +177,6 @@ class CountingRelay:
         del self._sockets[1:]
 
     def close(self) -> None:
+        self.thaw()
         self.cut()
         self._sockets[0].close()

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from packstack_lite.errors import ConnectError, PackstackLiteError, PhaseError
+from packstack_lite.engine import lock
+from packstack_lite.errors import ConnectError, LockedError, PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, FileItem
 from packstack_lite.remote.connections import LocalConnection, SshConnection
 from packstack_lite.secret import Masker, Secret
@@ -129,6 +130,27 @@ def test_a_replaced_file_is_kept_once(connection, local, tmp_path):
     assert not (tmp_path / "new.conf.packstack-lite.orig").exists()
 
 
+def test_a_directory_in_a_file_s_place_makes_room(connection, local, tmp_path):
+    """mv would put the file into it and say that all is well."""
+    (tmp_path / "a.conf").mkdir()
+    (tmp_path / "b.conf").mkdir()
+    (tmp_path / "b.conf/note").write_text("theirs")
+    connection.push([FileItem(f"{tmp_path}/{name}.conf", b"ours") for name in "ab"])
+    assert [(tmp_path / f"{name}.conf").read_bytes() for name in "ab"] == [b"ours", b"ours"]
+    assert not (tmp_path / "a.conf.packstack-lite.orig").exists()
+    assert (tmp_path / "b.conf.packstack-lite.orig/note").read_text() == "theirs"
+
+
+def test_a_second_directory_in_a_file_s_place_is_left_alone(connection, local, tmp_path):
+    (tmp_path / "a.conf").mkdir()
+    (tmp_path / "a.conf/note").write_text("theirs")
+    (tmp_path / "a.conf.packstack-lite.orig").write_text("the package's")
+    with pytest.raises(PhaseError, match=r"a\.conf: it is a directory with files; move it away"):
+        connection.push([FileItem(f"{tmp_path}/a.conf", b"ours")])
+    assert (tmp_path / "a.conf/note").read_text() == "theirs"
+    assert (tmp_path / "a.conf.packstack-lite.orig").read_text() == "the package's"
+
+
 def test_a_link_is_followed(connection, local, tmp_path):
     (tmp_path / "real").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -153,8 +175,9 @@ def test_commands_run_before_and_after_a_push(connection, local, tmp_path):
 
 def test_no_directory_of_ours_remains_in_run(target, tmp_path):
     connection = SshConnection(target())
-    own_directories = connection.run([Command("ls -d /run/packstack-lite.*")])[0].out.split()
-    assert own_directories
+    # A command's script is in the shell's directory.
+    own_directories = connection.run([Command('echo "${0%/*}"')])[0].out.split()
+    assert own_directories[0].startswith("/run/packstack-lite.")
     connection.close()
     time.sleep(1)
     local = LocalConnection()
@@ -193,3 +216,27 @@ def test_a_local_connection_needs_no_ssh(tmp_path):
     finally:
         connection.close()
     assert reply.out.split()[0] == hashlib.sha256(text).hexdigest()
+
+
+def test_a_lock_is_taken_again_by_the_shell_of_a_new_connection(target, relay, tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "LOCK_DIR", str(tmp_path / "state" / "lock"))
+    known = str(tmp_path) + ".known"
+    connection = SshConnection(target(port=relay.port, known_hosts_file=known, accept_new_host_key=True))
+    rival = SshConnection(target())
+    try:
+        with lock.hold_lock(connection, "ann"):
+            old_holder = (tmp_path / "state/lock/holder").read_text()
+            relay.cut()
+            with pytest.raises(ConnectError):
+                connection.run([Command("true")])
+            shell = connection.run([Command("echo $PACKSTACK_LITE_SHELL")])[0].out.strip()
+            new_holder = (tmp_path / "state/lock/holder").read_text()
+            assert new_holder.split("\n")[0] == old_holder.split("\n")[0]
+            assert new_holder.split("\n")[1].split()[0] == shell
+            with pytest.raises(LockedError, match="ann"), lock.hold_lock(rival, "bob"):
+                raise AssertionError("two runs at once")
+        with lock.hold_lock(rival, "bob"):
+            pass
+    finally:
+        connection.close()
+        rival.close()

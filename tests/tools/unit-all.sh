@@ -1,13 +1,17 @@
 #!/bin/sh
 # Run the unit and golden tests on every Python that setup.cfg supports and that this machine has (pyenv's or the PATH's),
 # then once on Python 3.9 with the oldest library versions that setup.cfg allows. Environments are kept below $1.
-# A version that is missing is named; the exit code is that of the worst run.
+# A version that is missing is named; the exit code is that of the worst run. Further arguments are the only ones to run:
+# unit-all.sh .pythons 3.9 oldest
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 mkdir -p "$1"
 home=$(cd "$1" && pwd)
-digest=$(cat "$root/setup.cfg" "$here/oldest-versions.txt" "$0" | cksum)
+shift
+wanted=${*:-3.9 3.10 3.11 3.12 3.13 oldest}
+# With the path of this tree: an environment has the package of the tree that it was made for.
+digest=$(echo "$root" | cat - "$root/setup.cfg" "$here/oldest-versions.txt" "$0" | cksum)
 worst=0
 
 interpreter() {
@@ -31,7 +35,7 @@ run() {
         rm -rf "$venv"
         "$python" -m venv "$venv" &&
             "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" --editable "$root[test]" &&
-            echo "$digest" > "$venv/made" || { worst=1; return; }
+            echo "$digest" > "$venv/made" || { worst=1; echo "$name: FAILED to make the environment"; return; }
     fi
     if ! (cd "$root" && "$venv/bin/python" -m pytest -q -p no:cacheprovider -m "not old_python" -n auto --dist worksteal \
         tests/unit tests/golden); then
@@ -40,8 +44,10 @@ run() {
     fi
 }
 
-for version in 3.9 3.10 3.11 3.12 3.13; do
-    run "$version" "$version"
+for version in $wanted; do
+    case $version in
+        oldest) run oldest 3.9 --constraint "$here/oldest-versions.txt" ;;
+        *) run "$version" "$version" ;;
+    esac
 done
-run oldest 3.9 --constraint "$here/oldest-versions.txt"
 exit $worst

@@ -36,6 +36,7 @@ class FakeCloud:
     def __init__(self, keep_alive: bool = False) -> None:
         self.keep_alive = keep_alive
         self.lists: Dict[str, List[Dict[str, Any]]] = {
+            "identity/domains": [{"id": "default", "name": "Default"}],
             "identity/projects": [{"id": "p-admin", "name": "admin", "domain_id": "default"}],
             "identity/roles": [{"id": "r-admin", "name": "admin"}],
             "identity/users": [{"id": "u-admin", "name": "admin", "password": ADMIN, "domain_id": "default"}],
@@ -56,6 +57,13 @@ class FakeCloud:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def after_reopening(self, action: object) -> None:
+        """Never reopened."""
+
+    def abort(self) -> None:
+        """Close the connection for good."""
+        self.close()
 
     def close(self) -> None:
         self.server.shutdown()
@@ -91,11 +99,17 @@ class FakeCloud:
         )
 
     def respond_special(self, method: str, service: str, path: str, body: Any) -> Optional[Tuple[int, Any]]:
-        grant = re.fullmatch(r"projects/(.+)/users/(.+)/roles/(.+)", path)
+        grant = re.fullmatch(r"(?:projects|domains)/(.+)/users/(.+)/roles/(.+)", path)
         interface = re.fullmatch(r"routers/(.+)/add_router_interface", path)
         part = re.fullmatch(r"types/([^/]+)/(extra_specs|encryption)(/.+)?", path)
+        if path in ("os-services/enable", "os-services/disable-log-reason"):
+            return self.switch_service(body, (path.endswith("enable") and "enabled") or "disabled")
         if part:
             return self.respond_volume_type(method, part[1], part[2], body)
+        if path.endswith("remove_router_interface"):
+            ports = self.objects("network/ports")
+            ports[:] = [port for port in ports if port["id"] != body["port_id"]]
+            return 200, {}
         if path == "role_assignments":
             return 200, {"role_assignments": [self.assignment(*entry) for entry in self.assignments]}
         if grant:
@@ -111,6 +125,13 @@ class FakeCloud:
             return 200, {}
         return None
 
+    def switch_service(self, body: Any, status: str) -> Tuple[int, Any]:
+        """Enable or disable a service of Nova."""
+        for service in self.objects("compute/os-services"):
+            if (service["binary"], service["host"]) == (body["binary"], body["host"]):
+                service.update(status=status, disabled_reason=body.get("disabled_reason"))
+        return 200, {}
+
     def respond_volume_type(self, method: str, identity: str, part: str, body: Any) -> Tuple[int, Any]:
         """Read or change a volume type's extra specs or encryption."""
         kind = next(item for item in self.objects("volumev3/types") if item["id"] == identity)
@@ -121,9 +142,10 @@ class FakeCloud:
                 current["encryption_id"] = "e"
         return 200, current
 
-    def assignment(self, project: str, user: str, role: str) -> Dict[str, Any]:
+    def assignment(self, scope: str, user: str, role: str) -> Dict[str, Any]:
         name = next(item["name"] for item in self.objects("identity/roles") if item["id"] == role)
-        return {"role": {"id": role, "name": name}, "user": {"id": user}, "scope": {"project": {"id": project}}}
+        kind = "domain" if any(item["id"] == scope for item in self.objects("identity/domains")) else "project"
+        return {"role": {"id": role, "name": name}, "user": {"id": user}, "scope": {kind: {"id": scope}}}
 
     def respond_plain(
         self, method: str, service: str, segments: List[str], query: Dict[str, str], body: Any
@@ -230,7 +252,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def token(self, body: Any) -> Tuple[int, Any]:
         login = body["auth"]["identity"]["password"]["user"]
-        users = [user for user in self.fake.objects("identity/users") if user["name"] == login["name"]]
+        domain = self.fake.find("identity/domains", login["domain"]["name"])["id"]
+        users = [
+            user
+            for user in self.fake.objects("identity/users")
+            if (user["name"], user["domain_id"]) == (login["name"], domain)
+        ]
         self.fake.requests["tokens"] += 1
         if not users or users[0]["password"] != login["password"]:
             return 401, {"error": {"message": "The request you have item requires authentication."}}

@@ -4,6 +4,9 @@ dash runs the scripts, unit files and shell files.
 
 Every command in a script is a stand-in, scripts run as nobody, and the command ``pwned`` leaves a mark. Scripts are
 changed so that none ends early. Each runs twice: all stand-ins and conditions succeed, then all of them fail.
+
+One shell runs all scripts of a node, each in subshells of its own. If something of theirs ran or broke, each runs again
+in a shell of its own, which tells which one it was.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Sequence
 
 from packstack_lite import services
 from packstack_lite.remote.command import Command, FileItem, Job
@@ -43,10 +47,14 @@ _BUILT_IN |= {"umask", "unset", "until", "wait", "while", "test", "kill", "retur
 _REAL = ("awk", "cat", "cut", "grep", "head", "sed", "sort", "tr")
 _SHELL_FILES = re.compile(r"/etc/default/|/etc/sysconfig/|/root/keystonerc|rabbitmq-env\.conf$")
 # Aliases of the stand-ins spare a process for each; where dash expands none, the stand-in on the PATH runs.
+# The arguments: for each script its text, its aliases and the name of its standard input.
 _RUN_BOTH_WAYS = (
-    'for code in true false; do (PATH=$0/$code; export PATH; for name in $2; do alias "$name=$code"; done; '
-    'eval "$1") < "$0/stdin"; done'
+    "while [ $# -gt 0 ]; do for code in true false; do "
+    '(set -- "$1" "$2"; PATH=$0/$code; export PATH; for name in $2; do alias "$name=$code"; done; '
+    'eval "$1") < "$0/$3"; done; shift 3; done; echo "$0: the end" >&2'
 )
+# Bytes of scripts that one shell gets at once; Linux allows 2 MiB of arguments (execve(2)).
+_MOST_AT_ONCE = 500_000
 _DEFINED_FUNCTION = re.compile(r"([A-Za-z0-9_]+) *\(\)")
 _CONTINUED = re.compile(r"\\\n")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "s": " ", "\\": "\\", "'": "'", '"': '"'}
@@ -54,6 +62,9 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "s": " ", "\\": "\\", "'": "'", '"'
 
 class ShellSandbox:
     """An environment without real commands, in which scripts run as nobody."""
+
+    # In seconds, and one more for each further script; for a script that waits for what never comes.
+    timeout = 5.0
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="packstack-lite-injection."))
@@ -99,20 +110,33 @@ class ShellSandbox:
 
         The text ran, or it broke the quoting.
         """
-        if script in self.done:
-            return ""
-        self.done.add(script)
-        key = (script, stdin)
-        if key not in self._problems:
-            self._problems[key] = self._run(script, stdin)
-        return self._problems[key]
+        return self.find_problems([(script, stdin)])[0]
 
-    def _run(self, script: str, stdin: bytes) -> str:
-        """Run a script that did not run before; return the problem, or ""."""
-        script = _run_to_the_end(script)
-        self._add_stand_ins(script)
-        (self.root / "stdin").write_bytes(stdin)
-        errors = self._errors(script)
+    def find_problems(self, scripts: "Sequence[tuple[str, bytes]]") -> List[str]:
+        """Run scripts with their standard inputs; return the problem of each, or ""."""
+        # Of scripts with the same text, which differ in what they read, only the first runs.
+        new = {script: (script, stdin) for script, stdin in reversed(scripts) if script not in self.done}
+        self.done.update(new)
+        unknown = [one for one in new.values() if one not in self._problems]
+        while unknown:
+            batch, size = [unknown.pop()], 0
+            while unknown and size + len(unknown[-1][0]) < _MOST_AT_ONCE:
+                batch.append(unknown.pop())
+                size += len(batch[-1][0])
+            self._problems.update(dict.fromkeys(batch, "") if self._are_harmless(batch) else map(self._run, batch))
+        return [self._problems[one] if new.get(one[0]) == one else "" for one in scripts]
+
+    def _are_harmless(self, batch: "Sequence[tuple[str, bytes]]") -> bool:
+        """Run several scripts in one shell; return whether it came to its end without a problem."""
+        errors = self._errors(batch) if len(batch) > 1 else b""
+        return errors.endswith(b": the end\n") and not self._problem(errors)
+
+    def _run(self, one: "tuple[str, bytes]") -> "tuple[tuple[str, bytes], str]":
+        """Run a script in a shell of its own; return it and the problem, or ""."""
+        return one, self._problem(self._errors([one]))
+
+    def _problem(self, errors: bytes) -> str:
+        """Return the problem of the scripts that ran, or ""."""
         if (self.marks / "ran").exists():
             (self.marks / "ran").unlink()
             return "it ran"
@@ -125,23 +149,34 @@ class ShellSandbox:
         own = {COMMAND, "rabbitmqctl", "sh", "dash", "bash", *_REAL, *_BUILT_IN, *_DEFINED_FUNCTION.findall(script)}
         return sorted(_find_names(script) - own)
 
-    def _errors(self, script: str) -> bytes:
-        """Run a script as nobody; return its standard error."""
+    def _arguments(self, scripts: "Sequence[tuple[str, bytes]]") -> Iterator[str]:
+        """Yield the arguments of _RUN_BOTH_WAYS, with stand-ins and standard inputs made."""
+        for number, (text, stdin) in enumerate(scripts):
+            script = _run_to_the_end(text)
+            self._add_stand_ins(script)
+            (self.root / f"stdin{number}").write_bytes(stdin)
+            yield from (script, " ".join(self._aliases(script)), f"stdin{number}")
+
+    def _errors(self, scripts: "Sequence[tuple[str, bytes]]") -> bytes:
+        """Run scripts as nobody; return their standard error."""
         user = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+        process = subprocess.Popen(
+            ["/bin/dash", "-c", _RUN_BOTH_WAYS, str(self.root), *self._arguments(scripts)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={},
+            cwd=self.root,
+            start_new_session=True,
+            **user,  # type: ignore[call-overload]
+        )
         try:
-            result = subprocess.run(
-                ["/bin/dash", "-c", _RUN_BOTH_WAYS, str(self.root), script, " ".join(self._aliases(script))],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env={},
-                cwd=self.root,
-                timeout=5,
-                **user,  # type: ignore[call-overload]
-            )
+            return bytes(process.communicate(timeout=self.timeout + len(scripts) - 1)[1])
         except subprocess.TimeoutExpired as error:
+            # The whole session: a loop without end runs in a subshell, which would outlive its shell.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
             return error.stderr or b""
-        return bytes(result.stderr)
 
 
 def _find_names(script: str) -> "set[str]":
@@ -164,15 +199,36 @@ def find_injections(sandbox: ShellSandbox, context: NodeContext) -> List[str]:
 
     Each with the problem.
     """
+    recorder = ScriptRecorder()
     problems = []
     for resource in services.declare(context):
         for source, script, stdin in scripts(resource):
-            problem = sandbox.find_problem(script, stdin) if COMMAND in script or COMMAND.encode() in stdin else ""
-            if problem:
-                problems.append(f"{source}: {problem}")
+            if COMMAND in script or COMMAND.encode() in stdin:
+                problems.append(f"{source}: {recorder.find_problem(script, stdin)}")
         for path, text in _texts(resource):
-            problems += [f"{path}: {problem}" for problem in find_problems_in_file(sandbox, path, text)]
-    return problems
+            problems += [f"{path}: {problem}" for problem in find_problems_in_file(recorder, path, text)]
+    return recorder.resolve(problems, sandbox)
+
+
+class ScriptRecorder:
+    """Collects scripts, and returns for each a mark that stands for its problem until they run, all at once."""
+
+    def __init__(self) -> None:
+        self._scripts: "list[tuple[str, bytes]]" = []
+
+    def find_problem(self, script: str, stdin: bytes = b"") -> str:
+        """Record a script; return its mark."""
+        self._scripts.append((script, stdin))
+        return f"\0{len(self._scripts) - 1}"
+
+    def resolve(self, problems: List[str], sandbox: ShellSandbox) -> List[str]:
+        """Run the scripts; return the problems with those of the scripts, and without scripts that have none."""
+        of_scripts = sandbox.find_problems(self._scripts)
+        found = []
+        for source, mark, number in (problem.partition("\0") for problem in problems):
+            if not mark or of_scripts[int(number)]:
+                found.append(source + (of_scripts[int(number)] if mark else ""))
+        return found
 
 
 def scripts(resource: Resource) -> "Iterator[tuple[str, str, bytes]]":
@@ -196,7 +252,7 @@ def _texts(resource: Resource) -> "Iterator[tuple[str, str]]":
         yield from ((file.path, file.content) for file in resource.files if file.content)
 
 
-def find_problems_in_file(sandbox: ShellSandbox, path: str, text: str) -> Iterator[str]:
+def find_problems_in_file(sandbox: "ShellSandbox | ScriptRecorder", path: str, text: str) -> Iterator[str]:
     """Find text that runs, or is misread, in a shell file or a unit file."""
     if COMMAND not in text:
         return
@@ -208,7 +264,7 @@ def find_problems_in_file(sandbox: ShellSandbox, path: str, text: str) -> Iterat
                 yield from find_problems_in_line(sandbox, line)
 
 
-def find_problems_in_line(sandbox: ShellSandbox, line: str) -> Iterator[str]:
+def find_problems_in_line(sandbox: "ShellSandbox | ScriptRecorder", line: str) -> Iterator[str]:
     """Find such text in a line of a unit file."""
     option, _, value = line.partition("=")
     if COMMAND in option:

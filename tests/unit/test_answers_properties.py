@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from packstack_lite.answers import (
@@ -28,7 +28,7 @@ from packstack_lite.answers.values import MAX_ANSWER_LENGTH, parse_value
 from packstack_lite.answers.writer import render_parameter_lines
 from packstack_lite.cli.app import cli, main
 from packstack_lite.errors import UsageError
-from tests.conftest import Tool, cli_runner
+from tests.conftest import cli_runner
 
 MAX_BYTES = 990_000
 START = b"[general]\n"
@@ -166,7 +166,8 @@ def python_3(text):
 @pytest.mark.parametrize("words", [(), ("--install-hosts=198.18.1.10", "--os-swift-install=y")])
 def test_packstack_reads_a_generated_file_as_we_do(tmp_path, words):
     path = tmp_path / "a.txt"
-    assert Tool(tmp_path / "home")(f"--gen-answer-file={path}", *words).code == 0
+    env = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home/state"), "NO_COLOR": "1"}
+    assert cli_runner(env=env).invoke(cli, [f"--gen-answer-file={path}", *words]).exit_code == 0
     read_here = {name.lower(): text for name, (text, _) in read_answer_file(path).answers.items()}
     for parser in (python_2, python_3):
         assert parser(path.read_text()) == read_here, parser.__name__
@@ -176,7 +177,10 @@ def test_packstack_reads_a_generated_file_as_we_do(tmp_path, words):
 PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
 
 
+@settings(max_examples=60)
 @given(MARKED.map(str.strip).filter(bool))
+@example("a ;b")
+@example("a;b")
 def test_packstack_reads_passwords_as_we_do_except_what_python_2_cuts(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("p") / "a.txt"
     write_answer_file(path, resolve_answers(flags={"CONFIG_NOVA_KS_PW": word}))

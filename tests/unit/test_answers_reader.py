@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packstack_lite.answers import PARAMETERS, read_answer_file
+from packstack_lite.answers import PARAMETERS, read_answer_file, render_answer_file, resolve_answers
 from packstack_lite.answers.parameter_table import CURRENT_NAME_BY_OLD_NAME
 from packstack_lite.errors import UsageError
 
@@ -159,3 +159,47 @@ def test_a_file_without_permission_is_refused_with_a_hint(tmp_path, monkeypatch)
     with pytest.raises(UsageError, match="cannot be read: Permission denied") as failure:
         read_answer_file(tmp_path / "a.txt")
     assert "owner" in failure.value.hint
+
+
+@pytest.mark.parametrize(
+    "markers", [("<<<<<<< HEAD", "=======", ">>>>>>> x"), ("<<<<<<<", "||||||| a", "=======", ">>>>>>>")]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_with_merge_conflicts_is_refused(tmp_path, markers, end):
+    lines = ["[general]", *(line for marker in markers for line in (marker, "CONFIG_DEBUG_MODE=y"))]
+    with pytest.raises(UsageError) as error:
+        read_content(tmp_path, end.join(lines))
+    numbers = ", ".join(str(2 + 2 * index) for index in range(len(markers)))
+    assert f"a.txt:2: has merge-conflict markers (lines {numbers})" in error.value.message
+
+
+def test_a_line_of_equals_signs_is_no_conflict(tmp_path):
+    answer_file = read_content(tmp_path, "[general]\n# Title\n=======\nCONFIG_DEBUG_MODE=y\n")
+    assert len(answer_file.errors) == 1
+
+
+PACKSTACK_NAMES = [parameter.name for parameter in PARAMETERS if not parameter.extension]
+
+
+def test_half_a_file_generated_by_packstack_has_a_warning(tmp_path):
+    whole = "[general]\n" + "".join(f"{name}=\n" for name in PACKSTACK_NAMES)
+    assert not [warning for warning in read_content(tmp_path, whole).warnings if "end" in warning]
+    half = whole[: whole.index("CONFIG_MAGNUM_KS_PW")]
+    (warning,) = [warning for warning in read_content(tmp_path, half).warnings if "end" in warning]
+    assert f":{half.count(chr(10))}: the file seems to have lost its end" in warning
+    (warning,) = [warning for warning in read_content(tmp_path, whole[:-1]).warnings if "end" in warning]
+    assert "the file ends in the middle of a line" in warning
+
+
+def test_a_short_file_may_end_anywhere(tmp_path):
+    assert read_content(tmp_path, "[general]\nCONFIG_DEBUG_MODE=y").warnings == []
+
+
+def test_half_a_file_of_ours_has_a_warning(tmp_path):
+    whole = render_answer_file(resolve_answers())
+    assert whole.endswith("\n# End.\n")
+    assert read_content(tmp_path, whole).warnings == []
+    assert read_content(tmp_path, whole + "EXCLUDE_SERVERS=\n").errors == []
+    for size in range(200, len(whole) - 1, 4001):
+        (warning,) = [one for one in read_content(tmp_path, whole[:size]).warnings if "lost its end" in one]
+        assert f":{whole[:size].rstrip(chr(10)).count(chr(10)) + 1}: " in warning

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from packstack_lite.answers import PARAMETERS_BY_NAME, derive_node_answers, resolve_answers
-from packstack_lite.answers.checks import validation
+from packstack_lite.answers.checks import unused
 from packstack_lite.answers.values import parse_value
 from packstack_lite.errors import AnswersError
 
@@ -143,6 +143,7 @@ def test_errors_of_several_rules_are_reported_together():
         {
             "CONFIG_NEUTRON_L2_AGENT": "linuxbridge",
             "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES": "gre,local",
+            "CONFIG_NEUTRON_ML2_TYPE_DRIVERS": "vxlan,flat",
             "CONFIG_PROVISION_DEMO_FLOATRANGE": "198.18.2.0/31",
             "CONFIG_NOVA_INSTALL": "n",
         }
@@ -174,7 +175,7 @@ def test_each_unsupported_service_has_a_warning():
 
 
 def test_other_unsupported_answers_share_a_warning():
-    flags = {"CONFIG_HORIZON_SSL": "y", "CONFIG_SSH_KEY": "/a.pub"}
+    flags = {"CONFIG_ENABLE_RDO_TESTING": "y", "CONFIG_NOVA_COMPUTE_MIGRATE_PROTOCOL": "tcp"}
     (warning,) = resolve_answers(flags=flags, node_answers=HOSTS).warnings
     assert warning.startswith("ignored, since this release does not implement it: ")
     for name, text in flags.items():
@@ -194,9 +195,61 @@ def test_dedicated_hosts_give_no_warning():
 def test_a_warning_about_ignored_answers_masks_secrets(monkeypatch):
     """A password of a service that is not implemented yet is a secret all the same."""
     secrets = [parameter for parameter in PARAMETERS_BY_NAME.values() if parameter.is_secret]
-    monkeypatch.setattr(validation, "_unsupported_parameters", lambda answers: secrets)
+    monkeypatch.setattr(unused, "_unsupported_parameters", lambda answers: secrets)
     answers = resolve_answers(node_answers=HOSTS)
-    (warning,) = validation._warn_unsupported_values(answers)
+    (warning,) = unused._warn_unsupported_values(answers)
     assert warning.count("=***") == len(secrets)
     texts = [answers.text(parameter.name) for parameter in secrets]
     assert [text for text in texts if len(text) > 3 and text in warning] == []
+
+
+def test_lost_encryption_has_lines_of_its_own():
+    flags = {"CONFIG_HORIZON_SSL": "y", "CONFIG_AMQP_ENABLE_SSL": "y", "CONFIG_ENABLE_RDO_TESTING": "y"}
+    encryption = [
+        warning
+        for warning in resolve_answers(flags=flags, node_answers=HOSTS).warnings
+        if "this connection is NOT encrypted" in warning
+    ]
+    assert [warning.partition("=")[0] for warning in encryption] == [
+        "--amqp-enable-ssl: CONFIG_AMQP_ENABLE_SSL",
+        "--os-horizon-ssl: CONFIG_HORIZON_SSL",
+    ]
+
+
+UNUSED = {
+    "its service is off by default": (
+        ["CONFIG_CINDER_VOLUMES_SIZE=50G"],
+        ["CONFIG_CINDER_VOLUMES_SIZE: not used, because CONFIG_CINDER_INSTALL is n (the default)"],
+    ),
+    "several": (
+        ["CONFIG_SWIFT_INSTALL=n", "CONFIG_SWIFT_STORAGE_SIZE=9G", "CONFIG_SWIFT_STORAGES=/dev/vdb"],
+        [
+            "CONFIG_SWIFT_STORAGES, CONFIG_SWIFT_STORAGE_SIZE (--set): not used,"
+            " because CONFIG_SWIFT_INSTALL is n (--set)"
+        ],
+    ),
+    "the default": (["CONFIG_CINDER_VOLUMES_SIZE=20G"], []),
+    "empty": (["CONFIG_CINDER_VOLUMES_SIZE="], []),
+    "a password": (["CONFIG_MANILA_KS_PW=0123456789abcdef"], None),
+    "a host that Packstack sets": (["CONFIG_MANILA_GENERIC_DRV_HANDLES_SHARE_SERVERS=true"], []),
+    "another release's default": (["CONFIG_PROVISION_DEMO=n", "CONFIG_PROVISION_DEMO_FLOATRANGE=172.24.4.224/28"], []),
+    "its service is on": (["CONFIG_CINDER_INSTALL=y", "CONFIG_CINDER_VOLUMES_SIZE=50G"], []),
+    "certificates": (
+        ["CONFIG_SSL_CACERT_FILE=/root/ca.crt"],
+        ["CONFIG_SSL_CACERT_FILE=/root/ca.crt: has no effect: this release makes no certificates"],
+    ),
+    "a kernel of the demo's image": (
+        ["CONFIG_PROVISION_UEC_IMAGE_NAME=mine"],
+        ["CONFIG_PROVISION_UEC_IMAGE_NAME=mine: has no effect: the demo has one image, CONFIG_PROVISION_IMAGE_URL"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_answers_that_count_for_nothing_have_a_warning(case):
+    settings, expected = UNUSED[case]
+    warnings = resolve_answers(node_answers=HOSTS, settings=settings).warnings
+    if expected is None:
+        assert not [warning for warning in warnings if "not used" in warning]
+    else:
+        assert list(warnings) == [f"--set: {words}" for words in expected]

@@ -73,8 +73,7 @@ def missing_verbs(commands: Iterable[click.Command], group: click.Group, listed:
     """Return a sentence for each command that no group offers, and for each verb that is not listed here."""
     offered = {group, *offered_commands(group)}
     unregistered = [
-        f"nothing offers the command {command.name}: add it to the loop at the end of packstack_lite/cli/app.py,"
-        " or to its group"
+        f"nothing offers the command {command.name}: add it to VERBS in packstack_lite/cli/app.py, or to its group"
         for command in commands
         if command not in offered
     ]
@@ -107,7 +106,7 @@ def test_every_command_is_offered_and_listed():
 def test_a_command_that_nothing_offers_is_named():
     nodes, plan = click.Command("nodes"), click.Command("plan")
     assert missing_verbs([nodes, plan], click.Group(commands=[plan]), []) == [
-        "nothing offers the command nodes: add it to the loop at the end of packstack_lite/cli/app.py, or to its group",
+        "nothing offers the command nodes: add it to VERBS in packstack_lite/cli/app.py, or to its group",
         "plan has no test of its help: add it to VERBS of test_cli_app",
     ]
 

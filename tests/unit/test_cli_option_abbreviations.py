@@ -11,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME
+from packstack_lite.cli import option_abbreviations
 from packstack_lite.cli.app import cli
 from packstack_lite.cli.option_abbreviations import PACKSTACK_OPTIONS, expand_option, expand_options
+from packstack_lite.cli.options import parameter_options
 from packstack_lite.errors import UsageError
 from tests.conftest import PROJECT
 
 FACTS = json.loads((PROJECT / "tests/facts/packstack-params.json").read_text())["parameters"]
 SWITCHES = ("--allinone", "--debug", "--dry-run", "--options")
 VALUES = ("--answer-file", "--gen-answer-file", "--install-hosts", "--timeout", "--validate-answer-file")
+
+# Our options by their spelling without underscores.
+FLAGS = {f"--{parameter.flag}".replace("_", "-"): f"--{parameter.flag}" for parameter in PARAMETERS}
 
 
 def packstack_parser(release) -> OptionParser:
@@ -36,13 +41,20 @@ def packstack_parser(release) -> OptionParser:
 
 def our_spelling(option: str) -> str:
     """Return Packstack's option as it is spelled here."""
-    return next(
-        (f"--{p.flag}" for p in PARAMETERS if f"--{p.flag}".replace("_", "-") == option.replace("_", "-")), option
-    )
+    return FLAGS.get(option.replace("_", "-"), option)
+
+
+@pytest.fixture
+def listed_once(monkeypatch):
+    """The command's options are listed once for thousands of words, not for each again."""
+    cli.add_parameter_options()
+    for name in ("_options_by_spelling", "_packstack_options"):
+        options = getattr(option_abbreviations, name)(cli)
+        monkeypatch.setattr(option_abbreviations, name, lambda command, options=options: options)
 
 
 @pytest.mark.parametrize("release", ["in_train", "in_2025"])
-def test_every_abbreviation_that_packstack_accepts_has_the_same_meaning(release):
+def test_every_abbreviation_that_packstack_accepts_has_the_same_meaning(release, listed_once):
     parser = packstack_parser(release)
     options = [*SWITCHES, *VALUES, *(f"--{f['cli']}" for f in FACTS if f["on_cli"] and f[release])]
     tried_count, wrong = 0, []
@@ -72,7 +84,7 @@ def lists_only_expansions(short: str, hint: str) -> bool:
     return all(option.startswith(short) for option in hint.partition(": ")[2].split(" and ")[0].split(", "))
 
 
-def test_what_packstack_calls_ambiguous_is_never_guessed():
+def test_what_packstack_calls_ambiguous_is_never_guessed(listed_once):
     parser = packstack_parser("in_train")
     tried_count = 0
     for fact in [fact for fact in FACTS if fact["in_train"]]:
@@ -155,7 +167,7 @@ def test_an_option_of_another_verb_names_the_verb():
         expand_options(cli, ["apply", "--diff"])
 
 
-OPTIONS = sorted({name for o in cli.params for name in o.opts if name.startswith("--")})
+OPTIONS = sorted({name for o in (*cli.params, *parameter_options()) for name in o.opts if name.startswith("--")})
 
 
 @given(st.lists(st.one_of(st.sampled_from(OPTIONS), st.sampled_from([*cli.commands]), st.text(max_size=9)), max_size=8))

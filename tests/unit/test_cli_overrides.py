@@ -184,7 +184,7 @@ def test_warnings_are_printed_on_stderr(home, verb, monkeypatch):
 
 
 def test_validation_uses_all_sources(home):
-    below = write_answers(home, "CONFIG_NEUTRON_ML2_TYPE_DRIVERS=vlan,flat", name="below.txt")
+    below = write_answers(home, "CONFIG_NEUTRON_L2_AGENT=openvswitch", name="below.txt")
     path = write_answers(home, "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES=vlan")
     result = run(f"--validate-answer-file={path}", f"--answer-file={below}")
     assert result.exit_code == 2

@@ -48,7 +48,13 @@ class FakeNode:
         self.jobs += jobs
         return []
 
+    def after_reopening(self, action):
+        pass
+
     def close(self):
+        self.closed = True
+
+    def abort(self):
         self.closed = True
 
 
@@ -212,6 +218,28 @@ def test_smoke_prints_json_writes_junit_and_exits_with_6(host, answers, monkeypa
         ("ping", "failed"),
     ]
     assert 'failures="1"' in junit.read_text()
+
+
+ESSENTIAL = ("token", "catalog", "agents", "image", "network", "instance", "console_log", "metadata", "cleanup")
+
+
+def test_smoke_exits_with_6_if_an_essential_case_did_not_run(host, answers, monkeypatch):
+    cases = [Case(name, "passed", 1.0) for name in ESSENTIAL] + [Case("ssh", "skipped", 0.0, "no external network")]
+    monkeypatch.setattr(deployment_module.smoke, "run_cases", lambda *arguments: cases)
+    assert run("smoke", "--answer-file", answers).exit_code == 0
+    cases[5] = Case("instance", "skipped", 0.0, "needs network")
+    result = run("smoke", "--answer-file", answers)
+    assert result.exit_code == 6
+    assert "not tried: instance" in result.stdout
+
+
+def test_smoke_makes_the_external_network_of_its_options(host, answers, monkeypatch):
+    given = []
+    monkeypatch.setattr(deployment_module.smoke, "run_cases", lambda *arguments: given.append(arguments[-1]) or [])
+    options = ("--external-range=198.18.9.0/24", "--external-pool=198.18.9.100-198.18.9.120")
+    run("smoke", "--answer-file", answers, *options, "--external-gateway=198.18.9.254")
+    assert (given[0].cidr, given[0].first, given[0].gateway) == ("198.18.9.0/24", "198.18.9.100", "198.18.9.254")
+    assert run("smoke", "--answer-file", answers, options[0]).exit_code == 2
 
 
 @pytest.mark.parametrize("verb", ["verify", "smoke"])

@@ -14,7 +14,7 @@ from packstack_lite.resources import File, RunOnce, Unit, UserFiles
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker
 from tests.clouds import cloud, node_context
-from tests.rendered import text
+from tests.rendered import on, text
 
 CONTEXT = cloud()
 DECLARED = services.declare(CONTEXT)
@@ -99,7 +99,7 @@ def test_a_file_without_sections_is_replaced_with_a_warning():
         ("openstack-dashboard/local_settings.d/_99999_mine.py", "www-data", 0o640, "/etc/openstack-dashboard/"),
         ("mysql/mariadb.conf.d/zz-mine.cnf", "root", 0o644, "/etc/mysql/"),
         ("rabbitmq/conf.d/mine.conf", "rabbitmq", 0o640, "/etc/rabbitmq/"),
-        ("apache2/conf-enabled/mine.conf", "root", 0o640, "/etc/apache2/"),
+        ("apache2/conf-enabled/mine.conf", "www-data", 0o640, "/etc/apache2/"),
     ],
 )
 def test_a_file_that_is_not_rendered_is_added_with_the_services_owner_and_mode(name, group, mode, readers):
@@ -113,6 +113,14 @@ def test_a_file_that_is_not_rendered_is_added_with_the_services_owner_and_mode(n
         if any(trigger.split(":")[1].startswith(readers) for trigger in unit.trigger_ids)
     }
     assert units_of_service and restarted_units(applied) == units_of_service
+
+
+@pytest.mark.parametrize("name", ["centos7-train", "centos9s-epoxy"])
+def test_a_file_of_the_web_server_is_readable_for_its_account_alone(name):
+    context = on(name, CONTEXT)
+    files = tree({"httpd/conf.d/mine.conf": "as: it is\n"})
+    file = file_at(apply_overrides(services.declare(context), files, context.profile), "/etc/httpd/conf.d/mine.conf")
+    assert (file.owner, file.group, file.mode) == ("root", "apache", 0o640)
 
 
 def test_an_added_file_is_recorded_then_written_and_then_its_readers_start():

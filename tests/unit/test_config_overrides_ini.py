@@ -162,7 +162,8 @@ def test_merging_twice_equals_merging_once(tmp_path, rendered, overrides):
 
 @pytest.mark.parametrize("line", ["# c\n", "[s{}]\na{} = 1\n", "[a]\nx{} = {}\n", "  x\n", "[[[\n", "a\n"])
 def test_merging_takes_linear_time(line):
-    text = "".join(line.format(n, n) for n in range(20000))
+    # What is quadratic takes 4 seconds with 20000 lines if it takes 0.65 with 8000.
+    text = "".join(line.format(n, n) for n in range(8000))
     start = time.process_time()
     merged(text, text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 1

@@ -7,7 +7,6 @@ The output of the stand-in was recorded from oslo-config-validator and oslo-conf
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,9 +46,9 @@ END
 
 
 @pytest.fixture
-def dash(tmp_path):
+def dash(tmp_path, python_with_keystoneauth):
     shell = Dash(tmp_path, moved=("/var/lib/packstack-lite",))
-    shell.tool("python3", f'exec {sys.executable} "$@"')
+    shell.tool("python3", f'exec {python_with_keystoneauth} "$@"')
     shell.tool("oslo-config-validator", VALIDATOR)
     shell.tool("oslo-config-generator", GENERATOR)
     return shell

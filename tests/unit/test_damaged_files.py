@@ -20,6 +20,7 @@ from packstack_lite.deployment import answer_sources, clouds_yaml
 from packstack_lite.deployment import connection_target as targets
 from packstack_lite.deployment.options import Callbacks, ConnectionOptions
 from packstack_lite.engine import lock as locks
+from packstack_lite.engine import plan as planning
 from packstack_lite.engine import probe as looking
 from packstack_lite.errors import (
     AnswersError,
@@ -34,10 +35,11 @@ from packstack_lite.remote.command import Command, Job, Reply
 from packstack_lite.remote.jobs import JobRunner
 from packstack_lite.remote.shell import Shell
 from packstack_lite.report.run_log import open_log
-from packstack_lite.resources import ApiObject
+from packstack_lite.resources import ApiObject, File
 from packstack_lite.resources.swift_rings import SwiftRings
 from packstack_lite.sandbox import model
 from packstack_lite.secret import Masker
+from packstack_lite.smoke.runner import parse_case
 from tests.clouds import cloud
 from tests.unit.damage import damaged
 from tests.unit.test_nodes_gather import LINKS, PORTS, SYSTEM
@@ -347,7 +349,7 @@ UPLINK = f"uplink=eth0 mac aa:bb\nnetwork_file={base64.b64encode(b'x').decode()}
 MORE_REPLIES = decoded(
     damaged(
         UPLINK.encode(),
-        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\nrpm_version=httpd 2.4\n"
+        b"repo=base\t/etc/yum.repos.d/x\t1\thttp://x\t\t1\nrpm_version=httpd 2.4\n"
         b"unit_state=firewalld.service active enabled\n",
         b"device=/dev/vda 100 ext4 /\nkey_digest=CONFIG_SWIFT_HASH 0a\nnfs_export=a:/b no\nsriov_vfs=eth0 4\n"
         b"kernel_feature=nfs\n",
@@ -465,7 +467,7 @@ def test_a_damaged_lock_is_taken_over(directory, content):
     lock = directory / "lock"
     lock.mkdir(exist_ok=True)
     (lock / "holder").write_bytes(content or b"\n")
-    command = locks.take_command("we")
+    command = locks.take_command("we", "run")
     done = subprocess.run(
         ["sh", "-c", command.script.replace(locks.LOCK_DIR, str(lock))],
         input=command.stdin,
@@ -473,7 +475,7 @@ def test_a_damaged_lock_is_taken_over(directory, content):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
-    assert (lock / "holder").read_bytes().startswith(b'{"who": "we"}\n')
+    assert (lock / "holder").read_bytes().startswith(b'{"who": "we", "run": "run"}\n')
 
 
 def test_a_lock_that_cannot_be_taken_is_an_expected_error(tmp_path):
@@ -482,3 +484,19 @@ def test_a_lock_that_cannot_be_taken_is_an_expected_error(tmp_path):
         pass
     assert error.value.exit_code is ExitCode.PHASE_FAILED
     assert error.value.hint
+
+
+def test_an_old_text_that_is_no_base64_is_an_expected_error():
+    """plan --diff reads the texts of files beside their states."""
+    node = Node(Reply(0, "Zm9vx\n"))
+    with pytest.raises(PackstackLiteError, match="node: cannot parse the reply to"):
+        planning._old_texts(node, [File("/etc/nova/nova.conf", content="x")])
+
+
+@pytest.mark.parametrize("seconds", ["[" * 20_000, "1" + "0" * 400, "null", "NaN", "1e999"])
+def test_a_damaged_line_of_the_smoke_test_is_no_case(seconds):
+    assert parse_case('{"name": "a", "outcome": "passed", "detail": "", "seconds": %s}' % seconds) is None
+
+
+def test_an_unknown_outcome_of_the_smoke_test_is_no_case():
+    assert parse_case('{"name": "a", "outcome": "x", "detail": "", "seconds": 1}') is None

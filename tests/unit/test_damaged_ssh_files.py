@@ -378,3 +378,11 @@ def test_an_entry_of_proxyjump_is_parsed(jump, expected):
 def test_an_invalid_host_name_is_refused(tmp_path, name):
     with pytest.raises(ConnectError, match="host name cannot be resolved"):
         connect(SshTarget(name, config_file=str(tmp_path / "none")))
+
+
+def test_a_file_larger_than_any_private_key_is_not_read(tmp_path):
+    """cryptography takes quadratic time for many beginnings of a key."""
+    path, notes = tmp_path / "id_rsa", []
+    path.write_bytes(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAA==" * 100_000)
+    assert read_key(str(path), None, notes, True) is None
+    assert notes == [f"{path} (cannot be used: larger than any private key)"]

@@ -40,6 +40,12 @@ class EmptyNode:
         self.round_trips += 1
         return [Reply(0) for _ in commands]
 
+    def after_reopening(self, action):
+        pass
+
+    def abort(self):
+        self.close()
+
     def close(self):
         self.is_closed = True
 
@@ -135,7 +141,7 @@ def test_an_unreachable_controller_is_an_error_and_the_log_is_named(home, monkey
     with pytest.raises(ConnectError), open_deployment(sources, callbacks=Callbacks(progress=messages.append)):
         pass
     (log,) = home.rglob("run.log")
-    assert messages == [f"log of this run: {log.parent}"]
+    assert messages == [f"1 node: {ADDRESS} (all roles)", f"log of this run: {log.parent}"]
     assert "cannot be reached" in log.read_text()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from packstack_lite.deployment import NodeSelection, connection_target
+from packstack_lite.deployment import ConnectionOptions, NodeSelection, connection_target
 from packstack_lite.engine.lock import lock_owner, owner_is_gone
 from packstack_lite.errors import UsageError
 
@@ -89,8 +90,22 @@ def test_other_users_go_through_ssh(monkeypatch):
     assert not connection_target.choose_target(NodeSelection(), controller="127.0.0.1").is_local
 
 
-def test_a_named_host_is_reached_over_ssh_even_if_it_is_this_machine():
-    assert not connection_target.choose_target(NodeSelection(host="127.0.0.1")).is_local
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may work on this machine without SSH")
+def test_root_needs_no_ssh_to_this_machine_if_it_is_named():
+    assert connection_target.choose_target(NodeSelection(host="127.0.0.1")).is_local
+
+
+@pytest.mark.parametrize(
+    ("host", "connection"),
+    [
+        ("root@127.0.0.1", ConnectionOptions()),
+        ("127.0.0.1:2222", ConnectionOptions()),
+        ("127.0.0.1", ConnectionOptions(ssh_key=Path("key"))),
+        ("127.0.0.1", ConnectionOptions(ssh_config=Path("config"))),
+    ],
+)
+def test_a_user_a_port_or_a_key_asks_for_ssh_even_to_this_machine(host, connection):
+    assert not connection_target.choose_target(NodeSelection(host=host), connection).is_local
 
 
 def test_own_addresses_are_recognized():
@@ -106,3 +121,10 @@ def test_a_lock_owner_is_gone_when_its_process_has_ended():
     assert not owner_is_gone(lock_owner())
     assert not owner_is_gone(f"somebody@elsewhere (process {process.pid})")
     assert not owner_is_gone("somebody who has not said who")
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 70, "\u202ec", "a\0b"])
+def test_a_name_that_cannot_be_encoded_is_as_one_that_does_not_resolve(name):
+    """getaddrinfo raises UnicodeError or ValueError for it, and no OSError."""
+    assert connection_target.resolve_address(name) == name
+    assert connection_target.is_this_machine(name) is False

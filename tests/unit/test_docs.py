@@ -235,6 +235,15 @@ def test_paths_of_the_source_tree_exist(path: Path) -> None:
     assert not problems, "\n".join(problems)
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """Helpers that work side by side take the same next number; the heading repeats the file's."""
+    paths = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    numbers = [path.name[:4] for path in paths]
+    assert sorted(set(numbers)) == numbers and len(numbers) >= 20
+    headings = {path.name: path.read_text().partition("\n")[0] for path in paths}
+    assert [name for name, heading in headings.items() if not heading.startswith(f"# {name[:4]}: ")] == []
+
+
 def test_headings_of_the_how_to_are_in_sentence_case() -> None:
     problems = find_headings_in_lower_case("docs/how-to.md", read("docs/how-to.md"))
     assert not problems, "\n".join(problems)

@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
@@ -18,7 +19,9 @@ import yaml
 
 from packstack_lite import profiles
 from tests.conftest import PROJECT
-from tests.rendered import CASES, files, on, text
+from tests.rendered import CASES, files_of_case, text
+from tests.sources import nodes_of
+from tests.unit.check_each import check_each
 
 PACKAGE = PROJECT / "packstack_lite"
 ROOMS = (
@@ -62,12 +65,11 @@ def newer_than_el7(text: str) -> List[Tuple[str, str]]:
 
 def strings(path: Path) -> Iterator[str]:
     """Yield every string of a module without its docstrings; an f-string or list counts as one string."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and node.body]
+    bodies = [node.body[0] for node in nodes_of(path) if isinstance(node, documented) and node.body]
     docs = {id(first.value) for first in bodies if isinstance(first, ast.Expr)}
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    parts = {id(part) for node in nodes_of(path) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes_of(path):
         if isinstance(node, ast.JoinedStr):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
         elif isinstance(node, (ast.List, ast.Tuple)):
@@ -80,39 +82,42 @@ def without_comments(shell: str) -> str:
     return re.sub(r"(?m)^\s*#.*$", "", shell.replace("\\\n", " "))
 
 
+@lru_cache(maxsize=None)
 def texts() -> Dict[str, List[str]]:
-    """Return every text that may run on a node, by module."""
+    """Return every text that may run on a node, by module, without the shell's comments."""
     modules = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
     shells = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.sh"))]
-    by_module = {path.relative_to(PACKAGE).as_posix(): list(strings(path)) for path in modules}
-    return {**by_module, **{path.relative_to(PACKAGE).as_posix(): [path.read_text()] for path in shells}}
-
-
-TEXTS = {name: [without_comments(text) for text in of_module] for name, of_module in texts().items()}
+    by_path = {**{path: list(strings(path)) for path in modules}, **{path: [path.read_text()] for path in shells}}
+    return {
+        path.relative_to(PACKAGE).as_posix(): [without_comments(text) for text in of_module]
+        for path, of_module in by_path.items()
+    }
 
 
 def test_every_room_is_searched():
-    assert {name.split("/")[0] for name in TEXTS} == set(ROOMS)
+    assert {name.split("/")[0] for name in texts()} == set(ROOMS)
 
 
 def test_known_commands_are_among_the_searched_texts():
-    everything = "\n".join(text for of_module in TEXTS.values() for text in of_module)
+    everything = "\n".join(text for of_module in texts().values() for text in of_module)
     for known in ("exec systemd-run --quiet", "ceph-mon --mkfs", "curl --noproxy", "ss -ltn 'sport = :X'"):
         assert known in everything, known
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_nothing_newer_than_el7_is_used(name):
-    for searched in TEXTS[name]:
-        for module, code in EXCEPTIONS:
-            searched = searched.replace(code, "") if module == name else searched
-        newer = newer_than_el7(searched)
-        assert not newer, f"{name}: EL 7 does not know this: {newer}\nin: {searched[:400]}"
+def test_nothing_newer_than_el7_is_used():
+    def check(name: str) -> None:
+        for searched in texts()[name]:
+            for module, code in EXCEPTIONS:
+                searched = searched.replace(code, "") if module == name else searched
+            newer = newer_than_el7(searched)
+            assert not newer, f"EL 7 does not know this: {newer}\nin: {searched[:400]}"
+
+    check_each(texts(), check)
 
 
 @pytest.mark.parametrize(("name", "code"), EXCEPTIONS)
 def test_exceptions_still_exist_and_are_still_needed(name, code):
-    assert any(code in text for text in TEXTS[name]), f"{name} no longer has {code!r}: remove it from EXCEPTIONS"
+    assert any(code in text for text in texts()[name]), f"{name} no longer has {code!r}: remove it from EXCEPTIONS"
     assert newer_than_el7(code), f"EL 7 knows {code!r}: remove it from EXCEPTIONS"
 
 
@@ -166,7 +171,7 @@ def unknown_to_219(unit: str) -> List[str]:
 @pytest.mark.parametrize("profile", profiles.list_names())
 @pytest.mark.parametrize("case", CASES)
 def test_units_use_only_directives_of_systemd_219(profile, case):
-    units = {path: text(file) for path, file in files(on(profile, CASES[case]())).items() if "/systemd/" in path}
+    units = {path: text(file) for path, file in files_of_case(profile, case).items() if "/systemd/" in path}
     assert units
     assert not {path: wrong for path, unit in units.items() if (wrong := unknown_to_219(unit))}
 
@@ -192,8 +197,8 @@ def test_units_name_programs_by_els_paths(profile):
     """On EL everything of /sbin and /usr/sbin stays there: /bin/ip is Debian's."""
     debian_path = re.compile(r"=/(usr/)?bin/(ip|ethtool|iptables|losetup|vgchange)\b")
     assert debian_path.search("ExecStart=/bin/ip link")
-    for case in CASES.values():
-        units = {path: text(file) for path, file in files(on(profile, case())).items() if "/systemd/" in path}
+    for case in CASES:
+        units = {path: text(file) for path, file in files_of_case(profile, case).items() if "/systemd/" in path}
         assert not [path for path, unit in units.items() if debian_path.search(unit)]
 
 

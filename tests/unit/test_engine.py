@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from typing import ClassVar, FrozenSet, List, Sequence, Tuple
@@ -12,6 +13,7 @@ from packstack_lite.engine import events
 from packstack_lite.engine.apply import apply
 from packstack_lite.engine.diff import describe_diff, diff_resources, differing_keys
 from packstack_lite.engine.events import Changed, Failed, PhaseFinished, Skipped
+from packstack_lite.engine.executor import Executor
 from packstack_lite.engine.plan import plan
 from packstack_lite.engine.schedule import add_needs, next_batch
 from packstack_lite.engine.verify import verify
@@ -385,3 +387,42 @@ def test_a_job_without_an_error_fails_with_that_of_its_preparation(node, listene
     with pytest.raises(PhaseError):
         apply(node, [Prepared("a", str(tmp_path))], listener, Masker())
     assert "prepare failed with exit code" in listener.of(events.Failed)[0].message
+
+
+@pytest.mark.parametrize(
+    ("state", "message"), [("stopping", "here: the node is shutting down"), ("degraded", "failed")]
+)
+@pytest.mark.parametrize("kind", [Note, Task])
+def test_a_node_that_shuts_down_is_the_cause_of_its_failures(
+    node, listener, tmp_path, monkeypatch, kind, state, message
+):
+    tool = tmp_path / "tools" / "systemctl"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\n[ "$1" = is-system-running ] && echo {state}\nexit 1\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    with pytest.raises(PhaseError) as failure:
+        apply(node, [kind(name, str(tmp_path), breaks=True) for name in "abc"], listener, Masker())
+    assert message in failure.value.message
+    assert failure.value.hint
+    assert bool(listener.of(Failed)) == (state != "stopping")
+
+
+def test_an_alarm_of_the_queue_is_named_beside_failures(node, listener, tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    alarm = "[{{resource_limit,memory,rabbit@a},[]}]"
+    for name, script in (("systemctl", "echo running"), ("rabbitmqctl", f"echo '{alarm}'")):
+        (tmp_path / "tools" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "tools" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'tools'}:{os.environ['PATH']}")
+    with pytest.raises(PhaseError):
+        apply(node, [Note("a", str(tmp_path), breaks=True)], listener, Masker())
+    (note,) = listener.of(events.Note)
+    assert (note.level, note.text[:52]) == ("warning", "RabbitMQ takes no messages: its memory alarm is set ")
+
+
+def test_what_a_job_waited_for_is_not_in_its_failure(node, listener):
+    executor = Executor(node, Phase.SERVICES, listener, Masker())
+    out = "waits until app is ready, for 10 of 20 seconds: x\napp is not ready\n"
+    executor.job_finished(Job("unit-app", ""), JobResult("unit-app", 1, out, 20.0))
+    assert listener.of(events.StepFinished)[0].detail == "unit-app failed with exit code 1: app is not ready"

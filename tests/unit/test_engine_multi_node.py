@@ -259,3 +259,48 @@ def test_dependencies_of_a_service_count_only_where_it_is_deployed():
     assert {dependency.service for dependency in NODE_DEPENDENCIES} == {"", "ovn"}
     assert set(select_dependencies(["ovn"])) == set(NODE_DEPENDENCIES)
     assert {dependency.service for dependency in select_dependencies(["neutron-openvswitch"])} == {""}
+
+
+@dataclass(frozen=True)
+class Former(Note):
+    """A note that shall not exist."""
+
+    kind = "former"
+
+    def desired(self):
+        return None
+
+    @classmethod
+    def script(cls, note):
+        return f"rm {note.directory}/{note.name}"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_account_is_removed_once_every_node_has_left_it_and_nothing_waits_for_nothing(
+    directories, listener, is_there
+):
+    """A node that still logs in by the old account keeps it alive; without an old account nobody has to wait."""
+    if is_there:
+        (Path(directories["a"]) / "old").write_text("x\n")
+    node_runs = [
+        node_run("a", CONTROLLER, [Former("old", directories["a"], phase=Phase.REMOVE)]),
+        node_run("b", COMPUTE, [Note("new-login", directories["b"], breaks=True, phase=Phase.SERVICES)]),
+    ]
+    reports = run(node_runs, listener, NODE_DEPENDENCIES)
+    assert [report.node for report in failed_reports(reports)] == (["a", "b"] if is_there else ["b"])
+    assert (Path(directories["a"]) / "old").exists() is is_there
+    if is_there:
+        assert (
+            reports[0].error == "Remove: waits for every node to let go of what is removed, but b did not finish Remove"
+        )
+
+
+def test_a_removal_follows_the_other_nodes(directories, listener):
+    (Path(directories["a"]) / "old").write_text("x\n")
+    (Path(directories["b"]) / "unit").write_text("x\n")
+    node_runs = [
+        node_run("a", CONTROLLER, [Former("old", directories["a"], phase=Phase.REMOVE)]),
+        node_run("b", COMPUTE, [Former("unit", directories["b"], phase=Phase.REMOVE)]),
+    ]
+    assert not failed_reports(run(node_runs, listener, NODE_DEPENDENCIES))
+    assert [event.resource_id for event in listener.of(Changed)] == ["former:unit", "former:old"]

@@ -15,7 +15,7 @@ from packstack_lite.diagnosis.tracking import TrackedContext, Tracker
 from packstack_lite.errors import UsageError
 from packstack_lite.resources import File
 from packstack_lite.services._base.templating import templates_root
-from tests.rendered import CASES, files, on, text
+from tests.rendered import CASES, files_of_case, on, text
 
 ANSWER_FILE = """[general]
 CONFIG_CONTROLLER_HOST=192.0.2.10
@@ -69,7 +69,7 @@ def test_tracking_changes_no_file_and_finds_every_rendering(profile):
         context, tracker = on(profile, make_context()), Tracker()
         resources = services.declare(track(context, tracker))
         tracked = {file.path: text(file) for file in resources if isinstance(file, File)}
-        assert tracked == {path: text(file) for path, file in files(context).items()}, case
+        assert tracked == {path: text(file) for path, file in files_of_case(profile, case).items()}, case
         with_header = {content for content in tracked.values() if "packstack-lite from templates/" in content[:200]}
         assert with_header <= {rendering.text for rendering in tracker.renderings}, case
 

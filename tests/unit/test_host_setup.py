@@ -88,8 +88,8 @@ def test_an_answered_mirror_is_the_only_one_and_auto_tries_every_mirror():
 
 def test_the_releases_repositories_get_mirrors_once_its_package_is_installed():
     base, sig = resources_of_kind(centos_node(), YumMirrors)
-    assert (base.tree, base.release_package, base.phase) == ("base", "", Phase.PREPARE)
-    assert (sig.tree, sig.release_package, sig.phase) == ("sig", "centos-release-openstack-train", Phase.PACKAGES)
+    assert (base.repo_group, base.release_package, base.phase) == ("base", "", Phase.PREPARE)
+    assert (sig.repo_group, sig.release_package, sig.phase) == ("sig", "centos-release-openstack-train", Phase.PACKAGES)
 
 
 def test_crb_is_enabled_on_stream():
@@ -190,7 +190,7 @@ def test_selinux_is_set_up_only_where_it_is_enabled(selinux, container, expected
     machine = {} if not container else {"virtualization": "systemd-nspawn"}
     context = centos_node(selinux=selinux, **machine)
     assert bool(resources_of_kind(context, SelinuxBooleans)) is expected
-    assert ("openstack-selinux" in system._all_packages(context, [])) is expected
+    assert ("openstack-selinux" in system.list_packages(context, [])) is expected
     assert not resources_of_kind(context, SelinuxPermissive), "no answer asks for it"
     permissive = centos_node(answers={"CONFIG_SELINUX": "permissive"}, selinux=selinux, **machine)
     assert bool(resources_of_kind(permissive, SelinuxPermissive)) is expected
@@ -229,9 +229,9 @@ def test_the_nodes_names_resolve_to_its_address(fqdn, names):
 def test_tuned_is_left_out_in_a_container():
     context = centos_node()
     (unit,), (tuned,) = resources_of_kind(context, Unit), resources_of_kind(context, TunedProfile)
-    assert tuned.needs == (unit.id,) and "tuned" in system._all_packages(context, [])
+    assert tuned.needs == (unit.id,) and "tuned" in system.list_packages(context, [])
     container = centos_node(virtualization="systemd-nspawn")
-    assert not resources_of_kind(container, TunedProfile) and "tuned" not in system._all_packages(container, [])
+    assert not resources_of_kind(container, TunedProfile) and "tuned" not in system.list_packages(container, [])
 
 
 EXTRA_SERVICES = {"CONFIG_SWIFT_INSTALL": True, "CONFIG_CINDER_INSTALL": True, "CONFIG_BARBICAN_INSTALL": True}

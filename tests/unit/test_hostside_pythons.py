@@ -5,6 +5,7 @@ cloud_api.py is tested on all three in test_resources_api_object.py, against a f
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from packstack_lite.config_overrides import option_check
 from packstack_lite.resources import SwiftRings
+from packstack_lite.resources.api_object import cloud_api_modules
 from packstack_lite.services._base import schema
 from packstack_lite.services.registry import optional_smoke_cases
 from packstack_lite.smoke.runner import hostside_sources
@@ -38,10 +40,22 @@ def python(version, module=""):
     return interpreter
 
 
+@pytest.fixture
+def openstack_python(python_with_keystoneauth):
+    """Return a function that returns the command line of an interpreter with keystoneauth1."""
+
+    def choose(version):
+        return python_with_keystoneauth.split() if version == "here" else [python(version, "keystoneauth1")]
+
+    return choose
+
+
 def run(args, text="", **env):
     """Run a program with ``text`` on standard input; return exit code, output and errors."""
     # Without a locale, as a service on EL 7: only ASCII can be printed without an explicit encoding.
-    environment = {**{key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}, **env}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}
+    # Python 2.7 would write NAME.pyc beside each module that it imports, into the tree of the product.
+    environment = {**environment, "PYTHONDONTWRITEBYTECODE": "1", **env}
     done = subprocess.run(args, input=text.encode(), capture_output=True, env=environment, timeout=100, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -244,8 +258,7 @@ def cloud():
 
 
 @every_python
-def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
-    interpreter = python(version, "keystoneauth1")
+def test_smoke_reports_every_case_and_cleans_up(version, openstack_python, cloud, tmp_path):
     (tmp_path / "image").write_bytes(b"QFI\xfb")
     cloud.objects("compute/servers")
     api = {
@@ -257,25 +270,30 @@ def test_smoke_reports_every_case_and_cleans_up(version, cloud, tmp_path):
     }
     task = {
         "api": api,
-        "image_source": str(tmp_path / "image"),
+        "image": {"name": "cirros", "source": str(tmp_path / "image"), "proxy": ""},
         "user": "root",
-        "external": "\u00e4u\u00dferes",
+        "external": {"name": "\u00e4u\u00dferes", "is_demo": True, "temporary": None},
         "horizon_url": "",
         "catalog": ["compute", "orchestration"],
         "optional_cases": optional_smoke_cases(),
         "volumes": {"kind": "", "encrypted_type": ""},
     }
     source = smoke_program()
-    args = [interpreter, "-c", f"import sys; exec(compile(sys.stdin.read({len(source)}), 'smoke', 'exec'))"]
+    args = [
+        *openstack_python(version),
+        "-c",
+        f"import sys; exec(compile(sys.stdin.read({len(source)}), 'smoke', 'exec'))",
+    ]
     code, out, errors = run(args, source.decode() + json.dumps(task))
     assert (code, errors) == (0, "")
     cases = {case["name"]: case for case in map(json.loads, out.splitlines())}
     assert cases["token"]["outcome"] == "passed" and cases["flavor"]["outcome"] == "passed"
     assert cases["horizon"] == {**cases["horizon"], "outcome": "skipped", "detail": "CONFIG_HORIZON_INSTALL=n"}
     assert cases["ping"]["detail"] == "needs floating_ip"
+    assert cases["network"]["outcome"] == "passed"
     assert cases["catalog"]["outcome"] == "failed"
     assert cases["catalog"]["detail"].startswith("the catalog has no orchestration")
-    assert "\u00e4u\u00dferes" in cases["network"]["detail"]
+    assert "\u00e4u\u00dferes" in cases["external_network"]["detail"]
     assert cases["cleanup"]["detail"] == "nothing left" and not cloud.objects("compute/flavors")
 
 
@@ -303,9 +321,9 @@ print(int(peak) < 200000)
 
 
 @every_python
-def test_text_is_found_in_a_volume_without_keeping_it_in_memory(version):
+def test_text_is_found_in_a_volume_without_keeping_it_in_memory(version, openstack_python):
     directory = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, errors = run([python(version, "keystoneauth1"), "-c", SEARCH_PROGRAM, directory])
+    code, out, errors = run([*openstack_python(version), "-c", SEARCH_PROGRAM, directory])
     assert (code, errors) == (0, "")
     assert out == "True 0\n" * 4 + "False\nFalse\nTrue\n"
 
@@ -324,7 +342,7 @@ class Client(object):
     def __init__(self):
         self.seen = set()
     def get(self, path):
-        key = path.split("?")[0].strip("/").replace("os-", "").replace("-", "_")
+        key = path.split("?")[0].strip("/").split("/")[0].replace("os-", "").replace("-", "_")
         there = key != "ports" and key not in self.seen
         self.seen.add(key)
         return Reply({key: [{"id": "1", "name": "smoke-1", "keypair": {"name": "smoke-1"}}] * there})
@@ -340,9 +358,9 @@ print(smoke_cloud.cleanup(smoke))
 
 
 @every_python
-def test_cleanup_ignores_objects_that_are_gone_already(version):
+def test_cleanup_ignores_objects_that_are_gone_already(version, openstack_python):
     directory = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, errors = run([python(version, "keystoneauth1"), "-c", CLEANUP_PROGRAM, directory])
+    code, out, errors = run([*openstack_python(version), "-c", CLEANUP_PROGRAM, directory])
     assert (code, errors) == (0, "")
     things = ("floatingips/1", "servers/1", "routers/1", "networks/1", "security-groups/1", "images/1", "flavors/1")
     assert out == "".join(f"/{thing} " for thing in (*things, "os-keypairs/smoke-1")) + "nothing left\n"
@@ -357,45 +375,55 @@ exec(source.replace("sys.exit(main())", "pass"))
 print(" ".join(case.__name__ for case, _ in all_cases()))
 print(" ".join(clean.__name__ for _, clean in reversed(collect_rows("CLEANERS"))))
 """
-SMOKE_CASES = (
-    "token catalog agents image flavor network keypair instance neighbour floating_ip ping ssh metadata console_log"
-    " console horizon secret objects volume volume_snapshot volume_backup volume_extend volume_encrypted"
-    " boot_from_volume two_networks security_group cleanup"
-)
+
+
+def functions_in(table, position):
+    """Return the names of the functions in a table of the smoke test's modules, by their names' order."""
+    return [
+        getattr(row.elts[position], "attr", "") or row.elts[position].id
+        for _, source in sorted(hostside_sources().items())
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == table
+        for row in node.value.elts
+    ]
 
 
 @every_python
-def test_the_smoke_test_collects_cases_and_cleaners_of_its_modules_in_order(version):
-    code, out, errors = run(
-        [python(version, "keystoneauth1"), "-c", SMOKE_TABLES_PROGRAM], smoke_program().decode("ascii")
-    )
+def test_the_smoke_test_collects_cases_and_cleaners_of_its_modules_in_order(version, openstack_python):
+    code, out, errors = run([*openstack_python(version), "-c", SMOKE_TABLES_PROGRAM], smoke_program().decode("ascii"))
     assert (code, errors) == (0, "")
-    assert out == f"{SMOKE_CASES}\nclean_volumes clean_objects clean_secrets\n"
+    cases, cleaners = (line.split() for line in out.splitlines())
+    assert cases == [*functions_in("FIRST_CASES", 0), *functions_in("CASES", 0), *functions_in("LAST_CASES", 0)]
+    assert cases[:2] == ["token", "catalog"] and cases[-1] == "cleanup" and "secret" in cases
+    # Later modules' objects first: encrypted volumes need their secrets.
+    assert cleaners == functions_in("CLEANERS", 1)[::-1]
+    assert cleaners.index("clean_volumes") < cleaners.index("clean_secrets")
 
 
-# Each module of the smoke test in a process of its own, as an import error of one would hide the others'.
+# Each module of a program in a process of its own, as an import error of one would hide the others'.
 IMPORT_PROGRAM = """
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
 importlib.import_module(sys.argv[2])
 """
+# Directory and prefix of the programs that consist of modules, and their modules.
+BUNDLES = [("smoke", "smoke_", hostside_sources()), ("resources", "cloud_", cloud_api_modules())]
 
 
-@pytest.mark.parametrize("name", hostside_sources())
+@pytest.mark.parametrize(("room", "name"), [(room, name) for room, _, sources in BUNDLES for name in sources])
 @every_python
-def test_each_module_of_the_smoke_test_imports_what_it_uses(version, name):
-    directory = str(PROJECT / "packstack_lite/smoke/hostside")
-    interpreter = python(version, "keystoneauth1")
-    assert run([interpreter, "-c", IMPORT_PROGRAM, directory, name]) == (0, "", "")
+def test_each_module_of_a_program_imports_what_it_uses(version, openstack_python, room, name):
+    directory = str(PROJECT / "packstack_lite" / room / "hostside")
+    assert run([*openstack_python(version), "-c", IMPORT_PROGRAM, directory, name]) == (0, "", "")
 
 
-def test_a_module_of_the_smoke_test_is_sent_after_those_that_it_imports():
-    sources = hostside_sources()
+@pytest.mark.parametrize(("room", "prefix", "sources"), BUNDLES)
+def test_a_module_of_a_program_is_sent_after_those_that_it_imports(room, prefix, sources):
     names = list(sources)
-    directory = PROJECT / "packstack_lite/smoke/hostside"
-    assert set(names) == {path.stem for path in directory.glob("smoke_*.py")}
+    directory = PROJECT / "packstack_lite" / room / "hostside"
+    assert set(names) == {path.stem for path in directory.glob(f"{prefix}*.py")}
     for name, source in sources.items():
-        imported = re.findall(r"^(?:import|from) (smoke_\w+)", source, re.M)
+        imported = re.findall(rf"^(?:import|from) ({prefix}\w+)", source, re.M)
         assert all(names.index(other) < names.index(name) for other in imported), name
 
 
@@ -415,10 +443,115 @@ for body in (b'{"badRequest": {"code": 400, "message": "no room"}}', b'{"error":
 
 
 @every_python
-def test_smoke_reports_an_apis_message_where_the_client_does_not(version):
+def test_smoke_reports_an_apis_message_where_the_client_does_not(version, openstack_python):
     directory = str(PROJECT / "packstack_lite/smoke/hostside")
-    code, out, errors = run([python(version, "keystoneauth1"), "-c", API_ERROR_PROGRAM, directory])
+    code, out, errors = run([*openstack_python(version), "-c", API_ERROR_PROGRAM, directory])
     assert (code, errors) == (0, "")
     first, second = out.splitlines()
     assert first.endswith('{"badRequest": {"code": 400, "message": "no room"}}')
     assert second == "none (HTTP 400)"
+
+
+# Where the paths of a web server end after redirects, and what the search for the login page says.
+LOGIN_PAGE_PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import smoke_cloud
+class Page:
+    status_code = 200
+class Web:
+    def get(self, url, timeout):
+        page = Page()
+        page.url = json.loads(sys.argv[2]).get(url[len("http://host"):], url)
+        page.status_code = 200 if "login" in page.url else 404
+        return page
+try:
+    sys.stdout.write(smoke_cloud.find_login_page(Web(), "http://host/horizon/auth/login/").url)
+except smoke_cloud.Failed as failure:
+    sys.stdout.write("failed: %s" % failure)
+"""
+LOGIN = "http://host/horizon/auth/login/?next=/horizon/"
+
+
+@pytest.mark.parametrize(
+    ("redirects", "outcome"),
+    [
+        ({"/": LOGIN, "/dashboard": LOGIN, "/horizon": LOGIN}, LOGIN),
+        ({"/dashboard": LOGIN, "/horizon": LOGIN}, "failed: http://host/ leads to http://host/, which says 404"),
+        ({"/": LOGIN, "/horizon": LOGIN}, "failed: http://host/dashboard leads to http://host/dashboard"),
+        ({"/": LOGIN, "/dashboard": "http://host/login", "/horizon": LOGIN}, "failed: http://host/dashboard leads to"),
+    ],
+)
+@every_python
+def test_the_hosts_root_and_both_known_paths_must_lead_to_the_login_page(version, openstack_python, redirects, outcome):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    argv = [*openstack_python(version), "-c", LOGIN_PAGE_PROGRAM, directory, json.dumps(redirects)]
+    code, out, errors = run(argv)
+    assert (code, errors) == (0, "") and out.startswith(outcome)
+
+
+# The networks of the test, beside the node's routes.
+RANGES_PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import smoke_network
+try:
+    sys.stdout.write(" ".join(smoke_network.find_free_ranges(json.loads(sys.argv[2]), 2)))
+except smoke_network.Failed as failure:
+    sys.stdout.write("failed: %s" % failure)
+"""
+
+
+@pytest.mark.parametrize(
+    ("routes", "ranges"),
+    [
+        ([], "10.99.0.0/24 10.99.1.0/24"),
+        (["198.18.1.0/24", "10.0.0.0/24", "192.168.0.0/16"], "10.99.0.0/24 10.99.1.0/24"),
+        (["10.99.0.0/24"], "10.99.1.0/24 10.99.2.0/24"),
+        (["10.99.0.7", "10.99.1.128/25"], "10.99.2.0/24 10.99.3.0/24"),
+        (["10.96.0.0/11"], "failed: the node has routes to all of 10.99.0.0"),
+        (["0.0.0.0/0"], "failed: the node has routes to all of 10.99.0.0"),
+        (["10.99.0.0/16"], "10.100.0.0/24 10.100.1.0/24"),
+    ],
+)
+@every_python
+def test_the_smoke_tests_networks_are_none_that_the_node_uses(version, openstack_python, routes, ranges):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    code, out, errors = run([*openstack_python(version), "-c", RANGES_PROGRAM, directory, json.dumps(routes)])
+    assert (code, errors) == (0, "") and out.startswith(ranges)
+
+
+# What the case says of a guest's /etc/resolv.conf, and of a name that the node resolves and the guest does or not.
+NAME_SERVER_PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import smoke_network
+replies = json.loads(sys.argv[2])
+class Smoke:
+    task = {"image": {"source": "http://localhost/image"}}
+smoke_network.run_ssh = lambda smoke, command: tuple(replies["lookup" if "lookup" in command else "servers"])
+try:
+    sys.stdout.write(smoke_network.name_server(Smoke()))
+except smoke_network.Failed as failure:
+    sys.stdout.write("failed: %s" % failure)
+"""
+
+
+@pytest.mark.parametrize(
+    ("servers", "lookup", "outcome"),
+    [
+        ("nameserver 198.18.0.1\nnameserver fd00::1", True, "given 198.18.0.1 fd00::1, resolves localhost"),
+        ("nameserver 198.18.0.1", False, "given 198.18.0.1, cannot resolve localhost"),
+        ("", True, "given no name server"),
+        ("nameserver 127.0.0.53", True, "failed: the instance was given 127.0.0.53, which is itself"),
+        ("nameserver ::1", True, "failed: the instance was given ::1, which is itself"),
+    ],
+)
+@every_python
+def test_the_smoke_test_says_what_name_servers_its_instance_was_given(
+    version, openstack_python, servers, lookup, outcome
+):
+    directory = str(PROJECT / "packstack_lite/smoke/hostside")
+    replies = json.dumps({"servers": [bool(servers), servers], "lookup": [lookup, ""]})
+    code, out, errors = run([*openstack_python(version), "-c", NAME_SERVER_PROGRAM, directory, replies])
+    assert (code, errors) == (0, "") and out.startswith(outcome)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,7 @@ SAMPLES = {
     "CONFIG_NEUTRON_OVS_BRIDGE_IFACES": "br-lab:eth1",
     "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS": "extnet:br-ex,lab:br-lab",
     "CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth1",
+    "CONFIG_NEUTRON_DNS_SERVERS": "198.18.0.1",
     "CONFIG_NTP_SERVERS": "198.18.0.1",
     "CONFIG_REPO": "http://198.18.0.9/more/",
     "CONFIG_REPO_DIRECTORY": "/srv/packages",
@@ -263,6 +266,21 @@ def test_text_that_runs_is_detected(sandbox, script):
     assert sandbox.find_problem(script)
 
 
+def test_text_that_runs_is_detected_among_other_scripts(sandbox):
+    sandbox.done.clear()
+    harmless = [(f"echo '{COMMAND} {number}'", b"") for number in range(3)]
+    injecting = [(f"{script} # among others", b"") for script in INJECTING_SCRIPTS]
+    problems = sandbox.find_problems([*harmless, *injecting, *harmless, ("kill -9 $$", b"")])
+    assert [bool(problem) for problem in problems] == [False] * 3 + [True] * len(injecting) + [False] * 4
+
+
+def test_a_script_that_ends_its_shell_hides_no_other(sandbox):
+    sandbox.done.clear()
+    assert any(sandbox.find_problems([(f"{COMMAND} # last", b""), ("kill -9 $$", b"")]))
+    sandbox.done.clear()
+    assert any(sandbox.find_problems([("kill -9 $$ # 1", b""), (f"{COMMAND} # first", b"")]))
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -279,6 +297,25 @@ def test_text_that_runs_is_detected(sandbox, script):
 def test_text_that_systemd_runs_or_replaces_is_detected(sandbox, line):
     sandbox.done.clear()
     assert list(find_problems_in_line(sandbox, line))
+
+
+def test_a_script_without_end_leaves_no_process(sandbox, monkeypatch):
+    """A subshell with a loop took a processor for as long as the machine ran."""
+    monkeypatch.setattr(sandbox, "timeout", 0.5)
+    sandbox.done.clear()
+    assert sandbox.find_problem("while true; do true; done") == ""
+    mark, end = str(sandbox.root).encode(), time.monotonic() + 10
+    while any(mark in read_arguments(path) for path in Path("/proc").glob("[0-9]*/cmdline")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def read_arguments(path):
+    """Return a process's command line, or b"" if it has ended."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_quoted_text_is_not_reported(sandbox):

@@ -23,6 +23,7 @@ PRINTS = (
     r"\becho (\w+)=",
     r"-printf '(\w+)=",
     r"s/\^/(\w+)=",
+    r"CONCAT\('(\w+)=",
     r"/(\w+)=\\1/",
 )
 COMMANDS = build_commands(["198.18.1.1:/srv"], ["br-ex:eth0"])

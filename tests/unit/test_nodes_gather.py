@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from packstack_lite.errors import PhaseError
-from packstack_lite.nodes.facts import Interface
+from packstack_lite.nodes.facts import Interface, package_source
 from packstack_lite.nodes.facts.gather import build_commands, gather_facts, parse_facts
 from packstack_lite.remote.command import Reply
 from tests.unit.dash import Dash
@@ -252,10 +252,15 @@ def test_listening_ports_are_found_with_and_without_ss(family, tools_without_ss)
 
 class PackageServer(BaseHTTPRequestHandler):
     def do_GET(self):
-        known = self.path.startswith("/good/") and self.path.endswith("/InRelease")
+        known = self.path.startswith("/good/") and self.path.endswith("/Release")
+        year = 2100 if "/new/" in self.path else 2020
+        text = f"Origin: test\nCodename: stable\nDate: Wed, 01 Jan {year} 00:00:00 UTC\n"
+        text += "Valid-Until: Thu, 02 Jan 2020 00:00:00 UTC\n" if "/old/" in self.path else ""
+        data = f"{text}Architectures: amd64\nComponents: main\nSHA256:\n".encode() if known else b""
         self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(b"Origin: test\n" if known else b"")
+        self.wfile.write(data)
 
     def log_message(self, *_):
         """Be quiet."""
@@ -276,23 +281,38 @@ def package_server():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("deb http://{at}/good stable main", "reachable"),
-        ("deb http://user:hunter22@{at}/bad stable main", "/bad/dists/stable/InRelease  404"),
-        ("deb http://{at}/good stable main\ndeb http://127.0.0.1:9/x stable main", "Could not connect to 127.0.0.1:9"),
-        ("deb nonsense", "Malformed entry 1"),
+        ("deb [trusted=yes] http://{at}/good stable main", "reachable"),
+        ("deb http://{at}/good stable main", "LIST:1: The repository 'http://{at}/good stable Release' is not signed."),
+        ("deb http://user:hunter22@{at}/bad stable main", "LIST:1: http://{at}/bad stable: 404  Not Found"),
+        (
+            "deb [trusted=yes] http://{at}/good stable main\n\ndeb http://127.0.0.1:9/x stable main",
+            "LIST:3: http://127.0.0.1:9/x stable: Could not connect to 127.0.0.1:9",
+        ),
+        (
+            "deb [trusted=yes check-date=yes check-valid-until=yes] http://{at}/good/old stable main",
+            "LIST:1: Release file for http://{at}/good/old/dists/stable/Release is expired",
+        ),
+        (
+            "deb [trusted=yes check-date=yes] http://{at}/good/new stable main",
+            "LIST:1: Release file for http://{at}/good/new/dists/stable/Release is not valid yet",
+        ),
+        ("deb cdrom:[Debian 12 _Bookworm_ - NETINST]/ bookworm main", "LIST:1: cdrom://"),
+        ("deb nonsense", "LIST:1: malformed entry"),
         ("", "no package source is configured"),
     ],
-    ids=["answers", "not there", "one of two refuses", "malformed", "none"],
+    ids=["answers", "unsigned", "not there", "one refuses", "expired", "not yet valid", "disc", "malformed", "none"],
 )
 def test_apts_sources_are_asked_with_apts_settings(line, expected, package_server, tmp_path):
     (tmp_path / "sources.list").write_text(line.format(at=package_server) + "\n")
     (tmp_path / "apt.conf").write_text(
         f'Dir::Etc::SourceList "{tmp_path}/sources.list"; Dir::Etc::SourceParts "/dev/null";'
+        f'Dir::State::lists "{tmp_path}/none/"; APT::Sandbox::User "root";'
         'Acquire::http::Proxy "false";'
     )
     reply = run("ask the package source", APT_CONFIG=str(tmp_path / "apt.conf"), TMPDIR=str(tmp_path))
     assert reply.ok
-    assert expected in reply.out
+    result = package_source.parse_result(reply)
+    assert expected.format(at=package_server).replace("LIST", f"{tmp_path}/sources.list") in result
     assert "hunter22" not in reply.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["apt.conf", "sources.list"], "nothing is left behind"
 
@@ -302,7 +322,7 @@ def test_apts_sources_are_asked_with_apts_settings(line, expected, package_serve
     [("", True), ("CONFIG_NF_CONNTRACK_ZONES=y\n", True), ("# CONFIG_NF_CONNTRACK_ZONES is not set\n", False)],
 )
 def test_a_datapath_without_connection_zones_does_not_count(tmp_path, config, is_printed):
-    (command,) = [command for command in build_commands() if "openvswitch" in command.script]
+    (command,) = [command for command in build_commands() if "ovs_module" in command.script]
     dash = Dash(tmp_path, moved=["/boot/", "/sys/module/openvswitch"])
     dash.tool("uname", "echo 9.9")
     dash.tool("modprobe", "exit 0")
@@ -310,3 +330,34 @@ def test_a_datapath_without_connection_zones_does_not_count(tmp_path, config, is
     if config:
         (tmp_path / "boot/config-9.9").write_text(f"CONFIG_X=y\n{config}")
     assert ("ovs_module=yes\n" in dash.run(command).out) is is_printed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hostname_address=198.18.1.300",
+        "address=eth0",
+        "default_gateway=x",
+        "route=10.0.0.0/99",
+        "interface=addr 9: eth9 inet 198.18.1.10/240 scope global",
+        "uplink=eth9 address x",
+        "device=/dev/vdb 100 -",
+        "epoch=nan",
+        "epoch=1e999",
+    ],
+)
+def test_a_fact_of_another_form_is_refused_where_it_is_read(line):
+    """A check that met it later said that it had a bug."""
+    system = "\n".join(one for one in SYSTEM.splitlines() if one.partition("=")[0] != line.partition("=")[0])
+    with pytest.raises(ValueError):
+        parse_replies(f"{system}\n{line}\n")
+
+
+def test_an_ipv6_gateway_of_the_ipv4_route_is_no_ipv4_gateway():
+    """ip(8): "default via inet6 fe80::1 dev eth0" (RFC 5549)."""
+    facts = parse_replies(SYSTEM.replace("default_gateway=198.18.1.1", "default_gateway=inet6"))
+    assert facts.network.default_gateway == ""
+
+
+def test_a_digit_that_is_none_to_int_is_no_number():
+    assert parse_replies(SYSTEM.replace("cpus=4", "cpus=\u00b2")).hardware.cpus == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from packstack_lite.errors import UsageError
-from packstack_lite.nodes.inventory import format_nodes, list_nodes
+from packstack_lite.nodes.inventory import describe_nodes, list_nodes
 from packstack_lite.nodes.node import Node
 
 ALL = ("controller", "network", "compute", "storage", "queue", "database")
@@ -67,13 +67,14 @@ def test_hosts_to_be_left_alone_are_known_and_marked():
         list_nodes({**answers, "EXCLUDE_SERVERS": "a"})
 
 
-def test_names_tell_the_roles():
-    told = format_nodes([Node(name="a", roles=("controller",)), Node(name="b", roles=("network", "compute"))])
-    assert told == "a (controller); b (network, compute)"
-
-
 def test_no_controller_and_two_controllers():
     with pytest.raises(UsageError, match="no controller is named"):
         list_nodes({"CONFIG_COMPUTE_HOSTS": ("b",)})
     with pytest.raises(UsageError, match="several hosts: a, b"):
         list_nodes({"CONFIG_CONTROLLER_HOST": "a,b"})
+
+
+def test_nodes_are_described_with_their_number_and_roles():
+    nodes = [Node(name="a", roles=("controller", "network")), Node(name="b", roles=("compute",), is_excluded=True)]
+    assert describe_nodes(nodes) == "2 nodes: a (controller, network); b (compute, excluded)"
+    assert describe_nodes([Node(name="a")]) == "1 node: a (all roles)"

@@ -62,7 +62,7 @@ def dash(tmp_path):
         "/etc/os-release",
     ]
     moved_paths += ["/etc/default/locale", "/etc/locale.conf", "/usr/local/lib", "/var/lib/mysql", "/var/tmp/packstack"]
-    return Dash(tmp_path, [*moved_paths, "/root/packstack"])
+    return Dash(tmp_path, [*moved_paths, "/root/packstack", "/var/lib/packstack-lite", "/etc/openvswitch", "/etc/ssh"])
 
 
 def put(dash, path, text=""):
@@ -93,6 +93,7 @@ def test_repositories_are_read_from_their_files(dash):
     base, epel = (f"{dash.root}/etc/yum.repos.d/{name}" for name in ("CentOS-Base.repo", "epel.repo"))
     infra = "http://mirrorlist.centos.org/?release=$releasever&arch=$basearch&repo=os&infra=$infra"
     plus = "http://mirror.centos.org/centos/$releasever/centosplus/$basearch/"
+    assert [repo.line for repo in read_subject(dash, repositories).repos] == [1, 7, 1]
     assert read_subject(dash, repositories).repos == (
         Repo("base", base, True, (infra,)),
         Repo("centosplus", base, False, (plus, "http://mirrors.example.com/plus/")),
@@ -219,10 +220,52 @@ def test_accounts_are_read_with_digests_of_their_passwords(dash):
     facts = read_subject(dash, cloud)
     assert facts.accounts == {"nova@198.18.1.10": "0123456789ab", "@%": "cd"}
     assert (facts.mariadb_databases, facts.mariadb_root_error) == ((), "")
-    package_source_of = dash.read_note("asked").splitlines()
-    assert (
-        len(package_source_of) == 2 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in package_source_of[1]
+    questions = dash.read_note("asked").split("-N ")[1:]
+    assert len(questions) == 3 and "SELECT CONCAT(LEFT(SHA2(COALESCE(NULLIF(Password, '')," in questions[1]
+
+
+def test_what_is_stored_under_names_of_the_answers_is_read(dash):
+    """A cloud without Cinder has no such table: the client says so, and goes on with the next statement.
+
+    It does so only for statements from standard input.
+    """
+    put(dash, "/var/lib/mysql/mysql/db.opt")
+    rows = (
+        "instances=aio a, b c",
+        "volumes=aio@lvm#lvm 2",
+        "image_store=file",
+        "network=flat extnet public",
+        "network=geneve - my net",
+        "subnet=10.0.0.0/24 private_subnet",
     )
+    dash.tool(
+        "mariadb",
+        "case $* in *-e*) echo 1 ;; *'--force') cat > $T/asked; printf '%s\\n' "
+        + " ".join(f"'{row}'" for row in rows)
+        + "; echo \"ERROR 1146 (42S02): Table 'cinder.volumes' doesn't exist\" >&2; exit 1 ;; esac",
+    )
+    facts = read_subject(dash, cloud)
+    assert dash.read_note("asked").count("SELECT ") == 5
+    assert (facts.instances, facts.volumes) == ({"aio": "a, b c"}, {"aio@lvm#lvm": "2"})
+    assert (facts.image_stores, facts.subnets) == (("file",), ("10.0.0.0/24 private_subnet",))
+    assert facts.networks == ("flat extnet public", "geneve - my net")
+
+
+def test_names_that_come_too_late_are_not_taken_for_none(dash):
+    """gather.parse_facts refuses the exit code of a command that timed out."""
+    put(dash, "/var/lib/mysql/mysql/db.opt")
+    dash.tool("mariadb", "case $* in *--force*) exit 124 ;; *) echo 1 ;; esac")
+    assert dash.run(cloud.build_command()).code == 124
+
+
+def test_the_manifest_and_the_switchs_name_are_read(dash):
+    put(dash, "/var/lib/packstack-lite/manifest.json", '{"schema": 1,\n "resources": [{"id": "unit:nova-compute"}]}\n')
+    put(dash, "/etc/openvswitch/system-id.conf", "7f3a\n")
+    facts = read_subject(dash, cloud)
+    assert [entry.id for entry in facts.manifest.entries] == ["unit:nova-compute"]
+    assert facts.ovs_system_id == "7f3a"
+    put(dash, "/var/lib/packstack-lite/manifest.json", '{"schema": 2, "ent')
+    assert read_subject(dash, cloud).manifest.is_damaged
 
 
 def test_unreadable_accounts_are_none(dash):
@@ -376,9 +419,17 @@ def test_the_distributions_package_manager_is_asked(dash, identity, manager):
     put(dash, "/etc/os-release", identity)
     dash.tool("yum", "exit 1")
     dash.tool("apt-get", "echo 'E: this is apt' >&2")
-    expected = {"apt": "E: this is apt", "yum": "no package source is configured"}
+    expected = {"apt": "this is apt", "yum": "no package source is configured"}
     assert package_source.parse_result(dash.run(package_source.build_command())) == expected[manager]
 
 
 def test_a_package_source_that_times_out_says_so():
     assert package_source.parse_result(Reply(124)) == "no answer within 50 seconds"
+
+
+def test_the_ssh_host_key_is_read_without_its_comment(dash):
+    assert read_subject(dash, system).ssh_host_key == ""
+    put(dash, "/etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3 root@node\n")
+    assert read_subject(dash, system).ssh_host_key == "AAAAB3"
+    put(dash, "/etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAAC3 root@node\n")
+    assert read_subject(dash, system).ssh_host_key == "AAAAC3"

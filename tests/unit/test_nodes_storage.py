@@ -11,6 +11,7 @@ from packstack_lite.nodes.facts import CloudFacts, StorageFacts, cloud, storage
 from packstack_lite.preflight.storage import key_digest
 from packstack_lite.remote.command import Reply
 from packstack_lite.secret import Secret, quote_percent
+from packstack_lite.services.registry import STORED_KEYS
 from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
@@ -19,7 +20,8 @@ KEK = "a2V-_2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWs="
 
 @pytest.fixture
 def dash(tmp_path):
-    return Dash(tmp_path, moved=["/etc/barbican", "/etc/swift", "/etc/ceph", "/dev/disk", "/sys/class/block"])
+    directories = {key.path.rsplit("/", 1)[0] for _, key in STORED_KEYS}
+    return Dash(tmp_path, moved=[*sorted(directories), "/etc/ceph", "/dev/disk", "/sys/class/block"])
 
 
 def storage_facts(dash, exports=()):
@@ -27,7 +29,8 @@ def storage_facts(dash, exports=()):
 
 
 def key_digests(dash):
-    return read_facts(CloudFacts, dash.run(cloud.build_command())).key_digests
+    places = [(key.parameter, key.path, key.option) for _, key in STORED_KEYS]
+    return read_facts(CloudFacts, dash.run(cloud.build_command(places))).key_digests
 
 
 def put(dash, path, text):

@@ -86,6 +86,9 @@ BAD = [
     ("clock", "error", "7200 seconds ahead", {"epoch": NOW + 7200}),
     ("clock", "warning", "no time server", {"is_time_synchronized": False}),
     ("hostname", "error", "host name is localhost", {"hostname": "localhost"}),
+    ("hostname", "error", "12345 is a number", {"hostname": "12345", "hostname_addresses": ("0.0.48.57",)}),
+    ("hostname", "error", "0x1f.cloud.lan is a number", {"hostname": "0x1f.cloud.lan"}),
+    ("hostname", "error", "10.1 is a number", {"hostname": "10.1"}),
     ("hostname", "error", "has no address", {"hostname_addresses": ()}),
     ("hostname", "warning", "resolves to 127.0.1.1, not to 198.18.1.10", {"hostname_addresses": ("127.0.1.1",)}),
     ("hostname", "error", "resolves to 198.18.9.9", {"hostname_addresses": ("198.18.9.9",)}),
@@ -183,6 +186,24 @@ def test_an_unsupported_system_is_an_error():
     assert (level, message) == ("error", "Fedora 40: it is not supported")
 
 
+def test_a_numeric_name_is_to_be_changed_and_a_name_with_digits_is_fine():
+    (hint,) = hints("hostname", hostname="12345", hostname_addresses=("0.0.48.57",))
+    assert hint.startswith("hostnamectl set-hostname node-12345; ")
+    assert hint.endswith("; echo '198.18.1.10 node-12345' >> /etc/hosts"), "the new name needs an address too"
+    assert levels_and_messages("hostname", hostname="10g", fqdn="10g") == []
+
+
+def test_the_interfaces_that_there_are_are_named():
+    context = CheckContext(facts(**GOOD), {"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7", **OVS_AGENT}, PROFILE, NOW)
+    (finding,) = CHECKS["interfaces"](context)
+    assert finding.hint == f"the node has host0 ({ADDRESS})"
+    many = tuple(Interface(f"eth{number}", addresses=(), is_up=True, mtu=1500) for number in range(20))
+    context = CheckContext(facts(**{**GOOD, "interfaces": many}), {"CONFIG_NEUTRON_OVS_TUNNEL_IF": "x", **OVS_AGENT})
+    (finding,) = CHECKS["interfaces"](context)
+    assert finding.hint.endswith("and 8 more (ip -brief link)")
+
+
+OVS_AGENT = {"CONFIG_NEUTRON_L2_AGENT": "openvswitch"}
 INTERFACES = [
     ({"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7"}, "error", "there is no interface eth7 (CONFIG_NEUTRON_OVS_TUNNEL_IF)"),
     (
@@ -247,12 +268,17 @@ def test_ovn_ports_are_checked_only_with_ovn(agent, count):
     )
 
 
-@pytest.mark.parametrize("heat, count", [(False, 0), (True, 1)])
-def test_a_part_of_a_disabled_service_is_not_requested(heat, count):
+@pytest.mark.parametrize(
+    ("part", "service"),
+    [("CONFIG_HEAT_CFN_INSTALL", "heat"), ("CONFIG_NEUTRON_METERING_AGENT_INSTALL", "neutron")],
+)
+def test_a_part_of_a_disabled_service_is_not_requested(part, service):
     """Packstack's default for Heat's CFN API is y, also without Heat."""
-    answers = {"CONFIG_HEAT_INSTALL": heat, "CONFIG_HEAT_CFN_INSTALL": True}
-    packages = {group: names for group, names in PROFILE.packages.items() if group != "heat"}
-    assert len(levels_and_messages("services", answers, replace(PROFILE, packages=packages))) == count
+    packages = {group: names for group, names in PROFILE.packages.items() if group != service}
+    profile, whole = replace(PROFILE, packages=packages), f"CONFIG_{service.upper()}_INSTALL"
+    assert levels_and_messages("services", {whole: False, part: True}, profile) == []
+    ((_, message),) = levels_and_messages("services", {whole: True, part: True}, profile)
+    assert message.endswith(f": {service}")
 
 
 def test_unknown_services_are_named_with_the_answers_that_disable_them():

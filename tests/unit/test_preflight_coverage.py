@@ -15,6 +15,7 @@ import pytest
 
 from packstack_lite import preflight
 from packstack_lite.nodes.facts import Facts, Interface
+from packstack_lite.nodes.facts.apt_source import SourceEntry
 from packstack_lite.preflight import CHECKS, fixes
 from packstack_lite.preflight.check import CheckContext, error, warning
 from tests.clouds import ANSWERS, MACHINE, facts, profile_of
@@ -31,6 +32,14 @@ DEBIAN13 = "debian13-epoxy"
 MORE = [
     ("uplink", {}, {"CONFIG_NEUTRON_L2_AGENT": "ovn", "CONFIG_NEUTRON_OVN_BRIDGE_IFACES": ("br-ex:eth7",)}, DEBIAN13),
     ("interfaces", {}, {"CONFIG_NEUTRON_OVS_TUNNEL_IF": "eth7"}, DEBIAN13),
+    # The other node of the context has the same name.
+    ("clones", {}, {}, DEBIAN13),
+    (
+        "identity",
+        {"instances": {"gone": "web"}, "volumes": {"aio@nfs#x": "1"}},
+        {"CONFIG_CINDER_INSTALL": True},
+        DEBIAN13,
+    ),
     ("agent", {"ml2_mechanisms": ("ovn",)}, {"CONFIG_NEUTRON_L2_AGENT": "openvswitch"}, DEBIAN13),
     ("driver", {}, {"CONFIG_NEUTRON_L2_AGENT": "linuxbridge"}, DEBIAN13),
     (
@@ -42,6 +51,16 @@ MORE = [
         },
         DEBIAN13,
     ),
+    ("resolvers", {"resolvers": ("127.0.0.53",)}, {"CONFIG_NEUTRON_L2_AGENT": "ovn"}, DEBIAN13),
+    (
+        "private",
+        {"routes": ("10.0.0.0/24",)},
+        {"CONFIG_PROVISION_DEMO": True, "CONFIG_PROVISION_DEMO_PRIVATE_RANGE": "10.0.0.0/24"},
+        DEBIAN13,
+    ),
+    ("cdrom", {"source_entries": (SourceEntry("/etc/apt/sources.list:1", "cdrom:[x]/", "trixie"),)}, {}, DEBIAN13),
+    ("dpkg", {"unfinished_packages": ("nginx (unpacked)",)}, {}, DEBIAN13),
+    ("pins", {"simulated_install": ("E: Held packages were changed",)}, {}, DEBIAN13),
     ("guard", {"nft_support": "no"}, {"CONFIG_FIREWALL": True}, DEBIAN13),
     ("translation", {"nat_support": "no"}, {"CONFIG_PROVISION_DEMO": True}, DEBIAN13),
     ("services", {}, {"CONFIG_MANILA_INSTALL": True}, DEBIAN13),
@@ -118,7 +137,9 @@ def silent_checks(all_checks, bad_nodes):
         of = facts(**changes)
         subjects = {each.name: getattr(of, each.name) for each in fields(Facts)}
         noted = replace(of, **{name_: ReadFacts(name_, subject, read[name]) for name_, subject in subjects.items()})
-        context = CheckContext(noted, {**ANSWERS, **answers}, profile_of(profile), checks.NOW)
+        context = CheckContext(
+            noted, {**ANSWERS, **answers}, profile_of(profile), checks.NOW, earlier_nodes={"other": facts()}
+        )
         if list(all_checks[name](context)):
             fires.add(name)
     blind_checks = [name for name in all_checks if name in in_a_table and not read[name] and name not in ANSWERS_ONLY]

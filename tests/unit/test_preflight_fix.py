@@ -69,6 +69,12 @@ class FakeNode:
         self.errors = [finding for finding in self.errors if finding.check != name]
         return Reply(0)
 
+    def after_reopening(self, action):
+        pass
+
+    def abort(self):
+        self.close()
+
     def close(self):
         """Nothing to close."""
 
@@ -229,11 +235,12 @@ def test_the_hint_of_apply_names_fix(node, answers):
     node.errors = [finding("ports"), finding("memory", has_fix=False)]
     result = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert result.exit_code == 3
-    assert "preflight --fix does it for ports" in " ".join(result.stderr.split())
+    command = f"packstack-lite preflight --fix --answer-file {answers}"
+    assert f"{command} does it for ports)" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("arguments", [[], ["--yes"], ["--move-data", "packstack"], ["--yes", "--move-data=packstack"]])
-def test_fix_moves_no_data_without_their_name(node, run, arguments):
+def test_fix_moves_no_data_without_their_name(node, run, answers, arguments):
     node.errors = [moving("database"), finding("ports")]
     result = run("--fix", *arguments)
     assert result.exit_code == 3
@@ -241,7 +248,7 @@ def test_fix_moves_no_data_without_their_name(node, run, arguments):
     assert (
         f"--fix alone moves no data, so it will not, on {ADDRESS}:\n"
         "  database: renames database (/var/lib/database: 1.5 GiB, /with space: 0.5 MiB);"
-        " packstack-lite preflight --fix --move-data mariadb does it\n"
+        f" packstack-lite preflight --fix --move-data mariadb --answer-file {answers} does it\n"
     ) in result.stderr
     assert "nothing that --fix can fix" not in result.stderr
 
@@ -262,7 +269,7 @@ def test_named_data_are_moved_after_their_size_was_printed(node, run):
     assert node.ran == ["database", "ports"]
     assert fix_state(result)[("database", "is old")] == (False, True)
     assert f"--fix will, on {ADDRESS}:\n  database: renames database (/var/lib/database: 1.5 GiB" in result.stderr
-    assert "leftovers: renames leftovers" in result.stderr and "--move-data packstack does it" in result.stderr
+    assert "leftovers: renames leftovers" in result.stderr and "--move-data packstack --answer-file" in result.stderr
 
 
 def test_an_unreadable_size_is_reported_as_unknown(node, run):
@@ -302,4 +309,5 @@ def test_the_hint_of_apply_does_not_claim_that_fix_moves_data(node, answers):
     node.errors = [moving("database"), finding("ports")]
     result = cli_runner().invoke(cli, ["apply", "--answer-file", str(answers)])
     assert result.exit_code == 3
-    assert "preflight --fix does it for ports)" in " ".join(result.stderr.split())
+    command = f"packstack-lite preflight --fix --answer-file {answers}"
+    assert f"{command} does it for ports)" in " ".join(result.stderr.split())

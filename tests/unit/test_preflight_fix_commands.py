@@ -8,7 +8,8 @@ import re
 import pytest
 
 from packstack_lite.nodes.facts import Repo, SecurityFacts, SoftwareFacts, SystemFacts, repositories, security, system
-from packstack_lite.preflight import fixes
+from packstack_lite.preflight import fixes, node_commands
+from packstack_lite.remote.command import Command
 from tests.clouds import read_facts
 from tests.unit.dash import Dash
 
@@ -27,7 +28,14 @@ exclude=a b
 
 @pytest.fixture
 def dash(tmp_path):
-    moved_paths = ["/etc/hosts", "/etc/default/locale", "/etc/locale.conf", "/etc/selinux", "/etc/yum.repos.d"]
+    moved_paths = [
+        "/etc/hosts",
+        "/etc/apt",
+        "/etc/default/locale",
+        "/etc/locale.conf",
+        "/etc/selinux",
+        "/etc/yum.repos.d",
+    ]
     moved_paths += [
         "/var/lib/mysql",
         "/var/tmp/packstack",
@@ -59,11 +67,17 @@ def run_fix(dash, fix, **environment):
 
 
 HOSTS_FILES = [
-    ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n198.18.1.10\tcloud1.example.com cloud1\n"),
-    ("127.0.1.1\tcloud1.example.com\tcloud1\n", "198.18.1.10\tcloud1.example.com cloud1\n"),
-    ("# a cloud1 comment\n\n10.1.1.1 cloud1 other # cloud1\n", "# a cloud1 comment\n\n10.1.1.1\tother\n{ours}"),
-    ("10.1.1.1 cloud10 xcloud1\n", "10.1.1.1 cloud10 xcloud1\n{ours}"),
-    ("::1 ip6-localhost cloud1", "::1\tip6-localhost\n{ours}"),
+    ("127.0.0.1 localhost\n", "127.0.0.1 localhost\n{ours}"),
+    ("127.0.1.1\tcloud1.example.com\tcloud1\n", "{ours}"),
+    (
+        "# a cloud1 comment\n\n10.1.1.1 cloud1 other # cloud1\n",
+        "# a cloud1 comment\n\n10.1.1.1 other # cloud1\n{ours}",
+    ),
+    ("10.1.1.1 cloud10 xcloud1 x-cloud1 cloud1-x\n", "10.1.1.1 cloud10 xcloud1 x-cloud1 cloud1-x\n{ours}"),
+    ("10.1.1.1 cloud1 Cloud1.Example.com other cloud1#x\n", "10.1.1.1 other#x\n{ours}"),
+    ("10.1.1.1 cloud1xexample.com\n", "10.1.1.1 cloud1xexample.com\n{ours}"),
+    ("::1 ip6-localhost cloud1", "::1 ip6-localhost\n{ours}"),
+    ("10.1.1.1 other\n10.1.1.2 cloud1", "10.1.1.1 other\n{ours}"),
     ("", "{ours}"),
 ]
 
@@ -71,11 +85,40 @@ HOSTS_FILES = [
 @pytest.mark.parametrize(("before", "after"), HOSTS_FILES)
 def test_a_name_gets_one_address_and_other_names_stay(dash, before, after):
     put(dash, "/etc/hosts", before)
-    fix = fixes.set_hosts_entry("198.18.1.10", ["cloud1.example.com", "cloud1"])
+    arguments = ("198.18.1.10", ["cloud1.example.com", "cloud1"])
+    expected = after.format(ours="198.18.1.10 cloud1.example.com cloud1\n")
     for _ in range(2):
-        run_fix(dash, fix)
-        assert read(dash, "/etc/hosts").lstrip("\n") == after.format(ours="198.18.1.10\tcloud1.example.com cloud1\n")
+        run_fix(dash, fixes.set_hosts_entry(*arguments))
+        assert read(dash, "/etc/hosts") == expected
     assert read(dash, "/etc/hosts.packstack-lite.orig") == before
+    put(dash, "/etc/hosts", before)
+    for _ in range(2):
+        reply = dash.run(Command(node_commands.set_hosts_entry(*arguments)))
+        assert (reply.code, reply.err, read(dash, "/etc/hosts")) == (0, "", expected), "the hint does what --fix does"
+
+
+DISC = "cdrom:[Debian GNU/Linux 12.5.0 _Bookworm_ - Official amd64 NETINST]/"
+DISC_FILES = [
+    (
+        "/etc/apt/sources.list",
+        f"# deb {DISC} a main\n deb [trusted=yes] {DISC} bookworm main\ndeb http://x/cdrom bookworm main\n",
+        f"# deb {DISC} a main\n#  deb [trusted=yes] {DISC} bookworm main\ndeb http://x/cdrom bookworm main\n",
+    ),
+    (
+        "/etc/apt/sources.list.d/more.sources",
+        f"# mine\nTypes: deb\nURIs: {DISC}\nSuites: a\n\n\nTypes: deb\nURIs: http://x/\nSuites: a\n",
+        f"# mine\n# Types: deb\n# URIs: {DISC}\n# Suites: a\n\n\nTypes: deb\nURIs: http://x/\nSuites: a\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "before", "after"), DISC_FILES)
+def test_a_disc_is_commented_out_and_other_sources_stay(dash, path, before, after):
+    put(dash, path, before)
+    for _ in range(2):
+        run_fix(dash, fixes.comment_out_disc_sources([path]))
+        assert read(dash, path) == after
+    assert read(dash, f"{path}.packstack-lite.orig") == before
 
 
 def repo(name):
@@ -196,6 +239,8 @@ EVERY_FIX = [
     (fixes.yum_install, (["httpd"],)),
     (fixes.install_selinux_policy, ("selinux-policy-targeted",)),
     (fixes.apt_install, (["python3-yaml"],)),
+    (fixes.comment_out_disc_sources, (["/etc/apt/sources.list"],)),
+    (fixes.finish_packages, ()),
     (fixes.set_selinux_boot_mode, ("permissive",)),
     (fixes.keep_only_firewalld, (["nftables.service"],)),
     (
@@ -267,8 +312,7 @@ def test_selinux_gets_another_mode_at_boot(dash):
 def test_only_firewalld_stays_enabled_and_lets_ssh_in(dash):
     commands = run_fix(dash, fixes.keep_only_firewalld(["iptables.service", "nftables.service"]), SSH_CONNECTION="")
     assert commands.splitlines() == [
-        "systemctl start firewalld.service",
-        "firewall-cmd -q --query-service=ssh",
+        *["systemctl start firewalld.service", "firewall-cmd -q --query-service=ssh"] * 2,
         "systemctl disable --now iptables.service nftables.service",
         "systemctl restart firewalld.service",
     ]
@@ -327,7 +371,7 @@ def test_units_are_unmasked_and_disabled(dash):
 
 def test_a_failed_program_empties_no_file(dash):
     put(dash, "/etc/hosts", "127.0.0.1 localhost\n")
-    dash.tool("awk", "exit 2")
+    dash.tool("sed", "exit 2")
     assert dash.run(fixes.set_hosts_entry("198.18.1.10", ["cloud1"])).code == 1
     assert read(dash, "/etc/hosts") == "127.0.0.1 localhost\n"
 

@@ -209,7 +209,7 @@ BAD = [
     (
         "packages",
         "error",
-        "fetched: base: Could not",
+        "fetched: /etc/yum.repos.d/CentOS-Base.repo:0: base: Could not",
         {"package_source": "base: Could not resolve host: x (http://x)"},
         False,
     ),
@@ -271,6 +271,12 @@ FINE = [
 @pytest.mark.parametrize(("check", "changes", "answers"), FINE)
 def test_a_harmless_deviation_gives_no_finding(check, changes, answers):
     assert find(check, changes, answers) == []
+
+
+def test_a_name_without_a_star_does_not_exclude_what_begins_with_it():
+    repo = dataclasses.replace(EXCLUDING, excludes=(*EXCLUDING.excludes[1:], "leatherman"))
+    (finding,) = find("epel", {"repos": (repo,)})
+    assert "RDO's versions of leatherman*" in finding.message
 
 
 def test_dead_mirrors_that_apply_replaces_are_no_error():

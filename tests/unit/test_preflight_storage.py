@@ -8,6 +8,7 @@ from packstack_lite import profiles
 from packstack_lite.preflight.check import CheckContext
 from packstack_lite.preflight.storage import key_digest
 from packstack_lite.secret import Secret
+from packstack_lite.services.registry import STORED_KEYS
 from tests.clouds import ANSWERS, MACHINE, facts
 from tests.unit.test_preflight_checks import find_check
 
@@ -71,14 +72,10 @@ def test_good_storage_gives_no_finding(check, answers, changes):
 
 
 BAD = [
-    (
-        "keys",
-        "error",
-        "every secret would be lost",
-        {"CONFIG_BARBICAN_INSTALL": True},
-        {"key_digests": {"CONFIG_BARBICAN_KEK": "another"}},
+    *(
+        ("keys", "error", f"{key.data} would be lost", {answer: True}, {"key_digests": {key.parameter: "another"}})
+        for answer, key in STORED_KEYS
     ),
-    ("keys", "error", "every object would be lost", SWIFT, {"key_digests": {"CONFIG_SWIFT_HASH": "another"}}),
     ("objects", "info", "go into a plain directory", SWIFT, CONTAINER),
     ("objects", "info", "and not on /dev/vdb, /dev/vdc", DISKS, CONTAINER),
     ("objects", "error", "there is no device /dev/vdc", DISKS, {"block_devices": {"/dev/vdb": "4096 - -"}}),

@@ -91,7 +91,7 @@ def test_the_hint_for_network_managers_plug_in_depends_on_the_distribution():
     assert on_debian == "Debian has no such plug-in: let systemd-networkd or ifupdown configure host0"
     context = replace(context, facts=change_facts(context.facts, os_id="centos"))
     (on_el, _) = [finding.hint for finding in CHECKS["uplink"](context)]
-    assert on_el.startswith("dnf install NetworkManager-ovs")
+    assert on_el.startswith("dnf -y install NetworkManager-ovs")
 
 
 def test_network_manager_with_its_plug_in_needs_a_profile_in_keyfile_format():
@@ -117,9 +117,10 @@ def test_network_manager_may_manage_a_bridge_with_its_own_uplink():
 @pytest.mark.parametrize(
     ("float_range", "pools", "words"),
     [
-        ("172.24.4.0/24", (), "172.24.4.0/24 is not in the network behind br-ex (198.18.1.0/24)"),
-        ("198.18.1.0/24", (), "floating addresses are taken from all of 198.18.1.0/24"),
-        ("198.18.1.0/24", ("start=198.18.1.200,end=198.18.1.220",), ""),
+        ("172.24.4.0/24", "[]", "172.24.4.0/24 is not in the network behind br-ex (198.18.1.0/24)"),
+        ("198.18.1.0/24", "[]", "floating addresses are taken from all of 198.18.1.0/24"),
+        ("198.18.1.0/24", "", "floating addresses are taken from all of 198.18.1.0/24"),
+        ("198.18.1.0/24", '["start=198.18.1.200,end=198.18.1.220"]', ""),
     ],
 )
 def test_the_floating_range_is_in_the_network_behind_the_bridge(float_range, pools, words):

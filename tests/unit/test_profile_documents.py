@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 PROFILES = PROJECT / "packstack_lite" / "profiles"
 
 # Blocks that are no service of the registry: shared programs, and package groups that an answer brings.
-SHARED_BLOCKS = {"host", "chrony", "httpd", "libvirt", "iscsi", "ceph"}
+SHARED_BLOCKS = {"host", "port-filter", "chrony", "httpd", "libvirt", "iscsi", "ceph"}
 PACKAGE_GROUPS = {group for spec in SPECS for group in spec.all_package_groups} - set(SERVICES)
 
 UBUNTU = """\
@@ -69,7 +69,8 @@ def test_another_distribution_is_data_that_extends_a_family(load):
 
 def test_null_removes_what_is_inherited(load):
     ubuntu, debian = load(UBUNTU), profiles.load("debian13-epoxy")
-    assert {"nova-spicehtml5proxy", "nova-serialproxy"} == set(debian.masked_units) - set(ubuntu.masked_units)
+    assert {"nova-spicehtml5proxy", "nova-serialproxy"} == set(debian.masked_units["nova"])
+    assert "nova" not in ubuntu.masked_units
     assert {"nova-consoleproxy", "site-default-ssl"} <= set(debian.paths) - set(ubuntu.paths)
     assert "neutron-vpnaas" in debian.packages and "neutron-vpnaas" not in ubuntu.packages
     assert "ipsec" in debian.drivers and "ipsec" not in ubuntu.drivers
@@ -81,6 +82,27 @@ def test_lists_replace_and_mappings_are_merged(load):
     assert (profile.unit("bridge"), profile.unit("port-filter")) == ("other", "packstack-lite-guard")
 
 
+def test_python_in_a_packages_name_is_the_profiles(load):
+    addition = '  zaqar:\n    packages: [zaqar-server, "{python}-zaqarclient"]\n'
+    assert load(UBUNTU + addition).packages_for("zaqar") == ("zaqar-server", "python3-zaqarclient")
+    other = load("python: python2\n" + UBUNTU + addition)
+    assert other.packages_for("zaqar") == ("zaqar-server", "python2-zaqarclient")
+
+
+def test_a_marker_table_may_differ_by_release(load):
+    addition = "  zaqar:\n    marker_table: {caracal: zaqar.alembic_version, zed: zaqar.migrate_version}\n"
+    assert load(UBUNTU + addition).marker_table("zaqar") == "zaqar.alembic_version"
+    assert load(UBUNTU + addition.replace("caracal", "default")).marker_table("zaqar") == "zaqar.alembic_version"
+    with pytest.raises(ProfileError, match="service zaqar, marker_table: there is no entry for release caracal"):
+        load(UBUNTU + addition.replace("caracal", "train"))
+
+
+def test_api_threads_limits_every_api(load):
+    unlimited, limited = load(UBUNTU), load("api_threads: 2\n" + UBUNTU)
+    assert {api.threads for api in unlimited.uwsgi.values()} == {1, 8}
+    assert limited.uwsgi["keystone"].threads == 2 and limited.uwsgi["nova-api"].threads == 1
+
+
 @pytest.mark.parametrize(
     ("addition", "message"),
     [
@@ -88,7 +110,12 @@ def test_lists_replace_and_mappings_are_merged(load):
         ("  nova-compute:\n    unit: x\n", "x.yaml: service nova-compute: unknown key unit"),
         ("  nova-compute: [x]\n", "x.yaml: service nova-compute: not a mapping; its keys are user, "),
         ("  nova-compute:\n    packages: nova\n", "x.yaml: service nova-compute, packages: not a list of strings"),
+        (
+            "  nova-compute:\n    packages: ['{pyton}-x']\n",
+            "x.yaml: service nova-compute, packages: only {python} may stand in braces",
+        ),
         ("  nova-compute:\n    packages: [1]\n", "x.yaml: service nova-compute, packages: not a list of strings"),
+        ("  glance:\n    marker_table: {zed: 1}\n", "x.yaml: service glance, marker_table: not a mapping of releases"),
         ("  glance:\n    user: [a]\n", "x.yaml: service glance, user: not a string"),
         ("  glance:\n    paths: [a]\n", "x.yaml: service glance, paths: not a mapping"),
         ("  glance:\n    paths: {images: 1}\n", "x.yaml: service glance, paths.images: not a string"),
@@ -126,6 +153,7 @@ def test_an_error_names_file_service_and_key(load, addition, message):
         ("extends: debian\nos_versions: '13'\n", "x.yaml: os_versions: not a list of strings; "),
         ("extends: debian\nos_versions: []\n", "x.yaml: os_versions: not a list of strings; "),
         ("extends: debian\nrelease: 2025.1\n", "x.yaml: release: not a string"),
+        ("extends: debian\napi_threads: two\n", "x.yaml: api_threads: not a number above 0"),
         ("extends: suse\n", "x.yaml: extends: there is no family 'suse'"),
         (
             "title: x\nservices: {}\n",

@@ -159,14 +159,14 @@ def test_services_hold_no_name_that_differs_between_distributions():
 
 
 def test_every_template_is_used_and_every_used_one_exists():
-    from tests.rendered import CASES, files, on
+    from tests.rendered import CASES, files, files_of_case
     from tests.unit.test_services_options import LINUX_BRIDGE
 
     used = {"client/root/keystonerc.j2", "swift/etc/systemd/system/srv-node.mount.j2"}
     used |= {"host/etc/yum.repos.d/packstack.repo.j2"}
     for profile in profiles.list_names():
-        for make_context in CASES.values():
-            for path, file in files(on(profile, make_context())).items():
+        for case in CASES:
+            for path, file in files_of_case(profile, case).items():
                 used |= {f"{tag}{path}.j2" for tag in file.tags}
     linux_bridge_files = files(cloud({**LINUX_BRIDGE, "CONFIG_NEUTRON_ML2_FLAT_NETWORKS": ("*",)}))
     used |= {f"{tag}{path}.j2" for path, file in linux_bridge_files.items() for tag in file.tags}

@@ -28,9 +28,21 @@ def test_the_page_is_up_to_date(page):
     )
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_the_readme_lists_the_optional_services(readme):
+    text = (PROJECT / readme).read_text(encoding="utf-8")
+    reference = runpy.run_path(str(PROJECT / "docs/reference.py"))
+    assert text == reference["list_optional_services"](readme, text), f"{readme} is not up to date: {UPDATE}"
+    assert all(name in text for name in ("Barbican", "Swift", "Cinder"))
+
+
 def test_every_parameter_has_its_row(page):
     def check(parameter):
-        rows = [line for line in page.splitlines() if line.startswith(f"| `{parameter.name}`")]
+        rows = [
+            line
+            for line in page.partition("\n## Parameters\n")[2].splitlines()
+            if line.startswith(f"| `{parameter.name}`")
+        ]
         assert len(rows) == 1, f"docs/reference.md has {len(rows)} rows of it: {UPDATE}"
         (row,) = rows
         assert not parameter.flag or f"`--{parameter.flag}`" in row

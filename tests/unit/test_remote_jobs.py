@@ -5,13 +5,15 @@ On a real systemd: tests/e2e/test_jobs.py.
 
 from __future__ import annotations
 
+import base64
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
-from packstack_lite.remote.command import Job
-from packstack_lite.remote.jobs import make_follow_command, make_start_command
+from packstack_lite.remote.command import Job, Reply
+from packstack_lite.remote.jobs import JobRunner, make_follow_command, make_start_command
 from packstack_lite.state_paths import JOBS_DIR
 from tests.unit.dash import Dash
 
@@ -54,6 +56,54 @@ def test_a_job_s_exit_code_is_kept_and_its_unit_succeeds(dash, script, timeout, 
     assert dash.run(make_start_command(Job("j", script, b"secret", timeout=timeout))).code == 0
     assert follow(dash, "j")[0] == code
     assert not (dash.root / JOBS_DIR[1:] / "j" / "stdin").exists()
+
+
+def test_a_running_job_with_other_input_is_stopped_unless_it_must_end(dash):
+    first, other = (Job("j", "true", text, must_end=False) for text in (b"a", b"b"))
+    assert dash.run(make_start_command(first)).code == 0
+    (dash.root / "active").touch()
+    (dash.root / "calls").unlink()
+    assert dash.run(make_start_command(first)).code == 0, "it is joined"
+    assert dash.read_note("calls") == ""
+    assert dash.run(make_start_command(replace(other, must_end=True))).code == 75
+    assert dash.run(make_start_command(replace(first, must_end=True))).code == 0
+    assert dash.read_note("calls") == ""
+    assert dash.run(make_start_command(other)).code == 0
+    assert dash.read_note("calls").startswith("stop packstack-lite-job-j.service")
+
+
+class Node:
+    """Answers a JobRunner's commands: another "one" runs for the first two turns."""
+
+    def __init__(self):
+        self.turns = 0
+        self.events = []
+
+    def run(self, commands):
+        self.turns += 1
+        starts = [Reply(75 if self.turns == 1 else 0) for _ in commands[:-1]]
+        self.events += [f"start {reply.code}" for reply in starts]
+        code, text = {1: ("-", b"other\n"), 2: ("3", b"end\n"), 3: ("0", b"mine\n")}[self.turns]
+        return [*starts, Reply(0, f"one {code} {len(text)} {base64.b64encode(text).decode()}\n")]
+
+    def job_started(self, job):
+        self.events.append("started")
+
+    def job_output(self, job, line):
+        self.events.append(line)
+
+    def job_finished(self, job, result):
+        self.events.append(f"finished {result.code}")
+
+
+def test_a_job_of_an_earlier_run_that_must_end_is_followed_to_its_end_then_ours_starts():
+    node = Node()
+    results = JobRunner(node.run, "node", node).run_all([Job("one", "true", must_end=True)])
+    assert [(result.code, result.out) for result in results] == [(0, "mine\n")]
+    assert node.events == [
+        *("started", "start 75", "an earlier run began this with other input: waiting for its end"),
+        *("other", "end", "start 0", "mine", "finished 0"),
+    ]
 
 
 def test_only_options_of_systemd_219_are_used(dash):

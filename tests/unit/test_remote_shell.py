@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from packstack_lite.errors import ConnectError
-from packstack_lite.remote.command import Command
+from packstack_lite.errors import ConnectError, PhaseError
+from packstack_lite.remote.command import Command, Job
+from packstack_lite.remote.connections import LocalConnection
 from packstack_lite.remote.shell import SHELL_LOOP, Shell, encode_batch, make_marker
 
 
@@ -74,13 +75,16 @@ def test_output_that_looks_like_the_protocol_is_kept(shell):
     assert [(reply.code, reply.out) for reply in replies] == [(0, fake_protocol), (7, "no newline")]
 
 
-def test_a_background_process_neither_delays_nor_breaks_replies(shell):
+def test_a_background_process_neither_delays_nor_breaks_replies(shell, tmp_path):
     started_at = time.monotonic()
-    noisy = "(i=0; while [ $i -lt 40 ]; do echo noise; sleep 0.05; i=$((i+1)); done) & echo begun"
+    going = tmp_path / "going"
+    going.touch()
+    noisy = f"(i=0; while [ $i -lt 400 ] && [ -e {going} ]; do echo noise; sleep 0.05; i=$((i+1)); done) & echo begun"
     assert "begun" in shell.run([Command(noisy)])[0].out
     for number in range(5):
         assert shell.run([Command(f"echo {number}")])[0].out == f"{number}\n"
-    assert time.monotonic() - started_at < 1.9
+    assert time.monotonic() - started_at < 19
+    going.unlink()
 
 
 def test_a_broken_script_affects_only_its_own_reply(shell):
@@ -173,3 +177,26 @@ def test_a_locale_that_is_not_installed_is_not_used(shell_name, installed, lc_al
     finally:
         stream.close()
     assert (reply.out, reply.err) == (f"{lc_all}|{lc_ctype}|C|none\n", "")
+
+
+class Watcher:
+    """Hears of no job's end."""
+
+    def job_started(self, job):
+        pass
+
+
+def test_a_node_that_has_rebooted_ends_the_run():
+    connection = LocalConnection()
+    try:
+        assert len(connection._boot_id.split()) == 2
+        connection.close()
+        # The same boot: the connection is opened again.
+        assert connection.run([Command("echo a")])[0].out == "a\n"
+        connection._boot_id = "another 1"
+        connection.close()
+        with pytest.raises(PhaseError, match="localhost: it has rebooted since this run began") as error:
+            connection.run_jobs([Job("a", "true")], Watcher())
+        assert "run the same command again" in error.value.hint
+    finally:
+        connection.close()

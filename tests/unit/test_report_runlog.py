@@ -9,9 +9,10 @@ import os
 import pytest
 
 from packstack_lite.engine.events import Changed, Failed, Output, PhaseStarted
-from packstack_lite.report.run_log import RunLog, create_run_directory, open_log, state_directory
+from packstack_lite.report.run_log import RunLog, create_run_directory, open_log
 from packstack_lite.resources.base import Phase
 from packstack_lite.secret import Masker, Secret
+from packstack_lite.state_paths import state_directory
 
 NODE, PHASE = "cloud1", Phase.CONFIGURE
 NOW = 1_800_000_000.0

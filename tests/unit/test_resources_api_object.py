@@ -12,10 +12,9 @@ import pytest
 
 from packstack_lite.remote.command import Reply
 from packstack_lite.resources import ApiObject, Credentials, Phase, Unknown
-from packstack_lite.resources.api_object import cloud_api_source
+from packstack_lite.resources.api_object import cloud_api_modules, cloud_api_source
 from packstack_lite.secret import Masker, Secret
 from tests import pythons
-from tests.conftest import PROJECT
 from tests.unit.dash import Dash, is_as_desired, missing_diff
 from tests.unit.fake_cloud import ADMIN, FakeCloud
 
@@ -85,7 +84,7 @@ NEWER_THAN_PYTHON_27 = (
 
 def test_the_program_is_python_27_too():
     """Check the syntax tree: not every machine has that Python. test_hostside_pythons.py runs it where it is."""
-    for node in ast.walk(ast.parse(cloud_api_source())):
+    for node in (node for source in cloud_api_modules().values() for node in ast.walk(ast.parse(source))):
         assert not isinstance(node, NEWER_THAN_PYTHON_27), f"line {getattr(node, 'lineno', '?')}: {node}"
         if isinstance(node, ast.arguments):
             assert not node.kwonlyargs and not node.posonlyargs
@@ -110,14 +109,21 @@ every_python = pytest.mark.parametrize("dash", ["here", *pythons.OLD_ONES], indi
 
 
 @pytest.fixture
-def dash(tmp_path, request):
+def dash(tmp_path, request, python_with_keystoneauth):
     version = getattr(request, "param", "here")
     python = pythons.equipped(version, "keystoneauth1")
     if python is None:
         pytest.skip(f"no Python {version} with keystoneauth1 (make test-tools makes one where there is that Python)")
+    quick = python_with_keystoneauth if version == "here" else python
     dash = Dash(tmp_path)
-    # The probe for the libraries succeeds at once; the program's own imports show whether they are there.
-    dash.tool("python3", f"""[ "$2" = 'import keystoneauth1' ] && exit 0; exec {python} "$@" """)
+    # The probe for the libraries succeeds at once; the program's own imports show whether they are there. An
+    # interpreter reads its own variables only when it starts.
+    dash.tool(
+        "python3",
+        f"""[ "$2" = 'import keystoneauth1' ] && exit 0
+[ -z "$PYTHONUTF8" ] || exec {python} "$@"
+exec {quick} "$@" """,
+    )
     return dash
 
 
@@ -190,6 +196,23 @@ def test_further_roles_are_left_alone(cloud, dash, catalog):
     user = cloud.find("identity/users", "nova")["id"]
     cloud.assignments.append((cloud.find("identity/projects", "service")["id"], user, "r-x"))
     assert fix_all(dash, *catalog) == []
+
+
+@every_python
+def test_a_user_of_a_domain_has_roles_in_it(cloud, dash, make):
+    """Heat's and Magnum's administrator, in a domain of the service's own."""
+    admin = make("user", "admin", {"domain": "stacks", "roles": ("admin",)}, secrets={"password": HOSTILE})
+    domain = make("domain", "stacks", {"description": "users of stacks"})
+    assert fix_all(dash, admin, domain) == [admin.id, domain.id]
+    identity = cloud.find("identity/domains", "stacks")["id"]
+    (user,) = [user for user in cloud.objects("identity/users") if user["domain_id"] == identity]
+    assert (user["name"], "default_project_id" in user) == ("admin", False)
+    assert cloud.assignments == [(identity, user["id"], "r-admin")]
+    assert fix_all(dash, admin, domain) == []
+    user["password"] = "changed by hand"
+    cloud.assignments.pop()
+    assert fix_all(dash, admin, domain) == [admin.id]
+    assert user["password"] == HOSTILE and cloud.find("identity/users", "admin")["password"] == ADMIN
 
 
 @pytest.fixture
@@ -416,8 +439,9 @@ def test_states_are_unknown_without_the_libraries(dash):
 def test_a_connection_error_is_one_line_without_object_names():
     """requests names its pool, its connection and their addresses in memory."""
     namespace: dict = {}
-    source = (PROJECT / "packstack_lite/resources/hostside/cloud_api.py").read_text()
-    defined = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    defined = [
+        node for node in ast.parse(cloud_api_modules()["cloud_session"]).body if isinstance(node, ast.FunctionDef)
+    ]
     function = next(node for node in defined if node.name == "one_line")
     exec(compile(ast.Module([function], []), "one_line", "exec"), namespace)
     cause = "Unable to establish connection to http://198.18.3.10:9696/v2.0/agents"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from packstack_lite.engine.diff import describe_diff
@@ -33,14 +35,21 @@ from packstack_lite.resources import (
     Phase,
     PortFilter,
     RabbitmqUser,
+    RemovedDatabaseUser,
+    RemovedFile,
+    RemovedMetadataAgent,
+    RemovedNat,
+    RemovedRabbitmqUser,
     RunOnce,
     SelinuxBooleans,
     SelinuxPermissive,
+    StateDirectory,
     SwiftRings,
     Symlink,
     Sysctl,
     TunedProfile,
     Unit,
+    UnitHolds,
     Unknown,
     Uplink,
     UserFiles,
@@ -87,6 +96,50 @@ SENTENCES = [
     (Symlink(path="/etc/a", target="/b"), {"target": "/c"}, "link /etc/a to /b (was a link to /c)"),
     (Symlink(path="/etc/a", target="/b"), {"target": "-"}, "link /etc/a to /b (was a file)"),
     (Unit(name="mariadb"), None, "start mariadb (new)"),
+    (
+        Unit(name="nova-compute", state="removed"),
+        {"active": "active", "enabled": "enabled"},
+        "stop and disable nova-compute (no longer in the answers)",
+    ),
+    (RemovedRabbitmqUser(name="old"), {"exists": True}, "remove RabbitMQ user old (no longer in the answers)"),
+    (
+        RemovedDatabaseUser(user="nova", host="198.18.1.9"),
+        {"exists": True},
+        "remove database account nova@198.18.1.9 (no longer in the answers)",
+    ),
+    (RemovedFile(path="/etc/x"), {"exists": True}, "remove /etc/x (no longer in the answers)"),
+    (
+        RemovedMetadataAgent(hostname="a", database="tcp:127.0.0.1:6642"),
+        {"exists": True},
+        "remove network agent neutron-ovn-metadata-agent@a (no longer in the answers)",
+    ),
+    (
+        RemovedNat(source_cidr="198.18.9.0/24", bridge="br-ex"),
+        {"exists": True},
+        "remove address translation for 198.18.9.0/24 (no longer in the answers)",
+    ),
+    (
+        OvsSetting(column="external_ids:ovn-cms-options", value=""),
+        {"value": "enable-chassis-as-gw"},
+        "unset Open vSwitch's external_ids:ovn-cms-options (was enable-chassis-as-gw)",
+    ),
+    (replace(USER, absent=True), {"exists": True}, "remove user glance (no longer in the answers)"),
+    (
+        ApiObject(
+            type="endpoint",
+            name="nova-public",
+            credentials=ADMIN,
+            body={"service": "nova", "interface": "public", "region": "Old"},
+            absent=True,
+        ),
+        {"exists": True},
+        "remove endpoint nova-public of region Old (no longer in the answers)",
+    ),
+    (
+        ApiObject(type="compute_scheduling", name="nova-compute@aio", credentials=ADMIN, body={"status": "disabled"}),
+        {"status": "enabled"},
+        "give no more instances to nova-compute@aio (no longer a compute node in the answers)",
+    ),
     (CONDUCTOR, {**RUNNING, "active": "inactive"}, "start nova-conductor (was inactive)"),
     (CONDUCTOR, {**RUNNING, "enabled": "disabled"}, "enable and restart nova-conductor (was disabled)"),
     (CONDUCTOR, {**RUNNING, "stamp": "0"}, "restart nova-conductor (configuration changed since its start)"),
@@ -140,6 +193,22 @@ SENTENCES = [
         FirewalldForward(source_cidr="198.18.2.0/24", bridge="br-ex"),
         {"passes": True, "passes after a boot": False},
         "forward 198.18.2.0/24 through firewalld (blocked after a boot)",
+    ),
+    (StateDirectory("/var/lib/x", "x"), None, "create directory /var/lib/x"),
+    (
+        StateDirectory("/var/lib/x", "x", "0750", "all"),
+        {"type": "directory", "mode": "0755", "owner": "root", "content": "/var/lib/x/y"},
+        "give /var/lib/x to x (mode is 0755 (should be 0750), owner is root (should be x), /var/lib/x/y is not x's)",
+    ),
+    (
+        UnitHolds(units=("a.service", "b.socket")),
+        {"free": ("b.socket",)},
+        "hold 1 unit until configured (b.socket)",
+    ),
+    (
+        UnitHolds(units=("a.service", "b.socket")),
+        {"free": ("a.service", "b.socket")},
+        "hold 2 units until configured (a.service, b.socket)",
     ),
     (FILTER, None, "start the port filter (closes internal ports to all but the cloud's nodes)"),
     (FILTER, {"rules": "lost", "after a boot": "enabled"}, "load the port filter's rules (were lost)"),
@@ -195,6 +264,11 @@ SENTENCES = [
         SwiftRings("/etc/swift", "/srv/node", "198.18.1.10", {"account": 6202}, {"device0": 1}),
         {"account devices": "device0:2", "account replicas": 1, "account made": True},
         "change Swift's rings in /etc/swift (account devices device0:2 → device0:1)",
+    ),
+    (
+        SwiftRings("/etc/swift", "/srv/node", "198.18.1.10", {"account": 6202}, {"device0": 1}),
+        {"account devices": "", "account replicas": 1, "account made": False},
+        "change Swift's rings in /etc/swift (account devices none → device0:1, account made False → True)",
     ),
     (TunedProfile("virtual-host"), {"profile": "none"}, "set tuned's profile to virtual-host (was none)"),
     (

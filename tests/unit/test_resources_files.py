@@ -169,6 +169,18 @@ def test_keys_are_created_once_and_never_replaced(dash, tmp_path):
     assert oct(os.stat(f"{keys.directory}/1").st_mode)[-3:] == "600"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another account")
+def test_a_key_of_another_owner_or_open_to_others_is_noticed(dash, tmp_path):
+    """Keystone cannot read a root's key: no token is valid any more."""
+    keys = KeyRepository(directory=str(tmp_path / "keys"), owner=ME, group=MINE)
+    dash.fix(keys)
+    for damage in (lambda key: os.chown(key, 1, 1), lambda key: os.chmod(key, 0o644)):
+        damage(tmp_path / "keys/1")
+        assert not is_as_desired(keys, dash.probe(keys)[keys.id])
+        dash.fix(keys)
+        assert is_as_desired(keys, dash.probe(keys)[keys.id])
+
+
 def test_keys_of_a_killed_run_are_completed(dash, tmp_path):
     directory = tmp_path / "k"
     directory.mkdir(mode=0o755)

@@ -109,3 +109,10 @@ def test_each_omission_is_named():
         f"nothing declares Timezone: declare it in services/ or host_setup/, or remove {path}",
         "File and Timezone have the same kind 'file': ids begin with it, change one",
     ]
+
+
+def test_jobs_that_leave_something_half_done_are_never_stopped():
+    """A unit's start may be: the next one restarts it anyway."""
+    sources = {path.name: path.read_text() for path in (PROJECT / "packstack_lite/resources").glob("*.py")}
+    jobs = {name: text for name, text in sources.items() if re.search(r"return Job\(", text)}
+    assert {name for name, text in jobs.items() if "must_end=True" not in text} == {"unit.py"}

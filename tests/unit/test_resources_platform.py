@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from packstack_lite.resources.database import mysql_native_hash
 from packstack_lite.resources.packages import MARKER
 from packstack_lite.resources.rabbitmq_user import hash_password, matches_password
 from packstack_lite.secret import Masker, Secret
+from packstack_lite.state_paths import JOBS_DIR
 from tests.unit.dash import Dash, is_as_desired, missing_diff
 
 HOSTILE = "a$b %c\"d'e\\f#g;h@i/j:k&l!m"
@@ -38,7 +41,7 @@ POLICY = "/usr/sbin/policy-rc.d"
 
 @pytest.fixture
 def dash(tmp_path):
-    return Dash(tmp_path, moved=[POLICY, "/var/lib/apt/lists", "/proc/sys"])
+    return Dash(tmp_path, moved=[POLICY, "/var/lib/apt/lists", "/proc/sys", JOBS_DIR])
 
 
 # --- packages
@@ -74,7 +77,9 @@ def apt(dash, tmp_path):
         "dpkg",
         "echo dpkg $* >> $T/calls; [ ! -e $T/locked ] || { rm $T/locked; echo was locked by another >&2; exit 2; }",
     )
-    dash.tool("systemctl", "echo systemctl $* >> $T/calls")
+    dash.tool(
+        "systemctl", "echo systemctl $* >> $T/calls; case $1 in is-active) [ -e $T/other ] && rm $T/other ;; esac"
+    )
     dash.tool("sleep", ":")
     return dash
 
@@ -104,13 +109,46 @@ def test_package_lists_are_updated_when_needed(apt, tmp_path, reason):
 def test_dpkgs_lock_is_awaited(apt, tmp_path):
     (tmp_path / "locked").touch()
     assert apt.fix(Packages(names=("a",)))[0].ok
-    assert apt.read_note("calls").count("dpkg --configure -a") == 2
+    assert apt.read_note("calls").count("--configure -a") == 2
+
+
+def test_packages_that_were_unpacked_without_their_dependencies_are_completed(apt, tmp_path):
+    """dpkg alone cannot: "dependency problems prevent configuration"."""
+    apt.tool("dpkg", "echo dpkg $* >> $T/calls; [ -e $T/completed ] || { echo dependency problems >&2; exit 1; }")
+    assert apt.fix(Packages(names=("a",)))[0].ok
+    calls = apt.read_note("calls")
+    assert calls.index("--fix-broken install") < calls.index("install a")
+
+
+def test_an_installation_that_cannot_be_completed_shows_dpkgs_reason(apt, tmp_path):
+    apt.tool("dpkg", "echo dependency problems >&2; exit 1")
+    (tmp_path / "breaks").touch()
+    reply = apt.fix(Packages(names=("a",)))[0]
+    assert reply.code == 1 and "dependency problems" in reply.err
+
+
+def test_an_older_batch_of_another_name_is_awaited_before_anything_is_changed(apt, tmp_path):
+    """It has the same policy-rc.d, and removes it at its end."""
+    jobs = tmp_path / JOBS_DIR[1:]
+    for name, age in (("packages-apt", 60), ("packages-port-filter", 0)):
+        (jobs / name).mkdir(parents=True)
+        (jobs / name / "begun").touch()
+        os.utime(jobs / name / "begun", (time.time() - age,) * 2)
+    (tmp_path / "other").touch()
+    early = Packages(names=("nftables",), batch="port-filter")
+    assert "policy-rc.d" not in apt.probe(early)[early.id], "that of a running installation is no drift of its own"
+    reply = apt.fix(early)[0]
+    assert reply.ok and reply.out.count("waiting for packstack-lite-job-packages-apt, which an earlier run began") == 1
+    calls = apt.read_note("calls").splitlines()
+    assert calls[:2] == ["systemctl is-active -q packstack-lite-job-packages-apt.service"] * 2
+    (tmp_path / "other").touch()
+    assert "waiting" not in apt.fix(Packages(names=("a",)))[0].out, "the older one does not wait for the younger"
 
 
 def test_a_failed_installation_is_tried_once_more(apt, tmp_path):
     (tmp_path / "stumbles").touch()
     assert apt.fix(Packages(names=("a",)))[0].ok
-    assert apt.read_note("calls").count("--no-install-recommends a") == 2
+    assert apt.read_note("calls").count("--no-install-recommends install a") == 2
 
 
 def test_a_failed_installation_removes_its_policy(apt, tmp_path):

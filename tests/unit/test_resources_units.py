@@ -6,6 +6,7 @@ import pytest
 
 from packstack_lite.remote.command import Job, Reply
 from packstack_lite.resources import File, Phase, RunOnce, Unit, Unknown, job_name
+from packstack_lite.resources.rabbitmq_user import QUEUE_ALARM_SH
 from packstack_lite.resources.shell import RELOAD_FLAG
 from packstack_lite.state_paths import FINGERPRINTS_DIR, UNIT_DIGESTS_DIR
 from tests.unit.dash import Dash, is_as_desired, missing_diff
@@ -60,7 +61,7 @@ def calls(dash):
     return [
         line.split()[0]
         for line in dash.read_note("calls").splitlines()
-        if not line.startswith(("show", "reset-failed"))
+        if not line.startswith(("show", "reset-failed", "is-failed"))
     ]
 
 
@@ -162,6 +163,19 @@ def test_a_changed_file_shows_as_another_digest(dash):
     assert [key for key, value in new.desired().items() if observe(dash, new)[key] != value] == ["stamp"]
 
 
+GARBAGE = [b"", b"\n\n", b"a b\nc d\n", b"\x00\xff\t\n\x80\n" * 50, b"\tone\ttwo"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_damaged_digest_counts_as_none(dash, tmp_path, garbage):
+    unit = Unit(name="app")
+    dash.fix(unit)
+    (tmp_path / UNIT_DIGESTS_DIR.lstrip("/") / "app.service").write_bytes(garbage)
+    assert observe(dash, unit)["stamp"] == "none"
+    dash.fix(unit)
+    assert is_as_desired(unit, observe(dash, unit))
+
+
 def test_an_invalidated_unit_needs_a_restart(dash):
     unit = Unit(name="app")
     dash.fix(unit)
@@ -170,14 +184,131 @@ def test_an_invalidated_unit_needs_a_restart(dash):
     assert observe(dash, unit)["stamp"] == "none"
 
 
-def test_a_unit_that_does_not_start_shows_its_logs_and_gets_no_digest(dash, tmp_path):
+# A journal of lines "UNIT TEXT" in $T/journal. A cursor is the number of a line, as --show-cursor and --after-cursor
+# know it; without a line there is none.
+JOURNALCTL = r"""
+after=0 since=
+for word in "$@"; do
+    case $word in
+    --show-cursor) n=$(wc -l < $T/journal); [ $n = 0 ] || echo "-- cursor: $n"; exit ;;
+    --after-cursor=*) after=${word#*=} ;;
+    --since=@*) since=yes ;;
+    esac
+done
+[ "$after$since" != 0 ] || { echo "all of the journal was asked for"; exit; }
+tail -n +$((after + 1)) $T/journal | sed -n 's/^app.service //p'
+"""
+
+
+@pytest.fixture
+def broken(dash, tmp_path):
+    """A unit app that does not start: what it says at a start, and what it said before."""
     (tmp_path / "breaks").touch()
-    (tmp_path / "app log").write_text("why it broke\n")
-    reply = dash.fix(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent")))[-1]
+    (tmp_path / "journal").write_text("other.service boots\napp.service an error of ten minutes ago\n")
+    (tmp_path / "app log").write_text("an old line\n")
+    (tmp_path / "show").write_text("Result=exit-code\nExecMainStatus=203\n")
+    dash.tool("journalctl", JOURNALCTL)
+    restart = "restart) echo 'app.service why it broke' >> $T/journal; echo 'a new line' >> \"$T/app log\"; exit 1 ;;"
+    show = 'case "$*" in *Result*) cat $T/show; exit ;; esac'
+    systemctl = SYSTEMCTL.replace("restart) ", f"{restart}\nnever) ")
+    dash.tool("systemctl", systemctl.replace('case "$1" in\nshow', f'{show}\ncase "$1" in\nshow'))
+    return lambda **fields: dash.fix(Unit(name="app", logs=(str(tmp_path / "app log"), "/nonexistent"), **fields))[-1]
+
+
+def test_a_unit_that_does_not_start_shows_why_and_gets_no_digest(dash, broken):
+    reply = broken()
     assert reply.code == 1
-    for message in ("app.service did not start", "the status", "what the journal says", "why it broke"):
+    cause = "systemd: Result=exit-code, ExecMainStatus=203: its program cannot be run"
+    for message in ("app.service did not start", cause, "the status", "why it broke", "app log:\na new line\n"):
         assert message in reply.err
     assert observe(dash, Unit(name="app"))["stamp"] == "none"
+
+
+def test_only_what_was_logged_since_the_start_is_shown(broken):
+    err = broken().err
+    assert "ten minutes ago" not in err and "an old line" not in err
+    assert err.count("a new line") == 1
+
+
+def test_an_empty_journal_has_no_cursor(broken, tmp_path):
+    (tmp_path / "journal").write_text("")
+    assert "why it broke" in broken().err
+
+
+def test_a_log_that_was_rotated_at_the_start_is_new(broken, dash, tmp_path):
+    (tmp_path / "app log").write_text("an old line\n" * 50)
+    tool = (tmp_path / "tools" / "systemctl").read_text()
+    (tmp_path / "tools" / "systemctl").write_text(tool.replace("restart) ", 'restart) rm "$T/app log";'))
+    err = broken().err
+    assert "a new line" in err and "an old line" not in err
+
+
+@pytest.mark.parametrize(
+    ("properties", "cause"),
+    [
+        ("Result=exit-code\nExecMainStatus=1\n", "ExecMainStatus=1: its main process ended with exit status 1"),
+        ("Result=exit-code\nExecMainStatus=0\n", "a process that runs before or after its main process failed"),
+        ("Result=exit-code\nExecMainStatus=217\n", "its user or group does not exist"),
+        ("Result=signal\nExecMainStatus=9\n", "Result=signal: its main process was killed by signal 9"),
+        ("Result=timeout\n", "it did not start within its TimeoutStartSec"),
+        ("Result=start-limit\n", "Result=start-limit: it ended too often"),
+        ("Result=start-limit-hit\n", "Result=start-limit-hit: it ended too often"),
+        ("Result=oom-kill\n", "too little memory"),
+        ("Result=resources\n", "systemd cannot set up what its unit asks for"),
+        ("Result=protocol\n", "systemd: Result=protocol"),
+    ],
+)
+def test_systemds_own_result_is_the_first_cause(broken, tmp_path, properties, cause):
+    (tmp_path / "show").write_text(properties)
+    assert cause in broken().err.splitlines()[1]
+
+
+def test_drop_ins_that_are_not_ours_are_named(broken, dash, tmp_path):
+    directory = tmp_path / "etc"
+    directory.mkdir()
+    (directory / "theirs.conf").write_text("[Service]\nUser=nobody-here\n")
+    (directory / "ours.conf").write_text("# Written by packstack-lite.\n")
+    (tmp_path / "show").write_text(
+        f"Result=exit-code\nExecMainStatus=217\nFragmentPath=/usr/lib/systemd/system/app.service\n"
+        f"DropInPaths={directory}/theirs.conf {directory}/ours.conf\n"
+    )
+    err = broken().err
+    assert f"in force, and not of packstack-lite: {directory}/theirs.conf (look: systemctl cat app.service)" in err
+    assert "ours.conf" not in err and "/usr/lib" not in err
+
+
+def make_each_sleep_ten_seconds(dash):
+    (dash.root / "proc").mkdir()
+    (dash.root / "proc/uptime").write_text("100.25 9.00\n")
+    dash.moved = [*dash.moved, "/proc/uptime"]
+    dash.tool("sleep", "read -r now _ <$T/proc/uptime; echo $((${now%.*} + 10)).25 9.00 >$T/proc/uptime")
+
+
+def test_a_unit_says_what_it_waits_for(dash, tmp_path):
+    make_each_sleep_ten_seconds(dash)
+    unit = Unit(name="app", ready_script="echo first; echo 'port 80 is closed' >&2; false", ready_timeout=40)
+    reply = dash.fix(unit)[-1]
+    waits = [line for line in reply.out.splitlines() if line.startswith("waits")]
+    assert waits[0] == "waits until app.service is ready, for 10 of 40 seconds: port 80 is closed"
+    assert len(waits) >= 3
+    assert "app.service is not ready after 40 seconds: port 80 is closed" in reply.err
+
+
+ALARMS = [
+    ("[{{resource_limit,memory,rabbit@a},[]}]", "RabbitMQ takes no messages: its memory alarm is set"),
+    ("[{{resource_limit,disk,rabbit@a},[]}]", "RabbitMQ takes no messages: its disk alarm is set"),
+    ("[]", ""),
+]
+
+
+@pytest.mark.parametrize(("alarms", "reason"), ALARMS)
+def test_an_alarm_of_the_queue_is_the_reason(dash, tmp_path, alarms, reason):
+    dash.tool("rabbitmqctl", f"echo '{alarms}'")
+    make_each_sleep_ten_seconds(dash)
+    reply = dash.fix(Unit(name="app", ready_script="false", ready_timeout=40, blocked_script=QUEUE_ALARM_SH))[-1]
+    waits = [line for line in reply.out.splitlines() if line.startswith("waits")]
+    assert waits and all((reason or "not ready") in line for line in waits)
+    assert reason in reply.err
 
 
 @pytest.mark.parametrize(
@@ -258,6 +389,16 @@ def test_another_fingerprint_makes_the_script_run_again(dash, tmp_path):
     dash.fix(run_once(tmp_path, fingerprint="zed"))
     later = run_once(tmp_path, fingerprint="epoxy")
     assert dash.probe(later)[later.id] == {"done": True, "token": "zed"}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_damaged_fingerprint_makes_the_script_run_again(dash, tmp_path, garbage):
+    script = run_once(tmp_path, fingerprint="zed")
+    dash.fix(script)
+    (tmp_path / script.fingerprint_file.lstrip("/")).write_bytes(garbage)
+    assert not is_as_desired(script, dash.probe(script)[script.id])
+    dash.fix(script)
+    assert is_as_desired(script, dash.probe(script)[script.id])
 
 
 def test_a_failed_script_is_not_recorded(dash, tmp_path):

@@ -38,6 +38,8 @@ def dash(tmp_path):
         (tmp_path / f"sys/class/net/{name}/ifindex").write_text(f"{index}\n")
         (tmp_path / f"sys/class/net/{name}/address").write_text("52:54:00:12:34:56\n")
         (tmp_path / f"sys/class/net/{name}/carrier").write_text("1\n")
+    (tmp_path / "proc").mkdir(exist_ok=True)
+    (tmp_path / "proc/uptime").symlink_to("/proc/uptime")
     (tmp_path / "has").write_text("ens33\n")
     scripts = tmp_path / SCRIPTS.lstrip("/")
     (scripts / "ifcfg-ens33").write_text("DEVICE=ens33\nIPADDR=198.18.1.10\n")

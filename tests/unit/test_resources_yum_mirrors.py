@@ -64,7 +64,7 @@ def dash(tmp_path):
 
 @pytest.fixture
 def mirror(tmp_path):
-    """A mirror with some of the trees, on the loopback."""
+    """A mirror with some of the repositories, on the loopback."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *what):
@@ -81,14 +81,18 @@ def mirror(tmp_path):
     server.server_close()
 
 
-def _write_repomd(tree: Path, text: str = REPOMD) -> None:
-    (tree / "repodata").mkdir(parents=True)
-    (tree / "repodata/repomd.xml").write_text(text)
+def _write_repomd(directory: Path, text: str = REPOMD) -> None:
+    (directory / "repodata").mkdir(parents=True)
+    (directory / "repodata/repomd.xml").write_text(text)
 
 
-def repo_files(*roots, tree="base", **more):
+def repo_files(*roots, repo_group="base", **more):
     return YumMirrors(
-        tree=tree, mirror_roots=roots, dead_hosts=TABLE.retired_hosts, mirror_paths=TABLE.repository_paths, **more
+        repo_group=repo_group,
+        mirror_roots=roots,
+        dead_hosts=TABLE.retired_hosts,
+        mirror_paths=TABLE.repository_paths,
+        **more,
     )
 
 
@@ -135,7 +139,7 @@ def _line(text, number):
 
 
 def test_each_repository_may_get_another_mirror(dash, mirror):
-    """tuna and others may lack the cloud trees."""
+    """tuna and others may lack the repositories of clouds."""
     mirror.serve("a/os/x86_64", "b/extras/x86_64", "b/os/x86_64")
     path = write(dash, "CentOS-Base.repo", BASE)
     description, (reply,) = fix(dash, repo_files(f"{mirror.url}/a", f"{mirror.url}/b"))
@@ -178,7 +182,7 @@ def test_an_unreachable_mirror_is_tried_once(dash, mirror):
 def test_the_release_packages_repositories_are_unknown_before_prepare(dash, mirror):
     mirror.serve("a/cloud/x86_64/openstack-train")
     write(dash, "CentOS-Base.repo", BASE)
-    resource = repo_files(f"{mirror.url}/a", tree="sig", release_package="centos-release-openstack-train")
+    resource = repo_files(f"{mirror.url}/a", repo_group="sig", release_package="centos-release-openstack-train")
     observed = dash.probe(resource)[resource.id]
     assert isinstance(observed, Unknown)
     assert describe_diff(diff_resources([resource], {resource.id: observed})[0]) == (
@@ -262,8 +266,8 @@ def test_the_path_of_a_dead_url_is_found(dash, url, path):
     dash.tool("curl", "exit 22")
     write(dash, "a.repo", f"[a]\nbaseurl={url}\n")
     paths = []
-    for tree in ("base", "sig"):
-        (probe,) = YumMirrors.probe([repo_files("http://127.0.0.1:1", tree=tree)])
+    for repo_group in ("base", "sig"):
+        (probe,) = YumMirrors.probe([repo_files("http://127.0.0.1:1", repo_group=repo_group)])
         out = dash.run(probe.command).out
         paths += [line.split("\t")[5] for line in out.splitlines()]
     assert paths == ([path] if path else [])
@@ -296,7 +300,7 @@ LINES = st.one_of(
 URL = "http://m.example/7"
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, max_size=12), last=st.sampled_from(["\n", ""]))
 def test_only_dead_urls_change_and_a_second_fix_changes_nothing(dash, lines, last):
     text = ("[s]\n" + "\n".join(lines) + last).encode()
@@ -318,7 +322,7 @@ def test_only_dead_urls_change_and_a_second_fix_changes_nothing(dash, lines, las
 
 
 def rewrite(dash):
-    """Run the fix with mirrors for three trees."""
+    """Run the fix with mirrors for three repositories."""
     paths = ("os/x86_64", "updates/x86_64", "extras/x86_64")
     observed = {"urls": tuple(f"{path}\t{URL}/{path}" for path in paths), "lost": ()}
     (command,) = YumMirrors.fix([missing_diff(repo_files(URL), observed)])

@@ -1,13 +1,14 @@
 """Segments of several sandboxes: names, addresses, packet rules; and what can be done to a node's cable."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from packstack_lite.errors import UsageError
-from packstack_lite.sandbox import cable, cable_relay, lifecycle, model, network, segment
+from packstack_lite.sandbox import cable, cable_relay, container, lifecycle, model, network, segment
 from packstack_lite.sandbox.container import keeper_argv
 from packstack_lite.sandbox.identity import network_file, tunnel_file
 
@@ -61,6 +62,45 @@ def test_a_single_node_has_no_bridge_and_no_tunnel():
     assert network.segment_bridges(record) == []
     assert not [rule for rule in network.iptables_rules(record) if "pltunnel8" in rule]
     assert keeper_argv(record, Path("keeper"), "copy-host", False)[-2:] == ["", "copy-host"]
+
+
+def test_old_cables_are_removed_before_each_boot(tmp_path, monkeypatch):
+    """A busy kernel keeps the cables of a container that has ended; the next boot would fail with "File exists"."""
+    calls, boots = tmp_path / "calls", tmp_path / "boots"
+    (tmp_path / "ip").write_text(f'#!/bin/sh\necho "ip $*" >> {calls}\n')
+    # The first boot ends as a reboot does.
+    (tmp_path / "systemd-nspawn").write_text(
+        "#!/bin/sh\n[ $1 != --help ] || exit 0\n"
+        f"echo boot >> {calls}\n[ -e {boots} ] || {{ touch {boots}; exit 133; }}\n"
+    )
+    for program in ("ip", "systemd-nspawn"):
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    record = segment_nodes(2)[1]
+    keeper = Path(container.__file__).parent / "data" / "keeper"
+    process = subprocess.run([*keeper_argv(record, keeper, "copy-host", False), "env"], check=False)
+    assert process.returncode == 0
+    lines = [line for line in calls.read_text().splitlines() if line == "boot" or " del " in line]
+    removals = ["ip link del plsandbox1-2", "ip link del pltunnel1-2"]
+    assert lines == [*removals, "boot", *removals, "boot"]
+
+
+@pytest.mark.parametrize(("help_text", "is_passed"), [("  --suppress-sync=BOOLEAN", True), ("  --boot", False)])
+def test_writes_are_not_synced_where_systemd_can_leave_it_out(tmp_path, monkeypatch, help_text, is_passed):
+    arguments = tmp_path / "arguments"
+    (tmp_path / "ip").write_text("#!/bin/sh\n")
+    (tmp_path / "systemd-nspawn").write_text(
+        f"#!/bin/sh\n[ $1 != --help ] || {{ echo '{help_text}'; exit 0; }}\necho \"$*\" >> {arguments}\n"
+    )
+    for program in ("ip", "systemd-nspawn"):
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    keeper = Path(container.__file__).parent / "data" / "keeper"
+    process = subprocess.run([*keeper_argv(single_node(number=8), keeper, "copy-host", False), "env"], check=False)
+    assert process.returncode == 0
+    passed = arguments.read_text().split()
+    assert ("--suppress-sync=yes" in passed) == is_passed
+    assert "--drop-capability=CAP_SYS_TIME" in passed, "date -s in a container would set this machine's clock"
 
 
 def test_the_last_node_of_the_last_segment_fits_into_interface_names_and_the_address_range():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import time
 from urllib.parse import unquote
 
 import pytest
@@ -11,6 +13,7 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packstack_lite.config_overrides.user_files import UserFile, UserTree
 from packstack_lite.secret import (
     Masker,
     Secret,
@@ -92,3 +95,28 @@ def test_a_secret_in_a_script_is_detected():
 )
 def test_mask_lines_hides_unknown_secrets(line, shown):
     assert Masker().mask_lines(line) == shown
+
+
+# What mask_lines hides, as patterns: right, but quadratic.
+USERINFO = re.compile(r"(://[^:/@\s]*:)[^@\s]+(@)")
+WORDS = r"(?:passw(?:or)?d|(?<![a-z])pass(?:phrase)?(?![a-z])|_pw|secret|token|credential|kek|_key|hash_)"
+ASSIGNMENT = re.compile(rf"^([+\- ]?\s*[\w.\-\"']*{WORDS}[\w.\-\"']*\s*[=:]\s*)(?=\S).+$", re.IGNORECASE)
+PARTS = st.sampled_from(
+    ["://", ":", "@", "a", " ", "\t", "=", "password", "pass", "_key", "-", "+", '"', "x.y", "/", "A"]
+)
+
+
+@given(st.lists(PARTS, max_size=12).map("".join))
+def test_mask_lines_hides_what_the_patterns_say(line):
+    assert Masker().mask_lines(line) == ASSIGNMENT.sub(r"\1***", USERINFO.sub(r"\1***\2", line))
+
+
+@pytest.mark.parametrize("part", ["a", "a://b:", "_key", "token ", "@", " ", "a://b:c@", "\t=", '"'])
+def test_masking_takes_no_quadratic_time(part):
+    """A node's file with a long word kept the run busy for minutes."""
+    text = (part * 400_000)[:400_000]
+    tree = UserTree((UserFile("nova/nova.conf", "nova.conf", text),))
+    before = time.process_time()
+    Masker().mask_lines(text)
+    tree.find_secrets()
+    assert time.process_time() - before < 2

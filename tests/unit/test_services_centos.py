@@ -12,7 +12,7 @@ from packstack_lite.resources.base import PHASES, Phase
 from packstack_lite.secret import Secret
 from packstack_lite.services._base.merge_units import merge_units
 from tests.clouds import ADDRESS, MACHINE, OVN, cloud
-from tests.rendered import CASES, DISKS, STORAGE, files, on, resources_of, text
+from tests.rendered import CASES, DISKS, STORAGE, files, on, resources_of, resources_of_case, text
 
 TRAIN, EPOXY = "centos7-train", "centos9s-epoxy"
 BOTH = pytest.mark.parametrize("profile", [TRAIN, EPOXY])
@@ -34,7 +34,7 @@ def config(profile, path, answers=None, **changes):
 @BOTH
 @pytest.mark.parametrize("case", CASES)
 def test_ids_are_unique_needs_are_met_and_no_resource_waits_for_a_later_phase(profile, case):
-    resources = services.declare(on(profile, CASES[case]()))
+    resources = resources_of_case(profile, case)
     by_id = {resource.id: resource for resource in resources}
     assert len(by_id) == len(resources)
     for resource in resources:
@@ -48,7 +48,7 @@ def test_ids_are_unique_needs_are_met_and_no_resource_waits_for_a_later_phase(pr
 def test_one_web_server_runs_keystone_placement_and_the_dashboard(profile):
     context = on(profile, cloud())
     httpd = unit(profile, "httpd")
-    paths = ("keystone", "keystone-vhost", "httpd-unit", "placement", "placement-vhost", "horizon", "horizon-wsgi")
+    paths = ("keystone", "keystone-vhost", "httpd-unit", "placement", "placement-vhost", "horizon", "horizon-site")
     assert {f"file:{context.profile.path(name)}" for name in paths} == set(httpd.trigger_ids)
     assert httpd.phase is Phase.SCHEMA, "the catalogue needs keystone"
     assert {"once:keystone-schema", "once:placement-schema"} <= set(httpd.needs)

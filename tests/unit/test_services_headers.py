@@ -8,7 +8,7 @@ import pytest
 
 from packstack_lite import profiles
 from packstack_lite.services._base.templating import name_template, templates_root
-from tests.rendered import CASES, files, on, text
+from tests.rendered import CASES, files_of_case, text
 
 # Files that no template renders, by the end of their path, each with the reason why it has no header.
 WITHOUT_HEADER = {
@@ -22,7 +22,7 @@ HEADER = re.compile(r"(?:#|%%) Written by packstack-lite from templates/(\S+\.j2
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("profile", profiles.list_names())
 def test_each_rendered_file_names_an_existing_template(profile, case):
-    for path, file in files(on(profile, CASES[case]())).items():
+    for path, file in files_of_case(profile, case).items():
         if path.endswith(tuple(WITHOUT_HEADER)):
             continue
         match = HEADER.search("\n".join(text(file).split("\n")[:2]))

@@ -9,18 +9,18 @@ from functools import lru_cache
 import pytest
 
 from packstack_lite import answers, profiles
+from packstack_lite.config_overrides.option_check import option_lists
 from packstack_lite.errors import UsageError
 from packstack_lite.nodes.facts import sample_facts
 from packstack_lite.services import NodeContext
 from packstack_lite.services.registry import SPECS
 from tests.clouds import cloud, profile_of
 from tests.conftest import PROJECT
-from tests.rendered import CASES, files, files_of_case, files_once, on, text
+from tests.rendered import CASES, files, files_of_case, files_once, text
+from tests.service_checks import WITHOUT_OPTION_LISTS
 
 # Services with files of their own below /etc/NAME.
 SERVICES = tuple(spec.name for spec in SPECS if spec.apis)
-# Not read by oslo.config: glance_store's own format, a list of exports, Python. Files of uwsgi are exempt by name.
-NOT_OSLO = {"/etc/glance/glance-swift.conf", "/etc/cinder/nfs_shares", "/etc/barbican/gunicorn-config.py"}
 # Options of neutron.conf, which EL's packages do not pass to this agent: without them it calls sudo with a command
 # that sudo does not permit.
 ALLOWED = {
@@ -49,19 +49,25 @@ import check_options  # noqa: E402
 CATALOGUE_NAMES = {"/etc/nova/nova-compute.conf": "nova.conf"}
 
 
-def _catalogued_files():
+def _files_below_etc():
     """Return the files below /etc/SERVICE that have a template: path -> name in the catalogue of options."""
     names = {}
     for service in SERVICES:
         for template in sorted((PROJECT / "templates" / service / "etc" / service).rglob("*.j2")):
             path = "/" + template.relative_to(PROJECT / "templates" / service).as_posix()[: -len(".j2")]
-            name = template.stem if service != "swift" else f"swift/{template.stem}"
-            if path not in NOT_OSLO and not path.endswith("uwsgi.ini"):
-                names[path] = CATALOGUE_NAMES.get(path, name)
+            names[path] = CATALOGUE_NAMES.get(path, template.stem if service != "swift" else f"swift/{template.stem}")
     return names
 
 
-CATALOGUED = _catalogued_files()
+def _has_options(path):
+    """Return whether a file's options are in the catalogue: it has option lists, or a parser like oslo.config's."""
+    service, name = path.split("/")[2], path[len("/etc/") :]
+    return bool(option_lists(name)) or service in WITHOUT_OPTION_LISTS
+
+
+CATALOGUED = {path: name for path, name in _files_below_etc().items() if _has_options(path)}
+# A list of exports, Python, uwsgi's files: services/option_lists.yaml has no lists of options for them.
+NOT_OSLO = set(_files_below_etc()) - set(CATALOGUED)
 
 
 @lru_cache(maxsize=None)
@@ -88,7 +94,7 @@ def find_problems(profile, *named):
             raise LookupError(
                 f"the option catalogue of {profile_of(profile).release} has no {name}: add it with"
                 " tests/tools/option_catalogue.py (tests/facts/README.md), or if oslo.config does not read that file,"
-                " add its path to NOT_OSLO in tests/unit/test_services_options.py"
+                " add its path below /etc with [] to packstack_lite/services/option_lists.yaml"
             )
         checker.preload(name, str(path))
     for name, path in named:
@@ -156,9 +162,9 @@ def _location(problem):
 
 @pytest.mark.parametrize("profile", profiles.list_names())
 def test_every_config_of_a_service_is_in_the_catalogue(profile):
-    """Each file in a service's directory has a template whose path is the node's, or is in NOT_OSLO."""
+    """Each file in a service's directory has a template whose path is the node's; those of uwsgi share one."""
     directories = tuple(f"/etc/{name}/" for name in SERVICES)
-    written = {path for make in CASES.values() for path in files(on(profile, make())) if path.startswith(directories)}
+    written = {path for case in CASES for path in files_of_case(profile, case) if path.startswith(directories)}
     agent = "/etc/neutron/neutron_ovn_metadata_agent.ini" if OVN_AGENT in written else OVN_AGENT
     assert {path for path in written if not path.endswith("uwsgi.ini")} - NOT_OSLO == set(CATALOGUED) - {
         agent,

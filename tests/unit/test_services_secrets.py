@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import string
@@ -19,7 +20,7 @@ from packstack_lite.remote.command import Command, Job
 from packstack_lite.resources import ApiObject, File, RabbitmqUser, Resource, RunOnce
 from packstack_lite.resources.base import Diff
 from packstack_lite.secret import Secret
-from tests.clouds import ANSWERS, cloud
+from tests.clouds import ADDRESS, ANSWERS, cloud
 from tests.conftest import PROJECT
 from tests.rendered import files, text
 
@@ -162,6 +163,73 @@ def test_a_shell_reads_the_password_from_keystonerc(password, shell, tmp_path):
         [shell, "-c", f'. {rc}; printf %s "$OS_PASSWORD"'], capture_output=True, text=True, check=True
     )
     assert done.stdout == password
+
+
+SHELLS = [shell for shell in ("dash", "bash", "sh") if shutil.which(shell)]
+# What another login leaves behind: each of these beats or contradicts a name and a password.
+OTHER_LOGIN = dict.fromkeys(
+    (
+        *("OS_TENANT_ID", "OS_TENANT_NAME", "OS_PROJECT_ID", "OS_USER_ID", "OS_CLOUD", "OS_CLIENT_CONFIG_FILE"),
+        *("OS_SERVICE_TOKEN", "OS_SERVICE_ENDPOINT", "OS_TOKEN", "OS_URL", "OS_ENDPOINT", "OS_AUTH_TYPE", "OS_CACERT"),
+        *("OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_USER_DOMAIN_ID", "OS_PROJECT_DOMAIN_ID", "OS_DEFAULT_DOMAIN_ID"),
+        *("OS_SYSTEM_SCOPE", "OS_TRUST_ID", "OS_APPLICATION_CREDENTIAL_SECRET", "OS_STORAGE_URL", "OS_INTERFACE"),
+        *("OS_COMPUTE_ENDPOINT_OVERRIDE", "OS_USERNAME", "OS_PASSWORD", "OS_REGION_NAME", "ST_AUTH", "ST_KEY"),
+    ),
+    "other",
+)
+KEYSTONERC_NAMES = {
+    *("OS_USERNAME", "OS_PASSWORD", "OS_REGION_NAME", "OS_AUTH_URL", "OS_PROJECT_NAME", "OS_USER_DOMAIN_NAME"),
+    *("OS_PROJECT_DOMAIN_NAME", "OS_IDENTITY_API_VERSION"),
+}
+
+
+def source_keystonerc(shell, directory, environment, count=1):
+    """Source keystonerc_admin and return the environment that programs then get."""
+    rc = directory / "keystonerc"
+    rc.write_text(text(files(cloud())["/root/keystonerc_admin"]))
+    script = "set -eu; IFS=O_; " + f". {rc}; " * count + "env -0"
+    done = subprocess.run(
+        [shell, "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"], **environment}
+    )
+    assert done.stderr == b""
+    return dict(entry.split("=", 1) for entry in done.stdout.decode().split("\0") if entry)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_keystonerc_replaces_every_other_login(shell, tmp_path):
+    hostile = {
+        "OS_TOKEN": "a\nOS_PASSWORD=b\nOS_X; touch owned",
+        "OS_PROJECT_ID": "$(touch owned); `id`",
+        "OS_COMPUTE_API_VERSION": "2.90",
+        "OS_x1": "'",
+        "OSLO": "kept",
+    }
+    environment = source_keystonerc(shell, tmp_path, {**OTHER_LOGIN, **hostile})
+    names = {name for name in environment if name.startswith(("OS_", "ST_"))}
+    assert names == KEYSTONERC_NAMES | {"OS_COMPUTE_API_VERSION"}
+    assert "other" not in environment.values()
+    assert (environment["OSLO"], environment["OS_COMPUTE_API_VERSION"]) == ("kept", "2.90")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, (ADDRESS, ADDRESS)),
+        ({"no_proxy": "a,.b"}, (f"a,.b,{ADDRESS}", f"a,.b,{ADDRESS}")),
+        ({"NO_PROXY": "c"}, (f"c,{ADDRESS}", f"c,{ADDRESS}")),
+        ({"no_proxy": "a", "NO_PROXY": "c"}, (f"a,{ADDRESS}", f"c,{ADDRESS}")),
+        ({"no_proxy": f"a,{ADDRESS}"}, (f"a,{ADDRESS}", f"a,{ADDRESS}")),
+        ({"no_proxy": f"1{ADDRESS}0"}, (f"1{ADDRESS}0,{ADDRESS}", f"1{ADDRESS}0,{ADDRESS}")),
+        ({"no_proxy": "*"}, ("*", "*")),
+        ({"no_proxy": "$(id) * ?"}, (f"$(id) * ?,{ADDRESS}", f"$(id) * ?,{ADDRESS}")),
+    ],
+)
+def test_keystonerc_keeps_a_proxy_out_of_the_way_and_what_was_there(shell, before, after, tmp_path):
+    environment = source_keystonerc(shell, tmp_path, {"http_proxy": "http://198.18.0.9:3128", **before}, count=3)
+    assert (environment["no_proxy"], environment["NO_PROXY"]) == after
+    assert environment["http_proxy"] == "http://198.18.0.9:3128"
 
 
 @pytest.mark.parametrize("password", HOSTILE)

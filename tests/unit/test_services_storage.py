@@ -240,7 +240,8 @@ def test_the_hypervisor_encrypts_volumes_with_keys_from_barbican():
 
 
 def test_the_demo_user_may_create_secrets_where_barbican_is():
-    assert resources_by_id(cloud(STORAGE))["user:demo"].body["roles"] == ("member", "creator")
+    with_barbican = cloud({"CONFIG_BARBICAN_INSTALL": True})
+    assert resources_by_id(with_barbican)["user:demo"].body["roles"] == ("member", "creator")
     assert resources_by_id(cloud())["user:demo"].body["roles"] == ("member",)
 
 

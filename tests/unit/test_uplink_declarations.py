@@ -269,7 +269,7 @@ def test_facts_are_parsed_from_their_lines():
         Reply(
             0,
             f"uplink=ens33 mac {MAC}\nuplink=ens33 carrier 1\nuplink=ens33 manager networkd\n"
-            "uplink=ens33 address a/24\nuplink=ens33 address b/24\nuplink=ens33 dynamic yes\n"
+            "uplink=ens33 address 198.18.1.5/24\nuplink=ens33 address 198.18.2.5/24\nuplink=ens33 dynamic yes\n"
             "uplink=ens33 upper ens33.5\nuplink=br-ex port ens34\n"
             f"uplink=ens33 armed yes\nnm_ovs_plugin=yes\nnetwork_file={text} /a/with space\n",
         ),
@@ -278,7 +278,7 @@ def test_facts_are_parsed_from_their_lines():
         "ens33": UplinkFacts(
             mac=MAC,
             upper_interfaces=("ens33.5",),
-            addresses=("a/24", "b/24"),
+            addresses=("198.18.1.5/24", "198.18.2.5/24"),
             has_dhcp=True,
             managed_by="networkd",
             is_move_pending=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,30 +9,19 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+from tests.wheel import ROOT, build_wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel of this tree, built from a copy, as building writes files next to setup.cfg."""
-    work = tmp_path_factory.mktemp("wheel")
-    tree = work / "tree"
-    tree.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree / name)
-    for name in ("packstack_lite", "templates", "answer-files"):
-        shutil.copytree(ROOT / name, tree / name, ignore=IGNORED)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    process = subprocess.run([*command, "-w", str(work), str(tree)], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
-    (path,) = work.glob("*.whl")
-    return path
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def files_below(name: str) -> set[str]:
     base = ROOT / name
-    return {p.relative_to(base).as_posix() for p in base.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    # Compiled files are no part of the tree: Python 2.7 writes NAME.pyc beside a module that it imports.
+    files = (path for path in base.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(base).as_posix() for path in files}
 
 
 @pytest.mark.parametrize(

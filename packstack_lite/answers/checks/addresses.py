@@ -11,22 +11,25 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from packstack_lite.answers.parameter_table import ADDRESS_DEFAULT, PARAMETERS
 from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answers
+from packstack_lite.ip_addresses import is_reachable_by_others
 
 _FLOATING_RANGE = "CONFIG_PROVISION_DEMO_FLOATRANGE"
 _ALLOCATION_POOLS = "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"
-# The demo's private network, as Packstack creates it. A router cannot connect it to a network that overlaps.
-_DEMO_NETWORK = ipaddress.ip_network("10.0.0.0/24")
+_PRIVATE_RANGE = "CONFIG_PROVISION_DEMO_PRIVATE_RANGE"
+_NAME_SERVERS = "CONFIG_NEUTRON_DNS_SERVERS"
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
 def find_errors(answers: Answers) -> Iterator[str]:
-    """Yield addresses that cannot work together, each with parameter and origin."""
+    """Yield an error, with parameter and origin, for addresses that conflict."""
+    yield from _check_private_range(answers)
     yield from _check_floating_range(answers)
+    yield from _check_name_servers(answers)
     yield from _check_ip_versions(answers)
 
 
 def find_warnings(answers: Answers) -> Iterator[str]:
-    """Yield combinations of addresses that work, but are rarely intended."""
+    """Yield a warning for addresses that work together, but are rarely intended."""
     yield from _check_host_formats(answers)
     yield from _check_controller_address(answers)
     yield from _check_storage_host(answers)
@@ -44,6 +47,27 @@ def _check_storage_host(answers: Answers) -> Iterator[str]:
         yield f"{label}: is ignored without CONFIG_UNSUPPORTED=y: volumes are on the controller, {controller}"
 
 
+def _check_private_range(answers: Answers) -> Iterator[str]:
+    """Check the demo's private network, if the demo is requested."""
+    if not answers["CONFIG_PROVISION_DEMO"]:
+        return
+    network, label = ipaddress.ip_network(answers[_PRIVATE_RANGE], strict=False), answers.origin_label(_PRIVATE_RANGE)
+    if network.version != 4:
+        yield f"{label}: {network} is not an IPv4 network"
+    elif network.prefixlen > 28:
+        yield f"{label}: {network} has no room for a router, a metadata port and instances; use a /28 or larger"
+
+
+def _check_name_servers(answers: Answers) -> Iterator[str]:
+    """Check that each name server is an address that instances can reach."""
+    label = answers.origin_label(_NAME_SERVERS)
+    for server in answers[_NAME_SERVERS]:
+        if not _ip_version(server):
+            yield f"{label}: {server} is a name; instances get name servers by address"
+        elif not is_reachable_by_others(server):
+            yield f"{label}: {server} is not the address of a server that instances can reach"
+
+
 def _check_floating_range(answers: Answers) -> Iterator[str]:
     """Check the network of the floating addresses, if the demo is requested."""
     if not answers["CONFIG_PROVISION_DEMO"]:
@@ -54,8 +78,11 @@ def _check_floating_range(answers: Answers) -> Iterator[str]:
     elif network.prefixlen > 30:
         yield f"{label}: {network} has no room for a gateway and an address; use a /30 or larger"
     else:
-        if network.overlaps(_DEMO_NETWORK):
-            yield f"{label}: {network} overlaps {_DEMO_NETWORK}, the demo's private network"
+        private_network = ipaddress.ip_network(answers[_PRIVATE_RANGE], strict=False)
+        # A router cannot connect two networks that overlap.
+        if network.overlaps(private_network):
+            private_range = answers.name_with_origin(_PRIVATE_RANGE)
+            yield f"{label}: {network} overlaps {private_network}, the demo's private network ({private_range})"
         yield from _check_pools(answers, network)
 
 

@@ -10,19 +10,21 @@ from typing import Iterator, List, Sequence, Tuple
 
 from packstack_lite.answers.l2_agents import (
     AGENT_NAME_PARTS,
+    INTERFACE_MAPPINGS,
     L2_AGENT,
     MECHANISM_DRIVERS,
     METERING_AGENT,
     SRIOV_MAPPINGS,
+    TENANT_TYPES,
+    TUNNEL_TYPES,
+    TYPE_DRIVERS,
+    VLAN_RANGES,
     VPNAAS,
     agent_parameter,
 )
 from packstack_lite.answers.parameter_table import PARAMETERS, PARAMETERS_BY_NAME
 from packstack_lite.answers.resolved_answers import Answers
 
-_TYPE_DRIVERS = "CONFIG_NEUTRON_ML2_TYPE_DRIVERS"
-_TENANT_TYPES = "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES"
-_VLAN_RANGES = "CONFIG_NEUTRON_ML2_VLAN_RANGES"
 _FLAT_NETWORKS = "CONFIG_NEUTRON_ML2_FLAT_NETWORKS"
 _EXTERNAL_BRIDGE = "CONFIG_NEUTRON_L3_EXT_BRIDGE"
 _VNI_RANGES = "CONFIG_NEUTRON_ML2_VNI_RANGES"
@@ -39,23 +41,25 @@ _NO_EXTERNAL_BRIDGE = ("", "provider")
 
 
 def find_errors(answers: Answers) -> Iterator[str]:
-    """Yield network answers that cannot work together, each with parameter and origin."""
+    """Yield an error, with parameter and origin, for network answers that conflict."""
     for rule in (
         _check_tenant_types,
         _check_ids_present,
         _check_id_ranges,
         _check_vlan_ranges,
         _check_mechanism_drivers,
-        _check_bridge_mappings,
+        _check_mappings,
         _check_bridge_interfaces,
+        _check_bridges_as_interfaces,
         _check_external_network,
     ):
         yield from rule(answers)
 
 
 def find_warnings(answers: Answers) -> Iterator[str]:
-    """Yield combinations of network answers that work, but are rarely intended."""
+    """Yield a warning for network answers that work together, but are rarely intended."""
     for rule in (
+        _warn_missing_ids,
         _check_reachability,
         _check_tunnel_interface,
         _check_unused_agent_answers,
@@ -67,49 +71,69 @@ def find_warnings(answers: Answers) -> Iterator[str]:
 
 def _check_tenant_types(answers: Answers) -> Iterator[str]:
     """Check that the agent and the type drivers support the tenant network types."""
-    tenant_types, label, agent = answers[_TENANT_TYPES], answers.origin_label(_TENANT_TYPES), answers[L2_AGENT]
+    tenant_types, label, agent = answers[TENANT_TYPES], answers.origin_label(TENANT_TYPES), answers[L2_AGENT]
     for kind in tenant_types:
-        if kind not in answers[_TYPE_DRIVERS]:
-            type_drivers = f"{answers.name_with_origin(_TYPE_DRIVERS)}={answers.text(_TYPE_DRIVERS)}"
+        if kind not in answers[TYPE_DRIVERS]:
+            type_drivers = f"{answers.name_with_origin(TYPE_DRIVERS)}={answers.text(TYPE_DRIVERS)}"
             yield f"{label}: {kind} is not among {type_drivers}; add it there"
-    if "geneve" in tenant_types and agent != "ovn":
-        yield f"{label}: geneve needs OVN; use vxlan with {agent}"
-    if "gre" in tenant_types and agent == "ovn":
-        yield f"{label}: OVN does not support gre; use geneve"
-    if "gre" in tenant_types and agent == "linuxbridge":
-        yield f"{label}: linuxbridge does not support gre; use vxlan"
-    if "vlan" in tenant_types and not any(":" in vlan_range for vlan_range in answers[_VLAN_RANGES]):
-        yield f"{label}: vlan needs ranges in {answers.name_with_origin(_VLAN_RANGES)}, PHYSNET:FIRST:LAST"
+    supported_tunnels = TUNNEL_TYPES[agent]
+    for kind in tenant_types:
+        if kind in TUNNEL_TYPES["openvswitch"] and kind not in supported_tunnels:
+            yield f"{label}: {agent} does not support {kind}; use {' or '.join(supported_tunnels)}"
 
 
 def _check_ids_present(answers: Answers) -> Iterator[str]:
-    """Report tenant network types without a range of IDs."""
-    for kind in answers[_TENANT_TYPES]:
+    """Report tenant network types without IDs, if Neutron has no other type to take."""
+    tenant_types = answers[TENANT_TYPES]
+    types_without_ids = list(_find_types_without_ids(answers))
+    if types_without_ids and len(types_without_ids) == len(tenant_types):
+        for kind, parameter, form in types_without_ids:
+            ids = f"{'ranges' if kind == 'vlan' else 'IDs'} in {answers.name_with_origin(parameter)}"
+            yield f"{answers.origin_label(TENANT_TYPES)}: {kind} needs {ids}, {form}"
+
+
+def _warn_missing_ids(answers: Answers) -> Iterator[str]:
+    """Warn about a tenant network type without IDs: Neutron takes the next one.
+
+    Neutron tries the types in turn (TypeManager, ``_allocate_tenant_net_segment``).
+    """
+    for kind, parameter, form in _find_types_without_ids(answers):
+        name = answers.name_with_origin(parameter)
+        yield f"{answers.origin_label(TENANT_TYPES)}: {kind} is not used without {name}, {form}"
+
+
+def _find_types_without_ids(answers: Answers) -> Iterator[Tuple[str, str, str]]:
+    """Yield (type, parameter, form of its ranges) for tenant types without IDs."""
+    for kind in answers[TENANT_TYPES]:
         name = _ID_RANGES_BY_TYPE.get(kind, "")
-        if kind in answers[_TYPE_DRIVERS] and name and not answers[name]:
-            label = answers.origin_label(_TENANT_TYPES)
-            yield f"{label}: {kind} needs IDs in {answers.name_with_origin(name)}, FIRST:LAST"
+        if kind == "vlan" and not any(":" in vlan_range for vlan_range in answers[VLAN_RANGES]):
+            yield kind, VLAN_RANGES, "PHYSNET:FIRST:LAST"
+        elif kind in answers[TYPE_DRIVERS] and name and not answers[name]:
+            yield kind, name, "FIRST:LAST"
 
 
 def _check_id_ranges(answers: Answers) -> Iterator[str]:
     """Check that VNI and tunnel ID ranges are FIRST:LAST within their limits."""
     for name, (minimum, maximum) in _ID_LIMITS.items():
         for id_range in answers[name]:
-            first, _, last = id_range.partition(":")
+            first, _, last = (end.strip() for end in id_range.partition(":"))
             if not (first.isdecimal() and last.isdecimal() and minimum <= int(first) <= int(last) <= maximum):
                 yield f"{answers.origin_label(name)}: {id_range!r} is not FIRST:LAST within {minimum} to {maximum}"
 
 
 def _check_vlan_ranges(answers: Answers) -> Iterator[str]:
     """Check the limits of VLAN ranges, and that their networks are mapped."""
-    (minimum, maximum), label = _VLAN_LIMITS, answers.origin_label(_VLAN_RANGES)
+    (minimum, maximum), label = _VLAN_LIMITS, answers.origin_label(VLAN_RANGES)
     mappings = agent_parameter(answers, "BRIDGE_MAPPINGS")
-    for vlan_range in answers[_VLAN_RANGES]:
+    mapped_networks = {
+        network for network, _ in [*_split_pairs(answers, mappings), *_split_pairs(answers, SRIOV_MAPPINGS)]
+    }
+    for vlan_range in answers[VLAN_RANGES]:
         network, *ends = vlan_range.split(":")
         bounds = [int(bound) for bound in ends]
         if bounds and not minimum <= bounds[0] <= bounds[1] <= maximum:
             yield f"{label}: {vlan_range!r} is not PHYSNET:FIRST:LAST within {minimum} to {maximum}"
-        if mappings and "vlan" in answers[_TENANT_TYPES] and network not in dict(_split_pairs(answers, mappings)):
+        if mappings and "vlan" in answers[TENANT_TYPES] and network not in mapped_networks:
             yield f"{label}: {network} is not in {_list_mapped_networks(answers, mappings)}"
 
 
@@ -119,8 +143,6 @@ def _check_mechanism_drivers(answers: Answers) -> Iterator[str]:
     for driver in drivers:
         if driver not in _SUPPORTED_DRIVERS:
             yield f"{label}: {driver} is not deployed by this release; remove it"
-    if "sriovnicswitch" in drivers and not answers[SRIOV_MAPPINGS]:
-        yield f"{label}: sriovnicswitch needs the network cards in {answers.name_with_origin(SRIOV_MAPPINGS)}"
     if agent not in drivers:
         yield (
             f"{label}: {','.join(drivers) or 'the empty list'} does not contain {agent},"
@@ -128,15 +150,23 @@ def _check_mechanism_drivers(answers: Answers) -> Iterator[str]:
         )
 
 
-def _check_bridge_mappings(answers: Answers) -> Iterator[str]:
-    """Report networks and bridges that are mapped twice.
+def _check_mappings(answers: Answers) -> Iterator[str]:
+    """Report networks, bridges and interfaces that are mapped twice.
 
-    Neutron's agents would not start (parse_mappings in neutron_lib).
+    Neutron's agents would not start: ``parse_mappings`` in neutron_lib. The SR-IOV agent lets a network have several
+    interfaces, OVN a bridge several networks.
     """
-    name = agent_parameter(answers, "BRIDGE_MAPPINGS")
-    for noun, index in (("network", 0), ("bridge", 1)):
-        for duplicate in _find_duplicates([pair[index] for pair in _split_pairs(answers, name)]):
-            yield f"{answers.origin_label(name)}: the {noun} {duplicate} is mapped twice"
+    bridge_mappings, is_ovn = agent_parameter(answers, "BRIDGE_MAPPINGS"), answers[L2_AGENT] == "ovn"
+    for name, noun, index, is_unique in (
+        (bridge_mappings, "network", 0, True),
+        (bridge_mappings, "bridge", 1, not is_ovn),
+        (INTERFACE_MAPPINGS, "network", 0, answers[L2_AGENT] == "linuxbridge"),
+        (INTERFACE_MAPPINGS, "interface", 1, answers[L2_AGENT] == "linuxbridge"),
+        (SRIOV_MAPPINGS, "interface", 1, "sriovnicswitch" in answers[MECHANISM_DRIVERS]),
+    ):
+        if name and is_unique:
+            for duplicate in _find_duplicates([pair[index] for pair in _split_pairs(answers, name)]):
+                yield f"{answers.origin_label(name)}: the {noun} {duplicate} is mapped twice"
 
 
 def _check_bridge_interfaces(answers: Answers) -> Iterator[str]:
@@ -148,6 +178,25 @@ def _check_bridge_interfaces(answers: Answers) -> Iterator[str]:
     for bridge, interface in pairs:
         if bridge == interface:
             yield f"{answers.origin_label(name)}: the bridge {bridge} cannot be its own interface"
+
+
+def _check_bridges_as_interfaces(answers: Answers) -> Iterator[str]:
+    """Report bridges given as interfaces, and the reverse."""
+    mappings, name = agent_parameter(answers, "BRIDGE_MAPPINGS"), agent_parameter(answers, "BRIDGE_IFACES")
+    networks, pairs = dict(_split_pairs(answers, mappings)), _split_pairs(answers, name)
+    bridges = {*networks.values(), answers[_EXTERNAL_BRIDGE], *(bridge for bridge, _ in pairs)} - {*_NO_EXTERNAL_BRIDGE}
+    for bridge, interface in pairs:
+        if interface in bridges and interface != bridge:
+            reason = f"; {bridge} is a physical network" if bridge in networks else ""
+            yield f"{answers.origin_label(name)}: {interface} is a bridge, not an interface{reason}: BRIDGE:INTERFACE"
+    for parameter in (INTERFACE_MAPPINGS, SRIOV_MAPPINGS):
+        for _, interface in _split_pairs(answers, parameter) if answers.applies(parameter) else ():
+            if interface in bridges:
+                yield f"{answers.origin_label(parameter)}: {interface} is a bridge, not an interface"
+    on_compute = agent_parameter(answers, "BRIDGES_COMPUTE")
+    for bridge in answers[on_compute] if on_compute and name else ():
+        if bridge in {interface for _, interface in pairs} - bridges:
+            yield f"{answers.origin_label(on_compute)}: {bridge} is an interface in {name}, not a bridge"
 
 
 def _check_external_network(answers: Answers) -> Iterator[str]:
@@ -169,8 +218,8 @@ def _check_external_network(answers: Answers) -> Iterator[str]:
             f"{answers.origin_label(mappings)}: {network} is mapped to {bridge_by_network[network]}, but the gateway"
             f" of the floating addresses is on {answers[_EXTERNAL_BRIDGE]}, the {external_bridge}"
         )
-    if "flat" not in answers[_TYPE_DRIVERS]:
-        yield f"{answers.origin_label(_TYPE_DRIVERS)}: does not contain flat, the type of the demo's external network"
+    if "flat" not in answers[TYPE_DRIVERS]:
+        yield f"{answers.origin_label(TYPE_DRIVERS)}: does not contain flat, the type of the demo's external network"
     if not {"*", network} & set(answers[_FLAT_NETWORKS]):
         yield (
             f"{answers.origin_label(_FLAT_NETWORKS)}: does not contain {network}, the {answers.name_with_origin(name)}"
@@ -213,8 +262,8 @@ def _check_tunnel_interface(answers: Answers) -> Iterator[str]:
     tunnel_interface = answers[name] if name else ""
     if not tunnel_interface:
         return
-    if not set(_ID_RANGES_BY_TYPE) & {*answers[_TENANT_TYPES], *answers[_TYPE_DRIVERS]}:
-        types = answers.name_with_origin(_TYPE_DRIVERS)
+    if not set(_ID_RANGES_BY_TYPE) & {*answers[TENANT_TYPES], *answers[TYPE_DRIVERS]}:
+        types = answers.name_with_origin(TYPE_DRIVERS)
         yield f"{answers.origin_label(name)}: {tunnel_interface} is not used: no type of {types} is a tunnel"
     for bridge, interface in _split_pairs(answers, bridges):
         if interface == tunnel_interface:
@@ -236,7 +285,10 @@ def _check_router_features(answers: Answers) -> Iterator[str]:
 
 
 def _check_sriov(answers: Answers) -> Iterator[str]:
-    """Warn about SR-IOV network cards without the driver that uses them."""
+    """Warn about SR-IOV network cards without their driver, and the reverse."""
+    if "sriovnicswitch" in answers[MECHANISM_DRIVERS] and not answers[SRIOV_MAPPINGS]:
+        label, mappings = answers.origin_label(MECHANISM_DRIVERS), answers.name_with_origin(SRIOV_MAPPINGS)
+        yield f"{label}: sriovnicswitch connects nothing without network cards in {mappings}"
     if answers[SRIOV_MAPPINGS] and "sriovnicswitch" not in answers[MECHANISM_DRIVERS]:
         drivers = answers.name_with_origin(MECHANISM_DRIVERS)
         yield f"{answers.origin_label(SRIOV_MAPPINGS)}: is not used without sriovnicswitch in {drivers}"

@@ -16,7 +16,7 @@ _ZONES, _REPLICAS = "CONFIG_SWIFT_STORAGE_ZONES", "CONFIG_SWIFT_STORAGE_REPLICAS
 
 
 def find_errors(answers: Answers) -> Iterator[str]:
-    """Yield storage answers that cannot work together, each with parameter and origin."""
+    """Yield an error, with parameter and origin, for storage answers that conflict."""
     for rule in (_check_object_storage, _check_volumes):
         yield from rule(answers)
 

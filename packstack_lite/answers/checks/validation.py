@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, Tuple
 
-from packstack_lite.answers.checks import addresses, network, storage
-from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
+from packstack_lite.answers.checks import addresses, network, storage, unused
 from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answers
 
-_INSTALL_PARAMETER = re.compile(r"CONFIG_([A-Z]+)_INSTALL")
+_EXCLUDED, _COMPUTE_HOSTS = "EXCLUDE_SERVERS", "CONFIG_COMPUTE_HOSTS"
 _PROXY = "CONFIG_HTTP_PROXY"
 _PROXY_URL = re.compile(r"http://([^\s:@/]+(:[^\s:@/]*)?@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 
@@ -30,7 +29,7 @@ def check_answers(answers: Answers) -> Tuple[List[str], List[str]]:
         _check_excluded_controller,
     ):
         errors += rule(answers)
-    for rule in (_warn_unsupported_services, _warn_unsupported_values, network.find_warnings, addresses.find_warnings):
+    for rule in (unused.find_warnings, network.find_warnings, addresses.find_warnings):
         warnings += rule(answers)
     return errors, warnings
 
@@ -44,10 +43,25 @@ def _check_required_services(answers: Answers) -> Iterator[str]:
 
 
 def _check_excluded_controller(answers: Answers) -> Iterator[str]:
-    """Report a controller that EXCLUDE_SERVERS excludes."""
-    controller = answers[CONTROLLER_HOST]
-    if controller in answers["EXCLUDE_SERVERS"]:
-        yield f"{answers.origin_label('EXCLUDE_SERVERS')}: {controller} is the controller and cannot be excluded"
+    """Report an excluded controller, and say what to write instead.
+
+    Packstack's way to add a compute host is to exclude all others. Here a new node needs the controller: its host is
+    registered there, and its address is let in.
+    """
+    controller, excluded = answers[CONTROLLER_HOST], answers[_EXCLUDED]
+    if controller not in excluded:
+        return
+    label = f"{answers.origin_label(_EXCLUDED)}: {controller} is the controller and cannot be excluded"
+    new_nodes = [host for host in answers[_COMPUTE_HOSTS] if host not in excluded]
+    if not new_nodes:
+        yield f"{label}: nothing would be deployed"
+        return
+    remaining = ",".join(host for host in excluded if host != controller)
+    yield (
+        f"{label}: {', '.join(new_nodes)} must be registered there. Write {_EXCLUDED}={remaining} and, in"
+        f" {_COMPUTE_HOSTS}, every compute host, old and new. What is deployed on {controller} stays as it is: plan"
+        " shows the few changes that a new node needs there"
+    )
 
 
 def _check_proxy(answers: Answers) -> Iterator[str]:
@@ -58,42 +72,3 @@ def _check_proxy(answers: Answers) -> Iterator[str]:
     proxy_url = answers[_PROXY].reveal()
     if proxy_url and not _PROXY_URL.fullmatch(proxy_url):
         yield f"{answers.origin_label(_PROXY)}: is not of the form http://[USER:PASSWORD@]HOST:PORT"
-
-
-def _unsupported_parameters(answers: Answers) -> Iterator[Parameter]:
-    """Yield the parameters with answers that this release does not implement."""
-    for parameter in PARAMETERS:
-        if parameter.supported_values is None or _is_supported(parameter, answers):
-            continue
-        if answers[parameter.name] not in (False, (), "") and answers.applies(parameter.name):
-            yield parameter
-
-
-def _is_supported(parameter: Parameter, answers: Answers) -> bool:
-    """Return whether this release implements the parameter's answer."""
-    supported_values = parameter.supported_values or ()
-    if parameter.kind == "list" and answers[parameter.name]:
-        return set(answers[parameter.name]) <= set(supported_values)
-    return answers.text(parameter.name) in supported_values
-
-
-def _warn_unsupported_services(answers: Answers) -> Iterator[str]:
-    """Warn about each requested service that is not deployed."""
-    for parameter in _unsupported_parameters(answers):
-        service = _INSTALL_PARAMETER.fullmatch(parameter.name)
-        if service:
-            yield (
-                f"{answers.origin_label(parameter.name)}=y: {service.group(1).capitalize()} is not deployed by this"
-                " release; everything else is. Answer n to silence this warning"
-            )
-
-
-def _warn_unsupported_values(answers: Answers) -> Iterator[str]:
-    """Warn in one message about all other answers without effect; secrets are masked."""
-    unsupported = [
-        f"{answers.origin_label(parameter.name)}={'***' if parameter.is_secret else answers.text(parameter.name)}"
-        for parameter in _unsupported_parameters(answers)
-        if not _INSTALL_PARAMETER.fullmatch(parameter.name)
-    ]
-    if unsupported:
-        yield f"ignored, since this release does not implement it: {'; '.join(unsupported)}"

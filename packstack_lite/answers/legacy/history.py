@@ -71,6 +71,13 @@ def load_old_parameters() -> Mapping[str, OldParameter]:
 
 
 @lru_cache(maxsize=None)
+def load_old_flags() -> Mapping[str, str]:
+    """Return the old names whose options were not spelled like them, by option."""
+    flags: Dict[str, str] = _load_history()["flags"]
+    return flags
+
+
+@lru_cache(maxsize=None)
 def load_retired_values() -> Mapping[str, Sequence[RetiredValue]]:
     """Return the values that each parameter no longer accepts, by parameter."""
     values_by_name: Dict[str, List[RetiredValue]] = defaultdict(list)

@@ -5,6 +5,7 @@ Used by the reader and by `answers migrate`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Callable, Dict, List, Sequence
 
 from packstack_lite.answers.legacy.history import load_old_parameters
@@ -15,7 +16,26 @@ from packstack_lite.secret import MASK
 _ERROR_KINDS = ("unreadable", "disagree")
 
 
-def describe_errors(path: object, changes: Sequence[LineChange]) -> List[str]:
+@dataclass(frozen=True)
+class Places:
+    """The places of changes: lines of a file, or origins of overrides.
+
+    An origin is such as ``--set``; the first override has the number 1.
+    """
+
+    path: object = ""
+    origins: Sequence[str] = ()
+
+    def label(self, number: int) -> str:
+        """Return the beginning of a message, such as ``PATH:NUMBER``, without colon."""
+        return self.origins[number - 1] if self.origins else f"{self.path}:{number}"
+
+    def mention(self, number: int) -> str:
+        """Return what the middle of a message calls the place, such as ``line NUMBER``."""
+        return self.origins[number - 1] if self.origins else f"line {number}"
+
+
+def describe_errors(places: Places, changes: Sequence[LineChange]) -> List[str]:
     """Describe each parameter whose old names disagree; one message each."""
     changes_by_name: Dict[str, List[LineChange]] = {}
     for change in changes:
@@ -23,17 +43,22 @@ def describe_errors(path: object, changes: Sequence[LineChange]) -> List[str]:
             changes_by_name.setdefault(change.current_name, []).append(change)
     messages = []
     for name, conflicting in changes_by_name.items():
-        lines = ", ".join(f"{change.name} (line {change.line_number})" for change in conflicting)
-        messages.append(f"{path}:{conflicting[-1].line_number}: {lines} disagree; replace them with one {name}")
+        lines = ", ".join(f"{change.name} ({places.mention(change.line_number)})" for change in conflicting)
+        messages.append(f"{places.label(conflicting[-1].line_number)}: {lines} disagree; replace them with one {name}")
     return messages
 
 
-def describe_warnings(path: object, changes: Sequence[LineChange]) -> List[str]:
+def describe_warnings(places: Places, changes: Sequence[LineChange]) -> List[str]:
     """Describe the changes that are not errors."""
-    return describe_changes(path, [change for change in changes if change.kind not in _ERROR_KINDS])
+    return _describe(places, [change for change in changes if change.kind not in _ERROR_KINDS])
 
 
 def describe_changes(path: object, changes: Sequence[LineChange]) -> List[str]:
+    """Describe the changes of a file's lines, one message each."""
+    return _describe(Places(path), changes)
+
+
+def _describe(places: Places, changes: Sequence[LineChange]) -> List[str]:
     """Describe changes, one message each.
 
     Lines that are read as the same answer share a message, and so do lines without effect of the same history.
@@ -47,12 +72,16 @@ def describe_changes(path: object, changes: Sequence[LineChange]) -> List[str]:
     messages = []
     for change in changes:
         if change.kind == "renamed" and id(change) in group_by_first_change:
-            messages.append(f"{path}:{change.line_number}: {_describe_rename(group_by_first_change[id(change)])}")
+            group = group_by_first_change[id(change)]
+            messages.append(f"{places.label(change.line_number)}: {_describe_rename(group, places)}")
         elif change.kind != "renamed" and change not in without_effect:
-            messages.append(f"{path}:{_reported_line_number(change)}: {_MESSAGES[change.kind](change)}")
+            mention = places.mention(change.other_line_number or change.line_number)
+            label = places.label(_reported_line_number(change))
+            messages.append(f"{label}: {_MESSAGES[change.kind](change, mention)}")
     groups_by_reason = _group_changes(without_effect, lambda change: change.reason)
     return messages + [
-        f"{path}:{group[0].line_number}: {_list_names(group)}: {_describe_removal(group)}" for group in groups_by_reason
+        f"{places.label(group[0].line_number)}: {_list_names(group, places)}: {_describe_removal(group)}"
+        for group in groups_by_reason
     ]
 
 
@@ -69,11 +98,11 @@ def _reported_line_number(change: LineChange) -> int:
     return change.other_line_number if change.kind == "repeated" else change.line_number
 
 
-def _describe_rename(group: Sequence[LineChange]) -> str:
+def _describe_rename(group: Sequence[LineChange], places: Places) -> str:
     """Describe old names that are read as the same answer."""
     first = group[0]
     verb, read = ("is an old name", "is read") if len(group) == 1 else ("are old names", "are read")
-    message = f"{_list_names(group)} {verb} of {first.current_name} and {read} as such"
+    message = f"{_list_names(group, places)} {verb} of {first.current_name} and {read} as such"
     return (
         message
         if all(change.new_text == change.old_text for change in group)
@@ -81,26 +110,25 @@ def _describe_rename(group: Sequence[LineChange]) -> str:
     )
 
 
-_MESSAGES: Dict[str, Callable[[LineChange], str]] = {
-    "ignored": lambda change: (
-        f"{change.name} is an old name of {change.current_name} and is ignored:"
-        f" line {change.other_line_number} has the answer"
+# Kind of change -> its message, of the change and of the place that it refers to.
+_MESSAGES: Dict[str, Callable[[LineChange, str], str]] = {
+    "ignored": lambda change, mention: (
+        f"{change.name} is an old name of {change.current_name} and is ignored: {mention} has the answer"
     ),
-    "overruled": lambda change: (
-        f"{change.name} is ignored: {change.current_name} in line {change.other_line_number} overrides it"
-    ),
-    "added": lambda change: f"{change.name} is read as {change.new_text}: {change.reason}",
-    "replaced": lambda change: (
+    "overruled": lambda change, mention: f"{change.name} is ignored: {change.current_name} in {mention} overrides it",
+    "added": lambda change, mention: f"{change.name} is read as {change.new_text}: {change.reason}",
+    "replaced": lambda change, mention: (
         f"{change.name}={change.old_text} is read as {change.new_text or 'empty'}: {change.reason}"
     ),
-    "removed": lambda change: f"{change.name}={mask_text(change, change.old_text)}: {_describe_removal([change])}",
-    "unknown": lambda change: f"{change.name} is unknown and ignored{change.reason}",
-    "repeated": lambda change: f"{change.name} is also in line {change.line_number}; this line is used",
-    "disagree": lambda change: (
-        f"{change.name} disagrees about {change.current_name} with line {change.other_line_number},"
-        " which most lines agree with"
+    "removed": lambda change, mention: (
+        f"{change.name}={mask_text(change, change.old_text)}: {_describe_removal([change])}"
     ),
-    "unreadable": lambda change: f"cannot be read{': ' if change.reason else ''}{change.reason}",
+    "unknown": lambda change, mention: f"{change.name} is unknown and ignored{change.reason}",
+    "repeated": lambda change, mention: f"{change.name} is also in line {change.line_number}; this line is used",
+    "disagree": lambda change, mention: (
+        f"{change.name} disagrees about {change.current_name} with {mention}, which most lines agree with"
+    ),
+    "unreadable": lambda change, mention: f"cannot be read{': ' if change.reason else ''}{change.reason}",
 }
 
 
@@ -112,9 +140,10 @@ def _group_changes(changes: Sequence[LineChange], key: Callable[[LineChange], ob
     return list(groups.values())
 
 
-def _list_names(group: Sequence[LineChange]) -> str:
+def _list_names(group: Sequence[LineChange], places: Places) -> str:
     """List the names of changes, all but the first with their lines."""
-    return ", ".join([group[0].name, *(f"{change.name} (line {change.line_number})" for change in group[1:])])
+    others = [f"{change.name} ({places.mention(change.line_number)})" for change in group[1:]]
+    return ", ".join([group[0].name, *others])
 
 
 def _describe_removal(changes: Sequence[LineChange]) -> str:

@@ -13,7 +13,7 @@ from packstack_lite.answers.conditions import condition_is_met
 from packstack_lite.answers.l2_agents import L2_AGENT
 from packstack_lite.answers.legacy.history import OldParameter, is_secret_name, load_old_parameters
 from packstack_lite.answers.parameter_table import PARAMETERS_BY_NAME
-from packstack_lite.answers.values import split_list
+from packstack_lite.answers.values import is_given, is_valid, split_list
 
 _OLD_DEFAULT_AGENT = "openvswitch"
 _L2_PLUGIN = "CONFIG_NEUTRON_L2_PLUGIN"
@@ -77,12 +77,14 @@ class RenameResult:
     disagreements: Dict[str, List[OldLine]] = field(default_factory=dict)
 
 
-def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine]) -> RenameResult:
+def rename_old_parameters(
+    answers: Mapping[str, Tuple[str, int]], old_lines: Sequence[OldLine], is_file: bool = True
+) -> RenameResult:
     """Merge the lines under old names into ``answers`` (name to text and line).
 
-    An old name is used if its current name is not in the file; several old names of one parameter must agree,
-    as with Packstack. A name of the Neutron plug-in that the file chooses overrides the current name, which had
-    no effect in that release.
+    An old name is used if it has an answer and its current name is not in the file; several old names of one parameter
+    must agree, as with Packstack. A name of the Neutron plug-in that the file chooses overrides the current name, which
+    had no effect in that release. Only to a file (``is_file``) are answers added that its release implied.
     """
     result = RenameResult(dict(answers))
     texts = _condition_texts(answers, old_lines)
@@ -90,12 +92,15 @@ def rename_old_parameters(answers: Mapping[str, Tuple[str, int]], old_lines: Seq
     for line in old_lines:
         targets = list(_resolve_current_names(line.name, line.text, texts))
         for current_name, text, is_preferred in targets:
-            candidates_by_name[current_name].append((line, text, is_preferred))
+            if is_given(line.text, is_secret_name(line.name)):
+                candidates_by_name[current_name].append((line, text, is_preferred))
+            else:
+                result.changes.append(LineChange("idle", line.line_number, line.name, line.text, reason="was empty"))
         if not targets:
             result.changes.append(_describe_dropped_line(line, texts))
     for current_name, candidates in candidates_by_name.items():
         _apply_candidates(result, current_name, candidates)
-    if old_lines:
+    if old_lines and is_file:
         _add_l2_agent(result, old_lines[0].line_number)
         _add_external_network(result)
     return result
@@ -141,12 +146,11 @@ def _resolve_current_names(
 def _describe_dropped_line(line: OldLine, texts: Mapping[str, str]) -> LineChange:
     """Record an old line that no current parameter replaces."""
     last_parameter = _last_old_parameter(load_old_parameters()[line.name])
-    had_effect = bool(last_parameter.condition and line.text) and condition_is_met(last_parameter.condition, texts)
-    was_requested = had_effect or (
-        last_parameter.inert_values is not None and line.text not in last_parameter.inert_values
-    )
+    text = line.text if is_given(line.text, is_secret_name(line.name)) else ""
+    had_effect = bool(last_parameter.condition and text) and condition_is_met(last_parameter.condition, texts)
+    was_requested = had_effect or (last_parameter.inert_values is not None and text not in last_parameter.inert_values)
     if last_parameter.successors and not was_requested:
-        explanation = "had no effect with the plug-in that the file chooses" if line.text else "was empty"
+        explanation = "had no effect with the plug-in that the file chooses" if text else "was empty"
         reason = last_parameter.explanation if last_parameter.inert_values else explanation
         return LineChange("idle", line.line_number, line.name, line.text, reason=reason)
     return LineChange(
@@ -234,7 +238,8 @@ def _add_external_network(result: RenameResult) -> None:
     mappings, line_number = result.answers.get(_BRIDGE_MAPPINGS, ("", 0))
     bridge = result.answers.get(_EXTERNAL_BRIDGE, (PARAMETERS_BY_NAME[_EXTERNAL_BRIDGE].default, 0))[0]
     agent = result.answers.get(L2_AGENT, (_OLD_DEFAULT_AGENT, 0))[0]
-    if _EXTERNAL_PHYSNET in result.answers or bridge in ("", "provider") or agent != _OLD_DEFAULT_AGENT:
+    is_bridge = is_given(bridge) and bridge != "provider" and is_valid(PARAMETERS_BY_NAME[_EXTERNAL_BRIDGE], bridge)
+    if _EXTERNAL_PHYSNET in result.answers or not is_bridge or agent != _OLD_DEFAULT_AGENT:
         return
     _add_flat_type_driver(result)
     if line_number:
@@ -242,7 +247,11 @@ def _add_external_network(result: RenameResult) -> None:
 
 
 def _add_bridge_mapping(result: RenameResult, pairs: Sequence[str], line_number: int, bridge: str) -> None:
-    """Map the external network to its bridge, unless a network is mapped to it."""
+    """Map the external network to ``bridge``, unless some network is mapped to it.
+
+    ``pairs`` are the mappings of the old file, NETWORK:BRIDGE. A network that is mapped to the bridge becomes the
+    external one.
+    """
     default_network = PARAMETERS_BY_NAME[_EXTERNAL_PHYSNET].default
     mapped_networks = [pair.partition(":")[0] for pair in pairs if pair.partition(":")[2].strip() == bridge]
     network = mapped_networks[0] if mapped_networks else default_network

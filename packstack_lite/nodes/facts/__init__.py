@@ -63,6 +63,7 @@ def sample_facts(os_id: str, os_version: str, address: str) -> Facts:
             virtualization="none",
             is_time_synchronized=True,
             locale="C.UTF-8",
+            machine_id="0123456789abcdef0123456789abcdef",
         ),
         hardware=HardwareFacts(cpus=4, kvm_works=True, memory_mib=16384, has_ovs_module=True, has_device_mapper=True),
         network=NetworkFacts(

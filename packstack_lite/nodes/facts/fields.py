@@ -7,6 +7,7 @@ their KEY=VALUE lines. ``gather.parse_facts`` fills the dataclasses from their f
 from __future__ import annotations
 
 from dataclasses import MISSING, field, fields
+from ipaddress import IPv4Network, ip_address, ip_interface
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, Type, TypeVar
 
 from packstack_lite.remote.command import Reply
@@ -83,7 +84,34 @@ def number(values: Values) -> int:
 
 def parse_number(text: str) -> int:
     """Parse digits; anything else is 0."""
-    return int(text) if text.isdigit() else 0
+    # "\u00b2" is a digit to isdigit, but not to int.
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def ip_addresses(values: Values) -> Tuple[str, ...]:
+    """Return the values, all of them IP addresses. Raises ValueError."""
+    for value in values:
+        ip_address(value)
+    return tuple(values)
+
+
+def first_ip_address(values: Values) -> str:
+    """Return the first value, an IP address; "" if there is none. Raises ValueError."""
+    return "".join(ip_addresses(values[:1]))
+
+
+def interface_addresses(values: Values) -> Tuple[str, ...]:
+    """Return the values, all of them ADDRESS/LENGTH or ADDRESS. Raises ValueError."""
+    for value in values:
+        ip_interface(value)
+    return tuple(values)
+
+
+def unique_networks(values: Values) -> Tuple[str, ...]:
+    """Return each value once, all of them IPv4 networks. Raises ValueError."""
+    for value in values:
+        IPv4Network(value, strict=False)
+    return unique_texts(values)
 
 
 def named_texts(values: Values) -> Dict[str, str]:

@@ -26,14 +26,20 @@ from packstack_lite.remote.command import Command, Connection, Reply
 _REQUIRED_KEYS = ("epoch", "memory")
 
 
-def build_commands(nfs_exports: Sequence[str] = (), bridge_interfaces: Sequence[str] = ()) -> List[Command]:
+def build_commands(
+    nfs_exports: Sequence[str] = (),
+    bridge_interfaces: Sequence[str] = (),
+    stored_keys: Sequence[cloud.StoredKeyPlace] = (),
+    package_names: package_source.PackageNames = (),
+) -> List[Command]:
     """Return the commands that read every fact, as one batch.
 
-    ``nfs_exports`` (``SERVER:/PATH``) are tried, ``bridge_interfaces`` (``BRIDGE:INTERFACE``) are read as uplinks.
+    ``nfs_exports`` (``SERVER:/PATH``) are tried, ``bridge_interfaces`` (``BRIDGE:INTERFACE``) are read as uplinks, and
+    ``stored_keys`` are looked for, ``package_names`` are what apply would install, by operating system.
     """
     return [
         system.build_command(),
-        package_source.build_command(),
+        package_source.build_command(package_names),
         hardware.build_kvm_command(),
         hardware.build_command(),
         *network.build_commands(),
@@ -41,19 +47,23 @@ def build_commands(nfs_exports: Sequence[str] = (), bridge_interfaces: Sequence[
         repositories.build_command(),
         security.build_command(),
         software.build_command(),
-        cloud.build_command(),
+        cloud.build_command(stored_keys),
         *uplinks.build_commands(bridge_interfaces),
     ]
 
 
 def gather_facts(
-    connection: Connection, nfs_exports: Sequence[str] = (), bridge_interfaces: Sequence[str] = ()
+    connection: Connection,
+    nfs_exports: Sequence[str] = (),
+    bridge_interfaces: Sequence[str] = (),
+    stored_keys: Sequence[cloud.StoredKeyPlace] = (),
+    package_names: package_source.PackageNames = (),
 ) -> Facts:
     """Gather the node's facts in one round trip.
 
     Raises PhaseError if they cannot be read.
     """
-    return run_and_gather_facts(connection, (), nfs_exports, bridge_interfaces)[1]
+    return run_and_gather_facts(connection, (), nfs_exports, bridge_interfaces, stored_keys, package_names)[1]
 
 
 def run_and_gather_facts(
@@ -61,6 +71,8 @@ def run_and_gather_facts(
     first_commands: Sequence[Command],
     nfs_exports: Sequence[str] = (),
     bridge_interfaces: Sequence[str] = (),
+    stored_keys: Sequence[cloud.StoredKeyPlace] = (),
+    package_names: package_source.PackageNames = (),
 ) -> Tuple[List[Reply], Facts]:
     """Run commands, then gather facts, in one round trip.
 
@@ -71,7 +83,7 @@ def run_and_gather_facts(
     # Concurrent commands would begin before the first.
     fact_commands = [
         replace(command, concurrent=command.concurrent and not first_commands)
-        for command in build_commands(nfs_exports, bridge_interfaces)
+        for command in build_commands(nfs_exports, bridge_interfaces, stored_keys, package_names)
     ]
     replies = connection.run([*first_commands, *fact_commands])
     try:
@@ -86,10 +98,10 @@ def run_and_gather_facts(
 def parse_facts(replies: Sequence[Reply]) -> Facts:
     """Parse the replies to ``build_commands()``.
 
-    Raises ValueError if a script was cut off.
+    Raises ValueError if the first script failed, a command timed out or a required value is missing.
     """
     system_reply, package_reply, kvm_reply, *other_replies = replies
-    values_by_key = parse_key_values([system_reply, kvm_reply, *other_replies])
+    values_by_key = parse_key_values([system_reply, package_reply, kvm_reply, *other_replies])
     if not system_reply.ok:
         raise ValueError(f"exit code {system_reply.code}: {system_reply.err.strip()[-300:] or 'no error message'}")
     # A fact that is late would be taken for one of a thing that is not there. KVM and packages have answers for that.

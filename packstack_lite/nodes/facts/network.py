@@ -6,7 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Tuple
 
-from packstack_lite.nodes.facts.fields import SAY_FUNCTION, Values, fact, first_text, is_present, parse_number
+from packstack_lite.nodes.facts import resolvers as name_servers
+from packstack_lite.nodes.facts.fields import (
+    SAY_FUNCTION,
+    Values,
+    fact,
+    first_ip_address,
+    first_text,
+    interface_addresses,
+    is_present,
+    parse_number,
+    texts,
+    unique_networks,
+    unique_texts,
+)
 from packstack_lite.nodes.facts.uplinks import UplinkFacts, parse_files, parse_uplinks
 from packstack_lite.remote.command import Command
 
@@ -36,7 +49,7 @@ def parse_interfaces(values: Values) -> Tuple[Interface, ...]:
     for line in _lines_of("addr", values):
         _, name, family, address = line.split()[:4]
         if family in ("inet", "inet6"):
-            addresses.setdefault(name, []).append(address)
+            addresses.setdefault(name, []).extend(interface_addresses([address]))
     return tuple(_parse_interface(line, addresses) for line in _lines_of("link", values) if line.strip())
 
 
@@ -82,6 +95,14 @@ def _port_units(values: Values) -> Mapping[int, str]:
     return {int(port): unit for port, _, unit in _split_ports(values) if unit}
 
 
+def _ipv4_gateway(values: Values) -> str:
+    """Return the gateway of the IPv4 default route; "" if it has an IPv6 address.
+
+    ip(8) then prints "via inet6 fe80::1" (RFC 5549).
+    """
+    return "" if first_text(values) == "inet6" else first_ip_address(values)
+
+
 def _vf_counts(values: Values) -> Mapping[str, int]:
     """Map interfaces to the number of their SR-IOV virtual functions."""
     return {interface: parse_number(count) for interface, count in map(str.split, values)}
@@ -96,12 +117,14 @@ class NetworkFacts:
     ``listening_ports`` maps TCP ports to process names, ``port_units`` to systemd units. ``sriov_vfs`` maps network
     cards with SR-IOV to the number of their virtual functions. ``uplinks`` are the interfaces that go into bridges,
     and these bridges; ``network_files`` are the texts that configure them, by path.
-    ``nm_has_ovs_plugin``: NetworkManager's plug-in for Open vSwitch is installed.
+    ``nm_has_ovs_plugin``: NetworkManager's plug-in for Open vSwitch is installed. ``routes`` are the IPv4 networks and
+    addresses that the node has a route to, without the default one. ``resolvers`` are the name servers of
+    /etc/resolv.conf, ``upstream_resolvers`` those that a name server on the node forwards to.
     """
 
     default_interface: str = fact("default_interface", first_text)
-    default_gateway: str = fact("default_gateway", first_text)
-    address: str = fact("address", first_text)
+    default_gateway: str = fact("default_gateway", _ipv4_gateway)
+    address: str = fact("address", first_ip_address)
     interfaces: Tuple[Interface, ...] = fact("interface", parse_interfaces)
     dhcp_addresses: Tuple[str, ...] = fact("interface", parse_dhcp_addresses)
     listening_ports: Mapping[int, str] = fact("port", _process_names)
@@ -110,6 +133,9 @@ class NetworkFacts:
     uplinks: Mapping[str, UplinkFacts] = fact("uplink", parse_uplinks)
     network_files: Mapping[str, str] = fact("network_file", parse_files)
     nm_has_ovs_plugin: bool = fact("nm_ovs_plugin", is_present)
+    routes: Tuple[str, ...] = fact("route", unique_networks)
+    resolvers: Tuple[str, ...] = fact("resolver", texts)
+    upstream_resolvers: Tuple[str, ...] = fact("upstream_resolver", unique_texts)
 
 
 _SCRIPT = (
@@ -127,6 +153,7 @@ say default_interface "$interface"
 [ -n "$address" ] || [ -z "$interface" ] ||
     address=$(ip -o -4 addr show dev "$interface" 2>/dev/null | awk 'NR == 1 {sub("/.*", "", $4); print $4}')
 say address "$address"
+ip -4 route show 2>/dev/null | sed -n 's/^\([0-9][0-9./]*\) .*/route=\1/p'
 for card in /sys/class/net/*/device/sriov_numvfs; do
     [ ! -r "$card" ] || say sriov_vfs "$(echo "$card" | cut -d/ -f5) $(cat "$card")"
 done
@@ -182,8 +209,9 @@ exit 0
 
 
 def build_commands() -> List[Command]:
-    """Return the commands that print interfaces and listening ports."""
+    """Return the commands that print interfaces, listening ports and name servers."""
     return [
         Command(_SCRIPT, description="gather interfaces"),
         Command(_PORTS_SCRIPT, description="gather listening ports"),
+        name_servers.build_command(),
     ]

@@ -5,43 +5,15 @@
 
 from __future__ import annotations
 
-from packstack_lite.nodes.facts.fields import parse_key_values
+from typing import Sequence, Tuple
+
+from packstack_lite.nodes.facts import apt_source
+from packstack_lite.nodes.facts.fields import named_texts, parse_key_values
 from packstack_lite.remote.command import Command, Reply
 
 TIMEOUT_SECONDS = 50.0
 # The exit code of a command that took too long.
 TIMEOUT_EXIT_CODE = 124
-
-# Fetch what apt would fetch first, with apt's own settings (proxies too), and delete it. Not "update": that runs
-# hooks of other packages.
-_APT = r"""
-helper=/usr/lib/apt/apt-helper
-fetch() {
-    timeout 20 "$helper" -q -o Acquire::Retries=0 -o Acquire::http::Timeout=8 -o Acquire::https::Timeout=8 \
-        -o APT::Sandbox::User=root download-file "$1" "$d/$2"
-}
-answers() {
-    fetch "$1" "$2" > "$d/$2.log" 2>&1 && return
-    fetch "${1%InRelease}Release" "$2" >/dev/null 2>&1 && return
-    [ -z "$url" ] || { : > "$d/reached"; return; }
-    reason=$(sed -n 's/^E: *//p' "$d/$2.log" | head -n 1)
-    printf '%s\n' "${reason:-$1 does not answer}" | sed 's|//[^/@ ]*@|//|g'
-}
-apt-get update --print-uris 2>"$d/errors" | sed -n "s/^'\(.*InRelease\)'.*/\1/p" |
-    grep -v '^cdrom:' | sort -u > "$d/uris"
-if [ ! -s "$d/uris" ]; then
-    error=$(grep '^E:' "$d/errors" | head -n 1)
-    echo "${error:-no package source is configured}"
-    exit 0
-fi
-number=0
-while read -r uri; do
-    number=$((number + 1))
-    answers "$uri" "$number" &
-done < "$d/uris" > "$d/answers"
-wait
-if [ -s "$d/answers" ]; then sort -u "$d/answers"; else echo reachable; fi
-"""
 
 # Fetch what yum would fetch first of each enabled repository, repomd.xml, with yum's own settings (proxy, certificates,
 # user), and delete it. Not "makecache": that downloads everything into yum's cache. A repository with
@@ -137,6 +109,25 @@ if [ $number = 1 ]; then echo "no package source is configured"
 elif [ -s "$d/missed" ]; then sort -u "$d/missed"; else echo reachable; fi
 """
 
+# What keeps yum or dnf from a package: excludes of all repositories, and locked versions.
+_YUM_LIMITS = r"""
+for file in /etc/yum.conf /etc/dnf/dnf.conf; do
+    [ ! -f "$file" ] || [ -L "$file" ] || awk -v file="$file" '
+        /^\[/ {inside = $0 ~ /^\[main\]/; key = ""; next}
+        /^[ \t]*([#;].*)?$/ {next}
+        /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key); line = FNR}
+        inside && (key == "exclude" || key == "excludepkgs") {
+            value = $0; if (value ~ /^[^ \t]/) sub(/^[^=]*=/, "", value)
+            gsub(/[ \t,]+/, " ", value); sub(/^ /, "", value)
+            if (value != "") print "package_exclude=" file ":" line " " value}' "$file"
+done
+for file in /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list; do
+    [ ! -f "$file" ] || [ -L "$file" ] || awk -v file="$file" '
+        /^[ \t]*(#.*)?$/ {next}
+        {print "version_lock=" file ":" FNR " " $1}' "$file"
+done
+"""
+
 _FIND_MANAGER = r"""
 [ ! -r /etc/os-release ] || . /etc/os-release
 manager=
@@ -150,19 +141,36 @@ trap 'rm -rf "$d"' EXIT
 """
 
 
-def build_command() -> Command:
+# Operating systems by ID and VERSION_ID, each with names of packages.
+PackageNames = Sequence[Tuple[str, str, Sequence[str]]]
+
+
+def build_command(package_names: PackageNames = ()) -> Command:
     """Return the command that tries the package source.
 
-    It prints ``reachable`` or an error for each source; nothing if the package manager is unknown.
+    It prints ``reachable`` or an error for each source, or what apt says; nothing if the package manager is unknown.
+    ``package_names`` are those that apply would install on the node, for each system that it may have.
     """
     script = (
-        f"{_FIND_MANAGER}{{ if [ $manager = apt ]; then\n{_APT}\nelse\n{_YUM}\nfi; }} | sed 's/^/package_source=/'\n"
+        f"{_FIND_MANAGER}if [ $manager = apt ]; then\n{apt_source.SCRIPT}\n"
+        f"else {{\n{_YUM}\n}} | sed 's/^/package_source=/'; {_YUM_LIMITS}\nfi\n"
     )
-    return Command(script, timeout=TIMEOUT_SECONDS, description="ask the package source", concurrent=True)
+    stdin = "".join(" ".join([os_id, version, *names]) + "\n" for os_id, version, names in package_names)
+    return Command(
+        script, stdin.encode(), timeout=TIMEOUT_SECONDS, description="ask the package source", concurrent=True
+    )
 
 
 def parse_result(reply: Reply) -> str:
     """Return the script's lines, or its error message if there are none."""
     if reply.code == TIMEOUT_EXIT_CODE:
         return f"no answer within {TIMEOUT_SECONDS:.0f} seconds"
-    return "\n".join(parse_key_values([reply]).get("package_source", ())).strip() or reply.err.strip()
+    values_by_key = parse_key_values([reply])
+    lines = values_by_key.get("package_source", [])
+    output = [line[1:] for line in lines if line.startswith("@")]
+    if not output:
+        return "\n".join(lines).strip() or reply.err.strip()
+    entries = apt_source.parse_entries(values_by_key.get("source_entry", ()))
+    stanzas = named_texts([line[1:] for line in lines if line.startswith("#")])
+    failures = apt_source.find_failures(output, entries, stanzas)
+    return "\n".join(failures) or ("reachable" if entries else "no package source is configured")

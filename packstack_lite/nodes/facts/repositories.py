@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Tuple
 
-from packstack_lite.nodes.facts.fields import Values
+from packstack_lite.nodes.facts.fields import Values, parse_number
 from packstack_lite.remote.command import Command
 
 
 @dataclass(frozen=True)
 class Repo:
-    """A repository of yum or dnf, as the file at ``path`` declares it.
+    """A repository of yum or dnf, which the file at ``path`` declares on ``line``.
 
     ``urls`` are its baseurl, mirrorlist and metalink, without passwords, their variables not filled in;
     ``excludes`` the patterns of packages that are not taken from it.
@@ -25,16 +25,21 @@ class Repo:
     is_enabled: bool
     urls: Tuple[str, ...]
     excludes: Tuple[str, ...] = ()
+    line: int = field(default=0, compare=False)
 
 
-# repo=NAME PATH ENABLED URLS EXCLUDES, separated by tabs. A line that begins with a space continues the one before.
+# repo=NAME PATH ENABLED URLS EXCLUDES LINE, separated by tabs. In the file, a line that begins with a space continues
+# the one before.
 _SCRIPT = r"""
 for file in /etc/yum.repos.d/*.repo; do
     [ ! -r "$file" ] || awk -v file="$file" '
-        function print_repo() { if (id != "") printf "repo=%s\t%s\t%s\t%s\t%s\n", id, file, enabled, urls, excludes }
+        function print_repo() {
+            if (id != "") printf "repo=%s\t%s\t%s\t%s\t%s\t%s\n", id, file, enabled, urls, excludes, first
+        }
         {sub(/\r$/, "")}
         /^[ \t]*([#;].*)?$/ {next}
-        /^\[/ {print_repo(); id = $0; gsub(/^\[|\].*$/, "", id); enabled = 1; urls = excludes = key = ""; next}
+        /^\[/ {print_repo(); first = FNR; id = $0; gsub(/^\[|\].*$/, "", id)}
+        /^\[/ {enabled = 1; urls = excludes = key = ""; next}
         /^[^ \t]/ {key = $0; sub(/[ \t]*=.*/, "", key)}
         {value = $0; if (value ~ /^[^ \t]/) sub(/^[^=]*=/, "", value)}
         {gsub(/[ \t,]+/, " ", value); sub(/^ /, "", value)}
@@ -56,6 +61,6 @@ def build_command() -> Command:
 def parse_repos(values: Values) -> Tuple[Repo, ...]:
     """Parse the rows of the script. Raises ValueError for a row of another length."""
     return tuple(
-        Repo(name, path, enabled == "1", tuple(urls.split()), tuple(excludes.split()))
-        for name, path, enabled, urls, excludes in (value.split("\t") for value in values)
+        Repo(name, path, enabled == "1", tuple(urls.split()), tuple(excludes.split()), parse_number(line))
+        for name, path, enabled, urls, excludes, line in (value.split("\t") for value in values)
     )

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, Tuple
 
+from packstack_lite.nodes.facts.apt_source import (
+    Pin,
+    SourceEntry,
+    SourceRelease,
+    parse_entries,
+    parse_pins,
+    parse_releases,
+)
 from packstack_lite.nodes.facts.fields import SAY_FUNCTION, Values, fact, first_text, named_texts, texts
 from packstack_lite.nodes.facts.repositories import Repo, parse_repos
 from packstack_lite.remote.command import Command
@@ -35,6 +43,14 @@ class SoftwareFacts:
     their versions; ``epel_rpms`` are the RPMs that came from EPEL. ``facter_error`` is the loader's message if facter
     cannot run. ``missing_python_modules`` are "INTERPRETER MODULE" that cannot be imported, ``shadowing_modules`` the
     paths of modules that come before the distribution's.
+
+    Of apt: ``source_entries`` are the enabled sources, ``source_releases`` what those that answer say of themselves;
+    ``os_codename`` is the distribution's. ``pins`` are the preferences, ``held_packages`` "NAME installed" or "NAME
+    absent"; only with one of these ``simulated_install`` has what apt says to an installation of our packages.
+    ``unfinished_packages`` are those that dpkg has not finished, with their state.
+
+    Of yum and dnf: ``package_excludes`` are "FILE:LINE PATTERNS" for all repositories, ``version_locks`` "FILE:LINE
+    VERSION".
     """
 
     package_source: str = fact("package_source", first_text)
@@ -44,6 +60,15 @@ class SoftwareFacts:
     facter_error: str = fact("facter_error", first_text)
     missing_python_modules: Tuple[str, ...] = fact("missing_python_module", texts)
     shadowing_modules: Tuple[str, ...] = fact("shadowing_module", texts)
+    source_entries: Tuple[SourceEntry, ...] = fact("source_entry", parse_entries)
+    source_releases: Tuple[SourceRelease, ...] = fact("source_release", parse_releases)
+    os_codename: str = fact("os_codename", first_text)
+    pins: Tuple[Pin, ...] = fact("pin", parse_pins)
+    held_packages: Tuple[str, ...] = fact("held_package", texts)
+    simulated_install: Tuple[str, ...] = fact("simulated_install", texts)
+    unfinished_packages: Tuple[str, ...] = fact("unfinished_package", texts)
+    package_excludes: Tuple[str, ...] = fact("package_exclude", texts)
+    version_locks: Tuple[str, ...] = fact("version_lock", texts)
 
 
 _SCRIPT = (

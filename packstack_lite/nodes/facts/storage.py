@@ -19,6 +19,13 @@ def _mounts(values: Values) -> Mapping[str, str]:
     return {path: mount for path, _, mount in (value.split(" ", 2) for value in values)}
 
 
+def _devices(values: Values) -> Mapping[str, str]:
+    """Map devices to "MIB CONTENT MOUNT". Raises ValueError for another form."""
+    for value in values:
+        _, _, _, _ = value.split(" ", 3)
+    return named_texts(values)
+
+
 @dataclass(frozen=True)
 class StorageFacts:
     """File systems and devices. Sizes are MiB.
@@ -32,7 +39,7 @@ class StorageFacts:
 
     disk_free_mib: Mapping[str, int] = fact("disk", _free_mib)
     mounts: Mapping[str, str] = fact("disk", _mounts)
-    block_devices: Mapping[str, str] = fact("device", named_texts)
+    block_devices: Mapping[str, str] = fact("device", _devices)
     volume_groups: Tuple[str, ...] = fact("volume_group", texts)
     kernel_features: Tuple[str, ...] = fact("kernel_feature", texts)
     ceph_files: Tuple[str, ...] = fact("ceph_file", texts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Tuple
 
-from packstack_lite.nodes.facts.fields import SAY_FUNCTION, Values, fact, first_text, is_present, texts
+from packstack_lite.nodes.facts.fields import SAY_FUNCTION, Values, fact, first_text, ip_addresses, is_present
 from packstack_lite.remote.command import Command
 
 # Seconds to wait for a node that is still booting; after that its facts are read as they are.
@@ -14,8 +15,11 @@ _CONTAINERS = ("systemd-nspawn", "lxc", "lxc-libvirt", "docker", "podman", "open
 
 
 def _seconds(values: Values) -> float:
-    """Return the first value as seconds, 0 without one."""
-    return float(values[0]) if values else 0.0
+    """Return the first value as seconds, 0 without one. Raises ValueError."""
+    seconds = float(values[0]) if values else 0.0
+    if not math.isfinite(seconds):
+        raise ValueError(f"not a time: {seconds}")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,13 @@ class SystemFacts:
     ``is_time_synchronized``: a time server sets the clock; never in a container.
     ``virtualization`` is the word of systemd-detect-virt. ``epoch`` is the node's clock in seconds. ``is_booting``:
     systemd had not finished the boot after ``BOOT_WAIT_SECONDS``. ``locale`` is LANG; ``missing_locale`` is the same
-    if ``locale -a`` does not list it.
+    if ``locale -a`` does not list it. ``machine_id`` is the content of /etc/machine-id.
+    ``ssh_host_key`` is one of the node's public host keys.
     """
 
     hostname: str = fact("hostname", first_text)
     fqdn: str = fact("fqdn", first_text)
-    hostname_addresses: Tuple[str, ...] = fact("hostname_address", texts)
+    hostname_addresses: Tuple[str, ...] = fact("hostname_address", ip_addresses)
     os_id: str = fact("os_id", first_text)
     os_version: str = fact("os_version", first_text)
     os_name: str = fact("os_name", first_text)
@@ -45,6 +50,8 @@ class SystemFacts:
     epoch: float = fact("epoch", _seconds)
     locale: str = fact("locale", first_text)
     missing_locale: str = fact("missing_locale", first_text)
+    machine_id: str = fact("machine_id", first_text)
+    ssh_host_key: str = fact("ssh_host_key", first_text)
 
     @property
     def is_container(self) -> bool:
@@ -85,6 +92,12 @@ flat() { tr 'A-Z' 'a-z' | tr -d '-'; }
 case $lang in ''|C|POSIX) ;; *)
     locale -a 2>/dev/null | flat | grep -qxF -e "$(printf '%s\n' "$lang" | flat)" || say missing_locale "$lang"
 esac
+say machine_id "$(cat /etc/machine-id 2>/dev/null)"
+# In FIPS mode there is no Ed25519 key.
+for kind in ed25519 ecdsa rsa; do
+    [ ! -r "/etc/ssh/ssh_host_${kind}_key.pub" ] ||
+        { say ssh_host_key "$(cut -d ' ' -f 2 "/etc/ssh/ssh_host_${kind}_key.pub")"; break; }
+done
 say epoch "$(date +%s)"
 exit 0
 """.replace("@boot_wait@", str(BOOT_WAIT_SECONDS))

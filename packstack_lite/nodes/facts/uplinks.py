@@ -9,7 +9,15 @@ import base64
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from packstack_lite.nodes.facts.fields import Values, fact, first_text, is_present, parse_fields, texts
+from packstack_lite.nodes.facts.fields import (
+    Values,
+    fact,
+    first_text,
+    interface_addresses,
+    is_present,
+    parse_fields,
+    texts,
+)
 from packstack_lite.remote.command import Command
 
 
@@ -37,7 +45,7 @@ class UplinkFacts:
     upper_interfaces: Tuple[str, ...] = fact("upper", texts)
     bridge_ports: Tuple[str, ...] = fact("port", texts)
     is_wireless: bool = fact("wireless", is_present)
-    addresses: Tuple[str, ...] = fact("address", texts)
+    addresses: Tuple[str, ...] = fact("address", interface_addresses)
     has_dhcp: bool = fact("dynamic", is_present)
     iaid: str = fact("iaid", first_text)
     managed_by: str = fact("manager", first_text)

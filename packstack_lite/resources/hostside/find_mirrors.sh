@@ -1,13 +1,13 @@
 # Prints dead URLs of repository files ("dead FILE SECTION ENABLED HOST PATH") and URLs that answer instead ("url PATH
 # URL"). PATH is the repository's path below a mirror's root. Standard input: the tables, roots, and curl's settings.
-# Disabled repositories follow the mirror that answers first for the others: nobody fetches them. $tree and $program
-# are set before.
+# Disabled repositories follow the mirror that answers first for the others: nobody fetches them. $repo_group and
+# $program are set before.
 cat > "$work/input"
 sed -n 's/^curl	//p' "$work/input" > "$work/curl"
 grep -v '^curl' "$work/input" > "$work/tables"
 for file in /etc/yum.repos.d/*.repo; do
-    [ -f "$file" ] && awk -v mode=list -v tree="$tree" "$program" "$work/tables" "$file"
-done | awk -F '\t' -v tree="$tree" 'tree == (split($5, parts, "/") > 2 ? "sig" : "base")' > "$work/dead"
+    [ -f "$file" ] && awk -v mode=list -v repo_group="$repo_group" "$program" "$work/tables" "$file"
+done | awk -F '\t' -v repo_group="$repo_group" 'repo_group == (split($5, parts, "/") > 2 ? "sig" : "base")' > "$work/dead"
 [ -s "$work/dead" ] || exit 0
 cut -f 3,5 "$work/dead" | sed -n 's/^on	//p' | grep -vx '?' | sort -u > "$work/open"
 dead_servers=

@@ -55,7 +55,7 @@ function replace_urls(i,    rest, done, url, path, list, start, size) {
             path = list && continues[i] ? "?" : path_of(url)
             if (mode == "list")
                 printf "%s\t%s\t%s\t%s\t%s\n", FILENAME, section[i], off[section[i]] ? "off" : "on", host(url), path
-            else if (in_tree(path) && path in urls) {
+            else if (in_group(path) && path in urls) {
                 if (!list) {
                     done = done substr(rest, 1, start - 1) urls[path] (url ~ /\/$/ ? "/" : "")
                     rest = substr(rest, start + size)
@@ -92,6 +92,6 @@ function path_of(url,    name) {
     sub(/\/+$/, "", url)
     return url ~ /\$/ || url == "" ? "?" : url
 }
-function in_tree(path) {
-    return tree == (split(path, parts, "/") > 2 ? "sig" : "base")
+function in_group(path) {
+    return repo_group == (split(path, parts, "/") > 2 ? "sig" : "base")
 }

@@ -239,8 +239,10 @@ write || fail "a file could not be written: nothing was moved"
 activate || fail "$system did not bring $bridge up with $card"
 
 followed=$base/jobs/followed
-end=$(($(date +%s) + seconds))
-is_late() { [ "$(date +%s)" -ge "$end" ]; }
+# Not "date": chrony may set the clock meanwhile.
+uptime_seconds() { read -r uptime _ </proc/uptime && echo "${uptime%.*}"; }
+end=$(($(uptime_seconds) + seconds))
+is_late() { [ "$(uptime_seconds)" -ge "$end" ]; }
 until is_plugged && has_addresses; do
     ! is_late || fail "within $seconds seconds $bridge did not get the addresses of $card (${addresses:-by DHCP})"
     sleep 0.2

@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from packstack_lite.recommended import recommend
 from packstack_lite.sandbox import apt_sources, debs, trees
 from packstack_lite.sandbox.local_commands import ProgressCallback, lock_tree, run_command
 from packstack_lite.sandbox.model import BASE_TREE, SANDBOX_HOME, SandboxError, archives_dir
@@ -117,7 +118,7 @@ def linked_kernel(directory: Path) -> KernelBuild:
     if not Path(KernelBuild(link).program).is_file():
         raise SandboxError(
             f"the kernel of sandbox {directory.name!r} no longer exists",
-            hint=f"packstack-lite sandbox down {directory.name}, then up",
+            hint=f"{recommend('sandbox', 'down', directory.name)}, then up",
         )
     return KernelBuild(Path(os.readlink(link)))
 
@@ -174,7 +175,7 @@ def newest_source_package(names: List[str]) -> str:
     if not versions or max(versions)[0] < MIN_VERSION:
         raise SandboxError(
             f"Debian {SOURCE_SUITE} has no kernel source of {'.'.join(map(str, MIN_VERSION))} or newer",
-            hint="a container needs no kernel: packstack-lite sandbox up --kind container",
+            hint=f"a container needs no kernel: {recommend('sandbox', 'up', '--kind', 'container')}",
         )
     return max(versions)[1]
 

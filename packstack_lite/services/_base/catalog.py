@@ -16,10 +16,22 @@ INTERFACES = ("public", "internal", "admin")
 
 
 def declare_catalog(context: NodeContext, spec: ServiceSpec) -> List[Resource]:
-    """Declare a service's account, and each of its enabled APIs with three endpoints."""
+    """Declare a service's account, the roles that it names, and its enabled APIs."""
     apis = spec.enabled_apis(context.answers)
     account = [_declare_account(context, spec)] if spec.account_parameter else []
-    return [*account, *[resource for api in apis for resource in _declare_api(context, spec, api)]]
+    roles = [declare_role(context, spec.name, name) for name in (*spec.user_roles, *spec.admin_roles)]
+    return [*roles, *account, *[resource for api in apis for resource in _declare_api(context, spec, api)]]
+
+
+def declare_role(context: NodeContext, service: str, name: str) -> ApiObject:
+    """Declare a role of Keystone that a service needs."""
+    return ApiObject(
+        type="role",
+        name=name,
+        credentials=context.admin_credentials,
+        phase=Phase.CATALOG,
+        tags=make_tags(service),
+    )
 
 
 def _declare_account(context: NodeContext, spec: ServiceSpec) -> ApiObject:

@@ -13,6 +13,7 @@ from packstack_lite.nodes.node import SINGLE_NODE, Node, reachable_address
 from packstack_lite.profiles import Profile
 from packstack_lite.resources import Credentials, File, Unit
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.rabbitmq_user import QUEUE_ALARM_SH
 from packstack_lite.secret import Secret, quote_sh, quote_url
 from packstack_lite.services._base.templating import render
 
@@ -255,15 +256,17 @@ class NodeContext:
         group: str = "root",
         mode: int = 0o644,
         phase: Phase = Phase.CONFIGURE,
+        template: str = "",
         **values: Any,
     ) -> File:
         """Declare a file of a service, rendered from the template that mirrors its path.
 
-        ``path_key`` is a key of the profile's paths, or an absolute path. With a ``group`` the file
-        holds secrets: only that group and root can read it. Raises LookupError that names a missing template.
+        ``template`` names another one, which several files share. ``path_key`` is a key of the profile's paths, or an
+        absolute path. With a ``group`` the file holds secrets: only that group and root can read it. Raises LookupError
+        that names a missing template.
         """
         path = self.profile.path(path_key) if not path_key.startswith("/") else path_key
-        template = f"{service}{path}.j2"
+        template = template or f"{service}{path}.j2"
         try:
             content = self.render(template, **values)
         except TemplateNotFound as error:
@@ -311,6 +314,7 @@ class NodeContext:
             ready_script=ready,
             ready_timeout=ready_timeout * self.timeout_factor,
             logs=(self.profile.log_path(role, service),),
+            blocked_script=QUEUE_ALARM_SH if "queue" in self.node.roles else "true",
             phase=phase,
             tags=frozenset({service}),
             needs=tuple(needs),
@@ -325,7 +329,7 @@ class NodeContext:
 
         One try of up to 30 s: a worker that still loads its application keeps the request waiting.
         """
-        return f"curl --noproxy '*' --silent --fail --output /dev/null --max-time 30 {quote_sh(url)}"
+        return f"curl --noproxy '*' --silent --show-error --fail --output /dev/null --max-time 30 {quote_sh(url)}"
 
     def run_as(self, service: str, command: str) -> str:
         """Return a shell command that runs ``command`` as the account of a service."""

@@ -39,6 +39,19 @@ NODE_DEPENDENCIES: Tuple[NodeDependency, ...] = (
     NodeDependency("network", Phase.SERVICES, "controller", Phase.SERVICES, "neutron's server"),
     NodeDependency("storage", Phase.SERVICES, "controller", Phase.SERVICES, "cinder's tables and API"),
     NodeDependency("controller", Phase.NETWORKS, "network", Phase.SERVICES, "the agents that serve networks"),
+    # An account is removed once nobody uses it, and a service from the APIs once its unit is stopped.
+    *(
+        NodeDependency("controller", Phase.REMOVE, role, Phase.REMOVE, "every node to let go of what is removed")
+        for role in ("network", "compute", "storage", "queue", "database")
+    ),
+    *(
+        NodeDependency("queue", Phase.REMOVE, role, Phase.SERVICES, "every node to log in by its new account")
+        for role in ("controller", "network", "compute", "storage")
+    ),
+    *(
+        NodeDependency("database", Phase.REMOVE, role, Phase.SERVICES, "every node to log in by its new account")
+        for role in ("controller", "network", "compute", "storage")
+    ),
 )
 
 

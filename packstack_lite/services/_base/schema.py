@@ -69,6 +69,7 @@ def declare_schema_sync(
         probe_script=context.sql_check(f"SELECT COUNT(*) > 0 FROM {marker or context.profile.marker_table(service)}"),
         fingerprint=context.profile.release,
         known_after=Phase.DATABASES,
+        description=f"create or upgrade the tables of {service}",
         phase=Phase.SCHEMA,
         tags=make_tags(service),
         needs=tuple(needs),

@@ -13,6 +13,10 @@ from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 from packstack_lite.services._base.context import NodeContext
 
 Condition = Callable[[NodeContext], bool]
+# In ``ServiceSpec.after``: every service that does not have it there.
+EVERY_SERVICE = "*"
+# What a service comes after unless its ``after`` says otherwise: what every cloud has, network agents included.
+CORE_SERVICES = ("neutron", "neutron-linuxbridge", "neutron-openvswitch", "neutron-sriov", "ovn")
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,30 @@ class ServiceDatabase:
 
 
 @dataclass(frozen=True)
+class StoredKey:
+    """A key without which stored data is lost.
+
+    Preflight refuses another one than the node's. ``parameter`` holds it. The node keeps it as ``option`` in ``file``,
+    a path below /etc, as option_lists.yaml names files. ``data`` is what is lost, such as "every secret".
+    """
+
+    parameter: str
+    file: str
+    option: str
+    data: str
+
+    @property
+    def path(self) -> str:
+        """The file on the node."""
+        return "/etc/" + self.file
+
+
+@dataclass(frozen=True)
 class ServiceSpec:
     """A service: when, where and with what it is deployed.
 
     ``name`` is also the name of its package group in the profiles, unless ``has_packages`` is False.
+    ``after``: the services that it is declared and listed after; by default the core's.
     ``answer`` is the y/n parameter that installs it; empty if the service is always installed or follows from another
     answer. ``is_required``: the cloud does not work without it, and ``n`` is refused.
     ``requested_if`` replaces ``answer`` where a y/n parameter does not decide.
@@ -81,12 +105,17 @@ class ServiceSpec:
     ``package_groups(context)`` lists those of a node.
     ``may_lack_packages``: a release may be without it; answers that ask for it are refused there.
     ``databases``: its schemas. ``account_parameter`` holds the password of its account in the catalog.
+    ``stored_keys``: the keys that its stored data needs. ``user_roles``: Keystone's roles for whoever uses the service;
+    they are created with its account, and the demo's user gets them. ``admin_roles``: those that its configuration or
+    default policy names besides; they are created for an administrator to assign.
     ``template_dir`` is its directory below ``templates/``; empty: none.
+    ``stores_data``: its units serve stored data. They go on where the answers take its role away from a node.
     ``smoke_cases``: the cases of the smoke test that prove it. If it has ``answer`` and ``apis`` and is not required,
     they run only in clouds whose catalog has the type of its first API; otherwise they run in each cloud.
     """
 
     name: str
+    after: Tuple[str, ...] = CORE_SERVICES
     answer: str = ""
     is_required: bool = False
     requested_if: Optional[Condition] = None
@@ -105,7 +134,11 @@ class ServiceSpec:
     may_lack_packages: bool = False
     databases: Tuple[ServiceDatabase, ...] = ()
     account_parameter: str = ""
+    stored_keys: Tuple[StoredKey, ...] = ()
+    user_roles: Tuple[str, ...] = ()
+    admin_roles: Tuple[str, ...] = ()
     template_dir: str = ""
+    stores_data: bool = False
     smoke_cases: Tuple[str, ...] = ()
 
     def is_requested(self, context: NodeContext) -> bool:
@@ -148,3 +181,8 @@ class ServiceSpec:
         for api in self.apis:
             yield Port(api.name, api.port, api.units, is_public=True)
         yield from self.ports
+
+
+# Every spec, in order. ``services.registry`` fills it when the package is imported, for services that cannot import the
+# registry because it imports them.
+REGISTERED_SPECS: List[ServiceSpec] = []

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from packstack_lite.answers.l2_agents import agent_parameter
 from packstack_lite.errors import UsageError
 from packstack_lite.nodes.facts import Interface
+from packstack_lite.nodes.facts.resolvers import usable_resolvers
 from packstack_lite.resources import ApiObject
 from packstack_lite.resources.base import Phase
 from packstack_lite.services._base.context import NodeContext, make_tags
@@ -199,6 +200,30 @@ def _tunnel_interface(context: NodeContext) -> Optional[Interface]:
             + ", ".join(interface.name for interface in context.facts.network.interfaces if interface.addresses),
         )
     return matches[0]
+
+
+def name_servers(context: NodeContext) -> Tuple[str, ...]:
+    """Return the name servers for instances.
+
+    The answer, otherwise those of this node that instances can use too.
+    """
+    network = context.facts.network
+    return split_list(context["CONFIG_NEUTRON_DNS_SERVERS"]) or usable_resolvers(
+        network.resolvers, network.upstream_resolvers
+    )
+
+
+def ovn_name_servers(context: NodeContext) -> Tuple[str, ...]:
+    """Return OVN's ``dns_servers``, of both IP versions.
+
+    Where a version has no server, Neutron repeats what /etc/resolv.conf has, 127.0.0.53 or ::1 included. The
+    unspecified address stands for none (Zed's neutron/common/ovn/utils.py, get_dhcp_dns_servers). Train announces the
+    whole list for IPv4.
+    """
+    servers = name_servers(context)
+    ipv4 = tuple(server for server in servers if ":" not in server) or ("0.0.0.0",)
+    ipv6 = tuple(server for server in servers if ":" in server) or ("::",)
+    return ipv4 if "ovn-dns-ipv4-only" in context.profile.quirks else (*ipv4, *ipv6)
 
 
 def declare_agent_alive(context: NodeContext, binary: str, hostname: str, needs: Sequence[str] = ()) -> ApiObject:

@@ -16,6 +16,7 @@ from packstack_lite.services.networking.network_settings import split_list
 
 SPEC = ServiceSpec(
     name="neutron",
+    after=("nova-compute",),
     answer="CONFIG_NEUTRON_INSTALL",
     is_required=True,
     apis=(Api("network", "neutron", 9696, description="OpenStack Networking", units=("neutron-api",)),),
@@ -126,6 +127,7 @@ def _declare_ml2_config(context: NodeContext) -> File:
         path_mtu=network_settings.tunnel_mtu(context),
         smaller=_smaller_mtus(context),
         geneve_header=GENEVE_HEADER_BYTES,
+        name_servers=network_settings.ovn_name_servers(context),
         databases=ovn_central.database_urls(context),
     )
 

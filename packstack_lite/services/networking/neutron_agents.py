@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping
 
 from packstack_lite.resources.base import Resource
 from packstack_lite.services._base.context import NodeContext
-from packstack_lite.services.networking import neutron
+from packstack_lite.services.networking import network_settings, neutron
 from packstack_lite.services.networking.network_settings import declare_agent_alive
 
 # Agent -> key of its configuration in the profile's paths. These serve every layer 2 agent except OVN.
@@ -24,7 +24,9 @@ def declare_routing_agents(context: NodeContext) -> List[Resource]:
     return [
         resource
         for role, path_key in _node_routing_agents(context).items()
-        for resource in declare_agent(context, role, path_key, tunnels=has_vpn)
+        for resource in declare_agent(
+            context, role, path_key, tunnels=has_vpn, name_servers=network_settings.name_servers(context)
+        )
     ]
 
 

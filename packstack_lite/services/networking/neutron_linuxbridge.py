@@ -14,6 +14,7 @@ from packstack_lite.services.networking.neutron_agents import declare_agent, dec
 TAG = "neutron-linuxbridge"
 SPEC = ServiceSpec(
     name="neutron-linuxbridge",
+    after=("neutron",),
     roles=("compute", "network"),
     l2_agents=("linuxbridge",),
     units=("bridge", *neutron_agents.ROUTING_AGENTS, *neutron_agents.METERING_AGENTS),

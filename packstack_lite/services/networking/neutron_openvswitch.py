@@ -20,6 +20,7 @@ from packstack_lite.services.networking.neutron_agents import declare_agent, dec
 L2_AGENT = "neutron-openvswitch-agent"
 SPEC = ServiceSpec(
     name="neutron-openvswitch",
+    after=("neutron",),
     roles=("compute", "network"),
     l2_agents=("openvswitch",),
     units=(L2_AGENT, *neutron_agents.ROUTING_AGENTS, *neutron_agents.METERING_AGENTS),

@@ -19,6 +19,7 @@ def is_enabled(context: NodeContext) -> bool:
 
 SPEC = ServiceSpec(
     name="neutron-sriov",
+    after=("neutron",),
     requested_if=is_enabled,
     roles=("compute",),
     units=("neutron-sriov-agent",),

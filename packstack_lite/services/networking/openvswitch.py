@@ -17,6 +17,7 @@ from packstack_lite.services.networking.network_settings import bridge_interface
 
 SPEC = ServiceSpec(
     name="openvswitch",
+    after=("memcached",),
     roles=("compute", "network"),
     l2_agents=("openvswitch", "ovn"),
     units=("openvswitch", "bridge"),

@@ -15,6 +15,7 @@ from packstack_lite.services.networking import network_settings, neutron, ovn_ce
 
 SPEC = ServiceSpec(
     name="ovn",
+    after=("ovn-central",),
     roles=("compute", "network"),
     l2_agents=("ovn",),
     internal_ports=ovn_central.INTERNAL_PORTS,

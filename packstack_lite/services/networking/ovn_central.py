@@ -14,6 +14,7 @@ OVN_PORTS: Mapping[str, int] = {"nb": 6641, "sb": 6642}
 INTERNAL_PORTS = ("6641-6644",)
 SPEC = ServiceSpec(
     name="ovn-central",
+    after=("neutron",),
     l2_agents=("ovn",),
     ports=tuple(Port(f"ovn-{name}", number, (f"ovn-{name}",)) for name, number in OVN_PORTS.items()),
     internal_ports=INTERNAL_PORTS,

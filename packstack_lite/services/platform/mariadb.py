@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import List
+from typing import List, Sequence
 
 from packstack_lite.resources import RunOnce
 from packstack_lite.resources.base import Phase, Resource
@@ -13,12 +13,14 @@ from packstack_lite.services._base.spec import Port, ServiceSpec
 
 SPEC = ServiceSpec(
     name="mariadb",
+    after=(),
     answer="CONFIG_MARIADB_INSTALL",
     requested_if=lambda context: context.installs_database,
     roles=("database",),
     ports=(Port("mariadb", 3306, ("mariadb",)),),
     internal_ports=("3306",),
     units=("mariadb",),
+    stores_data=True,
     template_dir="mariadb",
 )
 
@@ -46,6 +48,8 @@ def _declare_root_password(context: NodeContext) -> RunOnce:
         probe_script=context.sql_check("SELECT 1"),
         fingerprint=hashlib.sha256(b"root " + reveal_text(password).encode()).hexdigest(),
         known_after=Phase.PLATFORM,
+        description="set the logins of MariaDB's root",
+        makes=tuple(f"database_user:root@{host}" for host in _remote_root_hosts(context)),
         phase=Phase.DATABASES,
         tags=make_tags("mariadb"),
     )
@@ -59,16 +63,23 @@ def _root_logins(context: NodeContext, password: Secret) -> List[str]:
     """
     socket_or_password = f"unix_socket OR mysql_native_password USING PASSWORD({quote_sql(password)})"
     has_single_method = "mariadb-single-auth-method" in context.profile.quirks
-    local = f"ALTER USER root@localhost IDENTIFIED VIA {'unix_socket' if has_single_method else socket_or_password}"
-    if not has_single_method and context.has_role("controller"):
-        return [local]
-    remote = f"root@{quote_sql(context.controller_address)}"
-    return [
-        local,
-        f"CREATE USER IF NOT EXISTS {remote} IDENTIFIED BY {quote_sql(password)}",
-        f"ALTER USER {remote} IDENTIFIED BY {quote_sql(password)}",
-        f"GRANT ALL PRIVILEGES ON *.* TO {remote} WITH GRANT OPTION",
+    statements = [
+        f"ALTER USER root@localhost IDENTIFIED VIA {'unix_socket' if has_single_method else socket_or_password}"
     ]
+    for host in _remote_root_hosts(context):
+        remote = f"root@{quote_sql(host)}"
+        statements += [
+            f"CREATE USER IF NOT EXISTS {remote} IDENTIFIED BY {quote_sql(password)}",
+            f"ALTER USER {remote} IDENTIFIED BY {quote_sql(password)}",
+            f"GRANT ALL PRIVILEGES ON *.* TO {remote} WITH GRANT OPTION",
+        ]
+    return statements
+
+
+def _remote_root_hosts(context: NodeContext) -> Sequence[str]:
+    """Return the hosts from which root logs in remotely: the controller, or none."""
+    has_single_method = "mariadb-single-auth-method" in context.profile.quirks
+    return () if not has_single_method and context.has_role("controller") else (context.controller_address,)
 
 
 def _close_open_accounts(context: NodeContext) -> List[str]:

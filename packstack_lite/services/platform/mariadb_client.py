@@ -11,6 +11,7 @@ from packstack_lite.services._base.spec import ServiceSpec
 
 SPEC = ServiceSpec(
     name="mariadb-client",
+    after=("mariadb",),
     on_node_if=lambda context: not context.has_local_database,
     template_dir="common",
 )

@@ -10,6 +10,7 @@ from packstack_lite.services._base.spec import Port, ServiceSpec
 
 SPEC = ServiceSpec(
     name="memcached",
+    after=("rabbitmq",),
     ports=(Port("memcached", 11211, ("memcached",)),),
     internal_ports=("11211",),
     units=("memcached",),

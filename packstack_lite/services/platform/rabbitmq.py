@@ -6,11 +6,13 @@ from typing import List
 
 from packstack_lite.resources import RabbitmqUser
 from packstack_lite.resources.base import Phase, Resource
+from packstack_lite.resources.rabbitmq_user import QUEUE_ALARM_SH
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
 from packstack_lite.services._base.spec import Port, ServiceSpec
 
 SPEC = ServiceSpec(
     name="rabbitmq",
+    after=("mariadb-client",),
     roles=("queue",),
     # 4369 is Erlang's directory of names (epmd), 25672 the port of RabbitMQ's own command line tools.
     ports=(
@@ -33,10 +35,14 @@ def declare(context: NodeContext) -> List[Resource]:
     files = [
         context.render_file("rabbitmq", "rabbitmq", phase=Phase.PLATFORM, port=PORTS["rabbitmq"]),
         context.render_file("rabbitmq", "rabbitmq-env", phase=Phase.PLATFORM),
-        # The broker's unit starts epmd's socket with it; RDO's starts before the node has its address.
-        *context.render_optional_files("rabbitmq", "epmd", "rabbitmq-unit", phase=Phase.PLATFORM),
+        # Before the package: it enables epmd's socket, on every address. The broker's unit starts it.
+        *context.render_optional_files("rabbitmq", "epmd", phase=Phase.PREPARE),
+        # RDO's unit starts before the node has its address.
+        *context.render_optional_files("rabbitmq", "rabbitmq-unit", phase=Phase.PLATFORM),
     ]
-    unit = context.declare_unit("rabbitmq", "rabbitmq", restart_triggers=files, phase=Phase.PLATFORM)
+    # With an alarm the broker runs, and every service that sends a message waits without a word.
+    ready = f'alarm=$({QUEUE_ALARM_SH}\n)\n[ -z "$alarm" ] || {{ echo "$alarm"; exit 1; }}'
+    unit = context.declare_unit("rabbitmq", "rabbitmq", restart_triggers=files, ready=ready, phase=Phase.PLATFORM)
     account = RabbitmqUser(
         name=str(context["CONFIG_AMQP_AUTH_USER"]),
         password=context.queue_password,

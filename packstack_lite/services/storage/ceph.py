@@ -116,6 +116,7 @@ rm /run/packstack-lite-secret.xml
 command -v virsh >/dev/null && [ -s {path} ] || exit 75
 [ "$(timeout 10 {VIRSH} secret-get-value {LIBVIRT_SECRET_UUID} 2>/dev/null | head -n 1)" = "$({key})" ]""",
         known_after=Phase.SERVICES,
+        description="give libvirt the key of Ceph's user",
         phase=Phase.SERVICES,
         tags=make_tags("nova", "cinder"),
         needs=(context.unit_id("libvirt"),),
@@ -130,6 +131,7 @@ def _declare_readable_keyring(context: NodeContext) -> RunOnce:
         script=f"chgrp {group} {path} && chmod 0640 {path}",
         probe_script=f"[ -e {path} ] || exit 75; [ \"$(stat -c '%G %a' {path})\" = '{group} 640' ]",
         known_after=Phase.PLATFORM,
+        description="let Cinder read Ceph's keyring",
         phase=Phase.CONFIGURE,
         tags=make_tags("cinder"),
     )

@@ -15,6 +15,7 @@ from packstack_lite.services.storage import ceph, lvm, swift
 
 SPEC = ServiceSpec(
     name="cinder",
+    after=("barbican", "swift"),
     answer="CONFIG_CINDER_INSTALL",
     roles=("controller", "storage"),
     apis=(
@@ -40,6 +41,7 @@ SPEC = ServiceSpec(
     package_groups=("cinder-lvm", "cinder-nfs", "cinder-ceph", "iscsi", "ceph"),
     databases=(ServiceDatabase("cinder", "cinder", "CONFIG_CINDER_DB_PW"),),
     account_parameter="CONFIG_CINDER_KS_PW",
+    stores_data=True,
     template_dir="cinder",
     smoke_cases=(
         *("volume", "volume_snapshot", "volume_backup", "volume_extend", "volume_encrypted", "boot_from_volume"),

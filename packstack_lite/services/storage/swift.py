@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import List, Sequence
 
-from packstack_lite.resources import ApiObject, Directory, File, FileSystem, SwiftRings, Unit
+from packstack_lite.resources import Directory, File, FileSystem, SwiftRings, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import quote_sh
 from packstack_lite.services._base import catalog
 from packstack_lite.services._base.context import PORTS, NodeContext, make_tags
-from packstack_lite.services._base.spec import Api, Port, ServiceSpec
+from packstack_lite.services._base.spec import Api, Port, ServiceSpec, StoredKey
 
 # The storage servers require no token, so they listen on loopback.
 STORAGE_IP = "127.0.0.1"
@@ -27,6 +27,8 @@ WORKER_KINDS = {
 MASKED_SERVICES = ("container-sync", "container-sharder", "container-reconciler", "object-reconstructor")
 # Packstack's role for users who may manage the store's accounts.
 OPERATOR_ROLE = "SwiftOperator"
+# Who has it may use every account, set quotas and delete accounts (Swift's middleware keystoneauth).
+RESELLER_ROLE = "ResellerAdmin"
 LOOPBACK_NAME = "swiftloopback"
 SPEC = ServiceSpec(
     name="swift",
@@ -57,6 +59,9 @@ SPEC = ServiceSpec(
     ),
     user="swift",
     account_parameter="CONFIG_SWIFT_KS_PW",
+    admin_roles=(OPERATOR_ROLE, RESELLER_ROLE),
+    stored_keys=(StoredKey("CONFIG_SWIFT_HASH", "swift/swift.conf", "swift_hash_path_suffix", "every object"),),
+    stores_data=True,
     template_dir="swift",
     smoke_cases=("objects",),
 )
@@ -90,9 +95,9 @@ def can_mount(context: NodeContext) -> bool:
 
 
 def storage_devices(context: NodeContext) -> List[StorageDevice]:
-    """List the storage devices of the answers.
+    """List the devices that CONFIG_SWIFT_STORAGES names; one file if it is empty.
 
-    Without any: one file, or one directory where files cannot be mounted.
+    A container, which cannot mount, gets one plain directory instead, whatever the answer.
     """
     answer = [str(path) for path in context["CONFIG_SWIFT_STORAGES"]]
     if not answer or not can_mount(context):
@@ -110,19 +115,11 @@ def declare(context: NodeContext) -> List[Resource]:
     storage = [resource for device in devices for resource in _declare_device(context, device)]
     common = context.render_file("swift", "swift", group=context.profile.user("swift"))
     rings = _rings(context, devices)
-    role = ApiObject(
-        type="role",
-        name=OPERATOR_ROLE,
-        credentials=context.admin_credentials,
-        phase=Phase.CATALOG,
-        tags=make_tags("swift"),
-    )
     return [
         *storage,
         common,
         *context.render_optional_files("swift", "swift-tmpfiles"),
         rings,
-        role,
         *catalog.declare_catalog(context, SPEC),
         *[_declare_masked_unit(context, f"swift-{name}") for name in MASKED_SERVICES],
         *(_declare_replication(context) if len(devices) > 1 else []),
@@ -225,7 +222,12 @@ def _declare_server(
 def _declare_proxy(context: NodeContext, restart_triggers: Sequence[Resource], rings: SwiftRings) -> List[Resource]:
     """Declare the proxy, which serves the API."""
     config = context.render_file(
-        "swift", "swift-proxy", group=context.profile.user("swift"), port=PORTS["swift"], operator=OPERATOR_ROLE
+        "swift",
+        "swift-proxy",
+        group=context.profile.user("swift"),
+        port=PORTS["swift"],
+        operator=OPERATOR_ROLE,
+        reseller=RESELLER_ROLE,
     )
     ready = context.http_check(context.endpoint_url("swift", "/healthcheck"))
     return [

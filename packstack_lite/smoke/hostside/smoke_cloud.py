@@ -1,9 +1,12 @@
 # mypy: ignore-errors
 """Use the cloud as a user would, and print one line of JSON per case.
 
-Runs on a node that reaches floating IPs.
+Runs on a node that reaches floating IPs. Without an external network the instance is not reached from here: it proves
+by its console that it has booted and that the metadata service answers it.
 
-Standard input (JSON): {"api": {...}, "image_source", "user", "external", "horizon_url", "catalog": [types],
+Standard input (JSON): {"api": {...}, "image": {"name", "source", "proxy"}, "user", "horizon_url", "catalog": [types],
+"external": {"name" of the demo's external network, "is_demo" (the answers ask for it), "physnet", "bridge",
+"has_interface" (the bridge leads to a physical network), "temporary": null or {"cidr", "first", "last", "gateway"}},
 "optional_cases": {case: type of the service that it needs in the catalog},
 "volumes": {"kind", "encrypted_type", "here" (this node has them), and where their backend keeps them}}.
 Standard output: {"name", "outcome", "seconds", "detail"} per case.
@@ -17,6 +20,7 @@ Python 2.7 and 3; needs keystoneauth1 and requests, on which every OpenStack cli
 from __future__ import print_function
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,10 +28,12 @@ import sys
 import time
 
 import requests
+import smoke_external
+import smoke_image
 import smoke_instance
 import smoke_network
 from keystoneauth1 import exceptions
-from smoke_session import Failed, Skip, Smoke, error_text, short_error
+from smoke_session import Failed, Skip, Smoke, error_text, monotonic_seconds, short_error
 
 
 def token(smoke):
@@ -77,13 +83,13 @@ def agents(smoke):
 
 
 def horizon(smoke):
-    """Log in to the dashboard with a POST request and open the first page."""
+    """Follow the host's own address to the dashboard, log in and open the first page."""
     base = smoke.task["horizon_url"]
     if not base:
         raise Skip("CONFIG_HORIZON_INSTALL=n")
     web = requests.Session()
     login_url = base.rstrip("/") + "/auth/login/"
-    page = web.get(login_url, timeout=60)
+    page = find_login_page(web, login_url)
     token = re.search(r"name=.csrfmiddlewaretoken. value=.([^'\"]+)", page.text)
     if page.status_code != 200 or not token:
         message = "%s says %d and shows no login form; see the web server's error log"
@@ -108,6 +114,20 @@ def horizon(smoke):
     return "logged in as %s" % api["user"]
 
 
+def find_login_page(web, login_url):
+    """Return the login page, to which / and the paths of Packstack and Debian lead.
+
+    Raises Failed if one of them does not.
+    """
+    root = re.sub(r"(://[^/]+).*", r"\1", login_url)
+    for path in ("/", "/dashboard", "/horizon"):
+        page = web.get(root + path, timeout=60)
+        if page.status_code != 200 or page.url.split("?")[0] != login_url:
+            message = "%s%s leads to %s, which says %d, and not to %s; see the web server's error log"
+            raise Failed(message % (root, path, page.url, page.status_code, login_url))
+    return page
+
+
 def cleanup(smoke):
     """Delete everything named smoke-*, the leftovers of earlier runs included."""
     if "floating" in smoke.created:
@@ -117,15 +137,19 @@ def cleanup(smoke):
         smoke.delete("compute", "/servers/" + server["id"])
 
     def probe():
-        """Return whether no server named smoke-* is left, and a text with those that are."""
-        remaining = [server["name"] for server in smoke.list_own(*all_servers)]
-        return not remaining, "left: " + ", ".join(remaining)
+        """Return whether no server named smoke-* is left, and those that are."""
+        remaining = smoke.list_own("compute", "/servers/detail?all_tenants=1", "servers")
+        for server in remaining:
+            if server.get("status") == "ERROR" and not server.get("OS-EXT-STS:task_state"):
+                smoke_instance.fail_with_fault(server, "is not deleted, but in ERROR")
+        return not remaining, "left: " + ", ".join(server["name"] for server in remaining)
 
     smoke.wait("servers are not deleted", 90, probe)
     for service, clean in reversed(collect_rows("CLEANERS")):
         if smoke.has(service):
             clean(smoke)
     smoke_network.clean_networks(smoke)
+    smoke_external.remove_address(smoke)
     for entry in smoke.list_own("image", "/images", "images"):
         smoke.delete("image", "/images/" + entry["id"])
     for entry in smoke.list_own("compute", "/flavors", "flavors"):
@@ -137,9 +161,9 @@ def cleanup(smoke):
 
 
 def collect_rows(table):
-    """Return the rows of all modules' tables of one name, in the modules' order.
+    """Return the rows of a table from all loaded smoke_* modules, by module name.
 
-    ``table`` is CASES or CLEANERS.
+    ``table`` is CASES or CLEANERS; a module may lack it.
     """
     modules = [sys.modules[name] for name in sorted(sys.modules) if name.startswith("smoke_") and name != __name__]
     return [row for module in modules for row in getattr(module, table, ())]
@@ -150,17 +174,19 @@ FIRST_CASES = (
     (token, ()),
     (catalog, ("token",)),
     (agents, ("token",)),
-    (smoke_instance.image, ("token",)),
+    (smoke_image.image, ("token",)),
     (smoke_instance.flavor, ("token",)),
     (smoke_network.network, ("token",)),
     (smoke_instance.keypair, ("token",)),
-    (smoke_instance.instance, ("flavor", "network", "keypair")),
+    (smoke_instance.instance, ("image", "flavor", "network", "keypair")),
     (smoke_network.neighbour, ("instance",)),
-    (smoke_network.floating_ip, ("instance",)),
-    (smoke_network.ping, ("floating_ip",)),
-    (smoke_network.ssh, ("floating_ip",)),
-    (smoke_network.metadata, ("ssh",)),
-    (smoke_instance.console_log, ("ssh",)),
+    (smoke_external.external_network, ("network",)),
+    (smoke_external.floating_ip, ("instance", "external_network")),
+    (smoke_external.ping, ("floating_ip",)),
+    (smoke_external.ssh, ("ping",)),
+    (smoke_instance.console_log, ("instance",)),
+    (smoke_instance.metadata, ("instance",)),
+    (smoke_network.name_server, ("ssh",)),
     (smoke_instance.console, ("instance",)),
     (horizon, ("token",)),
 )
@@ -209,19 +235,22 @@ def run_case(smoke, case, needs, outcomes):
 
 def main():
     """Run all cases in order."""
+    # Every request goes to this cloud, not through a proxy that is meant for downloads.
+    proxies = {name: os.environ.pop(name) for name in list(os.environ) if name.lower().endswith("_proxy")}
     smoke = Smoke(json.loads(sys.stdin.read()))
-    outcomes = {}
+    smoke.proxies = smoke_image.download_proxies(smoke.task["image"]["proxy"], proxies)
+    outcomes = smoke.outcomes
     try:
         for case, needs in all_cases():
             if not is_in_cloud(smoke, case, outcomes):
                 continue
-            started_at = time.time()
+            started_at = monotonic_seconds()
             outcome, detail = run_case(smoke, case, needs, outcomes)
             outcomes[case.__name__] = outcome
             result = {
                 "name": case.__name__,
                 "outcome": outcome,
-                "seconds": round(time.time() - started_at, 2),
+                "seconds": round(monotonic_seconds() - started_at, 2),
                 "detail": detail,
             }
             print(json.dumps(result))

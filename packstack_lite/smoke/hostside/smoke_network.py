@@ -1,17 +1,20 @@
 # mypy: ignore-errors
 """Smoke cases for networks.
 
-Two private networks behind a router, floating IP, metadata, security groups.
+Two private networks behind a router, security groups.
 
 Used by smoke_cloud. Python 2.7 and 3.
 """
 
 from __future__ import print_function
 
+import re
 import socket
+import struct
+import subprocess
 
 import smoke_instance
-from smoke_session import BOOT, NAME, Failed, Skip, run, run_ssh
+from smoke_session import BOOT, NAME, Failed, run_ssh
 
 OTHER = NAME + "-other"
 SSH = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
@@ -20,23 +23,44 @@ SSH = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 def network(smoke):
     """Create a private network behind a router, and a security group.
 
-    Their ids go into ``smoke.created``, for later cases. The cleanup finds them by their names.
+    Their ids go into ``smoke.created``, for later cases. The cleanup finds them by their names. The router has no way
+    out yet: an instance needs none to boot and to ask the metadata service.
     """
-    external = [
-        n
-        for n in smoke.get("network", "/networks?router:external=true")["networks"]
-        if n["name"] == smoke.task["external"]
-    ]
-    if not external:
-        raise Skip("there is no external network %s (CONFIG_PROVISION_DEMO=n)" % smoke.task["external"])
-    smoke.external = external[0]["id"]
-    router = {"name": NAME, "external_gateway_info": {"network_id": smoke.external}}
-    smoke.created["router"] = smoke.post("network", "/routers", {"router": router}).json()["router"]["id"]
-    smoke.created["network"] = create_routed_network(smoke, NAME, "10.99.0.0/24")
+    smoke.created["router"] = smoke.post("network", "/routers", {"router": {"name": NAME}}).json()["router"]["id"]
+    smoke.ranges = find_free_ranges(list_routes(), 2)
+    smoke.created["network"] = create_routed_network(smoke, NAME, smoke.ranges[0])
     smoke.created["group"] = create_group(smoke, NAME)
     allow_ingress(smoke, smoke.created["group"], protocol="icmp")
     smoke.rule = allow_ingress(smoke, smoke.created["group"], **SSH)
-    return "10.99.0.0/24 behind a router"
+    return "%s behind a router" % smoke.ranges[0]
+
+
+def list_routes():
+    """Return the IPv4 networks and addresses that this node has a route to."""
+    output = subprocess.check_output(["ip", "-4", "route", "show"]).decode("ascii", "replace")
+    return re.findall(r"^([0-9][0-9./]*)", output, re.M)
+
+
+def find_free_ranges(routes, count):
+    """Return private /24 networks, from 10.99.0.0 on, that overlap no route.
+
+    An instance looks for an address of its own network there, so that it would not answer a node that has one.
+    """
+
+    def parse(network):
+        """Return a network's first address as a number, and its prefix length."""
+        address, _, length = network.partition("/")
+        return struct.unpack("!I", socket.inet_aton(address))[0], int(length or 32)
+
+    used = [parse(route) for route in routes]
+    free = []
+    for network in ("10.%d.%d.0/24" % (second, third) for second in range(99, 110) for third in range(256)):
+        start = parse(network)[0]
+        if all((start ^ address) >> (32 - min(24, length)) for address, length in used):
+            free.append(network)
+        if len(free) == count:
+            return free
+    raise Failed("the node has routes to all of 10.99.0.0 to 10.109.255.255, so there is no room for a test network")
 
 
 def create_routed_network(smoke, name, cidr):
@@ -65,50 +89,40 @@ def find_port(smoke, server):
     return smoke.get("network", "/ports?device_id=" + server)["ports"][0]
 
 
-def floating_ip(smoke):
-    """Give the instance a floating IP."""
-    port = find_port(smoke, smoke.created["server"])
-    body = {"floating_network_id": smoke.external, "port_id": port["id"]}
-    floating = smoke.post("network", "/floatingips", {"floatingip": body}).json()["floatingip"]
-    smoke.created["floating"] = floating["id"]
-    smoke.address = floating["floating_ip_address"]
-    return smoke.address
+def name_server(smoke):
+    """Ask the instance for its name servers, and resolve a name there.
 
-
-def ping(smoke):
-    """Ping the floating IP until it answers, for at most BOOT seconds."""
-
-    def probe():
-        """Return whether the floating IP answers a ping, and the message if not."""
-        is_answered, _ = run(["ping", "-c", "1", "-W", "1", smoke.address])
-        return is_answered, "no answer from %s; see the L3 agent's log, with OVN ovn-nbctl show" % smoke.address
-
-    smoke.wait("no ping", BOOT, probe)
-    return smoke.address
-
-
-def ssh(smoke):
-    """Log in to the instance, which got the key from the metadata service.
-
-    Its host name comes from there too. Return USER@ADDRESS. Raises Failed if no login works within BOOT seconds.
+    The name is that of the host from which the demo's image comes, if this node can resolve it. Without one, or where
+    the external network leads nowhere, the detail says what the instance was given.
     """
-    name = smoke.wait("no login", BOOT, lambda: run_ssh(smoke, "hostname"))
-    if name.split(".")[0] != NAME:
-        raise Failed("the instance's host name is %s, not %s: metadata did not reach it" % (name, NAME))
-    return "%s@%s" % (smoke.task["user"], smoke.address)
+    # A guest with systemd-resolved names itself in /etc/resolv.conf.
+    succeeded, output = run_ssh(
+        smoke,
+        "grep -h '^nameserver' /run/systemd/resolve/resolv.conf 2>/dev/null || grep '^nameserver' /etc/resolv.conf",
+    )
+    servers = [line.split()[1] for line in output.splitlines() if len(line.split()) > 1] if succeeded else []
+    own = [server for server in servers if server.startswith("127.") or server in ("::1", "0.0.0.0", "::")]
+    if own:
+        message = "the instance was given %s, which is itself; answer CONFIG_NEUTRON_DNS_SERVERS"
+        raise Failed(message % " ".join(own))
+    given = "given %s" % (" ".join(servers) or "no name server")
+    name = find_resolvable_name(smoke.task["image"]["source"])
+    if not servers or not name:
+        return given
+    resolved, _ = run_ssh(smoke, "nslookup {0} >/dev/null 2>&1 || getent hosts {0} >/dev/null 2>&1".format(name))
+    return "%s, %s %s" % (given, "resolves" if resolved else "cannot resolve", name)
 
 
-def metadata(smoke):
-    """Ask the metadata service, from the instance, for the instance's own address.
-
-    The service has to identify the instance for it.
-    """
-    own = find_port(smoke, smoke.created["server"])["fixed_ips"][0]["ip_address"]
-    url = "http://169.254.169.254/latest/meta-data/local-ipv4"
-    succeeded, output = run_ssh(smoke, "wget -q -O - %s || curl -sf %s" % (url, url))
-    if not succeeded or output != own:
-        raise Failed("%s says %r to %s; see the metadata agent's log" % (url, output, own))
-    return "the metadata service returns %s" % output
+def find_resolvable_name(url):
+    """Return the host name in a URL, if this node can resolve it; otherwise ""."""
+    match = re.match(r"https?://(?:[^/@]*@)?([A-Za-z][A-Za-z0-9.-]*)(?:[:/]|$)", url)
+    if not match:
+        return ""
+    try:
+        socket.getaddrinfo(match.group(1), 80)
+    except socket.error:
+        return ""
+    return match.group(1)
 
 
 def security_group(smoke):
@@ -136,7 +150,7 @@ def neighbour(smoke):
 
     Only the first one may ping it.
     """
-    network_id = create_routed_network(smoke, OTHER, "10.99.1.0/24")
+    network_id = create_routed_network(smoke, OTHER, smoke.ranges[1])
     smoke.created["other_group"] = create_group(smoke, OTHER)
     allow_ping(smoke)
     smoke.created["other"] = smoke_instance.start_instance(smoke, OTHER, network_id, smoke.created["other_group"])
@@ -156,6 +170,7 @@ def two_networks(smoke):
 
     def ping(expect_passing):
         """Return whether a ping passes or is blocked as expected, and a text about it."""
+        smoke_instance.require_active(smoke, smoke.created["other"])
         # Only these two words count: a failed login says nothing about the security group.
         succeeded, output = run_ssh(
             smoke, "ping -c 1 -W 2 %s >/dev/null && echo passes || echo blocked" % other_address
@@ -171,7 +186,7 @@ def two_networks(smoke):
     smoke.wait("the group does not block", 30, lambda: ping(False))
     allow_ping(smoke)
     smoke.wait("the group still blocks", 30, lambda: ping(True))
-    return "10.99.0.0/24 reaches %s; without the group's rule it does not" % other_address
+    return "%s reaches %s; without the group's rule it does not" % (smoke.ranges[0], other_address)
 
 
 def clean_networks(smoke):

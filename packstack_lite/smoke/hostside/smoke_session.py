@@ -19,6 +19,19 @@ from keystoneauth1.identity import v3
 NAME = "smoke-" + uuid.uuid4().hex[:8]
 # Seconds that an instance may take to boot.
 BOOT = 240
+# Seconds for which a refused login may be one that comes before the instance has its key.
+KEY_TIME = 60
+# ssh's own errors (exit code 255) that the next try gives again: options, the key, the server's algorithms.
+PERMANENT_SSH_ERRORS = (
+    "Bad owner or permissions",
+    "Bad configuration option",
+    "Load key",
+    "Could not resolve hostname",
+    "Unable to negotiate",
+    "Too many authentication failures",
+)
+# Seconds for measuring a wait. The time of day jumps when chrony sets the clock; Python 2.7 has nothing else.
+monotonic_seconds = getattr(time, "monotonic", time.time)
 # The text that is stored, in blocks of BLOCK bytes, and searched for on the node's devices.
 TEXT = "written-by-" + uuid.uuid4().hex
 BLOCK = 65536
@@ -44,6 +57,18 @@ class Skip(Exception):
     """A case cannot be tried in this cloud; the message says why."""
 
 
+def may_pass(error, has_answered):
+    """Return whether an API's error may pass by waiting.
+
+    Services that start or are busy give 5xx, 409 and 429, and 404 for what is not there yet: ``has_answered`` says that
+    it was there. Any other 4xx, such as a wrong password or a full quota, is the answer to the next try too.
+    """
+    if isinstance(error, exceptions.ConnectFailure):
+        return True
+    code = getattr(error, "http_status", None) or 0
+    return code >= 500 or code in (409, 429) or (code == 404 and not has_answered)
+
+
 class Smoke(object):
     """The administrator's session and what the cases have created.
 
@@ -60,6 +85,8 @@ class Smoke(object):
         api = task["api"]
         self.session = self.make_session(api["user"], api["password"], api["project"])
         self.created = {}
+        # The outcome of each case that has ended, by its name.
+        self.outcomes = {}
         self.keys = tempfile.mkdtemp(prefix="packstack-lite-smoke.")
         self.clients = {}
 
@@ -142,15 +169,23 @@ class Smoke(object):
     def wait(self, failure, seconds, probe):
         """Call probe(), which returns (is_done, state), until it is done.
 
-        Return the last state. After ``seconds``, raise Failed with the failure and the last state.
+        Return the last state. After ``seconds``, raise Failed with the failure and the last state. An error that cannot
+        pass ends the wait at once: an API's (``may_pass``), and a Failed that the probe raises.
         """
         seconds *= TIMEOUT_FACTOR
-        deadline = time.time() + seconds
+        deadline = monotonic_seconds() + seconds
+        has_answered = False
         while True:
-            is_done, state = probe()
+            try:
+                is_done, state = probe()
+                has_answered = True
+            except exceptions.ClientException as error:
+                if not may_pass(error, has_answered):
+                    raise
+                is_done, state = False, short_error(error)
             if is_done:
                 return state
-            if time.time() > deadline:
+            if monotonic_seconds() > deadline:
                 raise Failed("%s after %d s: %s" % (failure, seconds, state))
             time.sleep(0.5)
 
@@ -160,16 +195,23 @@ def run(argv):
 
     The output includes standard error; its end is 200 characters.
     """
+    code, output = run_for_code(argv)
+    return code == 0, output
+
+
+def run_for_code(argv):
+    """Run a command; return its exit code, and the end of its output as ``run`` does."""
     with open(os.devnull) as empty:
         process = subprocess.Popen(argv, stdin=empty, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate()[0].decode("utf-8", "replace").strip()
-    return process.returncode == 0, output[-200:]
+    return process.returncode, output[-200:]
 
 
 def run_ssh(smoke, command):
     """Run a command in the test instance over SSH, once: a failure is not retried.
 
-    The instance is the one at ``smoke.address``. Return whether it succeeded, and the end of its output.
+    The instance is the one at ``smoke.address``. Return whether it succeeded, and the end of its output. Raises Failed
+    for an error of ssh itself that the next try would give again.
     """
     argv = [
         "ssh",
@@ -193,7 +235,10 @@ def run_ssh(smoke, command):
         smoke.address,
         command,
     ]
-    return run(argv)
+    code, output = run_for_code(argv)
+    if code == 255 and any(error in output for error in PERMANENT_SSH_ERRORS):
+        raise Failed("ssh cannot log in: %s" % output)
+    return code == 0, output
 
 
 def error_text(error):

@@ -26,12 +26,17 @@ def login_to_other_project(smoke):
         project = smoke.post("identity", "/projects", {"project": {"name": NAME}}).json()["project"]
         smoke.created["project"] = project["id"]
         body = {"name": NAME, "password": TEXT, "default_project_id": project["id"]}
-        user = smoke.post("identity", "/users", {"user": body}).json()["user"]
-        for role in smoke.get("identity", "/roles")["roles"]:
-            if role["name"] in ("member", "creator"):
-                path = "/projects/%s/users/%s/roles/%s" % (project["id"], user["id"], role["id"])
-                smoke.put("identity", path)
+        smoke.created["user"] = smoke.post("identity", "/users", {"user": body}).json()["user"]["id"]
+        grant_roles(smoke, "member", "creator")
     return smoke.make_session(NAME, TEXT, NAME)
+
+
+def grant_roles(smoke, *names):
+    """Give those of the roles that exist to the user of the other project."""
+    for role in smoke.get("identity", "/roles")["roles"]:
+        if role["name"] in names:
+            path = "/projects/%s/users/%s/roles/%s" % (smoke.created["project"], smoke.created["user"], role["id"])
+            smoke.put("identity", path)
 
 
 def secret(smoke):
@@ -63,7 +68,7 @@ def list_secret_refs(smoke):
 def objects(smoke):
     """Upload, list and download an object.
 
-    Whole, by range, by temporary URL, and refused without a token.
+    Whole, by range, by temporary URL, and refused without a token. Another project's user needs the role ResellerAdmin.
     """
     store = smoke.client("object-store")
     store.put("/" + NAME, headers={"X-Container-Meta-Temp-URL-Key": TEXT})
@@ -85,7 +90,15 @@ def objects(smoke):
     code = requests.get(store.endpoint_override + path, timeout=30).status_code
     if code != 401:
         raise Failed("without a token the object is answered %d, not 401" % code)
-    return "%d bytes up, listed, down, by range, by temporary URL" % len(DATA)
+    url = store.endpoint_override + path
+    for role, expected_code in (("member", 403), ("ResellerAdmin", 200)):
+        session = login_to_other_project(smoke)
+        grant_roles(smoke, role)
+        code = session.get(url, headers={"Connection": "close"}, raise_exc=False).status_code
+        if code != expected_code:
+            message = "another project's user with the role %s is answered %d, not %d"
+            raise Failed(message % (role, code, expected_code))
+    return "%d bytes up, listed, down, by range, by temporary URL, by ResellerAdmin" % len(DATA)
 
 
 def sign_temporary_url(base, path):
@@ -111,10 +124,14 @@ def clean_objects(smoke):
 
 
 def clean_secrets(smoke):
-    """Delete the secrets, users and projects named smoke-*."""
+    """Delete the secrets named smoke-*."""
     for entry in smoke.get("key-manager", "/v1/secrets?limit=1000")["secrets"]:
         if (entry["name"] or "").startswith("smoke-"):
             smoke.delete("key-manager", "/v1/secrets/" + entry["secret_ref"].rsplit("/", 1)[1])
+
+
+def clean_logins(smoke):
+    """Delete the users and projects named smoke-*."""
     for path, key in (("/users", "users"), ("/projects", "projects")):
         for entry in smoke.get("identity", path)[key]:
             if entry["name"].startswith("smoke-"):
@@ -126,6 +143,7 @@ CASES = (
     (objects, ("token",)),
 )
 CLEANERS = (
+    ("identity", clean_logins),
     ("key-manager", clean_secrets),
     ("object-store", clean_objects),
 )

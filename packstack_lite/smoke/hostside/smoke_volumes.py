@@ -5,12 +5,28 @@ from __future__ import print_function
 
 import hashlib
 
+import smoke_instance
 from smoke_devices import backend_contains_text
 from smoke_session import BLOCK, BOOT, NAME, TEXT, Failed, Skip, run_ssh
 from smoke_storage import list_secret_refs
 
 # The data that the instance writes: lines of TEXT.
 DATA = (TEXT + "\n").encode() * (BLOCK // (len(TEXT) + 1) + 1)
+# Statuses that Cinder itself leaves again; any other one stays until somebody asks for something.
+PASSING_STATUSES = (
+    "creating",
+    "downloading",
+    "attaching",
+    "reserved",
+    "detaching",
+    "extending",
+    "uploading",
+    "backing-up",
+    "restoring",
+    "restoring-backup",
+    "maintenance",
+    "deleting",
+)
 # To extend an attached volume needs 3.42 (Pike, 2017).
 VOLUME_API = {"OpenStack-API-Version": "volume 3.42"}
 
@@ -19,7 +35,7 @@ def wait_for_status(smoke, kind, identity, status, seconds=180):
     """Wait until a volume, snapshot or backup has this status.
 
     ``kind`` is ``volume``, ``snapshot`` or ``backup``; ``identity`` is its id. Raises Failed after ``seconds``, and at
-    once for a status of error.
+    once for a status of error and any other that Cinder does not leave by itself: what was asked for has failed.
     """
 
     def probe():
@@ -28,6 +44,9 @@ def wait_for_status(smoke, kind, identity, status, seconds=180):
         if entry["status"].startswith("error"):
             reason = entry.get("fail_reason") or "see /var/log/cinder"
             raise Failed("the %s is %s: %s" % (kind, entry["status"], reason))
+        if entry["status"] != status and entry["status"] not in PASSING_STATUSES:
+            message = "the %s is %s again, not %s: see /var/log/cinder and nova-compute's log"
+            raise Failed(message % (kind, entry["status"], status))
         return entry["status"] == status, entry["status"]
 
     return smoke.wait("%s is not %s" % (kind, status), seconds, probe)
@@ -177,8 +196,13 @@ def volume_encrypted(smoke):
 
 def boot_from_volume(smoke):
     """Boot an instance from a volume that Cinder creates from the image."""
-    image_id = smoke.created.get("image") or smoke.get("image", "/images?status=active&limit=1")["images"][0]["id"]
-    disk = {"boot_index": 0, "uuid": image_id, "source_type": "image", "destination_type": "volume", "volume_size": 1}
+    disk = {
+        "boot_index": 0,
+        "uuid": smoke.created["image"],
+        "source_type": "image",
+        "destination_type": "volume",
+        "volume_size": 1,
+    }
     body = {
         "name": NAME + "-volume",
         "flavorRef": smoke.created["flavor"],
@@ -190,9 +214,7 @@ def boot_from_volume(smoke):
     def probe():
         """Return whether the instance's console shows a login, and its status."""
         server = smoke.get("compute", "/servers/" + server_id)["server"]
-        if server["status"] == "ERROR":
-            raise Failed("ERROR: %s" % server.get("fault", {}).get("message", "no reason given"))
-        if server["status"] != "ACTIVE":
+        if not smoke_instance.is_active(server):
             return False, server["status"]
         path = "/servers/%s/action" % server_id
         output = smoke.post("compute", path, {"os-getConsoleOutput": {"length": 50}}).json()["output"]
@@ -209,9 +231,12 @@ def wait_until_gone(smoke, kind, identities, seconds=120):
     """Wait until no volume (or snapshot, or backup, by ``kind``) has one of these ids."""
 
     def probe():
-        """Return whether the entries are gone, and how many stay in which status."""
+        """Return whether the entries are gone, and how many are in which status."""
         statuses = {entry["id"]: entry["status"] for entry in list_own_entries(smoke, kind)}
         remaining = [statuses[identity] for identity in identities if identity in statuses]
+        failed = sorted({status for status in remaining if status.startswith("error")})
+        if failed:
+            raise Failed("a %s is not deleted, but %s; see /var/log/cinder" % (kind, ", ".join(failed)))
         return not remaining, "%d %ss stay, %s" % (len(remaining), kind, ", ".join(sorted(set(remaining))))
 
     return smoke.wait("not deleted", seconds, probe)

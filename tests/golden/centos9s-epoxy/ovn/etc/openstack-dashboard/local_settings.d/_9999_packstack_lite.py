@@ -11,3 +11,5 @@ CACHES = {
         "LOCATION": "127.0.0.1:11211",
     }
 }
+# Where a file that is uploaded waits for its service. Django's default, /tmp, may be in memory (it is on Debian 13).
+FILE_UPLOAD_TEMP_DIR = "/var/tmp"
