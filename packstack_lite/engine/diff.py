@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from packstack_lite.resources import Packages
 from packstack_lite.resources.base import PHASES, Diff, Observed, Phase, Resource, State, Unknown, join_names
 
 _MAX_TRIGGERS = 3
@@ -42,16 +43,23 @@ def differing_keys(desired: Optional[State], observed: Observed[State]) -> Optio
 def diff_resources(resources: Sequence[Resource], observed: Mapping[str, Observed[State]]) -> List[Diff[Resource]]:
     """Return a diff for each resource that has to be fixed, in the order of fixing.
 
-    A resource whose trigger will change gets a diff too, even if its own state is right.
+    A resource whose trigger will change gets a diff too, even if its own state is right. So does one that shall not
+    exist, and may come with a package that is not installed.
     """
     diffs: List[Diff[Resource]] = []
     changing_ids: Set[str] = set()
+    coming_packages: Set[str] = set()
     for resource in sort_by_phase(resources):
-        keys = differing_keys(resource.desired(), observed.get(resource.id))
+        state = observed.get(resource.id)
+        if state is None and resource.desired() is None and not coming_packages.isdisjoint(resource.brought_by):
+            state = Unknown(Phase.PACKAGES, "its package is not installed yet")
+        keys = differing_keys(resource.desired(), state)
         triggers = tuple(trigger_id for trigger_id in resource.trigger_ids if trigger_id in changing_ids)
         if keys is not None or triggers:
-            diffs.append(Diff(resource, observed.get(resource.id), keys or (), triggers))
+            diffs.append(Diff(resource, state, keys or (), triggers))
             changing_ids.add(resource.id)
+        if isinstance(resource, Packages):
+            coming_packages.update(keys or ())
     return diffs
 
 

@@ -145,12 +145,15 @@ class TypedResource(ABC, Generic[StateT_co]):
     Kinds are frozen dataclasses that declare these fields last. ``kind`` names the kind in ids. ``needs`` are ids of
     resources that have to be right before this one is fixed; they order commands and jobs within a phase. ``tags`` are
     service names, for ``--only``. ``attributed_to`` names the node whose change this is, where that is not the node it
-    is made on. ``always_run``: part of every run, whatever phase the run starts from.
+    is made on. ``always_run``: part of every run, whatever phase the run starts from. ``brought_by`` are packages that
+    bring what shall not exist: while one of them is not installed, nobody knows whether there will be something to
+    remove.
     """
 
     kind: ClassVar[str]
     always_run: bool = False
     attributed_to: str = ""
+    brought_by: Tuple[str, ...] = ()
     phase: Phase
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()

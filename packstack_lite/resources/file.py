@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Container, Dict, FrozenSet, List, Mapping, Sequence, Tuple, TypeVar, Union
+from typing import Callable, ClassVar, Dict, FrozenSet, List, Mapping, Sequence, Tuple, TypeVar, Union
 
 from packstack_lite.remote.command import Action, Command, FileItem, Reply
 from packstack_lite.resources.base import (
@@ -15,7 +15,6 @@ from packstack_lite.resources.base import (
     Phase,
     Probe,
     TypedResource,
-    Unknown,
     describe_keys,
 )
 from packstack_lite.resources.shell import RELOAD_FLAG, parse_tsv
@@ -85,22 +84,10 @@ class _PathResource(TypedResource[PathState]):
         def parse(reply: Reply) -> Dict[str, Observed[PathState]]:
             """Return each path's observed state, by resource id."""
             rows = parse_tsv(reply, 6)
-            return {
-                item.id: item.parse_state(*rows[item.path]) if item.path in rows else item.missing_state(rows)
-                for item in resources
-            }
+            return {item.id: item.parse_state(*rows[item.path]) if item.path in rows else None for item in resources}
 
-        paths = [path for item in resources for path in (item.path, *item.extra_probe_paths)]
+        paths = [item.path for item in resources]
         return [Probe(_probe_command(paths, f"probe {cls.kind} resources"), parse)]
-
-    @property
-    def extra_probe_paths(self) -> Tuple[str, ...]:
-        """Return paths whose existence is probed too, because ``missing_state`` needs it."""
-        return ()
-
-    def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
-        """Return the state when the path does not exist, given the probed paths that do."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -211,27 +198,15 @@ class Directory(_PathResource):
 class Absent(_PathResource):
     """A file or link that must not exist.
 
-    A file is kept as PATH.packstack-lite.orig unless ``created_by_us``. ``package_directory`` is a directory of the
-    package that brings the path. While that is missing too, the state is unknown: the path may come with the package.
+    A file is kept as PATH.packstack-lite.orig unless ``created_by_us``.
     """
 
     kind: ClassVar[str] = "absent"
-    package_directory: str = ""
     created_by_us: bool = False
+    brought_by: Tuple[str, ...] = ()
     phase: Phase = Phase.CONFIGURE
     tags: FrozenSet[str] = frozenset()
     needs: Tuple[str, ...] = ()
-
-    @property
-    def extra_probe_paths(self) -> Tuple[str, ...]:
-        """Return the package's directory: without it, the path may still come."""
-        return (self.package_directory,) if self.package_directory else ()
-
-    def missing_state(self, existing_paths: Container[str]) -> Observed[PathState]:
-        """Return None, or Unknown while the package is not installed."""
-        if self.package_directory and self.package_directory not in existing_paths:
-            return Unknown(Phase.PACKAGES, f"{self.package_directory} does not exist yet")
-        return None
 
     def desired(self) -> None:
         """Return None: the path must not exist."""

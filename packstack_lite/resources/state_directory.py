@@ -37,7 +37,12 @@ find -H %(path)s -xdev -mindepth 1 $conditions ! -user %(owner)s -exec chown -h 
 """
 # Access that the owner needs at least, where a directory's mode is not prescribed.
 OWNER_ACCESS = "u=rwx"
-_FIND_CONDITIONS = {"all": "", "directories": "-type d", "top": "-maxdepth 1"}
+_FIND_CONDITIONS = {
+    "all": "",
+    # Nova opens its locks in it, its list of the hypervisors that share the directory, and the formats of its disks.
+    "instances": "( -type d -o -path */locks/* -o -name compute_nodes -o -name disk.info )",
+    "top": "-maxdepth 1",
+}
 
 StateDirectoryState = Mapping[str, str]
 """``type``, ``mode``, ``owner``; ``content``: the first path in the directory that is another's, "-" for none."""
@@ -48,8 +53,8 @@ class StateDirectory(TypedResource[StateDirectoryState]):
     """A directory that a service writes to, with its owner and mode.
 
     Its package makes it. ``mode`` "" demands only that the owner can read, write and enter it. ``content`` says what in
-    it belongs to the owner too: "all", "directories" (files change owners, such as the disks of instances), "top"
-    (what is directly in it) or "" (not looked at). ``excluded`` are names in it, or patterns, that are left alone with
+    it belongs to the owner too: "all", "instances" (what Nova writes itself; disks change owners), "top" (what is
+    directly in it) or "" (not looked at). ``excluded`` are names in it, or patterns, that are left alone with
     all below them. Other file systems that are mounted in it are never looked at.
     """
 

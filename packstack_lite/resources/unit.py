@@ -26,11 +26,22 @@ from packstack_lite.resources.unit_start import start_script
 from packstack_lite.secret import quote_sh
 from packstack_lite.state_paths import UNIT_DIGESTS_DIR
 
+# What starts a unit, such as libvirtd.socket, and what it starts: a socket may be the unit that we start, as
+# virtqemud.socket is. A unit that is stopped without these is started again.
+_RELATIVES_SH = r"""
+relatives_of() {
+    systemctl show --property=TriggeredBy,Triggers "$1" 2>/dev/null | cut -d= -f2 | tr '\n' ' ' | sed 's/ *$//'
+}
+"""
+
+# Standard input: the names of all units, then of those that shall be removed, each on one line.
 _PROBE_SCRIPT = (
     HOLD_SH
+    + _RELATIVES_SH
     + STORED_LINE_SH
     + r"""
-units=$(cat)
+read -r units
+read -r removed
 RELOAD_UNITS
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState $units
 echo ==
@@ -42,6 +53,12 @@ done
 echo ==
 for unit in $units; do
     [ -e "$(hold_of "$unit")" ] && printf '%s held\n' "$unit"
+done
+echo ==
+for unit in $removed; do
+    for relative in $(relatives_of "$unit"); do
+        echo "$unit $(systemctl is-active "$relative") $(systemctl is-enabled "$relative" 2>/dev/null || echo -)"
+    done
 done
 exit 0
 """.replace("DIGESTS", UNIT_DIGESTS_DIR).replace("RELOAD_UNITS", RELOAD_IF_FLAGGED)
@@ -99,11 +116,15 @@ free "$unit"
 
 _REMOVE_SCRIPT = (
     _SKIP_SYSV_SH
+    + _RELATIVES_SH
     + r"""
 unit=%(unit)s
-systemctl stop "$unit" || exit 1
+relatives=$(relatives_of "$unit")
+# A service without a file of its own starts at no boot: disable has nothing to do there, and may say so with an error.
+systemctl stop $relatives "$unit" || exit 1
 by_file disable --quiet "$unit" || exit 1
-systemctl reset-failed "$unit" 2>/dev/null
+for relative in $relatives; do by_file disable --quiet "$relative" || :; done
+systemctl reset-failed $relatives "$unit" 2>/dev/null
 rm -f "%(digests)s/$unit"
 """
 )
@@ -242,7 +263,7 @@ class Unit(TypedResource[UnitState]):
 
         def parse(reply: Reply) -> Dict[str, Observed[UnitState]]:
             """Return each unit's observed state, by resource id."""
-            properties, digest_lines, held_lines, *_ = [*reply.out.split("==\n"), "", ""]
+            properties, digest_lines, held_lines, relative_lines, *_ = [*reply.out.split("==\n"), "", "", ""]
             blocks = [
                 dict(line.split("=", 1) for line in block.splitlines()) for block in properties.strip().split("\n\n")
             ]
@@ -250,13 +271,17 @@ class Unit(TypedResource[UnitState]):
                 raise ValueError(f"{len(blocks)} units for {len(resources)} names: {reply.err.strip()}")
             digests = dict(line.split(" ", 1) for line in digest_lines.splitlines())
             held = {line.split(" ", 1)[0] for line in held_lines.splitlines()}
+            relatives = [line.split() for line in relative_lines.splitlines()]
             return {
-                unit.id: unit._parse_state(block, digests.get(unit.full_name, "none"), unit.full_name in held)
+                unit.id: unit._parse_removed(block, [words[1:] for words in relatives if words[0] == unit.full_name])
+                if unit.state == "removed"
+                else unit._parse_state(block, digests.get(unit.full_name, "none"), unit.full_name in held)
                 for unit, block in zip(resources, blocks)
             }
 
-        names = " ".join(unit.full_name for unit in resources)
-        return [Probe(Command(_PROBE_SCRIPT, stdin=names.encode(), description="probe units"), parse)]
+        removed = [unit for unit in resources if unit.state == "removed"]
+        lines = "".join(" ".join(unit.full_name for unit in units) + "\n" for units in (resources, removed))
+        return [Probe(Command(_PROBE_SCRIPT, stdin=lines.encode(), description="probe units"), parse)]
 
     def _parse_state(self, block: Mapping[str, str], digest: str, is_held: bool) -> Observed[UnitState]:
         """Return the state from systemctl's properties and what is kept on the node.
@@ -268,11 +293,17 @@ class Unit(TypedResource[UnitState]):
         if self.state == "running":
             return None if load == "not-found" else {"active": active, "enabled": enabled, "stamp": digest}
         # A unit that is not installed or has failed does not run either.
-        if self.state == "removed":
-            enabled = _enablement(block)
-            if enabled == "masked" or not _starts_at_boot(block):
-                enabled = "disabled"
         return {"active": "inactive" if active == "failed" else active, "enabled": enabled}
+
+    def _parse_removed(self, block: Mapping[str, str], relatives: Sequence[Sequence[str]]) -> Observed[UnitState]:
+        """Return the state of a removed unit and its relatives, as one.
+
+        ``relatives`` has what ``is-active`` and ``is-enabled`` say of each unit that starts it, or that it starts.
+        """
+        states = [[block.get("ActiveState", ""), block.get("UnitFileState", "")], *relatives]
+        active = next((active for active, *_ in states if active not in _NOT_RUNNING), "inactive")
+        starts_at_boot = any(enabled in _STARTS_AT_BOOT for _, enabled, *_ in states)
+        return {"active": active, "enabled": "enabled" if starts_at_boot else "disabled"}
 
     @classmethod
     def fix(cls, diffs: Sequence[Diff["Unit"]]) -> List[Action]:
@@ -307,14 +338,11 @@ class Unit(TypedResource[UnitState]):
 
 # Values of UnitFileState: the unit starts by itself, or nothing needs to enable it.
 _ENABLED = {"enabled", "enabled-runtime", "alias", "static", "indirect", "generated"}
-
-
-def _starts_at_boot(block: Mapping[str, str]) -> bool:
-    """Return whether a link that ``disable`` removes starts the unit at boot.
-
-    A static or generated unit has none: it runs if another unit or a program starts it.
-    """
-    return block.get("UnitFileState", "") in ("enabled", "enabled-runtime", "alias")
+# Those of them where a link starts the unit at boot, which ``disable`` removes. A static or generated unit has none: it
+# runs if another unit or a program starts it.
+_STARTS_AT_BOOT = {"enabled", "enabled-runtime", "alias"}
+# Values of ActiveState: a unit that is not installed or has failed does not run either.
+_NOT_RUNNING = {"inactive", "failed", "unknown"}
 
 
 def _enablement(block: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import List
 
 from packstack_lite.resources import Absent
@@ -34,17 +33,17 @@ def declare(context: NodeContext) -> List[Resource]:
     settings = context.render_file("horizon", "horizon", group=context.profile.user("httpd"))
     site = context.render_file("horizon", "horizon-site", webroot=webroot, aliases=aliases)
     removed_sites = [
-        _absent_site(context.profile.path(site)) for site in DEFAULT_SITES if site in context.profile.paths
+        Absent(
+            path=context.profile.path(site),
+            brought_by=context.profile.packages_for("horizon"),
+            phase=Phase.CONFIGURE,
+            tags=make_tags("horizon"),
+        )
+        for site in DEFAULT_SITES
+        if site in context.profile.paths
     ]
     page = f"http://{context.controller_address}{webroot}/auth/login/"
     restart_triggers = [settings, site, *removed_sites]
     # RDO's unit collects and compresses the static files before each start, which may take five minutes.
     unit = context.declare_unit("httpd", "horizon", restart_triggers, ready=context.http_check(page), ready_timeout=300)
     return [*restart_triggers, unit]
-
-
-def _absent_site(site: str) -> Absent:
-    """Declare that a web site that the distribution's package enables is absent."""
-    return Absent(
-        path=site, package_directory=posixpath.dirname(site), phase=Phase.CONFIGURE, tags=make_tags("horizon")
-    )

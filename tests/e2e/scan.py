@@ -19,15 +19,27 @@ MAX_CONNECTIONS, TIMEOUT_SECONDS = 400, 5.0
 SSH, DASHBOARD = 22, 80
 
 
+def neighbour_socket() -> socket.socket:
+    """Return a TCP socket that connects to neighbours only.
+
+    While a sandbox is down there is no route to it, and the gateway of this machine may accept every connection.
+    """
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+    return connection
+
+
 async def _scan_ports(address: str, ports: List[int], open_ports_found: Set[int]) -> None:
+    loop = asyncio.get_running_loop()
     while ports:
         port = ports.pop()
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), TIMEOUT_SECONDS)
-        except (OSError, asyncio.TimeoutError):
-            continue
+        with neighbour_socket() as connection:
+            connection.setblocking(False)
+            try:
+                await asyncio.wait_for(loop.sock_connect(connection, (address, port)), TIMEOUT_SECONDS)
+            except (OSError, asyncio.TimeoutError):
+                continue
         open_ports_found.add(port)
-        writer.close()
 
 
 async def _scan_all_ports(address: str) -> Set[int]:
@@ -71,11 +83,10 @@ def watched_ports(address: str) -> Iterator[Set[int]]:
 def _ports_that_answer(address: str, ports: Sequence[int]) -> Set[int]:
     answered = set()
     for port in ports:
-        try:
-            socket.create_connection((address, port), timeout=0.5).close()
-        except OSError:
-            continue
-        answered.add(port)
+        with neighbour_socket() as connection:
+            connection.settimeout(0.5)
+            if connection.connect_ex((address, port)) == 0:
+                answered.add(port)
     return answered
 
 

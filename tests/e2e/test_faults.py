@@ -61,6 +61,8 @@ class Interruption:
         return f"{self.kind}-{self.seconds:g}s-in-{self.phase}" if self.seconds else f"{self.kind}-in-{self.phase}"
 
 
+# A job of the run before goes on alone; one that fills the databases would do so after they were emptied.
+_AWAIT_JOBS = "while systemctl is-active -q 'packstack-lite-job-*'; do sleep 1; done"
 _STOP_SERVICES = "systemctl stop nova-scheduler nova-conductor glance-api"
 _EMPTY_SCHEMA = 'for d in placement glance; do mariadb -e "DROP DATABASE $d; CREATE DATABASE $d CHARSET utf8"; done'
 INTERRUPTIONS = (
@@ -159,7 +161,7 @@ def assert_explained(result: Outcome) -> None:
 def test_a_deployment_is_interrupted(cloud: Sandbox, interruption: Interruption) -> None:
     """In order, on one node: each apply goes on where the one before was interrupted."""
     if interruption.prepare:
-        cloud.sh(interruption.prepare)
+        cloud.sh(f"{_AWAIT_JOBS}; {interruption.prepare}")
     run = RunningApply(cloud)
     met = run.wait_for(begins_work_in(interruption.phase))
     if met is None:

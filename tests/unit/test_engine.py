@@ -19,6 +19,7 @@ from packstack_lite.engine.schedule import add_needs, next_batch
 from packstack_lite.engine.verify import verify
 from packstack_lite.errors import PackstackLiteError, PhaseError
 from packstack_lite.remote.command import Command, Job, JobResult, Reply
+from packstack_lite.resources import Absent, Packages
 from packstack_lite.resources.base import Diff, Phase, Probe, Resource, Unknown
 from packstack_lite.resources.run_once import WARNING_PREFIX
 from packstack_lite.secret import Masker
@@ -168,6 +169,18 @@ def toy_job_names(monkeypatch):
 )
 def test_keys_whose_values_differ_are_returned(desired, observed, keys):
     assert differing_keys(desired, observed) == keys
+
+
+@pytest.mark.parametrize(("status", "is_installed"), [("absent", False), ("unpacked", False), ("installed", True)])
+def test_what_a_package_may_bring_is_unknown_until_it_is_installed(status, is_installed):
+    """Also where an interrupted installation left the package's directory, but not yet what it brings into it."""
+    packages, site = Packages(names=("web", "other")), Absent(path="/etc/web/site", brought_by=("web",))
+    observed = {packages.id: {"web": status, "other": "absent", "policy-rc.d": "none"}, site.id: None}
+    diffs = {diff.resource.id: diff for diff in diff_resources([site, packages], observed)}
+    assert set(diffs) == ({packages.id} if is_installed else {packages.id, site.id})
+    if not is_installed:
+        text = "remove /etc/web/site if needed (known after Packages: its package is not installed yet)"
+        assert describe_diff(diffs[site.id]) == text
 
 
 def test_a_resource_changes_with_its_trigger(tmp_path):

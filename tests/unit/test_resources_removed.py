@@ -162,11 +162,25 @@ def test_a_node_without_a_chassis_has_no_metadata_agent(dash):
     assert dash.probe(agent) == {agent.id: None}
 
 
+# Files $T/relatives: the units that start a.service, or that it starts; $T/active and $T/enabled: of these, those that
+# run, and those that start at boot.
 SYSTEMCTL = r"""
 echo "$*" >> $T/calls
+verb=$1
+for last in "$@"; do :; done
 case "$*" in
+"show --property=TriggeredBy,Triggers a.service")
+    echo "TriggeredBy=$(head -n 1 $T/relatives 2>/dev/null)"; echo "Triggers=$(tail -n +2 $T/relatives 2>/dev/null)" ;;
 show*) cat $T/unit ;;
-*disable*) printf 'Id=a.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n' > $T/unit ;;
+is-active*) grep -qxF -e "$last" $T/active 2>/dev/null && echo active || echo inactive ;;
+is-enabled*) grep -qxF -e "$last" $T/enabled 2>/dev/null && echo enabled || { echo static; exit 1; } ;;
+stop*) for word in "$@"; do grep -vxF -e "$word" $T/active > $T/new 2>/dev/null; mv $T/new $T/active; done ;;
+disable*)
+    if [ "$last" = a.service ]; then
+        printf 'Id=a.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n' > $T/unit
+    else
+        grep -vxF -e "$last" $T/enabled > $T/new; mv $T/new $T/enabled
+    fi ;;
 esac
 """
 
@@ -182,6 +196,21 @@ def test_a_removed_unit_is_stopped_and_disabled(dash, tmp_path):
     assert "stop a.service" in dash.read_note("calls").splitlines()
     assert not (digests / "a.service").exists()
     assert all(isinstance(action, Job) for action in Unit.fix([missing_diff(unit)]))
+
+
+@pytest.mark.parametrize("relatives", ["libvirtd.socket libvirtd-ro.socket\n", "\nvirtqemud.service\n"])
+@pytest.mark.parametrize("state", ["active", "enabled"])
+def test_what_would_start_a_removed_unit_again_goes_with_it(dash, tmp_path, relatives, state):
+    """And what it has started: of virtqemud.socket, the service; else libvirtd.socket would start libvirtd again."""
+    dash.tool("systemctl", SYSTEMCTL)
+    (tmp_path / "unit").write_text("Id=a.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n")
+    (tmp_path / "relatives").write_text(relatives)
+    (tmp_path / state).write_text("\n".join(relatives.split()))
+    unit = Unit(name="a", state="removed")
+    remove(dash, unit)
+    assert (tmp_path / state).read_text() == ""
+    (stop_call,) = [line for line in dash.read_note("calls").splitlines() if line.startswith("stop")]
+    assert stop_call.split() == ["stop", *relatives.split(), "a.service"]
 
 
 @pytest.mark.parametrize(

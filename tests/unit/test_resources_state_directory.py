@@ -74,11 +74,16 @@ def test_without_a_mode_the_owner_has_to_get_in_and_write(dash, place, mode, is_
     [
         ("", set()),
         ("all", {"file", "a/file", "a/b", "a"}),
-        ("directories", {"a/b", "a"}),
+        ("instances", {"a/b", "a", "locks", "locks/nova-0", "compute_nodes", "a/disk.info"}),
         ("top", {"file", "a"}),
     ],
 )
 def test_what_is_the_owners_in_it_follows_from_content(dash, place, content, found):
+    if content == "instances":
+        (place / "locks").mkdir()
+        for name in ("locks/nova-0", "compute_nodes", "a/disk.info", "a/disk"):
+            (place / name).touch()
+        give(OWNER, place, *place.rglob("*"))
     resource = make(place, content=content, excluded=("mnt", "debian-*.flag"))
     for path in sorted(place.rglob("*")):
         give(OTHER, path)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packstack_lite import services
+from packstack_lite.answers.templates import is_template
 from packstack_lite.remote.command import Command, Job
 from packstack_lite.resources import ApiObject, File, RabbitmqUser, Resource, RunOnce
 from packstack_lite.resources.base import Diff
@@ -38,7 +39,10 @@ HOSTILE = [
     "'single'",
     "$$ and $DEFAULT.debug",
 ]
-PRINTABLE = st.text(alphabet=string.digits + string.ascii_letters + string.punctuation + " ", min_size=2, max_size=40)
+# A word that looks like a template, as $A does, is refused.
+PRINTABLE = st.text(
+    alphabet=string.digits + string.ascii_letters + string.punctuation + " ", min_size=2, max_size=40
+).filter(lambda word: not is_template(word, True))
 SECRETS = [name for name, value in ANSWERS.items() if isinstance(value, Secret)]
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,7 +93,7 @@ def smoke(cloud, tmp_path, python_with_keystoneauth):
 def modules():
     """Return the program's modules, imported into this process."""
     sys.path.insert(0, str(PROJECT / "packstack_lite/smoke/hostside"))
-    names = ("session", "cloud", "instance", "external", "image", "volumes")
+    names = ("session", "cloud", "instance", "network", "external", "image", "volumes")
     yield {name: importlib.import_module(f"smoke_{name}") for name in names}
     sys.path.pop(0)
 
@@ -437,8 +438,48 @@ def test_ssh_ends_at_an_error_that_does_not_pass(modules, waiting, monkeypatch, 
     monkeypatch.setattr(modules["session"], "run_for_code", lambda argv: reply)
     monkeypatch.setattr(modules["external"], "KEY_TIME", 0)
     waiting.get = get
+    shows(modules, waiting, modules["session"].NAME)
     with pytest.raises(modules["session"].Failed, match=words):
         modules["external"].ssh(waiting)
+
+
+def shows(modules, waiting, *names):
+    """Let consoles show that the instances of these names have run their user data, one more at each look."""
+    lines = [f"{modules['instance'].MARKER} {name} 10.99.0.5" for name in names]
+    consoles = [lines[: count + 1] for count in range(len(lines))]
+
+    def post(service, path, body):
+        output = "\n".join(["Linux", *(consoles.pop(0) if len(consoles) > 1 else consoles[0])])
+        return SimpleNamespace(json=lambda: {"output": output})
+
+    waiting.post = post
+
+
+def test_a_refused_login_is_final_only_once_user_data_have_run(modules, waiting, monkeypatch):
+    name = modules["session"].NAME
+    monkeypatch.setattr(modules["session"], "run_for_code", lambda argv: (255, "Permission denied"))
+    monkeypatch.setattr(modules["external"], "KEY_TIME", 0)
+    waiting.get = answers()
+    looks = []
+    shows(modules, waiting, "another", "yet another", name)
+    post = waiting.post
+    waiting.post = lambda *words: looks.append(words) or post(*words)
+    with pytest.raises(modules["session"].Failed, match="refuses the key of root"):
+        modules["external"].ssh(waiting)
+    assert len(looks) == 3
+
+
+def test_the_second_guest_is_pinged_once_it_has_booted(modules, waiting):
+    other = modules["network"].OTHER
+    waiting.get, waiting.console_line = answers(), "the first one's"
+    shows(modules, waiting, modules["session"].NAME, other)
+    modules["instance"].wait_until_booted(waiting, "o", other)
+    waiting.get = answers(server=STOPPED)
+    shows(modules, waiting, modules["session"].NAME)
+    with pytest.raises(modules["session"].Failed, match="domain is gone"):
+        modules["instance"].wait_until_booted(waiting, "o", other)
+    waiting.console_line = ""
+    modules["instance"].wait_until_booted(waiting, "o", other)
 
 
 def test_a_login_that_is_refused_before_the_key_is_there_is_tried_again(modules, waiting, monkeypatch):

@@ -106,13 +106,41 @@ def read_console(smoke, identity):
     return [line.strip() for line in output.splitlines() if line.strip()]
 
 
-def find_marker(lines):
-    """Return the line that proves the boot and the metadata; "" if there is none.
+def find_marker(lines, name=NAME):
+    """Return the line that proves an instance's boot and metadata, or "".
 
     It is the user data's, or a login prompt with the name that only the metadata service knows.
     """
-    proofs = ["%s %s" % (MARKER, NAME), "%s login:" % NAME]
+    proofs = ["%s %s" % (MARKER, name), "%s login:" % name]
     return next((line for proof in proofs for line in reversed(lines) if proof in line), "")
+
+
+def has_run_user_data(smoke):
+    """Return whether the console shows that user data have run.
+
+    The instance has its key by then.
+    """
+    proof = "%s %s" % (MARKER, NAME)
+    return any(proof in line for line in read_console(smoke, smoke.created["server"]))
+
+
+def wait_until_booted(smoke, identity, name):
+    """Wait until the console shows that an instance has booted. Raises Failed.
+
+    Returns at once if the console of the first instance did not show that, as they have the same image.
+    """
+    if not getattr(smoke, "console_line", ""):
+        return
+
+    def probe():
+        """Return whether the proof is there, and the last lines. Raises Failed."""
+        lines = read_console(smoke, identity)
+        is_booted = bool(find_marker(lines, name))
+        if not is_booted:
+            require_active(smoke, identity)
+        return is_booted, " | ".join(lines[-3:])[-300:] or "nothing"
+
+    smoke.wait("%s has not booted; its console" % name, BOOT, probe)
 
 
 def console_log(smoke):

@@ -181,6 +181,8 @@ def two_networks(smoke):
             output,
         )
 
+    # On a busy node the second guest boots for minutes, and answers no ping until then.
+    smoke_instance.wait_until_booted(smoke, smoke.created["other"], OTHER)
     smoke.wait("the router does not forward", BOOT, lambda: ping(True))
     smoke.client("network").delete("/security-group-rules/" + smoke.other_rule)
     smoke.wait("the group does not block", 30, lambda: ping(False))
