@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# One process per core; an idle one takes tests from the others. Only for tests without a node.
-PER_CORE := -n auto --dist worksteal
+# Two processes per core: a test that waits for a program leaves its core to another. An idle process takes tests from
+# the others. Only for tests without a node.
+PER_CORE := -n $(shell echo $$((2 * $$(nproc)))) --dist worksteal
 # Tests with a node run in two processes where memory has room for two clouds: installing packages uses one processor.
 # A process runs all tests of a cloud, then those of another (tests/conftest.py: CLOUDS).
 LANES  ?= $(shell awk '/^MemTotal/ {print ($$2 > 15000000 ? 2 : 1)}' /proc/meminfo)
@@ -98,6 +99,7 @@ reference: venv ## write docs/reference.md from the tool itself
 bench: venv test-tools ## measure the figures of README
 	$(BIN)/python bench/bench.py
 	$(BIN)/python bench/multi_node.py
+	$(BIN)/python bench/nodes.py
 
 clean: ## remove what make has created here (not sandboxes: packstack-lite sandbox down)
 	rm -rf $(VENV) .pythons build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -30,8 +30,9 @@ class Options:
 
     Only ``cli`` knows this class.
     ``flags`` maps parameter names to the text given for them, ``settings`` are the NAME=VALUE of --set. ``timeout``
-    is in seconds, for one job. ``warned`` holds the warnings that this run has printed. ``new_answers`` is the answer
-    file that --allinone or --install-hosts chose, which is then the only one of ``answer_files``.
+    is in seconds, for one job; ``parallel`` is a number of nodes. ``warned`` holds the warnings that this run has
+    printed. ``new_answers`` is the answer file that --allinone or --install-hosts chose, which is then the only one of
+    ``answer_files``.
     """
 
     answer_files: List[Path] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Options:
     ignore: List[str] = field(default_factory=list)
     debug: bool = False
     timeout: Optional[int] = None
+    parallel: int = RunOptions.parallel
     flags: Dict[str, str] = field(default_factory=dict)
     settings: List[str] = field(default_factory=list)
     warned: Set[str] = field(default_factory=set)
@@ -107,7 +109,7 @@ class Options:
     @property
     def run_options(self) -> RunOptions:
         """Return the options of the run: overrides, ignored checks, job timeout, debug."""
-        return RunOptions(self.config_dir, tuple(self.ignore), self.timeout, self.debug)
+        return RunOptions(self.config_dir, tuple(self.ignore), self.timeout, self.debug, self.parallel)
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)
@@ -158,7 +160,7 @@ def _source_options() -> List[click.Option]:
     sandbox_help = f"Deploy to a throw-away node on this machine (default name: {DEFAULT_SANDBOX})."
     file_help = "Answer file; may be repeated, later files win."
     setting_help = "Set one parameter; wins over every answer file."
-    override_help = "Directory of configuration overrides (DIR/nova/nova.conf)."
+    override_help = "Configuration overrides (DIR/nova/nova.conf)."
     return [
         _option("answer_files", "--answer-file", type=_PATH, multiple=True, metavar="FILE", help=file_help),
         _option("settings", "--set", multiple=True, metavar="NAME=VALUE", help=setting_help),
@@ -173,12 +175,14 @@ def _source_options() -> List[click.Option]:
 def _behaviour_options() -> List[click.Option]:
     """Return the options for SSH, ignored preflight checks, and what is printed."""
     config_help = "Read this file instead of ~/.ssh/config."
-    ignore_help = "Ignore a failed preflight check; may be repeated."
+    parallel_help = f"Nodes at work at once (default: {RunOptions.parallel})."
+    ignore_help = "Ignore a failed preflight check (repeatable)."
     return [
         _option("ssh_key", "--ssh-key", type=_PATH, metavar="FILE", help="Private key for SSH."),
         _option("ssh_config", "--ssh-config", type=_PATH, metavar="FILE", help=config_help),
         _option("accept_new", "--accept-new", is_flag=True, help="Accept the host key of an unknown host."),
         _option("ignore", "--ignore", multiple=True, metavar="NAME", help=ignore_help),
+        _option("parallel", "--parallel", type=click.IntRange(min=1), metavar="NODES", help=parallel_help),
         _option("output", "--output", type=click.Choice(["text", "json"]), help="Format of the result on stdout."),
         _option("color", "--color", type=click.Choice(["auto", "always", "never"]), help="Colour the output."),
         _option("debug", "-d", "--debug", is_flag=True, help="Log every command and its reply."),

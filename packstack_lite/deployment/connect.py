@@ -5,6 +5,7 @@ Used by ``open_deployment``.
 
 from __future__ import annotations
 
+import resource
 from contextlib import contextmanager
 from typing import Iterator, Sequence, Tuple
 
@@ -24,6 +25,10 @@ from packstack_lite.report.run_log import RunLog, open_log
 from packstack_lite.secret import Masker
 from packstack_lite.services.declaration import list_packages
 from packstack_lite.services.registry import STORED_KEYS
+
+# A connection's socket, its reply on disk and its run's log files (3 measured with 100 nodes), with room for more.
+FILES_PER_NODE = 8
+FILES_WITHOUT_NODES = 256
 
 FactQueries = Tuple[Sequence[str], Sequence[str], Sequence[StoredKeyPlace], PackageNames]
 
@@ -47,7 +52,10 @@ def connect_nodes(
     for session in included:
         session.log = _open_run_log(session.target, masker)
     try:
-        run_parallel(lambda session: _connect_node(session, masker, answers, connection, run, callbacks), included)
+        allow_open_files(len(included))
+        run_parallel(
+            lambda session: _connect_node(session, masker, answers, connection, run, callbacks), included, run.parallel
+        )
         if included[0].connect_error:
             raise included[0].connect_error
         yield masker
@@ -70,6 +78,19 @@ def connect_nodes(
                 session.connection.close()
             if session.log:
                 session.log.close()
+
+
+def allow_open_files(nodes: int) -> None:
+    """Raise this process's limit of open files to what the nodes need, if it may.
+
+    The usual limit of 1024 ends at about 330 nodes. The limit of the system is left alone: programs that this process
+    starts inherit the limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = FILES_WITHOUT_NODES + FILES_PER_NODE * nodes
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _connect_node(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Callable, ContextManager, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, ContextManager, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from packstack_lite import preflight, services, smoke
 from packstack_lite.answers import Answers
@@ -60,6 +60,7 @@ from packstack_lite.secret import Masker
 from packstack_lite.services._base import node_dependencies
 from packstack_lite.services._base.context import NodeContext
 
+R = TypeVar("R")
 # Checks that a sandbox with preinstalled packages fails by design.
 _PREINSTALLED_CHECKS = ("leftovers", "database")
 
@@ -201,9 +202,8 @@ class Deployment:
         self._require_all_connected()
         self._manifests.report_kept(self.callbacks.warn)
         with self.callbacks.working("reading the state of every resource"):
-            changes_by_node = run_parallel(
-                lambda session: plan(session.live_connection, self._resources_to_probe(session), diff, self.masker),
-                self.connected_sessions,
+            changes_by_node = self._run_parallel(
+                lambda session: plan(session.live_connection, self._resources_to_probe(session), diff, self.masker)
             )
         addresses = [session.target.address for session in self.sessions]
         attributed = self._attribute_to_nodes([change for changes in changes_by_node for change in changes])
@@ -217,15 +217,18 @@ class Deployment:
         self._require_all_connected()
         self._manifests.report_kept(self.callbacks.warn)
         with self.callbacks.working("reading the state of every resource"):
-            drift_by_node = run_parallel(
+            drift_by_node = self._run_parallel(
                 lambda session: verify(
                     session.live_connection,
                     [*self._resources_to_probe(session), *self._manifests.service_list(session)],
                     self.masker,
-                ),
-                self.connected_sessions,
+                )
             )
         return self._attribute_to_nodes([drifted for drift in drift_by_node for drifted in drift])
+
+    def _run_parallel(self, function: Callable[[NodeSession], R]) -> List[R]:
+        """Call the function for each connected node; return the results in order."""
+        return run_parallel(function, self.connected_sessions, self.run_options.parallel)
 
     def _require_all_connected(self) -> None:
         """Raise the connect error of the first unreachable node."""
@@ -278,14 +281,13 @@ class Deployment:
         these tags, ``start_phase`` to that phase and later ones. A failed node stops only the nodes that need it.
         Raises PhaseError if a node failed, LockedError if another run holds a lock.
         """
-        scope = Scope(only, start_phase)
+        scope, parallel = Scope(only, start_phase), self.run_options.parallel
         waiting = ExitStack()
         listener = self._with_run_logs(listener, WaitEnd(waiting))
         with waiting, ExitStack() as locks:
             waiting.enter_context(self.callbacks.working("reading the state of every resource"))
-            for session in self.connected_sessions:
-                locks.enter_context(self._lock_node(session))
-            run_parallel(self._manifests.write_before, self.connected_sessions)
+            self._run_parallel(lambda session: locks.enter_context(self._lock_node(session)))
+            self._run_parallel(self._manifests.write_before)
             if len(self.sessions) == 1:
                 resources = self.resources_for(self.sessions[0])
                 reports = [apply(self.controller_connection, resources, listener, self.masker, only, start_phase)]
@@ -293,9 +295,9 @@ class Deployment:
                 dependencies = node_dependencies.select_dependencies(
                     services.requested_services(self.controller_context)
                 )
-                reports = apply_nodes(self._node_runs(), dependencies, listener, self.masker, scope)
+                reports = apply_nodes(self._node_runs(), dependencies, listener, self.masker, scope, parallel)
             pairs = [*zip(self.attempted_sessions, reports)]
-            run_parallel(lambda pair: self._manifests.write_after(*pair, scope), pairs)
+            run_parallel(lambda pair: self._manifests.write_after(*pair, scope), pairs, parallel)
         raise_for_failures(reports)
         return merge_reports(self._attribute_reports(reports))
 

@@ -78,18 +78,18 @@ def build_node_sessions(
     ]
 
 
-def run_parallel(function: Callable[[T], R], items: Sequence[T]) -> List[R]:
-    """Call the function for each item, in one thread per item if there are several.
+def run_parallel(function: Callable[[T], R], items: Sequence[T], limit: int) -> List[R]:
+    """Call the function for each item, at most ``limit`` at once, in threads.
 
     Return the results in order. After an interrupt it does not wait for the threads: they may wait for a node.
     """
     if len(items) < 2:
         return [function(item) for item in items]
-    pool = ThreadPoolExecutor(len(items), "node")
+    pool = ThreadPoolExecutor(min(limit, len(items)), "node")
     try:
         results = list(pool.map(function, items))
     except BaseException as error:
-        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt))
+        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
         raise
     pool.shutdown()
     return results

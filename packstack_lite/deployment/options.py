@@ -63,13 +63,14 @@ class RunOptions:
 
     ``config_dir`` holds the configuration overrides. ``ignored_checks`` are preflight checks whose errors do not
     stop apply. ``job_timeout`` replaces the timeout of every job, in seconds. With ``debug`` the run log holds every
-    command and its reply.
+    command and its reply. At most ``parallel`` nodes are connected to, read or changed at the same time.
     """
 
     config_dir: Optional[Path] = None
     ignored_checks: Tuple[str, ...] = ()
     job_timeout: Optional[int] = None
     debug: bool = False
+    parallel: int = 32
 
 
 def _ignore_message(message: str) -> None:

@@ -55,7 +55,7 @@ def render_files(
     answers. Raises UsageError for an unknown profile, ConfigOverrideError for a bad override.
     """
     user_tree = loader.load_directory(config_dir)
-    sessions = _imagine_sessions(answers, profiles.load(profile_name), controller)
+    sessions = imagine_sessions(answers, profiles.load(profile_name), controller)
     with_overrides = Declarations(answers, sessions, user_tree).with_overrides
     for warning in dict.fromkeys(warning for overridden in with_overrides.values() for warning in overridden.warnings):
         callbacks.warn(warning)
@@ -87,13 +87,13 @@ def explain_rendered_file(
     from packstack_lite.diagnosis.explain import explain_file
 
     user_tree = loader.load_directory(config_dir)
-    sessions = _imagine_sessions(answers, profiles.load(profile_name), controller)
+    sessions = imagine_sessions(answers, profiles.load(profile_name), controller)
     declarations = Declarations(answers, sessions, user_tree)
     contexts = {session.node.name: declarations.context_for(session) for session in sessions}
     return explain_file(contexts, answers, user_tree, file_name, option, node)
 
 
-def _imagine_sessions(answers: Answers, profile: Profile, controller: str) -> List[NodeSession]:
+def imagine_sessions(answers: Answers, profile: Profile, controller: str) -> List[NodeSession]:
     """Return an unconnected session, with sample facts, for every node of the answers."""
     sessions = []
     for index, node in enumerate(list_nodes(answers, controller)):

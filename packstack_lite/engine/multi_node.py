@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -23,6 +24,7 @@ from packstack_lite.secret import Masker
 from packstack_lite.services._base.node_dependencies import NodeDependency
 
 _ALL_PHASES = len(PHASES)
+_INTERRUPTED = "the run was interrupted"
 
 
 class DelegatedConnection(ConnectionProxy):
@@ -63,22 +65,21 @@ class Scope:
     start_phase: Optional[Phase] = None
 
 
-FULL_SCOPE = Scope()
-
-
 def apply_nodes(
     node_runs: Sequence[NodeRun],
     dependencies: Sequence[NodeDependency],
     listener: Listener,
     masker: Masker,
-    scope: Scope = FULL_SCOPE,
+    scope: Scope,
+    parallel: int,
 ) -> List[ApplyReport]:
     """Make every node as declared, in parallel; return a report for each.
 
     A node that fails stops only the nodes that wait for it; their reports have an ``error`` too. All states are read
-    before anything is changed, in one round trip per node.
+    before anything is changed, in one round trip per node. At most ``parallel`` nodes are at work at any moment; a node
+    that waits for others is not at work.
     """
-    progress = _Progress(node_runs, dependencies)
+    progress = _Progress(node_runs, dependencies, parallel)
     workers = [_NodeWorker(node_run, listener, masker, scope, progress) for node_run in node_runs]
     for worker in workers:
         worker.other_workers = {
@@ -103,12 +104,13 @@ def apply_nodes(
 class _Progress:
     """The progress of each node by phase; workers wait here for other nodes."""
 
-    def __init__(self, node_runs: Sequence[NodeRun], dependencies: Sequence[NodeDependency]) -> None:
+    def __init__(self, node_runs: Sequence[NodeRun], dependencies: Sequence[NodeDependency], parallel: int) -> None:
         self._condition = threading.Condition()
         self._roles = {node_run.name: node_run.roles for node_run in node_runs}
         self._reached = {node_run.name: 0 for node_run in node_runs}
         self._ended: Dict[str, str] = {}
         self._dependencies = dependencies
+        self._free_turns = parallel
         self._stopped = False
 
     def mark_reached(self, node_run: NodeRun, phase_index: int) -> None:
@@ -129,6 +131,23 @@ class _Progress:
             self._stopped = True
             self._condition.notify_all()
 
+    @contextmanager
+    def turn(self) -> Iterator[str]:
+        """Wait until the node may be at work; it is until the end of the block.
+
+        Yields "", or why there is nothing to do any more.
+        """
+        with self._condition:
+            while not self._stopped and not self._free_turns:
+                self._condition.wait()
+            self._free_turns -= 1
+        try:
+            yield _INTERRUPTED if self._stopped else ""
+        finally:
+            with self._condition:
+                self._free_turns += 1
+                self._condition.notify_all()
+
     def awaited_nodes(self, node_run: NodeRun, phase: Phase) -> Iterator[Tuple[str, NodeDependency]]:
         """Yield each node that this one waits for up to a phase, and the dependency."""
         for dependency in self._dependencies:
@@ -145,7 +164,7 @@ class _Progress:
                 while not (self._stopped or name in self._ended or self._reached[name] > phase_index):
                     self._condition.wait()
                 if self._stopped:
-                    return "the run was interrupted"
+                    return _INTERRUPTED
                 if self._reached[name] <= phase_index:
                     return f"waits for {dependency.reason}, but {name} did not finish {dependency.required_phase.value}"
         return ""
@@ -186,6 +205,11 @@ class _NodeWorker:
         """
         if self.own_run is None or self.error:
             return
+        with self.progress.turn() as reason:
+            self.error = reason or self._probe(self.own_run)
+
+    def _probe(self, own_run: ApplyRun) -> str:
+        """Probe the resources; return the reason of an error, "" for none."""
         delegating_workers = [
             worker
             for worker in self.other_workers.values()
@@ -196,12 +220,12 @@ class _NodeWorker:
             *(resource for worker in delegating_workers for resource in worker.node_run.delegated),
         ]
         try:
-            observed = probe_resources(self.own_run.connection, self.select(resources))
+            observed = probe_resources(own_run.connection, self.select(resources))
         except PackstackLiteError as error:
-            self.error = self._error_reason(error)
-            return
-        for run in (self.own_run, *(worker.delegated_run for worker in delegating_workers if worker.delegated_run)):
+            return self._error_reason(error)
+        for run in (own_run, *(worker.delegated_run for worker in delegating_workers if worker.delegated_run)):
             run.observed = dict(observed)
+        return ""
 
     def run(self) -> ApplyReport:
         """Run every phase in order, each once the nodes it waits for are ready."""
@@ -236,23 +260,13 @@ class _NodeWorker:
                 # Nothing appears that has to be removed: there is no need to wait for other nodes.
                 continue
             reason = self.progress.wait_for_others(self.node_run, phase)
+            if not reason:
+                with self.progress.turn() as reason:
+                    if not reason:
+                        self._run_phase(phase, own_phases.get(phase, []), delegated_phases.get(phase, []))
             if reason:
                 self.listener.on_event(Skipped(self.node_run.name, phase, "the remaining phases", reason))
                 return f"{phase.value}: {reason}"
-            self.own_run.has_changed = self.own_run.has_changed or self._any_changed(
-                {name for name, _ in self.progress.awaited_nodes(self.node_run, phase)}
-            )
-            self._run_phase(self.own_run, phase, own_phases.get(phase, []))
-            if self.delegated_run and phase in delegated_phases:
-                delegate_names = {
-                    name
-                    for name, worker in self.other_workers.items()
-                    if worker.node_run.connection is self.node_run.delegate_to
-                }
-                self.delegated_run.has_changed = (
-                    self.delegated_run.has_changed or self.own_run.has_changed or self._any_changed(delegate_names)
-                )
-                self._run_phase(self.delegated_run, phase, delegated_phases[phase])
         return ""
 
     def _error_reason(self, error: PackstackLiteError) -> str:
@@ -273,10 +287,25 @@ class _NodeWorker:
             if name in names
         )
 
-    def _run_phase(self, run: ApplyRun, phase: Phase, resources: Sequence[Resource]) -> None:
-        """Run one phase if it has resources."""
-        if resources:
-            run.run_phase(phase, resources)
+    def _run_phase(self, phase: Phase, own: Sequence[Resource], delegated: Sequence[Resource]) -> None:
+        """Run one phase: the node's own resources, then those that are delegated for it."""
+        assert self.own_run
+        self.own_run.has_changed = self.own_run.has_changed or self._any_changed(
+            {name for name, _ in self.progress.awaited_nodes(self.node_run, phase)}
+        )
+        if own:
+            self.own_run.run_phase(phase, own)
+        if not self.delegated_run or not delegated:
+            return
+        delegate_names = {
+            name
+            for name, worker in self.other_workers.items()
+            if worker.node_run.connection is self.node_run.delegate_to
+        }
+        self.delegated_run.has_changed = (
+            self.delegated_run.has_changed or self.own_run.has_changed or self._any_changed(delegate_names)
+        )
+        self.delegated_run.run_phase(phase, delegated)
 
 
 def failed_reports(reports: Sequence[ApplyReport]) -> List[ApplyReport]:

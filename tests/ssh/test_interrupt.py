@@ -108,7 +108,7 @@ with ExitStack() as locks:
     connections = [connect() for _ in range(3)]
     locks.enter_context(lock.hold_lock(connections[0], "ann"))
     ready()
-    run_parallel(lambda connection: connection.run([{SLOW}]), connections)
+    run_parallel(lambda connection: connection.run([{SLOW}]), connections, 3)
 """
     with start(work) as process:
         interrupt(process)
@@ -140,7 +140,7 @@ def test_a_server_that_says_nothing(start, nodes):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        work = f"ready()\nrun_parallel(connect, [{silent.getsockname()[1]}] * {nodes})"
+        work = f"ready()\nrun_parallel(connect, [{silent.getsockname()[1]}] * {nodes}, 32)"
         with start(work) as process:
             interrupt(process)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from packstack_lite import deployment as api
 from packstack_lite.deployment import AnswerSources, Callbacks, NodeSelection, connect, open_deployment
 from packstack_lite.deployment import deployment as deployment_module
+from packstack_lite.deployment.node_sessions import run_parallel
 from packstack_lite.engine.events import PhaseFinished
 from packstack_lite.engine.results import ApplyReport, Change, Drift
 from packstack_lite.errors import ConnectError, UsageError
@@ -154,3 +157,40 @@ def test_an_error_within_the_block_closes_the_connections(node):
 def test_answers_are_never_invented_for_a_deployed_node(home):
     with pytest.raises(UsageError, match="no answers are known"):
         open_deployment(nodes=NodeSelection(host=ADDRESS), require_answers=True).__enter__()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_nodes_are_worked_on_at_once_up_to_a_limit(limit):
+    at_work, counts = [], []
+
+    def work(number):
+        at_work.append(number)
+        counts.append(len(at_work))
+        time.sleep(0.02)
+        at_work.remove(number)
+        return -number
+
+    assert run_parallel(work, range(10), limit) == [-number for number in range(10)]
+    assert max(counts) <= limit and (max(counts) > 1) is (limit > 1)
+
+
+NO_LIMIT = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("nodes", "limits", "expected"),
+    [
+        (1, (1024, 4096), None),
+        (300, (1024, 524288), (2656, 524288)),
+        (300, (1024, 2000), (2000, 2000)),
+        (300, (1024, NO_LIMIT), (2656, NO_LIMIT)),
+        (300, (NO_LIMIT, NO_LIMIT), None),
+        (300, (4096, 4096), None),
+    ],
+)
+def test_hundreds_of_nodes_raise_the_limit_of_open_files(monkeypatch, nodes, limits, expected):
+    calls = []
+    monkeypatch.setattr(connect.resource, "getrlimit", lambda kind: limits)
+    monkeypatch.setattr(connect.resource, "setrlimit", lambda kind, pair: calls.append((kind, pair)))
+    connect.allow_open_files(nodes)
+    assert calls == ([(resource.RLIMIT_NOFILE, expected)] if expected else [])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import List
 
 import pytest
 
@@ -81,8 +83,8 @@ def node_run(name, roles, resources, connection=None, **options):
     return NodeRun(name, roles, connection or ShNode(name), resources, **options)
 
 
-def run(node_runs, listener, dependencies=(WAITS_FOR_CONDUCTOR,), scope=None):
-    return apply_nodes(node_runs, dependencies, listener, Masker(), scope or Scope())
+def run(node_runs, listener, dependencies=(WAITS_FOR_CONDUCTOR,), scope=None, parallel=32):
+    return apply_nodes(node_runs, dependencies, listener, Masker(), scope or Scope(), parallel)
 
 
 def changes_of(listener):
@@ -304,3 +306,33 @@ def test_a_removal_follows_the_other_nodes(directories, listener):
     ]
     assert not failed_reports(run(node_runs, listener, NODE_DEPENDENCIES))
     assert [event.resource_id for event in listener.of(Changed)] == ["former:unit", "former:old"]
+
+
+@dataclass
+class CountingNode(ShNode):
+    """A node that counts how many nodes are at work at the same time."""
+
+    counts: List[int] = field(default_factory=list)
+    at_work: List[str] = field(default_factory=list)
+
+    def run(self, commands):
+        self.at_work.append(self.name)
+        self.counts.append(len(self.at_work))
+        time.sleep(0.03)
+        reply = super().run(commands)
+        self.at_work.remove(self.name)
+        return reply
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_no_more_nodes_than_wanted_are_at_work_at_once(directories, listener, parallel):
+    """A node that waits for another is not at work: with one at a time, the compute node would wait for ever."""
+    counts, at_work = [], []
+    node_runs = [
+        node_run(name, roles, [Note("own", directories[name])], CountingNode(name, counts=counts, at_work=at_work))
+        for name, roles in (("a", COMPUTE), ("b", COMPUTE), ("c", CONTROLLER))
+    ]
+    waits = NodeDependency("compute", Phase.CONFIGURE, "controller", Phase.CONFIGURE, "the controller")
+    assert not failed_reports(run(node_runs, listener, [waits], parallel=parallel))
+    assert max(counts) == parallel
+    assert changes_of(listener) == {(name, "note:own") for name in "abc"}
