@@ -30,8 +30,10 @@ from packstack_lite.engine.events import (
     StepStarted,
 )
 from packstack_lite.report.formatting import describe_event, format_seconds, phase_outcome
+from packstack_lite.report.installation import InstallationProgress
 from packstack_lite.report.rich_console import AUTO, make_console
 from packstack_lite.report.wait_line import QUIET_SECONDS
+from packstack_lite.resources.base import Phase
 
 # Phase names are at most ten letters; outcomes ("nothing to change") at most seventeen.
 _NAME_WIDTH, _OUTCOME_WIDTH = 12, 19
@@ -226,6 +228,7 @@ class _NodeProgress:
         self._phase_started_at = 0.0
         self._step_started_at: Dict[str, float] = {}
         self._last_output: Dict[str, str] = {}
+        self._installations: Dict[str, InstallationProgress] = {}
         self._steps_done = 0
 
     def on_event(self, event: Event) -> None:
@@ -243,6 +246,7 @@ class _NodeProgress:
                 {},
                 0,
             )
+            self._installations = {}
         elif isinstance(event, StepStarted):
             self._step_started_at = {**self._step_started_at, event.step: self._clock()}
         elif isinstance(event, StepFinished):
@@ -252,6 +256,14 @@ class _NodeProgress:
             self._steps_done += 1
         elif isinstance(event, Output) and event.line.strip():
             self._last_output = {**self._last_output, event.step: event.line.strip()}
+            if event.phase is Phase.PACKAGES:
+                self._follow_installation(event)
+
+    def _follow_installation(self, event: Output) -> None:
+        """Count what a package manager says that it has done."""
+        progress = self._installations.get(event.step) or InstallationProgress()
+        progress.on_line(event.line.rstrip(), self._clock())
+        self._installations = {**self._installations, event.step: progress}
 
     def describe(self) -> str:
         """Return the phase, its running steps, and the last line of the first, as a line."""
@@ -260,11 +272,16 @@ class _NodeProgress:
         if not steps:
             return f"{self._phase}: still running, {format_seconds(now - self._phase_started_at)}"
         more = f" and {len(steps) - 2} more" if len(steps) > 2 else ""
-        output = next((self._last_output[step] for step in self._step_started_at if step in self._last_output), "")
+        output = next((self._latest(step, now) for step in self._step_started_at if step in self._last_output), "")
         return f"{self._phase}: still {'; '.join(steps[:2])}{more}" + (f" | {output}" if output else "")
 
+    def _latest(self, step: str, now: float) -> str:
+        """Return how far a step's installation is, otherwise the last line of its output."""
+        progress = self._installations.get(step)
+        return (progress.describe(now) if progress else "") or self._last_output[step]
+
     def render(self) -> RenderableType:
-        """Draw the phase, its running steps, and each step's last output line."""
+        """Draw the phase, its running steps, and each step's progress or last output line."""
         now = self._clock()
         steps, last_output = self._step_started_at, self._last_output
         frame = _FRAMES[int(now * 10) % len(_FRAMES)]
@@ -281,6 +298,9 @@ class _NodeProgress:
         ]
         for step, started_at in shown:
             rows.append(Text.assemble(f"      {step:<{width}}", (f"{format_seconds(now - started_at):>12}", "dim")))
+            progress = self._installations.get(step)
+            if progress and progress.is_known:
+                rows.append(Text.assemble(("        ", ""), (progress.bar(), "cyan"), f"  {progress.describe(now)}"))
             if step in last_output:
                 rows.append(Text(f"        {last_output[step]}", style="dim"))
         if len(steps) > len(shown):
