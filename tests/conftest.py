@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 from click.testing import CliRunner
@@ -158,11 +158,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Optional[Clo
     return CloudScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector leave the tests alone, and look for garbage less often.
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect the tests without looking for garbage; let it leave them alone afterwards, and look less often.
 
-    It looked through hundreds of thousands of objects that stay again and again: 8 % of the CPU of unit tests.
+    It looked through hundreds of thousands of objects that stay again and again: 15 % of the CPU of collecting, and 8 %
+    of that of unit tests.
     """
+    gc.disable()
+    yield
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Dict, Optional
 
+from packstack_lite.counts import format_count
+
 # What a package goes through, in order, with its share of the time: measured with apt and a fast mirror on 2026-12-01,
 # 664 packages of Debian 12. dnf and yum unpack and set up as one.
 _DOWNLOADING = "downloading"
@@ -106,7 +108,7 @@ class InstallationProgress:
             return ""
         left = self._seconds_left(now)
         remaining = f", {_format_left(left)} left" if left is not None else ""
-        counts = f"{self._counts[self._stage]} of {self._total} packages"
+        counts = f"{self._counts[self._stage]} of {format_count(self._total, 'package')}"
         return f"{self._stage} {counts}, {int(100 * self.fraction)} %{remaining}"
 
     def bar(self) -> str:

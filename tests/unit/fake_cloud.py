@@ -219,6 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
     fake: FakeCloud
     protocol_version = "HTTP/1.1"
     served = False
+    # One packet for a reply: the kernel holds a second one back until the client acknowledges the first, after 40 ms.
+    wbufsize = -1
 
     def log_message(self, *args: object) -> None:
         """Print nothing."""

@@ -3,7 +3,8 @@
 Importing keystoneauth1 and requests takes 0.3 s of CPU, most of a short program. What a program compiles is kept for
 the next one: the smoke test compiles its modules, which takes as long as all the rest. Everything else is as in a
 process of its own: the program is executed as ``__main__``, with its own arguments, environment, directory and standard
-streams. This file is the server too; ``CLIENT`` stands in for the interpreter.
+streams. Only ``time.sleep`` is shorter: what a program waits for is a stand-in that needs no time. The clocks are real,
+so a wait without end takes as long as ever. This file is the server too; ``CLIENT`` stands in for the interpreter.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import contextlib
+import gc
 import hashlib
 import marshal
 import os
@@ -19,11 +21,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import types
 from pathlib import Path
 from typing import Any, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
+# A program asks a stand-in again after this part of its seconds.
+SLEEP_FACTOR = 0.05
 # Without site and only with modules in C: it starts in a hundredth of a second.
 CLIENT = """
 import _socket, posix, sys
@@ -167,8 +172,12 @@ def main() -> None:
     """Import the modules; become a program for each connection."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     directory = Path(sys.argv[2])
+    sleep = time.sleep
+    time.sleep = lambda seconds: sleep(seconds * SLEEP_FACTOR)
     for name in sys.argv[3:]:
         __import__(name)
+    # Forks share what was imported until something writes to it, as a search for garbage does.
+    gc.freeze()
     arguments = _serve(listener)
     if arguments is not None:
         assert arguments[0] == "-c", arguments

@@ -90,14 +90,14 @@ def test_the_result_of_the_command_is_the_exit_code():
     assert run_guarded(lambda: None, []) == 0
 
 
-# A long run that reports when it has started and when it has cleaned up.
+# A run that lasts until its input ends, and reports when it has started and when it has cleaned up.
 LONG_RUN = """
-import time
+import sys
 from packstack_lite.cli import app
 def invoke(ctx):
     try:
         print("started", flush=True)
-        time.sleep(5)
+        sys.stdin.read()
     finally:
         print("cleaned up", flush=True)
 app.cli.invoke = invoke
@@ -115,7 +115,7 @@ def restore_signals():
 def started_run(*prefix):
     """Start the run, with ``prefix`` (such as nohup) before its command, and wait until it has started."""
     streams = {
-        "stdin": subprocess.DEVNULL,
+        "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "preexec_fn": restore_signals,

@@ -194,7 +194,7 @@ def silent_server():
             self.request.sendall(b"SSH-2.0-x\r\n")
 
     with socketserver.TCPServer(("127.0.0.1", 0), HangUp) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+from tenacity import wait_fixed
 
 from packstack_lite.engine import lock
 from packstack_lite.errors import LockedError
@@ -50,6 +51,12 @@ def nodes(tmp_path, monkeypatch):
         node.die()
 
 
+@pytest.fixture
+def short_waits(monkeypatch):
+    """Try a lock of a killed run again after a twentieth of the time."""
+    monkeypatch.setattr(lock, "wait_fixed", lambda seconds: wait_fixed(seconds / 20))
+
+
 def test_a_second_run_is_refused_and_names_the_owner(nodes):
     first, second = nodes
     refusal = pytest.raises(LockedError, match=r"ann@desk \(process 1\)")
@@ -67,19 +74,24 @@ def test_the_lock_of_a_dead_run_is_stale(nodes):
         pass
 
 
-def test_the_last_command_of_a_killed_run_is_awaited(nodes):
+def test_the_last_command_of_a_killed_run_is_awaited(nodes, short_waits):
     first, second = nodes
     assert first.run([lock.take_command("ann", "run-ann")])[0].ok
     messages = []
-    timer = threading.Timer(1.5, first.die)
-    timer.start()
-    with lock.hold_lock(second, "bob", owner_is_gone=lambda owner: owner == "ann", announce=messages.append):
+    # Longer than two waits: the second one is not announced.
+    timer = threading.Timer(0.2, first.die)
+
+    def announce(text):
+        messages.append(text)
+        timer.start()
+
+    with lock.hold_lock(second, "bob", owner_is_gone=lambda owner: owner == "ann", announce=announce):
         assert len(messages) == 1 and "ann" in messages[0]
     timer.join()
 
 
-def test_a_killed_run_is_awaited_for_a_limited_time(nodes, monkeypatch):
-    monkeypatch.setattr(lock, "OWNER_GONE_TIMEOUT", 1.5)
+def test_a_killed_run_is_awaited_for_a_limited_time(nodes, monkeypatch, short_waits):
+    monkeypatch.setattr(lock, "OWNER_GONE_TIMEOUT", 0.2)
     first, second = nodes
     assert first.run([lock.take_command("ann", "run-ann")])[0].ok
     with pytest.raises(LockedError, match="ann"), lock.hold_lock(second, "bob", owner_is_gone=lambda owner: True):

@@ -329,7 +329,7 @@ def test_an_image_is_downloaded_through_the_proxy(cloud, dash, make):
             """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     proxy = f"http://me:hid%40den@127.0.0.1:{server.server_address[1]}"
     image = make("image", "far", {"source": "http://images.invalid/x.img"}, secrets={"proxy": proxy})
     fix_all(dash, image)

@@ -33,6 +33,8 @@ def dash(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "units").mkdir()
     dash.tool("systemctl", SYSTEMCTL)
+    # A stand-in for a unit runs as soon as systemctl ends.
+    dash.tool("sleep", "exec /bin/sleep 0.05")
     return dash
 
 

@@ -54,6 +54,8 @@ def dash(tmp_path):
     (tmp_path / "run").mkdir()
     dash.tool("systemctl", SYSTEMCTL)
     dash.tool("journalctl", "echo what the journal says")
+    # A stand-in for a unit runs as soon as systemctl ends.
+    dash.tool("sleep", "exec /bin/sleep 0.05")
     return dash
 
 

@@ -100,6 +100,14 @@ def confirm(dash, tmp_path):
     dash.tool("sleep", "touch $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
 
 
+def make_each_sleep_a_second(dash, tmp_path, before=":"):
+    """Let the node's clock run only while the job sleeps, a second each time; ``before`` runs first."""
+    (tmp_path / "proc/uptime").unlink()
+    (tmp_path / "proc/uptime").write_text("100.25 9.00\n")
+    clock = "$T/proc/uptime"
+    dash.tool("sleep", f"{before}; read -r now _ <{clock}; echo $((${{now%.*}} + 1)).25 9.00 >{clock}")
+
+
 def test_an_interface_is_moved_under_network_scripts(dash, tmp_path):
     confirm(dash, tmp_path)
     reply = run(dash, tmp_path)
@@ -149,6 +157,7 @@ def test_a_move_that_nobody_confirms_is_undone(dash, tmp_path):
     (tmp_path / "good").touch()
     (tmp_path / "var/lib/packstack-lite/jobs").mkdir(parents=True)
     (tmp_path / "var/lib/packstack-lite/jobs/followed").touch()
+    make_each_sleep_a_second(dash, tmp_path)
     reply = run(dash, tmp_path)
     assert reply.code == 1
     assert reply.err.startswith("after the move nobody reconnected over br-ex within 2 seconds\n"), (
@@ -160,7 +169,8 @@ def test_a_move_that_nobody_confirms_is_undone(dash, tmp_path):
 def test_one_round_trip_is_not_enough(dash, tmp_path):
     """The first request may have been sent before the move."""
     confirm(dash, tmp_path)
-    dash.tool("sleep", "[ -e $T/once ] || touch $T/once $T/var/lib/packstack-lite/jobs/followed; exec /bin/sleep 0.02")
+    request = "[ -e $T/once ] || touch $T/once $T/var/lib/packstack-lite/jobs/followed"
+    make_each_sleep_a_second(dash, tmp_path, before=request)
     assert run(dash, tmp_path).code == 1
     assert_restored(tmp_path)
 

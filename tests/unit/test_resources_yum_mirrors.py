@@ -73,7 +73,7 @@ def mirror(tmp_path):
     requested = []
     served = tmp_path / "served"
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     server.was_requested, server.url = requested, f"http://127.0.0.1:{server.server_address[1]}"
     server.serve = lambda *paths: [_write_repomd(served / path) for path in paths]
     yield server

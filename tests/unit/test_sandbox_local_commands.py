@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tenacity import wait_fixed
 
 from packstack_lite.sandbox import local_commands
 from packstack_lite.sandbox.model import SandboxError
@@ -41,7 +42,8 @@ def test_an_install_waits_for_dpkgs_lock(apt):
     assert calls() == ["-o DPkg::Lock::Timeout=300 install -y --no-install-recommends package"]
 
 
-def test_an_update_waits_for_the_lock_of_the_package_lists(apt):
+def test_an_update_waits_for_the_lock_of_the_package_lists(apt, monkeypatch):
+    monkeypatch.setattr(local_commands, "wait_fixed", lambda seconds: wait_fixed(seconds / 20))
     calls = apt(LISTS, LISTS)
     local_commands.run_apt_get(["update"], lock_timeout=5)
     assert calls() == ["update"] * 3

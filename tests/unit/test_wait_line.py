@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from packstack_lite.engine.events import Output, PhaseFinished, PhaseStarted, StepFinished, StepStarted
+from packstack_lite.report import wait_line
 from packstack_lite.report.console import Console
 from packstack_lite.report.wait_line import WaitLine
 from packstack_lite.resources.base import Phase
@@ -56,7 +59,8 @@ def test_without_a_terminal_a_line_comes_after_fifteen_quiet_seconds(clock):
         assert stream.getvalue().count("\n") == 2
 
 
-def test_the_thread_ends_with_the_work():
+def test_the_thread_ends_with_the_work(monkeypatch):
+    monkeypatch.setattr(wait_line, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20)))
     line = WaitLine(io.StringIO())
     with line.working("a"):
         thread = line._thread
