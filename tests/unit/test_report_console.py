@@ -101,6 +101,19 @@ def test_verbose_shows_the_node_s_output(clock):
     assert "         exit 1\n" in stream.getvalue()
 
 
+@pytest.mark.parametrize("stream_class", [io.StringIO, Terminal])
+def test_control_characters_in_a_node_s_output_and_in_an_error_end_nothing(clock, stream_class):
+    """rich before 12.5 removed them from a text, but counted them: IndexError at the next tab or newline."""
+    stream = stream_class()
+    with Console(stream, verbose=True, clock=clock) as console:
+        console.on_event(PhaseStarted(NODE, PHASE))
+        console.on_event(StepStarted(NODE, PHASE, "copy\r\n"))
+        console.on_event(Output(NODE, PHASE, "copy\r\n", "50 %\r\r\r\r\b\t100 %\r\t"))
+        console.on_event(Failed(NODE, PHASE, "file:/x\r\n", "no space\r\t\r\nleft\r\t", "df\r\t"))
+        console.on_event(PhaseFinished(NODE, PHASE, 1, 65.2, False))
+    assert "100 %" in stream.getvalue() and "no space" in stream.getvalue()
+
+
 def test_a_terminal_keeps_only_failures_warnings_and_phases(clock):
     stream = Terminal()
     with Console(stream, clock=clock) as console:
