@@ -124,9 +124,10 @@ def _keep_compiled(directory: Path) -> None:
     """Make ``compile`` in this process keep what it returns in files, and read it from there."""
     compile_again = builtins.compile
 
-    def compile_once(source: Any, filename: Any, mode: str, **options: Any) -> Any:
-        if options or not isinstance(source, (str, bytes)):
-            return compile_again(source, filename, mode, **options)
+    def compile_once(source: Any, filename: Any, mode: str, *arguments: Any, **options: Any) -> Any:
+        # ast.parse passes flags by position; the traceback module of Python 3.13 calls it for each line that it prints.
+        if arguments or options or not isinstance(source, (str, bytes)):
+            return compile_again(source, filename, mode, *arguments, **options)
         key = hashlib.sha256(repr((source, filename, mode)).encode()).hexdigest()
         path = directory / f"{key}.compiled"
         if path.exists():

@@ -19,8 +19,10 @@ from packstack_lite.lazy_exports import lazy_exports
 from tests.conftest import PROJECT, Tool
 
 PROGRAM = """
-import atexit, json, sys
+import atexit, json, os, sys
 atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))
+# click 8.0 ends a completion by os._exit, which calls no exit functions.
+os._exit = sys.exit
 from packstack_lite.cli.app import main
 main(sys.argv[1:])
 """
@@ -28,6 +30,8 @@ main(sys.argv[1:])
 NODES = {"paramiko", "packstack_lite.deployment.deployment", "packstack_lite.engine.apply", "packstack_lite.preflight"}
 RENDERING = {"jinja2", "packstack_lite.services"}
 ANSWERS = {"yaml", "rich", "packstack_lite.answers"}
+# Packages that some versions of our libraries import and others do not: tenacity 8 asyncio, rich 12 attr where it is.
+NOT_COUNTED = {"asyncio", "_asyncio", "attr"}
 
 
 def imported_modules(tmp_path, *arguments, **environment):
@@ -62,7 +66,7 @@ def test_validating_an_answer_file_imports_nothing_of_nodes_and_services(tmp_pat
     write_answer_file(path, resolve_answers(address="198.18.1.10"))
     modules = imported_modules(tmp_path, f"--validate-answer-file={path}")
     assert not modules & (NODES | RENDERING)
-    assert len(modules) < 390
+    assert len([name for name in modules if name.partition(".")[0] not in NOT_COUNTED]) < 390
 
 
 def test_rendering_imports_nothing_of_connections(tmp_path):

@@ -16,6 +16,8 @@ PROGRAMS = {
     "encoding": ("import sys; print(*[s.encoding for s in (sys.stdin, sys.stdout, sys.stderr)]); print('\u00e9')", 0),
     "exit code": ("import sys; sys.exit(75)", 75),
     "exit with a message": ("import sys; sys.exit('why')", 1),
+    # As ast.parse compiles, and with it the traceback module.
+    "compiled to a tree": ("import ast; print(ast.dump(ast.parse('x = 1', 'part', 'exec')))", 0),
     "killed": ("import os; print('x', flush=True); os.kill(os.getpid(), 9)", -9),
     "threads and exit functions": (
         "import atexit, threading, time; atexit.register(print, 'last')\n"
@@ -48,7 +50,9 @@ def test_an_error_ends_with_its_traceback(python_with_keystoneauth, tmp_path):
     for argv in ([sys.executable], python_with_keystoneauth.split()):
         code, _, errors = run(argv, "def f():\n    raise ValueError('why')\nf()", tmp_path)
         assert code == 1
-        assert errors.startswith(b"Traceback") and errors.endswith(b"in f\nValueError: why\n")
+        assert errors.startswith(b"Traceback") and errors.endswith(b"\nValueError: why\n")
+        # Python 3.13 prints the lines of a program that -c gives, and marks what failed in each.
+        assert b'File "<string>", line 2, in f\n' in errors
 
 
 def test_a_program_that_is_compiled_again_is_read_from_a_file(python_with_keystoneauth, tmp_path):
