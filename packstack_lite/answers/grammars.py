@@ -52,6 +52,8 @@ _GRAMMARS: Dict[str, Tuple[str, str]] = {
         r"(https?|ftp|file)://[A-Za-z0-9_./:~@%?&=+!*${}\[\]-]+",
         "the URL of a repository (http://, https://, ftp:// or file://)",
     ),
+    # Services read their files in the encoding of their locale, which is ASCII where a unit has none (CPython 3.6).
+    "password": (r"[ -~]*", "made of ASCII characters only (not every service reads others)"),
     # PyMySQL sends a password as Latin-1, MariaDB's client as UTF-8.
     "database password": (
         r"[ -~]*",

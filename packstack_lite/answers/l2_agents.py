@@ -5,7 +5,7 @@ Used by the checks of answers, by ``preflight`` and by ``services.networking``.
 
 from __future__ import annotations
 
-from typing import Any, Container, Iterator, Mapping, Tuple
+from typing import Any, Container, Iterator, List, Mapping, Tuple
 
 L2_AGENT = "CONFIG_NEUTRON_L2_AGENT"
 METERING_AGENT, VPNAAS = "CONFIG_NEUTRON_METERING_AGENT_INSTALL", "CONFIG_NEUTRON_VPNAAS"
@@ -39,6 +39,17 @@ def agent_parameter(answers: Mapping[str, Any], suffix: str) -> str:
         else AGENT_NAME_PARTS.get(agent, "")
     )
     return f"CONFIG_NEUTRON_{name_part}_{suffix}" if name_part else ""
+
+
+def counterparts(answers: Mapping[str, Any], name: str) -> List[str]:
+    """Return the chosen agent's names for a parameter of another agent.
+
+    An example is ``CONFIG_NEUTRON_OVN_TUNNEL_IF``. Not all of the names exist. Empty for any other parameter, and for
+    an agent without parameters of its own.
+    """
+    own = AGENT_NAME_PARTS.get(str(answers.get(L2_AGENT, "")))
+    others = [f"NEUTRON_{part}_" for part in AGENT_NAME_PARTS.values() if own and part != own]
+    return [name.replace(other, f"NEUTRON_{own}_") for other in others if other in name]
 
 
 def router_feature_is_enabled(answers: Mapping[str, Any], name: str) -> bool:

@@ -144,8 +144,7 @@ def _check_volumes(context: CheckContext) -> Findings:
             )
         elif "storage" not in context.hosts.get(host, () if context.knows_all_hosts else ("storage",)):
             yield error(
-                f"{volumes} belong to {host}@{backend}, and {host} is no storage node in the answers:"
-                " nobody would serve them",
+                f"{volumes} of {host}@{backend}: {host} is no storage node in the answers, so nobody would serve them",
                 f"set CONFIG_STORAGE_HOST to {host}, or give the node that name again{_IGNORE}",
             )
 

@@ -42,7 +42,10 @@ _FIND_CONDITIONS = {
     # Nova opens its locks in it, its list of the hypervisors that share the directory, and the formats of its disks.
     "instances": "( -type d -o -path */locks/* -o -name compute_nodes -o -name disk.info )",
     "top": "-maxdepth 1",
+    # A store of objects has millions of files: only its first two levels are looked at, and all is mended.
+    "store": "-maxdepth 2",
 }
+_GIVE_CONDITIONS = {**_FIND_CONDITIONS, "store": ""}
 
 StateDirectoryState = Mapping[str, str]
 """``type``, ``mode``, ``owner``; ``content``: the first path in the directory that is another's, "-" for none."""
@@ -54,8 +57,9 @@ class StateDirectory(TypedResource[StateDirectoryState]):
 
     Its package makes it. ``mode`` "" demands only that the owner can read, write and enter it. ``content`` says what in
     it belongs to the owner too: "all", "instances" (what Nova writes itself; disks change owners), "top" (what is
-    directly in it) or "" (not looked at). ``excluded`` are names in it, or patterns, that are left alone with
-    all below them. Other file systems that are mounted in it are never looked at.
+    directly in it), "store" (all, but only its first two levels are looked at) or "" (not looked at). ``excluded`` are
+    names in it, or patterns, that are left alone with all below them. Other file systems that are mounted in it are
+    never looked at.
     """
 
     kind: ClassVar[str] = "state_directory"
@@ -114,7 +118,9 @@ class StateDirectory(TypedResource[StateDirectoryState]):
             rows = parse_tsv(reply, 4)
             return {directory.id: directory._parse_state(rows.get(directory.path, [])) for directory in resources}
 
-        lines = "".join(f"{directory.path} {directory.owner} {directory._conditions()}\n" for directory in resources)
+        lines = "".join(
+            f"{directory.path} {directory.owner} {directory._conditions(_FIND_CONDITIONS)}\n" for directory in resources
+        )
         return [Probe(Command(_PROBE_SCRIPT, stdin=lines.encode(), description="probe state directories"), parse)]
 
     def _parse_state(self, fields: Sequence[str]) -> Observed[StateDirectoryState]:
@@ -129,7 +135,7 @@ class StateDirectory(TypedResource[StateDirectoryState]):
             mode = OWNER_ACCESS
         return {"type": type_, "mode": mode, "owner": owner, "content": other}
 
-    def _conditions(self) -> str:
+    def _conditions(self, by_content: Mapping[str, str]) -> str:
         """Return find's conditions for what has to be the owner's; "-" for nothing.
 
         Patterns in it are not quoted: the script splits it at blanks and expands nothing.
@@ -139,7 +145,7 @@ class StateDirectory(TypedResource[StateDirectoryState]):
         names = " -o ".join(f"-name {name}" for name in self.excluded)
         # -maxdepth has to be the first.
         excluded = f"( {names} ) -prune -o" if names else ""
-        condition = _FIND_CONDITIONS[self.content]
+        condition = by_content[self.content]
         parts = [condition, excluded] if condition.startswith("-maxdepth") else [excluded, condition]
         return " ".join(part for part in parts if part) or "-true"
 
@@ -154,4 +160,6 @@ class StateDirectory(TypedResource[StateDirectoryState]):
         values = {"path": path, "owner": owner, "mode": self.mode or OWNER_ACCESS}
         script = _GIVE_SCRIPT % values + (_GIVE_CONTENT_SCRIPT % values if self.content else "")
         description = f"give {self.path} to {self.owner}"
-        return Command(script, stdin=f"{self._conditions()}\n".encode(), timeout=600, description=description)
+        return Command(
+            script, stdin=f"{self._conditions(_GIVE_CONDITIONS)}\n".encode(), timeout=600, description=description
+        )

@@ -74,6 +74,7 @@ FAULTS: Tuple[Fault, ...] = (
     Fault("the external bridge is gone", "ovs-vsctl del-br br-ex"),
     Fault("instances belong to root", "chown -R root:root /var/lib/nova/instances"),
     Fault("images belong to root", "chown root:root /var/lib/glance /var/lib/glance/images 2>/dev/null; true"),
+    Fault("objects belong to root", "chown -R root:root /srv/node/*"),
     Fault("secrets are readable by everybody", "chmod 666 /etc/nova/nova.conf /root/keystonerc_admin"),
     Fault("units are masked", "systemctl mask --now nova-scheduler neutron-api neutron-server 2>/dev/null; true"),
     Fault("database and queue are killed", "systemctl kill -s KILL mariadb rabbitmq-server; sleep 1"),

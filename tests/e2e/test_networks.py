@@ -61,7 +61,7 @@ def test_an_instance_on_a_flat_network_answers(networks: Sandbox) -> None:
 
 def test_smoke_passes_with_security_groups_by_iptables(networks: Sandbox) -> None:
     outcomes = assert_smoke_passes(networks)
-    assert "5 agents alive" in outcomes["agents"][1], "the metering agent among them"
+    assert "agents alive: 5" in outcomes["agents"][1], "the metering agent among them"
 
 
 def test_ovn_is_refused_with_the_reason(networks: Sandbox, tmp_path: Path) -> None:

@@ -154,7 +154,12 @@ def test_all_services_and_data_are_back_after_a_reboot(storage: Sandbox) -> None
 @pytest.mark.slow
 def test_a_state_directory_of_another_owner_is_named_and_mended(storage: Sandbox) -> None:
     """Verify called everything fine while no instance could boot."""
-    directories = ["/var/lib/nova/instances", "/var/lib/glance/images", "/etc/keystone/fernet-keys"]
+    directories = [
+        "/var/lib/nova/instances",
+        "/var/lib/glance/images",
+        "/etc/keystone/fernet-keys",
+        "/srv/node/swiftloopback",
+    ]
     storage.sh(f"mkdir -p /var/lib/nova/instances/_base; chown -R root:root {' '.join(directories)}")
     verified = storage("verify", "--output", "json")
     assert verified.code == 6, verified.err
@@ -164,7 +169,7 @@ def test_a_state_directory_of_another_owner_is_named_and_mended(storage: Sandbox
     owners = storage.sh(
         f"find {' '.join(directories)} /var/lib/nova/instances/_base -maxdepth 0 -printf '%u\\n'"
     ).split()
-    assert owners == ["nova", "glance", "keystone", "nova"]
+    assert owners == ["nova", "glance", "keystone", "swift", "nova"]
     assert storage("verify").code == 0
 
 

@@ -188,6 +188,10 @@ WARNINGS = {
         ["CONFIG_NEUTRON_OVN_TUNNEL_IF=eth1"],
         [(3, f"that agent uses {TUNNEL}, which is empty")],
     ),
+    "a bridge without an interface for tunnels": (
+        [f"{TUNNEL}=br-ex"],
+        [(3, "br-ex is a bridge without an interface in")],
+    ),
     "the other agent's mapping": (
         ["CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS=a:b"],
         [(3, f"that agent uses {MAPPINGS}, which is extnet:br-ex")],
@@ -228,7 +232,7 @@ VALID = {
     "two networks on a bridge of OVN": [f"{AGENT}=ovn", "CONFIG_NEUTRON_OVN_BRIDGE_MAPPINGS=extnet:br-ex,lab:br-ex"],
     "another bridge": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=br-out"],
     "provider networks": [f"{MAPPINGS}=extnet:br-out", "CONFIG_NEUTRON_L3_EXT_BRIDGE=provider"],
-    "no demo": [f"{DEMO}=n", f"{DRIVERS}=vxlan", f"{OVS}EXTERNAL_PHYSNET=other", f"{FLOATING}=10.0.0.0/8"],
+    "no demo": [f"{DEMO}=n", f"{DRIVERS}=vxlan", f"{OVS}EXTERNAL_PHYSNET=other"],
     "a pool without the controller": [
         f"{FLOATING}=198.18.1.0/24",
         f'{POOLS}=["start=198.18.1.100,end=198.18.1.200","start=198.18.1.201,end=198.18.1.254"]',

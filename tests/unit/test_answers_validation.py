@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from packstack_lite.answers import PARAMETERS_BY_NAME, derive_node_answers, resolve_answers
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, derive_node_answers, resolve_answers
 from packstack_lite.answers.checks import unused
-from packstack_lite.answers.values import parse_value
+from packstack_lite.answers.values import is_valid, parse_value
 from packstack_lite.errors import AnswersError
 
 HOSTS = derive_node_answers(["198.18.1.10"])
@@ -84,6 +84,9 @@ def test_valid_values_are_parsed(name, text, value):
         ("CONFIG_AMQP_AUTH_USER", "a/b", "not a name (letters, digits"),
         ("CONFIG_NOVA_DB_PW", "abcdé1", "not made of ASCII characters only"),
         ("CONFIG_DEFAULT_PASSWORD", "abcdé1", "not made of ASCII characters only"),
+        ("CONFIG_NOVA_KS_PW", "abcdé1", "not made of ASCII characters only"),
+        ("CONFIG_AMQP_AUTH_PASSWORD", "abcd😀", "not made of ASCII characters only"),
+        ("CONFIG_SWIFT_HASH", "ä", "not made of ASCII characters only"),
         ("CONFIG_CINDER_VOLUMES_SIZE", "٢G", "whole gigabytes"),
         ("CONFIG_NEUTRON_ML2_TYPE_DRIVERS", "vxlan,token-ring", "'token-ring' is not one of local, flat"),
         ("CONFIG_NOVA_SCHED_RAM_ALLOC_RATIO", "-1", "not a number"),
@@ -160,7 +163,8 @@ def test_valid_allocation_pools_give_no_warning(pools):
 
 def test_answers_of_the_demo_are_not_checked_without_it():
     flags = {"CONFIG_PROVISION_DEMO": "n", "CONFIG_PROVISION_DEMO_FLOATRANGE": "fd00::/64"}
-    assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
+    (warning,) = resolve_answers(flags=flags, node_answers=HOSTS).warnings
+    assert warning.endswith("FLOATRANGE: not used, because CONFIG_PROVISION_DEMO is n (--provision-demo)")
 
 
 def test_each_unsupported_service_has_a_warning():
@@ -182,9 +186,44 @@ def test_other_unsupported_answers_share_a_warning():
         assert f"--{PARAMETERS_BY_NAME[name].flag}: {name}={text}" in warning
 
 
-def test_unsupported_answers_of_a_service_that_is_off_give_no_warning():
+def test_an_unsupported_answer_of_a_service_that_is_off_is_not_used():
     flags = {"CONFIG_HORIZON_INSTALL": "n", "CONFIG_HORIZON_SSL": "y"}
-    assert resolve_answers(flags=flags, node_answers=HOSTS).warnings == ()
+    (warning,) = resolve_answers(flags=flags, node_answers=HOSTS).warnings
+    assert warning.endswith("CONFIG_HORIZON_SSL: not used, because CONFIG_HORIZON_INSTALL is n (--os-horizon-install)")
+
+
+# A value of each kind that is no default; without one here, the parameter's other choices are tried.
+OTHER_VALUES = {"integer": "7", "port": "7777", "float": "1.7", "cidr": "198.18.9.0/24", "ip": "198.18.9.9"}
+OTHER_TEXTS = ("n", "y", "abc", "a:b", "/abc", "/dev/vdz", "7G", "http://x.example/", "198.18.9.9:/x", "198.18.9.9")
+# Retired values of old releases: the resolver replaces them.
+RETIRED = {"CONFIG_CINDER_BACKEND": "gluster", "CONFIG_MANILA_NETWORK_TYPE": "nova-network"}
+
+
+def with_another_answer(parameter):
+    """Return answers with a valid answer to the parameter that is not its default; None if none is known here."""
+    choices = [choice for choice in parameter.choices if choice not in (parameter.default, RETIRED.get(parameter.name))]
+    for text in [*choices, *([OTHER_VALUES[parameter.kind]] if parameter.kind in OTHER_VALUES else OTHER_TEXTS)]:
+        try:
+            answers = resolve_answers(flags={parameter.name: text}, node_answers=HOSTS)
+        except AnswersError:
+            continue
+        if answers.is_customized(parameter.name):
+            return answers
+    return None
+
+
+def test_every_answer_that_counts_for_nothing_has_a_warning():
+    """Of a service that is off, of another back end, of the demo, of SSL ...; passwords are in every file."""
+    defaults = resolve_answers(node_answers=HOSTS)
+    idle = [each for each in PARAMETERS if not defaults.applies(each.name) and not each.is_secret]
+    with_answers = {each.name: with_another_answer(each) for each in idle}
+    silent = [
+        name
+        for name, answers in with_answers.items()
+        if answers and not answers.applies(name) and not any(name in warning for warning in answers.warnings)
+    ]
+    assert len(idle) > 150 and list(with_answers.values()).count(None) < 5
+    assert silent == []
 
 
 def test_dedicated_hosts_give_no_warning():
@@ -253,3 +292,14 @@ def test_answers_that_count_for_nothing_have_a_warning(case):
         assert not [warning for warning in warnings if "not used" in warning]
     else:
         assert list(warnings) == [f"--set: {words}" for words in expected]
+
+
+# Passwords of systems that exist already: nobody can choose them.
+FOREIGN_PASSWORDS = re.compile(r"_(LDAP|NETAPP|SOLIDFIRE|GLUSTERFS|VCENTER|RH|SATELLITE|HTTP)_")
+
+
+def test_every_password_that_we_set_is_ascii():
+    """Services read their files in the encoding of their locale, and none was tried with others."""
+    own = [each for each in PARAMETERS if each.kind == "password" and not FOREIGN_PASSWORDS.search(each.name)]
+    accepted = [each.name for each in own if is_valid(each, "abcdé1")]
+    assert len(own) > 40 and not accepted

@@ -24,6 +24,8 @@ from packstack_lite.secret import Secret
 from tests.conftest import PROJECT
 
 NAME = "CONFIG_NOVA_KS_PW"
+# Of another system, so that it may have any characters.
+FOREIGN = "CONFIG_KEYSTONE_LDAP_USER_PASSWORD"
 PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" "), min_size=1)
 
 
@@ -39,11 +41,11 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_cha
 @example("päss wörd ✓")
 def test_any_printable_password_reads_back(tmp_path_factory, word):
     path = tmp_path_factory.mktemp("w") / "a.txt"
-    answers = resolve_answers(flags={NAME: word})
-    assert answers[NAME] == Secret(word)
+    answers = resolve_answers(flags={FOREIGN: word})
+    assert answers[FOREIGN] == Secret(word)
     write_answer_file(path, answers)
     again = resolve_answers([path])
-    assert again[NAME] == Secret(word)
+    assert again[FOREIGN] == Secret(word)
     assert dict(again) == dict(answers)
 
 
@@ -87,7 +89,7 @@ def test_every_parameter_is_written_once_under_its_group_with_its_help(tmp_path)
 
 
 def test_a_file_that_is_read_and_written_again_is_identical(tmp_path):
-    answers = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", "CONFIG_HORIZON_SECRET_KEY": "ä"})
+    answers = resolve_answers(flags={"CONFIG_DEFAULT_PASSWORD": "p", FOREIGN: "ä"})
     write_answer_file(tmp_path / "a.txt", answers)
     write_answer_file(tmp_path / "b.txt", resolve_answers([tmp_path / "a.txt"]))
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
@@ -137,8 +139,8 @@ def test_no_directory_is_created_for_a_mistyped_path(tmp_path):
 def test_the_locale_does_not_matter(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUTF8", "0")
     monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "ascii")
-    write_answer_file(tmp_path / "a.txt", resolve_answers(flags={NAME: "ä"}))
-    assert resolve_answers([tmp_path / "a.txt"])[NAME] == Secret("ä")
+    write_answer_file(tmp_path / "a.txt", resolve_answers(flags={FOREIGN: "ä"}))
+    assert resolve_answers([tmp_path / "a.txt"])[FOREIGN] == Secret("ä")
 
 
 def test_the_newest_file_of_earlier_runs_is_found(tmp_path, monkeypatch):

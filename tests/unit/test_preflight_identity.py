@@ -91,7 +91,7 @@ BAD = [
         {"volumes": {"aio@lvm#lvm": "1", "c@lvm#lvm": "1"}},
         CINDER,
         SPLIT,
-        ("error", "1 volume belong to aio@lvm", "set CONFIG_STORAGE_HOST to aio"),
+        ("error", "1 volume of aio@lvm: aio is no storage node", "set CONFIG_STORAGE_HOST to aio"),
     ),
     ({"volumes": {"gone@lvm#lvm": "2"}}, CINDER, HOSTS, ("error", "gone is no storage node", "CONFIG_STORAGE_HOST")),
     (

@@ -100,6 +100,19 @@ def test_a_recursive_chown_of_roots_is_mended_at_once(dash, place):
     assert {path.owner() for path in place.rglob("mnt*")} == {"root"}
 
 
+def test_a_store_is_looked_at_on_its_first_levels_and_given_back_whole(dash, place):
+    deep = place / "objects/17/abc/data"
+    deep.parent.mkdir(parents=True)
+    deep.touch()
+    give(OWNER, place, *place.rglob("*"))
+    resource = make(place, content="store", excluded=("mnt",))
+    give(OTHER, deep)
+    assert drift(dash, resource) == ""
+    give("root", *(place / "objects").rglob("*"))
+    assert drift(dash, resource) == f"{place}: {place}/objects/17 is not {OWNER}'s"
+    assert deep.owner() == OWNER
+
+
 def test_links_are_given_and_not_followed(dash, place, tmp_path):
     outside = tmp_path / "outside"
     outside.touch()

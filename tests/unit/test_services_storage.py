@@ -12,11 +12,11 @@ from packstack_lite.remote.command import Command
 from packstack_lite.resources import (
     ApiObject,
     Database,
-    Directory,
     File,
     FileSystem,
     Packages,
     RunOnce,
+    StateDirectory,
     SwiftRings,
     Unit,
     VolumeGroup,
@@ -283,8 +283,9 @@ def test_without_disks_objects_are_in_a_file_or_a_directory():
     assert "mount_check = true" in text(files(machine)["/etc/swift/object-server.conf"])
     assert resources_of(container, FileSystem) == []
     assert "mount_check = false" in text(files(container)["/etc/swift/object-server.conf"])
-    directories = {directory.path: directory.owner for directory in resources_of(container, Directory)}
-    assert directories["/srv/node/swiftloopback"] == "swift"
+    directories = {directory.path: directory for directory in resources_of(container, StateDirectory)}
+    device = directories["/srv/node/swiftloopback"]
+    assert (device.owner, device.content) == ("swift", "store")
     assert "/etc/rsyncd.conf" not in files(container)
 
 

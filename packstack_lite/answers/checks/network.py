@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Iterator, List, Sequence, Tuple
 
 from packstack_lite.answers.l2_agents import (
-    AGENT_NAME_PARTS,
     INTERFACE_MAPPINGS,
     L2_AGENT,
     MECHANISM_DRIVERS,
@@ -21,6 +20,7 @@ from packstack_lite.answers.l2_agents import (
     VLAN_RANGES,
     VPNAAS,
     agent_parameter,
+    counterparts,
 )
 from packstack_lite.answers.parameter_table import PARAMETERS, PARAMETERS_BY_NAME
 from packstack_lite.answers.resolved_answers import Answers
@@ -265,7 +265,11 @@ def _check_tunnel_interface(answers: Answers) -> Iterator[str]:
     if not set(_ID_RANGES_BY_TYPE) & {*answers[TENANT_TYPES], *answers[TYPE_DRIVERS]}:
         types = answers.name_with_origin(TYPE_DRIVERS)
         yield f"{answers.origin_label(name)}: {tunnel_interface} is not used: no type of {types} is a tunnel"
-    for bridge, interface in _split_pairs(answers, bridges):
+    pairs = _split_pairs(answers, bridges)
+    if tunnel_interface == answers[_EXTERNAL_BRIDGE] and tunnel_interface not in dict(pairs):
+        label = answers.origin_label(name)
+        yield f"{label}: {tunnel_interface} is a bridge without an interface in {answers.name_with_origin(bridges)}"
+    for bridge, interface in pairs:
         if interface == tunnel_interface:
             label = answers.origin_label(name)
             yield (
@@ -299,11 +303,9 @@ def _check_unused_agent_answers(answers: Answers) -> Iterator[str]:
 
     Only if the chosen agent's own parameter has its default: then the answer is probably meant for it.
     """
-    agent_name_part = AGENT_NAME_PARTS.get(answers[L2_AGENT], "")
-    for parameter in PARAMETERS if agent_name_part else ():
-        for name_part in AGENT_NAME_PARTS.values():
-            counterpart = parameter.name.replace(f"NEUTRON_{name_part}_", f"NEUTRON_{agent_name_part}_")
-            if name_part == agent_name_part or counterpart == parameter.name or counterpart not in PARAMETERS_BY_NAME:
+    for parameter in PARAMETERS:
+        for counterpart in counterparts(answers, parameter.name):
+            if counterpart not in PARAMETERS_BY_NAME:
                 continue
             if answers.is_customized(parameter.name) and not answers.is_customized(counterpart):
                 yield (

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterator, List
 
+from packstack_lite.answers.l2_agents import counterparts
 from packstack_lite.answers.legacy.history import modernize_value
-from packstack_lite.answers.parameter_table import PARAMETERS, Parameter
+from packstack_lite.answers.parameter_table import PARAMETERS, PARAMETERS_BY_NAME, Parameter
 from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answers
 from packstack_lite.answers.values import given_text, is_valid
 
@@ -27,7 +28,7 @@ def find_warnings(answers: Answers) -> Iterator[str]:
     yield from _warn_unsupported_services(answers)
     yield from _warn_lost_encryption(answers)
     yield from _warn_unsupported_values(answers)
-    yield from _warn_services_that_are_off(answers)
+    yield from _warn_unused_answers(answers)
     yield from _warn_parameters_without_effect(answers)
 
 
@@ -80,11 +81,11 @@ def _warn_unsupported_values(answers: Answers) -> Iterator[str]:
         yield f"ignored, since this release does not implement it: {'; '.join(unsupported)}"
 
 
-def _warn_services_that_are_off(answers: Answers) -> Iterator[str]:
-    """Warn about answers that count for nothing because their service is off.
+def _warn_unused_answers(answers: Answers) -> Iterator[str]:
+    """Warn about answers that count for nothing because of another answer.
 
-    One message for each service. Packstack writes passwords of services that are off too, and the controller into
-    their hosts.
+    Such as one for a service that is off, or for another back end. One message for each answer that decides. Packstack
+    writes passwords of services that are off too, and the controller into their hosts.
     """
     unused_by_reason: Dict[str, List[Parameter]] = {}
     controller = re.compile(rf"(?<![\w.:]){re.escape(answers.text(CONTROLLER_HOST))}(?![\w.])")
@@ -98,13 +99,19 @@ def _warn_services_that_are_off(answers: Answers) -> Iterator[str]:
         if is_generated or not is_usable or not answers.is_customized(parameter.name):
             continue
         reason = answers.unmet_parameter(parameter.name)
-        if _INSTALL_PARAMETER.fullmatch(reason) and parameter.supported_values is None:
+        if reason and not _is_explained_elsewhere(answers, parameter):
             unused_by_reason.setdefault(reason, []).append(parameter)
     for reason, parameters in unused_by_reason.items():
         first, *others = [parameter.name for parameter in parameters]
         names = ", ".join([answers.origin_label(first), *map(answers.name_with_origin, others)])
         text = answers.text(reason) or "empty"
         yield f"{names}: not used, because {reason} is {text} ({answers.describe_origin(reason)})"
+
+
+def _is_explained_elsewhere(answers: Answers, parameter: Parameter) -> bool:
+    """Return whether ``network`` or ``addresses`` say what becomes of the answer."""
+    is_storage_host = parameter.name == "CONFIG_STORAGE_HOST" and bool(answers["CONFIG_CINDER_INSTALL"])
+    return is_storage_host or any(name in PARAMETERS_BY_NAME for name in counterparts(answers, parameter.name))
 
 
 def _warn_parameters_without_effect(answers: Answers) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Sequence
 
-from packstack_lite.resources import Directory, File, FileSystem, SwiftRings, Unit
+from packstack_lite.resources import File, FileSystem, StateDirectory, SwiftRings, Unit
 from packstack_lite.resources.base import Phase, Resource
 from packstack_lite.secret import quote_sh
 from packstack_lite.services._base import catalog
@@ -141,7 +141,15 @@ def _declare_device(context: NodeContext, device: StorageDevice) -> List[Resourc
         context.profile.user("swift"),
         posixpath.join(context.profile.path("swift-devices"), device.name),
     )
-    directory = Directory(path=mount_point, owner=user, group=user, phase=Phase.CONFIGURE, tags=make_tags("swift"))
+    directory = StateDirectory(
+        path=mount_point,
+        owner=user,
+        mode="0755",
+        content="store",
+        excluded=("lost+found",),
+        phase=Phase.CONFIGURE,
+        tags=make_tags("swift"),
+    )
     if not device.source:
         return [directory]
     is_file = not device.source.startswith("/dev/")

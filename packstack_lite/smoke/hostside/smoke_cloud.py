@@ -61,7 +61,7 @@ def catalog(smoke):
             errors.append("%s: %s" % (url, short_error(error)))
     if errors:
         raise Failed("; ".join(errors))
-    return "%d endpoints answer" % len(urls)
+    return "endpoints that answer: %d" % len(urls)
 
 
 def agents(smoke):
@@ -79,7 +79,7 @@ def agents(smoke):
     dead += ["%s@%s is dead" % (a["binary"], a["host"]) for a in neutron_agents if not a["alive"]]
     if dead:
         raise Failed("; ".join(dead) + "; see journalctl -u UNIT and /var/log/nova, /var/log/neutron")
-    return "%d agents alive" % len(neutron_agents)
+    return "agents alive: %d" % len(neutron_agents)
 
 
 def horizon(smoke):

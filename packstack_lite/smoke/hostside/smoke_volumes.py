@@ -237,7 +237,7 @@ def wait_until_gone(smoke, kind, identities, seconds=120):
         failed = sorted({status for status in remaining if status.startswith("error")})
         if failed:
             raise Failed("a %s is not deleted, but %s; see /var/log/cinder" % (kind, ", ".join(failed)))
-        return not remaining, "%d %ss stay, %s" % (len(remaining), kind, ", ".join(sorted(set(remaining))))
+        return not remaining, "%s still there: %s" % (kind, ", ".join(sorted(remaining)))
 
     return smoke.wait("not deleted", seconds, probe)
 
