@@ -4,6 +4,7 @@ This is the package's API.
 """
 
 from packstack_lite.answers.comparison import ComparedAnswer, Difference, compare_answers
+from packstack_lite.answers.legacy.history import describe_fate
 from packstack_lite.answers.legacy.messages import describe_changes
 from packstack_lite.answers.legacy.migration import MigrationResult, migrate_answer_file
 from packstack_lite.answers.legacy.old_flags import find_old_parameter
@@ -36,6 +37,7 @@ __all__ = [
     "compare_answers",
     "derive_node_answers",
     "describe_changes",
+    "describe_fate",
     "describe_parameter",
     "find_old_parameter",
     "migrate_answer_file",

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, suggest_parameter
+from packstack_lite.answers import PARAMETERS, PARAMETERS_BY_NAME, describe_fate, suggest_parameter
 from packstack_lite.cli import answer_files
 from packstack_lite.cli.answers_diff import diff
 from packstack_lite.cli.answers_migrate import migrate
@@ -79,9 +79,8 @@ def _match_names(names: Sequence[str]) -> Set[str]:
     for name in names:
         matched = {known for known in PARAMETERS_BY_NAME if fnmatchcase(known, name.upper())}
         if not matched:
-            raise UsageError(
-                f"{name}: no such parameter{suggest_parameter(name.upper())}", recommend("answers", "show")
-            )
+            fate = describe_fate(name.upper()) or f"no such parameter{suggest_parameter(name.upper())}"
+            raise UsageError(f"{name}: {fate}", recommend("answers", "show"))
         matches |= matched
     return matches
 

@@ -166,6 +166,19 @@ def test_show_refuses_an_unknown_name():
     assert "CONFIG_DEBUG_MOD: no such parameter; did you mean CONFIG_DEBUG_MODE?" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "fate"),
+    [
+        ("CONFIG_NAGIOS_INSTALL", "removed after ocata: Nagios is no longer deployed"),
+        ("config_quantum_ks_pw", "is no parameter after grizzly; its successors: CONFIG_NEUTRON_KS_PW"),
+    ],
+)
+def test_show_says_what_became_of_an_old_name(name, fate):
+    result = run("answers", "show", name, f"--host={HERE}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{name}: {fate}" in result.stderr
+
+
 def test_show_never_truncates_a_name():
     result = run("answers", "show", f"--host={HERE}").stdout
     assert [p.name for p in PARAMETERS if p.name not in result] == []

@@ -100,6 +100,17 @@ def _parse_successors(successors: Any) -> Mapping[str, Mapping[str, Any]]:
     return {successors: {}} if isinstance(successors, str) else successors or {}
 
 
+def describe_fate(name: str) -> str:
+    """Describe what became of a name of older releases; "" for any other name."""
+    old = load_old_parameters().get(name)
+    if old is None:
+        return ""
+    since = f" after {old.last_release}" if old.last_release else ""
+    if old.successors:
+        return f"is no parameter{since}; its successors: {', '.join(old.successors)}"
+    return f"removed{since}{': ' if old.explanation else ''}{old.explanation}"
+
+
 def is_secret_name(name: str) -> bool:
     """Return whether answers under a current or old name are secrets."""
     if name in PARAMETERS_BY_NAME:
