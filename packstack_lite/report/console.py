@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, TextIO, Type
 
@@ -158,8 +159,25 @@ class Console:
             self.rich_console.print(line)
 
     def _render(self) -> RenderableType:
-        """Draw the live part: the nodes that work. Called by rich."""
-        return Group(*(progress.render() for progress in self._progress_by_node.values() if progress.is_busy))
+        """Draw the live part: the nodes that work. Called by rich.
+
+        Where their steps do not fit on the screen, each node gets a line, with a summary above, as far as these fit.
+        """
+        busy = [progress for progress in self._progress_by_node.values() if progress.is_busy]
+        # rich cuts what is higher than the screen, and leaves a line for the cursor.
+        room = self.rich_console.size.height - 1
+        rows = [row for progress in busy for row in progress.rows()] if len(busy) <= room else None
+        if rows is not None and len(rows) <= room:
+            return Group(*rows)
+        phases = Counter(progress.phase for progress in busy)
+        summary = ", ".join(f"{count} in {phase}" for phase, count in phases.most_common())
+        shown = busy if len(busy) < room else busy[: max(0, room - 2)]
+        more = [Text(f"  and {format_count(len(busy) - len(shown), 'more node')}", style="dim")]
+        return Group(
+            _one_line(Text(f"  {format_count(len(busy), 'node')} at work: {summary}", style="bold")),
+            *(progress.headline() for progress in shown),
+            *(more if len(shown) < len(busy) else []),
+        )
 
     def _permanent_lines(self, event: Event) -> List[Text]:
         """Return the lines of an event that stay on the screen."""
@@ -212,6 +230,12 @@ def _failure_lines(event: Failed) -> List[Text]:
     if event.hint:
         lines.append(Text.assemble(("    → ", "cyan"), event.hint))
     return lines
+
+
+def _one_line(text: Text) -> Text:
+    """Return the text, cut where the line ends."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 class _NodeProgress:
@@ -280,22 +304,30 @@ class _NodeProgress:
         progress = self._installations.get(step)
         return (progress.describe(now) if progress else "") or self._last_output[step]
 
-    def render(self) -> RenderableType:
-        """Draw the phase, its running steps, and each step's progress or last output line."""
+    @property
+    def phase(self) -> str:
+        """Return the name of the running phase."""
+        return self._phase
+
+    def headline(self) -> Text:
+        """Return the line of the running phase: steps in numbers, seconds, node."""
+        now = self._clock()
+        line = Text.assemble(
+            (f"  {_FRAMES[int(now * 10) % len(_FRAMES)]} ", "cyan"),
+            (f"{self._phase:<{_NAME_WIDTH}}", "bold"),
+            (f"{self._progress(self._step_started_at):<{_OUTCOME_WIDTH}}", "dim"),
+            (f"{format_seconds(now - self._phase_started_at):>12}", "dim"),
+            (f"  {self._node}" if self._node else "", "dim"),
+        )
+        return _one_line(line)
+
+    def rows(self) -> List[Text]:
+        """Return lines for the phase, its running steps, and what each step did last."""
         now = self._clock()
         steps, last_output = self._step_started_at, self._last_output
-        frame = _FRAMES[int(now * 10) % len(_FRAMES)]
         shown = list(steps.items())[:_STEPS_SHOWN]
         width = max([_NAME_WIDTH + _OUTCOME_WIDTH - 2, *(len(step) for step, _ in shown)])
-        rows = [
-            Text.assemble(
-                (f"  {frame} ", "cyan"),
-                (f"{self._phase:<{_NAME_WIDTH}}", "bold"),
-                (f"{self._progress(steps):<{_OUTCOME_WIDTH}}", "dim"),
-                (f"{format_seconds(now - self._phase_started_at):>12}", "dim"),
-                (f"  {self._node}" if self._node else "", "dim"),
-            )
-        ]
+        rows = [self.headline()]
         for step, started_at in shown:
             rows.append(Text.assemble(f"      {step:<{width}}", (f"{format_seconds(now - started_at):>12}", "dim")))
             progress = self._installations.get(step)
@@ -305,9 +337,7 @@ class _NodeProgress:
                 rows.append(Text(f"        {last_output[step]}", style="dim"))
         if len(steps) > len(shown):
             rows.append(Text(f"      and {len(steps) - len(shown)} more", style="dim"))
-        for row in rows:
-            row.no_wrap, row.overflow = True, "ellipsis"
-        return Group(*rows)
+        return [_one_line(row) for row in rows]
 
     def _progress(self, steps: Dict[str, float]) -> str:
         """Return "N of M steps"; "" for a single step."""

@@ -148,6 +148,42 @@ def test_the_live_part_shows_the_phase_and_its_steps_with_seconds(clock):
     assert rows[-1] == "      and 1 more"
 
 
+def draw(console):
+    """Return the lines of the live part."""
+    console.close()
+    with console.rich_console.capture() as captured:
+        console.rich_console.print(console._render())
+    return [line.rstrip() for line in without_escapes(captured.get()).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "height", "shown"),
+    [
+        # With three lines each they fit; with a line each; only some.
+        (4, 24, 4),
+        (12, 24, 12),
+        (40, 24, 21),
+        (300, 10, 7),
+    ],
+)
+def test_many_nodes_get_a_line_each_as_far_as_they_fit(clock, monkeypatch, nodes, height, shown):
+    monkeypatch.setenv("LINES", str(height))
+    console = Console(Terminal(), clock=clock, node_count=nodes)
+    for number in range(nodes):
+        phase = Phase.PACKAGES if number % 4 else PHASE
+        console.on_event(PhaseStarted(f"node-{number}", phase))
+        console.on_event(StepStarted(f"node-{number}", phase, "step 1"))
+        console.on_event(Output(f"node-{number}", phase, "step 1", "line"))
+    lines = draw(console)
+    assert len(lines) <= height - 1
+    named = [line for line in lines if re.fullmatch(r"  \S (Packages|Services) .* node-\d+", line)]
+    assert len(named) == shown
+    if nodes > 4:
+        count = nodes // 4
+        assert lines[0] == f"  {nodes} nodes at work: {nodes - count} in Packages, {count} in Services"
+    assert (lines[-1] == f"  and {nodes - shown} more nodes") is (shown < nodes)
+
+
 def test_an_interrupted_run_restores_the_screen(clock):
     stream = Terminal()
     console = Console(stream, clock=clock)
