@@ -167,8 +167,8 @@ class Console:
         # rich cuts what is higher than the screen, and leaves a line for the cursor.
         room = self.rich_console.size.height - 1
         rows = [row for progress in busy for row in progress.rows()] if len(busy) <= room else None
-        if rows is not None and len(rows) <= room:
-            return Group(*rows)
+        if rows is not None and (len(rows) <= room or len(busy) == 1):
+            return Group(*rows[:room])
         phases = Counter(progress.phase for progress in busy)
         summary = ", ".join(f"{count} in {phase}" for phase, count in phases.most_common())
         shown = busy if len(busy) < room else busy[: max(0, room - 2)]

@@ -184,6 +184,16 @@ def test_many_nodes_get_a_line_each_as_far_as_they_fit(clock, monkeypatch, nodes
     assert (lines[-1] == f"  and {nodes - shown} more nodes") is (shown < nodes)
 
 
+def test_one_node_keeps_its_steps_on_a_low_screen(clock, monkeypatch):
+    monkeypatch.setenv("LINES", "5")
+    console = Console(Terminal(), clock=clock)
+    console.on_event(PhaseStarted(NODE, PHASE))
+    for number in range(6):
+        console.on_event(StepStarted(NODE, PHASE, f"start unit-{number}"))
+    lines = draw(console)
+    assert len(lines) == 4 and "Services" in lines[0] and lines[3].startswith("      start unit-2")
+
+
 def test_an_interrupted_run_restores_the_screen(clock):
     stream = Terminal()
     console = Console(stream, clock=clock)
