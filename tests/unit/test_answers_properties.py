@@ -25,7 +25,7 @@ from packstack_lite.answers import (
     write_answer_text,
 )
 from packstack_lite.answers.templates import is_template
-from packstack_lite.answers.values import MAX_ANSWER_LENGTH, parse_value
+from packstack_lite.answers.values import MAX_ANSWER_LENGTH, is_given, parse_value
 from packstack_lite.answers.writer import render_parameter_lines
 from packstack_lite.cli.app import cli, main
 from packstack_lite.errors import UsageError
@@ -179,8 +179,8 @@ PACKSTACK_2_CUTS = re.compile(r'^[^;]*\s;|^""$')
 
 
 @settings(max_examples=60)
-# A word that looks like a template, as $A does, is refused.
-@given(MARKED.map(str.strip).filter(lambda word: word and not is_template(word, True)))
+# A word that looks like a template, as $A does, is refused; '' in quotation marks is no answer.
+@given(MARKED.map(str.strip).filter(lambda word: is_given(word, True) and not is_template(word, True)))
 @example("a ;b")
 @example("a;b")
 def test_packstack_reads_passwords_as_we_do_except_what_python_2_cuts(tmp_path_factory, word):

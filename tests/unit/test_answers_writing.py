@@ -17,7 +17,7 @@ from packstack_lite.answers import (
     write_answer_file,
 )
 from packstack_lite.answers.templates import is_template
-from packstack_lite.answers.values import parse_value
+from packstack_lite.answers.values import is_given, parse_value
 from packstack_lite.deployment.answer_sources import find_earlier_answer_files
 from packstack_lite.errors import AnswersError, UsageError
 from packstack_lite.secret import Secret
@@ -29,9 +29,14 @@ FOREIGN = "CONFIG_KEYSTONE_LDAP_USER_PASSWORD"
 PRINTABLE = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" "), min_size=1)
 
 
+# A word that looks like a template, as $A does, is refused; '' in quotation marks is no answer.
+ANSWERS = PRINTABLE.map(str.strip).filter(
+    lambda word: word != "PW_PLACEHOLDER" and is_given(word, True) and not is_template(word, True)
+)
+
+
 @settings(max_examples=50)
-# A word that looks like a template, as $A does, is refused.
-@given(PRINTABLE.map(str.strip).filter(lambda word: word not in ("", "PW_PLACEHOLDER") and not is_template(word, True)))
+@given(ANSWERS)
 @example("$ % \" ' \\ # ; @ / : & !")
 @example("=a")
 @example(": a = b")

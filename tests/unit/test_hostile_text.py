@@ -72,7 +72,7 @@ def print_events(value):
                 for kind in EVENTS:
                     console.on_event(fill(kind, value))
                 if interactive:
-                    console.rich_console.print(console._progress_by_node[value].render())
+                    console.rich_console.print(*console._progress_by_node[value].rows(), sep="\n")
             yield stream.getvalue()
 
 
