@@ -102,8 +102,15 @@ FAULTS: Tuple[Fault, ...] = (
         "mkdir -p /etc/systemd/system/nova-scheduler.service.d && cd /etc/systemd/system/nova-scheduler.service.d"
         " && printf '[Service]\\nExecStartPre=/bin/false\\n' > broken.conf && systemctl daemon-reload"
         " && { systemctl restart nova-scheduler || true; }",
-        refusal="nova-scheduler",
+        refusal="/etc/systemd/system/nova-scheduler.service.d/broken.conf",
         repair="rm -r /etc/systemd/system/nova-scheduler.service.d; systemctl daemon-reload",
+    ),
+    Fault(
+        "the queue's memory alarm is set",
+        "rabbitmqctl -q set_vm_memory_high_watermark 0.00001",
+        with_change=True,
+        refusal="RabbitMQ takes no messages: its memory alarm is set",
+        repair="rabbitmqctl -q set_vm_memory_high_watermark 0.4",
     ),
     Fault(
         "/tmp is full",

@@ -40,6 +40,8 @@ class RunningApply:
             encoding="utf-8",
             errors="replace",
             cwd=PROJECT,
+            # A test run in the background ignores this signal, and would hand that down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={
                 **os.environ,
                 "HOME": str(home or cloud.tool.home),

@@ -40,16 +40,18 @@ from tests.e2e.stored_data import checksums, store_data
 pytestmark = pytest.mark.slow
 
 RIVALS = 20
+SIGNALS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "interrupt": signal.SIGINT}
 # Exit codes of a run that a fault stopped: no connection, a phase failed.
 STOPPED_CODES = (4, 5)
+INTERRUPTED_CODE = 130
 
 
 @dataclass(frozen=True)
 class Interruption:
     """What happens to a deployment once a phase has work to do.
 
-    ``kind`` is kill, cut or reboot; ``seconds`` is the length of a cut, or the time before a kill. ``prepare`` runs on
-    the node before, so that the phase has something to do again.
+    ``kind`` is a signal's name, cut or reboot; ``seconds`` is the length of a cut, or the time before a signal.
+    ``prepare`` runs on the node before, so that the phase has something to do again.
     """
 
     phase: str
@@ -64,6 +66,7 @@ class Interruption:
 # A job of the run before goes on alone; one that fills the databases would do so after they were emptied.
 _AWAIT_JOBS = "while systemctl is-active -q 'packstack-lite-job-*'; do sleep 1; done"
 _STOP_SERVICES = "systemctl stop nova-scheduler nova-conductor glance-api"
+_CHANGE_FILE = "echo '# another line' >> /etc/glance/glance-api.conf; true"
 _EMPTY_SCHEMA = 'for d in placement glance; do mariadb -e "DROP DATABASE $d; CREATE DATABASE $d CHARSET utf8"; done'
 INTERRUPTIONS = (
     Interruption("Prepare", "kill"),
@@ -74,12 +77,14 @@ INTERRUPTIONS = (
     Interruption("Platform", "kill"),
     Interruption("Databases", "kill"),
     Interruption("Configure", "kill"),
+    Interruption("Configure", "terminate", 0, _CHANGE_FILE),
     Interruption("Schema", "kill"),
     Interruption("Schema", "cut", 10, _EMPTY_SCHEMA),
     Interruption("Schema", "cut", 90, _EMPTY_SCHEMA),
     Interruption("Catalog", "kill"),
     Interruption("Services", "kill"),
     Interruption("Services", "cut", 10),
+    Interruption("Services", "interrupt", 0, _STOP_SERVICES),
     Interruption("Services", "reboot", 0, _STOP_SERVICES),
     Interruption("Services", "cut", 90, _STOP_SERVICES),
     Interruption("Networks", "kill"),
@@ -166,7 +171,7 @@ def test_a_deployment_is_interrupted(cloud: Sandbox, interruption: Interruption)
     met = run.wait_for(begins_work_in(interruption.phase))
     if met is None:
         pytest.fail(f"nothing to do in {interruption.phase}: {run.finish().err[-3000:]}")
-    if interruption.kind == "kill":
+    if interruption.kind in SIGNALS:
         time.sleep(interruption.seconds)
     elif interruption.kind == "cut":
         cut_link_for(cloud, interruption.seconds)
@@ -181,8 +186,10 @@ def test_a_deployment_is_interrupted(cloud: Sandbox, interruption: Interruption)
         assert result.code in STOPPED_CODES, result.err[-3000:]
         assert_explained(result)
         return
-    result = run.kill()
-    assert result.code in (-signal.SIGKILL, 0, *STOPPED_CODES), result.err[-3000:]
+    result = run.kill(SIGNALS.get(interruption.kind, signal.SIGKILL))
+    assert result.code in (-signal.SIGKILL, INTERRUPTED_CODE, 0, *STOPPED_CODES), result.err[-3000:]
+    if result.code == INTERRUPTED_CODE:
+        assert "run the same command again" in result.err, result.err[-3000:]
     assert_explained(result)
 
 
