@@ -9,7 +9,8 @@ import base64
 import binascii
 import ipaddress
 import re
-from typing import Any, Callable, Dict, Sequence, Tuple
+from functools import lru_cache
+from typing import Any, Callable, Dict, Pattern, Sequence, Tuple
 
 from packstack_lite.answers.parameter_table import PUPPET_FACT, Parameter
 from packstack_lite.secret import Secret, reveal_text
@@ -127,11 +128,17 @@ def _check_pattern(parameter: Parameter, value: Any) -> None:
     invalid_items = [
         text
         for text in map(reveal_text, items)
-        if parameter.pattern and not re.fullmatch(parameter.pattern, text, re.ASCII)
+        if parameter.pattern and not _compile_pattern(parameter.pattern).fullmatch(text)
     ]
     if invalid_items:
         subject = "" if parameter.is_secret else f"{_quote_value(invalid_items[0])} "
         raise ValueError(f"{subject}is not {parameter.pattern_description}")
+
+
+@lru_cache(maxsize=None)
+def _compile_pattern(pattern: str) -> Pattern[str]:
+    """Compile a parameter's pattern once; there are more than ``re`` remembers (512, with those of libraries)."""
+    return re.compile(pattern, re.ASCII)
 
 
 def _quote_value(text: str) -> str:

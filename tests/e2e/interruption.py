@@ -19,6 +19,8 @@ from tests.conftest import PROJECT, Outcome
 from tests.e2e.conftest import Sandbox
 
 EventData = Dict[str, Any]
+# ssh exits with it where it got no connection.
+SSH_FAILED_CODE = 255
 # No event of a deployment is later than this. A container on a busy machine installs packages for eight minutes.
 LONGEST_WAIT_SECONDS = 1800.0
 
@@ -97,6 +99,20 @@ def reboot(cloud: Sandbox) -> None:
     """Power the node off and on again; return when SSH answers."""
     sandbox_api.stop(cloud.name)
     sandbox_api.start(cloud.name)
+
+
+def await_boot(cloud: Sandbox, seconds: float = 120) -> None:
+    """Wait for the end of the node's boot.
+
+    A port watch beside it opens connections that never log in; sshd refuses some others meanwhile (MaxStartups).
+    """
+    end = time.monotonic() + seconds
+    while True:
+        result = cloud.tool("sandbox", "ssh", cloud.name, "--", "systemctl is-system-running --wait; true")
+        if result.code == 0:
+            return
+        assert result.code == SSH_FAILED_CODE and time.monotonic() < end, result.err
+        time.sleep(1)
 
 
 def cut_link_for(cloud: Sandbox, seconds: float) -> None:

@@ -33,7 +33,7 @@ from tests.e2e.conftest import (
     other_sandboxes_stopped,
 )
 from tests.e2e.fault_table import CHANGED_ANSWER, FAULTS, Fault
-from tests.e2e.interruption import RunningApply, begins_work_in, cut_link_for, reboot, starts_phase
+from tests.e2e.interruption import RunningApply, await_boot, begins_work_in, cut_link_for, reboot, starts_phase
 from tests.e2e.scan import SSH, all_public_ports, assert_only_public_ports_open, watched_ports
 from tests.e2e.stored_data import checksums, store_data
 
@@ -180,7 +180,7 @@ def test_a_deployment_is_interrupted(cloud: Sandbox, interruption: Interruption)
     else:
         with watched_ports(sandbox_api.find(cloud.name).address) as answered:
             reboot(cloud)
-            cloud.sh("systemctl is-system-running --wait; true")
+            await_boot(cloud)
         assert SSH in answered and answered <= all_public_ports(), answered
         result = run.finish(timeout=300)
         assert result.code in STOPPED_CODES, result.err[-3000:]

@@ -75,6 +75,8 @@ class ShellSandbox:
         self._known: set[str] = set()
         # Scripts that already ran with this text: most are the same on all nodes and profiles.
         self.done: set[str] = set()
+        # Resources without problems, by profile and id: an equal one of another scenario needs no second look.
+        self.harmless: dict[tuple[str, str], Resource] = {}
         # Problems of all scripts that ran, with their stdin: the scenarios share most.
         self._problems: dict[tuple[str, bytes], str] = {}
         for code in ("true", "false"):
@@ -201,13 +203,18 @@ def find_injections(sandbox: ShellSandbox, context: NodeContext) -> List[str]:
     """
     recorder = ScriptRecorder()
     problems = []
-    for resource in services.declare(context):
+    resources = {(context.profile.name, resource.id): resource for resource in services.declare(context)}
+    resources = {key: resource for key, resource in resources.items() if sandbox.harmless.get(key) != resource}
+    for resource in resources.values():
         for source, script, stdin in scripts(resource):
             if COMMAND in script or COMMAND.encode() in stdin:
                 problems.append(f"{source}: {recorder.find_problem(script, stdin)}")
         for path, text in _texts(resource):
             problems += [f"{path}: {problem}" for problem in find_problems_in_file(recorder, path, text)]
-    return recorder.resolve(problems, sandbox)
+    found = recorder.resolve(problems, sandbox)
+    if not found:
+        sandbox.harmless.update(resources)
+    return found
 
 
 class ScriptRecorder:

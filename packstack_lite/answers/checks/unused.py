@@ -90,16 +90,16 @@ def _warn_unused_answers(answers: Answers) -> Iterator[str]:
     unused_by_reason: Dict[str, List[Parameter]] = {}
     controller = re.compile(rf"(?<![\w.:]){re.escape(answers.text(CONTROLLER_HOST))}(?![\w.])")
     for parameter in PARAMETERS:
+        reason = answers.unmet_parameter(parameter.name)
+        if not reason or not answers.is_customized(parameter.name):
+            continue
         text = answers.text(parameter.name)
         is_generated = parameter.is_secret or text in parameter.other_defaults or controller.search(text)
         # The resolver warns about invalid answers. Retired ones were defaults.
         is_usable = (
             given_text(parameter, text) and is_valid(parameter, text) and not modernize_value(parameter.name, text)
         )
-        if is_generated or not is_usable or not answers.is_customized(parameter.name):
-            continue
-        reason = answers.unmet_parameter(parameter.name)
-        if reason and not _is_explained_elsewhere(answers, parameter):
+        if not is_generated and is_usable and not _is_explained_elsewhere(answers, parameter):
             unused_by_reason.setdefault(reason, []).append(parameter)
     for reason, parameters in unused_by_reason.items():
         first, *others = [parameter.name for parameter in parameters]
