@@ -62,6 +62,7 @@ test-tools: ## install what the tests use: missing system tools (apt), environme
 test: check test-tools ## run every test that CI runs, clouds in sandboxes included
 	$(call both,-m "not slow and not machine" --durations=15)
 
+test-all: export PROPERTY_EXAMPLES ?= 200
 test-all: check test-tools ## run make test, and the tests that take longer
 	$(call both,-m "not machine" --durations=15)
 

@@ -58,8 +58,13 @@ CLOUDS = {
     "test_storage.py": "complete",
     "test_ovn.py": "complete",
 }
-# A property test must not fail because the machine is busy.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A property test must not fail because the machine is busy. Each run draws other examples; test-all draws more.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", 50)),
+)
 settings.load_profile("any machine")
 
 

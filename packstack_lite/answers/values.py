@@ -137,7 +137,10 @@ def _check_pattern(parameter: Parameter, value: Any) -> None:
 
 @lru_cache(maxsize=None)
 def _compile_pattern(pattern: str) -> Pattern[str]:
-    """Compile a parameter's pattern once; there are more than ``re`` remembers (512, with those of libraries)."""
+    """Compile a parameter's pattern, once.
+
+    With those of libraries there are more than the 512 that ``re`` remembers.
+    """
     return re.compile(pattern, re.ASCII)
 
 

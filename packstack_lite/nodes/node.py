@@ -47,10 +47,16 @@ def reachable_address(name: str, facts: Facts) -> str:
 
     A loopback address does not count.
     """
-    return name if is_ip_address(name) and not ip_address(name).is_loopback else facts.network.address
+    return name if _is_reachable_ip_address(name) else facts.network.address
 
 
 # Each service asks for the same few addresses, a hundred times per node.
+@lru_cache(maxsize=1024)
+def _is_reachable_ip_address(text: str) -> bool:
+    """Return whether the text is an IP address other than a loopback one."""
+    return is_ip_address(text) and not ip_address(text).is_loopback
+
+
 @lru_cache(maxsize=1024)
 def is_ip_address(text: str) -> bool:
     """Return whether the text is an IPv4 or IPv6 address rather than a name."""

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 import yaml
 
+from packstack_lite.answers.parameter_table import YAML_LOADER
 from tests.hosts.rpms import Rpm, User
 
 DATA = Path(__file__).parent / "data"
@@ -79,15 +81,21 @@ def read_data(name: str) -> str:
     return (DATA / name).read_text(encoding="utf-8")
 
 
+@lru_cache(maxsize=None)
+def read_yaml(name: str) -> Dict[str, Any]:
+    """Return the content of a YAML file below ``tests/hosts/data``; nobody changes it."""
+    return yaml.load(read_data(name), Loader=YAML_LOADER)  # type: ignore[no-any-return]
+
+
 def load_layout(name: str) -> Layout:
     """Read the layout of that name.
 
     Raises LookupError where an RPM requires what none provides.
     """
-    data = yaml.safe_load(read_data(f"{name}/layout.yaml"))
+    data = read_yaml(f"{name}/layout.yaml")
     if data.get("extends"):
-        data = _merge(yaml.safe_load(read_data(data["extends"])), data)
-    tables = [yaml.safe_load(read_data(table)) for table in data["tables"]]
+        data = _merge(read_yaml(data["extends"]), data)
+    tables = [read_yaml(table) for table in data["tables"]]
     # A pool of a later table replaces one of the same name.
     pools = {
         key: _parse_pool(key, pool_row) for table in tables for key, pool_row in (table.get("pools") or {}).items()

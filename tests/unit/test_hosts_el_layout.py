@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from packstack_lite import profiles
 from packstack_lite.remote.command import Command
@@ -62,7 +61,7 @@ def test_an_rpm_that_claims_files_has_a_pool(name):
     claiming = {
         key
         for table in layout.string_list("tables")
-        for key, fields in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).items()
+        for key, fields in (el_table.read_yaml(table).get("rpms") or {}).items()
         if fields and fields.get("claims")
     }
     assert not [e.rpm.key for e in layout.entries if e.rpm.key in claiming and e.pool not in pool_names]
@@ -110,7 +109,7 @@ def test_every_copied_data_file_counts_in_the_digest():
     copied = {
         name
         for table in layout.string_list("tables")
-        for fields in (yaml.safe_load(el_table.read_data(table)).get("rpms") or {}).values()
+        for fields in (el_table.read_yaml(table).get("rpms") or {}).values()
         for name in ((fields or {}).get("copies") or {}).values()
     }
     assert copied and copied <= set(layout.string_list("made_from"))
