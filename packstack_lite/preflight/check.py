@@ -86,8 +86,13 @@ def list_interfaces(context: CheckContext) -> str:
 
 def own_addresses(context: CheckContext) -> FrozenSet[str]:
     """Return the node's addresses, without prefix length and zone."""
-    addresses = [address for interface in context.facts.network.interfaces for address in interface.addresses]
-    return frozenset(map(strip_prefix_length, [*addresses, context.facts.network.address]))
+    return addresses_of(context.facts)
+
+
+def addresses_of(facts: Facts) -> FrozenSet[str]:
+    """Return a node's addresses, without prefix length and zone."""
+    addresses = [address for interface in facts.network.interfaces for address in interface.addresses]
+    return frozenset(map(strip_prefix_length, [*addresses, facts.network.address]))
 
 
 def strip_prefix_length(address: str) -> str:

@@ -12,13 +12,21 @@ from packstack_lite.counts import format_count
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.facts.fields import parse_number
 from packstack_lite.preflight import node_commands
-from packstack_lite.preflight.check import CheckContext, Findings, error, own_addresses, warning
+from packstack_lite.preflight.check import CheckContext, Findings, addresses_of, error, warning
 from packstack_lite.services import NodeContext
 from packstack_lite.services.networking import network_settings
 
 _HOST_NAME, _SWITCH, _REGION = "host name", "Open vSwitch's system-id", "CONFIG_KEYSTONE_REGION"
-# Cinder's back end -> the parameter that names where it keeps volumes.
-_VOLUME_STORES = {"lvm": "CONFIG_CINDER_VOLUME_NAME", "ceph": "CONFIG_CINDER_CEPH_POOL"}
+_DATABASE_SERVER, _EXPORTS = "CONFIG_MARIADB_HOST", "CONFIG_CINDER_NFS_MOUNTS"
+# The identity of a database server on the controller itself, whose address may change.
+_THIS_NODE = "this node"
+_CEPH_CREATE, _CEPH_CONF = "CONFIG_CINDER_CEPH_CREATE", "CONFIG_CINDER_CEPH_CONF"
+# Cinder's back end -> the parameters that name where it keeps volumes.
+_VOLUME_STORES = {
+    "lvm": ("CONFIG_CINDER_VOLUME_NAME",),
+    "ceph": ("CONFIG_CINDER_CEPH_POOL", _CEPH_CREATE, _CEPH_CONF),
+    "nfs": (_EXPORTS,),
+}
 _IGNORE = "; or go on, and lose what depends on it: --ignore identity"
 # Networks of these types leave through a physical network.
 _PHYSICAL_TYPES = ("flat", "vlan")
@@ -34,10 +42,34 @@ def identity_of(answers: Mapping[str, Any], facts: Facts, roles: Sequence[str]) 
     identity = {_HOST_NAME: facts.system.hostname, _SWITCH: facts.cloud.ovs_system_id}
     if "controller" in roles:
         identity[_REGION] = str(answers.get(_REGION) or "")
+        identity[_DATABASE_SERVER] = _database_server(answers, facts, roles)
     if "storage" in roles and answers.get("CONFIG_CINDER_INSTALL"):
         backends = answers.get("CONFIG_CINDER_BACKEND") or ()
-        identity.update({name: str(answers.get(name) or "") for key, name in _VOLUME_STORES.items() if key in backends})
+        names = [name for backend, names in _VOLUME_STORES.items() if backend in backends for name in names]
+        identity.update({name: _answer_text(answers, name) for name in names})
+        # A cluster of our own has no configuration file of the user's.
+        if identity.get(_CEPH_CREATE) == "y":
+            del identity[_CEPH_CONF]
     return {key: value for key, value in identity.items() if value}
+
+
+def _answer_text(answers: Mapping[str, Any], name: str) -> str:
+    """Return a typed answer as an answer file has it, "" for none."""
+    value = answers.get(name)
+    if isinstance(value, bool):
+        return "y" if value else "n"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value or "")
+
+
+def _database_server(answers: Mapping[str, Any], facts: Facts, roles: Sequence[str]) -> str:
+    """Return where the controller's databases are: a server, or ``_THIS_NODE``.
+
+    An existing database server has no role: CONFIG_MARIADB_HOST names it.
+    """
+    server = str(answers.get(_DATABASE_SERVER) or "")
+    if answers.get("CONFIG_MARIADB_INSTALL", True):
+        return _THIS_NODE if "database" in roles else server
+    return _THIS_NODE if server in {*addresses_of(facts), facts.system.hostname} else server
 
 
 def check_identity(context: CheckContext) -> Findings:
@@ -83,11 +115,39 @@ def _check_recorded_identity(context: CheckContext) -> Findings:
                 f"{key} was {recorded} and is {value} now: OVN would take this node for another one",
                 f"{node_commands.set_system_id(recorded)}{_IGNORE}",
             )
+        elif key == _DATABASE_SERVER:
+            yield from _check_database_server(recorded, value)
+        elif key == _EXPORTS:
+            yield from _check_exports(recorded, value)
         else:
             yield error(
-                f"{key} was {recorded} and is {value} now: the volumes in {recorded} would not be found",
+                f"{key} was {recorded} and is {value} now: the volumes there would not be found",
                 f"set {key}={recorded}{_IGNORE}",
             )
+
+
+def _check_database_server(recorded: str, current: str) -> Findings:
+    """Check that the databases of the controller stay on another node or server.
+
+    ``_check_databases`` looks for those on the node itself.
+    """
+    if recorded != _THIS_NODE:
+        yield error(
+            f"the cloud's databases are on {recorded}, and the answers name {current}:"
+            " the cloud would begin anew, without its users, instances and networks",
+            f"set {_DATABASE_SERVER}={recorded}; if it is the same server under another name, or the databases were"
+            " copied: --ignore identity",
+        )
+
+
+def _check_exports(recorded: str, current: str) -> Findings:
+    """Check that no NFS export with volumes is given up; more may come."""
+    lost = [export for export in recorded.split(",") if export not in current.split(",")]
+    if lost:
+        yield error(
+            f"{_EXPORTS} has lost {', '.join(lost)}: the volumes there would not be found",
+            f"set {_EXPORTS}={recorded}{_IGNORE}",
+        )
 
 
 def _check_databases(context: CheckContext) -> Findings:
@@ -102,13 +162,8 @@ def _check_databases(context: CheckContext) -> Findings:
 
 
 def _keeps_databases(context: CheckContext) -> bool:
-    """Return whether the answers leave the databases on this node.
-
-    An existing database server has no role: CONFIG_MARIADB_HOST names it.
-    """
-    if context.answers.get("CONFIG_MARIADB_INSTALL", True):
-        return context.has_role("database")
-    return context.answers.get("CONFIG_MARIADB_HOST") in {*own_addresses(context), context.facts.system.hostname}
+    """Return whether the answers leave the databases on this node."""
+    return _database_server(context.answers, context.facts, context.roles) == _THIS_NODE
 
 
 def _check_instances(context: CheckContext) -> Findings:

@@ -21,6 +21,12 @@ SPLIT: Mapping[str, Any] = {
     "c": ("storage",),
 }
 CINDER = {"CONFIG_CINDER_INSTALL": True, "CONFIG_CINDER_BACKEND": ("lvm",)}
+NFS = {
+    **CINDER,
+    "CONFIG_CINDER_BACKEND": ("nfs",),
+    "CONFIG_CINDER_NFS_MOUNTS": ("nas:/c", "nas:/a"),
+}
+CEPH = {**CINDER, "CONFIG_CINDER_BACKEND": ("ceph",), "CONFIG_CINDER_CEPH_CREATE": False}
 NETWORKS = ("flat extnet public", "vxlan - private", "vxlan - my net")
 
 
@@ -72,6 +78,44 @@ BAD = [
         CINDER,
         HOSTS,
         ("error", "CONFIG_CINDER_VOLUME_NAME was vg0 and is cinder-volumes now", "set CONFIG_CINDER_VOLUME_NAME=vg0"),
+    ),
+    (
+        {"manifest": by_name("CONFIG_MARIADB_HOST", "198.18.1.50")},
+        {"CONFIG_MARIADB_INSTALL": False, "CONFIG_MARIADB_HOST": "198.18.1.51"},
+        HOSTS,
+        (
+            "error",
+            "databases are on 198.18.1.50, and the answers name 198.18.1.51: the cloud would begin anew",
+            "set CONFIG_MARIADB_HOST=198.18.1.50",
+        ),
+    ),
+    (
+        {"manifest": by_name("CONFIG_MARIADB_HOST", "198.18.1.50")},
+        {},
+        HOSTS,
+        ("error", "databases are on 198.18.1.50, and the answers name this node", "--ignore identity"),
+    ),
+    (
+        {"manifest": by_name("CONFIG_CINDER_NFS_MOUNTS", "nas:/a,nas:/b")},
+        NFS,
+        HOSTS,
+        (
+            "error",
+            "CONFIG_CINDER_NFS_MOUNTS has lost nas:/b: the volumes there",
+            "set CONFIG_CINDER_NFS_MOUNTS=nas:/a,nas:/b",
+        ),
+    ),
+    (
+        {"manifest": by_name("CONFIG_CINDER_CEPH_CONF", "/etc/ceph/old.conf")},
+        CEPH,
+        HOSTS,
+        ("error", "CONFIG_CINDER_CEPH_CONF was /etc/ceph/old.conf and is /etc/ceph/ceph.conf now", "old.conf"),
+    ),
+    (
+        {"manifest": by_name("CONFIG_CINDER_CEPH_CREATE", "y")},
+        CEPH,
+        HOSTS,
+        ("error", "CONFIG_CINDER_CEPH_CREATE was y and is n now: the volumes there", "CONFIG_CINDER_CEPH_CREATE=y"),
     ),
     ({"manifest": Manifest(is_damaged=True)}, {}, HOSTS, ("warning", "manifest.json cannot be read", "anew")),
     (
@@ -192,6 +236,8 @@ GOOD = [
     ({"volumes": {"aio@lvm#lvm": "2"}}, {}, SPLIT),
     ({"image_stores": ("file",)}, {}, HOSTS),
     ({"image_stores": ("swift",)}, {"CONFIG_GLANCE_BACKEND": "swift"}, HOSTS),
+    ({"manifest": by_name("CONFIG_MARIADB_HOST", "this node")}, {"CONFIG_MARIADB_HOST": "198.18.1.99"}, HOSTS),
+    ({"manifest": by_name("CONFIG_CINDER_NFS_MOUNTS", "nas:/a")}, NFS, HOSTS),
 ]
 
 
@@ -207,6 +253,7 @@ def test_the_recorded_identity_is_that_of_the_node_and_gives_no_finding() -> Non
         "host name": "aio",
         "Open vSwitch's system-id": "1a",
         "CONFIG_KEYSTONE_REGION": "RegionOne",
+        "CONFIG_MARIADB_HOST": "this node",
         "CONFIG_CINDER_VOLUME_NAME": "cinder-volumes",
     }
     assert find(CINDER, ovs_system_id="1a", manifest=Manifest((), identity)) == []
