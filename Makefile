@@ -59,6 +59,7 @@ test-tools: ## install what the tests use: missing system tools (apt), environme
 	sh tests/tools/install.sh
 	PYTHON="$(PYTHON)" sh tests/tools/hostside-pythons.sh .pythons
 
+test: export PROPERTY_EXAMPLES ?= 100
 test: check test-tools ## run every test that CI runs, clouds in sandboxes included
 	$(call both,-m "not slow and not machine" --durations=15)
 
