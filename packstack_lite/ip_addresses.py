@@ -1,11 +1,14 @@
 """Judge IP addresses that answers or nodes give.
 
-Used by ``answers.checks``, ``nodes.facts`` and ``preflight``.
+Used by all rooms from ``answers`` to ``deployment``.
 """
 
 from __future__ import annotations
 
 from ipaddress import ip_address
+
+# Names that mean whichever machine they are used on.
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def is_reachable_by_others(text: str) -> bool:

@@ -6,6 +6,7 @@ import gc
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ CLOUDS = {
     "test_storage.py": "complete",
     "test_ovn.py": "complete",
 }
-# A property test must not fail because the machine is busy. Each run draws other examples; test-all draws more.
+# A property test must not fail because the machine is busy. Each run draws other examples; test and test-all draw more.
 settings.register_profile(
     "any machine",
     deadline=None,
@@ -66,6 +67,15 @@ settings.register_profile(
     max_examples=int(os.environ.get("PROPERTY_EXAMPLES", 50)),
 )
 settings.load_profile("any machine")
+
+
+def heed_signals() -> None:
+    """Undo what tests in the background (SIGINT) or under nohup (SIGHUP) inherit: ignored signals.
+
+    For a new process, between fork and exec.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

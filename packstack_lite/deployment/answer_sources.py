@@ -15,7 +15,6 @@ from packstack_lite.answers.templates import is_template
 from packstack_lite.answers.values import is_given
 from packstack_lite.answers.writer import ANSWER_FILE_PATTERN
 from packstack_lite.deployment.connection_target import (
-    LOOPBACK_NAMES,
     ConnectionTarget,
     find_own_address,
     resolve_address,
@@ -30,6 +29,7 @@ from packstack_lite.deployment.remembered import (
     password_file,
 )
 from packstack_lite.errors import AnswersError, UsageError
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.sandbox import Sandbox, guest_image
 
 CONTROLLER_PARAMETER = "CONFIG_CONTROLLER_HOST"

@@ -27,7 +27,6 @@ from packstack_lite.sandbox import guest_image
 # What a name that cannot be looked up raises: a label of 64 characters or a NUL is no OSError.
 _UNRESOLVED = (OSError, ValueError)
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@\[\]]+)(?::(?P<port>\d{1,5}))?")
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 CHOOSE_HINT = "name one with --host, --sandbox or --answer-file; --allinone alone means this machine"
 
 

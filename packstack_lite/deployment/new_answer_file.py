@@ -21,7 +21,6 @@ from packstack_lite.deployment.answer_sources import (
     resolve_for_target,
 )
 from packstack_lite.deployment.connection_target import (
-    LOOPBACK_NAMES,
     ConnectionTarget,
     choose_target,
     find_own_address,
@@ -42,6 +41,7 @@ from packstack_lite.deployment.options import (
 from packstack_lite.deployment.remembered import NodeRecord, find_record
 from packstack_lite.deployment.remembered_nodes import select_named_nodes
 from packstack_lite.errors import UsageError
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.recommended import recommend
 
 

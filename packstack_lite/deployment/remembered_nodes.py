@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Set
 
 from packstack_lite import answers as answer_api
-from packstack_lite.deployment.connection_target import LOOPBACK_NAMES, resolve_address
+from packstack_lite.deployment.connection_target import resolve_address
 from packstack_lite.deployment.options import AnswerSources
 from packstack_lite.errors import UsageError
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.recommended import recommend
 
 

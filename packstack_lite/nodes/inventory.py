@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from packstack_lite.counts import format_count
 from packstack_lite.errors import UsageError
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.nodes.node import ROLES, Node
 
 # Role -> the parameter that names its nodes.
@@ -25,7 +26,6 @@ _ROLE_CONDITIONS: Mapping[str, Tuple[str, bool]] = {
     "storage": ("CONFIG_UNSUPPORTED", False),
     "database": ("CONFIG_MARIADB_INSTALL", True),
 }
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def list_nodes(answers: Mapping[str, Any], default_controller: str = "") -> List[Node]:
@@ -53,7 +53,8 @@ def list_nodes(answers: Mapping[str, Any], default_controller: str = "") -> List
     roles: Dict[str, List[str]] = {}
     for role in ROLES:
         for host in _hosts_of_role(answers, role) or controllers:
-            roles.setdefault(default_controller if default_controller and host in _LOOPBACK else host, []).append(role)
+            is_controller = default_controller and host in LOOPBACK_NAMES
+            roles.setdefault(default_controller if is_controller else host, []).append(role)
     return [
         Node(name=host, roles=tuple(node_roles), is_excluded=host in excluded) for host, node_roles in roles.items()
     ]

@@ -50,7 +50,7 @@ def reachable_address(name: str, facts: Facts) -> str:
     return name if _is_reachable_ip_address(name) else facts.network.address
 
 
-# Each service asks for the same few addresses, a hundred times per node.
+# Each service asks for the same few addresses, a hundred times per node: both answers are remembered.
 @lru_cache(maxsize=1024)
 def _is_reachable_ip_address(text: str) -> bool:
     """Return whether the text is an IP address other than a loopback one."""

@@ -84,12 +84,7 @@ def list_interfaces(context: CheckContext) -> str:
     return f"the node has {', '.join(names[:12])}{more}" if names else "the node has no interface but lo"
 
 
-def own_addresses(context: CheckContext) -> FrozenSet[str]:
-    """Return the node's addresses, without prefix length and zone."""
-    return addresses_of(context.facts)
-
-
-def addresses_of(facts: Facts) -> FrozenSet[str]:
+def own_addresses(facts: Facts) -> FrozenSet[str]:
     """Return a node's addresses, without prefix length and zone."""
     addresses = [address for interface in facts.network.interfaces for address in interface.addresses]
     return frozenset(map(strip_prefix_length, [*addresses, facts.network.address]))

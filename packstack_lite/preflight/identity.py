@@ -9,10 +9,11 @@ from ipaddress import IPv4Network
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from packstack_lite.counts import format_count
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.facts.fields import parse_number
 from packstack_lite.preflight import node_commands
-from packstack_lite.preflight.check import CheckContext, Findings, addresses_of, error, warning
+from packstack_lite.preflight.check import CheckContext, Findings, error, own_addresses, warning
 from packstack_lite.services import NodeContext
 from packstack_lite.services.networking import network_settings
 
@@ -64,16 +65,17 @@ def _answer_text(answers: Mapping[str, Any], name: str) -> str:
 def _database_server(answers: Mapping[str, Any], facts: Facts, roles: Sequence[str]) -> str:
     """Return where the controller's databases are: a server, or ``_THIS_NODE``.
 
-    An existing database server has no role: CONFIG_MARIADB_HOST names it.
+    CONFIG_MARIADB_HOST names an existing server, whose node need not have the role; a loopback name there means the
+    controller, which has it then.
     """
     server = str(answers.get(_DATABASE_SERVER) or "")
-    if answers.get("CONFIG_MARIADB_INSTALL", True):
+    if answers.get("CONFIG_MARIADB_INSTALL", True) or server in LOOPBACK_NAMES:
         return _THIS_NODE if "database" in roles else server
-    return _THIS_NODE if server in {*addresses_of(facts), facts.system.hostname} else server
+    return _THIS_NODE if server in {*own_addresses(facts), facts.system.hostname} else server
 
 
 def check_identity(context: CheckContext) -> Findings:
-    """Check that host names, back ends and networks of stored data are unchanged.
+    """Check that names, databases, back ends and networks of stored data stay.
 
     With each error goes the way back.
     """
@@ -135,13 +137,13 @@ def _check_database_server(recorded: str, current: str) -> Findings:
         yield error(
             f"the cloud's databases are on {recorded}, and the answers name {current}:"
             " the cloud would begin anew, without its users, instances and networks",
-            f"set {_DATABASE_SERVER}={recorded}; if it is the same server under another name, or the databases were"
-            " copied: --ignore identity",
+            f"set {_DATABASE_SERVER}={recorded}, with CONFIG_MARIADB_INSTALL as it was; if it is the same server under"
+            " another name, or the databases were copied: --ignore identity",
         )
 
 
 def _check_exports(recorded: str, current: str) -> Findings:
-    """Check that no NFS export with volumes is given up; more may come."""
+    """Check that no NFS export is given up; more may come."""
     lost = [export for export in recorded.split(",") if export not in current.split(",")]
     if lost:
         yield error(

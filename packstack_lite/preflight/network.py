@@ -58,7 +58,7 @@ def check_hostname(context: CheckContext) -> Findings:
     elif all(ip_address(address).is_loopback for address in resolved):
         message = f"the host name {facts.system.hostname} resolves to {resolved[0]}, not to {address}"
         yield warning(message + note, hint, fix)
-    elif not own_addresses(context) & set(resolved):
+    elif not own_addresses(context.facts) & set(resolved):
         message = (
             f"the host name {facts.system.hostname} resolves to {', '.join(resolved)}, which is not this node's address"
         )
@@ -148,7 +148,7 @@ def _check_floating_range(context: CheckContext, bridge: str) -> Findings:
 def _check_controller_address(context: CheckContext, controller: str) -> Findings:
     """Check on the controller that the answers' address of it is its own."""
     try:
-        is_foreign = str(ip_address(controller)) not in own_addresses(context)
+        is_foreign = str(ip_address(controller)) not in own_addresses(context.facts)
     except ValueError:
         # A name: the connection has resolved it.
         return

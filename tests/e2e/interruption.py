@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from packstack_lite import sandbox as sandbox_api
-from tests.conftest import PROJECT, Outcome
+from tests.conftest import PROJECT, Outcome, heed_signals
 from tests.e2e.conftest import Sandbox
 
 EventData = Dict[str, Any]
@@ -42,8 +42,7 @@ class RunningApply:
             encoding="utf-8",
             errors="replace",
             cwd=PROJECT,
-            # A test run in the background ignores this signal, and would hand that down.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed_signals,
             env={
                 **os.environ,
                 "HOME": str(home or cloud.tool.home),

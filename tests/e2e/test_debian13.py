@@ -31,6 +31,7 @@ from tests.e2e.conftest import (
     hostile_passwords,
     other_sandboxes_stopped,
 )
+from tests.e2e.interruption import await_boot
 from tests.e2e.scan import SSH, open_ports
 
 # The version that each service's program prints in Epoxy (2025.1).
@@ -114,7 +115,7 @@ def test_runs_that_are_killed_while_packages_are_installed(debian13: Sandbox, tm
     sandbox_api.stop(debian13.name)
     sandbox_api.start(debian13.name)
     daemons = installed_daemons(debian13)
-    debian13.sh("systemctl is-system-running --wait; true")
+    await_boot(debian13)
     states = debian13.sh(f"systemctl show -P ActiveState -P ConditionResult {' '.join(daemons)}; true").split()
     enabled = debian13.sh(f"systemctl is-enabled {' '.join(daemons)}; true").split()
     assert daemons and "enabled" in enabled, "nothing would have started: the test shows nothing"

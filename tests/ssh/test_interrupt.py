@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.conftest import heed_signals
+
 LIMIT = 10
 # A run: CONNECT opens a connection, WORK is what it does; "ready" says that it is about to wait.
 SCRIPT = """
@@ -74,12 +76,6 @@ def start(server, tmp_path):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def heed_signals():
-    """Undo what tests in the background (SIGINT) or under nohup (SIGHUP) inherit: ignored signals."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def interrupt(process, number=signal.SIGTERM, within=LIMIT):

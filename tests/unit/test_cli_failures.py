@@ -20,6 +20,7 @@ from packstack_lite.errors import (
     PreflightError,
     UsageError,
 )
+from tests.conftest import heed_signals
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +106,6 @@ app.main(["preflight"])
 """
 
 
-def restore_signals():
-    """Reset signals: the tests may run under nohup, and children inherit that."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @contextmanager
 def started_run(*prefix):
     """Start the run, with ``prefix`` (such as nohup) before its command, and wait until it has started."""
@@ -118,7 +113,7 @@ def started_run(*prefix):
         "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
-        "preexec_fn": restore_signals,
+        "preexec_fn": heed_signals,
     }
     with subprocess.Popen([*prefix, sys.executable, "-c", LONG_RUN], text=True, **streams) as run:
         assert run.stdout.readline() == "started\n"

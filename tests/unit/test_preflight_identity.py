@@ -221,6 +221,14 @@ def test_an_existing_database_server_may_be_a_node_without_the_role(server: str,
     assert (find(answers, SPLIT, ("storage",), **left) == []) == is_kept
 
 
+@pytest.mark.parametrize("roles", [("controller", "database"), ("storage",)])
+def test_a_loopback_name_of_the_server_means_the_controller(roles: Any) -> None:
+    left = {"mariadb_databases": ("keystone", "nova"), "deployed_by_us": True}
+    answers = {"CONFIG_MARIADB_INSTALL": False, "CONFIG_MARIADB_HOST": "localhost"}
+    assert (find(answers, SPLIT, roles, **left) == []) == ("controller" in roles)
+    assert identity_of({**ANSWERS, **answers}, facts(), roles).get("CONFIG_MARIADB_HOST", "this node") == "this node"
+
+
 GOOD = [
     ({}, {}, HOSTS),
     ({"networks": NETWORKS, "subnets": ("198.18.2.0/24 public_subnet", "10.0.0.0/24 private_subnet")}, {}, HOSTS),

@@ -11,13 +11,12 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from packstack_lite.answers.parameter_table import ADDRESS_DEFAULT, PARAMETERS
 from packstack_lite.answers.resolved_answers import CONTROLLER_HOST, Answers
-from packstack_lite.ip_addresses import is_reachable_by_others
+from packstack_lite.ip_addresses import LOOPBACK_NAMES, is_reachable_by_others
 
 _FLOATING_RANGE = "CONFIG_PROVISION_DEMO_FLOATRANGE"
 _ALLOCATION_POOLS = "CONFIG_PROVISION_DEMO_ALLOCATION_POOLS"
 _PRIVATE_RANGE = "CONFIG_PROVISION_DEMO_PRIVATE_RANGE"
 _NAME_SERVERS = "CONFIG_NEUTRON_DNS_SERVERS"
-_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
 def find_errors(answers: Answers) -> Iterator[str]:
@@ -41,7 +40,7 @@ def _check_storage_host(answers: Answers) -> Iterator[str]:
     Packstack ignores it too.
     """
     name, controller = "CONFIG_STORAGE_HOST", answers[CONTROLLER_HOST]
-    has_own_host = answers[name] not in (*_LOOPBACK, controller)
+    has_own_host = answers[name] not in ("", *LOOPBACK_NAMES, controller)
     if answers["CONFIG_CINDER_INSTALL"] and has_own_host and not answers["CONFIG_UNSUPPORTED"]:
         label = answers.origin_label(name)
         yield f"{label}: is ignored without CONFIG_UNSUPPORTED=y: volumes are on the controller, {controller}"
@@ -194,7 +193,7 @@ def _node_addresses(answers: Answers) -> Iterator[Tuple[str, str]]:
         ):
             value = answers[parameter.name]
             for host in (value,) if isinstance(value, str) else value:
-                if host not in _LOOPBACK:
+                if host not in ("", *LOOPBACK_NAMES):
                     yield parameter.name, host
 
 

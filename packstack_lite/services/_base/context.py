@@ -8,6 +8,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from jinja2 import TemplateNotFound
 
+from packstack_lite.ip_addresses import LOOPBACK_NAMES
 from packstack_lite.nodes.facts import Facts
 from packstack_lite.nodes.node import SINGLE_NODE, Node, reachable_address
 from packstack_lite.profiles import Profile
@@ -87,7 +88,7 @@ class NodeContext:
     def database_address(self) -> str:
         """The address of the database server, which may lie outside the cloud."""
         answer = str(self.answers.get("CONFIG_MARIADB_HOST") or "")
-        is_external = not self.installs_database and answer and answer not in ("localhost", "127.0.0.1")
+        is_external = not self.installs_database and answer and answer not in LOOPBACK_NAMES
         return answer if is_external else self._role_address("database")
 
     @property
