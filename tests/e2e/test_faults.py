@@ -40,6 +40,8 @@ from tests.e2e.stored_data import checksums, store_data
 pytestmark = pytest.mark.slow
 
 RIVALS = 20
+# A second cell1 would make Nova list and count each instance twice.
+CELLS = ["cell0", "cell1"]
 SIGNALS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "interrupt": signal.SIGINT}
 # Exit codes of a run that a fault stopped: no connection, a phase failed.
 STOPPED_CODES = (4, 5)
@@ -132,6 +134,7 @@ def assert_as_before(cloud: Sandbox, healthy: Dict[str, Any]) -> None:
     assert_verify_becomes_content(cloud)
     assert checksums(cloud) == healthy["data"]
     assert_sockets_become(cloud, healthy["sockets"])
+    assert cloud.sh("mariadb -N -e 'SELECT name FROM nova_api.cell_mappings ORDER BY id'").split() == CELLS
     if os.environ.get("FAULTS_SMOKE") == "each":
         assert_smoke_passes(cloud, STORAGE_CASES)
 

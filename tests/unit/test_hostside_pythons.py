@@ -102,6 +102,8 @@ import sys
 def main():
     with open({calls!r}, "a") as calls:
         calls.write(" ".join(sys.argv) + "\\n")
+    if sys.argv[2] == "list_cells":
+        print("+-------+\\n|  Name | UUID |\\n| {cell} | 0a1b |\\n+-------+")
     return {codes}.get(" ".join(sys.argv[1:3]), 0)
 """
 
@@ -126,22 +128,25 @@ def put_module(tmp_path):
 
 @every_python
 @pytest.mark.parametrize(
-    ("codes", "ends", "steps"),
+    ("codes", "cell", "ends", "steps"),
     [
-        ({}, 0, 4),
-        ({"cell_v2 create_cell": 2}, 0, 4),
-        ({"cell_v2 create_cell": 1}, 1, 4),
-        ({"db sync": 1}, 1, 3),
+        ({}, "cell0", 0, 5),
+        ({}, "cell1", 0, 4),
+        ({}, "cell10", 0, 5),
+        ({"cell_v2 create_cell": 1}, "cell0", 1, 5),
+        ({"cell_v2 list_cells": 1}, "cell1", 1, 4),
+        ({"db sync": 1}, "cell0", 1, 3),
     ],
 )
-def test_novas_steps_run_in_order(version, put_module, tmp_path, codes, ends, steps):
-    path = put_module("nova.cmd.manage", FAKE_NOVA.format(calls=str(tmp_path / "calls"), codes=codes))
+def test_novas_steps_run_in_order_and_make_no_second_cell(version, put_module, tmp_path, codes, cell, ends, steps):
+    path = put_module("nova.cmd.manage", FAKE_NOVA.format(calls=str(tmp_path / "calls"), codes=codes, cell=cell))
     code, _, errors = run([python(version), "-"], schema.read_program("nova_cells.py").decode(), PYTHONPATH=path)
     calls = (tmp_path / "calls").read_text().splitlines()
     expected = [
         "nova-manage api_db sync",
         "nova-manage cell_v2 map_cell0",
         "nova-manage db sync",
+        "nova-manage cell_v2 list_cells",
         "nova-manage cell_v2 create",
     ]
     assert (code, len(calls)) == (ends, steps), errors
